@@ -1,0 +1,67 @@
+import type { BlockReader } from '../cache/block-reader.js';
+import type { CacheOutcome } from '../cache/outcome.js';
+import type { ByteSource } from '../media/byte-source.js';
+import type { StoredObject } from './stored-object.js';
+
+/** What a player asks for, checked and freed of what is ours. */
+export interface ContentRequest {
+  /** Host field without port, in lower case; chooses the origin together with the path. */
+  readonly host: string;
+  /** Normalised percent-encoded path starting with '/'. */
+  readonly path: string;
+  /** Query string without '?', without `start`, `end` and the names that the configuration drops; empty when nothing is left. */
+  readonly query: string;
+  /** First byte that the player is about to read and the end of what it means to read, as far as its Range tells; guesses for the first fetch. */
+  readonly hint: { readonly start: number; readonly end: number };
+  /** One field of the player's request by lower-case name, '' when absent. Only valid until `open` returns or its promise settles. */
+  field(name: string): string;
+}
+
+/** An object that can be answered from. */
+export interface OpenObject {
+  readonly kind: 'object';
+  readonly object: StoredObject;
+  /** Seconds since the origin vouched for it (RFC 9111 section 4.2.3), for Age. */
+  readonly age: number;
+  /** Overrules the reader's outcome in Cache-Status when the head, not the block, decided (`stale`, `revalidated`, `bypass`); undefined otherwise. */
+  readonly outcome: CacheOutcome | undefined;
+  /** A reader for the player; the caller closes it. */
+  reader(): BlockReader;
+  /** Random reads for the media stage. */
+  source(): ByteSource;
+  /** Must be called when the answer has been begun or given up, so that a first fetch that nobody reads on from can stop. */
+  release(): void;
+}
+
+/** A body of unknown size: it can be streamed to this player only, and is kept for later requests when its end has come. */
+export interface OpenStream {
+  readonly kind: 'stream';
+  readonly contentType: string;
+  readonly fields: readonly (readonly [name: string, value: string])[];
+  /** Starts the flow. `bytes` returns false to pause; `resume` goes on. Ends with `ended` or `failed`. Returns the handle that stops it. */
+  start(sink: StreamSink): StreamHandle;
+  release(): void;
+}
+
+/** Takes the bytes of a body of unknown size. */
+export interface StreamSink {
+  /** The chunk must be used or copied before returning. False pauses the flow. */
+  bytes(chunk: Uint8Array): boolean;
+  ended(): void;
+  failed(error: unknown): void;
+}
+
+/** A body of unknown size under way. */
+export interface StreamHandle {
+  resume(): void;
+  cancel(): void;
+}
+
+/** What the HTTP stage sees of everything behind it. */
+export interface Content {
+  /**
+   * Finds the object behind a request: at once when its head is cached and fresh, otherwise after a word with the origin.
+   * @throws EdgeError (or rejects with one): `not_found`, `forbidden`, `gone`, `origin_*`, `overloaded`, `only_if_cached`
+   */
+  open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream>;
+}

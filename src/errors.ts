@@ -1,0 +1,72 @@
+/**
+ * Every error that leaves a module has a code from this table. The code decides the HTTP status; nobody matches on messages.
+ * A message says what was expected, what was found, and what to do.
+ */
+const STATUS = {
+  /** The request can't be understood: bad encoding, traversal, NUL, overlong URL. */
+  bad_request: 400,
+  /** The origin has no such object, or the path leads outside the origin. */
+  not_found: 404,
+  /** The origin says that the object is gone for good. */
+  gone: 410,
+  /** The origin forbids the object. */
+  forbidden: 403,
+  /** A range, or a start, that lies past the end. */
+  range_not_satisfiable: 416,
+  /** A seek into a file whose index is broken or that can't be cut. */
+  unplayable: 422,
+  /** A seek into a file that is larger than a limit of the configuration. */
+  media_too_large: 422,
+  /** The origin answered with something that is not what was asked for. */
+  origin_protocol: 502,
+  /** The origin can't be reached, reset the connection, or answered 5xx. */
+  origin_unavailable: 502,
+  /** The origin did not answer in time. */
+  origin_timeout: 504,
+  /** The object changed at the origin while it was being read. */
+  object_changed: 502,
+  /** A queue or a share is full: come back later. */
+  overloaded: 503,
+  /** Only a cached answer was wanted and there is none (RFC 9111 5.2.1.7). */
+  only_if_cached: 504,
+  /** The configuration or a flag is wrong. Never sent to a player. */
+  bad_config: 500,
+  /** The memory tier's file can't be used. Never sent to a player. */
+  cache_file: 500,
+  /** The disk tier or catalog can't be used. Never sent to a player. */
+  store: 500,
+  /** A defect of ours. */
+  internal: 500,
+} as const;
+
+/** The closed set of error codes. */
+export type ErrorCode = keyof typeof STATUS;
+
+/** An error with a code; `message` is fit to be shown to the user who caused it and holds no stack, path of the machine or secret. */
+export class EdgeError extends Error {
+  override readonly name = 'EdgeError';
+
+  /**
+   * @param code what kind of error this is
+   * @param message what was expected, what was found, what to do; one line
+   * @param options `cause` is kept for the log; `retryAfter` in seconds is sent as Retry-After; `headers` go into the answer (such as Content-Range on 416)
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly options: { cause?: unknown; retryAfter?: number; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  }
+
+  /** HTTP status of the answer that this error becomes when it is met before the first byte. */
+  get status(): number {
+    return STATUS[this.code];
+  }
+}
+
+/** `error` itself when it has a code, otherwise an `internal` error caused by it. */
+export function asEdgeError(error: unknown): EdgeError {
+  if (error instanceof EdgeError) return error;
+  return new EdgeError('internal', 'the edge failed; its log says why', { cause: error });
+}
