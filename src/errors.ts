@@ -9,6 +9,8 @@ const STATUS = {
   not_found: 404,
   /** The origin says that the object is gone for good. */
   gone: 410,
+  /** The origin wants credentials, or other ones. */
+  unauthorized: 401,
   /** The origin forbids the object. */
   forbidden: 403,
   /** A range, or a start, that lies past the end. */
@@ -41,6 +43,11 @@ const STATUS = {
 
 /** The closed set of error codes. */
 export type ErrorCode = keyof typeof STATUS;
+
+/** True for a code of the table, for codes that come from outside the process. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(STATUS, code);
+}
 
 /** An error with a code; `message` is fit to be shown to the user who caused it and holds no stack, path of the machine or secret. */
 export class EdgeError extends Error {

@@ -1,0 +1,294 @@
+import { statSync } from 'node:fs';
+import { open, type RootDatabase } from 'lmdb';
+import { EdgeError } from '../errors.js';
+import type { Log } from '../observe/log-type.js';
+import { moveAside } from './aside.js';
+import { inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
+import { isDamage, storeError, UnusableData } from './store-error.js';
+import { type LmdbDatabase, Table } from './table.js';
+
+/** What an environment is opened with. */
+export interface EnvironmentOptions {
+  /** The data file; LMDB's lock file stands beside it with `-lock` behind its name. The folder is made when it is missing. */
+  path: string;
+  /**
+   * Name and version of what is stored, such as `moovedge-catalog 1`. It is written into a fresh environment; one that says
+   * something else was made by another version and is not read.
+   */
+  format: string;
+  /** Names of the tables. */
+  tables: readonly string[];
+  /**
+   * Bytes of address space to map. Take at least twice what the environment shall ever hold: LMDB as built into lmdb-js grows the map
+   * past this figure rather than fail, so it is no limit; whoever writes bounds what it stores by `usage`.
+   */
+  mapSize: number;
+  /** True in processes that only read. The default is false. */
+  readOnly?: boolean;
+  /**
+   * True in the one process of the machine that may move a damaged, foreign or otherwise made environment aside and begin a fresh
+   * one. In all others, which is the default, such an environment is an error.
+   */
+  owner?: boolean;
+  /** Told when an environment was moved aside. */
+  log: Log;
+}
+
+/** How much of the disk an environment takes. */
+export interface EnvironmentUsage {
+  /** Bytes of the data file. It never shrinks; freed pages are used again. */
+  fileBytes: number;
+  /** Bytes of pages that hold something, LMDB's own trees included. */
+  usedBytes: number;
+  /** Slots of the reader table that were ever taken. */
+  readers: number;
+}
+
+const ENCODING = { encoding: 'binary', keyEncoding: 'binary', compression: false, cache: false } as const;
+/** Table and key under which the format is kept. */
+const FORMAT_TABLE = 'format';
+const FORMAT_KEY = Buffer.from('format');
+/** A batch that is not committed after this many milliseconds is given up: lmdb-js forgets one whose transaction can't begin. */
+const BATCH_TIMEOUT = 60_000;
+
+/**
+ * An LMDB environment: ordered tables of binary keys and values in one memory-mapped file, read by many processes without locks and
+ * written by one at a time. Survives `kill -9` of any process: what was committed is there, the rest never was. The only importer of lmdb.
+ *
+ * A read sees what was committed when the current turn of the event loop made its first read.
+ */
+export class Environment {
+  readonly #root: RootDatabase<Buffer, Uint8Array>;
+  readonly #tables = new Map<string, Table>();
+  readonly #path: string;
+  readonly #inode: number;
+  #writing = false;
+  #closed = false;
+
+  private constructor(options: EnvironmentOptions) {
+    this.#path = options.path;
+    const state = inspectDataFile(options.path);
+    if (state === 'foreign') throw new UnusableData('foreign', 'expected a file of LMDB, found something else');
+    if (state === 'damaged') throw new UnusableData('damaged', 'expected two meta pages that fit the file');
+    if (options.readOnly !== true) prepareForWriting(options.path, state === 'sound');
+    else if (state === 'missing') throw new Error('it is not there yet');
+    else prepareForReading(options.path);
+    this.#root = open<Buffer, Uint8Array>({
+      ...ENCODING,
+      path: options.path,
+      noSubdir: true,
+      mapSize: options.mapSize,
+      maxReaders: MAX_READERS,
+      maxDbs: options.tables.length + 1,
+      readOnly: options.readOnly === true,
+      // With batching by event turn, a failed commit rejects promises that nobody holds.
+      eventTurnBatching: false,
+    });
+    try {
+      this.#inode = statSync(options.path).ino;
+      this.#expectFormat(options);
+      for (const name of options.tables) this.#tables.set(name, this.#openTable(name, options.readOnly !== true));
+    } catch (error) {
+      void this.#root.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Opens an environment, and makes it when it is missing (not when `readOnly`).
+   * @throws EdgeError `store` when the folder or file can't be read or written, when the disk is full, or when the environment is
+   * damaged, foreign or of another version and this process is not its `owner`
+   */
+  static open(options: EnvironmentOptions): Environment {
+    try {
+      return new Environment(options);
+    } catch (error) {
+      const reason = error instanceof UnusableData ? error.reason : isDamage(error) ? 'damaged' : undefined;
+      if (reason === undefined || options.owner !== true) throw storeError(options.path, error);
+      const aside = moveAside(options.path, reason);
+      options.log.warn(
+        { path: options.path, aside, reason, error },
+        'a store can not be used and was moved aside; it begins afresh',
+      );
+    }
+    try {
+      return new Environment(options);
+    } catch (error) {
+      throw storeError(options.path, error);
+    }
+  }
+
+  /** A table by its name, which must be one of the options' `tables`. */
+  table(name: string): Table {
+    const table = this.#tables.get(name);
+    if (table === undefined) throw new EdgeError('internal', `no table ${name} was opened in ${this.#path}`);
+    return table;
+  }
+
+  /**
+   * Runs `work` as one transaction and returns when it is committed and on disk. `work` reads what it has written. Blocks the event loop
+   * for as long as the disk takes: not for processes with players.
+   * @throws EdgeError `store` when it can't be committed (disk full, read-only, damaged), and what `work` throws; then nothing was written
+   */
+  transaction<T>(work: () => T): T {
+    this.#expectOpen();
+    this.#writing = true;
+    try {
+      return this.#root.transactionSync(work);
+    } catch (error) {
+      throw typeof (error as { code?: unknown }).code === 'number' ? storeError(this.#path, error) : error;
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  /**
+   * Collects the puts and removes that `work` makes and commits them as one transaction in the background. `work` must not throw after
+   * its first write, and the values must stay unchanged until the promise settles. Other writers' batches come before or after, never between.
+   * @throws EdgeError `store` (by rejection) when the batch could not be committed; then none of it was written
+   */
+  async batch(work: () => void): Promise<void> {
+    this.#expectOpen();
+    let committed: Promise<boolean>;
+    this.#writing = true;
+    try {
+      committed = this.#root.batch(work);
+    } finally {
+      this.#writing = false;
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const overdue = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('the commit did not end in time')), BATCH_TIMEOUT).unref();
+    });
+    try {
+      await Promise.race([committed, overdue]);
+    } catch (error) {
+      throw storeError(this.#path, await commitCause(error));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The next read sees what any process has committed by then. */
+  refresh(): void {
+    this.#expectOpen();
+    this.#root.resetReadTxn();
+  }
+
+  /** How much of the disk is taken. Reads a few pages. */
+  usage(): EnvironmentUsage {
+    this.#expectOpen();
+    const stats = this.#root.getStats() as LmdbStats;
+    let pages = META_PAGES + treePages(stats.root) + treePages(stats.free);
+    for (const table of this.#tables.values()) pages += table.pages;
+    return { fileBytes: statSync(this.#path).size, usedBytes: pages * stats.root.pageSize, readers: stats.numReaders };
+  }
+
+  /**
+   * Frees what processes that died have left in the table of readers, so that they no longer keep freed pages from being used again.
+   * @returns how many there were
+   */
+  checkReaders(): number {
+    this.#expectOpen();
+    return this.#root.readerCheck();
+  }
+
+  /**
+   * Transactions committed since the oldest snapshot that some process is still reading. Pages freed since then can't be used again yet.
+   */
+  snapshotLag(): number {
+    this.#expectOpen();
+    const { lastTxnId } = this.#root.getStats() as LmdbStats;
+    let oldest = lastTxnId;
+    // LMDB's table: process, thread, and transaction or '-'.
+    for (const [, transaction] of this.#root.readerList().matchAll(/^ *\d+ +[0-9a-f]+ +(\d+)$/gm)) {
+      oldest = Math.min(oldest, Number(transaction));
+    }
+    return lastTxnId - oldest;
+  }
+
+  /** True when another file stands at the path, or none: the owner has begun afresh, and this environment is to be closed and opened again. */
+  get replaced(): boolean {
+    try {
+      return statSync(this.#path).ino !== this.#inode;
+    } catch {
+      return true;
+    }
+  }
+
+  /**
+   * Writes what the environment holds, without its free pages, to a new file. Off the event loop.
+   * @throws EdgeError `store` by rejection
+   */
+  async compactTo(path: string): Promise<void> {
+    this.#expectOpen();
+    try {
+      await this.#root.backup(path, true);
+    } catch (error) {
+      throw storeError(path, error);
+    }
+  }
+
+  /** Waits for batches and prefetches under way, then unmaps the file. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#root.close();
+  }
+
+  #expectOpen(): void {
+    if (this.#closed) throw new EdgeError('store', `${this.#path} was closed`);
+  }
+
+  #openTable(name: string, create: boolean): Table {
+    const database = this.#root.openDB({ ...ENCODING, name, create } as { name: string }) as unknown;
+    // lmdb-js gives undefined for a table that is not there.
+    if (database === undefined) throw new UnusableData('foreign', `expected a table '${name}', found none`);
+    return new Table(database as LmdbDatabase, () => this.#writing);
+  }
+
+  /** Writes the format when the environment is fresh, which it also is when its maker died before it wrote the format. */
+  #expectFormat({ format, readOnly }: EnvironmentOptions): void {
+    const fresh = readOnly !== true && (this.#root.getStats() as LmdbStats).root.entryCount <= 1;
+    const table = this.#openTable(FORMAT_TABLE, fresh);
+    const found = table.get(FORMAT_KEY)?.toString();
+    if (found === format) return;
+    if (found !== undefined) {
+      throw new UnusableData('other-version', `expected the format '${format}', found '${found.slice(0, 64)}'`);
+    }
+    if (!fresh) throw new UnusableData('foreign', `expected the format '${format}', found none`);
+    this.transaction(() => table.put(FORMAT_KEY, Buffer.from(format)));
+  }
+}
+
+/** The two meta pages of LMDB. */
+const META_PAGES = 2;
+
+interface LmdbTree {
+  pageSize: number;
+  entryCount: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
+interface LmdbStats {
+  root: LmdbTree;
+  free: LmdbTree;
+  numReaders: number;
+  lastTxnId: number;
+}
+
+function treePages(tree: LmdbTree): number {
+  return tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
+}
+
+/** lmdb-js rejects a failed batch with an error whose `commitError` is a promise that rejects with the cause. */
+async function commitCause(error: unknown): Promise<unknown> {
+  try {
+    await (error as { commitError?: Promise<unknown> }).commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
