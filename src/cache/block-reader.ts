@@ -18,7 +18,7 @@ export interface BlockReader {
   /**
    * Bytes from `offset` on that can be had at once: at least 1 and at most `end - offset`, and never past the end of a block.
    * The view is valid until `release`, which must follow in the same synchronous section. Undefined when nothing is there:
-   * then nothing is pinned, and `want` is the way on.
+   * then nothing is pinned, and `want` is the way on. `end` is where the reader means to stop, as in `want`.
    */
   read(offset: number, end: number): Uint8Array | undefined;
   /** Ends the use of what `read` returned. */

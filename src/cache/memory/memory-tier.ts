@@ -17,7 +17,10 @@ export type Claim =
   | 'following'
   /** It is there, whole. */
   | 'present'
-  /** Blocks being filled have used up their share, or every block is pinned: stream past the cache. */
+  /**
+   * Blocks being filled have used up their share, every block is pinned, or the block's filler lives but has brought nothing for longer
+   * than the tier's `followTimeout`: stream past the cache.
+   */
   | 'full';
 
 /** The right to fill one block, held until `append` has brought the last byte, or `abandon`. */
@@ -48,10 +51,12 @@ export interface BlockFill {
 export interface MemoryTier {
   /**
    * Looks a block up and pins it.
+   * @param counted true (the default) when somebody begins to read the block: counts a view, and a hit or miss. False when the same
+   * reader goes on in a block, or only looks whether bytes are there.
    * @returns the number of readable bytes from the block's start (all of it, or up to the filler's watermark, perhaps 0), or `ABSENT`.
    * When not `ABSENT` the block is pinned until `release`.
    */
-  acquire(id: ObjectId, block: number): number;
+  acquire(id: ObjectId, block: number, counted?: boolean): number;
   /** Bytes `[from, to)` of the pinned block, without copying; valid until `release`. `to` must not be past what `acquire` returned. */
   view(from: number, to: number): Uint8Array;
   /** Ends the pin. */
@@ -63,8 +68,9 @@ export interface MemoryTier {
    */
   claim(id: ObjectId, block: number, length: number, onDisk?: boolean): Claim;
   /**
-   * Wakes `waiter` once, when the block has more than `seen` readable bytes or nobody is filling it any more. Also woken when that
-   * is so already. A waiter may be registered for several blocks.
+   * Wakes `waiter` once, when the block has more than `seen` readable bytes, nobody is filling it any more, or its filler has brought
+   * nothing for longer than the tier's `followTimeout`; then `claim` answers 'full'. Also woken when that is so already. A waiter may be
+   * registered for several blocks.
    */
   waitFor(id: ObjectId, block: number, seen: number, waiter: BlockWaiter): void;
   /** Forgets `waiter` for this block. */

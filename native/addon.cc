@@ -1,0 +1,17 @@
+// The addon's entry: each part of it adds its functions to `exports`.
+#include <napi.h>
+
+#include "listener.h"
+#include "memory_tier.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitListener(env, exports);
+  InitMemoryTier(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(moovedge, Init)

@@ -1,0 +1,29 @@
+{
+  "targets": [
+    {
+      "target_name": "moovedge",
+      "sources": [
+        "addon.cc",
+        "listener.cc",
+        "memory_tier.cc",
+        "shm_cache.cc",
+        "shm_crc.cc",
+        "shm_doorbell.cc",
+        "shm_file.cc",
+        "shm_housekeeping.cc",
+        "shm_layout.cc",
+        "shm_lock.cc",
+        "shm_process.cc",
+        "shm_stats.cc",
+        "shm_stripe.cc",
+        "shm_system.cc"
+      ],
+      "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8"],
+      "cflags": ["-O2", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror", "-fvisibility=hidden", "-isystem", "<!(node -p \"require('path').resolve(require('node-addon-api').include_dir)\")"],
+      "cflags!": ["-O3"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
+      "ldflags": ["-pthread"]
+    }
+  ]
+}

@@ -1,0 +1,9 @@
+#ifndef MOOVEDGE_LISTENER_H_
+#define MOOVEDGE_LISTENER_H_
+
+#include <napi.h>
+
+/** Adds `refuseConnections`, `steerConnections` and `waitingConnections` to the addon. */
+void InitListener(Napi::Env env, Napi::Object exports);
+
+#endif  // MOOVEDGE_LISTENER_H_

@@ -1,0 +1,424 @@
+// The memory tier for JavaScript. src/native.ts describes what is exported here.
+//
+// The calls made for each block take their arguments from and leave their results in `registers`, memory that both sides see, so that
+// none of them makes an object.
+#include "memory_tier.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shm_cache.h"
+#include "shm_crc.h"
+#include "shm_doorbell.h"
+
+namespace {
+
+/** Bytes per ArrayBuffer: a whole number of blocks, and within what one buffer may hold. */
+constexpr uint64_t kWindow = uint64_t{1} << 30;
+
+const char* KindName(shm::Status::Kind kind) {
+  switch (kind) {
+    case shm::Status::kHeld:
+      return "held";
+    case shm::Status::kForeign:
+      return "foreign";
+    case shm::Status::kDamaged:
+      return "damaged";
+    case shm::Status::kSpace:
+      return "space";
+    case shm::Status::kArgument:
+      return "argument";
+    default:
+      return "system";
+  }
+}
+
+void Throw(Napi::Env env, const shm::Status& status) {
+  Napi::Error error = Napi::Error::New(env, status.message);
+  error.Set("kind", KindName(status.kind));
+  error.ThrowAsJavaScriptException();
+}
+
+/** What `registers` holds, in 32-bit words. */
+struct Registers {
+  shm::Key key;
+  uint32_t argument;
+  /** The pinned slot, or the handle of a fill. */
+  uint32_t slot;
+  uint32_t watermark;
+};
+
+class MemoryTier {
+ public:
+  explicit MemoryTier(const shm::CacheOptions& options) : cache_(options) {}
+
+  shm::Cache& cache() { return cache_; }
+  Registers& registers() { return registers_; }
+  shm::DoorbellThread& doorbell() { return doorbell_; }
+  uint64_t* mail() { return mail_; }
+
+  /** Makes the object that JavaScript holds; takes this over, until `Close` or the end of the environment. */
+  Napi::Object Expose(Napi::Env env, Napi::Function rung);
+
+  void Close(bool detach) {
+    if (!cache_.isOpen()) return;
+    doorbell_.Stop();
+    if (detach) {
+      napi_remove_env_cleanup_hook(env_, AtExit, this);
+      // JavaScript may still hold views: they become empty instead of pointing at nothing.
+      for (Napi::Reference<Napi::ArrayBuffer>& buffer : buffers_) buffer.Value().Detach();
+      buffers_.clear();
+      rung_.Release();
+    }
+    cache_.Close();
+  }
+
+ private:
+  static void AtExit(void* data) {
+    MemoryTier* tier = static_cast<MemoryTier*>(data);
+    tier->Close(false);
+  }
+
+  Napi::ArrayBuffer Share(Napi::Env env, void* data, size_t length) {
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, data, length);
+    buffers_.push_back(Napi::Persistent(buffer));
+    // The environment frees what is left at its end; running destructors then would be too late.
+    buffers_.back().SuppressDestruct();
+    return buffer;
+  }
+
+  shm::Cache cache_;
+  Registers registers_ = {};
+  alignas(8) uint64_t mail_[shm::kMailClasses / 64] = {};
+  shm::DoorbellThread doorbell_;
+  Napi::ThreadSafeFunction rung_;
+  std::vector<Napi::Reference<Napi::ArrayBuffer>> buffers_;
+  napi_env env_ = nullptr;
+};
+
+/** The tier and up to `count` arguments of a call. Null when the tier is closed: an exception is pending then. */
+MemoryTier* Enter(napi_env env, napi_callback_info info, size_t count, napi_value* arguments) {
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
+  MemoryTier* tier = static_cast<MemoryTier*>(data);
+  if (tier->cache().isOpen()) return tier;
+  napi_throw_error(env, nullptr, "the memory tier is closed");
+  return nullptr;
+}
+
+napi_value Number(napi_env env, int64_t value) {
+  napi_value result = nullptr;
+  napi_create_int64(env, value, &result);
+  return result;
+}
+
+napi_value Boolean(napi_env env, bool value) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, value, &result);
+  return result;
+}
+
+/** Argument `value` as an unsigned number; an exception is pending when it is not one. */
+bool ToUint32(napi_env env, napi_value value, uint32_t* number) {
+  if (napi_get_value_uint32(env, value, number) == napi_ok) return true;
+  napi_throw_type_error(env, nullptr, "expected a number");
+  return false;
+}
+
+bool ToBytes(napi_env env, napi_value value, uint8_t** bytes, size_t* length) {
+  napi_typedarray_type type;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) == napi_ok && type == napi_uint8_array) {
+    *bytes = static_cast<uint8_t*>(data);
+    return true;
+  }
+  napi_throw_type_error(env, nullptr, "expected a Uint8Array");
+  return false;
+}
+
+napi_value Acquire(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  Registers& registers = tier->registers();
+  if (tier->cache().processes().hasPin()) {
+    napi_throw_error(env, nullptr, "a block is pinned already: release it first");
+    return nullptr;
+  }
+  const int64_t readable = tier->cache().Acquire(registers.key, registers.argument != 0);
+  registers.slot = tier->cache().pinnedSlot();
+  return Number(env, readable);
+}
+
+napi_value Has(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  return tier == nullptr ? nullptr : Boolean(env, tier->cache().Has(tier->registers().key));
+}
+
+napi_value Claim(napi_env env, napi_callback_info info) {
+  napi_value argument = nullptr;
+  MemoryTier* tier = Enter(env, info, 1, &argument);
+  uint32_t onDisk;
+  if (tier == nullptr || !ToUint32(env, argument, &onDisk)) return nullptr;
+  Registers& registers = tier->registers();
+  const shm::Claim claim = tier->cache().ClaimFill(registers.key, registers.argument, onDisk != 0, &registers.slot, &registers.watermark);
+  return Number(env, static_cast<int64_t>(claim));
+}
+
+napi_value Append(napi_env env, napi_callback_info info) {
+  napi_value arguments[2] = {};
+  MemoryTier* tier = Enter(env, info, 2, arguments);
+  uint32_t fill;
+  uint8_t* bytes;
+  size_t length;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &fill) || !ToBytes(env, arguments[1], &bytes, &length)) return nullptr;
+  return Number(env, static_cast<int64_t>(tier->cache().Append(fill, bytes, length)));
+}
+
+napi_value Abandon(napi_env env, napi_callback_info info) {
+  napi_value arguments[2] = {};
+  MemoryTier* tier = Enter(env, info, 2, arguments);
+  uint32_t fill;
+  uint32_t discard;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &fill) || !ToUint32(env, arguments[1], &discard)) return nullptr;
+  tier->cache().Abandon(fill, discard != 0);
+  return nullptr;
+}
+
+napi_value Watch(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  return Boolean(env, tier->cache().Watch(tier->registers().key, tier->registers().argument));
+}
+
+napi_value FetchMail(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  const bool any = tier->cache().FetchMail(tier->mail());
+  tier->doorbell().Fetched();
+  return Boolean(env, any);
+}
+
+napi_value Reap(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  return tier == nullptr ? nullptr : Number(env, tier->cache().Reap());
+}
+
+napi_value EvictAhead(napi_env env, napi_callback_info info) {
+  napi_value arguments[2] = {};
+  MemoryTier* tier = Enter(env, info, 2, arguments);
+  uint32_t freePermille;
+  uint32_t minViews;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews)) return nullptr;
+  return Number(env, tier->cache().EvictAhead(freePermille, minViews));
+}
+
+napi_value Coldest(napi_env env, napi_callback_info info) {
+  napi_value arguments[3] = {};
+  MemoryTier* tier = Enter(env, info, 3, arguments);
+  uint32_t freePermille;
+  uint32_t minViews;
+  uint32_t limit;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews) || !ToUint32(env, arguments[2], &limit)) {
+    return nullptr;
+  }
+  const std::vector<shm::BlockName> blocks = tier->cache().Coldest(freePermille, minViews, limit);
+  Napi::Uint32Array words = Napi::Uint32Array::New(env, blocks.size() * 6);
+  for (size_t i = 0; i < blocks.size(); i++) {
+    for (size_t word = 0; word < 4; word++) words[i * 6 + word] = blocks[i].key.id[word];
+    words[i * 6 + 4] = blocks[i].key.block;
+    words[i * 6 + 5] = blocks[i].length;
+  }
+  return words;
+}
+
+napi_value Copy(napi_env env, napi_callback_info info) {
+  napi_value target = nullptr;
+  MemoryTier* tier = Enter(env, info, 1, &target);
+  uint8_t* bytes;
+  size_t length;
+  if (tier == nullptr || !ToBytes(env, target, &bytes, &length)) return nullptr;
+  if (tier->cache().processes().hasPin()) {
+    napi_throw_error(env, nullptr, "a block is pinned: release it first");
+    return nullptr;
+  }
+  return Number(env, tier->cache().Copy(tier->registers().key, bytes, length));
+}
+
+napi_value MarkOnDisk(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  return Boolean(env, tier->cache().MarkOnDisk(tier->registers().key, tier->registers().argument != 0));
+}
+
+napi_value Scrub(napi_env env, napi_callback_info info) {
+  napi_value argument = nullptr;
+  MemoryTier* tier = Enter(env, info, 1, &argument);
+  uint32_t budget;
+  if (tier == nullptr || !ToUint32(env, argument, &budget)) return nullptr;
+  if (tier->cache().processes().hasPin()) {
+    napi_throw_error(env, nullptr, "a block is pinned: release it first");
+    return nullptr;
+  }
+  return Number(env, static_cast<int64_t>(tier->cache().Scrub(budget)));
+}
+
+Napi::Object StatsObject(Napi::Env env, const shm::CacheStats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, uint64_t value) { object.Set(name, Napi::Number::New(env, static_cast<double>(value))); };
+  set("capacity", stats.capacity);
+  set("used", stats.used);
+  set("filling", stats.filling);
+  set("pinned", stats.pinned);
+  set("processes", stats.processes);
+  set("hits", stats.hits);
+  set("misses", stats.misses);
+  set("evictedToDisk", stats.evictedToDisk);
+  set("dropped", stats.dropped);
+  set("checksumFailures", stats.checksumFailures);
+  set("repairs", stats.repairs);
+  set("oldestUse", stats.oldestUse / 1000);
+  return object;
+}
+
+napi_value Stats(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  return tier == nullptr ? nullptr : static_cast<napi_value>(StatsObject(env, tier->cache().Stats()));
+}
+
+napi_value IsHolder(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  return tier == nullptr ? nullptr : Boolean(env, tier->cache().IsHolder());
+}
+
+napi_value Close(napi_env env, napi_callback_info info) {
+  void* data = nullptr;
+  size_t count = 0;
+  napi_get_cb_info(env, info, &count, nullptr, nullptr, &data);
+  static_cast<MemoryTier*>(data)->Close(true);
+  return nullptr;
+}
+
+Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
+  env_ = env;
+  Napi::Object object = Napi::Object::New(env);
+  const struct {
+    const char* name;
+    napi_callback call;
+  } calls[] = {{"acquire", Acquire},       {"has", ::Has},       {"claim", Claim},   {"append", Append},     {"abandon", Abandon},
+               {"watch", Watch},           {"fetchMail", FetchMail}, {"reap", Reap},     {"evictAhead", EvictAhead}, {"coldest", Coldest},
+               {"copy", Copy},             {"markOnDisk", MarkOnDisk}, {"scrub", Scrub},   {"stats", Stats},       {"isHolder", IsHolder},
+               {"close", ::Close}};
+  for (const auto& call : calls) {
+    napi_value function = nullptr;
+    napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.call, this, &function);
+    object.Set(call.name, Napi::Value(env, function));
+  }
+  const shm::SharedFile& file = cache_.file();
+  const uint64_t data = uint64_t{file.geometry().slotCount} * shm::kBlockSize;
+  Napi::Array windows = Napi::Array::New(env);
+  for (uint64_t at = 0; at < data; at += kWindow) {
+    const size_t length = static_cast<size_t>(std::min(kWindow, data - at));
+    windows.Set(static_cast<uint32_t>(at / kWindow), Share(env, file.base() + file.geometry().data + at, length));
+  }
+  object.Set("windows", windows);
+  object.Set("registers", Share(env, &registers_, sizeof registers_));
+  object.Set("mail", Share(env, mail_, sizeof mail_));
+  object.Set("pin", Share(env, cache_.processes().hazard(), sizeof(uint32_t)));
+  object.Set("generations", Share(env, cache_.generations(), shm::kGenerations * sizeof(uint32_t)));
+  object.Set("capacity", Napi::Number::New(env, static_cast<double>(data)));
+  object.Set("first", Napi::Boolean::New(env, cache_.first()));
+  object.Set("clean", Napi::Boolean::New(env, cache_.wasClean()));
+  object.Set("created", Napi::String::New(env, file.created()));
+
+  // One call in the queue is enough: it fetches all mail.
+  rung_ = Napi::ThreadSafeFunction::New(env, rung, "moovedge doorbell", 1, 1);
+  rung_.Unref(env);
+  napi_add_env_cleanup_hook(env, AtExit, this);
+  doorbell_.Start(cache_.processes().doorbell(), [this] { rung_.NonBlockingCall(); });
+  return object;
+}
+
+/** openMemoryTier(options, rung) */
+Napi::Value OpenMemoryTier(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (info.Length() < 2 || !info[0].IsObject() || !info[1].IsFunction()) {
+    Napi::TypeError::New(env, "expected options and a function").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  const Napi::Object options = info[0].As<Napi::Object>();
+  const auto number = [&](const char* name) { return options.Get(name).ToNumber().DoubleValue(); };
+  const auto flag = [&](const char* name) { return options.Get(name).ToBoolean().Value(); };
+  shm::OpenOptions open;
+  open.path = options.Get("file").ToString().Utf8Value();
+  open.role = flag("supervisor") ? shm::Role::kSupervisor : shm::Role::kWorker;
+  const double bytes = number("bytes");
+  open.bytes = bytes >= 0 && bytes <= static_cast<double>(shm::kMaxBytes) ? static_cast<uint64_t>(bytes) : 0;
+  open.keepSize = flag("keepSize");
+  open.takeOver = flag("takeOver");
+  open.reserve = flag("reserve");
+  shm::CacheOptions cache;
+  cache.fillPermille = static_cast<uint32_t>(std::min(1000.0, std::max(0.0, number("fillPermille"))));
+  cache.followTimeoutMs = static_cast<uint32_t>(std::min(1e9, std::max(1.0, number("followTimeout"))));
+  cache.verifyAlways = flag("verifyAlways");
+  if (env.IsExceptionPending()) return env.Undefined();
+  auto tier = std::make_unique<MemoryTier>(cache);
+  const shm::Status status = tier->cache().Open(open);
+  if (!status.ok()) {
+    Throw(env, status);
+    return env.Undefined();
+  }
+  // Kept for as long as the process lives, some kilobytes: JavaScript may call its functions after `close`.
+  return tier.release()->Expose(env, info[1].As<Napi::Function>());
+}
+
+/** inspectMemoryTier(path) */
+Napi::Value InspectMemoryTier(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  shm::Inspection found;
+  const shm::Status status = shm::Inspect(info[0].ToString().Utf8Value(), &found);
+  if (!status.ok()) {
+    Throw(env, status);
+    return env.Undefined();
+  }
+  Napi::Object object = StatsObject(env, found.stats);
+  const auto set = [&](const char* name, uint64_t value) { object.Set(name, Napi::Number::New(env, static_cast<double>(value))); };
+  set("fileSize", found.fileSize);
+  set("createdAt", found.createdAt);
+  set("openedAt", found.openedAt);
+  set("whole", found.whole);
+  set("partial", found.partial);
+  set("damaged", found.damaged);
+  set("onDisk", found.onDisk);
+  set("bytes", found.bytes);
+  set("objects", found.objects);
+  object.Set("clean", Napi::Boolean::New(env, found.clean));
+  Napi::Array processes = Napi::Array::New(env);
+  for (const shm::ProcessInfo& process : found.attached) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("pid", Napi::Number::New(env, process.pid));
+    entry.Set("role", process.role == static_cast<uint32_t>(shm::Role::kSupervisor) ? "supervisor" : "worker");
+    entry.Set("since", Napi::Number::New(env, static_cast<double>(process.since)));
+    processes.Set(processes.Length(), entry);
+  }
+  object.Set("attached", processes);
+  return object;
+}
+
+/** crc32c(crc, bytes) */
+Napi::Value Crc32c(const Napi::CallbackInfo& info) {
+  uint32_t crc;
+  uint8_t* bytes;
+  size_t length;
+  if (!ToUint32(info.Env(), info[0], &crc) || !ToBytes(info.Env(), info[1], &bytes, &length)) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), shm::Crc32c(crc, bytes, length));
+}
+
+}  // namespace
+
+void InitMemoryTier(Napi::Env env, Napi::Object exports) {
+  exports.Set("openMemoryTier", Napi::Function::New(env, OpenMemoryTier, "openMemoryTier"));
+  exports.Set("inspectMemoryTier", Napi::Function::New(env, InspectMemoryTier, "inspectMemoryTier"));
+  exports.Set("crc32c", Napi::Function::New(env, Crc32c, "crc32c"));
+}

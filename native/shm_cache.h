@@ -1,0 +1,174 @@
+// The memory tier of one process: blocks shared by all processes that have the file open.
+//
+// One thread uses an object of this class. At most one block is pinned at a time.
+#ifndef MOOVEDGE_SHM_CACHE_H_
+#define MOOVEDGE_SHM_CACHE_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "shm_file.h"
+#include "shm_layout.h"
+#include "shm_process.h"
+#include "shm_stats.h"
+#include "shm_stripe.h"
+
+namespace shm {
+
+struct CacheOptions {
+  /** Share of the slots that fills may use, in thousandths. */
+  uint32_t fillPermille = 250;
+  /** Milliseconds without progress after which a fill is not followed any more. */
+  uint32_t followTimeoutMs = 15000;
+  /** Verifies a block on every use, not only on the first after an unclean stop. */
+  bool verifyAlways = false;
+};
+
+/** A whole block with its length. */
+struct BlockName {
+  Key key;
+  uint32_t length;
+};
+
+enum class Claim { kFilling, kFollowing, kPresent, kFull };
+
+enum class AppendResult {
+  kAppended,
+  /** The last byte has come; the fill has ended. */
+  kComplete,
+  /** The fill is not there (any more). */
+  kEnded,
+  /** More bytes than the block has left. */
+  kTooLong,
+};
+
+constexpr int64_t kAbsent = -1;
+
+class Cache {
+ public:
+  explicit Cache(const CacheOptions& options) : options_(options) {}
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+  ~Cache() { Close(); }
+
+  Status Open(const OpenOptions& options);
+  /** Attaches to the mapping of another cache of this process, so that thread checkers see both at the same addresses. */
+  Status OpenBeside(const Cache& other);
+  /** Ends this process's fills and pin, marks a clean stop when it is the last, and unmaps. May be called twice. */
+  void Close();
+
+  /**
+   * Pins a block.
+   * @param counted whether this is a new view of the block, not the continuation of one
+   * @return readable bytes, or kAbsent and nothing is pinned
+   */
+  int64_t Acquire(const Key& key, bool counted);
+  /** The pinned slot; valid after Acquire has returned a number of bytes. */
+  uint32_t pinnedSlot() const { return pinnedSlot_; }
+  void Release() { processes_->Unpin(); }
+  bool Has(const Key& key);
+
+  /** Asks to fill a block. When kFilling, `fill` is a handle for Append and Abandon, and `watermark` the bytes that are there. */
+  Claim ClaimFill(const Key& key, uint32_t length, bool onDisk, uint32_t* fill, uint32_t* watermark);
+  AppendResult Append(uint32_t fill, const uint8_t* chunk, size_t length);
+  void Abandon(uint32_t fill, bool discard);
+
+  /** True when it is worth to wait for the block to have more than `seen` bytes; then this process's doorbell will ring. */
+  bool Watch(const Key& key, uint32_t seen);
+  bool FetchMail(uint64_t classes[kMailClasses / 64]) { return processes_->FetchMail(classes); }
+
+  /** Ends the fills of processes that died, so that others take over; returns how many had died. */
+  uint32_t Reap();
+
+  /**
+   * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks with at least `minViews` views that are not
+   * on disk are left for the disk tier; those too are dropped when their room is needed at once.
+   * @return evicted blocks
+   */
+  uint32_t EvictAhead(uint32_t freePermille, uint32_t minViews);
+  /** Blocks that will be evicted next and are worth a place on disk: at least `minViews` views and not there yet; at most `limit`. */
+  std::vector<BlockName> Coldest(uint32_t freePermille, uint32_t minViews, uint32_t limit);
+  /** Copies a whole block of at most `room` bytes after verifying it; returns its length, or kAbsent. Does not count as a use. */
+  int64_t Copy(const Key& key, uint8_t* to, size_t room);
+  /** Notes whether the disk tier holds the block; false when it is not here. */
+  bool MarkOnDisk(const Key& key, bool onDisk);
+
+  /** Verifies about `budget` bytes of blocks, going on where it stopped; returns the bytes looked at, 0 when there was nothing. */
+  uint64_t Scrub(uint64_t budget);
+  CacheStats Stats();
+
+  const SharedFile& file() const { return file_; }
+  ProcessTable& processes() { return *processes_; }
+  /** True when this was the first process to attach. */
+  bool first() const { return first_; }
+  /** True when the last stop was clean; of meaning to the first process. */
+  bool wasClean() const { return wasClean_; }
+  /** False when another supervisor has taken over. */
+  bool IsHolder() const;
+  bool isOpen() const { return processes_ != nullptr; }
+  std::atomic<uint32_t>* generations() const { return reinterpret_cast<std::atomic<uint32_t>*>(file_.base() + file_.geometry().generations); }
+  uint8_t* data(uint32_t slot) const { return file_.base() + file_.geometry().data + uint64_t{slot} * kBlockSize; }
+
+ private:
+  /** A fill of this process: its own truth about the progress, which damage to the shared word can't mislead. */
+  struct Fill {
+    uint64_t owner = 0;
+    uint32_t slot = 0;
+    uint32_t length = 0;
+    uint32_t watermark = 0;
+    uint32_t crc = 0;
+    uint32_t mailClass = 0;
+  };
+  /** A stripe with its lock held, or not when a stopped process has it. */
+  class Locked;
+
+  /** The end of a fill, which waits while a stopped process holds the stripe. */
+  struct PendingEnd {
+    Fill fill;
+    bool discard;
+  };
+
+  Status Attach(Role role);
+  void StartFirst();
+  Stripe StripeAt(uint32_t index) const;
+  bool MayFillMore() const;
+  bool IsStalled(const SlotHeader& slot) const;
+  bool NeedsCheck(const SlotHeader& slot) const;
+  bool Matches(uint32_t slot, const FillWord& fill) const;
+  bool VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill);
+  void Damaged(Stripe& stripe, uint32_t local);
+  uint64_t BeginFill(const Key& key, uint32_t slot, const FillWord& from, uint32_t length, uint32_t* fill);
+  void Forget(uint32_t fill);
+  void Finish(uint32_t fill, bool discard);
+  bool End(const PendingEnd& end);
+  void EndPending();
+  bool EndDeadFills();
+  void EndDeadFill(Locked& stripe, uint32_t local);
+  /** Slots of a stripe that are to be kept free. */
+  uint32_t FreeTarget(uint32_t freePermille) const;
+
+  CacheOptions options_;
+  SharedFile file_;
+  std::unique_ptr<ProcessTable> processes_;
+  uint64_t seed_ = 0;
+  uint32_t epoch_ = 0;
+  bool first_ = false;
+  bool wasClean_ = false;
+  uint32_t pinnedSlot_ = 0;
+  uint64_t fillLimit_ = 1;
+  uint32_t serial_ = 0;
+  std::vector<Fill> fills_;
+  std::vector<uint32_t> freeFills_;
+  std::vector<PendingEnd> pending_;
+  /** True when there may be fills of the dead that are not ended. */
+  bool unreaped_ = false;
+  /** For each stripe, until when (milliseconds) a stopped process is taken to hold it. */
+  std::vector<uint64_t> busyUntil_;
+  uint32_t scrubSlot_ = 0;
+  uint32_t coldStripe_ = 0;
+};
+
+}  // namespace shm
+
+#endif  // MOOVEDGE_SHM_CACHE_H_

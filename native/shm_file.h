@@ -1,0 +1,82 @@
+// The shared file itself: creation, checks, mapping, and who may open it.
+#ifndef MOOVEDGE_SHM_FILE_H_
+#define MOOVEDGE_SHM_FILE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "shm_layout.h"
+#include "shm_system.h"
+
+namespace shm {
+
+enum class Role : uint32_t {
+  /** Creates the file when there is none; one at a time, but for a take-over. */
+  kSupervisor = 1,
+  /** Attaches to what a supervisor made. */
+  kWorker = 2,
+};
+
+struct OpenOptions {
+  std::string path;
+  Role role = Role::kWorker;
+  /** Supervisor: bytes of blocks of a new file. */
+  uint64_t bytes = 0;
+  /** Supervisor: a file of another size is used as it is, not made anew. */
+  bool keepSize = false;
+  /** Supervisor: opens although another supervisor has the file, which learns of it by `IsHolder`. */
+  bool takeOver = false;
+  /** Reserves the space of a new file, so that running out of it is an error now and not a SIGBUS later. */
+  bool reserve = true;
+};
+
+class SharedFile {
+ public:
+  SharedFile() = default;
+  SharedFile(const SharedFile&) = delete;
+  SharedFile& operator=(const SharedFile&) = delete;
+  ~SharedFile() { Close(); }
+
+  /** Opens, checks and maps the file. On success the start lock is held until `ReleaseStart`. */
+  Status Open(const OpenOptions& options);
+  /** As Open for a worker, but shares the mapping of `other`, which must outlive this. */
+  Status OpenBeside(const SharedFile& other);
+  /** Takes the start lock again, to leave. False when somebody else keeps it for too long. */
+  bool TakeStart();
+  void ReleaseStart();
+  void Close();
+
+  int fd() const { return fd_; }
+  uint8_t* base() const { return base_; }
+  FileHeader& header() const { return *reinterpret_cast<FileHeader*>(base_); }
+  const Geometry& geometry() const { return geometry_; }
+  /** Non-empty when the file was made by `Open`: why. */
+  const std::string& created() const { return created_; }
+
+ private:
+  Status OpenOnce(const OpenOptions& options, bool* again);
+  Status Create(const OpenOptions& options);
+  Status Reserve(uint64_t bytes);
+  Status Map(uint64_t bytes);
+
+  std::string path_;
+  std::string created_;
+  int fd_ = -1;
+  uint8_t* base_ = nullptr;
+  uint64_t mapped_ = 0;
+  bool ownsMapping_ = false;
+  Geometry geometry_ = {};
+};
+
+/**
+ * Reads and checks the header of an open file.
+ * @return kForeign when the file is not ours, kDamaged with the reason when it is but can't be used
+ */
+Status ReadHeader(int fd, uint64_t fileSize, FileHeader* header);
+
+/** Id of this boot of the machine, at most 39 characters. */
+std::string BootId();
+
+}  // namespace shm
+
+#endif  // MOOVEDGE_SHM_FILE_H_

@@ -1,0 +1,85 @@
+// The table of attached processes: who lives, what each has pinned, and how each is told of changes.
+#ifndef MOOVEDGE_SHM_PROCESS_H_
+#define MOOVEDGE_SHM_PROCESS_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "shm_layout.h"
+
+namespace shm {
+
+/** Which attachment: index in the table and how many had the entry before. Never reused until the 24 bits of incarnation wrap. */
+struct ProcessId {
+  uint32_t index;
+  uint32_t incarnation;
+
+  /** In one word, never 0: incarnation << 8 | index + 1. Bit 31 can't be set before 2^23 attachments of one entry. */
+  uint32_t Pack() const { return incarnation << 8 | (index + 1); }
+  static ProcessId Unpack(uint32_t packed) { return {(packed & 0xff) - 1, packed >> 8}; }
+};
+
+constexpr uint32_t kIncarnationMask = 0x7fffff;
+
+class ProcessTable {
+ public:
+  /** @param fd file whose byte locks say who lives; each attachment needs an open file of its own */
+  ProcessTable(ProcessEntry* entries, int fd) : entries_(entries), fd_(fd) {}
+
+  /**
+   * Takes a free entry. Call with the start lock held.
+   * @param diedBefore set when the entry's former holder died without detaching
+   * @return false when all entries are taken
+   */
+  bool Attach(uint32_t pid, uint32_t role, bool* diedBefore);
+  /** Writes this process's identity again if it was damaged: others would take a living process for dead. */
+  void Reassert();
+  /** Gives the entry back; the byte's lock is released when the file is closed. */
+  void Detach();
+  /** Empties all other entries. Call when no other process is attached, with the start lock held. */
+  void ForgetOthers();
+  ProcessId self() const { return self_; }
+  uint64_t selfBit() const { return uint64_t{1} << self_.index; }
+
+  /** False when the process has died or left. */
+  bool IsAlive(ProcessId id) const;
+  /** True when any process but this one is attached. */
+  bool HasOthers() const;
+  /** Frees the entries of processes that died without detaching; returns how many there were. */
+  uint32_t CollectDead();
+  /** Number of living processes, this one included. */
+  uint32_t CountAlive() const;
+  const ProcessEntry& entry(uint32_t index) const { return entries_[index]; }
+
+  /** Pins slot `slot` for this process. Call with the slot's stripe lock held. */
+  void Pin(uint32_t slot) {
+    // Relaxed: whoever wants the slot looks under the same stripe lock, which orders this store before that look.
+    entries_[self_.index].hazard.store(slot + 1, std::memory_order_relaxed);
+  }
+  /** Release: all reads of the block come before another process sees the pin gone and writes over it. */
+  void Unpin() { entries_[self_.index].hazard.store(0, std::memory_order_release); }
+  bool hasPin() const { return entries_[self_.index].hazard.load(std::memory_order_relaxed) != 0; }
+  std::atomic<uint32_t>* hazard() const { return &entries_[self_.index].hazard; }
+  /** True when a living process has the slot pinned. Call with the slot's stripe lock held, before reusing it. */
+  bool IsPinned(uint32_t slot) const;
+  /** Number of living processes that have a block pinned. */
+  uint32_t CountPinned() const;
+
+  /** Tells the processes of `mask` (a bit per index) that a block of mail class `mailClass` has changed. */
+  void Ring(uint64_t mask, uint32_t mailClass) const;
+  /** Moves this process's mail into `classes` (a bit per class); false when there was none. */
+  bool FetchMail(uint64_t classes[kMailClasses / 64]);
+  std::atomic<uint32_t>* doorbell() const { return &entries_[self_.index].doorbell; }
+
+ private:
+  bool HoldsLock(uint32_t index) const;
+
+  ProcessEntry* entries_;
+  int fd_;
+  ProcessId self_ = {0, 0};
+  uint64_t identity_ = 0;
+};
+
+}  // namespace shm
+
+#endif  // MOOVEDGE_SHM_PROCESS_H_

@@ -1,0 +1,106 @@
+#include "shm_stats.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <memory>
+#include <set>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include "shm_file.h"
+#include "shm_process.h"
+
+namespace shm {
+
+void CacheStats::Add(const StripeHeader& stripe) {
+  // Relaxed: the figures of one moment in each stripe, not of one moment in all.
+  const auto order = std::memory_order_relaxed;
+  filling += stripe.filling.load(order);
+  used += stripe.ordered.load(order) + stripe.filling.load(order);
+  hits += stripe.counters.hits.load(order);
+  misses += stripe.counters.misses.load(order);
+  evictedToDisk += stripe.counters.evictedToDisk.load(order);
+  dropped += stripe.counters.dropped.load(order);
+  checksumFailures += stripe.counters.checksumFailures.load(order);
+  repairs += stripe.counters.repairs.load(order);
+}
+
+namespace {
+
+/** Reads `count` records at `offset` in pieces of bounded size; false when the file ends before. */
+template <typename Record, typename Visit>
+bool ReadRecords(int fd, uint64_t offset, uint64_t count, Visit visit) {
+  constexpr uint64_t kPiece = 4096;
+  // Raw memory: records hold atomics, which are filled as the bytes they are in the file.
+  const auto piece = std::make_unique<Record[]>(kPiece);
+  for (uint64_t done = 0; done < count;) {
+    const uint64_t want = std::min(kPiece, count - done);
+    const size_t length = static_cast<size_t>(want * sizeof(Record));
+    const ssize_t got = pread(fd, static_cast<void*>(piece.get()), length, static_cast<off_t>(offset + done * sizeof(Record)));
+    if (got != static_cast<ssize_t>(length)) return false;
+    for (uint64_t i = 0; i < want; i++) visit(static_cast<uint32_t>(done + i), piece[i]);
+    done += want;
+  }
+  return true;
+}
+
+}  // namespace
+
+Status Inspect(const std::string& path, Inspection* inspection) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return Status::System("the cache file " + path + " can't be opened", errno);
+  struct Closer {
+    int fd;
+    ~Closer() { close(fd); }
+  } closer = {fd};
+  struct stat info;
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return Status::Error(Status::kForeign, "the cache file " + path + " is not a regular file");
+  FileHeader header = {};
+  Status status = ReadHeader(fd, static_cast<uint64_t>(info.st_size), &header);
+  if (!status.ok()) return Status::Error(status.kind, "the cache file " + path + " can't be read: " + status.message);
+  const Geometry& g = header.geometry;
+  inspection->fileSize = g.fileSize;
+  inspection->createdAt = header.createdAt;
+  inspection->openedAt = header.openedAt.load(std::memory_order_relaxed);
+  inspection->clean = header.clean.load(std::memory_order_relaxed) == kClean;
+  CacheStats& stats = inspection->stats;
+  stats.capacity = g.slotCount;
+
+  bool complete = ReadRecords<ProcessEntry>(fd, g.processes, kProcesses, [&](uint32_t index, const ProcessEntry& entry) {
+    const uint32_t pid = static_cast<uint32_t>(entry.identity.load(std::memory_order_relaxed));
+    if (pid == 0 || !IsLockedByOther(fd, kProcessLock + index)) return;
+    stats.processes++;
+    if (entry.hazard.load(std::memory_order_relaxed) != 0) stats.pinned++;
+    inspection->attached.push_back({pid, entry.role.load(std::memory_order_relaxed), entry.since.load(std::memory_order_relaxed)});
+  });
+  complete = complete && ReadRecords<StripeHeader>(fd, g.stripes, g.stripeCount, [&](uint32_t, const StripeHeader& stripe) { stats.Add(stripe); });
+  // Counted from the slots: after an unclean stop the stripes' counts may be behind.
+  stats.used = 0;
+  stats.filling = 0;
+  std::set<std::pair<uint64_t, uint64_t>> objects;
+  complete = complete && ReadRecords<SlotHeader>(fd, g.slots, g.slotCount, [&](uint32_t index, const SlotHeader& slot) {
+    if (slot.state.load(std::memory_order_relaxed) != kUsed) return;
+    stats.used++;
+    FillWord fill;
+    if (slot.length > kBlockSize || IdentityCrc(slot.key, slot.length, index) != slot.identityCrc ||
+        !FillWord::Decode(slot.fill.load(std::memory_order_relaxed), index, &fill)) {
+      inspection->damaged++;
+      return;
+    }
+    if (slot.owner.load(std::memory_order_relaxed) != 0) stats.filling++;
+    (fill.watermark == slot.length ? inspection->whole : inspection->partial)++;
+    if (slot.onDisk.load(std::memory_order_relaxed) != 0) inspection->onDisk++;
+    inspection->bytes += fill.watermark;
+    const uint64_t use = slot.lastUse.load(std::memory_order_relaxed);
+    if (stats.oldestUse == 0 || use < stats.oldestUse) stats.oldestUse = use;
+    const uint32_t* id = slot.key.id;
+    objects.emplace(uint64_t{id[0]} << 32 | id[1], uint64_t{id[2]} << 32 | id[3]);
+  });
+  inspection->objects = static_cast<uint32_t>(objects.size());
+  if (!complete) return Status::Error(Status::kDamaged, "the cache file " + path + " ended while it was read: is an edge replacing it? Try again");
+  return {};
+}
+
+}  // namespace shm

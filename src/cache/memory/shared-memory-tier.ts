@@ -1,0 +1,321 @@
+import { EdgeError } from '../../errors.js';
+import { type NativeTier, native } from '../../native.js';
+import { type Log, silentLog } from '../../observe/log-type.js';
+import { BLOCK_SIZE, type ObjectId } from '../block.js';
+import { BLOCK_CLASSES, BlockWaits, blockClass } from './block-waits.js';
+import { defaultMemorySize } from './memory-size.js';
+import { ABSENT, type BlockFill, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';
+import { type MemoryTierStats, tierStats } from './memory-tier-stats.js';
+
+/** Options of `SharedMemoryTier`. */
+export interface SharedMemoryTierOptions {
+  /** Path of the cache file, on a tmpfs, hugetlbfs or any other filesystem. */
+  readonly file: string;
+  /** The supervisor makes the file and is the only one of its kind on it; workers attach to what it made. */
+  readonly role: 'supervisor' | 'worker';
+  /** Supervisor: bytes of blocks. Undefined: those of the file that is there, else `defaultMemorySize`. */
+  readonly size?: number | undefined;
+  /** Supervisor: opens the file although another supervisor has it, which then sees `isHolder` false. */
+  readonly takeOver?: boolean;
+  /** Share of the blocks that fills may use, 0 to 1; default 0.25. */
+  readonly fillShare?: number;
+  /** Milliseconds without progress after which a fill is no longer followed; default 15000. */
+  readonly followTimeout?: number;
+  /** When the checksum of a block is verified: on its first use after an unclean stop (the default), or on every use. */
+  readonly verify?: 'unclean' | 'always';
+  /** Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and benches only. */
+  readonly reserve?: boolean;
+  readonly log?: Log;
+}
+
+/** A block that will be evicted soon. */
+export interface ColdBlock {
+  readonly id: ObjectId;
+  readonly block: number;
+  /** Bytes. */
+  readonly length: number;
+}
+
+/** Largest number of views, which no block reaches: nothing is kept back for a disk tier. */
+const NO_DISK = 0xffffffff;
+/** Blocks of a window, as a power of two: windows are of 1 GiB. */
+const WINDOW_SHIFT = 12;
+const WINDOW_MASK = (1 << WINDOW_SHIFT) - 1;
+const BLOCK_SHIFT = Math.log2(BLOCK_SIZE);
+
+// Words of the registers.
+const ARGUMENT = 5;
+const SLOT = 6;
+const WATERMARK = 7;
+
+const CLAIMS: readonly (Claim | undefined)[] = [undefined, 'following', 'present', 'full'];
+const COMPLETE = 1;
+const LOST = 2;
+const TOO_LONG = 3;
+
+/** The memory tier in a file that all processes of the machine map; see native/shm_layout.h. Survives every process that uses it. */
+export class SharedMemoryTier implements MemoryTier {
+  /** Bytes of all blocks. */
+  readonly capacity: number;
+  /** True when this was the first process to open the file; `clean` tells whether the last stop was a clean one. */
+  readonly first: boolean;
+  readonly clean: boolean;
+  readonly #native: NativeTier;
+  readonly #registers: Uint32Array;
+  readonly #pin: Uint32Array;
+  readonly #generations: Uint32Array;
+  readonly #mail: Uint32Array;
+  readonly #windows: readonly ArrayBuffer[];
+  readonly #waits: BlockWaits;
+  #closed = false;
+  /** Readable bytes of the pinned block; `ABSENT` while none is pinned. */
+  #readable = ABSENT;
+
+  /** @throws EdgeError `cache_file` when the file can't be used; the message says why and what to do */
+  constructor(options: SharedMemoryTierOptions) {
+    const tier = open(options, () => this.#fetchMail());
+    this.#native = tier;
+    this.capacity = tier.capacity;
+    this.first = tier.first;
+    this.clean = tier.clean;
+    this.#registers = new Uint32Array(tier.registers);
+    this.#pin = new Uint32Array(tier.pin);
+    this.#generations = new Uint32Array(tier.generations);
+    this.#mail = new Uint32Array(tier.mail);
+    this.#windows = tier.windows;
+    this.#waits = new BlockWaits({
+      watch: (id, block, seen) => {
+        this.#name(id, block, seen);
+        return tier.watch();
+      },
+      reap: () => tier.reap(),
+    });
+    const { file, role, log = silentLog } = options;
+    if (tier.created !== '') log.info({ file, reason: tier.created, capacity: tier.capacity }, 'made a new cache file');
+    else if (tier.first) log.info({ file, clean: tier.clean, capacity: tier.capacity }, 'opened the cache file');
+    else log.debug({ file, role }, 'attached to the cache file');
+  }
+
+  acquire(id: ObjectId, block: number, counted = true): number {
+    this.#name(id, block, counted ? 1 : 0);
+    this.#readable = this.#native.acquire();
+    return this.#readable;
+  }
+
+  view(from: number, to: number): Uint8Array {
+    if (from < 0 || to < from || to > this.#readable) throw new RangeError('the view leaves the readable bytes');
+    const slot = this.#registers[SLOT]!;
+    const window = this.#windows[slot >>> WINDOW_SHIFT]!;
+    return new Uint8Array(window, ((slot & WINDOW_MASK) << BLOCK_SHIFT) + from, to - from);
+  }
+
+  release(): void {
+    this.#readable = ABSENT;
+    // Atomic, so that no read of the block is moved past it.
+    Atomics.store(this.#pin, 0, 0);
+  }
+
+  has(id: ObjectId, block: number): boolean {
+    this.#name(id, block, 0);
+    return this.#native.has();
+  }
+
+  claim(id: ObjectId, block: number, length: number, onDisk = false): Claim {
+    if (!(Number.isInteger(length) && length > 0 && length <= BLOCK_SIZE)) {
+      throw new RangeError(`a block has 1 to ${BLOCK_SIZE} bytes, not ${length}`);
+    }
+    this.#name(id, block, length);
+    const registers = this.#registers;
+    const claim = CLAIMS[this.#native.claim(onDisk ? 1 : 0)];
+    if (claim !== undefined) return claim;
+    return new SharedFill(
+      this.#native,
+      this.#waits,
+      blockClass(id, block),
+      registers[SLOT]!,
+      registers[WATERMARK]!,
+      length,
+    );
+  }
+
+  waitFor(id: ObjectId, block: number, seen: number, waiter: BlockWaiter): void {
+    this.#waits.add(id, block, seen, waiter);
+  }
+
+  cancelWait(id: ObjectId, block: number, waiter: BlockWaiter): void {
+    this.#waits.cancel(id, block, waiter);
+  }
+
+  generation(index: number): number {
+    return Atomics.load(this.#generations, index % GENERATIONS);
+  }
+
+  bumpGeneration(index: number): void {
+    Atomics.add(this.#generations, index % GENERATIONS, 1);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#waits.close();
+    this.#readable = ABSENT;
+    this.#native.close();
+  }
+
+  /**
+   * Ends the fills of processes that have died, so that others take over at once. To be called when a worker has exited; those who wait
+   * for a fill look for the dead by themselves, but not as soon.
+   * @returns number of processes that had died
+   */
+  reap(): number {
+    return this.#native.reap();
+  }
+
+  /**
+   * Evicts the coldest blocks until `freeShare` (0 to 0.5) of the blocks is free, so that fills find room at once. Blocks with at least
+   * `minViews` views that are not on disk are spared for `coldest`; without a disk tier leave `minViews` out.
+   * @returns number of blocks evicted
+   */
+  evictAhead(freeShare: number, minViews = NO_DISK): number {
+    return this.#native.evictAhead(permille(freeShare), minViews);
+  }
+
+  /**
+   * Blocks that are about to be evicted and are worth a place on disk: whole, not known to be there, with at least `minViews` views.
+   * At most `limit`. `freeShare` as for `evictAhead`.
+   */
+  coldest(freeShare: number, minViews: number, limit: number): ColdBlock[] {
+    const words = this.#native.coldest(permille(freeShare), minViews, limit);
+    const blocks: ColdBlock[] = [];
+    for (let at = 0; at < words.length; at += 6) {
+      blocks.push({ id: words.slice(at, at + 4) as ObjectId, block: words[at + 4]!, length: words[at + 5]! });
+    }
+    return blocks;
+  }
+
+  /**
+   * Copies a whole block to the start of `target` after verifying its checksum, without counting a use.
+   * @returns its length; undefined when it is not there, not whole, damaged (then it is dropped) or larger than `target`
+   */
+  copyBlock(id: ObjectId, block: number, target: Uint8Array): number | undefined {
+    this.#name(id, block, 0);
+    const length = this.#native.copy(target);
+    return length < 0 ? undefined : length;
+  }
+
+  /** Notes whether the disk tier holds the block. Returns false when the block is not in memory. */
+  markOnDisk(id: ObjectId, block: number, onDisk = true): boolean {
+    this.#name(id, block, onDisk ? 1 : 0);
+    return this.#native.markOnDisk();
+  }
+
+  /**
+   * Verifies the checksums of about `bytes` bytes of blocks, going on where the last call stopped; bad blocks are dropped and counted.
+   * @returns bytes verified
+   */
+  scrub(bytes: number): number {
+    return this.#native.scrub(bytes);
+  }
+
+  /** Figures of the whole file, of all processes together. */
+  stats(): MemoryTierStats {
+    return tierStats(this.#native.stats());
+  }
+
+  /** False when another supervisor has taken the file over. */
+  get isHolder(): boolean {
+    return this.#native.isHolder();
+  }
+
+  #name(id: ObjectId, block: number, argument: number): void {
+    const registers = this.#registers;
+    registers[0] = id[0]!;
+    registers[1] = id[1]!;
+    registers[2] = id[2]!;
+    registers[3] = id[3]!;
+    registers[4] = block;
+    registers[ARGUMENT] = argument;
+  }
+
+  #fetchMail(): void {
+    if (this.#closed) return;
+    this.#native.fetchMail();
+    const mail = this.#mail;
+    for (let word = 0; word < BLOCK_CLASSES / 32; word++) {
+      for (let bits = mail[word]!; bits !== 0; bits &= bits - 1)
+        this.#waits.changed(word * 32 + 31 - Math.clz32(bits & -bits));
+    }
+  }
+}
+
+class SharedFill implements BlockFill {
+  readonly length: number;
+  watermark: number;
+  readonly #native: NativeTier;
+  readonly #waits: BlockWaits;
+  readonly #class: number;
+  readonly #handle: number;
+  /** Lost: damage to the file took the block from under the fill. What still comes goes nowhere. */
+  #state: 'open' | 'lost' | 'ended' = 'open';
+
+  constructor(tier: NativeTier, waits: BlockWaits, key: number, handle: number, watermark: number, length: number) {
+    this.#native = tier;
+    this.#waits = waits;
+    this.#class = key;
+    this.#handle = handle;
+    this.watermark = watermark;
+    this.length = length;
+  }
+
+  append(chunk: Uint8Array): void {
+    if (this.#state === 'ended') throw new Error('the fill has ended');
+    if (chunk.length > this.length - this.watermark) throw tooLong();
+    if (this.#state === 'open') {
+      const result = this.#native.append(this.#handle, chunk);
+      if (result === TOO_LONG) throw tooLong();
+      if (result === COMPLETE) this.#state = 'ended';
+      if (result === LOST) this.#state = 'lost';
+    }
+    this.watermark += chunk.length;
+    if (this.watermark === this.length) this.#state = 'ended';
+    this.#waits.changed(this.#class);
+  }
+
+  abandon(discard = false): void {
+    if (this.#state === 'open') this.#native.abandon(this.#handle, discard ? 1 : 0);
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#waits.changed(this.#class);
+  }
+}
+
+function tooLong(): RangeError {
+  return new RangeError('the chunk does not fit into the block');
+}
+
+function permille(share: number): number {
+  return Math.round(Math.min(1, Math.max(0, share)) * 1000);
+}
+
+function open(options: SharedMemoryTierOptions, rung: () => void): NativeTier {
+  const { file, size } = options;
+  const supervisor = options.role === 'supervisor';
+  try {
+    return native.openMemoryTier(
+      {
+        file,
+        supervisor,
+        bytes: size ?? (supervisor ? defaultMemorySize(file) : 0),
+        keepSize: size === undefined,
+        takeOver: options.takeOver ?? false,
+        reserve: options.reserve ?? true,
+        fillPermille: permille(options.fillShare ?? 0.25),
+        followTimeout: options.followTimeout ?? 15_000,
+        verifyAlways: options.verify === 'always',
+      },
+      rung,
+    );
+  } catch (error) {
+    if (error instanceof EdgeError || (error as { kind?: string }).kind === undefined) throw error;
+    throw new EdgeError('cache_file', (error as Error).message, { cause: error });
+  }
+}

@@ -1,0 +1,276 @@
+import assert from 'node:assert/strict';
+import { statfsSync, statSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { test } from 'node:test';
+import { BLOCK_SIZE } from '../../../../src/cache/block.js';
+import { inspectMemoryTier } from '../../../../src/cache/memory/inspection.js';
+import { MemoryKeeper } from '../../../../src/cache/memory/memory-keeper.js';
+import { allowedMemory, defaultMemorySize, MIN_MEMORY_SIZE } from '../../../../src/cache/memory/memory-size.js';
+import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
+import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { EdgeError } from '../../../../src/errors.js';
+import { native } from '../../../../src/native.js';
+import type { Log } from '../../../../src/observe/log-type.js';
+import { idOf, TemporaryTier, temporaryCacheFile } from './temporary-tier.js';
+
+function fill(tier: SharedMemoryTier, object: number, block: number, bytes: Uint8Array): void {
+  const claim = tier.claim(idOf(object), block, bytes.length);
+  if (typeof claim === 'string') assert.fail(claim);
+  claim.append(bytes);
+}
+
+function read(tier: SharedMemoryTier, object: number, block: number, counted = true): Buffer | undefined {
+  const readable = tier.acquire(idOf(object), block, counted);
+  if (readable === ABSENT) return undefined;
+  const bytes = Buffer.from(tier.view(0, readable));
+  tier.release();
+  return bytes;
+}
+
+test('views do not copy, also past the first window, and are empty after the tier is closed', () => {
+  // More than 1 GiB of blocks, but sparse: only a few are touched.
+  const tier = new TemporaryTier(4096 + 600, { reserve: false, fillShare: 1 });
+  const before = process.memoryUsage.rss();
+  const bytes = Buffer.alloc(BLOCK_SIZE);
+  const offsets = new Set<number>();
+  const windows = new Set<ArrayBufferLike>();
+  // Blocks fall into all stripes, and so into both windows.
+  for (let block = 0; block < 200; block++) {
+    bytes.fill(block);
+    bytes.writeUInt32LE(block, BLOCK_SIZE - 4);
+    fill(tier, 1, block, bytes);
+    tier.acquire(idOf(1), block);
+    const view = tier.view(BLOCK_SIZE - 8, BLOCK_SIZE);
+    windows.add(view.buffer);
+    offsets.add(view.byteOffset);
+    assert.equal(Buffer.from(view.buffer, view.byteOffset, 8).readUInt32LE(4), block);
+    assert.equal(tier.view(0, BLOCK_SIZE)[BLOCK_SIZE - 5], block);
+    tier.release();
+  }
+  assert.equal(windows.size, 2);
+  for (const window of windows) assert.ok(window.byteLength % BLOCK_SIZE === 0 && window.byteLength <= 1 << 30);
+  assert.ok(process.memoryUsage.rss() - before < 200 * BLOCK_SIZE * 2 + (20 << 20));
+  tier.acquire(idOf(1), 3);
+  const view = tier.view(0, 100);
+  tier.release();
+  tier.close();
+  assert.equal(view.length, 0);
+  assert.throws(() => tier.acquire(idOf(1), 3), /closed/);
+  tier.close();
+});
+
+test('a second acquire without release is a mistake that is told', () => {
+  const tier = new TemporaryTier(4);
+  fill(tier, 1, 0, Buffer.alloc(10));
+  tier.acquire(idOf(1), 0);
+  assert.throws(() => tier.acquire(idOf(1), 0), /release/);
+  assert.throws(() => tier.copyBlock(idOf(1), 0, new Uint8Array(10)), /release/);
+  assert.throws(() => tier.scrub(1), /release/);
+  tier.release();
+  assert.throws(() => tier.view(0, 1), RangeError);
+  assert.equal(tier.acquire(idOf(1), 0), 10);
+  tier.release();
+  tier.close();
+});
+
+test('block numbers and ids use all of their bits', () => {
+  const tier = new TemporaryTier(16, { fillShare: 1 });
+  const ids = [0, 1, 2, 3].map(word => {
+    const id = idOf(0);
+    id[word] = 0xffffffff;
+    return id;
+  });
+  for (const [i, id] of ids.entries()) {
+    const claim = tier.claim(id, 0xffffffff, 1);
+    if (typeof claim === 'string') assert.fail(claim);
+    claim.append(Uint8Array.of(i));
+  }
+  for (const [i, id] of ids.entries()) {
+    assert.equal(tier.acquire(id, 0xffffffff), 1);
+    assert.deepEqual([...tier.view(0, 1)], [i]);
+    tier.release();
+    assert.equal(tier.acquire(id, 0), ABSENT);
+  }
+  tier.close();
+});
+
+test('hands cold blocks to the disk tier and evicts ahead of need', () => {
+  const tier = new TemporaryTier(100);
+  for (let block = 0; block < 100; block++) fill(tier, 1, block, Buffer.alloc(1000, block));
+  for (const block of [0, 1]) for (let view = 0; view < 2; view++) read(tier, 1, block);
+  // A reader that goes on in a block counts no view.
+  for (let go = 0; go < 5; go++) read(tier, 1, 2, false);
+  for (let block = 2; block < 100; block++) read(tier, 1, block);
+  const cold = tier.coldest(0.05, 2, 100);
+  assert.deepEqual(
+    cold.map(({ id, block, length }) => ({ id: [...id], block, length })),
+    [0, 1].map(block => ({ id: [...idOf(1)], block, length: 1000 })),
+  );
+  assert.equal(tier.coldest(0.05, 2, 1).length, 1);
+  const target = new Uint8Array(BLOCK_SIZE);
+  assert.equal(tier.copyBlock(cold[1]!.id, cold[1]!.block, target), 1000);
+  assert.deepEqual(target.subarray(0, 1000), new Uint8Array(1000).fill(1));
+  assert.equal(tier.copyBlock(idOf(2), 0, target), undefined);
+  assert.equal(tier.markOnDisk(idOf(1), 1), true);
+  assert.equal(tier.markOnDisk(idOf(2), 1), false);
+  assert.equal(tier.evictAhead(0.05, 2), 5);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 5, 6].map(block => tier.has(idOf(1), block)),
+    [true, false, false, false, false, false, true],
+  );
+  const { evictedToDisk, dropped, blocks, usedBytes, capacityBytes } = tier.stats();
+  assert.deepEqual(
+    { evictedToDisk, dropped, blocks, usedBytes, capacityBytes },
+    { evictedToDisk: 1, dropped: 4, blocks: 95, usedBytes: 95 * BLOCK_SIZE, capacityBytes: 100 * BLOCK_SIZE },
+  );
+  // A block that came from disk is there already.
+  const claim = tier.claim(idOf(3), 0, 10, true);
+  if (typeof claim === 'string') assert.fail(claim);
+  claim.append(Buffer.alloc(10));
+  for (let block = 200; block < 299; block++) fill(tier, 1, block, Buffer.alloc(10));
+  fill(tier, 1, 299, Buffer.alloc(10));
+  fill(tier, 1, 300, Buffer.alloc(10));
+  assert.equal(tier.has(idOf(3), 0), false);
+  assert.equal(tier.stats().evictedToDisk, 2);
+  tier.close();
+});
+
+test('figures: what is held, looked up, pinned, and how old', async () => {
+  const tier = new TemporaryTier(8);
+  const other = new SharedMemoryTier({ file: tier.file, role: 'worker' });
+  assert.equal(tier.stats().oldestAge, 0);
+  fill(tier, 1, 0, Buffer.alloc(10));
+  const claim = tier.claim(idOf(1), 1, 10);
+  if (typeof claim === 'string') assert.fail(claim);
+  read(other, 1, 0);
+  read(other, 1, 0, false);
+  read(other, 1, 7);
+  other.acquire(idOf(1), 0, false);
+  await new Promise(resolve => setTimeout(resolve, 30));
+  const stats = tier.stats();
+  const { oldestAge, ...rest } = stats;
+  assert.deepEqual(rest, {
+    capacityBytes: 8 * BLOCK_SIZE,
+    usedBytes: 2 * BLOCK_SIZE,
+    fillingBytes: BLOCK_SIZE,
+    blocks: 2,
+    filling: 1,
+    pinned: 1,
+    processes: 2,
+    hits: 1,
+    misses: 1,
+    evictedToDisk: 0,
+    dropped: 0,
+    checksumFailures: 0,
+    repairs: 0,
+  });
+  assert.ok(oldestAge >= 0.02 && oldestAge < 5, `${oldestAge}`);
+  // From outside, the same.
+  const inspection = inspectMemoryTier(tier.file);
+  for (const [name, value] of Object.entries(rest)) assert.equal(Object(inspection)[name], value, name);
+  assert.equal(inspection.attached.length, 2);
+  assert.deepEqual(inspection.attached.map(({ pid, role }) => `${pid} ${role}`).sort(), [
+    `${process.pid} supervisor`,
+    `${process.pid} worker`,
+  ]);
+  other.release();
+  other.close();
+  tier.close();
+});
+
+test('the keeper evicts ahead, scrubs at its rate and ends the fills of the dead', async () => {
+  const tier = new TemporaryTier(100);
+  for (let block = 0; block < 100; block++) fill(tier, 1, block, Buffer.alloc(BLOCK_SIZE, block));
+  const keeper = new MemoryKeeper({ tier, scrubRate: 0, interval: 3_600_000, freeShare: 0.1 });
+  keeper.round();
+  assert.equal(tier.stats().blocks, 90);
+  tier.acquire(idOf(1), 50);
+  const view = tier.view(7, 8);
+  tier.release();
+  view[0]! ^= 1;
+  keeper.round();
+  assert.equal(tier.stats().checksumFailures, 0);
+  keeper.scrubRate = 1e9;
+  while (tier.stats().checksumFailures === 0) {
+    await new Promise(resolve => setTimeout(resolve, 5));
+    keeper.round();
+  }
+  assert.equal(tier.has(idOf(1), 50), false);
+  assert.equal(tier.stats().checksumFailures, 1);
+  // Another supervisor has taken over: this keeper leaves all as it is.
+  const next = new SharedMemoryTier({ file: tier.file, role: 'supervisor', takeOver: true });
+  for (let block = 200; block < 240; block++) fill(next, 1, block, Buffer.alloc(10));
+  const { blocks } = tier.stats();
+  keeper.round();
+  assert.equal(tier.stats().blocks, blocks);
+  new MemoryKeeper({ tier: next, scrubRate: 0, interval: 3_600_000, freeShare: 0.3 }).round();
+  assert.equal(tier.stats().blocks, 70);
+  keeper.close();
+  next.close();
+  tier.close();
+});
+
+test('verify: always finds damage at every use', () => {
+  const tier = new TemporaryTier(8, { verify: 'always' });
+  fill(tier, 1, 0, Buffer.alloc(1000, 7));
+  for (let turn = 0; turn < 2; turn++) assert.deepEqual(read(tier, 1, 0), Buffer.alloc(1000, 7));
+  tier.acquire(idOf(1), 0);
+  tier.view(500, 501)[0]! ^= 0x10;
+  tier.release();
+  assert.equal(read(tier, 1, 0), undefined);
+  assert.equal(tier.stats().checksumFailures, 1);
+  fill(tier, 1, 0, Buffer.alloc(1000, 7));
+  assert.deepEqual(read(tier, 1, 0), Buffer.alloc(1000, 7));
+  tier.close();
+});
+
+test('the size: kept from run to run when none is asked for, a new cache when another is', () => {
+  const { file, remove } = temporaryCacheFile();
+  const lines: string[] = [];
+  const info = (fields: object, text: string) => lines.push(`${text}: ${(fields as { reason?: string }).reason}`);
+  const log = { info, warn: info, error: info, debug() {} } satisfies Log;
+  const first = new SharedMemoryTier({ file, role: 'supervisor', size: 20 * BLOCK_SIZE + 5, log });
+  assert.equal(first.capacity, 20 * BLOCK_SIZE);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  // Reserved, not sparse.
+  assert.ok(statSync(file).blocks * 512 >= 20 * BLOCK_SIZE);
+  fill(first, 1, 0, Buffer.from('kept'));
+  first.bumpGeneration(5);
+  first.close();
+  const second = new SharedMemoryTier({ file, role: 'supervisor', log });
+  assert.equal(second.capacity, 20 * BLOCK_SIZE);
+  assert.equal(second.first && second.clean, true);
+  assert.equal(read(second, 1, 0)?.toString(), 'kept');
+  assert.equal(second.generation(5), 1);
+  second.close();
+  const third = new SharedMemoryTier({ file, role: 'supervisor', size: 21 * BLOCK_SIZE, log });
+  assert.equal(read(third, 1, 0), undefined);
+  third.close();
+  remove();
+  assert.deepEqual(lines, [
+    'made a new cache file: there was none',
+    'opened the cache file: undefined',
+    'made a new cache file: the size has changed from 20 to 21 blocks',
+  ]);
+});
+
+test('the default size is a quarter of what is allowed and at most half of what is free', () => {
+  const free = statfsSync('/dev/shm');
+  const half = (free.bavail * free.bsize) / 2;
+  assert.ok(allowedMemory() <= totalmem());
+  const gigabyte = 1024 ** 3;
+  if (half > gigabyte) assert.equal(defaultMemorySize('/dev/shm/x', 4 * gigabyte), gigabyte);
+  assert.equal(defaultMemorySize('/dev/shm/x', 1000), MIN_MEMORY_SIZE);
+  const limited = defaultMemorySize('/dev/shm/x', 1e18);
+  assert.ok(Math.abs(limited - Math.min(half, 512 * gigabyte)) < gigabyte);
+  assert.throws(
+    () => defaultMemorySize('/nonexistent/dir/x'),
+    (error: unknown) => error instanceof EdgeError && error.code === 'cache_file' && /ENOENT/.test(error.message),
+  );
+});
+
+test('crc32c is the one of RFC 3720', () => {
+  assert.equal(native.crc32c(0, Buffer.from('123456789')), 0xe3069283);
+  assert.equal(native.crc32c(native.crc32c(0, Buffer.from('1234')), Buffer.from('56789')), 0xe3069283);
+  assert.equal(native.crc32c(0, Buffer.alloc(32)), 0x8a9136aa);
+});
