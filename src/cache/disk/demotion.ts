@@ -1,0 +1,84 @@
+import { BLOCK_SIZE, type ObjectId } from '../block.js';
+import type { DiskWriter } from './disk-writer.js';
+
+/** The memory tier as demotion sees it. */
+export interface ColdBlocks {
+  /**
+   * Whole blocks that are about to be evicted, have at least `minViews` views and are not known to be on disk; at most `limit`. `freeShare`
+   * (0 to 1) says what part of the tier is about to be evicted.
+   */
+  coldest(freeShare: number, minViews: number, limit: number): { id: ObjectId; block: number; length: number }[];
+  /** Copies a whole block into `target`; its length, or undefined when it is gone or damaged. */
+  copyBlock(id: ObjectId, block: number, target: Uint8Array): number | undefined;
+  /** Notes whether the disk tier holds a block. */
+  markOnDisk(id: ObjectId, block: number, onDisk?: boolean): unknown;
+  /**
+   * Evicts the coldest blocks until `freeShare` of the tier is free. With `minViews`, blocks with as many views that are not on disk are
+   * spared.
+   */
+  evictAhead(freeShare: number, minViews?: number): unknown;
+}
+
+/** What a demotion is made with. */
+export interface DemotionOptions {
+  memory: ColdBlocks;
+  writer: DiskWriter;
+  /** Views that a block needs to go to disk. */
+  minHits: number;
+  /** Part of memory, 0 to 0.5, that is kept free, and that is looked at for blocks to write. The default is 0.02. */
+  freeShare?: number;
+  /** Milliseconds between looks while there is nothing to do. The default is 50. */
+  interval?: number;
+}
+
+/**
+ * Writes the blocks that memory is about to evict to disk, if they were watched often enough, and then evicts them, so that no request waits for
+ * room or for a disk. It takes no more than the disk accepts: where that is less than memory evicts, blocks are dropped and nothing piles up.
+ */
+export class Demotion {
+  readonly #options: Required<DemotionOptions>;
+  readonly #bytes = new Uint8Array(BLOCK_SIZE);
+  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
+
+  constructor(options: DemotionOptions) {
+    this.#options = { freeShare: 0.02, interval: 50, ...options };
+  }
+
+  /** Begins to look, until `stop`. */
+  start(): void {
+    this.stop();
+    const pass = () => {
+      const busy = this.pass() > 0;
+      this.#timer = busy ? setImmediate(pass) : setTimeout(pass, this.#options.interval);
+    };
+    pass();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer as NodeJS.Timeout);
+    clearImmediate(this.#timer as NodeJS.Immediate);
+    this.#timer = undefined;
+  }
+
+  /**
+   * Writes one batch of cold blocks and evicts.
+   * @returns number of blocks written
+   */
+  pass(): number {
+    const { memory, writer, minHits, freeShare } = this.#options;
+    const room = writer.room;
+    const cold = room === 0 ? [] : memory.coldest(freeShare, minHits, room);
+    const written = cold.filter(({ id, block }) => this.#offer(id, block));
+    if (!writer.flush()) written.length = 0;
+    for (const { id, block } of written) memory.markOnDisk(id, block);
+    // While the disk takes nothing, blocks that would have gone there are evicted like the others.
+    if (writer.room === 0) memory.evictAhead(freeShare);
+    else memory.evictAhead(freeShare, minHits);
+    return written.length;
+  }
+
+  #offer(id: ObjectId, block: number): boolean {
+    const length = this.#options.memory.copyBlock(id, block, this.#bytes);
+    return length !== undefined && this.#options.writer.offer(id, block, this.#bytes.subarray(0, length));
+  }
+}

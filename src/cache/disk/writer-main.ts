@@ -1,0 +1,89 @@
+import { native } from '../../native.js';
+import type { Log } from '../../observe/log-type.js';
+import { FaultLatch } from '../../store/fault-latch.js';
+import type { ObjectId } from '../block.js';
+import { SharedMemoryTier } from '../memory/shared-memory-tier.js';
+import { Demotion } from './demotion.js';
+import { diskFile } from './disk-store.js';
+import { DiskWriter } from './disk-writer.js';
+import type { WriterOrder, WriterReport, WriterTask } from './writer-process.js';
+
+/* The process that writes the disk tier: see writer-process.ts. It ends when its parent does. */
+
+const OPEN_RETRY = 5_000;
+const REPORT_INTERVAL = 1_000;
+const READER_CHECK_INTERVAL = 30_000;
+
+const task = JSON.parse(process.argv[2]!) as WriterTask;
+
+function report(message: WriterReport): void {
+  if (process.connected) process.send!(message);
+}
+
+function logger(level: keyof Log): Log['info'] {
+  return (fields, text) => report({ kind: 'log', level, fields: { ...fields, pid: process.pid }, text });
+}
+
+const log: Log = { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
+const opening = new FaultLatch(
+  log,
+  { path: diskFile(task.folder) },
+  'the disk tier can not be opened; the edge goes on without it and tries again',
+  'the disk tier can be opened again',
+);
+const memory = new SharedMemoryTier({ file: task.memoryFile, role: 'worker' });
+let writer: DiskWriter | undefined;
+let demotion: Demotion | undefined;
+
+async function open(): Promise<void> {
+  try {
+    const { folder, capacity, minHits, freeShare } = task;
+    const opened = new DiskWriter({
+      folder,
+      capacity,
+      checksum: bytes => native.crc32c(0, bytes),
+      log,
+      expired: (id, block) => memory.markOnDisk(id, block, false),
+    });
+    report({ kind: 'ready' });
+    await opened.shrink();
+    opening.clear();
+    writer = opened;
+    demotion = new Demotion({ memory, writer, minHits, freeShare });
+    demotion.start();
+  } catch (error) {
+    opening.raise(error);
+    report({ kind: 'ready' });
+    setTimeout(open, OPEN_RETRY);
+  }
+}
+
+function tick(): void {
+  if (writer === undefined) memory.evictAhead(task.freeShare);
+  else report({ kind: 'stats', stats: writer.stats });
+  if (writer?.damaged) {
+    report({ kind: 'damaged' });
+    process.exitCode = 1;
+    process.disconnect();
+  }
+}
+
+process.on('message', message => {
+  const order = message as WriterOrder;
+  if (order.kind === 'remove') writer?.remove(Uint32Array.from(order.id) as ObjectId, order.block);
+  else writer?.checkReaders();
+});
+
+process.once('disconnect', async () => {
+  demotion?.stop();
+  await writer?.close();
+  memory.close();
+  process.exit();
+});
+
+// The supervisor says when to stop: a signal to the whole group (Ctrl-C) must not end the writer before the workers.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+setInterval(tick, REPORT_INTERVAL);
+setInterval(() => writer?.checkReaders(), READER_CHECK_INTERVAL);
+await open();

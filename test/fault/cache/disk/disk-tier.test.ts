@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { pbkdf2, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
+import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
+import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
+import { type Log, silentLog } from '../../../../src/observe/log-type.js';
+import { checksum, content, load, MiB, objectId, temporaryFolder } from '../../../unit/cache/disk/support.js';
+
+const root = temporaryFolder(after);
+
+function start(name: string, ...args: (string | number)[]): ChildProcess {
+  return fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), args.map(String), {
+    execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(resolve => setTimeout(resolve, 5));
+}
+
+interface Found {
+  right: number;
+  missing: number;
+  wrong: number;
+  stats: DiskReader['stats'];
+}
+
+async function stopReading(child: ChildProcess): Promise<Found> {
+  const answer = once(child, 'message') as Promise<[Found]>;
+  child.send('stop');
+  const [found] = await answer;
+  await once(child, 'exit');
+  return found;
+}
+
+test('readers in other processes never see a wrong byte while the ring is overwritten and its writer is killed', async () => {
+  const folder = join(root, 'ring');
+  const capacity = 64 * MiB;
+  const args = [folder, capacity, 5, 100] as const;
+  let writer = start('writer-loop', ...args);
+  await once(writer, 'message');
+  const readers = [start('reader-process', ...args), start('reader-process', ...args)];
+  await Promise.all(readers.map(reader => once(reader, 'message')));
+  for (let life = 0; life < 4; life++) {
+    await once(writer, 'message');
+    await once(writer, 'message');
+    writer.kill('SIGKILL');
+    await once(writer, 'exit');
+    writer = start('writer-loop', ...args);
+    const [stats] = (await once(writer, 'message')) as [DiskWriterStats];
+    assert.ok(stats.blocks <= blocksIn(capacity));
+    const size = statSync(diskFile(folder)).size / capacity;
+    assert.ok(size <= 1.02, `${size} of the size`);
+  }
+  // A reader that is killed must not keep pages from being used again.
+  const victim = start('reader-process', ...args);
+  await once(victim, 'message');
+  victim.kill('SIGKILL');
+  await once(victim, 'exit');
+  for (let turn = 0; turn < 4; turn++) await once(writer, 'message');
+  const size = statSync(diskFile(folder)).size / capacity;
+  assert.ok(size <= 1.02, `${size} of the size`);
+  const found = await Promise.all(readers.map(stopReading));
+  writer.kill('SIGKILL');
+  await once(writer, 'exit');
+  for (const { right, wrong, stats } of found) {
+    assert.equal(wrong, 0);
+    assert.ok(right > 100, `${right} blocks were read`);
+    assert.equal(stats.failedReads, 0);
+    assert.equal(stats.checksumFailures, 0, 'a snapshot keeps what is being read');
+  }
+});
+
+test('on a full disk the ring goes on within its pages, drops and counts the rest, and says it once', async t => {
+  const folder = join(root, 'full');
+  mkdirSync(folder);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    return t.skip('mounting a tmpfs is not permitted');
+  }
+  try {
+    const said: string[] = [];
+    const log: Log = { ...silentLog, error: (_, text) => said.push(text), info: (_, text) => said.push(text) };
+    const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log, retryDelay: 2, growDelay: 200 });
+    const reader = new DiskReader({ folder, capacity: 64 * MiB, checksum, log: silentLog });
+    const filler = join(folder, 'filler');
+    let n = 0;
+    const offer = async (count: number) => {
+      for (const end = n + count; n < end; n++) {
+        await until(() => writer.room > 0);
+        writer.offer(objectId(1), n, content(1, n));
+      }
+    };
+    await offer(60);
+    assert.equal(said.length, 0);
+    writeFileSync(filler, Buffer.alloc(22 * MiB));
+    await offer(200);
+    writer.flush();
+    assert.match(said[0]!, /can not be written/);
+    assert.ok(writer.stats.failedCommits > 0 && writer.stats.dropped > 0);
+    assert.ok(writer.stats.dropped < 60, `${writer.stats.dropped} of 200 were dropped`);
+    assert.ok(said.length <= 2 * writer.stats.failedCommits);
+    const newest = Array.from({ length: 40 }, (_, i) => n - 1 - i).filter(block => reader.has(objectId(1), block));
+    assert.ok(newest.length > 20, `${newest.length} of the newest 40 are there`);
+    for (const block of newest) assert.deepEqual(await load(reader, 1, block), Buffer.from(content(1, block)));
+    // With space again, it grows again.
+    rmSync(filler);
+    await new Promise(resolve => setTimeout(resolve, 250));
+    await offer(100);
+    assert.ok(writer.stats.blocks > 60, `${writer.stats.blocks} blocks`);
+    assert.match(said.at(-1)!, /again/);
+    reader.close();
+    await writer.close();
+  } finally {
+    execFileSync('umount', ['-l', folder]);
+  }
+});
+
+test('a full disk gives up what was moved aside', async t => {
+  const folder = join(root, 'aside');
+  mkdirSync(folder);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    return t.skip('mounting a tmpfs is not permitted');
+  }
+  try {
+    writeFileSync(`${diskFile(folder)}.damaged-20260101T000000`, randomBytes(20 * MiB));
+    const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log: silentLog, retryDelay: 1 });
+    for (let n = 0; n < 60; n++) {
+      await until(() => writer.room > 0);
+      writer.offer(objectId(1), n, content(1, n));
+    }
+    assert.ok(writer.stats.failedCommits > 0);
+    assert.ok(writer.stats.blocks > 50, `${writer.stats.blocks} blocks`);
+    await writer.close();
+  } finally {
+    execFileSync('umount', ['-l', folder]);
+  }
+});
+
+test('a disk that does not answer costs its loads and no more', async () => {
+  const folder = join(root, 'slow');
+  const writer = new DiskWriter({ folder, capacity: 16 * MiB, checksum, log: silentLog });
+  for (let n = 0; n < 10; n++) writer.offer(objectId(1), n, content(1, n));
+  writer.flush();
+  const reader = new DiskReader({ folder, capacity: 16 * MiB, checksum, log: silentLog, timeout: 30, concurrency: 2 });
+  assert.equal(reader.has(objectId(1), 0), true);
+  // Threads that wait for something else stand for threads that wait for a disk.
+  const busy = Array.from(
+    { length: 4 },
+    () => new Promise<void>(resolve => pbkdf2('a', 'b', 500_000, 64, 'sha512', () => resolve())),
+  );
+  const begun = performance.now();
+  const found = await Promise.all(Array.from({ length: 6 }, (_, n) => load(reader, 1, n)));
+  assert.ok(performance.now() - begun < 300);
+  assert.ok(found.every(bytes => bytes === undefined));
+  assert.equal(reader.stats.refused, 6);
+  assert.equal(reader.has(objectId(1), 0), false, 'no more are sent after them');
+  await Promise.all(busy);
+  await until(() => reader.has(objectId(1), 0));
+  for (let n = 0; n < 10; n++) assert.deepEqual(await load(reader, 1, n), Buffer.from(content(1, n)));
+  reader.close();
+  await writer.close();
+});
+
+test('two hours of evictions in fast time: the newest are there, the file keeps its size, memory does not grow', async () => {
+  const folder = join(root, 'soak');
+  const capacity = 24 * MiB;
+  const writer = new DiskWriter({ folder, capacity, checksum, log: silentLog });
+  const reader = new DiskReader({ folder, capacity, checksum, log: silentLog });
+  const bytes = content(0, 0, 1000);
+  const sum = checksum(bytes);
+  let before = 0;
+  // One block a second is evicted.
+  for (let second = 0; second < 7200; second++) {
+    writer.offer(objectId(0), second, bytes, sum);
+    if (second % 100 === 99) {
+      writer.flush();
+      // A snapshot lasts for a turn of the event loop.
+      await new Promise(resolve => setTimeout(resolve, 2));
+      const there = second - Math.floor(Math.random() * (writer.stats.blocks - 1));
+      assert.equal(reader.has(objectId(0), there), true);
+      assert.deepEqual(await load(reader, 0, there, 1000), Buffer.from(bytes));
+      assert.equal(reader.has(objectId(0), second - writer.stats.blocks), false);
+      await new Promise(resolve => setTimeout(resolve, 2));
+    }
+    if (second === 2000) before = process.memoryUsage.rss();
+  }
+  assert.equal(writer.stats.blocks, blocksIn(capacity));
+  assert.ok(statSync(diskFile(folder)).size <= capacity * 1.02);
+  const grown = process.memoryUsage.rss() - before;
+  assert.ok(grown < 48 * MiB, `${grown / MiB} MiB`);
+  reader.close();
+  await writer.close();
+});

@@ -1,0 +1,322 @@
+import assert from 'node:assert/strict';
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { BLOCK_SIZE } from '../../../../src/cache/block.js';
+import { DiskReader, type DiskReaderOptions } from '../../../../src/cache/disk/disk-reader.js';
+import { batchBlocks, blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
+import { DiskWriter, type DiskWriterOptions } from '../../../../src/cache/disk/disk-writer.js';
+import { type Log, silentLog } from '../../../../src/observe/log-type.js';
+import { checksum, content, load, MiB, objectId, temporaryFolder } from './support.js';
+
+const root = temporaryFolder(after);
+let folders = 0;
+
+function tier(capacity: number, more: Partial<DiskWriterOptions & DiskReaderOptions> = {}) {
+  const options = { folder: join(root, String(folders++)), capacity, checksum, log: silentLog, ...more };
+  return { options, write: () => new DiskWriter(options), read: () => new DiskReader(options) };
+}
+
+test('what was offered and committed is loaded back, of any length', async () => {
+  const { write, read } = tier(32 * MiB);
+  const writer = write();
+  const lengths = [BLOCK_SIZE, 1, 4096, BLOCK_SIZE - 1, 100_000];
+  for (const [block, length] of lengths.entries())
+    assert.ok(writer.offer(objectId(1), block, content(1, block, length)));
+  assert.ok(writer.flush());
+  const reader = read();
+  for (const [block, length] of lengths.entries()) {
+    assert.equal(reader.has(objectId(1), block), true);
+    assert.deepEqual(await load(reader, 1, block, length), Buffer.from(content(1, block, length)));
+  }
+  assert.equal(reader.has(objectId(1), lengths.length), false);
+  assert.equal(reader.has(objectId(2), 0), false);
+  assert.equal(await load(reader, 2, 0), undefined);
+  assert.equal(await load(reader, 1, 1, 2), undefined, 'a block of another length is none');
+  assert.deepEqual(
+    { loads: reader.stats.loads, misses: reader.stats.misses, damaged: reader.stats.checksumFailures },
+    { loads: lengths.length, misses: 1, damaged: 1 },
+  );
+  reader.close();
+  await writer.close();
+});
+
+test('done is never called from within load, and its bytes are verified before', async () => {
+  const { write, read } = tier(32 * MiB);
+  const writer = write();
+  writer.offer(objectId(1), 0, content(1, 0));
+  writer.flush();
+  const reader = read();
+  for (const block of [0, 1]) {
+    let within = true;
+    const called = new Promise<boolean>(resolve => reader.load(objectId(1), block, BLOCK_SIZE, () => resolve(within)));
+    within = false;
+    assert.equal(await called, false);
+  }
+  reader.close();
+  let within = true;
+  const called = new Promise<boolean>(resolve => reader.load(objectId(1), 0, BLOCK_SIZE, () => resolve(within)));
+  within = false;
+  assert.equal(await called, false, 'also when it is closed');
+  await writer.close();
+});
+
+test('blocks leave in the order in which they came, whatever was read between', async () => {
+  const capacity = 16 * MiB;
+  const left: [number, number][] = [];
+  const { write, read } = tier(capacity, { expired: (id, block) => left.push([id[0]!, block]) });
+  const writer = write();
+  const reader = read();
+  const total = blocksIn(capacity) * 3;
+  for (let n = 0; n < total; n++) {
+    assert.ok(writer.offer(objectId(n % 7), n, content(n % 7, n)));
+    await load(reader, 0, 0);
+  }
+  writer.flush();
+  assert.deepEqual(
+    left,
+    Array.from({ length: total - writer.stats.blocks }, (_, n) => [n % 7, n]),
+  );
+  assert.equal(writer.stats.blocks, blocksIn(capacity));
+  assert.equal(writer.stats.written, total);
+  for (let n = 0; n < total; n++) assert.equal(writer.has(objectId(n % 7), n), n >= left.length);
+  reader.close();
+  await writer.close();
+});
+
+test('a block that is there is not written again', async () => {
+  const { write } = tier(32 * MiB);
+  const writer = write();
+  for (let time = 0; time < 3; time++) assert.ok(writer.offer(objectId(1), 0, content(1, 0)));
+  writer.flush();
+  assert.ok(writer.offer(objectId(1), 0, content(1, 0)));
+  writer.flush();
+  assert.equal(writer.stats.written, 1);
+  await writer.close();
+});
+
+for (const capacity of [64 * MiB, 200 * MiB]) {
+  test(`ten turns of a ring of ${capacity / MiB} MiB stay within its size on disk`, async () => {
+    const { options, write } = tier(capacity);
+    const writer = write();
+    const blocks = blocksIn(capacity);
+    assert.ok(blocks * BLOCK_SIZE > capacity * 0.93, 'most of the size is for blocks');
+    const bytes = content(1, 1);
+    const sum = checksum(bytes);
+    const sizes: number[] = [];
+    for (let turn = 0; turn < 10; turn++) {
+      for (let n = 0; n < blocks; n++) writer.offer(objectId(turn), n, bytes, sum);
+      writer.flush();
+      sizes.push(statSync(diskFile(options.folder)).size);
+    }
+    assert.ok(Math.max(...sizes) <= capacity * 1.02, `${sizes} is within 2 % of ${capacity}`);
+    assert.ok(
+      Math.max(...sizes) - sizes[2]! < capacity * 0.005,
+      `the file does not grow after the third turn: ${sizes}`,
+    );
+    await writer.close();
+  });
+}
+
+test('the ring goes on where it was after the writer is started again', async () => {
+  const capacity = 16 * MiB;
+  const { write, read } = tier(capacity);
+  const blocks = blocksIn(capacity);
+  for (let life = 0; life < 5; life++) {
+    const writer = write();
+    for (let n = 0; n < 20; n++) writer.offer(objectId(life), n, content(life, n));
+    await writer.close();
+    await writer.close();
+  }
+  const reader = read();
+  let found = 0;
+  for (let life = 0; life < 5; life++) {
+    for (let n = 0; n < 20; n++) {
+      const there = life * 20 + n >= 100 - blocks;
+      assert.equal(reader.has(objectId(life), n), there);
+      if (there && found++ % 5 === 0) assert.deepEqual(await load(reader, life, n), Buffer.from(content(life, n)));
+    }
+  }
+  reader.close();
+});
+
+test('a smaller size keeps the newest and gives the space back; a larger one keeps all', async () => {
+  const large = 48 * MiB;
+  const small = 16 * MiB;
+  const { options, write } = tier(large);
+  let writer = write();
+  const before = blocksIn(large);
+  for (let n = 0; n < before; n++) writer.offer(objectId(1), n, content(1, n));
+  await writer.close();
+  writer = new DiskWriter({ ...options, capacity: small });
+  await writer.shrink();
+  assert.ok(statSync(diskFile(options.folder)).size <= small * 1.02);
+  assert.equal(writer.stats.blocks, blocksIn(small));
+  assert.equal(writer.has(objectId(1), before - blocksIn(small) - 1), false);
+  assert.equal(writer.has(objectId(1), before - blocksIn(small)), true);
+  for (let n = 0; n < 100; n++) writer.offer(objectId(2), n, content(2, n));
+  writer.flush();
+  assert.ok(statSync(diskFile(options.folder)).size <= small * 1.02);
+  await writer.close();
+  writer = new DiskWriter({ ...options, capacity: large });
+  await writer.shrink();
+  assert.equal(writer.stats.blocks, blocksIn(small));
+  for (let n = 0; n < 100; n++) writer.offer(objectId(3), n, content(3, n));
+  writer.flush();
+  assert.equal(writer.stats.blocks, blocksIn(small) + 100);
+  await writer.close();
+});
+
+test('a reader follows the writer to a new file', async () => {
+  const { options, write, read } = tier(48 * MiB, { checkInterval: 20 });
+  const reader = read();
+  assert.equal(reader.has(objectId(1), 0), false);
+  let writer = write();
+  for (let n = 0; n < 150; n++) writer.offer(objectId(1), n, content(1, n));
+  writer.flush();
+  const sees = async (n: number) => {
+    while (!reader.has(objectId(n), 0)) await new Promise(resolve => setTimeout(resolve, 5));
+  };
+  await sees(1);
+  await writer.close();
+  writer = new DiskWriter({ ...options, capacity: 16 * MiB });
+  await writer.shrink();
+  writer.offer(objectId(2), 0, content(2, 0));
+  writer.flush();
+  await sees(2);
+  assert.deepEqual(await load(reader, 2, 0), Buffer.from(content(2, 0)));
+  assert.equal(reader.has(objectId(1), 0), false);
+  reader.close();
+  await writer.close();
+});
+
+test('flipped bits in a value are found, counted, reported and can be removed', async () => {
+  const reported: [number, number][] = [];
+  const { options, write, read } = tier(16 * MiB, { onDamage: (id, block) => reported.push([id[0]!, block]) });
+  let writer = write();
+  for (let n = 0; n < 8; n++) writer.offer(objectId(1), n, content(1, n));
+  await writer.close();
+  const file = diskFile(options.folder);
+  const bytes = readFileSync(file);
+  for (const n of [2, 5]) {
+    const at = bytes.indexOf(content(1, n).subarray(1000, 1100));
+    assert.ok(at > 0);
+    const handle = openSync(file, 'r+');
+    writeSync(handle, Buffer.from([bytes[at]! ^ 0x10]), 0, 1, at);
+    closeSync(handle);
+  }
+  const reader = read();
+  for (let n = 0; n < 8; n++) {
+    const damaged = n === 2 || n === 5;
+    assert.deepEqual(await load(reader, 1, n), damaged ? undefined : Buffer.from(content(1, n)));
+    assert.equal(reader.has(objectId(1), n), !damaged, 'a damaged block is not asked for again');
+  }
+  assert.equal(reader.stats.checksumFailures, 2);
+  assert.deepEqual(reported, [
+    [1, 2],
+    [1, 5],
+  ]);
+  reader.close();
+  writer = write();
+  for (const [n, block] of reported) writer.remove(objectId(n), block);
+  assert.equal(writer.stats.blocks, 6);
+  writer.offer(objectId(1), 2, content(1, 2));
+  writer.flush();
+  const again = read();
+  assert.deepEqual(await load(again, 1, 2), Buffer.from(content(1, 2)));
+  again.close();
+  await writer.close();
+});
+
+test('no flip of bits anywhere in a value gives wrong bytes', async () => {
+  const { options, write, read } = tier(16 * MiB);
+  const writer = write();
+  const right = Buffer.from(content(1, 0, 5000));
+  writer.offer(objectId(1), 0, right);
+  writer.flush();
+  await writer.close();
+  const file = diskFile(options.folder);
+  const bytes = readFileSync(file);
+  const header = bytes.indexOf('MVB1');
+  assert.ok(header > 0);
+  const handle = openSync(file, 'r+');
+  const reader = read();
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 0, max: 48 + 5000 - 1 }), fc.integer({ min: 1, max: 255 }), async (at, bits) => {
+      writeSync(handle, Buffer.from([bytes[header + at]! ^ bits]), 0, 1, header + at);
+      const found = await load(reader, 1, 0, 5000);
+      // Bytes of the header that say nothing about the block may be anything.
+      const silent = (at >= 12 && at < 16) || (at >= 36 && at < 48);
+      assert.deepEqual(found, silent ? right : undefined);
+      writeSync(handle, Buffer.from([bytes[header + at]!]), 0, 1, header + at);
+    }),
+    { numRuns: 300 },
+  );
+  assert.deepEqual(await load(reader, 1, 0, 5000), right);
+  reader.close();
+  closeSync(handle);
+});
+
+test('loads beyond the queue are refused, the others are served', async () => {
+  const { write, read } = tier(32 * MiB, { maxQueue: 4, concurrency: 1 });
+  const writer = write();
+  for (let n = 0; n < 10; n++) writer.offer(objectId(1), n, content(1, n, 1000));
+  writer.flush();
+  const reader = read();
+  const found = await Promise.all(Array.from({ length: 10 }, (_, n) => load(reader, 1, n, 1000)));
+  assert.equal(found.filter(bytes => bytes !== undefined).length, 4);
+  assert.equal(reader.stats.refused, 6);
+  for (const [n, bytes] of found.entries()) {
+    if (bytes !== undefined) assert.deepEqual(bytes, Buffer.from(content(1, n, 1000)));
+  }
+  reader.close();
+  await writer.close();
+});
+
+test('a writer whose file was removed begins afresh', async () => {
+  const { options, write, read } = tier(16 * MiB, { checkInterval: 10 });
+  const writer = write();
+  writer.offer(objectId(1), 0, content(1, 0));
+  writer.flush();
+  const reader = read();
+  rmSync(diskFile(options.folder));
+  writer.offer(objectId(1), 1, content(1, 1));
+  assert.ok(writer.flush());
+  while (!reader.has(objectId(1), 1)) await new Promise(resolve => setTimeout(resolve, 5));
+  assert.equal(reader.has(objectId(1), 0), false);
+  assert.equal(writer.stats.blocks, 1);
+  assert.deepEqual(await load(reader, 1, 1), Buffer.from(content(1, 1)));
+  reader.close();
+  await writer.close();
+});
+
+test('a reader without a tier misses, says so once, and closes', async () => {
+  const said: string[] = [];
+  const log: Log = { ...silentLog, error: (_, text) => said.push(text), info: (_, text) => said.push(text) };
+  const { options, write, read } = tier(16 * MiB, { log, checkInterval: 10 });
+  const reader = read();
+  for (let n = 0; n < 5; n++) assert.equal(await load(reader, 1, n), undefined);
+  await new Promise(resolve => setTimeout(resolve, 50));
+  assert.equal(said.length, 1);
+  const writer = write();
+  while (said.length < 2) await new Promise(resolve => setTimeout(resolve, 5));
+  assert.match(said[1]!, /again/);
+  await writer.close();
+  rmSync(options.folder, { recursive: true });
+  writeFileSync(options.folder, 'a file where the folder was');
+  await new Promise(resolve => setTimeout(resolve, 50));
+  assert.equal(reader.has(objectId(1), 0), false);
+  assert.equal(said.length, 3);
+  reader.close();
+  reader.close();
+});
+
+test('batches are small in a small tier and at most 4 MiB in a large one', () => {
+  assert.equal(batchBlocks(64 * MiB), 1);
+  assert.equal(batchBlocks(10 * 1024 * MiB), 16);
+  for (const capacity of [64 * MiB, 1024 * MiB, 10 * 1024 * MiB, 2 ** 40]) {
+    const share = (blocksIn(capacity) * BLOCK_SIZE) / capacity;
+    assert.ok(share > 0.93 && share < 1, `${share} of ${capacity}`);
+  }
+});
