@@ -43,6 +43,11 @@ export interface OriginAnswer {
   /** Milliseconds since 1970 at which the request was sent and the head came, for the age of RFC 9111 section 4.2.3. */
   readonly requestTime: number;
   readonly responseTime: number;
+  /**
+   * True when only the end of the connection tells the end of the body (RFC 9112 section 6.3): a body that was cut looks whole, so it may
+   * be streamed to a player but is not fit for storing.
+   */
+  readonly unframed?: boolean;
 }
 
 /**

@@ -1,0 +1,143 @@
+import type { OriginRequest, Validator } from './origin.js';
+
+/** Fields of a message, names in lower case, repeated fields joined with ', '. Has no prototype: names come from outside. */
+export type Fields = Readonly<Record<string, string>>;
+
+/** Fields that concern one connection only (RFC 9110 section 7.6.1). */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** Fields of a player's request that are ours to set, or that would change what the answer means. */
+const OURS = new Set([
+  ...HOP_BY_HOP,
+  'accept-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+]);
+
+/** Longest entity tag that is taken for one, in characters. */
+const ETAG_MAX = 1024;
+
+/** The end-to-end fields of an answer. */
+export function endToEnd(raw: Readonly<Record<string, string | string[] | undefined>>): Fields {
+  const fields: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(raw)) {
+    if (value !== undefined) fields[name] = typeof value === 'string' ? value : value.join(', ');
+  }
+  const named = (fields.connection ?? '').toLowerCase().split(',');
+  for (const name of HOP_BY_HOP) delete fields[name];
+  for (const name of named) delete fields[name.trim()];
+  return fields;
+}
+
+/** Fields of a player's request that may go on to the origin. */
+export function forwarded(fields: Fields): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(fields)) if (!OURS.has(name)) result[name] = value;
+  return result;
+}
+
+/**
+ * Entity tag and date of an answer (RFC 9110 section 8.8). A tag that lacks its quotes, as some servers send it, still tells versions
+ * apart, but can't be sent back as a strong one: it becomes a weak tag.
+ */
+export function validatorOf(fields: Fields): Validator {
+  const { etag: tag = '', 'last-modified': date = '' } = fields;
+  let etag: string | undefined;
+  if (tag.length > 0 && tag.length <= ETAG_MAX) {
+    if (/^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(tag)) etag = tag;
+    else etag = `W/"${tag.replaceAll(/[^\x21\x23-\x7e\x80-\xff]/g, '')}"`;
+  }
+  return { etag, lastModified: Number.isNaN(Date.parse(date)) ? undefined : date };
+}
+
+/** True for an entity tag that promises the same bytes. */
+export function isStrong(etag: string | undefined): etag is string {
+  return etag?.startsWith('"') === true;
+}
+
+/** True when there is anything to tell versions by. */
+export function hasValidator({ etag, lastModified }: Validator): boolean {
+  return etag !== undefined || lastModified !== undefined;
+}
+
+/**
+ * True when `found` names the version that `wanted` does. Strong tags decide alone: some stores change the date when they move an
+ * object. Otherwise everything that was known must be as it was.
+ */
+export function sameVersion(wanted: Validator, found: Validator): boolean {
+  if (isStrong(wanted.etag)) return wanted.etag === found.etag;
+  return wanted.etag === found.etag && wanted.lastModified === found.lastModified;
+}
+
+/** True when a 304's fields don't belie that the object is still `wanted` (RFC 9111 section 4.3.4); most of them may be absent. */
+export function confirms(wanted: Validator, found: Validator): boolean {
+  const bare = (etag: string) => etag.replace(/^W\//, '');
+  if (wanted.etag !== undefined) return found.etag === undefined || bare(found.etag) === bare(wanted.etag);
+  return found.lastModified === undefined || found.lastModified === wanted.lastModified;
+}
+
+/**
+ * The precondition fields of a request (RFC 9110 section 13.1). `same` uses those that are refused with 412, and never If-Range, whose
+ * 206 may leave out the validators; the answer's validators are compared in any case. `changed` sends one field only, because
+ * some servers answer 304 when either of two holds.
+ */
+export function conditionFields(condition: OriginRequest['condition']): Record<string, string> {
+  if (!condition) return {};
+  const { etag, lastModified } = condition.validator;
+  if (condition.kind === 'same') {
+    if (isStrong(etag)) return { 'if-match': etag };
+    return lastModified === undefined ? {} : { 'if-unmodified-since': lastModified };
+  }
+  if (etag !== undefined) return { 'if-none-match': etag };
+  return lastModified === undefined ? {} : { 'if-modified-since': lastModified };
+}
+
+/** A field's value as a count of bytes or seconds; undefined when it is not a plain decimal number. */
+export function integerOf(value: string | undefined): number | undefined {
+  if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined;
+  return Number(value);
+}
+
+/** Seconds of a Retry-After field (RFC 9110 section 10.2.3), as a number or a date, at most an hour; undefined when there is none. */
+export function retryAfterOf(fields: Fields, now: number): number | undefined {
+  const value = fields['retry-after'];
+  if (value === undefined) return undefined;
+  const seconds = integerOf(value) ?? Math.ceil((Date.parse(value) - now) / 1000);
+  return Number.isNaN(seconds) ? undefined : Math.min(3600, Math.max(0, seconds));
+}
+
+/** A Content-Range field (RFC 9110 section 14.4): a satisfied range `[start, end)`, or an unsatisfied one, and the object's size. */
+export interface ContentRange {
+  readonly start: number | undefined;
+  readonly end: number | undefined;
+  readonly size: number | undefined;
+}
+
+/** Reads a Content-Range field; undefined when it is malformed or contradicts itself. */
+export function parseContentRange(value: string | undefined): ContentRange | undefined {
+  const match = value?.match(/^\s*bytes\s+(?:(\d{1,15})-(\d{1,15})|\*)\/(?:(\d{1,15})|\*)\s*$/i);
+  if (!match) return undefined;
+  const [start, last, size] = [integerOf(match[1]), integerOf(match[2]), integerOf(match[3])];
+  if (start === undefined || last === undefined)
+    return size === undefined ? undefined : { start, end: undefined, size };
+  if (last < start || (size !== undefined && last >= size)) return undefined;
+  return { start, end: last + 1, size };
+}

@@ -1,0 +1,299 @@
+import { BLOCK_SIZE } from '../cache/block.js';
+import type { Location } from './dialect.js';
+import type { FetchQueue } from './fetch-queue.js';
+import { hasValidator } from './fields.js';
+import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
+import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink } from './origin.js';
+import { changed, type Refusal, refusal } from './refusal.js';
+import type { Replica, Replicas } from './replica.js';
+import type { AcceptedHead, Wanted } from './response-head.js';
+
+/** What all fetches of one origin share. */
+export interface FetchContext extends AttemptContext {
+  readonly replicas: Replicas;
+  readonly queue: FetchQueue;
+  /** Tries after the first that bring no progress. */
+  readonly retries: number;
+  /** Milliseconds before a second try on the same server; doubled for each further one. */
+  readonly backoff: number;
+  /** Milliseconds after which a second server is asked beside a silent one; 0 for never. */
+  readonly hedgeAfter: number;
+  /** Called when the fetch is over, however it ended. */
+  readonly over: (fetch: HttpFetch) => void;
+}
+
+/** Fewest bytes of an answer that is shorter than what was asked for, in bytes: less would need too many requests. */
+const SHORT_ANSWER = 16 * 1024;
+
+/**
+ * One fetch: as many tries as it takes to bring its bytes in one piece, of one version. A try that breaks off is continued by another
+ * at the byte where it stopped, on the condition that the validator is still the same.
+ */
+export class HttpFetch implements OriginFetch, AttemptListener {
+  readonly #context: FetchContext;
+  readonly #request: OriginRequest;
+  readonly #location: Location;
+  readonly #sink: OriginSink;
+  /** Tries under way: one, or two while a hedged fetch waits for its first head. */
+  #attempts: HttpAttempt[] = [];
+  /** Servers that failed, to be tried last; and those that have no right answer, not to be tried again. */
+  readonly #failed = new Set<Replica>();
+  readonly #hopeless = new Set<Replica>();
+  #answer: OriginAnswer | undefined;
+  #answeredBy: Replica | undefined;
+  /** Next byte of the object that the sink is to get. */
+  #position = 0;
+  /** End of what it is to get; undefined while nobody knows. */
+  #end: number | undefined;
+  /** Bytes of the present try that the sink has already. */
+  #skip = 0;
+  /** Where the present try began, and where tries were last granted anew. */
+  #tryStart = 0;
+  #progressMark = 0;
+  #triesLeft: number;
+  #retries = 0;
+  #change: Refusal | undefined;
+  #paused = false;
+  #waitsForResume = false;
+  #state: 'queued' | 'running' | 'over' = 'queued';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param location of the object behind any of the servers' base URLs */
+  constructor(context: FetchContext, request: OriginRequest, location: Location, sink: OriginSink) {
+    this.#context = context;
+    this.#request = request;
+    this.#location = location;
+    this.#sink = sink;
+    this.#triesLeft = context.retries;
+  }
+
+  /** Starts, or queues; the sink is not called from within. */
+  start(): void {
+    const { queue, timeouts, stats } = this.#context;
+    const entered = queue.enter(this.#begin);
+    if (entered === 'running') this.#begin();
+    else if (entered === 'full') {
+      stats.overloads++;
+      this.#failSoon(this.#overloaded());
+    } else {
+      this.#timer = setTimeout(() => {
+        stats.overloads++;
+        this.#fail(this.#overloaded());
+      }, timeouts.firstByte);
+    }
+  }
+
+  pause(): void {
+    this.#paused = true;
+    if (this.#answer) this.#attempts[0]?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#waitsForResume) {
+      this.#waitsForResume = false;
+      this.#try();
+    } else if (this.#answer) this.#attempts[0]?.resume();
+  }
+
+  cancel(): void {
+    this.#finish();
+  }
+
+  /** Ends the fetch because its origin is closing. */
+  shutDown(): void {
+    this.#fail(refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere'));
+  }
+
+  readonly #begin = (): void => {
+    clearTimeout(this.#timer);
+    this.#state = 'running';
+    this.#try();
+  };
+
+  #overloaded(): Refusal {
+    const message = 'too many fetches from this origin are waiting; come back in a moment';
+    return refusal('overloaded', message, 'nowhere', undefined, { retryAfter: 1 });
+  }
+
+  #wanted(): Wanted {
+    if (!this.#answer) return this.#request;
+    const end = this.#end ?? this.#request.range?.end ?? Number.POSITIVE_INFINITY;
+    const whole = this.#position === 0 && !this.#request.range;
+    return {
+      range: whole ? undefined : { start: this.#position, end },
+      condition: { kind: 'same', validator: this.#answer.validator },
+    };
+  }
+
+  /** @param last why the try before this one failed */
+  #try(last?: Refusal): void {
+    const { replicas, hedgeAfter } = this.#context;
+    const now = performance.now();
+    const replica = replicas.pick(now, this.#failed, this.#hopeless);
+    if (!replica) {
+      this.#failSoon(last ?? this.#resting(now));
+      return;
+    }
+    this.#attempt(replica);
+    if (hedgeAfter > 0 && !this.#answer) this.#timer = setTimeout(() => this.#hedge(), hedgeAfter);
+  }
+
+  #resting(now: number): Refusal {
+    const retryAfter = Math.ceil(this.#context.replicas.wait(now) / 1000);
+    const message = 'the origin failed too often and is given a rest; try again later';
+    return refusal('origin_unavailable', message, 'nowhere', undefined, { retryAfter });
+  }
+
+  #attempt(replica: Replica): void {
+    this.#tryStart = this.#position;
+    const attempt = new HttpAttempt(this.#context, replica, this.#location, this.#wanted(), this);
+    this.#attempts.push(attempt);
+    attempt.start();
+  }
+
+  #hedge(): void {
+    const asked = this.#attempts[0]!.replica;
+    const replica = this.#context.replicas.pick(performance.now(), new Set([asked]), this.#hopeless);
+    if (!replica) return;
+    this.#context.stats.hedges++;
+    this.#attempt(replica);
+  }
+
+  accepted(
+    attempt: HttpAttempt,
+    head: AcceptedHead,
+    times: Pick<OriginAnswer, 'fields' | 'requestTime' | 'responseTime' | 'unframed'>,
+  ): void {
+    clearTimeout(this.#timer);
+    for (const rival of this.#attempts) if (rival !== attempt) this.#drop(rival);
+    this.#attempts = [attempt];
+    if (this.#paused) attempt.pause();
+    if (this.#answer) {
+      this.#skip = this.#position - head.offset;
+      if (head.size === undefined || this.#answer.size === undefined || head.size === this.#answer.size) return;
+      this.#drop(attempt);
+      this.refused(attempt, changed());
+      return;
+    }
+    this.#answeredBy = attempt.replica;
+    this.#position = this.#tryStart = this.#progressMark = head.offset;
+    if (head.length !== undefined) this.#end = head.offset + head.length;
+    // A server may answer less than was asked for; the rest is asked for afterwards.
+    if (head.status === 206 && head.size !== undefined) this.#end = Math.min(this.#request.range!.end, head.size);
+    const length = this.#end === undefined ? undefined : this.#end - head.offset;
+    this.#answer = { ...head, length, ...times };
+    this.#sink.answered(this.#answer);
+  }
+
+  bytes(attempt: HttpAttempt, chunk: Uint8Array): void {
+    let fresh = chunk;
+    if (this.#skip > 0) {
+      const skipped = Math.min(this.#skip, chunk.length);
+      this.#skip -= skipped;
+      fresh = chunk.subarray(skipped);
+    }
+    const left = (this.#end ?? Number.POSITIVE_INFINITY) - this.#position;
+    const clipped = fresh.length > left;
+    if (clipped) fresh = fresh.subarray(0, left);
+    if (fresh.length > 0) {
+      this.#position += fresh.length;
+      if (this.#position - this.#progressMark >= BLOCK_SIZE) this.#progressed();
+      this.#sink.bytes(fresh);
+    }
+    // Only a server that sends the whole for the rest of a range still goes on here.
+    if (clipped && this.#state === 'running') {
+      attempt.cancel();
+      this.ended(attempt);
+    }
+  }
+
+  /** A fetch that comes forward is granted its tries anew. */
+  #progressed(): void {
+    this.#progressMark = this.#position;
+    this.#triesLeft = this.#context.retries;
+    this.#retries = 0;
+    this.#failed.clear();
+  }
+
+  ended(attempt: HttpAttempt): void {
+    attempt.replica.breaker.succeeded();
+    this.#attempts = [];
+    if (this.#end === undefined || this.#position === this.#end) {
+      const sink = this.#sink;
+      this.#finish();
+      sink.ended();
+    } else if (this.#position - this.#tryStart < SHORT_ANSWER || !hasValidator(this.#answer!.validator)) {
+      this.#fail(refusal('origin_protocol', 'the origin answered less than was asked for', 'nowhere'));
+    } else if (this.#paused) this.#waitsForResume = true;
+    else this.#try();
+  }
+
+  refused(attempt: HttpAttempt, why: Refusal): void {
+    const { replica } = attempt;
+    if (why.blame) replica.breaker.failed(performance.now(), why.error.options.retryAfter);
+    else if (why.answer) replica.breaker.succeeded();
+    else replica.breaker.left();
+    this.#attempts = this.#attempts.filter(other => other !== attempt);
+    if (why.error.code === 'object_changed') this.#change = why;
+    // A replica that lags behind the one that answered has nothing to say about the object.
+    const verdict =
+      this.#answer && replica !== this.#answeredBy && why.verdict === 'nowhere' ? 'elsewhere' : why.verdict;
+    (verdict === 'anywhere' ? this.#failed : this.#hopeless).add(replica);
+    if (verdict === 'nowhere') this.#fail(why);
+    else if (this.#attempts.length > 0) return;
+    else if (this.#position === this.#end && verdict === 'anywhere') this.ended(attempt);
+    else if (!this.#resumable() || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
+    else this.#retry(why);
+  }
+
+  /** False when the sink has bytes that nothing can tell from another version's. */
+  #resumable(): boolean {
+    const answer = this.#answer;
+    return !answer || this.#position === answer.offset || hasValidator(answer.validator);
+  }
+
+  #retry(why: Refusal): void {
+    clearTimeout(this.#timer);
+    this.#context.stats.retries++;
+    if (this.#paused) {
+      this.#waitsForResume = true;
+      return;
+    }
+    const now = performance.now();
+    const untried = (replica: Replica) => !this.#failed.has(replica) && !this.#hopeless.has(replica);
+    const elsewhere = this.#context.replicas.all.some(replica => untried(replica) && replica.breaker.allows(now));
+    // An idle connection that turned out to be closed, or another server, is worth a try at once.
+    const delay = elsewhere || !why.blame ? 0 : this.#context.backoff * 2 ** this.#retries++;
+    this.#timer = setTimeout(() => this.#try(this.#change ?? why), delay);
+  }
+
+  #drop(attempt: HttpAttempt): void {
+    attempt.cancel();
+    attempt.replica.breaker.left();
+  }
+
+  #failSoon(why: Refusal): void {
+    queueMicrotask(() => this.#fail(why));
+  }
+
+  #fail(why: Refusal): void {
+    if (this.#state === 'over') return;
+    const sink = this.#sink;
+    this.#finish();
+    sink.failed(why.error, why.answer);
+  }
+
+  #finish(): void {
+    if (this.#state === 'over') return;
+    const { queue, over } = this.#context;
+    const wasRunning = this.#state === 'running';
+    this.#state = 'over';
+    clearTimeout(this.#timer);
+    for (const attempt of this.#attempts) this.#drop(attempt);
+    this.#attempts = [];
+    over(this);
+    if (wasRunning) queue.leave();
+    else queue.forget(this.#begin);
+  }
+}

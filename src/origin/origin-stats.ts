@@ -1,0 +1,37 @@
+import type { Origin } from './origin.js';
+import type { ReplicaStats } from './replica.js';
+
+/** Counters of one origin; plain fields that only grow, but for those that say "at this moment". */
+export interface OriginStats {
+  /** Requests sent to the origin, by the status of their answer, or by error code (`origin_unavailable`, `origin_timeout` …) when none came. */
+  readonly requests: Record<string, number>;
+  /** Bytes of body received. */
+  responseBytes: number;
+  /** Tries after the first of a fetch. */
+  retries: number;
+  /** Second requests sent because the first byte was late. */
+  hedges: number;
+  /** Fetches turned away because the queue was full, or that waited in it in vain. */
+  overloads: number;
+  /** Fetches that run and that wait at this moment. */
+  readonly active: number;
+  readonly queued: number;
+  /** The servers at this moment; empty for a directory. */
+  readonly replicas: readonly ReplicaStats[];
+}
+
+/** An origin that counts. */
+export interface ManagedOrigin extends Origin {
+  readonly stats: OriginStats;
+}
+
+/** What an origin tells the metrics as it happens. */
+export interface OriginObserver {
+  /** Seconds from the sending of a request to the head of its answer. */
+  ttfb(seconds: number): void;
+}
+
+/** Adds one to the count of a status or error code. */
+export function countRequest(stats: Pick<OriginStats, 'requests'>, outcome: number | string): void {
+  stats.requests[outcome] = (stats.requests[outcome] ?? 0) + 1;
+}

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { EdgeError } from '../errors.js';
+import type { Log } from '../observe/log-type.js';
+import { FileOrigin } from './file-origin.js';
+import { HttpOrigin, type HttpOriginOptions } from './http-origin.js';
+import type { ManagedOrigin, OriginObserver } from './origin-stats.js';
+import { type OriginPlace, parseOrigin } from './parse-origin.js';
+import { type RouteRule, RouteTable } from './route-table.js';
+import { createS3Origin } from './s3-origin.js';
+
+/** One origin as the configuration describes it. Times in milliseconds; files of `tls` and `s3` by name. */
+export interface OriginSettings
+  extends RouteRule,
+    Pick<
+      HttpOriginOptions,
+      'name' | 'balance' | 'timeouts' | 'retries' | 'maxConnections' | 'maxFetches' | 'queue' | 'redirects' | 'headers'
+    > {
+  /** A place that `parseOrigin` reads; or `urls`, all of one kind. */
+  readonly url?: string | undefined;
+  readonly urls: readonly { readonly url: string; readonly weight: number }[];
+  readonly hedgeAfter?: number | undefined;
+  readonly s3?:
+    | {
+        readonly region?: string | undefined;
+        readonly endpoint?: string | undefined;
+        readonly pathStyle?: boolean | undefined;
+        readonly accessKeyId?: string | undefined;
+        readonly secretAccessKey?: string | undefined;
+        readonly sessionToken?: string | undefined;
+        readonly credentialsFile?: string | undefined;
+      }
+    | undefined;
+  readonly tls?:
+    | {
+        readonly ca?: string | undefined;
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+        readonly serverName?: string | undefined;
+        readonly verify: boolean;
+      }
+    | undefined;
+}
+
+/** What origins need from the process. */
+export interface OriginsContext {
+  readonly log: Log;
+  readonly observer?: OriginObserver | undefined;
+  /** Environment variables and home directory, for S3 credentials; default this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly home?: string;
+}
+
+/**
+ * Milliseconds for which a file of a directory is taken to be unchanged: asking again costs next to nothing.
+ */
+const FILE_LIFETIME = 1000;
+
+function pem(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new EdgeError('bad_config', `expected a PEM file at ${file}, but it can't be read (${code})`, { cause });
+  }
+}
+
+/**
+ * Makes the origin that an entry of the configuration describes.
+ * @throws EdgeError `bad_config` when a directory, PEM file or credentials file is missing, or the urls don't fit together
+ */
+export function createOrigin(settings: OriginSettings, context: OriginsContext): ManagedOrigin {
+  const { name, url, urls, s3 = {}, tls } = settings;
+  const { log, observer, env = process.env, home = homedir() } = context;
+  const places = (url === undefined ? urls : [{ url, weight: 1 }]).map(each => ({
+    ...each,
+    place: parseOrigin(each.url),
+  }));
+  const ofKind = <Kind extends OriginPlace['kind']>(kind: Kind) =>
+    places.flatMap(({ place, weight }) =>
+      place.kind === kind ? [{ ...(place as Extract<OriginPlace, { kind: Kind }>), weight }] : [],
+    );
+  const [files, servers, buckets] = [ofKind('file'), ofKind('http'), ofKind('s3')];
+  if (places.length === 0 || Math.max(files.length, servers.length, buckets.length) < places.length) {
+    throw new EdgeError('bad_config', `expected urls of one kind for the origin ${name}`);
+  }
+  if (files.length > 1) throw new EdgeError('bad_config', `expected one directory for the origin ${name}`);
+  if (files.length === 1) return new FileOrigin({ name, directory: files[0]!.directory, observer });
+
+  const options = {
+    ...settings,
+    hedgeAfter: settings.hedgeAfter,
+    tls: {
+      ca: pem(tls?.ca),
+      cert: pem(tls?.cert),
+      key: pem(tls?.key),
+      servername: tls?.serverName,
+      insecure: tls?.verify === false,
+    },
+    log,
+    observer,
+  };
+  if (servers.length > 0) return new HttpOrigin({ ...options, servers });
+  const { accessKeyId, secretAccessKey, sessionToken } = s3;
+  const keys = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : undefined;
+  const { region, endpoint, pathStyle, credentialsFile: file } = s3;
+  return createS3Origin({ ...options, buckets, region, endpoint, pathStyle, credentials: { keys, file, env, home } });
+}
+
+/** Where the objects of a host and path come from. */
+export interface OriginRoute {
+  readonly origin: ManagedOrigin;
+  /** Percent-encoded path to ask the origin for. */
+  readonly path: string;
+  /** Milliseconds for which an answer that says nothing of its freshness is fresh; undefined for the general rule. */
+  readonly silentLifetime: number | undefined;
+}
+
+/** All origins of a configuration. */
+export class Origins {
+  readonly all: readonly ManagedOrigin[];
+  readonly #table: RouteTable<RouteRule & { readonly origin: ManagedOrigin }>;
+
+  /** @throws EdgeError `bad_config` */
+  constructor(settings: readonly OriginSettings[], context: OriginsContext) {
+    const rules = settings.map(({ name, host, path, stripPath }) => ({ name, host, path, stripPath }));
+    // Two rules for one place are found before anything is opened.
+    new RouteTable(rules);
+    this.all = settings.map(each => createOrigin(each, context));
+    this.#table = new RouteTable(rules.map((rule, index) => ({ ...rule, origin: this.all[index]! })));
+  }
+
+  /** Finds the origin of a request by host (lower case, no port) and path; undefined when there is none for it. */
+  readonly route = (host: string, path: string): OriginRoute | undefined => {
+    const match = this.#table.find(host, path);
+    if (!match) return undefined;
+    const { origin } = match.rule;
+    return { origin, path: match.path, silentLifetime: origin instanceof FileOrigin ? FILE_LIFETIME : undefined };
+  };
+
+  /** Counters of all origins by name, for /stats. */
+  stats(): Record<string, object> {
+    return Object.fromEntries(this.all.map(({ name, stats }) => [name, { ...stats }]));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.all.map(origin => origin.close()));
+  }
+}
+
+/** `Origins` as a function, for the composition root. */
+export function createOrigins(settings: readonly OriginSettings[], context: OriginsContext): Origins {
+  return new Origins(settings, context);
+}

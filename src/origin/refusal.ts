@@ -1,0 +1,50 @@
+import { EdgeError, type ErrorCode } from '../errors.js';
+import type { Fields } from './fields.js';
+import type { RefusedAnswer } from './origin.js';
+
+/**
+ * Where a try that failed may be made again:
+ * - `nowhere`: it is the origin's answer, and any replica would say the same
+ * - `elsewhere`: this server has no right answer, another may
+ * - `anywhere`: the failure is passing
+ */
+export type Verdict = 'nowhere' | 'elsewhere' | 'anywhere';
+
+/** One try that brought no bytes, or not all. */
+export interface Refusal {
+  readonly error: EdgeError;
+  readonly verdict: Verdict;
+  /** Counts against the server that failed: it is down or overloaded, not merely without this object. */
+  readonly blame: boolean;
+  /** Head of the refusing answer; undefined when there was none. */
+  readonly answer: RefusedAnswer | undefined;
+}
+
+/** Makes a refusal out of an answer. */
+export function refusal(
+  code: ErrorCode,
+  message: string,
+  verdict: Verdict,
+  head?: { readonly status: number; readonly fields: Fields },
+  more: { blame?: boolean; retryAfter?: number | undefined; size?: number | undefined; cause?: unknown } = {},
+): Refusal {
+  const { blame = false, retryAfter, size, cause } = more;
+  const headers =
+    code === 'range_not_satisfiable' && size !== undefined ? { 'Content-Range': `bytes */${size}` } : undefined;
+  const error = new EdgeError(code, message, {
+    ...(cause === undefined ? {} : { cause }),
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(headers === undefined ? {} : { headers }),
+  });
+  return { error, verdict, blame, answer: head && { status: head.status, fields: head.fields, size } };
+}
+
+/** The object is not the version that was wanted. */
+export function changed(head?: { readonly status: number; readonly fields: Fields }): Refusal {
+  return refusal(
+    'object_changed',
+    'the object changed at the origin while it was being read; ask again',
+    'nowhere',
+    head,
+  );
+}
