@@ -1,0 +1,90 @@
+import { BLOCK_SIZE, blockLength } from './block.js';
+import { type Feed, type Follower, Followers } from './demand.js';
+import type { BlockFill } from './memory/memory-tier.js';
+import type { ObjectSupply } from './object-supply.js';
+
+/**
+ * One block on its way from the disk tier into the memory tier. Without a fill (no room in memory) its bytes are lent to those who wait
+ * for it.
+ */
+export class DiskLoad implements Feed {
+  readonly kind = 'disk';
+  readonly #object: ObjectSupply;
+  readonly #block: number;
+  readonly #fill: BlockFill | undefined;
+  readonly #followers = new Followers();
+  #bytes: Uint8Array | undefined;
+
+  constructor(object: ObjectSupply, block: number, fill: BlockFill | undefined) {
+    this.#object = object;
+    this.#block = block;
+    this.#fill = fill;
+  }
+
+  begin(): void {
+    const { supply, id, size } = this.#object;
+    supply.stats.diskLoads++;
+    supply.disk!.load(id, this.#block, blockLength(size, this.#block), bytes => this.#done(bytes));
+  }
+
+  join(follower: Follower): void {
+    this.#followers.add(follower);
+  }
+
+  leave(follower: Follower): void {
+    this.#followers.delete(follower);
+  }
+
+  /** After a load without a fill, while its followers are being woken: the block's bytes, theirs to keep. */
+  lent(block: number): Uint8Array | undefined {
+    return block === this.#block ? this.#bytes : undefined;
+  }
+
+  #done(bytes: Uint8Array | undefined): void {
+    const fill = this.#fill;
+    if (bytes === undefined) {
+      this.#object.supply.stats.failedDiskLoads++;
+      fill?.abandon();
+    } else if (fill === undefined) {
+      this.#bytes = new Uint8Array(bytes);
+    } else {
+      fill.append(fill.watermark === 0 ? bytes : bytes.subarray(fill.watermark));
+    }
+    this.#object.loaded(this.#block, bytes !== undefined);
+    this.#followers.wakeAll();
+  }
+}
+
+/** Bytes beside the cache that one reader reads from: a stream past the cache, or a block lent by a load. */
+export interface Aside {
+  readonly outcome: 'bypass' | 'disk';
+  /** The bytes at hand from `offset` to at most `end`, never past the end of a block; undefined when there are none. */
+  view(offset: number, end: number): Uint8Array | undefined;
+  /** Waits for `offset`; false when it will not come from here. */
+  want(offset: number, follower: Follower): boolean;
+  close(): void;
+}
+
+/** One block's bytes as an `Aside`. */
+export class LentBlock implements Aside {
+  readonly outcome = 'disk';
+  readonly #start: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(block: number, bytes: Uint8Array) {
+    this.#start = block * BLOCK_SIZE;
+    this.#bytes = bytes;
+  }
+
+  view(offset: number, end: number): Uint8Array | undefined {
+    const from = offset - this.#start;
+    if (from < 0 || from >= this.#bytes.length) return undefined;
+    return this.#bytes.subarray(from, end - this.#start);
+  }
+
+  want(): boolean {
+    return false;
+  }
+
+  close(): void {}
+}

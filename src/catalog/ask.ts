@@ -1,0 +1,45 @@
+import type { Origin } from '../origin/origin.js';
+import type { ContentRequest } from './content.js';
+import type { RequestWish } from './request-wish.js';
+
+/** Where the objects of a host and path come from. */
+export interface Route {
+  readonly origin: Origin;
+  /** Percent-encoded path to ask the origin for. */
+  readonly path: string;
+  /**
+   * Milliseconds for which an answer that says nothing of its freshness is fresh, in place of heuristic and default; for origins that are
+   * cheap to ask, such as a directory.
+   */
+  readonly silentLifetime?: number | undefined;
+}
+
+/** Finds the origin of a request; undefined when there is none for it. */
+export type Router = (host: string, path: string) => Route | undefined;
+
+/** A request on its way to an object: what it is about, and what it brings. */
+export interface Ask {
+  readonly request: ContentRequest;
+  readonly route: Route;
+  /** Key of the URL, and of the variant that the request's fields choose. */
+  readonly primary: string;
+  readonly key: string;
+  /** Values of the fields that choose the variant, '' where the request has none. */
+  readonly varied: Readonly<Record<string, string>>;
+  /** '' when the request has none. */
+  readonly authorization: string;
+  readonly wish: RequestWish | undefined;
+}
+
+/** The fields of the player's request that go on to the origin. */
+export function sentOn(varied: Readonly<Record<string, string>>, authorization: string): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(varied)) if (value !== '') fields[name] = value;
+  if (authorization !== '') fields.authorization = authorization;
+  return fields;
+}
+
+/** Values of the named fields of a request. */
+export function pick(request: ContentRequest, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.map(name => [name, request.field(name)]));
+}

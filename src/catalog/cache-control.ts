@@ -1,0 +1,75 @@
+/** Directives of a Cache-Control field: names in lower case, arguments without their quotes, undefined where there is none. */
+export type Directives = ReadonlyMap<string, string | undefined>;
+
+/** A directive with a token or a quoted string as its argument. */
+const DIRECTIVE = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?\s*/y;
+/** More than anybody uses; what is beyond is not read. */
+const DIRECTIVES_MAX = 64;
+/** Values beyond this many seconds count as this many (RFC 9111 section 1.2.2). */
+const SECONDS_MAX = 2 ** 31;
+
+/** Reads a Cache-Control field (RFC 9111 section 5.2). What can't be read is passed over; of a directive that comes twice the first counts. */
+export function parseCacheControl(value: string): Directives {
+  const directives = new Map<string, string | undefined>();
+  for (let at = 0; at < value.length && directives.size < DIRECTIVES_MAX; ) {
+    while (at < value.length && (value[at] === ',' || value[at] === ' ' || value[at] === '\t')) at++;
+    DIRECTIVE.lastIndex = at;
+    const match = DIRECTIVE.exec(value);
+    if (match === null) {
+      at = nextComma(value, at);
+      continue;
+    }
+    at = nextComma(value, DIRECTIVE.lastIndex);
+    const name = match[1]!.toLowerCase();
+    if (!directives.has(name)) directives.set(name, match[2]?.replaceAll(/\\(.)/g, '$1') ?? match[3]);
+  }
+  return directives;
+}
+
+function nextComma(value: string, from: number): number {
+  const comma = value.indexOf(',', from);
+  return comma < 0 ? value.length : comma;
+}
+
+/**
+ * Seconds of a directive such as max-age; undefined when it is absent. One that is no number counts as 0, so that broken freshness is stale
+ * (RFC 9111 section 4.2.1).
+ */
+export function secondsOf(directives: Directives, name: string): number | undefined {
+  if (!directives.has(name)) return undefined;
+  const value = directives.get(name) ?? '';
+  return /^\d+$/.test(value) ? Math.min(SECONDS_MAX, Number(value)) : 0;
+}
+
+/** Field names in the argument of no-cache or private, in lower case; undefined when the directive is absent or has no argument. */
+export function namedFields(directives: Directives, name: string): string[] | undefined {
+  const value = directives.get(name);
+  if (value === undefined || value === '') return undefined;
+  return value.split(',').map(field => field.trim().toLowerCase());
+}
+
+/** True when the directive stands for the whole answer, not only for the fields that it names. */
+export function isUnqualified(directives: Directives, name: string): boolean {
+  return directives.has(name) && namedFields(directives, name) === undefined;
+}
+
+/** One member of a Structured Fields dictionary (RFC 8941): a boolean, an integer, a string or a token, with parameters that are passed over. */
+const MEMBER =
+  /^([a-z*][a-z0-9_.*-]*)(?:=(?:(\?[01])|(-?\d{1,15})|"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"|([A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*)))?(?:;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,]*)?)*$/;
+
+/**
+ * Reads a targeted field such as CDN-Cache-Control (RFC 9213 section 2.1), which is a Structured Fields dictionary.
+ * @returns undefined when the field is absent, empty or malformed: then Cache-Control and Expires count
+ */
+export function parseTargeted(value: string | undefined): Directives | undefined {
+  if (value === undefined || value.trim() === '') return undefined;
+  const directives = new Map<string, string | undefined>();
+  for (const member of value.split(',')) {
+    const match = MEMBER.exec(member.trim());
+    if (match === null || directives.size >= DIRECTIVES_MAX) return undefined;
+    const [, name, boolean, integer, text, token] = match;
+    if (boolean === '?0') directives.delete(name!);
+    else directives.set(name!, integer ?? text ?? token);
+  }
+  return directives;
+}

@@ -1,0 +1,17 @@
+/**
+ * What outlives the process of the catalog, shared by all processes of the machine. Keys are 1 to 64 bytes. What is read is hostile: whoever
+ * reads it checks it.
+ */
+export interface CatalogStore {
+  /** The entry under `key` as it was committed by any process before this call; undefined when there is none or the store can't be read. */
+  entry(key: Uint8Array): Uint8Array | undefined;
+  /** Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored; never rejects. */
+  saveEntry(key: Uint8Array, value: Uint8Array | undefined): Promise<void>;
+  /** A record of purges, read like an entry; records are never dropped for want of room. */
+  purge(key: Uint8Array): Uint8Array | undefined;
+  /**
+   * Writes records of purges as one, after reading others; returns when they are on disk.
+   * @throws EdgeError `store` when they could not be written
+   */
+  savePurges(work: (write: (key: Uint8Array, value: Uint8Array) => void) => void): void;
+}

@@ -1,0 +1,110 @@
+import { EdgeError, isErrorCode } from '../errors.js';
+import { describe, type Entry, type ErrorEntry, type ObjectEntry } from './entry.js';
+import { idFromText, idText } from './object-identity.js';
+
+/*
+ * An entry in the store: one byte of version, then JSON. Short, because a catalog holds millions; whatever does not have exactly
+ * this shape is not an entry.
+ */
+const VERSION = 1;
+/** Longest record that is read, in bytes. */
+const RECORD_MAX = 256 * 1024;
+
+/** Writes an entry for the store. */
+export function encodeEntry(entry: Entry): Uint8Array {
+  return Buffer.concat([Buffer.from([VERSION]), Buffer.from(JSON.stringify(plain(entry)))]);
+}
+
+/**
+ * Reads a record of the store.
+ * @param key that it must be the entry of
+ * @returns undefined when it is not a sound entry of this version and key
+ */
+export function decodeEntry(record: Uint8Array, key: string): Entry | undefined {
+  if (record.length < 2 || record.length > RECORD_MAX || record[0] !== VERSION) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(record.buffer, record.byteOffset + 1, record.length - 1).toString());
+  } catch {
+    return undefined;
+  }
+  return isRecord(value) && value.key === key ? revive(value) : undefined;
+}
+
+function plain(entry: Entry): object {
+  const { kind, key, primary, epoch } = entry;
+  const base = { kind, key, primary, epoch };
+  if (entry.kind === 'vary') return { ...base, names: entry.names };
+  if (entry.kind === 'pass') return { ...base, expires: entry.expires };
+  if (entry.kind === 'error') {
+    const { code, message, options } = entry.error;
+    return { ...base, code, message, retryAfter: options.retryAfter, headers: options.headers, expires: entry.expires };
+  }
+  const { object, freshness, fields, varied, authorized, validated } = entry;
+  const { id, size, validator, contentType } = object;
+  return { ...base, id: idText(id), size, ...validator, contentType, freshness, fields, varied, authorized, validated };
+}
+
+function revive(value: Record<string, unknown>): Entry | undefined {
+  const { kind, key, primary, epoch } = value;
+  if (typeof key !== 'string' || typeof primary !== 'string' || !isCount(epoch)) return undefined;
+  const base = { key, primary, epoch };
+  if (kind === 'object') return reviveObject(value, base);
+  if (kind === 'error') return reviveError(value, base);
+  if (kind === 'pass' && isCount(value.expires)) return { kind, ...base, expires: value.expires };
+  if (kind === 'vary' && Array.isArray(value.names) && value.names.every(name => typeof name === 'string')) {
+    return { kind, ...base, names: value.names };
+  }
+  return undefined;
+}
+
+type Base = Pick<Entry, 'key' | 'primary' | 'epoch'>;
+
+function reviveObject(value: Record<string, unknown>, base: Base): ObjectEntry | undefined {
+  const { size, etag, lastModified, contentType, freshness, fields, varied, authorized, validated } = value;
+  const id = typeof value.id === 'string' ? idFromText(value.id) : undefined;
+  if (id === undefined || !isCount(size) || !isCount(validated) || typeof contentType !== 'string') return undefined;
+  if (!isOptionalText(etag) || !isOptionalText(lastModified) || !isFields(fields) || !isFields(varied)) return undefined;
+  if (typeof authorized !== 'boolean' || !isRecord(freshness) || typeof freshness.mustRevalidate !== 'boolean') return undefined;
+  const { vouched, lifetime, staleWhileRevalidate, staleIfError, mustRevalidate } = freshness;
+  if (!isCount(vouched) || !isCount(lifetime) || !isCount(staleWhileRevalidate) || !isCount(staleIfError)) return undefined;
+  const validator = { etag, lastModified };
+  // The media type is kept as it was decided, because only the first request knows the path.
+  const object = { ...describe({ key: base.key, id, size, validator }, fields, ''), contentType };
+  return {
+    kind: 'object',
+    ...base,
+    object,
+    freshness: { vouched, lifetime, staleWhileRevalidate, staleIfError, mustRevalidate },
+    fields,
+    varied,
+    authorized,
+    validated,
+  };
+}
+
+function reviveError(value: Record<string, unknown>, base: Base): ErrorEntry | undefined {
+  const { code, message, retryAfter, headers, expires } = value;
+  if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string' || !isCount(expires)) return undefined;
+  const options: { retryAfter?: number; headers?: Record<string, string> } = {};
+  if (isCount(retryAfter)) options.retryAfter = retryAfter;
+  if (isFields(headers)) options.headers = headers;
+  return { kind: 'error', ...base, error: new EdgeError(code, message, options), expires };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A number that is at least 0 and not beyond what counts exactly. */
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+}
+
+function isOptionalText(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string';
+}
+
+function isFields(value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every(field => typeof field === 'string');
+}

@@ -1,0 +1,325 @@
+import type { CacheOutcome } from '../cache/outcome.js';
+import type { MemoryTier } from '../cache/memory/memory-tier.js';
+import type { Supply } from '../cache/supply.js';
+import { EdgeError } from '../errors.js';
+import type { RefusedAnswer } from '../origin/origin.js';
+import { type Ask, pick, type Route, type Router } from './ask.js';
+import type { CatalogStore } from './catalog-store.js';
+import type { Content, ContentRequest, OpenObject, OpenStream } from './content.js';
+import { Enquiry, type Finding } from './enquiry.js';
+import type { ObjectEntry } from './entry.js';
+import { EntryCache, type Loaded } from './entry-cache.js';
+import { ageOf, type FreshnessOptions, servesOnError } from './freshness.js';
+import { HeadLocks } from './head-lock.js';
+import { negativeLifetime } from './negative-lifetime.js';
+import { objectKey, variantKey } from './object-identity.js';
+import { OpenedObject } from './opened-object.js';
+import { Purges } from './purge.js';
+import { useOf, wishOf } from './request-wish.js';
+
+/** Options of `ObjectCatalog`. */
+export interface ObjectCatalogOptions {
+  readonly supply: Supply;
+  readonly tier: MemoryTier;
+  readonly store: CatalogStore;
+  readonly route: Router;
+  /** Most bytes of entries in the memory of this process. */
+  readonly memory: number;
+  readonly freshness: FreshnessOptions;
+  /** Whether Cache-Control of requests is obeyed (RFC 9111 section 5.2.1). Default false. */
+  readonly honourRequestDirectives?: boolean;
+  /** `drop` (default): answers that set cookies are stored without the cookie; `bypass`: they are not stored. */
+  readonly setCookie?: 'drop' | 'bypass';
+  /** Milliseconds since 1970; default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** Counters of `ObjectCatalog`; plain numbers that only grow. */
+export interface CatalogStats {
+  /** Requests answered from a fresh entry, from a stale one, and by an error that was remembered. */
+  hits: number;
+  staleHits: number;
+  negativeHits: number;
+  /** First fetches of unknown objects; fetches to revalidate known ones, and those of them that confirmed. */
+  misses: number;
+  revalidations: number;
+  confirmed: number;
+  /** Requests that waited for another one's fetch, and requests that went past the cache. */
+  collapsed: number;
+  bypassed: number;
+}
+
+/** What the waiters for one fetch learn. */
+type Lesson =
+  | { readonly kind: 'found'; readonly loaded: Loaded; readonly outcome: CacheOutcome }
+  | { readonly kind: 'error'; readonly error: EdgeError }
+  /** What came is not for others: each asks for itself. */
+  | { readonly kind: 'alone' }
+  /** Look again. */
+  | { readonly kind: 'again' };
+
+/** The end of a fetch that others may wait for: what they learn, and what is for who made it. */
+interface Led {
+  readonly lesson: Lesson;
+  readonly own?: OpenObject | OpenStream | undefined;
+}
+
+/** A fetch under way that others may wait for. */
+interface Running {
+  readonly led: Promise<Led>;
+  /** Later purges than these are not heeded by it. */
+  readonly purges: number;
+}
+
+/** Rounds after which an origin that says something else each time is given up. */
+const ROUNDS = 4;
+
+/** The objects of all origins: finds the object behind a request in memory, in the store, or by asking the origin, once for all who wait. */
+export class ObjectCatalog implements Content {
+  readonly stats: CatalogStats = {
+    hits: 0,
+    staleHits: 0,
+    negativeHits: 0,
+    misses: 0,
+    revalidations: 0,
+    confirmed: 0,
+    collapsed: 0,
+    bypassed: 0,
+  };
+  readonly #options: ObjectCatalogOptions;
+  readonly #now: () => number;
+  readonly #purges: Purges;
+  readonly #entries: EntryCache;
+  readonly #locks: HeadLocks;
+  readonly #enquiry: Enquiry;
+  readonly #running = new Map<string, Running>();
+
+  constructor(options: ObjectCatalogOptions) {
+    const { supply, tier, store, memory, freshness, setCookie = 'drop', now = Date.now } = options;
+    this.#options = options;
+    this.#now = now;
+    this.#purges = new Purges(store, tier);
+    this.#entries = new EntryCache(store, tier, this.#purges, memory);
+    this.#locks = new HeadLocks(tier);
+    this.#enquiry = new Enquiry({ supply, entries: this.#entries, purges: this.#purges, freshness, setCookie, now });
+  }
+
+  /** Bytes of the entries in memory. */
+  get entryBytes(): number {
+    return this.#entries.bytes;
+  }
+
+  open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream> {
+    const route = this.#options.route(request.host, request.path);
+    if (route === undefined) throw new EdgeError('not_found', 'no origin is configured for this host and path');
+    const primary = objectKey(route.origin.name, route.path, request.query);
+    const loaded = this.#find(request, primary);
+    const opened = loaded && this.#openLoaded(loaded, request, route);
+    return opened ?? this.#openByAsking(request, route, primary);
+  }
+
+  /** What is known of the variant that the request's fields choose. */
+  #find(request: ContentRequest, primary: string): Loaded | undefined {
+    const loaded = this.#entries.find(primary, primary);
+    if (loaded?.entry.kind !== 'vary') return loaded;
+    return this.#entries.find(variantKey(primary, pick(request, loaded.entry.names)), primary);
+  }
+
+  /** Opens from what is known, if that is allowed without asking the origin. @throws EdgeError that is remembered */
+  #openLoaded(loaded: Loaded, request: ContentRequest, route: Route): OpenObject | undefined {
+    const { entry } = loaded;
+    const now = this.#now();
+    if (entry.kind === 'error' && now < entry.expires && request.field('authorization') === '') {
+      this.stats.negativeHits++;
+      throw entry.error;
+    }
+    if (entry.kind !== 'object') return undefined;
+    const { freshness } = entry;
+    const wish = this.#options.honourRequestDirectives ? wishOf(name => request.field(name)) : undefined;
+    const use = useOf(freshness, ageOf(freshness, now), now, loaded.markedStale, wish);
+    if (use === 'fresh') {
+      this.stats.hits++;
+      return this.#opened(loaded, entry, request, route, undefined);
+    }
+    const failing = now < loaded.failedUntil;
+    if (use === 'revalidate') {
+      if (!failing) return undefined;
+      if (!servesOnError(freshness, now, loaded.markedStale)) throw loaded.failure!;
+    }
+    if (use === 'background' && !failing) void this.#revalidateMeanwhile(loaded, this.#ask(request, route, entry.primary));
+    this.stats.staleHits++;
+    return this.#opened(loaded, entry, request, route, 'stale');
+  }
+
+  #opened(
+    loaded: Loaded,
+    entry: ObjectEntry,
+    request: ContentRequest,
+    route: Route,
+    outcome: CacheOutcome | undefined,
+  ): OpenObject {
+    const authorization = entry.authorized ? request.field('authorization') : '';
+    const supply = this.#enquiry.supplyOf(loaded, entry, route, request.query, authorization);
+    const age = Math.floor(ageOf(entry.freshness, this.#now()) / 1000);
+    return new OpenedObject(entry.object, age, outcome, supply);
+  }
+
+  #ask(request: ContentRequest, route: Route, primary: string): Ask {
+    const entry = this.#entries.find(primary, primary)?.entry;
+    const varied = entry?.kind === 'vary' ? pick(request, entry.names) : {};
+    return {
+      request,
+      route,
+      primary,
+      key: variantKey(primary, varied),
+      varied,
+      authorization: request.field('authorization'),
+      wish: this.#options.honourRequestDirectives ? wishOf(name => request.field(name)) : undefined,
+    };
+  }
+
+  async #openByAsking(request: ContentRequest, route: Route, primary: string): Promise<OpenObject | OpenStream> {
+    let alone = false;
+    for (let round = 0; round < ROUNDS; round++) {
+      const ask = this.#ask(request, route, primary);
+      const known = this.#entries.find(ask.key, primary);
+      const opened = round > 0 && known ? this.#openLoaded(known, request, route) : undefined;
+      if (opened !== undefined) return opened;
+      if (ask.wish?.onlyIfCached) throw new EdgeError('only_if_cached', 'nothing is cached that may be used as it is');
+      const isForOne: boolean = alone || this.#isForOne(ask, known);
+      const { lesson, own }: Led = isForOne ? await this.#askAlone(ask, known) : await this.#askTogether(ask);
+      if (own !== undefined) return own;
+      if (lesson.kind === 'error') throw lesson.error;
+      if (lesson.kind === 'found') {
+        return this.#opened(lesson.loaded, lesson.loaded.entry as ObjectEntry, request, route, lesson.outcome);
+      }
+      alone ||= lesson.kind === 'alone';
+    }
+    throw new EdgeError('origin_protocol', 'the origin names other request fields in Vary with each answer');
+  }
+
+  /** True when nobody else can use what comes: the request has credentials, or answers are known not to be stored. */
+  #isForOne(ask: Ask, known: Loaded | undefined): boolean {
+    if (ask.authorization !== '' || ask.wish?.noStore) return true;
+    return known?.entry.kind === 'pass' && this.#now() < known.entry.expires;
+  }
+
+  async #askAlone(ask: Ask, known: Loaded | undefined): Promise<Led> {
+    this.stats.bypassed++;
+    const stale = known?.entry.kind === 'object' ? known : undefined;
+    const pass = known?.entry.kind === 'pass' || ask.wish?.noStore === true;
+    return this.#learn(ask, known, await this.#enquiry.make(ask, { stale, pass }));
+  }
+
+  /** Asks the origin once for all who want to know, in this process and in others. */
+  async #askTogether(ask: Ask): Promise<Led> {
+    const marks = this.#purges.marks(ask.primary);
+    const purges = Math.max(marks.hard, marks.soft);
+    const running = this.#running.get(ask.key);
+    if (running !== undefined && running.purges === purges) {
+      this.stats.collapsed++;
+      return { lesson: (await running.led).lesson };
+    }
+    return this.#run(ask.key, purges, this.#lead(ask));
+  }
+
+  #run(key: string, purges: number, led: Promise<Led>): Promise<Led> {
+    const running = { led, purges };
+    this.#running.set(key, running);
+    const done = () => {
+      if (this.#running.get(key) === running) this.#running.delete(key);
+    };
+    led.then(done, done);
+    return led;
+  }
+
+  async #lead(ask: Ask): Promise<Led> {
+    let known: Loaded | undefined;
+    const release = await this.#locks.take(ask.key, () => {
+      known = this.#entries.find(ask.key, ask.primary);
+      return known !== undefined && this.#isSettled(known, ask);
+    });
+    if (known !== undefined && this.#isSettled(known, ask)) {
+      release?.();
+      this.stats.collapsed++;
+      return { lesson: { kind: known.entry.kind === 'pass' ? 'alone' : 'again' } };
+    }
+    let committed: Promise<void> | undefined;
+    try {
+      const stale = known?.entry.kind === 'object' ? known : undefined;
+      const finding = await this.#enquiry.make(ask, { stale });
+      if (finding.kind !== 'refused') committed = finding.committed;
+      const led = this.#learn(ask, known, finding);
+      committed ??= this.#remember(ask, known, finding);
+      return led;
+    } finally {
+      void (committed ?? Promise.resolve()).then(release);
+    }
+  }
+
+  /** True when another process has learnt what was to be asked. */
+  #isSettled({ entry, markedStale, failedUntil }: Loaded, { wish }: Ask): boolean {
+    const now = this.#now();
+    if (entry.kind === 'vary') return true;
+    if (entry.kind !== 'object') return now < entry.expires;
+    return now < failedUntil || useOf(entry.freshness, ageOf(entry.freshness, now), now, markedStale, wish) !== 'revalidate';
+  }
+
+  /** What a finding means for those who wait for it. */
+  #learn(ask: Ask, known: Loaded | undefined, finding: Finding): Led {
+    if (known?.entry.kind === 'object') this.stats.revalidations++;
+    else this.stats.misses++;
+    switch (finding.kind) {
+      case 'object': {
+        const { loaded, outcome, own } = finding;
+        if (outcome === 'revalidated') this.stats.confirmed++;
+        return { lesson: { kind: 'found', loaded, outcome: outcome === 'miss' ? 'collapsed' : outcome }, own };
+      }
+      case 'vary':
+        return { lesson: { kind: 'again' } };
+      case 'private':
+        return { lesson: { kind: 'alone' }, own: finding.own };
+      case 'refused':
+        return { lesson: this.#refused(ask, known, finding.error) };
+    }
+  }
+
+  /** An error, or a stale object in its place where that is allowed (RFC 5861 section 4). */
+  #refused(ask: Ask, known: Loaded | undefined, error: EdgeError): Lesson {
+    if (known?.entry.kind !== 'object' || error.status < 500) return { kind: 'error', error };
+    const now = this.#now();
+    known.failure = error;
+    known.failedUntil = now + this.#options.freshness.errorTtl;
+    if (ask.wish?.noCache || !servesOnError(known.entry.freshness, now, known.markedStale)) return { kind: 'error', error };
+    this.stats.staleHits++;
+    return { kind: 'found', loaded: known, outcome: 'stale' };
+  }
+
+  /** Remembers an error for the next requests, in place of what was known unless that may still be confirmed. */
+  async #remember(ask: Ask, known: Loaded | undefined, finding: Finding): Promise<void> {
+    if (finding.kind !== 'refused') return;
+    const { error, answer } = finding;
+    if (known?.entry.kind === 'object' && error.status >= 500) return;
+    const lifetime = negativeLifetime(error, answer as RefusedAnswer | undefined, this.#options.freshness);
+    if (lifetime <= 0) return;
+    const { key, primary } = ask;
+    const epoch = this.#purges.marks(primary).hard;
+    await this.#entries.save({ kind: 'error', key, primary, epoch, error, expires: this.#now() + lifetime }, known).committed;
+  }
+
+  /** Revalidates while the stale object is being served, unless somebody on this machine is at it. */
+  async #revalidateMeanwhile(loaded: Loaded, ask: Ask): Promise<void> {
+    if (this.#running.has(ask.key) || ask.key !== loaded.entry.key) return;
+    const release = this.#locks.tryTake(ask.key);
+    if (release === 'taken') return;
+    const marks = this.#purges.marks(ask.primary);
+    const asking = this.#enquiry.make(ask, { stale: loaded, headOnly: true }).then(async finding => {
+      const led = this.#learn(ask, loaded, finding);
+      led.own?.release();
+      await (finding.kind === 'refused' ? this.#remember(ask, loaded, finding) : finding.committed);
+      return { lesson: led.lesson };
+    });
+    await this.#run(ask.key, Math.max(marks.hard, marks.soft), asking);
+    release();
+  }
+}

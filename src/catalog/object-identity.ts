@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import type { ObjectId } from '../cache/block.js';
+import { GENERATIONS } from '../cache/memory/memory-tier.js';
+import type { Validator } from '../origin/origin.js';
+import { isStrong } from '../origin/fields.js';
+
+/** Number of groups of keys that a purge of one URL can tell apart. */
+const BUCKETS = 2 ** 20;
+/** Shared counter that tells of purges by prefix and of everything. */
+export const PURGE_GENERATION = 0;
+
+/** Cache key of a URL: origin name, path and the part of the query that counts. A path begins with '/', which no origin name contains. */
+export function objectKey(origin: string, path: string, query: string): string {
+  return query === '' ? origin + path : `${origin}${path}?${query}`;
+}
+
+/** Key of one variant of an object (RFC 9111 section 4.1): the object's key and the request fields that its answers depend on. */
+export function variantKey(key: string, varied: Readonly<Record<string, string>>): string {
+  let result = key;
+  for (const name of Object.keys(varied).sort()) result += `\n${name}:${varied[name]!.replaceAll(/\s+/g, ' ').trim()}`;
+  return result;
+}
+
+/** Group of keys in which the purge of one URL takes effect, 0 to 2^20 - 1 (FNV-1a). */
+export function bucketOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % BUCKETS;
+}
+
+/** Shared counter that tells of changes to what is stored for the keys of a group. */
+export function generationOf(bucket: number): number {
+  return 1 + (bucket % (GENERATIONS - 1));
+}
+
+/** Key of an entry in the store. */
+export function storeKey(key: string): Uint8Array {
+  return createHash('sha256').update(key).digest().subarray(0, 16);
+}
+
+/** Id of the block that stands for the right to ask the origin about a key. */
+export function lockId(key: string): ObjectId {
+  return idFrom(`lock\n${key}`);
+}
+
+/** What makes a version of an object this one and no other. */
+export interface Identity {
+  /** Key of the variant. */
+  readonly key: string;
+  readonly validator: Validator;
+  /** Bytes; undefined when the body came without its length. */
+  readonly size: number | undefined;
+  /** Sequence number of the last purge of the object, so that what is purged is not found again under an unchanged validator. */
+  readonly epoch: number;
+  /** Tells fetches apart when there is no validator to do so; empty otherwise. */
+  readonly nonce: string;
+}
+
+/** 128-bit id of a version: SHA-256 of everything that identifies it, truncated. */
+export function objectId({ key, validator, size, epoch, nonce }: Identity): ObjectId {
+  return idFrom(JSON.stringify(['object', key, validator.etag, validator.lastModified, size, epoch, nonce]));
+}
+
+/** An id as 32 hexadecimal digits. */
+export function idText(id: ObjectId): string {
+  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
+}
+
+/** The id that `idText` made; undefined when it did not. */
+export function idFromText(text: string): ObjectId | undefined {
+  if (!/^[0-9a-f]{32}$/.test(text)) return undefined;
+  return new Uint32Array(new Uint8Array(Buffer.from(text, 'hex')).buffer) as ObjectId;
+}
+
+/** Strong entity tag for players: the origin's when it is strong, otherwise made of the id. */
+export function playerEtag(validator: Validator, id: ObjectId): string {
+  return isStrong(validator.etag) ? validator.etag : `"${idText(id)}"`;
+}
+
+function idFrom(text: string): ObjectId {
+  const bytes = new Uint8Array(16);
+  bytes.set(createHash('sha256').update(text).digest().subarray(0, 16));
+  return new Uint32Array(bytes.buffer) as ObjectId;
+}

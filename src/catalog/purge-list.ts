@@ -1,0 +1,105 @@
+/** Sequence numbers of the last purge that concerns something; 0 for none. */
+export interface PurgeMarks {
+  /** What was stored before it is worthless. */
+  readonly hard: number;
+  /** What was stored before it is stale. */
+  readonly soft: number;
+}
+
+/** A purge of all keys that begin with `prefix`. */
+export interface PrefixPurge extends PurgeMarks {
+  readonly prefix: string;
+}
+
+/** The purges that concern more than one URL, and the number of purges so far. */
+export interface PurgeList {
+  /** Sequence number of the last purge. */
+  readonly sequence: number;
+  readonly all: PurgeMarks;
+  /** At most `PREFIXES_MAX`, the one that was purged longest ago first. */
+  readonly prefixes: readonly PrefixPurge[];
+}
+
+/** Most prefixes that are kept; beyond, the two oldest become one. */
+export const PREFIXES_MAX = 256;
+
+export const NO_PURGES: PurgeList = { sequence: 0, all: { hard: 0, soft: 0 }, prefixes: [] };
+
+/** The marks of a purge with the sequence number `sequence` on top of others. */
+export function marked({ hard, soft }: PurgeMarks, sequence: number, isSoft: boolean): PurgeMarks {
+  return isSoft ? { hard, soft: sequence } : { hard: sequence, soft: Math.max(soft, sequence) };
+}
+
+/** The later marks of two. */
+export function latest(a: PurgeMarks, b: PurgeMarks): PurgeMarks {
+  return { hard: Math.max(a.hard, b.hard), soft: Math.max(a.soft, b.soft) };
+}
+
+/** The list after one more purge of everything. */
+export function withAll(list: PurgeList, isSoft: boolean): PurgeList {
+  const sequence = list.sequence + 1;
+  const all = marked(list.all, sequence, isSoft);
+  return { sequence, all, prefixes: list.prefixes.filter(purge => exceeds(purge, all)) };
+}
+
+/** The list after one more purge by prefix. */
+export function withPrefix(list: PurgeList, prefix: string, isSoft: boolean): PurgeList {
+  const sequence = list.sequence + 1;
+  const before = list.prefixes.find(purge => purge.prefix === prefix) ?? { hard: 0, soft: 0 };
+  const added = { prefix, ...marked(before, sequence, isSoft) };
+  const others = list.prefixes.filter(
+    purge => purge.prefix !== prefix && (!purge.prefix.startsWith(prefix) || exceeds(purge, added)),
+  );
+  return bounded({ sequence, all: list.all, prefixes: [...others, added] });
+}
+
+/** The marks that concern `key`. */
+export function marksOf(list: PurgeList, key: string): PurgeMarks {
+  let marks = list.all;
+  for (const purge of list.prefixes) if (key.startsWith(purge.prefix)) marks = latest(marks, purge);
+  return marks;
+}
+
+/** Reads a list from the store; nothing is taken on trust. @returns undefined when it is malformed */
+export function parsePurgeList(record: Uint8Array): PurgeList | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(record).toString());
+  } catch {
+    return undefined;
+  }
+  const { sequence, all, prefixes } = (value ?? {}) as Record<string, unknown>;
+  if (!isSequence(sequence) || !isMarks(all) || !Array.isArray(prefixes) || prefixes.length > PREFIXES_MAX) return undefined;
+  for (const purge of prefixes) if (!isMarks(purge) || typeof (purge as PrefixPurge).prefix !== 'string') return undefined;
+  return { sequence, all, prefixes };
+}
+
+/** Merges the oldest two prefixes into what they have in common until the list is short enough: purges too much rather than too little. */
+function bounded(list: PurgeList): PurgeList {
+  const { prefixes } = list;
+  if (prefixes.length <= PREFIXES_MAX) return list;
+  const [first, second, ...rest] = prefixes as [PrefixPurge, PrefixPurge, ...PrefixPurge[]];
+  const prefix = commonPrefix(first.prefix, second.prefix);
+  const merged = latest(first, second);
+  if (prefix === '') return bounded({ ...list, all: latest(list.all, merged), prefixes: rest });
+  return bounded({ ...list, prefixes: [{ prefix, ...merged }, ...rest] });
+}
+
+function commonPrefix(a: string, b: string): string {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return a.slice(0, length);
+}
+
+function exceeds(purge: PurgeMarks, than: PurgeMarks): boolean {
+  return purge.hard > than.hard || purge.soft > than.soft;
+}
+
+function isSequence(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isMarks(value: unknown): value is PurgeMarks {
+  const { hard, soft } = (value ?? {}) as Record<string, unknown>;
+  return isSequence(hard) && isSequence(soft);
+}

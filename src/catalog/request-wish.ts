@@ -1,0 +1,67 @@
+import { parseCacheControl, secondsOf } from './cache-control.js';
+import { type Freshness, stalenessOf } from './freshness.js';
+
+/** What a player asks of the cache by Cache-Control (RFC 9111 section 5.2.1). Times in milliseconds; undefined where it does not say. */
+export interface RequestWish {
+  readonly noCache: boolean;
+  readonly noStore: boolean;
+  readonly onlyIfCached: boolean;
+  readonly maxAge: number | undefined;
+  readonly minFresh: number | undefined;
+  /** Infinity when any staleness will do. */
+  readonly maxStale: number | undefined;
+}
+
+/** The wish of a request; undefined when it has none. */
+export function wishOf(field: (name: string) => string): RequestWish | undefined {
+  const value = field('cache-control');
+  const pragma = value === '' && /\bno-cache\b/i.test(field('pragma'));
+  if (value === '' && !pragma) return undefined;
+  const directives = parseCacheControl(value);
+  const time = (name: string) => {
+    const seconds = secondsOf(directives, name);
+    return seconds === undefined ? undefined : seconds * 1000;
+  };
+  return {
+    noCache: pragma || directives.has('no-cache'),
+    noStore: directives.has('no-store'),
+    onlyIfCached: directives.has('only-if-cached'),
+    maxAge: time('max-age'),
+    minFresh: time('min-fresh'),
+    maxStale: directives.has('max-stale') && !directives.get('max-stale') ? Number.POSITIVE_INFINITY : time('max-stale'),
+  };
+}
+
+/**
+ * What may be done with a stored answer:
+ * - `fresh`: it is the answer
+ * - `stale`: it is the answer though past its lifetime, because the player takes it so
+ * - `background`: the same, and it is to be revalidated meanwhile
+ * - `revalidate`: the origin must be asked first
+ */
+export type Use = 'fresh' | 'stale' | 'background' | 'revalidate';
+
+/**
+ * Decides on the use of a stored answer (RFC 9111 sections 4.2 and 5.2.1, RFC 5861 section 3).
+ * @param age milliseconds since the origin vouched for it
+ */
+export function useOf(
+  freshness: Freshness,
+  age: number,
+  now: number,
+  markedStale: boolean,
+  wish: RequestWish | undefined,
+): Use {
+  const staleness = stalenessOf(freshness, now, markedStale);
+  if (wish !== undefined && refuses(wish, age, staleness)) return 'revalidate';
+  if (staleness < 0) return 'fresh';
+  if (staleness < freshness.staleWhileRevalidate) return 'background';
+  if (wish?.maxStale !== undefined && staleness <= wish.maxStale && !freshness.mustRevalidate) return 'stale';
+  return 'revalidate';
+}
+
+function refuses(wish: RequestWish, age: number, staleness: number): boolean {
+  if (wish.noCache) return true;
+  if (wish.maxAge !== undefined && age > wish.maxAge + (wish.maxStale ?? 0)) return true;
+  return wish.minFresh !== undefined && -staleness < wish.minFresh;
+}

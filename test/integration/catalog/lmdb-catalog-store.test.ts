@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { catalogFile, LmdbCatalogStore } from '../../../src/catalog/lmdb-catalog-store.js';
+import { storeKey } from '../../../src/catalog/object-identity.js';
+import { Purger, Purges } from '../../../src/catalog/purge.js';
+import { silentLog } from '../../../src/observe/log-type.js';
+import { SlabTier } from '../../support/slab-tier.js';
+
+const root = mkdtempSync(join(tmpdir(), 'moovedge-catalog-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+let folders = 0;
+
+async function withStore(
+  work: (store: LmdbCatalogStore, folder: string) => Promise<void>,
+  { folder = join(root, String(folders++)), capacity = 64 * 1024 * 1024 } = {},
+): Promise<string> {
+  const store = new LmdbCatalogStore({ folder, capacity, owner: true, log: silentLog });
+  try {
+    await work(store, folder);
+  } finally {
+    await store.close();
+  }
+  return folder;
+}
+
+const value = (n: number, bytes = 500) => Buffer.alloc(bytes, `value ${n} `);
+
+describe('LmdbCatalogStore', () => {
+  it('gives back what was stored, also after it was closed', async () => {
+    const folder = await withStore(async store => {
+      await store.saveEntry(storeKey('a'), value(1));
+      await store.saveEntry(storeKey('b'), value(2));
+      await store.saveEntry(storeKey('a'), value(3));
+      await store.saveEntry(storeKey('b'), undefined);
+      assert.deepEqual(store.entry(storeKey('a')), value(3));
+      store.indexes.put('id', 'mp4', value(4));
+      store.savePurges(write => write(Buffer.from('list'), value(5)));
+    });
+    await withStore(
+      async store => {
+        assert.deepEqual(store.entry(storeKey('a')), value(3));
+        assert.equal(store.entry(storeKey('b')), undefined);
+        assert.deepEqual(store.indexes.get('id', 'mp4'), value(4));
+        assert.equal(store.indexes.get('id', 'flv'), undefined);
+        assert.deepEqual(store.purge(Buffer.from('list')), value(5));
+      },
+      { folder },
+    );
+  });
+
+  it('keeps within its size by dropping what was stored longest ago, and purges never', async () => {
+    const capacity = 2 * 1024 * 1024;
+    const folder = await withStore(
+      async store => {
+        store.savePurges(write => write(Buffer.from('list'), value(5)));
+        for (let i = 0; i < 12_000; i += 100) {
+          await Promise.all(Array.from({ length: 100 }, (_, j) => store.saveEntry(storeKey(`k${i + j}`), value(i + j))));
+        }
+        assert.ok(store.usedBytes < capacity * 1.2, `${store.usedBytes}`);
+        assert.ok(store.usedBytes > capacity * 0.6, `${store.usedBytes}`);
+        const kept = Array.from({ length: 12_000 }, (_, i) => store.entry(storeKey(`k${i}`)) !== undefined);
+        const oldest = kept.indexOf(true);
+        // Puts of one round may be committed in any order; beyond that it is strictly first in, first out.
+        assert.ok(kept.slice(oldest + 200).every(Boolean));
+        assert.ok(oldest > 1000 && kept.at(-1));
+        assert.deepEqual(store.purge(Buffer.from('list')), value(5));
+      },
+      { capacity },
+    );
+    assert.ok(statSync(catalogFile(folder)).size < capacity * 2);
+  });
+
+  it('sees in the same turn of the event loop what another process has committed', async () => {
+    await withStore(async (store, folder) => {
+      store.entry(storeKey('a'));
+      // Another environment object on the same file stands for another process.
+      const other = new LmdbCatalogStore({ folder, capacity: 2 ** 26, owner: false, log: silentLog });
+      const tier = new SlabTier({ blocks: 1 });
+      const purges = new Purges(store, tier);
+      assert.equal(purges.marks('main/a').hard, 0);
+      new Purger(other, tier).urls(['main/a'], false);
+      assert.equal(purges.marks('main/a').hard, 1);
+      new Purger(other, tier).prefix('main/', true);
+      assert.deepEqual(purges.marks('main/a'), { hard: 1, soft: 2 });
+      assert.deepEqual(purges.marks('other/a'), { hard: 0, soft: 0 });
+      new Purger(store, tier).all(false);
+      assert.deepEqual(purges.marks('other/a'), { hard: 3, soft: 3 });
+      assert.equal(purges.sequence(), 3);
+      await other.close();
+    });
+  });
+
+  it('says so when it can not be opened', () => {
+    const folder = join(root, 'a-file', 'catalog');
+    writeFileSync(join(root, 'a-file'), '');
+    assert.throws(() => new LmdbCatalogStore({ folder, capacity: 2 ** 26, owner: true, log: silentLog }), { code: 'store' });
+  });
+});
