@@ -1,0 +1,46 @@
+import type { VirtualFile } from '../../virtual-file/virtual-file.js';
+import type { ByteSource } from '../byte-source.js';
+import type { Format, Seek } from '../format.js';
+import type { MediaObject } from '../media.js';
+import { perform } from '../reading.js';
+import { compileFlvIndex } from './compile.js';
+import { decodeFlvIndex, encodeFlvIndex, type FlvIndex, flvIndexWeight } from './flv-index.js';
+import { type FlvOptions, planFlv } from './plan.js';
+import { isFlv } from './tag.js';
+
+/** FLV files (Adobe Flash Video File Format 10.1, with the codecs of Enhanced RTMP). */
+export class Flv implements Format<FlvIndex> {
+  readonly name: string;
+  /** Rebased timestamps need an index that can find the tags anywhere in the file. */
+  readonly #steps: boolean;
+
+  constructor(private readonly options: FlvOptions) {
+    this.#steps = options.timestamps === 'rebased';
+    this.name = this.#steps ? 'flv-rebased-1' : 'flv-1';
+  }
+
+  matches(head: Uint8Array): boolean {
+    return isFlv(head);
+  }
+
+  compile(source: ByteSource): FlvIndex | Promise<FlvIndex> {
+    return perform(compileFlvIndex(source, { steps: this.#steps }));
+  }
+
+  weight(index: FlvIndex): number {
+    return flvIndexWeight(index);
+  }
+
+  encode(index: FlvIndex): Uint8Array {
+    return encodeFlvIndex(index);
+  }
+
+  decode(bytes: Uint8Array, size: number): FlvIndex | undefined {
+    const index = decodeFlvIndex(bytes, size);
+    return this.#steps && index?.steps === undefined ? undefined : index;
+  }
+
+  plan(index: FlvIndex, object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined> {
+    return perform(planFlv(index, object, seek, this.options, this.name));
+  }
+}

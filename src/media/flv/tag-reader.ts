@@ -1,0 +1,77 @@
+import type { ByteSource } from '../byte-source.js';
+import { type Reading, read } from '../reading.js';
+import { describePayload, PAYLOAD_HEAD, type Payload } from './payload.js';
+import { dataSizeOf, isTagType, TAG_HEADER, TAG_TRAILER, timestampOf } from './tag.js';
+
+/** Bytes read at once: a header with the head of its data, and often the next small tags. */
+const WINDOW = 2048;
+
+/**
+ * Walks the tags of a file through small reads of their headers. One walk, one owner.
+ */
+export class TagReader {
+  /** Absolute offset of the current tag; after `next` answered false, where the last whole tag ends. */
+  offset: number;
+  /** First byte of the tag. */
+  type = 0;
+  /** Bytes of data. */
+  dataSize = 0;
+  /** Milliseconds, 0 to 2^32-1. */
+  timestamp = 0;
+  /** Whether `next` stopped at something that is not a tag. False when it stopped at the end of the file, or at a tag that the file cuts off. */
+  broken = false;
+  #following: number;
+  #window: Uint8Array = new Uint8Array();
+  #windowAt = 0;
+  #dataHead: Uint8Array = this.#window;
+
+  /** @param offset absolute offset of the first tag */
+  constructor(
+    private readonly source: ByteSource,
+    offset: number,
+  ) {
+    this.offset = offset;
+    this.#following = offset;
+  }
+
+  /** Absolute offset just past the current tag and its trailer. */
+  get end(): number {
+    return this.#following;
+  }
+
+  /** What the first bytes of the current tag's data say. */
+  payload(): Payload {
+    return describePayload(this.type, this.#dataHead);
+  }
+
+  /** Goes to the next tag; `yield*` it. False when there is no further whole one. */
+  *next(): Reading<boolean> {
+    const at = this.#following;
+    this.offset = at;
+    const wanted = Math.min(TAG_HEADER + PAYLOAD_HEAD, this.source.size - at);
+    if (wanted < TAG_HEADER) return false;
+    if (at < this.#windowAt || at + wanted > this.#windowAt + this.#window.length) {
+      this.#window = yield* read(this.source, at, Math.min(WINDOW, this.source.size - at));
+      this.#windowAt = at;
+    }
+    return this.#parse(at);
+  }
+
+  #parse(at: number): boolean {
+    const header = at - this.#windowAt;
+    const [type, dataSize] = [this.#window[header]!, dataSizeOf(this.#window, header)];
+    if (!isTagType(type)) {
+      this.broken = true;
+      return false;
+    }
+    // The trailer of the last tag is often left out.
+    if (at + TAG_HEADER + dataSize > this.source.size) return false;
+    this.type = type;
+    this.dataSize = dataSize;
+    this.timestamp = timestampOf(this.#window, header);
+    this.#following = Math.min(this.source.size, at + TAG_HEADER + dataSize + TAG_TRAILER);
+    const data = header + TAG_HEADER;
+    this.#dataHead = this.#window.subarray(data, data + Math.min(PAYLOAD_HEAD, dataSize));
+    return true;
+  }
+}

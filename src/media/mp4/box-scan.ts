@@ -1,0 +1,60 @@
+import type { ByteSource } from '../byte-source.js';
+import { Pacer, type Reading, read } from '../reading.js';
+import { BOX_HEADER_MAX, type Box, boxBody, boxBodySize, name, parseBox, readBox, u32 } from './box.js';
+import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from './header-box.js';
+import type { KeptBox } from './movie-index.js';
+import { broken, type Scan } from './table.js';
+
+/** Most boxes of a file that are looked at. */
+const BOXES_MAX = 8192;
+/** Boxes of at most this many bytes are kept in the index; larger ones stay in the object. */
+const KEPT_BOX_MAX = 1024;
+/** Bytes of all boxes kept; when they are used up, boxes stay in the object. */
+const KEPT_MAX = 64 * 1024;
+
+/** A walk over the boxes of one object, bounded in boxes and in bytes kept. */
+export class BoxScan implements Scan {
+  readonly pacer = new Pacer();
+  #boxes = 0;
+  #kept = 0;
+
+  constructor(readonly source: ByteSource) {}
+
+  /** The header of the box at `offset`, which must end at `limit` or before. */
+  *box(offset: number, limit = this.source.size): Reading<Box> {
+    this.#count();
+    return yield* readBox(this.source, offset, limit);
+  }
+
+  /** The boxes in the contents of `parent`. A size of 0 ends them: it has no meaning inside a box, and ends QuickTime's lists. */
+  *children(parent: Box): Reading<Box[]> {
+    const children: Box[] = [];
+    for (let at = boxBody(parent); parent.end - at >= 8; at = children[children.length - 1]!.end) {
+      const header = yield* read(this.source, at, Math.min(BOX_HEADER_MAX, parent.end - at));
+      if (u32(header, 0) === 0) break;
+      this.#count();
+      children.push(parseBox(header, 0, at, parent.end));
+    }
+    yield* this.pacer.breathe();
+    return children;
+  }
+
+  /** The box as it is, for the answer. */
+  *keep(box: Box): Reading<KeptBox> {
+    const length = box.end - box.offset;
+    if (length > KEPT_BOX_MAX || this.#kept + length > KEPT_MAX) return { kind: 'span', offset: box.offset, length };
+    this.#kept += length;
+    return { kind: 'bytes', bytes: yield* read(this.source, box.offset, length) };
+  }
+
+  #count(): void {
+    if (++this.#boxes > BOXES_MAX) throw broken(`it has more than ${BOXES_MAX} boxes`);
+  }
+
+  /** A header box. */
+  *header(type: HeaderType, box: Box): Reading<HeaderBox> {
+    const size = boxBodySize(box);
+    if (size < 4 || size > HEADER_BODY_MAX) throw broken(`${name(type)} has ${size} bytes`);
+    return parseHeader(type, yield* read(this.source, boxBody(box), size));
+  }
+}

@@ -1,0 +1,165 @@
+import type { Reading } from '../reading.js';
+import type { BoxScan } from './box-scan.js';
+import { bytesInChunk, compileOffsets } from './chunk-offset.js';
+import { type CoreTables, coreOf, type TrackIndex } from './movie-index.js';
+import { compileRuns } from './run-table.js';
+import type { SampleEntries } from './sample-entry.js';
+import { compileSizes } from './sample-size.js';
+import { compositionOffset, decodeTime, type TimedTrack } from './sample-time.js';
+import { chunkOf, compileChunks } from './stsc.js';
+import { compileSampleNumbers } from './stss.js';
+import { compileSubs } from './subs.js';
+import { broken, STRIDE, type Table } from './table.js';
+
+/** Samples by which the counts of two tables may differ; as many as both have are used then. */
+const MISCOUNT_MAX = 2;
+/** Samples at the end of a track among which the last one presented is sought. */
+const REORDER_MAX = 32;
+/** Tables that a track has once. */
+const ONCE = new Set(['stts', 'ctts', 'stss', 'stps', 'stsc', 'stsz', 'stco', 'sdtp', 'stdp', 'padb']);
+const SAME: Readonly<Record<string, string>> = { stz2: 'stsz', co64: 'stco' };
+
+/** What the tables of a track amount to. */
+export type TrackSums = Pick<
+  TrackIndex,
+  | 'samples'
+  | 'chunks'
+  | 'ticks'
+  | 'leastOffset'
+  | 'greatestOffset'
+  | 'mediaEnd'
+  | 'packetSamples'
+  | 'packetBytes'
+  | 'ordered'
+  | 'extent'
+  | 'tail'
+  | 'tables'
+  | 'core'
+>;
+
+const NO_SAMPLES: Omit<TrackSums, 'tables'> = {
+  samples: 0,
+  chunks: 0,
+  ticks: 0,
+  leastOffset: 0,
+  greatestOffset: 0,
+  mediaEnd: 0,
+  packetSamples: 0,
+  packetBytes: 0,
+  ordered: true,
+  extent: { from: 0, to: 0 },
+  tail: undefined,
+  core: undefined,
+};
+
+/**
+ * Compiles the tables of one track.
+ * @param heads the tables as `readTable` gave them
+ * @param id of the track, for messages
+ * @param sound sample descriptions of a sound track
+ * @throws EdgeError `unplayable` when they are missing, contradict each other, or lead out of the file
+ */
+export function* compileTables(
+  scan: BoxScan,
+  heads: readonly Table[],
+  id: number,
+  sound: SampleEntries | undefined,
+): Reading<TrackSums> {
+  const types = heads.map(table => SAME[table.type] ?? table.type);
+  const twice = types.find((type, i) => ONCE.has(type) && types.indexOf(type) !== i);
+  if (twice !== undefined) throw broken(`track ${id} has box "${twice}" twice`);
+  const head = coreOf(heads);
+  if (head === undefined || head.stsz.count === 0) {
+    if (head === undefined && heads.some(table => table.count > 0)) throw broken(`track ${id} lacks a table`);
+    return { ...NO_SAMPLES, tables: heads };
+  }
+
+  const times = yield* compileRuns(scan, head.stts, true);
+  const offsets = head.ctts?.count ? yield* compileRuns(scan, head.ctts, false) : undefined;
+  const samples = agree(id, head.stsz.count, times.table.samples, offsets?.table.samples ?? times.table.samples);
+  const chunks = yield* compileOffsets(scan, head.stco);
+  const map = yield* compileChunks(scan, head.stsc, head.stco.count, chunks.last);
+  if (map.samples < samples || map.probe === undefined) {
+    throw broken(`the chunks of track ${id} have room for ${map.samples} samples, and it has ${samples}`);
+  }
+  const sizes = yield* compileSizes(scan, head.stsz, map.largest > STRIDE);
+
+  const tables: Table[] = [];
+  for (const table of heads) tables.push(yield* compileOther(scan, table, [times, offsets, chunks, map, sizes]));
+  const core = coreOf(tables) as CoreTables;
+
+  const packet = packetOf(sound, core, sizes.bytes);
+  const last = Math.min(samples, map.probe.first + map.probe.samples);
+  const end = chunks.greatest + (yield* bytesInChunk(scan.source, { core, ...packet }, map.probe, last));
+  if (end > scan.source.size) {
+    throw broken(`the media of track ${id} goes on to byte ${end}, and the file has ${scan.source.size} bytes`);
+  }
+  const timed = {
+    core,
+    samples: times.table.samples,
+    ticks: times.ticks,
+    leastOffset: offsets?.least ?? 0,
+    greatestOffset: offsets?.greatest ?? 0,
+  };
+  const ticks = yield* decodeTime(scan.source, timed, samples);
+  return {
+    ...timed,
+    ...packet,
+    samples,
+    ticks,
+    chunks: head.stco.count,
+    mediaEnd: yield* endOfMedia(scan, { ...timed, samples, ticks }),
+    ordered: chunks.ordered,
+    extent: { from: chunks.least, to: end },
+    tail: yield* chunkOf(scan.source, core.stsc, head.stco.count, samples - 1),
+    tables,
+  };
+}
+
+/** The compiled table: one of `done`, or compiled here by its type. */
+function* compileOther(scan: BoxScan, table: Table, done: readonly ({ table: Table } | undefined)[]): Reading<Table> {
+  const found = done.find(sums => sums?.table.offset === table.offset && sums.table.type === table.type);
+  if (found !== undefined) return found.table;
+  switch (table.type) {
+    case 'stss':
+    case 'stps':
+      return yield* compileSampleNumbers(scan, table);
+    case 'sbgp':
+      return (yield* compileRuns(scan, table, false)).table;
+    case 'subs':
+      return yield* compileSubs(scan, table);
+    case 'saiz':
+      return (yield* compileSizes(scan, table, true)).table;
+    default:
+      return table;
+  }
+}
+
+/** The number of samples that all tables have. */
+function agree(id: number, ...counts: number[]): number {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  if (most - least > MISCOUNT_MAX) throw broken(`the tables of track ${id} count ${least} and ${most} samples`);
+  return least;
+}
+
+/** Packets of old QuickTime sound: `stsz` says that each sample has one byte, and the sample description knows better. */
+function packetOf(
+  sound: SampleEntries | undefined,
+  core: CoreTables,
+  bytes: number,
+): Pick<TrackIndex, 'packetSamples' | 'packetBytes'> {
+  const counted = core.stsz.entrySize === 0 && core.stsz.count === bytes && core.stts.count === 1;
+  const { packetSamples = 0, packetBytes = 0 } = sound ?? {};
+  const known = packetSamples > 0 && packetBytes > 0 && Number.isInteger(packetBytes);
+  return counted && known ? { packetSamples, packetBytes } : { packetSamples: 0, packetBytes: 0 };
+}
+
+/** Composition time at which the last sample presented ends. */
+function* endOfMedia(scan: BoxScan, track: TimedTrack): Reading<number> {
+  let end = 0;
+  for (let sample = Math.max(0, track.samples - REORDER_MAX); sample < track.samples; sample++) {
+    const next = yield* decodeTime(scan.source, track, sample + 1);
+    end = Math.max(end, next + (yield* compositionOffset(scan.source, track, sample)));
+  }
+  return end;
+}

@@ -1,0 +1,130 @@
+import { EdgeError } from '../../errors.js';
+import type { ByteSource } from '../byte-source.js';
+import { type Reading, read } from '../reading.js';
+import { type Box, boxBody, boxBodySize, headOf } from './box.js';
+import { BoxScan } from './box-scan.js';
+import { CHAPTERS_MAX } from './chapters.js';
+import { compileTrack } from './compile-track.js';
+import { headerNumber } from './header-box.js';
+import type { MovieIndex, Piece, TrackIndex } from './movie-index.js';
+import { broken } from './table.js';
+
+/** Limits of compiling. */
+export interface CompileOptions {
+  /** Bytes of the largest movie box that is accepted. */
+  readonly maxMoov: number;
+}
+
+/** Most tracks of a movie. */
+const TRACKS_MAX = 128;
+
+/**
+ * Compiles the seek index of a progressive MP4: finds `moov` wherever it stands and passes once over its tables, in pieces.
+ * @returns undefined when the movie is fragmented
+ * @throws EdgeError `unplayable`, `media_too_large`
+ */
+export function* compileMovie(source: ByteSource, options: CompileOptions): Reading<MovieIndex | undefined> {
+  const scan = new BoxScan(source);
+  const top = yield* findMovie(scan);
+  const { movie } = top;
+  const size = movie.end - movie.offset;
+  if (size > options.maxMoov) {
+    throw new EdgeError(
+      'media_too_large',
+      `can't seek in this file: its index has ${size} bytes, and the limit media.mp4.maxMoov is ${options.maxMoov}`,
+    );
+  }
+  const children = yield* scan.children(movie);
+  if (children.some(child => child.type === 'mvex')) return undefined;
+  if (children.some(child => child.type === 'cmov')) throw broken('its movie box is compressed');
+
+  const mvhd = children.find(child => child.type === 'mvhd');
+  if (mvhd === undefined) throw broken('it has no box "mvhd"');
+  const header = yield* scan.header('mvhd', mvhd);
+  const timescale = headerNumber(header);
+  if (timescale === 0) throw broken('the timescale of box "mvhd" is 0');
+
+  const pieces: Piece[] = [];
+  const tracks: TrackIndex[] = [];
+  let movable = top.movable;
+  for (const child of children) {
+    if (child.type === 'trak') {
+      if (tracks.length === TRACKS_MAX) throw broken(`it has more than ${TRACKS_MAX} tracks`);
+      pieces.push({ kind: 'track', track: tracks.length });
+      tracks.push(yield* compileTrack(scan, child, timescale));
+    } else if (child === mvhd) {
+      pieces.push({ kind: 'header', header });
+    } else if (child.type === 'meta' && (yield* hasItemLocations(scan, child))) {
+      movable = false;
+    } else if (child.type === 'udta') {
+      pieces.push(...(yield* userData(scan, child)));
+    } else if (child.type !== 'mvhd') {
+      pieces.push(yield* scan.keep(child));
+    }
+  }
+  if (!tracks.some(track => track.samples > 0)) throw broken('no track has samples');
+  return {
+    size: source.size,
+    fileType: top.fileType,
+    movie: headOf(movie),
+    movieFirst: top.movieFirst,
+    movable,
+    timescale,
+    pieces,
+    tracks,
+  };
+}
+
+/** `udta` as it is, but for a chapter list, whose times differ in a cut. */
+function* userData(scan: BoxScan, udta: Box): Reading<Piece[]> {
+  const children = yield* scan.children(udta);
+  const list = children.find(child => child.type === 'chpl' && boxBodySize(child) <= CHAPTERS_MAX);
+  if (list === undefined) return [yield* scan.keep(udta)];
+  const pieces: Piece[] = [{ kind: 'open', type: 'udta' }];
+  for (const child of children) {
+    if (child !== list) pieces.push(yield* scan.keep(child));
+    else pieces.push({ kind: 'chapters', body: yield* read(scan.source, boxBody(list), boxBodySize(list)) });
+  }
+  pieces.push({ kind: 'close' });
+  return pieces;
+}
+
+interface TopLevel {
+  readonly movie: Box;
+  readonly movieFirst: boolean;
+  readonly movable: boolean;
+  readonly fileType: MovieIndex['fileType'];
+}
+
+function* findMovie(scan: BoxScan): Reading<TopLevel> {
+  const { size } = scan.source;
+  let movieFirst = true;
+  let movable = true;
+  let fileType: MovieIndex['fileType'];
+  for (let at = 0; size - at >= 8; ) {
+    const box = yield* scan.box(at);
+    if (box.type === 'moov') return { movie: box, movieFirst, movable, fileType };
+    if (box.type === 'ftyp' && at === 0) fileType = yield* scan.keep(box);
+    if (box.type === 'mdat') movieFirst = false;
+    if (box.type === 'moof') throw broken('it has a fragment before its movie box');
+    if (box.type === 'meta') movable &&= !(yield* hasItemLocations(scan, box));
+    at = box.end;
+  }
+  throw broken('it has no movie box "moov"');
+}
+
+/** Whether a `meta` box holds file offsets (`iloc`, ISO/IEC 14496-12 section 8.11.3), which a moved file would make wrong. */
+function* hasItemLocations(scan: BoxScan, meta: Box): Reading<boolean> {
+  // QuickTime's is a plain box, that of the standard is a full box.
+  for (const extra of [4, 0]) {
+    const inside: Box = { ...meta, headerSize: meta.headerSize + extra };
+    if (boxBodySize(inside) < 8) continue;
+    try {
+      const children = yield* scan.children(inside);
+      if (children.length > 0) return children.some(child => child.type === 'iloc');
+    } catch (error) {
+      if (!(error instanceof EdgeError && error.code === 'unplayable')) throw error;
+    }
+  }
+  return false;
+}

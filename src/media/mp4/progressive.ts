@@ -1,0 +1,82 @@
+import type { Span } from '../../virtual-file/span.js';
+import type { VirtualFile } from '../../virtual-file/virtual-file.js';
+import type { ByteSource } from '../byte-source.js';
+import type { Format, Seek } from '../format.js';
+import type { MediaObject } from '../media.js';
+import { perform, type Reading } from '../reading.js';
+import { seekEtag } from '../seek-etag.js';
+import { fourcc } from './box.js';
+import { compileMovie } from './compile.js';
+import { moveMovieFirst } from './faststart.js';
+import { layOut } from './layout.js';
+import { cutMovie } from './movie-cut.js';
+import { type MovieIndex, weightOf } from './movie-index.js';
+import { decodeMovie, encodeMovie } from './movie-index-bytes.js';
+import { RecentReads } from './recent-reads.js';
+
+/** Options of `ProgressiveMp4`. */
+export interface ProgressiveMp4Options {
+  /**
+   * `keyframe`: answers begin at the last key frame at or before `start`. `exact`: they begin at `start`, and an edit hides what must be
+   * decoded before it.
+   */
+  readonly seek: 'keyframe' | 'exact';
+  /** Bytes of the largest movie box that is accepted. */
+  readonly maxMoov: number;
+}
+
+/** Types of boxes that a file of the ISO base media or QuickTime family begins with. */
+const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'pnot', 'uuid', 'styp']);
+
+/** MP4, M4A and QuickTime files whose movie box holds all sample tables (ISO/IEC 14496-12 without movie fragments). */
+export class ProgressiveMp4 implements Format<MovieIndex> {
+  readonly name = 'mp4-1';
+
+  constructor(private readonly options: ProgressiveMp4Options) {}
+
+  matches(head: Uint8Array): boolean {
+    return head.length >= 8 && FIRST_BOXES.has(fourcc(head, 4));
+  }
+
+  compile(source: ByteSource): MovieIndex | undefined | Promise<MovieIndex | undefined> {
+    return perform(compileMovie(source, this.options));
+  }
+
+  weight(index: MovieIndex): number {
+    return weightOf(index);
+  }
+
+  encode(index: MovieIndex): Uint8Array {
+    return encodeMovie(index);
+  }
+
+  decode(bytes: Uint8Array, size: number): MovieIndex | undefined {
+    return decodeMovie(bytes, size);
+  }
+
+  plan(index: MovieIndex, object: MediaObject, seek: Seek): VirtualFile | Promise<VirtualFile> {
+    return perform(this.#cut(index, object, seek));
+  }
+
+  /** The whole file with its movie box in front; undefined when it is there already. */
+  whole(index: MovieIndex, object: MediaObject): VirtualFile | undefined {
+    const spans = moveMovieFirst(index);
+    return spans && fileOf(object, seekEtag(object.etag, this.name, ['faststart']), spans, undefined);
+  }
+
+  *#cut(index: MovieIndex, object: MediaObject, seek: Seek): Reading<VirtualFile> {
+    const cut = yield* cutMovie(new RecentReads(object.source), index, seek, this.options.seek === 'exact');
+    const etag = seekEtag(object.etag, this.name, ['cut', cut.start, cut.end ?? 'end']);
+    return fileOf(object, etag, layOut(index, cut), cut.start);
+  }
+}
+
+function fileOf(
+  { lastModified, contentType }: MediaObject,
+  etag: string,
+  spans: readonly Span[],
+  seekActual: number | undefined,
+): VirtualFile {
+  const size = spans.reduce((sum, span) => sum + span.length, 0);
+  return { size, etag, lastModified, contentType, spans, seekActual };
+}

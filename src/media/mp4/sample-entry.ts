@@ -1,0 +1,78 @@
+import { type ByteSource, READ_MAX } from '../byte-source.js';
+import { type Reading, read } from '../reading.js';
+import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from './box.js';
+import { broken } from './table.js';
+
+/** Most sample descriptions, and data references, of a track. */
+const ENTRIES_MAX = 256;
+
+/** What a cut must know of a track's sample descriptions (`stsd`, ISO/IEC 14496-12 section 8.5.2). */
+export interface SampleEntries {
+  /** Type of the first: `avc1`, `mp4a` … */
+  readonly codec: string | undefined;
+  /** Data references that they use, counted from 1. */
+  readonly references: readonly number[];
+  /** For uncompressed and old QuickTime sound (QuickTime File Format, "Sound Sample Descriptions"): samples and bytes of a packet; otherwise 0. */
+  readonly packetSamples: number;
+  readonly packetBytes: number;
+}
+
+/** Reads `stsd`. */
+export function* readSampleEntries(source: ByteSource, box: Box): Reading<SampleEntries> {
+  const size = boxBodySize(box);
+  if (size < 8 || size > READ_MAX) throw broken(`box "stsd" has ${size} bytes`);
+  const bytes = yield* read(source, boxBody(box), size);
+  const entries = parseBoxes(bytes, 8, size, ENTRIES_MAX);
+  const references: number[] = [];
+  for (const entry of entries) {
+    if (boxBodySize(entry) < 8) throw broken('box "stsd" has an entry that is too short');
+    references.push(u16(bytes, boxBody(entry) + 6));
+  }
+  const first = entries[0];
+  const packet = first === undefined ? NO_PACKET : soundPacket(bytes.subarray(boxBody(first) + 8, first.end));
+  return { codec: first?.type, references, ...packet };
+}
+
+const NO_PACKET = { packetSamples: 0, packetBytes: 0 };
+
+/** @param sound a sound sample description from its version on */
+function soundPacket(sound: Uint8Array): typeof NO_PACKET {
+  if (sound.length < 20) return NO_PACKET;
+  const version = u16(sound, 0);
+  if (version === 1 && sound.length >= 36) return { packetSamples: u32(sound, 20), packetBytes: u32(sound, 28) };
+  if (version === 2 && sound.length >= 56) return { packetSamples: u32(sound, 52), packetBytes: u32(sound, 48) };
+  return { packetSamples: 1, packetBytes: (u16(sound, 8) * u16(sound, 10)) / 8 };
+}
+
+/** Reads `dref`: for each data reference, whether the media is in this very file (section 8.7.2). */
+export function* readDataReferences(source: ByteSource, box: Box): Reading<boolean[]> {
+  const size = boxBodySize(box);
+  if (size < 8 || size > READ_MAX) throw broken(`box "dref" has ${size} bytes`);
+  const bytes = yield* read(source, boxBody(box), size);
+  return parseBoxes(bytes, 8, size, ENTRIES_MAX).map(
+    entry => boxBodySize(entry) < 4 || (bytes[boxBody(entry) + 3]! & 1) === 1,
+  );
+}
+
+/**
+ * Samples that a decoder must be given before the wanted one: the roll distance of `sgpd` (sections 8.9.3 and 10.1), 0 when the group
+ * tells of something else.
+ */
+export function* readRoll(source: ByteSource, box: Box): Reading<number> {
+  const size = Math.min(boxBodySize(box), 32);
+  if (size < 14) return 0;
+  const bytes = yield* read(source, boxBody(box), size);
+  const type = String.fromCharCode(...bytes.subarray(4, 8));
+  if (type !== 'roll' && type !== 'prol') return 0;
+  const version = bytes[0]!;
+  const at = version === 0 ? 12 : version === 1 && u32(bytes, 8) === 0 ? 20 : 16;
+  if (at + 2 > size) return 0;
+  const distance = (u16(bytes, at) << 16) >> 16;
+  return Math.min(Math.max(0, -distance), ROLL_MAX);
+}
+
+const ROLL_MAX = 64;
+
+function u16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}

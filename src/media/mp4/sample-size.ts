@@ -1,0 +1,83 @@
+import type { ByteSource } from '../byte-source.js';
+import { type Reading, read } from '../reading.js';
+import { u32 } from './box.js';
+import { broken, marks, type Scan, STRIDE, streamTable, type Table } from './table.js';
+
+/**
+ * Sizes of samples: `stsz`, `stz2` (ISO/IEC 14496-12 section 8.7.3), and of their auxiliary information: `saiz` (section 8.7.8).
+ * Column 0: bytes of the samples before the mark; left out where no chunk is long enough to need it.
+ */
+
+/** The size that all samples share; undefined when each has its own in the table. */
+export function commonSize(table: Table): number | undefined {
+  if (table.entrySize !== 0) return undefined;
+  return table.type === 'saiz' ? table.prelude[table.prelude.length - 1]! : u32(table.prelude, 4);
+}
+
+/** A compiled table of sizes. */
+export interface SizeSums {
+  readonly table: Table;
+  /** Bytes of all samples. */
+  readonly bytes: number;
+}
+
+/**
+ * Compiles a table of sizes.
+ * @param withSums whether sums are kept; without them `sizeOf` reads all entries of its range
+ */
+export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Reading<SizeSums> {
+  const common = commonSize(table);
+  if (common !== undefined) return { table, bytes: common * table.count };
+  const sums = new Float64Array(withSums ? marks(table.count) : 0);
+  const { entrySize, count } = table;
+  let bytes = 0;
+  const inline = yield* streamTable(scan, table, (chunk, from) => {
+    const to = Math.min(count, from + chunk.byteLength / entrySize);
+    let sum = bytes;
+    for (let entry = from, i = 0; entry < to; entry++, i++) {
+      if (withSums && entry % STRIDE === 0) sums[entry / STRIDE] = sum;
+      sum += entrySize === 4 ? chunk.getUint32(i * 4) : sizeAt(chunk, i, entrySize);
+    }
+    bytes = sum;
+  });
+  return { table: { ...table, inline, columns: withSums ? [sums] : [] }, bytes };
+}
+
+/** Bytes of samples `[from, to)`, all of which must be in the table. */
+export function* sizeOf(source: ByteSource, table: Table, from: number, to: number): Reading<number> {
+  if (from >= to) return 0;
+  const common = commonSize(table);
+  if (common !== undefined) return (to - from) * common;
+  const sums = table.columns[0];
+  if (sums === undefined || to - from <= STRIDE) return yield* addSizes(source, table, from, to);
+  const first = Math.ceil(from / STRIDE);
+  const last = Math.min(Math.floor(to / STRIDE), sums.length - 1);
+  const before = yield* addSizes(source, table, from, first * STRIDE);
+  const after = yield* addSizes(source, table, last * STRIDE, to);
+  return before + sums[last]! - sums[first]! + after;
+}
+
+function* addSizes(source: ByteSource, table: Table, from: number, to: number): Reading<number> {
+  if (from >= to) return 0;
+  if (to - from > STRIDE) throw broken(`box "${table.type}" has no sums for a long chunk`);
+  const { entrySize } = table;
+  const start = Math.floor(from * entrySize);
+  const end = Math.ceil(to * entrySize);
+  const bytes = table.inline?.subarray(start, end) ?? (yield* read(source, table.offset + start, end - start));
+  let sum = 0;
+  if (entrySize === 4) {
+    for (let at = 0; at < bytes.length; at += 4) sum += u32(bytes, at);
+    return sum;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const skipped = from - start / entrySize;
+  for (let i = 0; i < to - from; i++) sum += sizeAt(view, skipped + i, entrySize);
+  return sum;
+}
+
+function sizeAt(view: DataView, entry: number, entrySize: number): number {
+  if (entrySize === 2) return view.getUint16(entry * 2);
+  if (entrySize === 1) return view.getUint8(entry);
+  const pair = view.getUint8(entry >>> 1);
+  return entry % 2 === 0 ? pair >> 4 : pair & 0x0f;
+}

@@ -1,0 +1,69 @@
+import type { ByteSource } from '../byte-source.js';
+import type { Reading } from '../reading.js';
+import { u32 } from './box.js';
+import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import { type TableCut, tableBody } from './table-cut.js';
+
+/**
+ * `stss`, sync samples (ISO/IEC 14496-12 section 8.6.2), and QuickTime's `stps`, partial sync samples: rising sample numbers from 1.
+ * Column 0: the number in the entry at the mark.
+ */
+
+/** Compiles a list of sample numbers. */
+export function* compileSampleNumbers(scan: Scan, table: Table): Reading<Table> {
+  const numbers = new Float64Array(marks(table.count));
+  let last = 0;
+  const inline = yield* streamTable(scan, table, (chunk, from) => {
+    let before = last;
+    for (let at = 0, entry = from; at < chunk.byteLength; at += 4, entry++) {
+      const number = chunk.getUint32(at);
+      if (number <= before) throw broken(`the samples of box "${table.type}" are not in order`);
+      if (entry % STRIDE === 0) numbers[entry / STRIDE] = number;
+      before = number;
+    }
+    last = before;
+  });
+  return { ...table, inline, columns: [numbers] };
+}
+
+/** Number of entries whose sample, counted from 0, is below `sample`. */
+function* entriesBelow(source: ByteSource, table: Table, sample: number): Reading<number> {
+  const from = markBefore(table.columns[0]!, sample) * STRIDE;
+  const to = Math.min(table.count, from + STRIDE);
+  if (from >= to) return 0;
+  const bytes = yield* readEntries(source, table, from, to);
+  let entry = 0;
+  while (from + entry < to && u32(bytes, entry * 4) <= sample) entry++;
+  return from + entry;
+}
+
+/**
+ * Sync samples at or before `sample`, the last one first, all counted from 0.
+ * @param most how many at most
+ */
+export function* syncSamplesBefore(source: ByteSource, table: Table, sample: number, most: number): Reading<number[]> {
+  const end = yield* entriesBelow(source, table, sample + 1);
+  const from = Math.max(0, end - most);
+  if (from === end) return [];
+  const bytes = yield* readEntries(source, table, from, end);
+  const found: number[] = [];
+  for (let at = bytes.length - 4; at >= 0; at -= 4) found.push(u32(bytes, at) - 1);
+  return found;
+}
+
+/**
+ * The entries for samples `[first, end)`, counted from `first`.
+ * @param toEnd whether no entry speaks of a sample after `end`
+ */
+export function* cutSampleNumbers(
+  source: ByteSource,
+  table: Table,
+  first: number,
+  end: number,
+  toEnd: boolean,
+): Reading<TableCut> {
+  const from = yield* entriesBelow(source, table, first);
+  const to = toEnd ? table.count : yield* entriesBelow(source, table, end);
+  const body = tableBody(table, from, to, first === 0 ? undefined : { word: 0, delta: -first });
+  return { kind: 'entries', table, count: to - from, body };
+}

@@ -1,0 +1,120 @@
+import type { ByteSource } from '../byte-source.js';
+import { type Reading, together } from '../reading.js';
+import { cutAuxiliary } from './auxiliary.js';
+import { bytesInChunk, chunkOffset } from './chunk-offset.js';
+import { type DecodeRange, decodeRange } from './decode-range.js';
+import type { Segment } from './edit-list.js';
+import { hasSamples, type SampledTrack, type TrackIndex } from './movie-index.js';
+import type { Region } from './regions.js';
+import { cutRuns } from './run-table.js';
+import { chunkOf, cutChunks, type SampleRange } from './stsc.js';
+import { cutSampleNumbers } from './stss.js';
+import { cutSubs } from './subs.js';
+import { broken, type Table } from './table.js';
+import { type OffsetCut, type TableCut, tableBody } from './table-cut.js';
+
+/** The samples of a track that a cut keeps, and everything that is told of them. */
+export interface TrackCut extends DecodeRange {
+  /** Cuts of `TrackIndex.tables`, in the same order. */
+  readonly tables: readonly (TableCut | OffsetCut)[];
+  /** Bytes of the object that the samples need. */
+  readonly regions: readonly Region[];
+}
+
+/**
+ * Cuts one track.
+ * @param segments what is to be presented, in order
+ * @param toEnd whether to keep all samples up to the last
+ * @throws EdgeError `unplayable`
+ */
+export function* cutTrack(
+  source: ByteSource,
+  track: TrackIndex,
+  segments: readonly Segment[],
+  toEnd: boolean,
+): Reading<TrackCut> {
+  if (!hasSamples(track) || segments.length === 0) return emptyCut(track);
+  const { stsc, stco } = track.core;
+  const decoded = yield* decodeRange(source, track, segments, toEnd);
+  const { first, end, shift, trim } = decoded;
+  const head = yield* chunkOf(source, stsc, track.chunks, first);
+  const tail = end === track.samples ? track.tail : yield* chunkOf(source, stsc, track.chunks, end - 1);
+  const range: SampleRange = { first, end, head, tail };
+  const from = (yield* chunkOffset(source, stco, head.number)) + (yield* bytesInChunk(source, track, head, first));
+  const regions: Region[] = [{ from, to: yield* mediaEnd(source, track, range) }];
+  if (!track.ordered) regions.push(track.extent);
+  const change: Change = { range, from, shift, trim, regions };
+  const tables = yield* together(track.tables.map(table => cutTable(source, track, table, change)));
+  return { ...decoded, tables, regions };
+}
+
+/** A track that has nothing to present keeps its place, without samples. */
+function emptyCut(track: TrackIndex): TrackCut {
+  const tables = track.tables.map((table): TableCut | OffsetCut =>
+    ['stco', 'co64', 'saio'].includes(table.type)
+      ? { kind: 'offsets', table, first: undefined, from: 0, to: 0 }
+      : { kind: 'entries', table, count: 0 },
+  );
+  const none = { first: 0, end: 0, firstTime: 0, endTime: 0, composition: 0, trim: 0, shift: 0 };
+  return { ...none, segments: [], tables, regions: [] };
+}
+
+/** What happens to the tables of a track. */
+interface Change {
+  readonly range: SampleRange;
+  /** Offset in the object of the first sample. */
+  readonly from: number;
+  readonly shift: number;
+  readonly trim: number;
+  /** Takes what else of the object the cut needs. */
+  readonly regions: Region[];
+}
+
+function* cutTable(
+  source: ByteSource,
+  track: SampledTrack,
+  table: Table,
+  { range, from, shift, trim, regions }: Change,
+): Reading<TableCut | OffsetCut> {
+  const { first, end, head, tail } = range;
+  switch (table.type) {
+    case 'stts':
+      return yield* cutRuns(source, table, first, end, { trim });
+    case 'ctts':
+      return yield* cutRuns(source, table, first, end, { shift });
+    case 'sbgp':
+      return yield* cutRuns(source, table, first, end);
+    case 'stsc':
+      return cutChunks(table, range);
+    case 'stco':
+    case 'co64':
+      return { kind: 'offsets', table, first: from, from: head.number, to: tail.number };
+    case 'stss':
+    case 'stps':
+      return yield* cutSampleNumbers(source, table, first, end, end === track.samples);
+    case 'subs':
+      return yield* cutSubs(source, table, first, end);
+    case 'saio': {
+      const { cut, region } = yield* cutAuxiliary(source, track, table, range);
+      regions.push(region);
+      return cut;
+    }
+    default:
+      return cutSamples(table, first, end);
+  }
+}
+
+/** A table with an entry for each sample, as far as it goes: `stsz`, `stz2`, `sdtp`, `stdp`, `padb`, `saiz`. */
+function cutSamples(table: Table, first: number, end: number): TableCut {
+  const limit = Math.min(end, table.count);
+  return { kind: 'entries', table, count: Math.max(0, limit - first), body: tableBody(table, first, limit) };
+}
+
+/** Offset in the object just past the last sample. */
+function* mediaEnd(source: ByteSource, track: SampledTrack, { end, tail }: SampleRange): Reading<number> {
+  if (end === track.samples) return track.extent.to;
+  const offset = yield* chunkOffset(source, track.core.stco, tail.number);
+  const to = offset + (yield* bytesInChunk(source, track, tail, end));
+  if (to > source.size) throw broken(`a sample of track ${track.id} ends at byte ${to}, past the end of the file`);
+  return to;
+}

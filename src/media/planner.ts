@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { EdgeError } from '../errors.js';
+import { Lru } from '../lru.js';
+import type { VirtualFile } from '../virtual-file/virtual-file.js';
+import type { Format, Seek } from './format.js';
+import type { IndexStore, MediaObject, MediaPlanner, SeekQuery } from './media.js';
+import { perform, type Reading, read, settle } from './reading.js';
+import { parseSeek } from './seek-query.js';
+
+/** Options of `Planner`. */
+export interface PlannerOptions {
+  /** In the order in which they are asked. */
+  readonly formats: readonly Format<unknown>[];
+  /** Bytes of compiled indexes kept in memory. */
+  readonly indexMemory: number;
+  /** `always`: also plain requests get files whose index stands last in an order fit for streaming. */
+  readonly faststart: 'off' | 'always';
+  /** Where compiled indexes outlive the process. */
+  readonly store?: IndexStore;
+  /** Told how long each seek took to plan, in seconds. */
+  readonly observe?: (seconds: number) => void;
+}
+
+/** What is known of an object: its index, that it is no media file, or why it can't be cut. */
+type Knowledge =
+  | { readonly kind: 'index'; readonly format: Format<unknown>; readonly index: unknown }
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'refused'; readonly error: EdgeError };
+
+/** Bytes by which a file is recognised. */
+const HEAD = 4096;
+/** Bytes that an entry without an index counts. */
+const SMALL = 512;
+/** Bytes of the checksum before a stored index. */
+const CHECKSUM = 16;
+const PLAIN: Knowledge = { kind: 'plain' };
+
+/** Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait for it. */
+export class Planner implements MediaPlanner {
+  /** Running numbers: indexes compiled, taken from the store, and objects that could not be cut. */
+  readonly stats = { compiled: 0, restored: 0, refused: 0 };
+  readonly #known: Lru<Knowledge>;
+  readonly #underWay = new Map<string, Promise<Knowledge>>();
+
+  constructor(private readonly options: PlannerOptions) {
+    this.#known = new Lru(options.indexMemory);
+  }
+
+  /** Bytes of the compiled indexes in memory. */
+  get indexBytes(): number {
+    return this.#known.bytes;
+  }
+
+  plan(object: MediaObject, query: SeekQuery): VirtualFile | undefined | Promise<VirtualFile | undefined> {
+    const seek = parseSeek(query);
+    const wholeFile = seek === undefined || (seek.start === 0 && seek.end === undefined);
+    if (wholeFile) {
+      const wished = seek !== undefined || this.options.faststart === 'always';
+      return wished ? perform(this.#whole(object)) : undefined;
+    }
+    const begun = performance.now();
+    const file = perform(this.#seek(object, seek));
+    if (!(file instanceof Promise)) {
+      this.options.observe?.((performance.now() - begun) / 1000);
+      return file;
+    }
+    return file.finally(() => this.options.observe?.((performance.now() - begun) / 1000));
+  }
+
+  /**
+   * What the edge knows of an object's structure, for `inspect`; undefined when it is no media file.
+   * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`, and whatever the source throws
+   */
+  index(object: MediaObject): IndexOf | undefined | Promise<IndexOf | undefined> {
+    return perform(this.#index(object));
+  }
+
+  *#index(object: MediaObject): Reading<IndexOf | undefined> {
+    const knowledge = yield* this.#know(object);
+    if (knowledge.kind === 'refused') throw knowledge.error;
+    return knowledge.kind === 'index' ? knowledge : undefined;
+  }
+
+  *#seek(object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
+    const found = yield* this.#index(object);
+    if (found === undefined) return undefined;
+    return yield* whenThere(found.format.plan(found.index, object, seek));
+  }
+
+  /** A request for the whole file never fails because of what is in it. */
+  *#whole(object: MediaObject): Reading<VirtualFile | undefined> {
+    try {
+      const knowledge = yield* this.#know(object);
+      return knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
+    } catch (error) {
+      if (error instanceof EdgeError) return undefined;
+      throw error;
+    }
+  }
+
+  *#know(object: MediaObject): Reading<Knowledge> {
+    const known = this.#known.get(object.identity);
+    if (known !== undefined) return known;
+    for (let other = this.#underWay.get(object.identity); other; other = this.#underWay.get(object.identity)) {
+      try {
+        return yield* settle(other);
+      } catch {
+        // It read through another request's source, which may have ended early; the next one tries with its own.
+      }
+    }
+    const learnt = perform(this.#learn(object));
+    if (!(learnt instanceof Promise)) return learnt;
+    this.#underWay.set(object.identity, learnt);
+    const done = () => this.#underWay.delete(object.identity);
+    learnt.then(done, done);
+    return yield* settle(learnt);
+  }
+
+  *#learn(object: MediaObject): Reading<Knowledge> {
+    const stored = this.#restore(object);
+    if (stored !== undefined) return this.#keep(object, stored);
+    const { source } = object;
+    if (source.size === 0) return PLAIN;
+    const head = yield* read(source, 0, Math.min(HEAD, source.size));
+    try {
+      for (const format of this.options.formats) {
+        if (!format.matches(head)) continue;
+        const index = yield* whenThere(format.compile(source));
+        if (index === undefined) continue;
+        this.stats.compiled++;
+        this.options.store?.put(object.identity, format.name, seal(format.encode(index)));
+        return this.#keep(object, { kind: 'index', format, index });
+      }
+    } catch (error) {
+      if (!isAboutTheFile(error)) throw error;
+      this.stats.refused++;
+      return this.#keep(object, { kind: 'refused', error });
+    }
+    return this.#keep(object, PLAIN);
+  }
+
+  #restore({ identity, source }: MediaObject): Knowledge | undefined {
+    for (const format of this.options.formats) {
+      const bytes = unseal(this.options.store?.get(identity, format.name));
+      const index = bytes && format.decode(bytes, source.size);
+      if (index === undefined) continue;
+      this.stats.restored++;
+      return { kind: 'index', format, index };
+    }
+    return undefined;
+  }
+
+  #keep({ identity }: MediaObject, knowledge: Knowledge): Knowledge {
+    const bytes = knowledge.kind === 'index' ? knowledge.format.weight(knowledge.index) : SMALL;
+    this.#known.set(identity, knowledge, bytes);
+    return knowledge;
+  }
+}
+
+/** A compiled index and the format that it belongs to. */
+export interface IndexOf {
+  readonly format: Format<unknown>;
+  readonly index: unknown;
+}
+
+function* whenThere<T>(value: T | Promise<T>): Reading<T> {
+  return value instanceof Promise ? yield* settle(value) : value;
+}
+
+/** Whether an error says something of the object's bytes, which stays true. */
+function isAboutTheFile(error: unknown): error is EdgeError {
+  return error instanceof EdgeError && (error.code === 'unplayable' || error.code === 'media_too_large');
+}
+
+/** The bytes of an index behind their checksum. */
+function seal(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([checksum(bytes), bytes]);
+}
+
+/** The bytes behind a checksum that fits them. */
+function unseal(sealed: Uint8Array | undefined): Uint8Array | undefined {
+  if (sealed === undefined || sealed.length < CHECKSUM) return undefined;
+  const bytes = sealed.subarray(CHECKSUM);
+  return checksum(bytes).equals(sealed.subarray(0, CHECKSUM)) ? bytes : undefined;
+}
+
+function checksum(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest().subarray(0, CHECKSUM);
+}

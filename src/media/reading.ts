@@ -1,0 +1,75 @@
+import type { ByteSource } from './byte-source.js';
+
+/**
+ * A computation that reads: it yields a promise when bytes are not at hand and is resumed with what the promise brought.
+ * Written once, it runs to its end without a promise when everything is cached, and waits where it must otherwise.
+ * @typeParam T what it comes to
+ */
+export type Reading<T> = Generator<Promise<unknown>, T, unknown>;
+
+/** Reads exactly `length` bytes from `offset`; `yield*` it. The bytes belong to the caller. */
+export function* read(source: ByteSource, offset: number, length: number): Reading<Uint8Array> {
+  const bytes = source.read(offset, length);
+  return bytes instanceof Uint8Array ? bytes : ((yield bytes) as Uint8Array);
+}
+
+/** Waits for `promise` inside a reading; `yield*` it. */
+export function* settle<T>(promise: Promise<T>): Reading<T> {
+  return (yield promise) as T;
+}
+
+/** Runs a reading: its result at once when it never had to wait, a promise of it otherwise. Throws (or rejects with) what it throws. */
+export function perform<T>(reading: Reading<T>): T | Promise<T> {
+  const step = reading.next();
+  return step.done ? step.value : finish(reading, step.value);
+}
+
+async function finish<T>(reading: Reading<T>, first: Promise<unknown>): Promise<T> {
+  let waiting = first;
+  for (;;) {
+    let step: IteratorResult<Promise<unknown>, T>;
+    try {
+      const value = await waiting;
+      step = reading.next(value);
+    } catch (error) {
+      step = reading.throw(error);
+    }
+    if (step.done) return step.value;
+    waiting = step.value;
+  }
+}
+
+/**
+ * Performs several readings at the same time, so that those that wait do so together. Results are in the order of the readings.
+ * The first failure ends it; the others go on unheard.
+ */
+export function* together<T>(readings: readonly Reading<T>[]): Reading<T[]> {
+  const results: (T | Promise<T>)[] = [];
+  let waits = false;
+  try {
+    for (const reading of readings) {
+      const result = perform(reading);
+      results.push(result);
+      waits ||= result instanceof Promise;
+    }
+  } catch (error) {
+    for (const result of results) if (result instanceof Promise) result.catch(() => {});
+    throw error;
+  }
+  return waits ? yield* settle(Promise.all(results)) : (results as T[]);
+}
+
+/** Lets the event loop turn now and then during a reading that passes over megabytes of cached bytes. One for each such reading. */
+export class Pacer {
+  #since = performance.now();
+
+  /** @param slice most milliseconds between two turns of the event loop */
+  constructor(readonly slice = 8) {}
+
+  /** Waits for a turn of the event loop when the last one was more than `slice` ago; `yield*` it often. */
+  *breathe(): Reading<void> {
+    if (performance.now() - this.#since < this.slice) return;
+    yield new Promise<void>(resolve => setImmediate(resolve));
+    this.#since = performance.now();
+  }
+}

@@ -1,0 +1,52 @@
+import type { ByteSource } from '../byte-source.js';
+import { durationOf, type MovieIndex, type TrackIndex } from '../mp4/movie-index.js';
+import { RecentReads } from '../mp4/recent-reads.js';
+import { decodeTime } from '../mp4/sample-time.js';
+import { syncSamplesBefore } from '../mp4/stss.js';
+import type { Reading } from '../reading.js';
+import { type Distances, distancesOf, kindOf, type MediaReport } from './media-report.js';
+import { readSampleDescriptions } from './sample-description.js';
+
+/** Most key frames whose distances are looked at, the last ones of the track. */
+const KEY_FRAMES_MAX = 100_000;
+
+/** What there is to tell of a progressive MP4; `yield*` it. */
+export function* reportMovie(index: MovieIndex, object: ByteSource): Reading<MediaReport> {
+  const source = new RecentReads(object);
+  const descriptions = yield* readSampleDescriptions(object, index.movie.offset);
+  const tracks = [];
+  for (const track of index.tracks) {
+    tracks.push({
+      id: track.id,
+      kind: kindOf(track.handler),
+      codec: descriptions.get(track.id)?.codec ?? 'unknown',
+      details: descriptions.get(track.id)?.details ?? '',
+      duration: track.ticks / track.timescale,
+      samples: track.samples,
+      keyFrames: track.handler === 'vide' ? yield* keyFrames(source, track) : undefined,
+      tables: track.tables.map(({ type, count, length }) => ({ type, entries: count, bytes: length })),
+    });
+  }
+  const { offset, size } = index.movie;
+  const place = index.movieFirst ? 'first' : 'last: a player must look for it, and seeks move it to the front';
+  return {
+    format: 'MP4',
+    layout: `moov stands ${place} (${size} bytes at byte ${offset})`,
+    duration: durationOf(index),
+    tracks,
+  };
+}
+
+function* keyFrames(source: ByteSource, track: TrackIndex): Reading<Distances | undefined> {
+  const { core } = track;
+  if (core === undefined) return undefined;
+  const timed = { ...track, core };
+  if (core.stss === undefined) {
+    const average = track.ticks / track.samples / track.timescale;
+    return { count: track.samples, shortest: average, average, longest: average };
+  }
+  const samples = (yield* syncSamplesBefore(source, core.stss, track.samples - 1, KEY_FRAMES_MAX)).reverse();
+  const times: number[] = [];
+  for (const sample of samples) times.push(yield* decodeTime(source, timed, sample));
+  return distancesOf(times, track.ticks, track.timescale);
+}

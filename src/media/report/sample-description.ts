@@ -1,0 +1,84 @@
+import { EdgeError } from '../../errors.js';
+import type { ByteSource } from '../byte-source.js';
+import { type Box, boxBody, boxBodySize, fourcc, parseBoxes, u32 } from '../mp4/box.js';
+import { BoxScan } from '../mp4/box-scan.js';
+import { headerNumber } from '../mp4/header-box.js';
+import { readAll } from '../read-all.js';
+import type { Reading } from '../reading.js';
+
+/** How the samples of a track are coded, for people. */
+export interface SampleDescription {
+  readonly codec: string;
+  readonly details: string;
+}
+
+const DESCRIPTION_MAX = 1024 * 1024;
+const UNKNOWN: SampleDescription = { codec: 'unknown', details: '' };
+
+/** What the first entry of each track's `stsd` says, by track id; `yield*` it. Tracks that can't be read are left out. */
+export function* readSampleDescriptions(source: ByteSource, movieAt: number): Reading<Map<number, SampleDescription>> {
+  const scan = new BoxScan(source);
+  const found = new Map<number, SampleDescription>();
+  for (const trak of yield* scan.children(yield* scan.box(movieAt, source.size))) {
+    if (trak.type !== 'trak') continue;
+    try {
+      const tkhd = yield* descend(scan, trak, ['tkhd']);
+      const stsd = yield* descend(scan, trak, ['mdia', 'minf', 'stbl', 'stsd']);
+      if (!tkhd || !stsd || boxBodySize(stsd) > DESCRIPTION_MAX) continue;
+      const bytes = yield* readAll(source, boxBody(stsd), boxBodySize(stsd));
+      found.set(headerNumber(yield* scan.header('tkhd', tkhd)), describe(bytes));
+    } catch (error) {
+      if (!(error instanceof EdgeError && error.code === 'unplayable')) throw error;
+    }
+  }
+  return found;
+}
+
+function* descend(scan: BoxScan, from: Box, path: readonly string[]): Reading<Box | undefined> {
+  let box: Box | undefined = from;
+  for (const type of path) box = box && (yield* scan.children(box)).find(child => child.type === type);
+  return box;
+}
+
+/** Bytes of the fields of visual and audio sample entries before their boxes (ISO/IEC 14496-12 sections 12.1.3 and 12.2.3). */
+const [VISUAL, AUDIO] = [78, 28];
+
+/** @param stsd contents of the box */
+function describe(stsd: Uint8Array): SampleDescription {
+  const [entry] = parseBoxes(stsd, 8, stsd.length);
+  if (!entry) return UNKNOWN;
+  const body = boxBody(entry);
+  const u16 = (at: number) => stsd[at]! * 256 + stsd[at + 1]!;
+  const inside = (fields: number) => {
+    try {
+      return parseBoxes(stsd, body + fields, entry.end);
+    } catch {
+      return [];
+    }
+  };
+  const avcc = inside(VISUAL).find(
+    ({ type }) => type === 'avcC' || type === 'hvcC' || type === 'av1C' || type === 'vpcC',
+  );
+  if (avcc || VISUAL_CODECS.test(entry.type)) {
+    if (boxBodySize(entry) < VISUAL) return { codec: entry.type, details: '' };
+    return { codec: entry.type + profileOf(stsd, avcc), details: `${u16(body + 24)} × ${u16(body + 26)}` };
+  }
+  if (AUDIO_CODECS.test(entry.type) && boxBodySize(entry) >= AUDIO) {
+    const channels = u16(body + 16);
+    return {
+      codec: entry.type,
+      details: `${Math.floor(u32(stsd, body + 24) / 65536)} Hz, ${channels} channel${channels === 1 ? '' : 's'}`,
+    };
+  }
+  return { codec: fourcc(stsd, entry.offset + 4), details: '' };
+}
+
+const VISUAL_CODECS = /^(avc\d|hvc1|hev1|av01|vp0[89]|mp4v|mjpg|encv|dvh[1e]|apc[nhso])$/;
+const AUDIO_CODECS = /^(mp4a|ac-3|ec-3|Opus|fLaC|alac|enca|sowt|twos|lpcm|\.mp3|samr)$/;
+
+/** Profile, compatibility and level of AVC (RFC 6381 section 3.3). */
+function profileOf(bytes: Uint8Array, box: Box | undefined): string {
+  if (box?.type !== 'avcC' || boxBodySize(box) < 4) return '';
+  const numbers = bytes.subarray(boxBody(box) + 1, boxBody(box) + 4);
+  return `.${Buffer.from(numbers).toString('hex')}`;
+}

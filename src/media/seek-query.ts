@@ -1,0 +1,24 @@
+import type { Seek } from './format.js';
+import type { SeekQuery } from './media.js';
+
+/** Seconds, or bytes, as players write them: decimal digits with perhaps a fraction. */
+const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
+/** Longest text that is looked at. */
+const TEXT_MAX = 32;
+
+/**
+ * The seek that a query asks for. What is malformed or negative is ignored, since players send `start=undefined`, and so is an `end` that is not
+ * after `start`. `end` alone means from the beginning.
+ * @returns undefined when nothing was asked for; a `start` of 0 without an `end` is a wish for the whole file in an order fit for streaming
+ */
+export function parseSeek(query: SeekQuery): Seek | undefined {
+  const start = parseNumber(query.start);
+  const end = parseNumber(query.end);
+  if (end !== undefined && end > (start ?? 0)) return { start: start ?? 0, end };
+  return start === undefined ? undefined : { start, end: undefined };
+}
+
+function parseNumber(text: string | undefined): number | undefined {
+  if (text === undefined || text.length > TEXT_MAX || !NUMBER.test(text)) return undefined;
+  return Number(text);
+}

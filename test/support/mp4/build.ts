@@ -1,0 +1,260 @@
+import { auxiliaryBytes, type ModelMovie, type ModelSample, type ModelTrack, sampleBytes } from './model.js';
+
+/** Writes movies byte by byte, without any of the code under test (ISO/IEC 14496-12). */
+
+function u8(...values: number[]): Buffer {
+  return Buffer.from(values.map(value => value & 0xff));
+}
+
+function u16(value: number): Buffer {
+  return u8(value >> 8, value);
+}
+
+function u32(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value >>> 0, i * 4);
+  return bytes;
+}
+
+function u64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+/** A box; `wide` gives it a 64-bit size. */
+export function box(type: string, wide: boolean, ...parts: Uint8Array[]): Buffer {
+  const body = Buffer.concat(parts);
+  const name = Buffer.from(type, 'latin1');
+  return wide
+    ? Buffer.concat([u32(1), name, u64(body.length + 16), body])
+    : Buffer.concat([u32(body.length + 8), name, body]);
+}
+
+/** The file of a movie. */
+export function build(movie: ModelMovie): Uint8Array {
+  const fileType = box('ftyp', false, Buffer.from('isom'), u32(512), Buffer.from('isomiso2mp41'));
+  const media = placeMedia(movie);
+  const lengthOfMovie = moov(
+    movie,
+    media.map(() => 0),
+    media,
+  ).length;
+  const boxes: Buffer[][] = Array.from({ length: movie.mediaBoxes }, (_, i) =>
+    media.filter(({ mediaBox }) => mediaBox === i).map(({ bytes }) => bytes),
+  );
+  const header = movie.wideBoxes ? 16 : 8;
+  const before = movie.movie === 'first' ? 0 : movie.movie === 'last' ? boxes.length : Math.ceil(boxes.length / 2);
+  let at = fileType.length;
+  const starts = boxes.map((parts, i) => {
+    if (i === before) at += lengthOfMovie;
+    const start = at + header;
+    at = start + parts.reduce((sum, part) => sum + part.length, 0);
+    return start;
+  });
+  const within = boxes.map(() => 0);
+  const offsets = media.map(part => {
+    const offset = starts[part.mediaBox]! + within[part.mediaBox]!;
+    within[part.mediaBox]! += part.bytes.length;
+    return offset;
+  });
+  const files: Uint8Array[] = [fileType];
+  const index = moov(movie, offsets, media);
+  boxes.forEach((parts, i) => {
+    if (i === before) files.push(index);
+    files.push(box('mdat', movie.wideBoxes, ...parts));
+  });
+  if (before === boxes.length) files.push(index);
+  return new Uint8Array(Buffer.concat(files));
+}
+
+/** A chunk, or the auxiliary information of a chunk or track. */
+interface Part {
+  readonly track: number;
+  readonly kind: 'chunk' | 'auxiliary';
+  /** Number among its kind in the track. */
+  readonly number: number;
+  readonly bytes: Buffer;
+  readonly mediaBox: number;
+}
+
+function placeMedia(movie: ModelMovie): Part[] {
+  const perTrack = movie.tracks.map((track, t) => {
+    const parts: Omit<Part, 'mediaBox'>[] = [];
+    const auxiliary = (from: number, to: number) =>
+      Buffer.concat(track.samples.slice(from, to).map((sample, i) => auxiliaryBytes(t, from + i, sample.auxiliary)));
+    if (track.form.auxiliary === 'run')
+      parts.push({ track: t, kind: 'auxiliary', number: 0, bytes: auxiliary(0, track.samples.length) });
+    let sample = 0;
+    for (const [number, count] of track.chunks.entries()) {
+      if (track.form.auxiliary === 'chunks')
+        parts.push({ track: t, kind: 'auxiliary', number, bytes: auxiliary(sample, sample + count) });
+      const bytes = track.samples.slice(sample, sample + count).map(({ size }, i) => sampleBytes(t, sample + i, size));
+      parts.push({ track: t, kind: 'chunk', number, bytes: Buffer.concat(bytes) });
+      sample += count;
+    }
+    return parts;
+  });
+  const ordered: Omit<Part, 'mediaBox'>[] = [];
+  const longest = Math.max(...perTrack.map(parts => parts.length));
+  if (movie.order === 'tracks') ordered.push(...perTrack.flat());
+  else
+    for (let i = 0; i < longest; i++) for (const parts of perTrack) if (parts[i] !== undefined) ordered.push(parts[i]!);
+  if (movie.order === 'backwards') ordered.reverse();
+  const perBox = Math.ceil(ordered.length / movie.mediaBoxes);
+  return ordered.map((part, i) => ({ ...part, mediaBox: Math.floor(i / perBox) }));
+}
+
+function moov(movie: ModelMovie, offsets: readonly number[], media: readonly Part[]): Buffer {
+  const matrix = u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
+  const mvhd = box(
+    'mvhd',
+    false,
+    u32(0, 1, 2, movie.timescale, 4242, 0x10000),
+    u16(0x100),
+    Buffer.alloc(10),
+    matrix,
+    Buffer.alloc(24, 7),
+    u32(9),
+  );
+  const traks = movie.tracks.map((track, t) => {
+    const of = (kind: Part['kind']) => {
+      const placed = media.map((part, i) => ({ ...part, offset: offsets[i]! }));
+      const mine = placed.filter(part => part.track === t && part.kind === kind);
+      return mine.sort((a, b) => a.number - b.number).map(({ offset }) => offset);
+    };
+    return trak(movie, track, t, of('chunk'), of('auxiliary'));
+  });
+  const udta = box('udta', false, box('\u00a9nam', false, u16(4), u16(0), Buffer.from('Film')));
+  return box('moov', movie.wideBoxes, mvhd, ...traks, udta);
+}
+
+function trak(
+  movie: ModelMovie,
+  track: ModelTrack,
+  number: number,
+  chunks: readonly number[],
+  auxiliary: readonly number[],
+): Buffer {
+  const wide = movie.wideBoxes;
+  const matrix = u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);
+  const tkhd = box('tkhd', false, u32(3, 1, 2, number + 1, 0, 777, 0, 0, 0), u32(0), matrix, u32(160 << 16, 90 << 16));
+  const scale = (duration: number) => Math.floor((duration * movie.timescale) / 1000);
+  const elst = track.edits.map(({ duration, media }) => u32(scale(duration), media, 0x10000));
+  const edts =
+    track.edits.length === 0 ? [] : [box('edts', false, box('elst', false, u32(0, track.edits.length), ...elst))];
+  const mdhd = box('mdhd', false, u32(0, 1, 2, track.timescale, 5), u32(0x55c40000));
+  const hdlr = box('hdlr', false, u32(0, 0), Buffer.from(track.handler), Buffer.alloc(13));
+  const dinf = box('dinf', false, box('dref', false, u32(0, 1), box('url ', false, u32(1))));
+  const stbl = box('stbl', wide, ...tables(track, chunks, auxiliary));
+  const minf = box('minf', wide, box('nmhd', false, u32(0)), dinf, stbl);
+  return box('trak', wide, tkhd, ...edts, box('mdia', wide, mdhd, hdlr, minf));
+}
+
+/** Neighbours with the same value become a run. */
+function runs(values: readonly number[]): [count: number, value: number][] {
+  const found: [number, number][] = [];
+  for (const value of values) {
+    const last = found[found.length - 1];
+    if (last !== undefined && last[1] === value) last[0]++;
+    else found.push([1, value]);
+  }
+  return found;
+}
+
+function runTable(type: string, versionAndFlags: Buffer, values: readonly number[]): Buffer {
+  const found = runs(values);
+  return box(type, false, versionAndFlags, u32(found.length, ...found.flat()));
+}
+
+function tables(
+  { samples, chunks, descriptions, form }: ModelTrack,
+  offsets: readonly number[],
+  auxiliary: readonly number[],
+): Buffer[] {
+  const entry = (type: string) => box(type, false, Buffer.alloc(6), u16(1), Buffer.alloc(70));
+  const found = [
+    box('stsd', false, u32(0, 2), entry('avc1'), entry('avc1')),
+    runTable(
+      'stts',
+      u32(0),
+      samples.map(({ delta }) => delta),
+    ),
+  ];
+  if (form.ctts) {
+    found.push(
+      runTable(
+        'ctts',
+        u32(form.compositionVersion << 24),
+        samples.map(({ offset }) => offset),
+      ),
+    );
+    const values = samples.map(({ offset }) => offset);
+    if (form.cslg) found.push(box('cslg', false, u32(0, 0, Math.min(...values), Math.max(...values), 0, 0)));
+  }
+  if (form.stss) {
+    const sync = samples.flatMap((sample, i) => (sample.sync ? [i + 1] : []));
+    found.push(box('stss', false, u32(0, sync.length, ...sync)));
+  }
+  found.push(chunkTable(chunks, descriptions), sizeTable(samples, form));
+  const wideOffsets = form.wideOffsets ? offsets.map(u64) : offsets.map(offset => u32(offset));
+  found.push(box(form.wideOffsets ? 'co64' : 'stco', false, u32(0, offsets.length), ...wideOffsets));
+  if (form.sdtp) found.push(box('sdtp', false, u32(0), u8(...samples.map(({ depends }) => depends))));
+  if (form.padb)
+    found.push(box('padb', false, u32(0, samples.length), nibbles(samples.map(({ depends }) => depends & 7))));
+  if (form.sbgp) {
+    found.push(box('sgpd', false, u32(1 << 24), Buffer.from('test'), u32(2, 2), u16(1), u16(2)));
+    found.push(
+      runTable(
+        'sbgp',
+        Buffer.concat([u32(0), Buffer.from('test')]),
+        samples.map(({ group }) => group),
+      ),
+    );
+  }
+  if (form.subs) found.push(subSamples(samples));
+  if (form.auxiliary !== 'none') {
+    found.push(box('saiz', false, u32(0), u8(0), u32(samples.length), u8(...samples.map(sample => sample.auxiliary))));
+    const places = form.wideOffsets ? auxiliary.map(u64) : auxiliary.map(offset => u32(offset));
+    found.push(box('saio', false, u32(form.wideOffsets ? 1 << 24 : 0, auxiliary.length), ...places));
+  }
+  return found;
+}
+
+function chunkTable(chunks: readonly number[], descriptions: readonly number[]): Buffer {
+  const entries: number[][] = [];
+  chunks.forEach((count, i) => {
+    const last = entries[entries.length - 1];
+    if (last === undefined || last[1] !== count || last[2] !== descriptions[i])
+      entries.push([i + 1, count, descriptions[i]!]);
+  });
+  return box('stsc', false, u32(0, entries.length, ...entries.flat()));
+}
+
+function sizeTable(samples: readonly ModelSample[], { sizeBits, sameSize }: ModelTrack['form']): Buffer {
+  const sizes = samples.map(({ size }) => size);
+  if (sameSize) return box('stsz', false, u32(0, sizes[0]!, sizes.length));
+  if (sizeBits === 32) return box('stsz', false, u32(0, 0, sizes.length, ...sizes));
+  const entries = sizeBits === 16 ? Buffer.concat(sizes.map(u16)) : sizeBits === 8 ? u8(...sizes) : nibbles(sizes);
+  return box('stz2', false, u32(0, sizeBits, sizes.length), entries);
+}
+
+function nibbles(values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(Math.ceil(values.length / 2));
+  values.forEach((value, i) => {
+    bytes[i >> 1]! |= i % 2 === 0 ? value << 4 : value;
+  });
+  return bytes;
+}
+
+function subSamples(samples: readonly ModelSample[]): Buffer {
+  const entries: Buffer[] = [];
+  let before = 0;
+  samples.forEach(({ parts }, i) => {
+    if (parts.length === 0) return;
+    const bodies = parts.map(size => Buffer.concat([u32(size), u8(1, 0), u32(i)]));
+    entries.push(Buffer.concat([u32(i + 1 - before), u16(parts.length), ...bodies]));
+    before = i + 1;
+  });
+  return box('subs', false, u32(1 << 24, entries.length), ...entries);
+}

@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { literal, type Patch, type PatchedSpan, type Span, source } from '../../src/virtual-file/span.js';
+
+/** Adds `delta` to big-endian numbers of `inBytes` and writes them with `outBytes`, as chunk offsets are patched and widened. */
+class AddPatch implements Patch {
+  constructor(
+    readonly offset: number,
+    readonly inBytes: number,
+    readonly outBytes: number,
+    readonly delta: number,
+  ) {}
+
+  sourceFrom(from: number): number {
+    return this.offset + Math.floor(from / this.outBytes) * this.inBytes;
+  }
+
+  sourceTo(to: number): number {
+    return this.offset + Math.ceil(to / this.outBytes) * this.inBytes;
+  }
+
+  apply(bytes: Uint8Array, from: number, to: number, target: Uint8Array): void {
+    const first = Math.floor(from / this.outBytes);
+    for (let at = from; at < to; at++) {
+      const entry = (Math.floor(at / this.outBytes) - first) * this.inBytes;
+      let value = 0n;
+      for (let i = 0; i < this.inBytes; i++) value = (value << 8n) | BigInt(bytes[entry + i]!);
+      const shift = BigInt(8 * (this.outBytes - 1 - (at % this.outBytes)));
+      target[at - from] = Number(((value + BigInt(this.delta)) >> shift) & 0xffn);
+    }
+  }
+}
+
+/** A patched span over `entries` numbers at `offset`. */
+export function addPatch(
+  offset: number,
+  entries: number,
+  inBytes: number,
+  outBytes: number,
+  delta: number,
+): PatchedSpan {
+  return { kind: 'patched', length: entries * outBytes, patch: new AddPatch(offset, inBytes, outBytes, delta) };
+}
+
+/** The bytes that a list of spans over an object stands for, worked out span by span without any of the code under test. */
+export function wholeOf(spans: readonly Span[], object: Uint8Array): Buffer {
+  return Buffer.concat(
+    spans.map(span => {
+      if (span.kind === 'literal') return Buffer.from(span.bytes);
+      if (span.kind === 'source') return Buffer.from(object.subarray(span.offset, span.offset + span.length));
+      const out = Buffer.alloc(span.length);
+      span.patch.apply(
+        object.subarray(span.patch.sourceFrom(0), span.patch.sourceTo(span.length)),
+        0,
+        span.length,
+        out,
+      );
+      return out;
+    }),
+  );
+}
+
+/** Any list of at least one span over an object of `size` bytes. */
+export function spanLists(size: number): fc.Arbitrary<Span[]> {
+  const literals = fc.uint8Array({ minLength: 1, maxLength: 300 }).map(literal);
+  const sources = fc
+    .tuple(fc.nat(size - 1), fc.nat(size - 1))
+    .map(([a, b]) => source(Math.min(a, b), Math.abs(a - b) + 1));
+  const patched = fc
+    .record({
+      widths: fc.constantFrom([4, 4], [4, 8], [8, 8], [1, 1]),
+      place: fc.double({ min: 0, max: 1, noNaN: true }),
+      entries: fc.integer({ min: 1, max: Math.floor(size / 16) }),
+      delta: fc.nat(0xffffffff),
+    })
+    .map(({ widths: [inBytes, outBytes], place, entries, delta }) =>
+      addPatch(Math.floor(place * (size - entries * inBytes!)), entries, inBytes!, outBytes!, delta),
+    );
+  return fc.array(fc.oneof(literals, sources, patched), { minLength: 1, maxLength: 8 });
+}
