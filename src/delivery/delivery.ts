@@ -1,0 +1,247 @@
+import type { BlockReader, ReaderListener } from '../cache/block-reader.js';
+import type { CacheOutcome } from '../cache/outcome.js';
+import { firstSource } from '../virtual-file/first-source.js';
+import type { Span } from '../virtual-file/span.js';
+import { gather, goesAlone, readChecked } from './gather.js';
+import type { Stalled, StallSweep } from './sweep.js';
+import type { Transport } from './transport.js';
+
+/** Most bytes of one turn, after which other responses have theirs even when this socket would take more. */
+const TURN_BYTES = 2 * 1024 * 1024;
+
+/** What all deliveries of a process share. */
+export interface DeliveryContext {
+  readonly sweep: StallSweep;
+  readonly stats: DeliveryStats;
+}
+
+/** Counters of deliveries. */
+export interface DeliveryStats {
+  /** Bytes of bodies that sockets have taken. */
+  responseBytes: number;
+  /** Responses cut because their socket took no byte for the stall timeout. */
+  stallTimeouts: number;
+}
+
+/** Told of the course of a delivery. */
+export interface DeliveryListener {
+  /**
+   * Status and fields are to be written, the first body byte follows. Called once, inside cork.
+   * @param outcome how the first block was come by; undefined when no byte of the source is needed
+   */
+  begin(outcome: CacheOutcome | undefined): void;
+  /** The answer can't end well; `begin` may have been called. */
+  failed(error: unknown): void;
+  /** The socket has taken the last byte; the transport must not be used any more. */
+  ended(): void;
+}
+
+/**
+ * Sends one run of bytes of a virtual file: pulls the spans through one reader, and hands views of blocks to the socket.
+ * Nothing is kept of them, and nothing is pinned between two turns. The first source byte is waited for before the listener
+ * writes the head, so that a failure still has its status and the head says truly where the block came from.
+ */
+export class Delivery implements ReaderListener, Stalled {
+  /** Bytes of the body that the socket has taken. */
+  sent = 0;
+  stalledSince = 0;
+  sweptAt = 0;
+  readonly #transport: Transport;
+  readonly #reader: BlockReader;
+  readonly #spans: readonly Span[];
+  readonly #total: number;
+  readonly #listener: DeliveryListener;
+  readonly #context: DeliveryContext;
+  /** Span at hand, and the byte within it that is next. */
+  #index = 0;
+  #at = 0;
+  #begun = false;
+  #over = false;
+  #stalled = false;
+  #listening = false;
+
+  /**
+   * @param reader is closed when the delivery is over
+   * @param spans of the file
+   * @param from first byte of the file to send, `0 <= from`
+   * @param total bytes to send, at least 1; they must lie within the spans
+   */
+  constructor(
+    transport: Transport,
+    reader: BlockReader,
+    spans: readonly Span[],
+    from: number,
+    total: number,
+    listener: DeliveryListener,
+    context: DeliveryContext,
+  ) {
+    this.#transport = transport;
+    this.#reader = reader;
+    this.#spans = spans;
+    this.#total = total;
+    this.#listener = listener;
+    this.#context = context;
+    this.#advance(from);
+  }
+
+  /**
+   * Sends what can be sent at once; to be called inside cork. Goes on by itself.
+   * @returns whether the delivery is over
+   */
+  start(): boolean {
+    this.#pump();
+    return this.#over;
+  }
+
+  /** Ends the delivery where it is. The transport is not used any more, the listener hears nothing. */
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#unstall();
+    this.#reader.close();
+  }
+
+  readable(): void {
+    this.#resume();
+  }
+
+  failed(error: unknown): void {
+    if (this.#over) return;
+    this.close();
+    this.#listener.failed(error);
+  }
+
+  rearm(): void {
+    this.#transport.pause();
+    this.#transport.resume();
+  }
+
+  retry(): boolean {
+    const before = this.sent;
+    this.#resume();
+    return this.#over || this.sent > before;
+  }
+
+  cut(): void {
+    if (this.#over) return;
+    this.#context.stats.stallTimeouts++;
+    this.#transport.close();
+  }
+
+  #resume(): void {
+    if (this.#over) return;
+    // The head and what follows it leave together. Later writes are not corked, for a corked write is buffered by the transport
+    // when the socket refuses it, and nobody is told.
+    if (this.#begun) this.#pump();
+    else this.#transport.cork(() => this.#pump());
+  }
+
+  #pump(): void {
+    try {
+      let left = TURN_BYTES;
+      if (!this.#begun && !this.#peek()) return;
+      while (this.sent < this.#total) {
+        const before = this.sent;
+        if (!this.#send()) return;
+        left -= this.sent - before;
+        if (left <= 0 && this.sent < this.#total) {
+          setImmediate(() => this.#resume());
+          return;
+        }
+      }
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    this.close();
+    this.#listener.ended();
+  }
+
+  /** Sends bytes; false when the turn is over: the socket is full, or bytes are wanted. */
+  #send(): boolean {
+    const span = this.#spans[this.#index]!;
+    const remaining = this.#total - this.sent;
+    const left = Math.min(span.length - this.#at, remaining);
+    if (goesAlone(span, left, left === remaining)) return this.#sendBlock(span.offset + this.#at, left);
+    const piece = gather(this.#reader, this.#spans, this.#index, this.#at, remaining);
+    if (piece instanceof Uint8Array) return this.#write(piece);
+    this.#reader.want(piece.offset, piece.end, this);
+    return false;
+  }
+
+  #sendBlock(offset: number, left: number): boolean {
+    const chunk = readChecked(this.#reader, offset, offset + left);
+    if (chunk === undefined) {
+      this.#reader.want(offset, offset + left, this);
+      return false;
+    }
+    try {
+      return this.#write(chunk);
+    } finally {
+      this.#reader.release();
+    }
+  }
+
+  /** Sees to it that the head is written in time: true when the first source byte of the answer is at hand, or none is needed. */
+  #peek(): boolean {
+    const span = this.#spans[this.#index]!;
+    const left = Math.min(span.length - this.#at, this.#total);
+    // The first block is then read by the sending itself.
+    if (goesAlone(span, left, left === this.#total)) return true;
+    const first = firstSource(this.#spans.slice(this.#index), this.#at, this.#total);
+    if (first === undefined) {
+      this.#begin(undefined);
+      return true;
+    }
+    if (readChecked(this.#reader, first.offset, first.end) === undefined) {
+      this.#reader.want(first.offset, first.end, this);
+      return false;
+    }
+    this.#reader.release();
+    this.#begin(this.#reader.outcome);
+    return true;
+  }
+
+  #begin(outcome: CacheOutcome | undefined): void {
+    this.#begun = true;
+    this.#listener.begin(outcome);
+  }
+
+  #write(chunk: Uint8Array): boolean {
+    if (!this.#begun) this.#begin(this.#reader.outcome);
+    const taken = this.#transport.tryEnd(chunk, this.#total)[0];
+    const count = taken ? chunk.length : this.#transport.getWriteOffset() - this.sent;
+    this.sent += count;
+    this.#context.stats.responseBytes += count;
+    this.#advance(count);
+    if (taken) this.#unstall();
+    else this.#stall(count > 0);
+    return taken;
+  }
+
+  #advance(count: number): void {
+    this.#at += count;
+    while (this.#index < this.#spans.length && this.#at >= this.#spans[this.#index]!.length) {
+      this.#at -= this.#spans[this.#index++]!.length;
+    }
+  }
+
+  #stall(progress: boolean): void {
+    if (progress || !this.#stalled) this.stalledSince = performance.now();
+    this.#stalled = true;
+    this.#context.sweep.add(this);
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#transport.onWritable(() => {
+      this.#unstall();
+      this.#resume();
+      return true;
+    });
+  }
+
+  #unstall(): void {
+    if (!this.#stalled) return;
+    this.#stalled = false;
+    this.#context.sweep.delete(this);
+  }
+}

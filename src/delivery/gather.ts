@@ -1,0 +1,122 @@
+import type { BlockReader } from '../cache/block-reader.js';
+import { EdgeError } from '../errors.js';
+import {
+  PATCH_OUTPUT_MAX,
+  PATCH_SOURCE_MAX,
+  type PatchedSpan,
+  type SourceSpan,
+  type Span,
+} from '../virtual-file/span.js';
+
+/** A source span with at least this many bytes left goes to the socket by itself, uncopied. */
+const LARGE = 8 * 1024;
+
+/** Used within one synchronous section at a time, by every response of the process: nothing of it is kept per response. */
+const patchSource = new Uint8Array(PATCH_SOURCE_MAX);
+const output = new Uint8Array(PATCH_OUTPUT_MAX);
+
+/** The source bytes that `gather` lacks. */
+export interface Missing {
+  readonly offset: number;
+  /** Where the reader means to stop. */
+  readonly end: number;
+}
+
+/** Whether the bytes of a source span are handed to the socket as they lie in the block, rather than gathered. */
+export function goesAlone(span: Span, left: number, isLast: boolean): span is SourceSpan {
+  return span.kind === 'source' && (left >= LARGE || isLast);
+}
+
+/**
+ * Puts what is at hand of a run of small and patched spans together, so that it leaves in one send.
+ * @param at byte of span `index` to begin with
+ * @param total bytes of the answer that are left, at least 1
+ * @returns at least one byte, valid until the next call; or what is missing
+ * @throws EdgeError `internal` when a patch or the reader breaks its bounds
+ */
+export function gather(
+  reader: BlockReader,
+  spans: readonly Span[],
+  index: number,
+  at: number,
+  total: number,
+): Uint8Array | Missing {
+  const limit = Math.min(output.length, total);
+  let filled = 0;
+  while (filled < limit) {
+    const span = spans[index]!;
+    const left = Math.min(span.length - at, total - filled);
+    if (filled > 0 && goesAlone(span, left, false)) break;
+    const room = Math.min(left, limit - filled);
+    const put = putSpan(reader, span, at, left, output.subarray(filled, filled + room));
+    if (typeof put !== 'number') {
+      if (filled === 0) return put;
+      break;
+    }
+    filled += put;
+    at += put;
+    if (at === span.length) {
+      index++;
+      at = 0;
+    }
+  }
+  return output.subarray(0, filled);
+}
+
+/** Puts bytes of a span from `at` on into `target`, at most as many as it holds. Returns how many, at least 1, or what is missing. */
+function putSpan(reader: BlockReader, span: Span, at: number, left: number, target: Uint8Array): number | Missing {
+  switch (span.kind) {
+    case 'literal':
+      target.set(span.bytes.subarray(at, at + target.length));
+      return target.length;
+    case 'source':
+      return putSource(reader, span.offset + at, span.offset + at + left, target);
+    case 'patched':
+      return putPatched(reader, span, at, left, target);
+  }
+}
+
+function putSource(reader: BlockReader, offset: number, end: number, target: Uint8Array): number | Missing {
+  const chunk = readChecked(reader, offset, end);
+  if (chunk === undefined) return { offset, end };
+  const count = Math.min(chunk.length, target.length);
+  target.set(count < chunk.length ? chunk.subarray(0, count) : chunk);
+  reader.release();
+  return count;
+}
+
+function putPatched(
+  reader: BlockReader,
+  { patch }: PatchedSpan,
+  at: number,
+  left: number,
+  target: Uint8Array,
+): number | Missing {
+  const begin = patch.sourceFrom(at);
+  const length = patch.sourceTo(at + target.length) - begin;
+  const end = patch.sourceTo(at + left);
+  if (!(length >= 0 && length <= PATCH_SOURCE_MAX && begin + length <= end)) {
+    throw new EdgeError('internal', `a patch asks for ${length} bytes of source, expected at most ${PATCH_SOURCE_MAX}`);
+  }
+  for (let got = 0; got < length; ) {
+    const put = putSource(reader, begin + got, end, patchSource.subarray(got, length));
+    if (typeof put !== 'number') return put;
+    got += put;
+  }
+  patch.apply(patchSource.subarray(0, length), at, at + target.length, target);
+  return target.length;
+}
+
+/**
+ * `reader.read`, whose answer is not trusted to be of the right length.
+ * @throws EdgeError `internal`
+ */
+export function readChecked(reader: BlockReader, offset: number, end: number): Uint8Array | undefined {
+  const chunk = reader.read(offset, end);
+  if (chunk === undefined) return undefined;
+  if (chunk.length === 0 || chunk.length > end - offset) {
+    reader.release();
+    throw new EdgeError('internal', `a block reader gave ${chunk.length} bytes, expected 1 to ${end - offset}`);
+  }
+  return chunk;
+}

@@ -1,0 +1,235 @@
+import { type CacheOutcome, cacheStatus } from '../cache/outcome.js';
+import type { OpenObject, OpenStream } from '../catalog/content.js';
+import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
+import { StreamDelivery } from '../delivery/stream-delivery.js';
+import { EdgeError } from '../errors.js';
+import { firstSource } from '../virtual-file/first-source.js';
+import type { VirtualFile } from '../virtual-file/virtual-file.js';
+import type { FieldBlock } from './field-block.js';
+import type { HttpContext } from './http-context.js';
+import { MediaView } from './media-view.js';
+import { multipart } from './multipart.js';
+import { conditionsOf, hintOf, PlayerRequest } from './player-request.js';
+import { type Conditions, evaluate, rangeApplies, type Selected } from './preconditions.js';
+import { type ByteRange, parseRange, type RangeSet, resolveRanges } from './range.js';
+import { type BodyMaker, Reply } from './reply.js';
+import type { Representation } from './representation.js';
+import { parseHost, parseTarget, type Target } from './target.js';
+import type { HttpRequest, HttpResponse } from './uws.js';
+
+/**
+ * The life of one GET or HEAD: parse, open, plan, answer. Each step goes on at once when the stage behind it answers at once,
+ * so that a hot range is sent within the handler of its request; else the exchange waits for a promise.
+ */
+export class Exchange implements DeliveryListener, BodyMaker {
+  readonly #context: HttpContext;
+  readonly #isHead: boolean;
+  readonly #reply: Reply;
+  #target!: Target;
+  #range: RangeSet | undefined;
+  #ifRange = '';
+  #conditions: Conditions | undefined;
+  /** The origin had a word in it. */
+  #fetched = false;
+  #opened: OpenObject | OpenStream | undefined;
+  #released = false;
+  #delivery: Delivery | StreamDelivery | undefined;
+  /** Head that `begin` writes. */
+  #status = 200;
+  #fields!: FieldBlock;
+  #lines = '';
+
+  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD') {
+    this.#context = context;
+    this.#isHead = method === 'HEAD';
+    this.#reply = new Reply(context, res, req, method, this);
+  }
+
+  get sent(): number {
+    return this.#delivery?.sent ?? 0;
+  }
+
+  /** Answers. To be called within the handler of the request. */
+  run(req: HttpRequest): void {
+    try {
+      const { content, maxUrlLength, dropQuery } = this.#context;
+      // The front end gives undefined for an absent query, whatever its types say.
+      this.#target = parseTarget(req.getUrl(), req.getQuery() ?? '', maxUrlLength, dropQuery);
+      this.#conditions = conditionsOf(req);
+      // Range is defined for GET only (RFC 9110 section 14.2).
+      if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
+      if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
+      const hint = hintOf(this.#isHead, this.#range, this.#target);
+      const request = new PlayerRequest(req, parseHost(req.getHeader('host')), this.#target, hint);
+      const opened = content.open(request);
+      if (opened instanceof Promise) {
+        request.keep();
+        this.#fetched = true;
+        this.#after(opened, result => this.#open(result));
+      } else this.#open(opened);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  left(): void {
+    this.#delivery?.close();
+  }
+
+  begin(outcome: CacheOutcome | undefined): void {
+    const opened = this.#opened!;
+    if (opened.kind === 'stream') {
+      this.#reply.head(200, 'bypass', this.#fields, cacheStatus('bypass'), '');
+    } else {
+      const how = opened.outcome ?? outcome ?? 'memory';
+      this.#reply.objectHead(this.#status, how, opened.age, this.#fields, this.#lines);
+    }
+  }
+
+  failed(error: unknown): void {
+    this.#reply.fail(error);
+    this.#release();
+  }
+
+  ended(): void {
+    this.#reply.ended(this.sent);
+  }
+
+  #after<T>(promise: Promise<T>, step: (value: T) => void): void {
+    this.#reply.suspend();
+    promise.then(step).catch(error => this.failed(error));
+  }
+
+  #release(): void {
+    if (this.#released) return;
+    this.#released = this.#opened !== undefined;
+    this.#opened?.release();
+  }
+
+  #open(opened: OpenObject | OpenStream): void {
+    this.#opened = opened;
+    if (this.#reply.over) this.#release();
+    else if (opened.kind === 'stream') this.#reply.cork(() => this.#stream(opened));
+    else this.#plan(opened);
+  }
+
+  #plan(opened: OpenObject): void {
+    const planned = this.#context.planner.plan(new MediaView(opened), this.#target);
+    if (planned instanceof Promise) this.#after(planned, file => this.#represent(opened, file));
+    else this.#represent(opened, planned);
+  }
+
+  #represent(opened: OpenObject, file: VirtualFile | undefined): void {
+    const { representations } = this.#context;
+    const { object } = opened;
+    const representation = file === undefined ? representations.plain(object) : representations.of(file, object);
+    if (this.#reply.over) this.#release();
+    else this.#reply.cork(() => this.#answer(opened, representation));
+  }
+
+  #answer(opened: OpenObject, representation: Representation): void {
+    const { file, fields } = representation;
+    if (this.#conditions !== undefined && !this.#meets(this.#conditions, opened, file)) return;
+    if (this.#isHead || file.size === 0) {
+      const length = `\r\nContent-Length: ${file.size}`;
+      this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, fields, length);
+      this.#reply.endEmpty();
+      this.#release();
+    } else {
+      const ranges = this.#rangesOf(opened, file);
+      if (ranges === undefined) this.#deliver(opened, representation, 0, file.size);
+      else if (ranges.length === 1) this.#deliverRange(opened, representation, ranges[0]!);
+      else this.#deliverRanges(opened, file, ranges);
+    }
+  }
+
+  /** False when the answer is given by the preconditions. */
+  #meets(conditions: Conditions, opened: OpenObject, file: VirtualFile): boolean {
+    const verdict = evaluate(conditions, file);
+    if (verdict === 'proceed') return true;
+    const outcome = this.#headOutcome(opened, undefined);
+    if (verdict === 'failed') this.#preconditionFailed(outcome);
+    else {
+      const fields = this.#context.representations.notModified(file, opened.object);
+      this.#reply.objectHead(304, outcome, opened.age, fields, '');
+      this.#reply.endEmpty();
+    }
+    this.#release();
+    return false;
+  }
+
+  #preconditionFailed(outcome: CacheOutcome): void {
+    this.#reply.text(412, 'the file is not the version that the request is for', cacheStatus(outcome), []);
+  }
+
+  /** The ranges to send, at least one; undefined when the whole file is the answer. */
+  #rangesOf(opened: OpenObject, file: VirtualFile): readonly ByteRange[] | undefined {
+    if (this.#range === undefined) return undefined;
+    if (this.#ifRange !== '' && !rangeApplies(this.#ifRange, file, Date.now() - opened.age * 1000)) return undefined;
+    const ranges = resolveRanges(this.#range, file.size, this.#context.range);
+    if (ranges !== undefined && ranges.length > 0) return ranges;
+    const reason =
+      ranges === undefined
+        ? 'the request has too many ranges, or too many that overlap'
+        : 'no range of the request lies in the file';
+    throw new EdgeError('range_not_satisfiable', `${reason}; the file has ${file.size} bytes`, {
+      headers: { 'Content-Range': `bytes */${file.size}` },
+    });
+  }
+
+  #deliverRange(opened: OpenObject, representation: Representation, { start, end }: ByteRange): void {
+    this.#status = 206;
+    this.#lines = `\r\nContent-Range: bytes ${start}-${end - 1}/${representation.file.size}`;
+    this.#deliver(opened, representation, start, end - start);
+  }
+
+  #deliverRanges(opened: OpenObject, file: VirtualFile, ranges: readonly ByteRange[]): void {
+    const parts = multipart(file, ranges);
+    this.#status = 206;
+    this.#deliver(opened, this.#context.representations.of(parts, opened.object), 0, parts.size);
+  }
+
+  #deliver(opened: OpenObject, { file, fields }: Representation, from: number, total: number): void {
+    this.#fields = fields;
+    const delivery = new Delivery(this.#reply.transport, opened.reader(), file.spans, from, total, this, this.#context);
+    this.#delivery = delivery;
+    if (!delivery.start()) this.#reply.suspend();
+    this.#release();
+  }
+
+  #stream(opened: OpenStream): void {
+    const { representations } = this.#context;
+    this.#fields = representations.stream(opened.contentType, opened.fields);
+    const unknown: Selected = { etag: '', lastModified: undefined };
+    if (this.#conditions !== undefined && evaluate(this.#conditions, unknown) === 'failed') {
+      this.#preconditionFailed('bypass');
+    } else if (this.#isHead) {
+      this.begin('bypass');
+      this.#reply.endEmpty();
+    } else {
+      const delivery = new StreamDelivery(this.#reply.transport, this, this.#context);
+      this.#delivery = delivery;
+      delivery.start(opened);
+      this.#reply.suspend();
+    }
+    this.#release();
+  }
+
+  /** Outcome of an answer that sends no block: where the first block of the file is, when it is at hand, else where the head came from. */
+  #headOutcome(opened: OpenObject, file: VirtualFile | undefined): CacheOutcome {
+    if (opened.outcome !== undefined) return opened.outcome;
+    const first = file && firstSource(file.spans, 0, file.size);
+    if (first !== undefined) {
+      const reader = opened.reader();
+      try {
+        if (reader.read(first.offset, first.offset + 1) !== undefined) {
+          reader.release();
+          return reader.outcome;
+        }
+      } finally {
+        reader.close();
+      }
+    }
+    return this.#fetched ? 'miss' : 'memory';
+  }
+}

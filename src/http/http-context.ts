@@ -1,0 +1,33 @@
+import type { Content } from '../catalog/content.js';
+import type { StallSweep } from '../delivery/sweep.js';
+import type { MediaPlanner } from '../media/media.js';
+import type { AccessEntry } from '../observe/access-log.js';
+import type { Log } from '../observe/log-type.js';
+import type { Cors } from './cors.js';
+import type { Field } from './field-block.js';
+import type { HttpStats } from './http-stats.js';
+import type { RangeLimits } from './range.js';
+import type { Representations } from './representation.js';
+
+/** What all exchanges of a server share. */
+export interface HttpContext {
+  readonly content: Content;
+  readonly planner: MediaPlanner;
+  readonly cors: Cors;
+  readonly representations: Representations;
+  /** Fields of every answer. */
+  readonly common: readonly Field[];
+  readonly range: RangeLimits;
+  /** Most characters of path and query. */
+  readonly maxUrlLength: number;
+  readonly dropQuery: ReadonlySet<string>;
+  readonly sweep: StallSweep;
+  readonly stats: HttpStats;
+  readonly log: Log;
+  readonly observeTtfb: ((seconds: number) => void) | undefined;
+  readonly accessLog: ((entry: AccessEntry) => void) | undefined;
+  /** Answers say that their connection will not be used again. */
+  draining: boolean;
+  /** Called when an answer or a connection has ended while the server drains. */
+  quiet: () => void;
+}

@@ -1,0 +1,35 @@
+import type { OpenObject } from '../catalog/content.js';
+import type { ByteSource } from '../media/byte-source.js';
+import type { MediaObject } from '../media/media.js';
+
+/** An open object as the media stage sees it. Made for every request, so what most requests don't need is made when asked for. */
+export class MediaView implements MediaObject {
+  readonly #opened: OpenObject;
+  #source: ByteSource | undefined;
+
+  constructor(opened: OpenObject) {
+    this.#opened = opened;
+  }
+
+  get identity(): string {
+    const { id } = this.#opened.object;
+    return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
+  }
+
+  get etag(): string {
+    return this.#opened.object.etag;
+  }
+
+  get lastModified(): number | undefined {
+    return this.#opened.object.lastModified;
+  }
+
+  get contentType(): string {
+    return this.#opened.object.contentType;
+  }
+
+  get source(): ByteSource {
+    this.#source ??= this.#opened.source();
+    return this.#source;
+  }
+}

@@ -1,0 +1,55 @@
+import { parseHttpDate } from '../http-date.js';
+import { holdsEntityTag } from './entity-tag.js';
+
+/** The conditional fields of a request (RFC 9110 section 13.1), '' where absent; repeated fields are joined with commas. */
+export interface Conditions {
+  readonly ifMatch: string;
+  readonly ifUnmodifiedSince: string;
+  readonly ifNoneMatch: string;
+  readonly ifModifiedSince: string;
+}
+
+/** What conditions are compared with. */
+export interface Selected {
+  /** Strong entity tag with its quotes. */
+  readonly etag: string;
+  /** Milliseconds since 1970, whole seconds. */
+  readonly lastModified: number | undefined;
+}
+
+/**
+ * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2, steps 1 to 4. A date that is no valid
+ * date, or that there is nothing to compare with, is as if the field were absent.
+ * @returns `failed` is 412, `not_modified` is 304
+ */
+export function evaluate(
+  conditions: Conditions,
+  { etag, lastModified }: Selected,
+): 'proceed' | 'failed' | 'not_modified' {
+  const { ifMatch, ifUnmodifiedSince, ifNoneMatch, ifModifiedSince } = conditions;
+  if (ifMatch !== '') {
+    if (!holdsEntityTag(ifMatch, etag, 'strong')) return 'failed';
+  } else if (ifUnmodifiedSince !== '' && lastModified !== undefined) {
+    const date = parseHttpDate(ifUnmodifiedSince);
+    if (date !== undefined && lastModified > date) return 'failed';
+  }
+  if (ifNoneMatch !== '') {
+    if (holdsEntityTag(ifNoneMatch, etag, 'weak')) return 'not_modified';
+  } else if (ifModifiedSince !== '' && lastModified !== undefined) {
+    const date = parseHttpDate(ifModifiedSince);
+    if (date !== undefined && lastModified <= date) return 'not_modified';
+  }
+  return 'proceed';
+}
+
+/**
+ * Whether a Range field is to be heeded in the light of If-Range (RFC 9110 section 13.1.5). A date only counts when it is
+ * exactly the object's and a strong validator: the object was at least a second old when the origin vouched for it (section 8.8.2.2).
+ * @param field value of If-Range, '' when absent
+ * @param vouched milliseconds since 1970 at which the origin vouched for the object
+ */
+export function rangeApplies(field: string, { etag, lastModified }: Selected, vouched: number): boolean {
+  if (field === '') return true;
+  if (field.startsWith('"') || field.startsWith('W/')) return field === etag;
+  return lastModified !== undefined && lastModified + 1000 <= vouched && parseHttpDate(field) === lastModified;
+}

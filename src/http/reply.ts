@@ -1,0 +1,202 @@
+import { STATUS_CODES } from 'node:http';
+import { type CacheOutcome, cacheStatus } from '../cache/outcome.js';
+import type { Transport } from '../delivery/transport.js';
+import { asEdgeError } from '../errors.js';
+import type { AccessEntry } from '../observe/access-log.js';
+import { type Field, FieldBlock } from './field-block.js';
+import type { HttpContext } from './http-context.js';
+import type { HttpRequest, HttpResponse } from './uws.js';
+
+const STATUS_LINES: Record<number, string> = {};
+for (const [status, reason] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(status)] = `${status} ${reason}`;
+
+/** Status under which a player is counted that left before its answer began, as nginx does. */
+const CLIENT_LEFT = 499;
+
+/** Whoever makes the body of an answer. */
+export interface BodyMaker {
+  /** Bytes of the body that the socket has taken. */
+  readonly sent: number;
+  /** The player has left: nothing is to be written any more. */
+  left(): void;
+}
+
+/** What the access log tells of the request; taken while the request can be read. */
+type RequestFacts = Pick<AccessEntry, 'time' | 'client' | 'method' | 'host' | 'url' | 'range' | 'referer' | 'agent'>;
+
+/** The answer to one request: writes its head, watches for the player that leaves, and accounts for it once when it ends. */
+export class Reply {
+  /** The answer is complete, or the player has left: nothing may be written any more. */
+  over = false;
+  readonly #context: HttpContext;
+  readonly #res: HttpResponse;
+  readonly #isHead: boolean;
+  readonly #cors: FieldBlock | undefined;
+  readonly #body: BodyMaker | undefined;
+  readonly #started = performance.now();
+  readonly #facts: RequestFacts | undefined;
+  #status = CLIENT_LEFT;
+  #outcome: CacheOutcome | undefined;
+  /** Seconds until the head was written; undefined before. */
+  #ttfb: number | undefined;
+  #suspended = false;
+  #cut = false;
+
+  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: string, body?: BodyMaker) {
+    this.#context = context;
+    this.#res = res;
+    this.#isHead = method === 'HEAD';
+    this.#body = body;
+    this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
+    this.#facts = context.accessLog === undefined ? undefined : factsOf(res, req, method);
+    context.stats.openResponses++;
+  }
+
+  /** The socket's side, for the delivery of a body. */
+  get transport(): Transport {
+    return this.#res;
+  }
+
+  /** The answer goes on after the handler of its request. */
+  suspend(): void {
+    if (this.#suspended || this.over) return;
+    this.#suspended = true;
+    this.#res.onAborted(() => {
+      this.#body?.left();
+      this.#end(this.#body?.sent ?? 0, this.#cut ? 'cut' : 'left');
+    });
+  }
+
+  /**
+   * What `write` writes goes out as one.
+   * @throws whatever `write` throws
+   */
+  cork(write: () => void): void {
+    // The front end has corked the handler of the request.
+    if (!this.#suspended) {
+      write();
+      return;
+    }
+    let failure: { error: unknown } | undefined;
+    this.#res.cork(() => {
+      try {
+        write();
+      } catch (error) {
+        // Not to be thrown through the front end.
+        failure = { error };
+      }
+    });
+    if (failure !== undefined) throw failure.error;
+  }
+
+  /**
+   * Writes status and fields.
+   * @param outcome of an answer from an object
+   * @param cache value of Cache-Status
+   * @param lines further fields, each line after a line break
+   */
+  head(status: number, outcome: CacheOutcome | undefined, fields: FieldBlock, cache: string, lines: string): void {
+    this.#status = status;
+    this.#outcome = outcome;
+    this.#ttfb = (performance.now() - this.#started) / 1000;
+    this.#context.observeTtfb?.(this.#ttfb);
+    this.#res.writeStatus(STATUS_LINES[status]!);
+    fields.write(this.#res);
+    this.#cors?.write(this.#res);
+    // The front end copies a value as it is, as in FieldBlock.
+    this.#res.writeHeader('Cache-Status', cache + lines + (this.#context.draining ? '\r\nConnection: close' : ''));
+  }
+
+  /**
+   * Writes status and fields of an answer from an object.
+   * @param age seconds since the origin vouched for the object
+   */
+  objectHead(status: number, outcome: CacheOutcome, age: number, fields: FieldBlock, lines: string): void {
+    this.head(status, outcome, fields, cacheStatus(outcome), `\r\nAge: ${Math.max(0, Math.floor(age))}${lines}`);
+  }
+
+  /** Ends an answer that has no body, after its head. */
+  endEmpty(): void {
+    this.#res.endWithoutBody();
+    this.ended(0);
+  }
+
+  /** The body has been sent whole. */
+  ended(bytes: number): void {
+    this.#end(bytes, 'whole');
+  }
+
+  /** A short text as the whole answer. */
+  text(status: number, message: string, cache: string, fields: readonly Field[]): void {
+    const body = Buffer.from(`${message}\n`);
+    const block = new FieldBlock([
+      ['Content-Type', 'text/plain; charset=utf-8'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ['Cache-Control', 'no-store'],
+      ...this.#context.common,
+      ...fields,
+    ]);
+    this.head(status, undefined, block, cache, this.#isHead ? `\r\nContent-Length: ${body.length}` : '');
+    if (this.#isHead) {
+      this.endEmpty();
+    } else {
+      this.#res.end(body);
+      this.#context.stats.responseBytes += body.length;
+      this.ended(body.length);
+    }
+  }
+
+  /** Becomes the error's answer, or a closed connection when the head has been written. */
+  fail(error: unknown): void {
+    if (this.over) return;
+    const { code, status, message, options, cause } = asEdgeError(error);
+    if (code === 'internal') this.#context.log.error({ error: cause ?? error }, 'an answer failed');
+    if (this.#ttfb !== undefined) {
+      this.suspend();
+      this.#cut = true;
+      this.#res.close();
+      return;
+    }
+    const fields: Field[] = Object.entries(options.headers ?? {});
+    if (options.retryAfter !== undefined)
+      fields.push(['Retry-After', String(Math.max(0, Math.ceil(options.retryAfter)))]);
+    this.cork(() => this.text(status, message, `moovedge; detail=${code}`, fields));
+  }
+
+  #end(bytes: number, end: AccessEntry['end']): void {
+    this.over = true;
+    const { stats, accessLog } = this.#context;
+    const counts = stats.requests[this.#outcome ?? 'none'];
+    counts[this.#status] = (counts[this.#status] ?? 0) + 1;
+    stats.openResponses--;
+    if (end === 'left') stats.abortedResponses++;
+    if (end === 'cut') stats.cutResponses++;
+    if (this.#facts !== undefined) {
+      const seconds = (performance.now() - this.#started) / 1000;
+      accessLog!({
+        ...this.#facts,
+        status: this.#status,
+        bytes,
+        seconds,
+        ttfb: this.#ttfb,
+        end,
+        outcome: this.#outcome,
+      });
+    }
+    this.#context.quiet();
+  }
+}
+
+function factsOf(res: HttpResponse, req: HttpRequest, method: string): RequestFacts {
+  const query = req.getQuery();
+  return {
+    time: Date.now(),
+    client: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
+    method,
+    host: req.getHeader('host'),
+    url: query ? `${req.getUrl()}?${query}` : req.getUrl(),
+    range: req.getHeader('range') || undefined,
+    referer: req.getHeader('referer') || undefined,
+    agent: req.getHeader('user-agent') || undefined,
+  };
+}

@@ -1,0 +1,116 @@
+import type { StoredObject } from '../catalog/stored-object.js';
+import { formatHttpDate } from '../http-date.js';
+import { source } from '../virtual-file/span.js';
+import type { VirtualFile } from '../virtual-file/virtual-file.js';
+import { type Field, FieldBlock } from './field-block.js';
+
+/** A virtual file with the fields that describe it, those of its object among them. */
+export interface Representation {
+  readonly file: VirtualFile;
+  readonly fields: FieldBlock;
+}
+
+/** Fields that are the edge's own, or that belong to one connection: what an object has stored under these names is not sent. */
+const OWN = new Set([
+  'accept-ranges',
+  'age',
+  'connection',
+  'content-digest',
+  'content-length',
+  'content-md5',
+  'content-range',
+  'content-type',
+  'date',
+  'etag',
+  'keep-alive',
+  'last-modified',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-seek-actual',
+]);
+
+/** Fields that are true of the stored object only, not of a file made from it. */
+const OF_OBJECT = new Set(['digest', 'repr-digest']);
+
+/** Fields that a 304 bears (RFC 9110 section 15.4.5), besides those of CORS and the caches'. */
+const OF_NOT_MODIFIED = new Set(['cache-control', 'cdn-cache-control', 'content-location', 'expires', 'vary']);
+
+/** Makes the fields of answers. Those of a plain object are made once for as long as the object lives. */
+export class Representations {
+  /** Fields of objects that were not sent because they would have broken the message. */
+  refused = 0;
+  readonly #common: readonly Field[];
+  readonly #sends: (name: string) => boolean;
+  readonly #plain = new WeakMap<StoredObject, Representation>();
+
+  /**
+   * @param common fields of every answer
+   * @param cors whether the Access-Control fields are the edge's, so that those of objects are not sent
+   */
+  constructor(common: readonly Field[], cors: boolean) {
+    this.#common = common;
+    this.#sends = name => !OWN.has(name) && !(cors && name.startsWith('access-control-'));
+  }
+
+  /** The object as it is. */
+  plain(object: StoredObject): Representation {
+    const known = this.#plain.get(object);
+    if (known !== undefined) return known;
+    const { size, etag, lastModified, contentType } = object;
+    const spans = size > 0 ? [source(0, size)] : [];
+    const made = this.#of({ size, etag, lastModified, contentType, spans, seekActual: undefined }, object.fields);
+    this.#plain.set(object, made);
+    return made;
+  }
+
+  /** A file made from the object. */
+  of(file: VirtualFile, object: StoredObject): Representation {
+    return this.#of(
+      file,
+      object.fields.filter(([name]) => !OF_OBJECT.has(name.toLowerCase())),
+    );
+  }
+
+  #of(file: VirtualFile, stored: readonly Field[]): Representation {
+    const fields: Field[] = [
+      ['Accept-Ranges', 'bytes'],
+      ['ETag', file.etag],
+      ['Content-Type', file.contentType],
+      ...this.#common,
+    ];
+    const modified = file.lastModified === undefined ? undefined : formatHttpDate(file.lastModified);
+    if (modified !== undefined) fields.push(['Last-Modified', modified]);
+    if (file.seekActual !== undefined) fields.push(['X-Seek-Actual', String(Number(file.seekActual.toFixed(6)))]);
+    return { file, fields: this.#block([...fields, ...this.#stored(stored)]) };
+  }
+
+  /** Fields of a 304 (RFC 9110 section 15.4.5) for a file made from the object. */
+  notModified(file: VirtualFile, object: StoredObject): FieldBlock {
+    const stored = this.#stored(object.fields).filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));
+    return this.#block([['ETag', file.etag], ...this.#common, ...stored]);
+  }
+
+  /** Fields of a body of unknown size. */
+  stream(contentType: string, stored: readonly Field[]): FieldBlock {
+    return this.#block([
+      ['Accept-Ranges', 'none'],
+      ['Content-Type', contentType],
+      ...this.#common,
+      ...this.#stored(stored),
+    ]);
+  }
+
+  #stored(fields: readonly Field[]): readonly Field[] {
+    return fields.filter(([name]) => this.#sends(name.toLowerCase()));
+  }
+
+  #block(fields: readonly Field[]): FieldBlock {
+    const block = new FieldBlock(fields);
+    this.refused += block.refused;
+    return block;
+  }
+}

@@ -1,0 +1,218 @@
+import { createServer } from 'node:net';
+import type { Content } from '../catalog/content.js';
+import { StallSweep } from '../delivery/sweep.js';
+import { EdgeError } from '../errors.js';
+import type { MediaPlanner } from '../media/media.js';
+import type { AccessEntry } from '../observe/access-log.js';
+import { type Log, silentLog } from '../observe/log-type.js';
+import { Cors, type CorsOptions } from './cors.js';
+import { Exchange } from './exchange.js';
+import { type Field, FieldBlock } from './field-block.js';
+import type { HttpContext } from './http-context.js';
+import { type HttpStats, httpStats } from './http-stats.js';
+import type { RangeLimits } from './range.js';
+import { Reply } from './reply.js';
+import { Representations } from './representation.js';
+import {
+  App,
+  closeListenSocket,
+  type HttpRequest,
+  type HttpResponse,
+  localPort,
+  SSLApp,
+  type us_listen_socket,
+} from './uws.js';
+
+/** What `createHttpServer` is made of. */
+export interface HttpServerOptions {
+  readonly content: Content;
+  readonly planner: MediaPlanner;
+  /** Which web pages may read answers; nobody's when left out. */
+  readonly cors?: CorsOptions;
+  /** Bounds on one request's ranges; 64 parts and 2 overlaps when left out. */
+  readonly range?: RangeLimits;
+  /** Most characters of path and query; 8192 when left out. */
+  readonly maxUrlLength?: number;
+  /** Names of query parameters that no stage behind sees, besides `start` and `end`. */
+  readonly dropQuery?: readonly string[];
+  /** Milliseconds after which a player that takes no byte is disconnected; 5 minutes when left out. */
+  readonly stallTimeout?: number;
+  /** Value of the Server field; left out when undefined. */
+  readonly serverName?: string;
+  /** Names of PEM files; the port speaks TLS when given. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly log?: Log;
+  /** Takes the seconds from a request to the head of its answer. */
+  readonly observeTtfb?: (seconds: number) => void;
+  /** Takes each answer when it has ended. */
+  readonly accessLog?: (entry: AccessEntry) => void;
+  /** Called while the server drains, before its listening socket is closed: the place to turn away connections that would be lost with it. */
+  readonly beforeClose?: () => void | Promise<void>;
+}
+
+/** How long `drain` waits. */
+export interface DrainOptions {
+  /** Milliseconds for answers under way. */
+  readonly grace: number;
+  /** Milliseconds for connections that are idle when no answer is under way any more; a request on them is answered still. 0 when left out. */
+  readonly idle?: number;
+}
+
+/** The HTTP port of one process. */
+export interface HttpServer {
+  readonly stats: HttpStats;
+  /**
+   * Listens, with SO_REUSEPORT, so that several processes share a port.
+   * @param port 0 takes a free one, which is not shared
+   * @returns the port
+   * @throws EdgeError (rejects with) `bad_config`
+   */
+  listen(host: string, port: number): Promise<number>;
+  /**
+   * Stops accepting connections and lets answers under way come to their end; further answers on open connections bear `Connection: close`.
+   * @returns whether everything ended in time
+   */
+  drain(options: DrainOptions): Promise<boolean>;
+  /** Closes the listening socket and cuts every connection. */
+  close(): void;
+}
+
+/** Makes an HTTP server over `content`; TLS when told. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  return new Server(options);
+}
+
+const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
+const NO_CORS: CorsOptions = { origins: [], methods: [], headers: [], exposeHeaders: [], maxAge: 0 };
+
+class Server implements HttpServer {
+  readonly stats = httpStats();
+  readonly #context: HttpContext;
+  readonly #app;
+  readonly #beforeClose: HttpServerOptions['beforeClose'];
+  #listener: us_listen_socket | undefined;
+
+  constructor(options: HttpServerOptions) {
+    const cors = new Cors(options.cors ?? NO_CORS);
+    const common: Field[] = [...cors.common];
+    if (options.serverName !== undefined) common.push(['Server', options.serverName]);
+    this.#beforeClose = options.beforeClose;
+    this.#context = {
+      content: options.content,
+      planner: options.planner,
+      cors,
+      common,
+      representations: new Representations(common, (options.cors?.origins.length ?? 0) > 0),
+      range: options.range ?? { maxParts: 64, maxOverlap: 2 },
+      maxUrlLength: options.maxUrlLength ?? 8192,
+      dropQuery: new Set(options.dropQuery),
+      sweep: new StallSweep(options.stallTimeout ?? 300_000),
+      stats: this.stats,
+      log: options.log ?? silentLog,
+      observeTtfb: options.observeTtfb,
+      accessLog: options.accessLog,
+      draining: false,
+      quiet: () => {},
+    };
+    this.#app = options.tls === undefined ? App() : secureApp(options.tls);
+    const count = (_res: HttpResponse, change: number) => {
+      this.stats.openConnections += change;
+      this.#context.quiet();
+    };
+    this.#app.filter(count);
+    this.#app.any('/*', (res, req) => this.#handle(res, req));
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    const listener = await new Promise<us_listen_socket | false>(resolve => {
+      this.#app.listen(host, port, resolve);
+    });
+    if (!listener)
+      throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${await whyNot(host, port)}`);
+    this.#listener = listener;
+    return localPort(listener as never);
+  }
+
+  async drain({ grace, idle = 0 }: DrainOptions): Promise<boolean> {
+    this.#context.draining = true;
+    await this.#beforeClose?.();
+    this.#closeListener();
+    if (!(await this.#until(() => this.stats.openResponses === 0, grace))) return false;
+    await this.#until(() => this.stats.openConnections === 0, Math.min(idle, grace));
+    return this.stats.openResponses === 0;
+  }
+
+  close(): void {
+    this.#listener = undefined;
+    this.#app.close();
+  }
+
+  #handle(res: HttpResponse, req: HttpRequest): void {
+    const method = req.getCaseSensitiveMethod();
+    if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
+    else if (method === 'OPTIONS') this.#options(res, req);
+    else {
+      const message = `the method is not known here; use ${ALLOW[1]}`;
+      new Reply(this.#context, res, req, method).text(405, message, 'moovedge; detail=method', [ALLOW]);
+    }
+  }
+
+  /** OPTIONS, a preflight of the Fetch standard among them. */
+  #options(res: HttpResponse, req: HttpRequest): void {
+    const { cors, common } = this.#context;
+    const isPreflight = req.getHeader('access-control-request-method') !== '';
+    const fields = isPreflight ? cors.preflight(req.getHeader('origin')) : [];
+    const reply = new Reply(this.#context, res, req, 'OPTIONS');
+    reply.head(204, undefined, new FieldBlock([ALLOW, ...common, ...fields]), 'moovedge; detail=options', '');
+    reply.endEmpty();
+  }
+
+  #closeListener(): void {
+    if (this.#listener !== undefined) closeListenSocket(this.#listener);
+    this.#listener = undefined;
+  }
+
+  /** Waits for a condition that answers and connections bring about by ending. */
+  #until(condition: () => boolean, timeout: number): Promise<boolean> {
+    return new Promise(resolve => {
+      const settle = (met: boolean) => {
+        clearTimeout(timer);
+        this.#context.quiet = () => {};
+        resolve(met);
+      };
+      const timer = setTimeout(() => settle(condition()), timeout);
+      this.#context.quiet = () => {
+        if (condition()) settle(true);
+      };
+      this.#context.quiet();
+    });
+  }
+}
+
+function secureApp({ cert, key }: { readonly cert: string; readonly key: string }) {
+  try {
+    return SSLApp({ cert_file_name: cert, key_file_name: key });
+  } catch (cause) {
+    throw new EdgeError(
+      'bad_config',
+      `can't use the TLS certificate ${cert} with the key ${key}: both must be PEM files`,
+      { cause },
+    );
+  }
+}
+
+/** The system's reason for refusing an address, which the front end does not tell. */
+function whyNot(host: string, port: number): Promise<string> {
+  return new Promise(resolve => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(REASONS[error.code ?? ''] ?? error.message));
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve('the address is in use')));
+  });
+}
+
+const REASONS: Record<string, string> = {
+  EADDRINUSE: 'another program listens there; stop it or choose another port',
+  EACCES: 'no permission; ports below 1024 need CAP_NET_BIND_SERVICE',
+  EADDRNOTAVAIL: 'the address is not one of this machine',
+  ENOTFOUND: 'the host name is not known',
+};

@@ -1,0 +1,8 @@
+import './header-limit.js';
+import * as uWS from 'uWebSockets.js';
+
+export type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+export const { App, SSLApp, us_listen_socket_close: closeListenSocket, us_socket_local_port: localPort } = uWS;
+
+// Answers don't name the library; they keep their Date.
+(uWS as unknown as { _cfg(option: 'silent'): void })._cfg('silent');

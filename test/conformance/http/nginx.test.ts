@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import fc from 'fast-check';
+import { contentAt } from '../../support/content.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { startEdge } from '../../support/http-edge.js';
+import { fetchRaw, type RawAnswer, RawConnection } from '../../support/raw-http.js';
+
+/**
+ * Nobody here wrote nginx: its answers to the same requests for the same file are the expectation. Left out is what nginx does otherwise than
+ * RFC 9110 and the contract: it answers a malformed Range and a malformed date with an error, heeds Range in HEAD, and lets
+ * If-Modified-Since overrule If-None-Match.
+ */
+const hasNginx = spawnSync('nginx', ['-v']).status === 0;
+
+const bytes = contentAt('/film.mp4', 'v1', 0, 600_000);
+const folder = mkdtempSync(join(tmpdir(), 'moovedge-nginx-'));
+const nginxPort = await freePort();
+const { content, port: edgePort } = await startEdge();
+let nginx: ChildProcess | undefined;
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await once(probe.close(), 'close');
+  return port;
+}
+
+async function startNginx(): Promise<void> {
+  mkdirSync(join(folder, 'root'));
+  writeFileSync(join(folder, 'root/film.mp4'), bytes);
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
+     events {}
+     http { access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+       server { listen 127.0.0.1:${nginxPort}; root ${folder}/root; types { video/mp4 mp4; } if_modified_since before; } }`,
+  );
+  nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  for (let tries = 0; ; tries++) {
+    try {
+      (await RawConnection.open(nginxPort)).socket.destroy();
+      return;
+    } catch (error) {
+      if (tries === 100) throw error;
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/** What must be alike: status, ranges, validators, length and bytes; the boundary of a multipart body is each server's own. */
+function essence({ status, fields, body }: RawAnswer): object {
+  const boundary = /boundary=(.*)$/.exec(fields['content-type'] ?? '')?.[1];
+  if (status >= 400) return { status, contentRange: fields['content-range'] };
+  if (boundary === undefined) {
+    const {
+      'content-range': range,
+      'content-length': length,
+      'content-type': type,
+      etag,
+      'last-modified': modified,
+    } = fields;
+    return {
+      status,
+      range,
+      length,
+      type,
+      etag,
+      modified: status === 304 ? undefined : modified,
+      body: body.toString('base64'),
+    };
+  }
+  const parts = body.toString('latin1').split(`--${boundary}`).slice(1, -1);
+  return {
+    status,
+    etag: fields.etag,
+    parts: parts.map(part => part.replace(/^.*?\r\n\r\n/s, head => head.toLowerCase())),
+  };
+}
+
+async function assertAlike(method: string, fields: Record<string, string>): Promise<void> {
+  const [ours, theirs] = await Promise.all([
+    fetchRaw(edgePort, method, '/film.mp4', fields),
+    fetchRaw(nginxPort, method, '/film.mp4', fields),
+  ]);
+  assert.deepEqual(essence(ours), essence(theirs), JSON.stringify(fields));
+}
+
+suite("answers are nginx's", { skip: hasNginx ? false : 'nginx is not installed' }, () => {
+  let etag = '';
+  let modified = '';
+  const later = (seconds: number) => new Date(Date.parse(modified) + seconds * 1000).toUTCString();
+
+  before(async () => {
+    await startNginx();
+    const { fields } = await fetchRaw(nginxPort, 'HEAD', '/film.mp4');
+    etag = fields.etag!;
+    modified = fields['last-modified']!;
+    content.paths.set('/film.mp4', new FakeObject(bytes, { etag, lastModified: Date.parse(modified), fields: [] }));
+    // The file's date is a strong validator only once it is a second old.
+    await new Promise(resolve => setTimeout(resolve, 1100));
+  });
+
+  after(() => {
+    nginx?.kill();
+    rmSync(folder, { recursive: true });
+  });
+
+  test('whole files', async () => {
+    await assertAlike('GET', {});
+    await assertAlike('HEAD', {});
+  });
+
+  test('ranges', async () => {
+    for (const range of [
+      'bytes=0-0',
+      'bytes=0-',
+      'bytes=599999-',
+      'bytes=599999-700000',
+      'bytes=600000-',
+      'bytes=600000-600001',
+      'bytes=-1',
+      'bytes=-600000',
+      'bytes=-700000',
+      'bytes=262143-262144',
+      'bytes',
+      'items=0-1',
+      'bytes=0-9,20-29',
+      'bytes=20-29,0-9',
+      'bytes=0-9 , 20-29',
+      'bytes=0-9,600000-',
+      'bytes=-5,0-4',
+      'bytes=700000-,800000-',
+      'BYTES=0-1',
+    ]) {
+      await assertAlike('GET', { Range: range });
+    }
+  });
+
+  test('any disjoint ranges', async () => {
+    const places = fc.uniqueArray(fc.nat(bytes.length - 1), { minLength: 2, maxLength: 10 });
+    await fc.assert(
+      fc.asyncProperty(places, async cuts => {
+        const sorted = cuts.sort((a, b) => a - b);
+        const ranges: string[] = [];
+        for (let i = 0; i + 1 < sorted.length; i += 2) ranges.push(`${sorted[i]}-${sorted[i + 1]! - 1}`);
+        // Ranges that touch are one part here and two at nginx.
+        fc.pre(sorted.every((place, i) => i === 0 || place > sorted[i - 1]! + 1));
+        await assertAlike('GET', { Range: `bytes=${ranges.join(',')}` });
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('conditions', async () => {
+    const tags = [etag, `W/${etag}`, '"other"', `"other", ${etag}`, '*', '"a"'];
+    const dates = [modified, later(-1), later(1), new Date(0).toUTCString()];
+    const requests: Record<string, string>[] = [];
+    for (const tag of tags) {
+      requests.push(
+        { 'If-None-Match': tag },
+        { 'If-Match': tag },
+        { 'If-Match': tag, Range: 'bytes=0-9' },
+        { 'If-None-Match': tag, 'If-Modified-Since': modified },
+      );
+      if (tag !== '*' && !tag.includes(',')) requests.push({ 'If-Range': tag, Range: 'bytes=0-9' });
+    }
+    for (const date of dates) {
+      requests.push({ 'If-Unmodified-Since': date });
+      requests.push({ 'If-Range': date, Range: 'bytes=0-9' });
+      requests.push({ 'If-None-Match': '"other"', 'If-Modified-Since': date });
+      requests.push({ 'If-Match': '"other"', 'If-None-Match': etag, 'If-Modified-Since': date });
+      requests.push({ 'If-Modified-Since': date });
+    }
+    for (const fields of requests) await assertAlike('GET', fields);
+  });
+});

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StreamSink } from '../../../src/catalog/content.js';
+import { contentAt } from '../../support/content.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { eventually, startEdge } from '../../support/http-edge.js';
+import { RawConnection } from '../../support/raw-http.js';
+
+const PAUSE = 45_000;
+const large = contentAt('/large', 'v1', 0, 20_000_000);
+
+/** Asks for `/large` and stops reading at once. */
+async function pausedPlayer(port: number): Promise<RawConnection> {
+  const connection = await RawConnection.open(port);
+  connection.socket.pause();
+  return connection.request('GET', '/large');
+}
+
+suite('players that pause for 45 seconds', { concurrency: true }, () => {
+  test('get the rest whole, and one that leaves meanwhile is noticed', async () => {
+    const { content, port, server } = await startEdge();
+    const film = new FakeObject(large);
+    content.paths.set('/large', film);
+    const players = await Promise.all(Array.from({ length: 5 }, () => pausedPlayer(port)));
+    const leaver = await pausedPlayer(port);
+    await eventually(() => server.stats.openResponses === 6, 'all have asked');
+    await sleep(13_000);
+    assert.equal(server.stats.openResponses, 6, 'nobody was cut by the timer of the socket');
+    leaver.socket.resetAndDestroy();
+    await eventually(() => server.stats.openResponses === 5, 'the one that left is gone');
+    await sleep(PAUSE - 13_000);
+    assert.equal(server.stats.openResponses, 5);
+    for (const { socket } of players) socket.resume();
+    for (const player of players) assert.ok((await player.answer()).body.equals(large));
+    assert.deepEqual(film.faults, []);
+    assert.equal(server.stats.stallTimeouts, 0);
+    for (const { socket } of players) socket.destroy();
+  });
+
+  test('of a body of unknown size get the rest whole', async () => {
+    const { content, port, server } = await startEdge();
+    let resume = () => {};
+    let sink: StreamSink | undefined;
+    content.paths.set('/large', {
+      kind: 'stream',
+      contentType: 'video/mp4',
+      fields: [],
+      start(given) {
+        sink = given;
+        return { resume: () => resume(), cancel() {} };
+      },
+      release() {},
+    });
+    const player = await pausedPlayer(port);
+    await eventually(() => sink !== undefined, 'the stream is started');
+    let at = 0;
+    resume = () => {
+      while (at < large.length) {
+        const chunk = large.subarray(at, at + 60_000);
+        at += chunk.length;
+        if (!sink!.bytes(chunk)) break;
+      }
+      if (at >= large.length) sink!.ended();
+    };
+    resume();
+    await sleep(PAUSE);
+    assert.equal(server.stats.openResponses, 1);
+    player.socket.resume();
+    assert.ok((await player.answer()).body.equals(large));
+    player.socket.destroy();
+  });
+
+  test('are cut when the stall timeout is shorter, but one that reads a little is not', async () => {
+    const { content, port, server } = await startEdge({ stallTimeout: 10_000 });
+    content.paths.set('/large', new FakeObject(large));
+    const paused = await pausedPlayer(port);
+    const slow = await pausedPlayer(port);
+    await eventually(() => server.stats.openResponses === 2, 'both have asked');
+    const sipping = setInterval(() => {
+      slow.socket.once('data', () => slow.socket.pause());
+      slow.socket.resume();
+    }, 1000);
+    await eventually(() => server.stats.stallTimeouts === 1, 'the paused one is cut', 40);
+    await sleep(10_000);
+    clearInterval(sipping);
+    assert.equal(server.stats.stallTimeouts, 1);
+    assert.equal(server.stats.openResponses, 1);
+    slow.socket.resume();
+    assert.ok((await slow.answer()).body.equals(large));
+    for (const { socket } of [paused, slow]) socket.destroy();
+  });
+});

@@ -1,0 +1,374 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { OpenStream, StreamSink } from '../../../src/catalog/content.js';
+import { EdgeError } from '../../../src/errors.js';
+import type { AccessEntry } from '../../../src/observe/access-log.js';
+import { contentAt } from '../../support/content.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { eventually, startEdge } from '../../support/http-edge.js';
+import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+
+const bytes = contentAt('/film.mp4', 'v1', 0, 700_000);
+
+async function filmEdge(options: Parameters<typeof startEdge>[0] = {}) {
+  const edge = await startEdge(options);
+  const film = new FakeObject(bytes);
+  edge.content.paths.set('/film.mp4', film);
+  return { ...edge, film, connect: () => RawConnection.open(edge.port) };
+}
+
+test('one connection carries many requests, of every kind', async () => {
+  const { connect, server, film } = await filmEdge();
+  const connection = await connect();
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual((await connection.request('GET', '/film.mp4').answer()).body, bytes);
+    assert.equal((await connection.request('HEAD', '/film.mp4').answer('HEAD')).status, 200);
+    assert.equal(
+      (await connection.request('GET', '/film.mp4', { Range: 'bytes=5-' }).answer()).body.length,
+      bytes.length - 5,
+    );
+    assert.equal((await connection.request('GET', '/film.mp4', { 'If-None-Match': '*' }).answer()).status, 304);
+    assert.equal((await connection.request('GET', '/none').answer()).status, 404);
+    assert.equal((await connection.request('HEAD', '/none').answer('HEAD')).status, 404);
+    assert.equal((await connection.request('OPTIONS', '/film.mp4').answer()).status, 204);
+    assert.equal(
+      (await connection.request('PUT', '/film.mp4', { 'Content-Length': '5' }).send('hello').answer()).status,
+      405,
+    );
+    film.available = 300_000;
+    connection.request('GET', '/film.mp4', { Range: 'bytes=299990-' });
+    await eventually(() => film.wants.length > round, 'the rest is wanted');
+    film.available = Infinity;
+    assert.deepEqual((await connection.answer()).body, bytes.subarray(299_990));
+  }
+  assert.equal(server.stats.openConnections, 1);
+  connection.socket.destroy();
+  await eventually(() => server.stats.openConnections === 0, 'the connection is gone');
+  assert.equal(server.stats.openResponses, 0);
+  assert.deepEqual(film.faults, []);
+});
+
+test('connections are counted', async () => {
+  const { connect, server } = await filmEdge();
+  const connections = await Promise.all(Array.from({ length: 20 }, connect));
+  await eventually(() => server.stats.openConnections === 20, 'twenty connections');
+  for (const { socket } of connections) socket.destroy();
+  await eventually(() => server.stats.openConnections === 0, 'none');
+});
+
+test('pipelined requests whose answers are at hand are answered in order', async () => {
+  const { connect } = await filmEdge();
+  const connection = await connect();
+  const ranges = [
+    [0, 9],
+    [262_140, 262_150],
+    [100, 100],
+  ] as const;
+  for (const [first, last] of ranges) connection.request('GET', '/film.mp4', { Range: `bytes=${first}-${last}` });
+  for (const [first, last] of ranges)
+    assert.deepEqual((await connection.answer()).body, bytes.subarray(first, last + 1));
+  connection.socket.destroy();
+});
+
+for (const when of ['with the first', 'later'] as const) {
+  test(`a request pipelined ${when} behind an answer under way closes the connection, and brings no wrong byte`, async () => {
+    const { connect, film, server } = await filmEdge();
+    film.available = 1000;
+    const connection = await connect();
+    const request = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n';
+    if (when === 'later') {
+      connection.send(request);
+      await eventually(() => film.wants.length > 0, 'the rest is wanted');
+      connection.send(request);
+    } else connection.send(request + request);
+    const all = await connection.rest();
+    const body = all.subarray(all.indexOf('\r\n\r\n') + 4);
+    if (all.length > 0) assert.deepEqual(body, bytes.subarray(0, body.length));
+    await eventually(() => server.stats.openResponses === 0, 'the answer is over');
+    assert.equal(film.readers.size, 0);
+    assert.equal(server.stats.abortedResponses, 1);
+  });
+}
+
+test('bytes go out as they come, and a failure in the middle closes the connection', async () => {
+  const entries: AccessEntry[] = [];
+  const { connect, film, server } = await filmEdge({ accessLog: entry => void entries.push(entry) });
+  film.available = 0;
+  const connection = await connect();
+  connection.request('GET', '/film.mp4');
+  await eventually(() => film.wants.length === 1, 'the first byte is wanted');
+  film.available = 100_000;
+  let got = 0;
+  connection.socket.on('data', chunk => {
+    got += chunk.length;
+  });
+  await eventually(() => got >= 100_000, 'the first bytes arrive while the rest is missing');
+  film.fail(400_000);
+  film.available = Infinity;
+  const all = await connection.rest();
+  const start = all.indexOf('\r\n\r\n') + 4;
+  assert.match(all.subarray(0, start).toString(), /^HTTP\/1\.1 200 OK\r\n.*content-length: 700000\r\n/is);
+  assert.deepEqual(all.subarray(start), bytes.subarray(0, 400_000));
+  await eventually(() => entries.length === 1, 'the entry');
+  assert.deepEqual([entries[0]!.end, entries[0]!.bytes, entries[0]!.status], ['cut', 400_000, 200]);
+  assert.deepEqual([server.stats.cutResponses, server.stats.abortedResponses, server.stats.openResponses], [1, 0, 0]);
+  assert.deepEqual(film.faults, []);
+});
+
+test('a failure while the handler still runs closes the connection', async () => {
+  const { connect, film, server } = await filmEdge();
+  const open = film.open.bind(film);
+  film.open = () => {
+    const opened = open();
+    return {
+      ...opened,
+      reader: () => {
+        const reader = opened.reader();
+        const read = reader.read.bind(reader);
+        reader.read = (offset, end) => {
+          if (offset >= 262_144) throw new Error('a defect');
+          return read(offset, end);
+        };
+        return reader;
+      },
+    };
+  };
+  const all = await (await connect()).request('GET', '/film.mp4').rest();
+  assert.deepEqual(all.subarray(all.indexOf('\r\n\r\n') + 4), bytes.subarray(0, 262_144));
+  assert.equal(server.stats.cutResponses, 1);
+  assert.equal((await fetchRaw((await startEdge()).port, 'GET', '/')).status, 404);
+});
+
+test('a failure before the first byte has its status, then the connection serves on', async () => {
+  const { connect, film } = await filmEdge();
+  film.failAt = 0;
+  const connection = await connect();
+  const failed = await connection.request('GET', '/film.mp4').answer();
+  assert.equal(failed.status, 502);
+  assert.equal(failed.body.toString(), 'the origin is down\n');
+  assert.equal(failed.fields['cache-status'], 'moovedge; detail=origin_unavailable');
+  film.failAt = Infinity;
+  assert.deepEqual((await connection.request('GET', '/film.mp4').answer()).body, bytes);
+  connection.socket.destroy();
+});
+
+test('a player that leaves takes back its demand, before and in the answer', async () => {
+  const entries: AccessEntry[] = [];
+  const { connect, film, server, content } = await filmEdge({ accessLog: entry => void entries.push(entry) });
+  film.available = 100_000;
+  const middle = await connect();
+  middle.request('GET', '/film.mp4');
+  await eventually(() => film.wants.length === 1, 'the rest is wanted');
+  middle.socket.resetAndDestroy();
+  await eventually(() => film.readers.size === 0, 'the reader is closed');
+  assert.deepEqual([entries[0]!.end, entries[0]!.status, entries[0]!.bytes], ['left', 200, 100_000]);
+
+  let open = () => {};
+  content.gate = new Promise<void>(resolve => {
+    open = resolve;
+  });
+  const early = await connect();
+  early.request('GET', '/film.mp4');
+  await eventually(() => server.stats.openResponses === 1, 'the request is there');
+  early.socket.end();
+  await eventually(() => server.stats.openResponses === 0, 'it has left');
+  assert.deepEqual([entries[1]!.end, entries[1]!.status], ['left', 499]);
+  const released = film.releases;
+  open();
+  await eventually(() => film.releases === released + 1, 'what was opened in vain is released');
+  assert.equal(server.stats.abortedResponses, 2);
+  assert.deepEqual(film.faults, []);
+});
+
+test('a player that leaves while a promise fails harms nobody', async () => {
+  const { connect, content, server, port } = await filmEdge();
+  let fail = (_: Error) => {};
+  content.gate = new Promise<void>((_, reject) => {
+    fail = reject;
+  });
+  const connection = await connect();
+  connection.request('GET', '/film.mp4');
+  await eventually(() => server.stats.openResponses === 1, 'the request is there');
+  connection.socket.destroy();
+  await eventually(() => server.stats.openResponses === 0, 'it has left');
+  fail(new EdgeError('origin_timeout', 'late'));
+  content.gate = undefined;
+  assert.equal((await fetchRaw(port, 'GET', '/film.mp4')).status, 200);
+});
+
+test('a slow reader gets everything, and little is kept for it', async () => {
+  const { connect, content, server } = await filmEdge();
+  const large = new FakeObject(contentAt('/large', 'v1', 0, 30_000_000));
+  content.paths.set('/large', large);
+  const connection = await connect();
+  connection.socket.pause();
+  connection.request('GET', '/large');
+  await eventually(() => server.stats.openResponses === 1 && server.stats.responseBytes > 0, 'the answer has begun');
+  await new Promise(resolve => setTimeout(resolve, 50));
+  assert.ok(server.stats.responseBytes < 15_000_000, 'the socket is full');
+  connection.socket.resume();
+  const { body } = await connection.answer();
+  assert.ok(body.equals(large.bytes));
+  await eventually(() => server.stats.openResponses === 0, 'over');
+  assert.deepEqual(large.faults, []);
+  assert.equal(large.wants.length, 0);
+  connection.socket.destroy();
+});
+
+test('header blocks of 16 KiB pass, larger ones are 431, more than a hundred fields too', async () => {
+  const { connect } = await filmEdge();
+  const block = (size: number) => {
+    const head = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-0\r\nCookie: \r\n\r\n';
+    return head.replace('Cookie: ', `Cookie: ${'c'.repeat(size - head.length)}`);
+  };
+  const connection = await connect();
+  for (const size of [4096, 16_000, 16_384])
+    assert.equal((await connection.send(block(size)).answer()).status, 206, String(size));
+  connection.socket.destroy();
+  assert.match((await (await connect()).send(block(17_000)).rest()).toString(), /^HTTP\/1\.1 431 /);
+  const many = Array.from({ length: 120 }, (_, i) => `X-${i}: 1\r\n`).join('');
+  assert.match(
+    (await (await connect()).send(`GET / HTTP/1.1\r\nHost: a\r\n${many}\r\n`).rest()).toString(),
+    /^HTTP\/1\.1 431 /,
+  );
+});
+
+test('a large header block that comes in pieces passes', async () => {
+  const { connect } = await filmEdge();
+  const connection = await connect();
+  connection.socket.setNoDelay(true);
+  const request = `GET /film.mp4 HTTP/1.1\r\nHost: a\r\nCookie: ${'c'.repeat(15_000)}\r\nRange: bytes=3-5\r\n\r\n`;
+  for (let at = 0; at < request.length; at += 3000) {
+    connection.send(request.slice(at, at + 3000));
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  assert.deepEqual((await connection.answer()).body, bytes.subarray(3, 6));
+  connection.socket.destroy();
+});
+
+test('what is no HTTP/1.1 request never reaches content', async () => {
+  const { connect, content, port } = await filmEdge();
+  for (const [text, status] of [
+    ['GET /film.mp4 HTTP/1.0\r\n\r\n', 505],
+    ['GET http://other.example/film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n', 505],
+    ['GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n', 505],
+    ['GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
+    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 505],
+  ] as const) {
+    const answer = (await (await connect()).send(text).rest()).toString();
+    assert.ok(
+      answer === '' || answer.startsWith(`HTTP/1.1 ${status} `),
+      `${JSON.stringify(text)}: ${answer.slice(0, 60)}`,
+    );
+  }
+  for (const target of ['/a\xff', '/\xc0\xae\xc0\xae/', '/a\x7f', '/a#b', '/a?b\xff']) {
+    assert.equal((await (await connect()).request('GET', target).answer()).status, 400, target);
+  }
+  assert.equal(content.requests.length, 0);
+  assert.equal((await fetchRaw(port, 'GET', '/film.mp4')).status, 200);
+});
+
+test('Connection: close is heeded', async () => {
+  const { connect } = await filmEdge();
+  const connection = await connect();
+  const all = await connection.request('GET', '/film.mp4', { Connection: 'close' }).rest();
+  assert.deepEqual(all.subarray(all.indexOf('\r\n\r\n') + 4), bytes);
+});
+
+/** A stream whose chunks the test gives. */
+function streamOf(): OpenStream & {
+  sink: StreamSink | undefined;
+  cancelled: boolean;
+  resumed: number;
+  released: number;
+} {
+  return {
+    kind: 'stream',
+    contentType: 'video/x-flv',
+    fields: [['Cache-Control', 'no-store']],
+    sink: undefined,
+    cancelled: false,
+    resumed: 0,
+    released: 0,
+    start(sink) {
+      this.sink = sink;
+      return {
+        resume: () => void this.resumed++,
+        cancel: () => {
+          this.cancelled = true;
+        },
+      };
+    },
+    release() {
+      this.released++;
+    },
+  };
+}
+
+test('a body of unknown size is sent in chunks as it comes; Range is ignored; HEAD has no length', async () => {
+  const { connect, content, server } = await filmEdge();
+  const stream = streamOf();
+  content.paths.set('/live', stream);
+  const connection = await connect();
+  connection.request('GET', '/live', { Range: 'bytes=5-9' });
+  await eventually(() => stream.sink !== undefined, 'the stream is started');
+  assert.equal(stream.sink!.bytes(bytes.subarray(0, 1000)), true);
+  let at = 1000;
+  setImmediate(function push() {
+    if (at >= bytes.length) return stream.sink!.ended();
+    const flows = stream.sink!.bytes(bytes.subarray(at, at + 50_000));
+    at += 50_000;
+    if (flows) return void setImmediate(push);
+    const before = stream.resumed;
+    void eventually(() => stream.resumed > before, 'resumed').then(push);
+  });
+  const { status, fields, body } = await connection.answer();
+  assert.equal(status, 200);
+  assert.deepEqual(body, bytes);
+  assert.equal(fields['content-length'], undefined);
+  assert.equal(fields['content-type'], 'video/x-flv');
+  assert.equal(fields['cache-status'], 'moovedge; fwd=bypass');
+  assert.equal(fields['accept-ranges'], 'none');
+  const head = await connection.request('HEAD', '/live').answer('HEAD');
+  assert.equal(head.status, 200);
+  assert.equal(head.fields['content-length'], undefined);
+  assert.equal((await connection.request('GET', '/live', { 'If-Match': '"x"' }).answer()).status, 412);
+  assert.equal(stream.released, 3);
+  assert.equal(stream.cancelled, false);
+  assert.equal(server.stats.requests.bypass[200], 2);
+  connection.socket.destroy();
+});
+
+test('a body of unknown size stands still for a full socket, fails by a cut, and is cancelled by its player', async () => {
+  const { connect, content, server } = await filmEdge();
+  const stream = streamOf();
+  content.paths.set('/live', stream);
+  const slow = await connect();
+  slow.socket.pause();
+  slow.request('GET', '/live');
+  await eventually(() => stream.sink !== undefined, 'the stream is started');
+  const chunk = contentAt('/live', 'v1', 0, 65_536);
+  let given = 0;
+  while (stream.sink!.bytes(chunk)) given += chunk.length;
+  assert.ok(given < 20_000_000);
+  slow.socket.resume();
+  await eventually(() => stream.resumed === 1, 'the flow goes on');
+  stream.sink!.failed(new EdgeError('origin_unavailable', 'reset'));
+  const all = await slow.rest();
+  assert.doesNotMatch(all.subarray(-20).toString('latin1'), /\r\n0\r\n\r\n$/);
+  assert.equal(server.stats.cutResponses, 1);
+
+  stream.sink = undefined;
+  const leaving = await connect();
+  leaving.request('GET', '/live');
+  await eventually(() => stream.sink !== undefined, 'started again');
+  leaving.socket.destroy();
+  await eventually(() => stream.cancelled, 'cancelled');
+  stream.sink = undefined;
+  const failing = await connect();
+  failing.request('GET', '/live');
+  await eventually(() => stream.sink !== undefined, 'started again');
+  stream.sink!.failed(new EdgeError('origin_timeout', 'late'));
+  assert.equal((await failing.answer()).status, 504);
+  failing.socket.destroy();
+});

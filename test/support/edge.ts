@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get, type IncomingHttpHeaders } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** Milliseconds that a start or a stop may take on a busy machine. */
+const PATIENCE = 30_000;
+
+/** What an edge of a test is started with. */
+export interface EdgeOptions {
+  /** Origins of the configuration, as YAML flow or a URL or directory for a single one. */
+  readonly origin: string;
+  readonly workers?: number;
+  /** Size of the memory tier. */
+  readonly memory?: string;
+  /** More of the configuration: top-level sections in YAML. */
+  readonly settings?: string;
+}
+
+/** The product as users start it (`dist/cli.js serve`), in processes of its own, with files that go when the test ends. */
+export class Edge {
+  readonly folder: string;
+  readonly #options: EdgeOptions;
+  #port = 0;
+  #adminPort = 0;
+  #child: ChildProcess | undefined;
+  /** Everything that it has logged. */
+  log = '';
+
+  private constructor(options: EdgeOptions) {
+    this.#options = options;
+    this.folder = mkdtempSync('/dev/shm/moovedge-test-');
+  }
+
+  /** Starts an edge and waits until it serves. */
+  static async start(options: EdgeOptions): Promise<Edge> {
+    const edge = new Edge(options);
+    [edge.#port = 0, edge.#adminPort = 0] = await freePorts(2);
+    await edge.restart();
+    return edge;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get admin(): string {
+    return `http://127.0.0.1:${this.#adminPort}`;
+  }
+
+  get memoryFile(): string {
+    return join(this.folder, 'cache');
+  }
+
+  /** Process ids of the supervisor and everything below it. */
+  get pids(): number[] {
+    return this.#child?.pid === undefined ? [] : processTree(this.#child.pid);
+  }
+
+  /** Process ids of the workers. */
+  get workers(): number[] {
+    return this.pids.slice(1).filter(pid => commandLine(pid).includes('worker'));
+  }
+
+  /** Starts again after `stop` or `killAll`, on the same files and ports. */
+  async restart(): Promise<void> {
+    const { origin, workers = 1, memory = '64MiB', settings = '' } = this.#options;
+    const origins = origin.startsWith('[') ? origin : JSON.stringify([{ name: 'main', url: origin }]);
+    const file = join(this.folder, 'edge.yaml');
+    writeFileSync(
+      file,
+      [
+        `listen: {host: 127.0.0.1, port: ${this.#port}}`,
+        `admin: {port: ${this.#adminPort}}`,
+        `workers: ${workers}`,
+        `origins: ${origins}`,
+        ...(settings.includes('cache:') ? [] : [`cache: {memory: {size: ${memory}, file: ${this.memoryFile}}}`]),
+        settings.replaceAll('$FOLDER', this.folder),
+      ].join('\n'),
+    );
+    const child = spawn(process.execPath, [CLI, 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    child.stderr?.setEncoding('utf8').on('data', text => {
+      this.log += text;
+    });
+    const end = performance.now() + PATIENCE;
+    while (!(await this.#isReady())) {
+      if (child.exitCode !== null) assert.fail(`the edge ended with ${child.exitCode}: ${this.log}`);
+      if (performance.now() > end) assert.fail(`the edge was not ready in time: ${this.log}`);
+      await new Promise(resolve => setTimeout(resolve, 25));
+    }
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
+    const code = await exited;
+    clearTimeout(timer);
+    return code;
+  }
+
+  /** SIGKILL to every process at once. */
+  async killAll(): Promise<void> {
+    const child = this.#child;
+    const pids = this.pids;
+    const exited = new Promise(resolve => child?.once('exit', resolve));
+    for (const pid of pids) kill(pid);
+    await exited;
+    while (pids.some(isAlive)) await new Promise(resolve => setTimeout(resolve, 5));
+  }
+
+  /** A signal to the supervisor. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
+  /** GETs over a connection of its own. @throws when the answer is cut */
+  get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const request = get({ host: '127.0.0.1', port: this.#port, path, agent: false, headers }, response => {
+        const chunks: Buffer[] = [];
+        response.on('data', chunk => chunks.push(chunk));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+        );
+        response.on('error', reject);
+      });
+      request.on('error', reject);
+    });
+  }
+
+  /** `/stats`. */
+  async stats(): Promise<{
+    totals: { lookups: Record<string, number> };
+    workers: { stats: never }[];
+    services: never;
+  }> {
+    return (await fetch(`${this.admin}/stats`)).json() as never;
+  }
+
+  /** Stops it and removes its files. */
+  async end(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.admin}/readyz`)).status === 200;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** An answer of the edge. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** Ports that nobody uses at the moment. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      server =>
+        new Promise<number>(resolve => {
+          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
+  return ports;
+}
+
+/** SIGKILL; a process that is gone is no error. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {}
+}
+
+/** True while a process lives. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** A process and all below it, the process first. */
+function processTree(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const parent = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1]);
+      children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+    } catch {}
+  }
+  const tree = [root];
+  for (const pid of tree) tree.push(...(children.get(pid) ?? []));
+  return tree;
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}

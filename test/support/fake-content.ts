@@ -1,0 +1,171 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { BLOCK_SIZE, type ObjectId } from '../../src/cache/block.js';
+import type { BlockReader, ReaderListener } from '../../src/cache/block-reader.js';
+import type { CacheOutcome } from '../../src/cache/outcome.js';
+import type { Content, ContentRequest, OpenObject, OpenStream } from '../../src/catalog/content.js';
+import type { StoredObject } from '../../src/catalog/stored-object.js';
+import { EdgeError } from '../../src/errors.js';
+import type { MediaPlanner } from '../../src/media/media.js';
+
+/** A planner for which every file is plain. */
+export const plainPlanner: MediaPlanner = { plan: () => undefined };
+
+/** A copy, where a Buffer's own `slice` would be a view. */
+function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  return new Uint8Array(bytes.subarray(from, to));
+}
+
+let objects = 0;
+
+/** An object of a `FakeContent`. Its bytes are at hand up to `available`, and fail from `failAt` on. */
+export class FakeObject {
+  readonly object: StoredObject;
+  age = 0;
+  outcome: CacheOutcome | undefined;
+  failAt = Infinity;
+  error: unknown = new EdgeError('origin_unavailable', 'the origin is down');
+  /** How the block at an offset was come by. */
+  outcomeAt: (offset: number) => CacheOutcome = () => 'memory';
+  /** Readers that are open, and calls that broke the rules of `BlockReader`. */
+  readonly readers = new Set<FakeReader>();
+  readonly faults: string[] = [];
+  /** Ends of the runs that were wanted, by their offset. */
+  readonly wants: [offset: number, end: number][] = [];
+  releases = 0;
+  #available = Infinity;
+
+  constructor(
+    readonly bytes: Uint8Array,
+    fields: Partial<StoredObject> = {},
+  ) {
+    const id = Uint32Array.of(++objects, 2, 3, 4) as ObjectId;
+    this.object = {
+      key: `object ${objects}`,
+      id,
+      size: bytes.length,
+      etag: `"v${objects}"`,
+      validator: { etag: `"v${objects}"`, lastModified: undefined },
+      lastModified: Date.UTC(2025, 0, 2, 3, 4, 5),
+      contentType: 'video/mp4',
+      fields: [['Cache-Control', 'max-age=60']],
+      ...fields,
+    };
+  }
+
+  get available(): number {
+    return this.#available;
+  }
+
+  /** Lets bytes up to `offset` be at hand, and tells the readers that want one of them. */
+  set available(offset: number) {
+    this.#available = offset;
+    for (const reader of this.readers) reader.wake();
+  }
+
+  /** Makes bytes from `offset` on fail, and tells the readers that want one of them. */
+  fail(offset: number, error?: unknown): void {
+    this.failAt = offset;
+    if (error !== undefined) this.error = error;
+    for (const reader of this.readers) reader.wake();
+  }
+
+  open(): OpenObject {
+    let released = false;
+    return {
+      kind: 'object',
+      object: this.object,
+      age: this.age,
+      outcome: this.outcome,
+      reader: () => new FakeReader(this),
+      source: () => ({
+        size: this.bytes.length,
+        read: (offset, length) => copyOf(this.bytes, offset, offset + length),
+      }),
+      release: () => {
+        if (!released) this.releases++;
+        released = true;
+      },
+    };
+  }
+}
+
+/** A reader that hands out copies and spoils them at release, so that a late use shows as wrong bytes. */
+export class FakeReader implements BlockReader {
+  outcome: CacheOutcome = 'memory';
+  #pin: Uint8Array | undefined;
+  #want: { offset: number; listener: ReaderListener } | undefined;
+  #closed = false;
+
+  constructor(readonly owner: FakeObject) {
+    owner.readers.add(this);
+  }
+
+  read(offset: number, end: number): Uint8Array | undefined {
+    const { owner } = this;
+    if (this.#closed) owner.faults.push('read after close');
+    if (this.#pin) owner.faults.push('read while a view is out');
+    if (offset < 0 || end <= offset || end > owner.bytes.length) owner.faults.push(`read ${offset} to ${end}`);
+    const blockEnd = (Math.floor(offset / BLOCK_SIZE) + 1) * BLOCK_SIZE;
+    const to = Math.min(end, blockEnd, owner.available, owner.failAt);
+    if (to <= offset) return undefined;
+    this.outcome = owner.outcomeAt(offset);
+    this.#pin = copyOf(owner.bytes, offset, to);
+    return this.#pin;
+  }
+
+  release(): void {
+    if (!this.#pin) this.owner.faults.push('release without a view');
+    this.#pin?.fill(0xee);
+    this.#pin = undefined;
+  }
+
+  want(offset: number, end: number, listener: ReaderListener): void {
+    if (this.#closed) this.owner.faults.push('want after close');
+    if (this.#pin) this.owner.faults.push('want while a view is out');
+    this.owner.wants.push([offset, end]);
+    this.#want = { offset, listener };
+    void nextTurn().then(() => this.wake());
+  }
+
+  /** Tells the listener when what it wants is there, or will not come. */
+  wake(): void {
+    const want = this.#want;
+    if (this.#closed || want === undefined) return;
+    if (want.offset >= this.owner.failAt) {
+      this.#want = undefined;
+      want.listener.failed(this.owner.error);
+    } else if (want.offset < this.owner.available) {
+      this.#want = undefined;
+      want.listener.readable();
+    }
+  }
+
+  close(): void {
+    if (this.#pin) this.owner.faults.push('close while a view is out');
+    this.#closed = true;
+    this.owner.readers.delete(this);
+  }
+}
+
+/** Content held in memory: objects, streams and errors by path. */
+export class FakeContent implements Content {
+  readonly requests: ContentRequest[] = [];
+  /** What a path opens to; a function is called at each request. */
+  readonly paths = new Map<string, FakeObject | OpenStream | EdgeError | (() => FakeObject | OpenStream)>();
+  /** Opens take this promise to settle, when set. */
+  gate: Promise<unknown> | undefined;
+
+  open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream> {
+    this.requests.push(request);
+    if (this.gate === undefined) return this.#find(request.path);
+    return this.gate.then(() => this.#find(request.path));
+  }
+
+  #find(path: string): OpenObject | OpenStream {
+    let found = this.paths.get(path);
+    if (typeof found === 'function') found = found();
+    if (found === undefined) throw new EdgeError('not_found', 'no such file');
+    if (found instanceof EdgeError) throw found;
+    return found instanceof FakeObject ? found.open() : found;
+  }
+}

@@ -1,0 +1,28 @@
+import { after } from 'node:test';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.js';
+import { FakeContent, plainPlanner } from './fake-content.js';
+
+/** An HTTP server over content in memory. */
+export interface HttpEdge {
+  readonly server: HttpServer;
+  readonly content: FakeContent;
+  readonly port: number;
+}
+
+/** Starts a server on a free port; it is closed after the tests of the file. */
+export async function startEdge(options: Partial<HttpServerOptions> = {}): Promise<HttpEdge> {
+  const content = new FakeContent();
+  const server = createHttpServer({ content, planner: plainPlanner, ...options });
+  const port = await server.listen('127.0.0.1', 0);
+  after(() => server.close());
+  return { server, content, port };
+}
+
+/** Waits for a condition that something else brings about, at most for some seconds. */
+export async function eventually(condition: () => boolean, what: string, seconds = 5): Promise<void> {
+  const deadline = performance.now() + seconds * 1000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`did not happen within ${seconds} s: ${what}`);
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import fc from 'fast-check';
+import type { CacheOutcome } from '../../../src/cache/outcome.js';
+import { Delivery, type DeliveryListener } from '../../../src/delivery/delivery.js';
+import { StallSweep } from '../../../src/delivery/sweep.js';
+import { EdgeError } from '../../../src/errors.js';
+import { lengthOf } from '../../../src/virtual-file/slice.js';
+import { literal, PATCH_SOURCE_MAX, type Span, source } from '../../../src/virtual-file/span.js';
+import { contentAt } from '../../support/content.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { FakeTransport } from '../../support/fake-transport.js';
+import { addPatch, spanLists, wholeOf } from '../../support/span-lists.js';
+
+class Listener implements DeliveryListener {
+  begun: (CacheOutcome | undefined)[] = [];
+  /** Bytes on the socket when the head was written. */
+  bytesAtBegin = 0;
+  error: unknown;
+  done = false;
+  constructor(readonly transport: FakeTransport) {}
+  begin(outcome: CacheOutcome | undefined): void {
+    this.begun.push(outcome);
+    this.bytesAtBegin = this.transport.taken;
+  }
+  failed(error: unknown): void {
+    assert.ok(!this.done && this.error === undefined);
+    this.error = error;
+  }
+  ended(): void {
+    assert.ok(!this.done && this.error === undefined);
+    this.done = true;
+  }
+}
+
+function deliver(
+  object: FakeObject,
+  spans: readonly Span[],
+  from: number,
+  total: number,
+  transport = new FakeTransport(),
+) {
+  const listener = new Listener(transport);
+  const context = { sweep: new StallSweep(60_000), stats: { responseBytes: 0, stallTimeouts: 0 } };
+  const reader = object.open().reader();
+  const delivery = new Delivery(transport, reader, spans, from, total, listener, context);
+  transport.aborted = () => delivery.close();
+  return { transport, listener, delivery, ...context };
+}
+
+/** Everything of a delivery that has ended is given back. */
+function assertClean(object: FakeObject, { sweep }: { sweep: StallSweep }): void {
+  assert.deepEqual(object.faults, []);
+  assert.equal(object.readers.size, 0);
+  assert.equal(sweep.size, 0);
+}
+
+const bytes = contentAt('/film', 'v1', 0, 1_000_000);
+
+test('a hot range of several blocks goes out at once, within the call', () => {
+  const object = new FakeObject(bytes);
+  const run = deliver(object, [source(0, bytes.length)], 100_000, 700_000);
+  assert.equal(run.delivery.start(), true);
+  assert.deepEqual(run.transport.bytes, bytes.subarray(100_000, 800_000));
+  assert.deepEqual(run.listener.begun, ['memory']);
+  assert.equal(run.stats.responseBytes, 700_000);
+  assert.equal(object.wants.length, 0);
+  assertClean(object, run);
+});
+
+test('any part of any span list arrives right, however bytes and room come', async () => {
+  const small = contentAt('/small', 'v1', 0, 6000);
+  const rooms = fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 5 });
+  const steps = fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(spanLists(small.length), fc.nat(), fc.nat(), rooms, steps, async (spans, a, b, room, step) => {
+      const size = lengthOf(spans);
+      const from = a % size;
+      const total = 1 + (b % (size - from));
+      const object = new FakeObject(small);
+      object.available = step[0]! - 1;
+      const run = deliver(object, spans, from, total, new FakeTransport(room[0]));
+      run.delivery.start();
+      for (let i = 1; !run.listener.done; i++) {
+        assert.equal(run.listener.error, undefined);
+        object.available += step[i % step.length]!;
+        await nextTurn();
+        run.transport.drain(room[i % room.length]!);
+      }
+      assert.deepEqual(run.transport.bytes, wholeOf(spans, small).subarray(from, from + total));
+      assert.equal(run.listener.begun.length, 1);
+      assert.equal(run.listener.bytesAtBegin, 0);
+      assertClean(object, run);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('large patched spans are computed piece by piece', async () => {
+  const spans = [literal(Buffer.from('moov')), addPatch(4, 200_000, 4, 8, 0x1_0000), source(0, 10)];
+  const object = new FakeObject(bytes);
+  const run = deliver(object, spans, 1, lengthOf(spans) - 2, new FakeTransport(10_000));
+  run.delivery.start();
+  while (!run.listener.done) run.transport.drain(33_333);
+  assert.deepEqual(run.transport.bytes, wholeOf(spans, bytes).subarray(1, -1));
+  assertClean(object, run);
+});
+
+test('the head waits for the first byte of the source behind literals, and tells where it came from', async () => {
+  const object = new FakeObject(bytes);
+  object.available = 0;
+  object.outcomeAt = offset => (offset < 262_144 ? 'disk' : 'memory');
+  const run = deliver(object, [literal(Buffer.from('abc')), source(500, 300_000)], 0, 300_003);
+  assert.equal(run.delivery.start(), false);
+  assert.deepEqual(run.listener.begun, []);
+  assert.deepEqual(object.wants, [[500, 300_500]]);
+  object.available = Infinity;
+  await nextTurn();
+  assert.deepEqual(run.listener.begun, ['disk']);
+  assert.equal(run.listener.done, true);
+});
+
+test('an answer of literals needs no source', () => {
+  const object = new FakeObject(bytes);
+  object.failAt = 0;
+  const run = deliver(object, [literal(Buffer.from('abc')), literal(Buffer.from('def')), source(0, 10)], 1, 4);
+  assert.equal(run.delivery.start(), true);
+  assert.equal(run.transport.bytes.toString(), 'bcde');
+  assert.deepEqual(run.listener.begun, [undefined]);
+});
+
+test('a failure before the first byte comes before the head', async () => {
+  const object = new FakeObject(bytes);
+  object.failAt = 0;
+  const run = deliver(object, [literal(Buffer.from('abc')), source(0, 10)], 0, 13);
+  run.delivery.start();
+  await nextTurn();
+  assert.ok(run.listener.error instanceof EdgeError);
+  assert.deepEqual(run.listener.begun, []);
+  assert.equal(run.transport.taken, 0);
+  assertClean(object, run);
+});
+
+test('a failure in the middle comes after the bytes before it', async () => {
+  const object = new FakeObject(bytes);
+  object.failAt = 300_000;
+  const run = deliver(object, [source(0, bytes.length)], 0, bytes.length);
+  run.delivery.start();
+  await nextTurn();
+  assert.ok(run.listener.error instanceof EdgeError);
+  assert.deepEqual(run.transport.bytes, bytes.subarray(0, 300_000));
+  assertClean(object, run);
+});
+
+test('a player that leaves takes its demand back', async () => {
+  const object = new FakeObject(bytes);
+  object.available = 1000;
+  const run = deliver(object, [source(0, bytes.length)], 0, bytes.length);
+  assert.equal(run.delivery.start(), false);
+  assert.equal(run.delivery.sent, 1000);
+  run.delivery.close();
+  run.delivery.close();
+  object.available = Infinity;
+  await nextTurn();
+  assert.equal(run.transport.taken, 1000);
+  assert.equal(run.listener.done, false);
+  assertClean(object, run);
+});
+
+test('a want names the whole run that is to be read', () => {
+  const object = new FakeObject(bytes);
+  object.available = 0;
+  deliver(object, [source(0, bytes.length)], 5, 400_000).delivery.start();
+  assert.deepEqual(object.wants, [[5, 400_005]]);
+});
+
+test('a socket that takes everything does not keep others from their turn', async () => {
+  const object = new FakeObject(contentAt('/long', 'v1', 0, 5_000_000));
+  const run = deliver(object, [source(0, 5_000_000)], 0, 5_000_000);
+  assert.equal(run.delivery.start(), false);
+  assert.ok(run.transport.taken < 2_500_000);
+  while (!run.listener.done) await nextTurn();
+  assert.deepEqual(run.transport.bytes, object.bytes);
+  assertClean(object, run);
+});
+
+test('a reader that gives more than was asked for is not believed', () => {
+  const object = new FakeObject(bytes);
+  const run = deliver(object, [source(0, 10)], 0, 10);
+  for (const reader of object.readers) reader.read = () => bytes.subarray(0, 11);
+  for (const reader of object.readers) reader.release = () => {};
+  run.delivery.start();
+  assert.ok(run.listener.error instanceof EdgeError && run.listener.error.code === 'internal');
+  assert.equal(run.transport.taken, 0);
+});
+
+test('a patch that asks for too much is not believed', () => {
+  const object = new FakeObject(bytes);
+  const patch = { sourceFrom: () => 0, sourceTo: () => PATCH_SOURCE_MAX + 1, apply() {} };
+  const run = deliver(object, [{ kind: 'patched', length: 8, patch }], 0, 8);
+  run.delivery.start();
+  assert.ok(run.listener.error instanceof EdgeError && run.listener.error.code === 'internal');
+  assertClean(object, run);
+});
