@@ -1,0 +1,49 @@
+import { readdirSync } from 'node:fs';
+import { directoryOf } from '../config/origin-places.js';
+import { schemeOf } from '../config/origin-schema.js';
+import type { Config } from '../config/schema.js';
+
+const MEDIA = /\.(mp4|m4v|m4a|mov|flv)$/i;
+/** Files of an origin that are shown. */
+const SHOWN_MAX = 6;
+/** Second that the examples begin at. */
+const START = 5;
+
+/** What a person sees who has started an edge: URLs to try. */
+export function greeting({ listen, admin, origins }: Config): string {
+  const edge = `http://${nameOf(listen.host)}:${listen.port}`;
+  const files = origins.flatMap(mediaFiles).slice(0, SHOWN_MAX);
+  const [first = `${origins[0]?.path ?? '/'}PATH/OF/A/FILM.mp4`] = files;
+  const lines = [
+    'moovedge serves:',
+    ...origins.map(
+      ({ name, host, path, url, urls }) =>
+        `  ${host ?? ''}${path} from ${url ?? urls.map(each => each.url).join(', ')} (${name})`,
+    ),
+    'Try:',
+    ...(files.length === 0 ? [first] : files).map(path => `  ${edge}${path}`),
+    `  ${edge}${first}?start=${START}   the film from its ${START}th second`,
+  ];
+  const pages = `http://${nameOf(admin.host)}:${admin.port}`;
+  lines.push(`Player:     ${pages}/player?u=${encodeURIComponent(first)}&start=${START}`, `Dashboard:  ${pages}/`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** URL paths of some media files at the top of a directory origin. */
+function mediaFiles({ url, urls, path }: Config['origins'][number]): string[] {
+  const base = url ?? urls[0]?.url;
+  if (base === undefined || schemeOf(base) !== 'file') return [];
+  try {
+    const names = readdirSync(directoryOf(base))
+      .filter(name => MEDIA.test(name))
+      .sort();
+    return names.slice(0, SHOWN_MAX).map(name => `${path.replace(/\/?$/, '/')}${encodeURIComponent(name)}`);
+  } catch {
+    return [];
+  }
+}
+
+function nameOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::' || host === '127.0.0.1' || host === '::1') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}

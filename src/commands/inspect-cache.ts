@@ -1,0 +1,70 @@
+import { inspectMemoryTier, type MemoryTierInspection } from '../cache/memory/inspection.js';
+import { EdgeError } from '../errors.js';
+import { bytes, duration, percent } from './figures.js';
+
+/** A name and what is said of it. */
+export type InspectionRow = readonly [name: string, text: string];
+
+/** What `inspectCache` looks at. */
+export interface InspectCacheOptions {
+  /** The memory tier's file. */
+  readonly file: string;
+  /** Looks at the disk tier, when there is one. */
+  readonly disk?: (() => Promise<readonly InspectionRow[]>) | undefined;
+}
+
+/**
+ * Tells what the memory and the disk tier hold, while the edge runs or is down.
+ * @param write takes the text, in lines
+ * @returns exit code: 0, or 1 when a tier can't be looked at; then the text says why
+ */
+export async function inspectCache(options: InspectCacheOptions, write: (text: string) => void): Promise<number> {
+  const tiers: [title: string, rows: () => Promise<readonly InspectionRow[]>][] = [
+    [`memory tier ${options.file}`, async () => memoryRows(inspectMemoryTier(options.file), Date.now())],
+  ];
+  if (options.disk !== undefined) tiers.push(['disk tier', options.disk]);
+  let code = 0;
+  for (const [title, rows] of tiers) {
+    try {
+      write(`${title}\n${(await rows()).map(([name, text]) => `  ${name.padEnd(20)}${text}\n`).join('')}`);
+    } catch (error) {
+      if (!(error instanceof EdgeError)) throw error;
+      write(`${title}\n  ${error.message}\n`);
+      code = 1;
+    }
+  }
+  return code;
+}
+
+/** What is told of a memory tier at `now`, milliseconds since 1970. */
+export function memoryRows(found: MemoryTierInspection, now: number): InspectionRow[] {
+  const blocks = (size: number, count: number) => `${bytes(size)} in ${count} ${count === 1 ? 'block' : 'blocks'}`;
+  const ago = (date: Date) => `${date.toISOString()} (${duration((now - date.getTime()) / 1000)} ago)`;
+  return [
+    ['state', state(found)],
+    ...found.attached.map(({ pid, role, since }): InspectionRow => ['', `${role} ${pid} since ${ago(since)}`]),
+    ['made', ago(found.createdAt)],
+    ['last start', ago(found.openedAt)],
+    ['capacity', bytes(found.capacityBytes)],
+    ['used', `${blocks(found.usedBytes, found.blocks)}, ${percent(found.usedBytes, found.capacityBytes)}`],
+    ['content', `${bytes(found.contentBytes)} of ${found.objects} object versions`],
+    ['whole, in part', `${found.wholeBlocks}, ${found.partialBlocks}`],
+    ['being filled', blocks(found.fillingBytes, found.filling)],
+    ['pinned', String(found.pinned)],
+    ['on disk too', String(found.blocksOnDisk)],
+    ['hits, misses', `${found.hits}, ${found.misses}; ${percent(found.hits, found.hits + found.misses)} hits`],
+    ['evicted', `${found.evictedToDisk} to disk, ${found.dropped} dropped`],
+    ['oldest block', found.blocks === 0 ? 'none' : `unused for ${duration(found.oldestAge)}`],
+    ['checksum failures', String(found.checksumFailures)],
+    ['damaged headers', String(found.damagedBlocks)],
+    ['index repairs', String(found.repairs)],
+  ];
+}
+
+function state(found: MemoryTierInspection): string {
+  const count = found.attached.length;
+  if (count > 0) return `in use by ${count} ${count === 1 ? 'process' : 'processes'}`;
+  return found.clean
+    ? 'not in use, stopped cleanly'
+    : 'not in use, not stopped cleanly: blocks are verified at their first use';
+}

@@ -1,0 +1,95 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { parseTime } from '../config/units.js';
+import type { AdminFlags } from './admin-client.js';
+import { version } from './package-files.js';
+import type { PurgeFlags } from './purge.js';
+import { flagValues, SERVE_FLAGS } from './serve-flags.js';
+
+/** The command line. Each command is loaded when it is used, so that checking a configuration needs no cache and no addon. */
+export function program(): Command {
+  const program = new Command('moovedge')
+    .description('Edge caching HTTP pseudo-streaming server for video')
+    .version(version())
+    .showHelpAfterError('(moovedge --help says more)');
+  addServe(program);
+  program
+    .command('check-config')
+    .description('check a configuration file: exit 0, or every mistake as file:line:column')
+    .argument('<file>')
+    .action(async (file: string) => (await import('./check-config.js')).checkConfig(file));
+  addAdminCommands(program);
+  return program;
+}
+
+function addServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('serve video from a directory, an HTTP server or an S3 bucket')
+    .argument('[origin]', 'directory, http(s)://host/base or s3://bucket/prefix; none: bundled sample clips')
+    .option('--config <file>', 'YAML file; flags overrule it (see config.example.yaml)')
+    .option('--take-over', 'take port and cache over from an edge that runs, which then drains')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moovedge serve                            sample clips on http://localhost:8080
+  moovedge serve ~/films --memory 2GiB
+  moovedge serve https://storage.example.com/films --disk /var/cache/moovedge --disk-size 200GiB
+  moovedge serve --config /etc/moovedge.yaml
+
+Signals: TERM or INT drains and exits, HUP reloads the configuration, USR1 opens log files again.`,
+    );
+  for (const { spec, text } of SERVE_FLAGS) command.option(spec, text);
+  command.action(async (origin: string | undefined, options: Record<string, unknown>) => {
+    const { serve } = await import('./serve.js');
+    const { edgeServices } = await import('../supervisor/edge-services.js');
+    const sources = {
+      file: options.config as string | undefined,
+      flags: flagValues(origin, options),
+      env: process.env,
+    };
+    await serve({ sources, takeOver: options.takeOver === true, services: edgeServices });
+  });
+}
+
+function addAdminCommands(program: Command): void {
+  const onAdmin = (name: string, text: string) =>
+    program
+      .command(name)
+      .description(text)
+      .option('--admin <url>', 'admin port of the edge (http://localhost:8081)')
+      .option('--token <token>', 'admin token; or in the environment as MOOVEDGE_ADMIN_TOKEN')
+      .option('--config <file>', 'configuration of the edge, to read both from');
+  const client = async (flags: AdminFlags) => new (await import('./admin-client.js')).AdminClient(flags, process.env);
+
+  onAdmin('prefetch', 'fill the cache of a running edge')
+    .argument('<urls...>', 'as players ask for them, or paths')
+    .option('--seconds <n>', 'only what a player needs for the first n seconds')
+    .action(async (urls: string[], flags: AdminFlags & { seconds?: string }) => {
+      const { prefetch } = await import('./prefetch.js');
+      await prefetch(await client(flags), urls, flags);
+    });
+  onAdmin('purge', 'make a running edge forget files')
+    .argument('[urls...]', 'as players ask for them, or paths')
+    .option('--prefix <path>', 'everything whose path begins with it')
+    .option('--all', 'everything')
+    .option('--soft', 'mark stale instead: the next request asks the origin whether the file has changed')
+    .action(async (urls: string[], flags: AdminFlags & PurgeFlags) => {
+      const { purge } = await import('./purge.js');
+      await purge(await client(flags), urls, flags);
+    });
+  onAdmin('top', 'live view of a running edge in the terminal')
+    .option('--interval <time>', 'time between views', readInterval, 1000)
+    .action(async (flags: AdminFlags & { interval: number }) => {
+      const { top } = await import('./top.js');
+      await top(await client(flags), flags.interval);
+    });
+}
+
+function readInterval(text: string): number {
+  const interval = parseTime(text);
+  if (interval === undefined || interval < 100 || interval > 3_600_000) {
+    throw new InvalidArgumentError('Expected a time from 100ms to 1h.');
+  }
+  return interval;
+}

@@ -1,0 +1,126 @@
+import { isIP } from 'node:net';
+import { formatSize, formatTime, parseSize, parseTime } from './units.js';
+
+/** What the value of a setting may be: how it is said to people, and how it is read. */
+export interface Kind<T> {
+  /** What is expected, for messages and documentation, such as `a whole number from 1 to 64`. */
+  readonly expected: string;
+  /** The value as the program uses it, or undefined when `value` (as YAML or a flag gave it) is not of this kind. */
+  parse(value: unknown): T | undefined;
+  /** What to say to somebody who wrote `value`, when more is known than that it is wrong. */
+  hint?(value: unknown): string | undefined;
+  /** True for paths of the machine: relative ones are taken from the folder of the file that states them. */
+  readonly path?: boolean;
+}
+
+/** A whole number. */
+export function integer(min: number, max: number): Kind<number> {
+  return {
+    expected: `a whole number from ${min} to ${max}`,
+    parse(value) {
+      const number = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+      return Number.isInteger(number) ? within(number as number, min, max) : undefined;
+    },
+  };
+}
+
+/** Bytes; `min` and `max` are written as a user writes them. */
+export function size(min: string, max: string): Kind<number> {
+  const [low, high] = [parseSize(min)!, parseSize(max)!];
+  return {
+    expected: `a size from ${min === '0' ? 0 : formatSize(low)} to ${formatSize(high)} (KiB, MiB, GiB, TiB; without a unit: bytes)`,
+    parse: value => within(parseSize(value), low, high),
+    hint: value =>
+      /^[\d.]+ ?[kmgt]i?b?$/i.test(String(value))
+        ? 'units are powers of two and are spelt KiB, MiB, GiB, TiB'
+        : undefined,
+  };
+}
+
+/** Milliseconds; `min` and `max` are written as a user writes them. */
+export function time(min: string, max: string): Kind<number> {
+  const [low, high] = [parseTime(min)!, parseTime(max)!];
+  return {
+    expected: `a time from ${min === '0' ? 0 : formatTime(low)} to ${formatTime(high)} (ms, s, m, h)`,
+    parse: value => within(parseTime(value), low, high),
+    hint: value => (/^[\d.]+$/.test(String(value)) ? `a time needs a unit, such as ${value}s` : undefined),
+  };
+}
+
+/** A share of a whole, from 0 to 1, written as a percentage. */
+export function share(min: number, max: number): Kind<number> {
+  return {
+    expected: `a percentage from ${min * 100}% to ${max * 100}%`,
+    parse(value) {
+      const match = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(String(value));
+      return match === null ? undefined : within(Number(match[1]) / 100, min, max);
+    },
+  };
+}
+
+/** True or false. */
+export function flag(): Kind<boolean> {
+  return { expected: 'true or false', parse: value => (typeof value === 'boolean' ? value : undefined) };
+}
+
+/** One of a few words. YAML's `off` is a word. */
+export function choice<const W extends string>(...words: readonly W[]): Kind<W> {
+  return { expected: `one of ${words.join(', ')}`, parse: value => words.find(word => word === value) };
+}
+
+/** Text that matches `pattern`; `expected` says what that means. */
+export function text(expected: string, pattern = /^[^\0\r\n]{1,4096}$/): Kind<string> {
+  return {
+    expected,
+    parse(value) {
+      const string = typeof value === 'number' ? String(value) : value;
+      return typeof string === 'string' && pattern.test(string) ? string : undefined;
+    },
+  };
+}
+
+/** A path of the machine. */
+export function path(expected: string): Kind<string> {
+  return { ...text(expected, /^[^\0\r\n]{1,4095}$/), path: true };
+}
+
+/** An address to listen on: an IP address or a host name. */
+export function host(): Kind<string> {
+  const name = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
+  return {
+    expected: 'an IP address or a host name to listen on, such as 0.0.0.0 or ::',
+    parse: value => (typeof value === 'string' && (isIP(value) !== 0 || name.test(value)) ? value : undefined),
+  };
+}
+
+/** A directory (`path`, `file://` URL) or an `http`, `https` or `s3` URL; the scheme decides what kind of origin it is. */
+export function originUrl(): Kind<string> {
+  return {
+    expected: 'a directory, http(s)://host/base or s3://bucket/prefix',
+    path: true,
+    parse(value) {
+      if (typeof value !== 'string' || value === '' || /[\0\r\n]/.test(value)) return undefined;
+      const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(value)?.[1]?.toLowerCase();
+      if (scheme === undefined) return value;
+      if (scheme === 'file') return URL.canParse(value) && new URL(value).host === '' ? value : undefined;
+      if (scheme !== 'http' && scheme !== 'https' && scheme !== 's3') return undefined;
+      if (!URL.canParse(value)) return undefined;
+      const url = new URL(value);
+      return url.hostname !== '' && url.search === '' && url.hash === '' ? value : undefined;
+    },
+    hint: value => (/[?#]/.test(String(value)) ? 'a base URL has no query and no fragment' : undefined),
+  };
+}
+
+/** `kind`, or the word `word` for a value that is found out at start. */
+export function or<T, const W extends string>(word: W, kind: Kind<T>): Kind<T | W> {
+  return {
+    ...kind,
+    expected: `${kind.expected}, or ${word}`,
+    parse: value => (value === word ? word : kind.parse(value)),
+  };
+}
+
+function within(number: number | undefined, min: number, max: number): number | undefined {
+  return number !== undefined && number >= min && number <= max ? number : undefined;
+}

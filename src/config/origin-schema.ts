@@ -1,0 +1,127 @@
+import { choice, flag, integer, originUrl, path, text, time } from './kind.js';
+import { group, item, list, map, setting, withRules } from './setting.js';
+
+const hostName = text(
+  'a host name, or *. and a domain, in lower case and without a port',
+  /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$|^\[[0-9a-f:]+\]$/,
+);
+
+/** One place where files come from. */
+export const originSchema = withRules(
+  item({
+    name: setting(
+      text('a name of lower-case letters, digits, dot, dash and underscore', /^[a-z0-9][a-z0-9._-]{0,63}$/),
+      'Name in logs, metrics and cache keys.',
+    ),
+    url: setting(
+      originUrl(),
+      'Where the files are: a directory, http(s)://host/base or s3://bucket/prefix.',
+    ).optional(),
+    urls: list(
+      item({
+        url: setting(originUrl(), 'One of several places that hold the same files.'),
+        weight: setting(integer(1, 1000), 'Share of the requests, when balance is weighted.').prefault(1),
+      }),
+      { max: 32 },
+    ),
+    balance: setting(
+      choice('ordered', 'weighted'),
+      'Which of several urls is asked first: the first that works, or each by its weight.',
+    ).prefault('ordered'),
+    host: setting(hostName, 'Host field of the requests that come here; left out: any.').optional(),
+    path: setting(
+      text('a path that begins with /', /^\/[^\s?#]{0,1023}$/),
+      'Beginning of the paths that come here; the longest that fits wins.',
+    ).prefault('/'),
+    stripPath: setting(flag(), 'Whether the origin is asked without that beginning.').prefault(true),
+    timeouts: group({
+      connect: setting(time('10ms', '5m'), 'Longest wait for a connection.').prefault('3s'),
+      firstByte: setting(time('10ms', '10m'), 'Longest wait for the head of an answer.').prefault('10s'),
+      stall: setting(time('10ms', '10m'), 'Longest wait for the next byte of a body.').prefault('15s'),
+    }),
+    retries: setting(
+      integer(0, 20),
+      'Further tries of a fetch that failed, each at the byte where the last one stopped.',
+    ).prefault(3),
+    maxConnections: setting(integer(1, 10000), 'Most connections of one worker to one url.').prefault(64),
+    maxFetches: setting(integer(1, 100000), 'Most fetches of one worker at once.').prefault(256),
+    queue: setting(
+      integer(0, 1000000),
+      'Fetches of one worker that may wait for their turn; more are answered with 503.',
+    ).prefault(1024),
+    hedgeAfter: setting(
+      time('10ms', '10m'),
+      'A second url is asked when the first byte is this late; left out: never.',
+    ).optional(),
+    redirects: group({
+      hosts: list(setting(hostName, 'Hosts that redirects may lead to, beside the origin’s own.'), { max: 100 }),
+      max: setting(integer(0, 20), 'Most redirects of one fetch.').prefault(5),
+    }),
+    headers: map(
+      setting(
+        text('the value of a header field', /^[\t\x20-\x7e]{0,4096}$/),
+        'Fields that are added to each request.',
+        { secret: true },
+      ),
+    ),
+    s3: item({
+      region: setting(
+        text('a region such as eu-central-1', /^[a-z0-9-]{1,64}$/),
+        'Region that requests are signed for.',
+      ).prefault('us-east-1'),
+      endpoint: setting(
+        text('http(s)://host', /^https?:\/\/[^\s/?#@]+\/?$/),
+        'Where the bucket is, for stores other than AWS; left out: AWS.',
+      ).optional(),
+      pathStyle: setting(flag(), 'Whether the bucket stands in the path rather than in the host name.').prefault(false),
+      accessKeyId: setting(
+        text('an access key', /^[\x21-\x7e]{1,256}$/),
+        'Access key; left out: from the environment or credentialsFile.',
+        {
+          secret: true,
+        },
+      ).optional(),
+      secretAccessKey: setting(text('a secret key', /^[\x21-\x7e]{1,256}$/), 'Secret key.', {
+        secret: true,
+      }).optional(),
+      sessionToken: setting(text('a session token', /^[\x21-\x7e]{1,4096}$/), 'Token of temporary keys.', {
+        secret: true,
+      }).optional(),
+      credentialsFile: setting(
+        path('a file'),
+        'File in the form of ~/.aws/credentials; its default profile is used.',
+      ).optional(),
+    }).optional(),
+    tls: item({
+      ca: setting(path('a PEM file'), 'Certificate authorities to trust instead of the system’s.').optional(),
+      cert: setting(path('a PEM file'), 'Certificate that the edge shows to the origin.').optional(),
+      key: setting(path('a PEM file'), 'Private key of cert.').optional(),
+      serverName: setting(
+        hostName,
+        'Name that the origin’s certificate must bear; left out: the host of its url.',
+      ).optional(),
+      verify: setting(flag(), 'Whether the origin’s certificate is verified.').prefault(true),
+    }).optional(),
+  }),
+  (origin, wrong) => {
+    const { url, urls = [], s3, tls } = origin ?? {};
+    if (url === undefined && urls.length === 0) wrong(['url'], 'expected url or urls');
+    if (url !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
+    if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
+      wrong(['s3', s3?.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey'], 'expected both keys or none');
+    }
+    if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+      wrong(['tls', tls?.cert === undefined ? 'cert' : 'key'], 'expected both cert and key or none');
+    }
+    const bases = [url, ...urls.map(one => one?.url)].filter(base => base !== undefined);
+    const schemes = new Set(bases.map(schemeOf));
+    if (schemes.size > 1) wrong(['urls'], 'expected urls of one kind: directories, http(s) or s3');
+    if (s3 !== undefined && schemes.size > 0 && !schemes.has('s3')) wrong(['s3'], 'expected an s3:// url');
+  },
+);
+
+/** The kind of origin that a base URL means. */
+export function schemeOf(url: string): 'file' | 'http' | 's3' {
+  if (/^https?:/i.test(url)) return 'http';
+  return /^s3:/i.test(url) ? 's3' : 'file';
+}

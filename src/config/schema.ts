@@ -1,0 +1,240 @@
+import { choice, flag, host, integer, or, path, share, size, text, time } from './kind.js';
+import { isLoopback } from './loopback.js';
+import { originSchema } from './origin-schema.js';
+import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
+
+/** Every setting of moovedge, each once: what it may be, its bounds and unit, its default, and what it does. */
+const tree = group({
+  listen: group({
+    host: setting(host(), 'Address that players connect to.').prefault('0.0.0.0'),
+    port: setting(integer(1, 65535), 'Port that players connect to.').prefault(8080),
+  }),
+  workers: setting(or('auto', integer(1, 256)), 'Worker processes; auto is one per core.').prefault('auto'),
+  admin: group({
+    host: setting(host(), 'Address of the admin port; one that other machines can reach needs a token.').prefault(
+      '127.0.0.1',
+    ),
+    port: setting(integer(1, 65535), 'Port for health, metrics, purge, prefetch and the dashboard.').prefault(8081),
+    token: setting(
+      text('a secret of 16 to 1024 printable characters without spaces', /^[\x21-\x7e]{16,1024}$/),
+      'Secret that requests to the admin port must bear as "Authorization: Bearer …".',
+      { secret: true },
+    ).optional(),
+  }),
+  origins: list(originSchema, { max: 1000 }),
+  http: group({
+    cors: group({
+      origins: list(
+        setting(
+          text('* or an origin such as https://player.example.com', /^(\*|https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?)$/),
+          'Web origins whose pages may read answers; * is any; none turns CORS off.',
+        ),
+        { max: 1000 },
+      ),
+      methods: list(setting(choice('GET', 'HEAD', 'OPTIONS'), 'Methods that a preflight allows.'), { max: 3 }).prefault(
+        ['GET', 'HEAD'],
+      ),
+      headers: list(setting(fieldName(), 'Request fields that a preflight allows.'), { max: 100 }).prefault(['Range']),
+      exposeHeaders: list(setting(fieldName(), 'Answer fields that pages may read.'), { max: 100 }).prefault([
+        'Accept-Ranges',
+        'Content-Length',
+        'Content-Range',
+        'ETag',
+        'X-Seek-Actual',
+      ]),
+      maxAge: setting(time('0', '24h'), 'How long a browser may keep the answer to a preflight.').prefault('1h'),
+    }),
+    range: group({
+      maxParts: setting(
+        integer(1, 1000),
+        'Most ranges of one request; a request for more is answered with the whole file.',
+      ).prefault(64),
+      maxOverlap: setting(
+        integer(0, 1000),
+        'Most ranges of one request that may overlap others (RFC 9110 section 14.2).',
+      ).prefault(2),
+    }),
+    maxUrlLength: setting(size('256', '16KiB'), 'Longest path with query; a longer one is answered with 414.').prefault(
+      '8KiB',
+    ),
+    dropQuery: list(
+      setting(
+        text('the name of a query parameter', /^[^\s&=#?]{1,100}$/),
+        'Query parameters that neither the cache key nor the origin sees, such as utm_source.',
+      ),
+      { max: 100 },
+    ),
+  }),
+  delivery: group({
+    stallTimeout: setting(time('10s', '24h'), 'A player that takes no byte for this long is disconnected.').prefault(
+      '5m',
+    ),
+  }),
+  cache: group({
+    memory: group({
+      size: setting(
+        or('auto', size('64MiB', '512GiB')),
+        'Memory tier; auto is a quarter of the memory that the edge may use, at most half of what is free on its filesystem.',
+      ).prefault('auto'),
+      file: setting(
+        or('auto', path('a file on a tmpfs or hugetlbfs')),
+        'File that all workers map; auto is /dev/shm/moovedge-PORT.cache.',
+      ).prefault('auto'),
+      fillShare: setting(
+        share(0.01, 0.9),
+        'Most of the memory tier that blocks on their way from an origin may take.',
+      ).prefault('25%'),
+      scrubRate: setting(
+        size('0', '10GiB'),
+        'Bytes per second whose checksums are verified in the background; 0 is never.',
+      ).prefault('16MiB'),
+      verify: setting(
+        choice('unclean', 'always'),
+        'When a block of an earlier run is verified at its first use: after an unclean stop only, or always.',
+      ).prefault('unclean'),
+    }),
+    disk: group({
+      path: setting(path('a directory'), 'Directory of the disk tier; none turns the tier off.').optional(),
+      size: setting(size('64MiB', '1024TiB'), 'Most bytes of the disk tier.').prefault('10GiB'),
+      minHits: setting(integer(0, 255), 'Views that a block needs, when it leaves memory, to go to disk.').prefault(2),
+    }),
+    readAhead: group({
+      min: setting(size('0', '64MiB'), 'Bytes fetched ahead of a player at first; doubled while it reads on.').prefault(
+        '512KiB',
+      ),
+      max: setting(size('0', '1GiB'), 'Most bytes fetched ahead of a player; 0 turns read-ahead off.').prefault('8MiB'),
+    }),
+  }),
+  catalog: group({
+    path: setting(
+      path('a directory'),
+      'Directory in which what is known of files outlives a restart; left out: inside cache.disk.path, or in memory only.',
+    ).optional(),
+    size: setting(size('16MiB', '64GiB'), 'Most bytes of that directory.').prefault('1GiB'),
+    memory: setting(size('1MiB', '16GiB'), 'Most bytes in the memory of each worker.').prefault('64MiB'),
+  }),
+  freshness: group({
+    default: setting(
+      time('0', '8760h'),
+      'How long an answer is fresh that says nothing of it and bears no Last-Modified.',
+    ).prefault('10m'),
+    min: setting(time('0', '8760h'), 'Least freshness lifetime, whatever the origin says.').prefault('0'),
+    max: setting(time('0', '87600h'), 'Greatest freshness lifetime, whatever the origin says.').prefault('8760h'),
+    heuristic: setting(
+      share(0, 1),
+      'Freshness lifetime as a share of the age of Last-Modified (RFC 9111 section 4.2.2).',
+    ).prefault('10%'),
+    heuristicMax: setting(time('0', '8760h'), 'Most that the heuristic gives.').prefault('24h'),
+    errorTtl: setting(time('0', '1h'), 'How long a 5xx answer or a failure of the origin is remembered.').prefault(
+      '1s',
+    ),
+    notFoundTtl: setting(time('0', '24h'), 'How long a 404 or 410 is remembered.').prefault('10s'),
+    staleWhileRevalidate: setting(
+      time('0', '8760h'),
+      'How long past its freshness a file is served while it is revalidated, unless the origin says (RFC 5861).',
+    ).prefault('0'),
+    staleIfError: setting(
+      time('0', '8760h'),
+      'How long past its freshness a file is served while the origin fails, unless the origin says (RFC 5861).',
+    ).prefault('1h'),
+    honourRequestDirectives: setting(
+      flag(),
+      'Whether Cache-Control of requests (no-cache, max-age, only-if-cached …) is obeyed.',
+    ).prefault(false),
+  }),
+  media: group({
+    indexMemory: setting(
+      size('1MiB', '16GiB'),
+      'Most bytes of compiled seek indexes in the memory of each worker.',
+    ).prefault('64MiB'),
+    mp4: group({
+      seek: setting(
+        choice('keyframe', 'exact'),
+        'Whether ?start= begins at the key frame before, or hides the lead-in by an edit so that it begins exactly there.',
+      ).prefault('keyframe'),
+      faststart: setting(
+        choice('off', 'always'),
+        'Whether plain requests for files whose moov stands last get it first; the bytes then differ from the origin’s.',
+      ).prefault('off'),
+      maxMoov: setting(size('1MiB', '1GiB'), 'Largest moov that is seeked in.').prefault('256MiB'),
+    }),
+    flv: group({
+      start: setting(
+        choice('auto', 'bytes', 'seconds'),
+        'What ?start= of an FLV file counts; auto takes the offset of a key-frame tag as bytes and all else as seconds.',
+      ).prefault('auto'),
+      timestamps: setting(
+        choice('kept', 'rebased'),
+        'Whether an FLV answer keeps its timestamps or begins at zero.',
+      ).prefault('kept'),
+    }),
+  }),
+  log: group({
+    level: setting(
+      choice('debug', 'info', 'warn', 'error'),
+      'Least severity that is logged, on standard error.',
+    ).prefault('info'),
+    format: setting(
+      choice('auto', 'json', 'text'),
+      'Log lines for machines or for people; auto is text on a terminal.',
+    ).prefault('auto'),
+    access: setting(
+      or('off', or('stdout', path('a file'))),
+      'Where a JSON line per answer goes; a file is opened again on SIGHUP and SIGUSR1.',
+    ).prefault('off'),
+  }),
+  shutdown: group({
+    grace: setting(time('0', '24h'), 'How long running answers may go on when the edge stops.').prefault('30s'),
+    reloadGrace: setting(
+      time('0', '24h'),
+      'How long the old workers may go on with running answers after a reload.',
+    ).prefault('2h'),
+  }),
+});
+
+/** The whole configuration, checked: sizes in bytes, times in milliseconds, shares from 0 to 1. Plain data that survives JSON. */
+export type Config = Values<typeof tree>;
+
+/** The schema with the rules between settings. */
+export const schema = withRules(tree, (config, wrong) => {
+  const { listen, admin, freshness, cache } = config ?? {};
+  if (admin?.host !== undefined && !isLoopback(admin.host) && admin.token === undefined) {
+    wrong(['admin', 'token'], 'expected a token, because other machines can reach admin.host');
+  }
+  if (listen?.port !== undefined && listen.port === admin?.port) {
+    wrong(['admin', 'port'], 'expected another port than listen.port');
+  }
+  if (Number(freshness?.min) > Number(freshness?.max)) wrong(['freshness', 'min'], 'expected at most freshness.max');
+  const readAhead = cache?.readAhead;
+  if (readAhead?.max !== 0 && Number(readAhead?.min) > Number(readAhead?.max)) {
+    wrong(['cache', 'readAhead', 'min'], 'expected at most cache.readAhead.max');
+  }
+  checkOrigins(config?.origins ?? [], wrong);
+});
+
+function checkOrigins(origins: readonly Draft<Config['origins'][number]>[], wrong: Wrong) {
+  const names = new Set<string>();
+  const places = new Set<string>();
+  origins.forEach((origin, index) => {
+    const { name, host = '*', path } = origin ?? {};
+    if (name !== undefined && names.has(name))
+      wrong(['origins', index, 'name'], 'expected a name that no other origin has');
+    if (name !== undefined) names.add(name);
+    const place = `${host} ${path}`;
+    if (path !== undefined && places.has(place)) {
+      wrong(['origins', index, 'path'], 'expected a path and host that no other origin has');
+    }
+    places.add(place);
+  });
+}
+
+function fieldName() {
+  return text('the name of a header field', /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/);
+}
+
+/** The configuration in which everything has its default. */
+export function defaultConfig(): Config {
+  const checked = check(schema, {});
+  if ('issues' in checked) throw new TypeError('the defaults of the schema contradict each other');
+  return checked.values;
+}

@@ -1,0 +1,96 @@
+/** What a metric is; operators have alerts on the names, so they don't change. */
+export interface MetricDefinition {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels?: readonly string[];
+  /** Upper bounds of a histogram's buckets, in the metric's unit. */
+  readonly buckets?: readonly number[];
+  /** How the values of several processes become one: `max` where all see the same thing (a shared file); `sum` when left out. */
+  readonly merge?: 'sum' | 'max';
+}
+
+const FIRST_BYTE = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
+const PLAN = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
+
+/** Every metric that has a fixed name. */
+export const METRICS = {
+  moovedge_http_requests_total: {
+    type: 'counter',
+    labels: ['status', 'outcome'],
+    help: 'Answers, by status and by the tier that the first block came from.',
+  },
+  moovedge_http_response_bytes_total: { type: 'counter', help: 'Bytes of bodies sent to players.' },
+  moovedge_http_open_responses: { type: 'gauge', help: 'Answers under way.' },
+  moovedge_http_open_connections: { type: 'gauge', help: 'Connections of players.' },
+  moovedge_http_ttfb_seconds: {
+    type: 'histogram',
+    buckets: FIRST_BYTE,
+    help: 'Time from a request to the first byte of its answer.',
+  },
+  moovedge_block_lookups_total: {
+    type: 'counter',
+    labels: ['tier'],
+    help: 'Blocks that players needed, by where they were found.',
+  },
+  moovedge_blocks_evicted_total: {
+    type: 'counter',
+    labels: ['to'],
+    merge: 'max',
+    help: 'Blocks that left the memory tier.',
+  },
+  moovedge_cache_bytes: { type: 'gauge', labels: ['tier'], merge: 'max', help: 'Bytes that a tier holds.' },
+  moovedge_cache_capacity_bytes: { type: 'gauge', labels: ['tier'], merge: 'max', help: 'Bytes that a tier can hold.' },
+  moovedge_checksum_failures_total: {
+    type: 'counter',
+    labels: ['tier'],
+    merge: 'max',
+    help: 'Blocks dropped because their checksum was wrong.',
+  },
+  moovedge_memory_blocks: {
+    type: 'gauge',
+    labels: ['state'],
+    merge: 'max',
+    help: 'Blocks of the memory tier: used, of which some are filling, and pinned at this moment.',
+  },
+  moovedge_memory_lookups_total: {
+    type: 'counter',
+    labels: ['result'],
+    merge: 'max',
+    help: 'Lookups in the memory tier since its file was made.',
+  },
+  moovedge_memory_oldest_block_seconds: {
+    type: 'gauge',
+    merge: 'max',
+    help: 'Time since the last use of the block that has been unused for longest.',
+  },
+  moovedge_origin_requests_total: {
+    type: 'counter',
+    labels: ['origin', 'status'],
+    help: 'Requests to origins, by status or failure.',
+  },
+  moovedge_origin_response_bytes_total: {
+    type: 'counter',
+    labels: ['origin'],
+    help: 'Bytes of bodies that came from origins.',
+  },
+  moovedge_origin_ttfb_seconds: {
+    type: 'histogram',
+    buckets: FIRST_BYTE,
+    help: 'Time from a request to an origin to the head of its answer.',
+  },
+  moovedge_seek_plan_seconds: { type: 'histogram', buckets: PLAN, help: 'Time to plan the answer to a seek.' },
+  moovedge_worker_restarts_total: { type: 'counter', help: 'Workers replaced because they died.' },
+  moovedge_workers: { type: 'gauge', labels: ['state'], help: 'Worker processes.' },
+  moovedge_log_lines_dropped_total: {
+    type: 'counter',
+    help: 'Lines of the access log lost because its target failed or was slow.',
+  },
+  moovedge_build_info: { type: 'gauge', labels: ['version', 'node'], merge: 'max', help: 'Always 1.' },
+} as const satisfies Record<string, MetricDefinition>;
+
+/** Names of the table. */
+export type MetricName = keyof typeof METRICS;
+/** Names of the table that are of one type. */
+export type MetricOfType<T extends MetricDefinition['type']> = {
+  [N in MetricName]: (typeof METRICS)[N]['type'] extends T ? N : never;
+}[MetricName];

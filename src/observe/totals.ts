@@ -1,0 +1,97 @@
+import type { MetricName } from './metric-table.js';
+import type { MetricsSnapshot } from './metrics.js';
+
+/** The edge in a few numbers, since its start, for the dashboard, `top` and `/stats`. Counters never go back. */
+export interface Totals {
+  readonly requests: number;
+  /** Answers by the first digit of their status, `2xx` and so on. */
+  readonly requestsByClass: Readonly<Record<string, number>>;
+  readonly responseBytes: number;
+  readonly openResponses: number;
+  readonly openConnections: number;
+  /** Seconds; undefined before the first answer. */
+  readonly ttfb: { readonly p50: number | undefined; readonly p99: number | undefined };
+  /** Blocks that players needed, by tier (`memory`, `disk`, `origin`). */
+  readonly lookups: Readonly<Record<string, number>>;
+  /** Share of those blocks that did not come from an origin, from 0 to 1; undefined before the first. */
+  readonly hitRatio: number | undefined;
+  /** Bytes held and bytes that can be held, by tier. */
+  readonly cache: Readonly<Record<string, { readonly bytes: number; readonly capacity: number }>>;
+  readonly evicted: Readonly<Record<string, number>>;
+  readonly checksumFailures: Readonly<Record<string, number>>;
+  readonly origins: Readonly<
+    Record<string, { readonly requests: number; readonly failures: number; readonly bytes: number }>
+  >;
+  readonly originTtfb: { readonly p50: number | undefined; readonly p99: number | undefined };
+  readonly seekPlan: { readonly p50: number | undefined; readonly p99: number | undefined };
+  readonly workerRestarts: number;
+}
+
+/** Reads the few numbers out of merged metrics. */
+export function totalsOf(snapshot: MetricsSnapshot): Totals {
+  const values = (name: MetricName) => snapshot.find(metric => metric.name === name)?.values ?? [];
+  const sum = (name: MetricName) => values(name).reduce((total, { value }) => total + value, 0);
+  const by = (name: MetricName, group: (labels: Labels) => string) => {
+    const groups: Record<string, number> = {};
+    for (const { labels, value } of values(name)) {
+      const key = group(labels as Labels);
+      groups[key] = (groups[key] ?? 0) + value;
+    }
+    return groups;
+  };
+  const quantiles = (name: MetricName) => ({ p50: quantile(values(name), 0.5), p99: quantile(values(name), 0.99) });
+
+  const lookups = by('moovedge_block_lookups_total', ({ tier }) => String(tier));
+  const looked = Object.values(lookups).reduce((a, b) => a + b, 0);
+  const bytes = by('moovedge_cache_bytes', ({ tier }) => String(tier));
+  const capacity = by('moovedge_cache_capacity_bytes', ({ tier }) => String(tier));
+  const asked = by('moovedge_origin_requests_total', ({ origin }) => String(origin));
+  const failed = by('moovedge_origin_requests_total', ({ origin, status }) =>
+    /^[1-4]\d\d$/.test(String(status)) ? '' : String(origin),
+  );
+  const received = by('moovedge_origin_response_bytes_total', ({ origin }) => String(origin));
+  return {
+    requests: sum('moovedge_http_requests_total'),
+    requestsByClass: by('moovedge_http_requests_total', ({ status }) => `${String(status)[0]}xx`),
+    responseBytes: sum('moovedge_http_response_bytes_total'),
+    openResponses: sum('moovedge_http_open_responses'),
+    openConnections: sum('moovedge_http_open_connections'),
+    ttfb: quantiles('moovedge_http_ttfb_seconds'),
+    lookups,
+    hitRatio: looked === 0 ? undefined : 1 - (lookups.origin ?? 0) / looked,
+    cache: Object.fromEntries(
+      Object.keys(capacity).map(tier => [tier, { bytes: bytes[tier] ?? 0, capacity: capacity[tier] ?? 0 }]),
+    ),
+    evicted: by('moovedge_blocks_evicted_total', ({ to }) => String(to)),
+    checksumFailures: by('moovedge_checksum_failures_total', ({ tier }) => String(tier)),
+    origins: Object.fromEntries(
+      Object.keys(asked).map(name => [
+        name,
+        { requests: asked[name] ?? 0, failures: failed[name] ?? 0, bytes: received[name] ?? 0 },
+      ]),
+    ),
+    originTtfb: quantiles('moovedge_origin_ttfb_seconds'),
+    seekPlan: quantiles('moovedge_seek_plan_seconds'),
+    workerRestarts: sum('moovedge_worker_restarts_total'),
+  };
+}
+
+type Labels = Readonly<Record<string, string | number | undefined>>;
+
+/** The value below which a share of a histogram's observations lie, by interpolation within its bucket, as Prometheus does. */
+function quantile(values: MetricsSnapshot[number]['values'], share: number): number | undefined {
+  const buckets = values
+    .filter(({ labels }) => (labels as Labels).le !== undefined)
+    .map(({ labels, value }) => ({
+      bound: Number(String((labels as Labels).le).replace('+Inf', 'Infinity')),
+      count: value,
+    }))
+    .sort((a, b) => a.bound - b.bound);
+  const rank = share * (buckets.at(-1)?.count ?? 0);
+  if (rank === 0) return undefined;
+  const index = buckets.findIndex(({ count }) => count >= rank);
+  const { bound, count } = buckets[index]!;
+  const below = buckets[index - 1] ?? { bound: 0, count: 0 };
+  if (bound === Number.POSITIVE_INFINITY) return below.bound;
+  return below.bound + ((bound - below.bound) * (rank - below.count)) / (count - below.count);
+}

@@ -1,0 +1,196 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { WriterProcess } from '../cache/disk/writer-process.js';
+import { BLOCK_SIZE } from '../cache/block.js';
+import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
+import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
+import { Purger } from '../catalog/purge.js';
+import { catalogFolder, memoryFile } from '../config/places.js';
+import type { Config } from '../config/schema.js';
+import { EdgeError } from '../errors.js';
+import type { Log } from '../observe/log-type.js';
+import type { Metrics } from '../observe/metrics.js';
+import { purgeEdge } from './edge-purge.js';
+import type { PurgeRequest, PurgeResult } from './purge-request.js';
+import type { Services, ServicesFactory, ServicesOptions } from './services.js';
+
+/** Share of the memory tier that is kept free, so that fills find room at once. */
+const FREE_SHARE = 0.02;
+/** Milliseconds between rounds of housekeeping. */
+const ROUND = 250;
+/** Signals by which a process ends that touches a damaged page of a mapped file. */
+const FAULT_SIGNALS: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT']);
+
+/** Makes the services of the product: the files of the memory tier and the catalog, the disk tier's writer, and purges. */
+export const edgeServices: ServicesFactory = async options => {
+  const { config, log, takeOver } = options;
+  const catalog = { folder: catalogFolder(config), capacity: config.catalog.size, log };
+  // Before the catalog is touched: a second edge on the same files is refused here.
+  const tier = openTier(options);
+  // While an older edge uses the catalog, looking after it is that one's business.
+  if (!takeOver) await LmdbCatalogStore.examine(catalog);
+  return new EdgeServices(options, tier, new LmdbCatalogStore({ ...catalog, owner: !takeOver }));
+};
+
+function openTier({ config, log, takeOver }: ServicesOptions): SharedMemoryTier {
+  const { size, fillShare, verify } = config.cache.memory;
+  const file = memoryFile(config);
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new EdgeError('cache_file', `the folder of ${file} can't be made (${code}); choose another cache.memory.file`, { cause });
+  }
+  return new SharedMemoryTier({
+    file,
+    role: 'supervisor',
+    size: size === 'auto' ? undefined : size,
+    takeOver,
+    fillShare,
+    verify,
+    log,
+  });
+}
+
+class EdgeServices implements Services {
+  readonly #log: Log;
+  readonly #tier: SharedMemoryTier;
+  readonly #started: Config;
+  #catalog: LmdbCatalogStore;
+  #purger: Purger;
+  #config: Config;
+  #writer: WriterProcess | undefined;
+  #round: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor({ config, log, metrics }: ServicesOptions, tier: SharedMemoryTier, catalog: LmdbCatalogStore) {
+    this.#started = config;
+    this.#config = config;
+    this.#log = log;
+    this.#tier = tier;
+    this.#catalog = catalog;
+    this.#purger = new Purger(catalog, tier);
+    this.#describe(metrics);
+  }
+
+  async activate(): Promise<void> {
+    await this.#ownCatalog();
+    await this.#startWriter();
+    this.#round = setInterval(() => this.#keepHouse(), ROUND);
+  }
+
+  accepts(config: Config): void {
+    const [before, after] = [this.#started, config];
+    const refuse = (setting: string) => {
+      throw new EdgeError('bad_config', `${setting} can't be changed by a reload; start the new configuration with: moovedge serve --take-over`);
+    };
+    if (memoryFile(before) !== memoryFile(after)) refuse('cache.memory.file (or listen.port, which names it)');
+    if (before.cache.memory.size !== after.cache.memory.size) refuse('cache.memory.size');
+    if (catalogFolder(before) !== catalogFolder(after)) refuse('catalog.path (or cache.disk.path, in which it lies)');
+  }
+
+  async reconfigure(config: Config): Promise<void> {
+    const { disk } = this.#config.cache;
+    this.#config = config;
+    const next = config.cache.disk;
+    if (disk.path === next.path && disk.size === next.size && disk.minHits === next.minHits) return;
+    await this.#writer?.stop();
+    await this.#startWriter();
+  }
+
+  workerGone(how: string): void {
+    this.#tier.reap();
+    this.#writer?.suspect(how.startsWith('SIG') ? (how as NodeJS.Signals) : null);
+    if (FAULT_SIGNALS.has(how)) void LmdbCatalogStore.examine(this.#catalogOptions());
+  }
+
+  async purge(request: PurgeRequest): Promise<PurgeResult> {
+    return purgeEdge(this.#purger, this.#config, request);
+  }
+
+  stats(): object {
+    return {
+      memory: this.#tier.stats(),
+      disk: this.#writer?.stats,
+      catalog: { usedBytes: this.#catalog.usedBytes },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#round);
+    await this.#writer?.stop();
+    await this.#catalog.close();
+    this.#tier.close();
+  }
+
+  #catalogOptions() {
+    return { folder: catalogFolder(this.#config), capacity: this.#config.catalog.size, log: this.#log };
+  }
+
+  /** Keeps the catalog within its size from here on. */
+  async #ownCatalog(): Promise<void> {
+    const before = this.#catalog;
+    this.#catalog = new LmdbCatalogStore({ ...this.#catalogOptions(), owner: true });
+    this.#purger = new Purger(this.#catalog, this.#tier);
+    await before.close();
+  }
+
+  async #startWriter(): Promise<void> {
+    const { disk } = this.#config.cache;
+    this.#writer = undefined;
+    if (disk.path === undefined || this.#closed) return;
+    this.#writer = new WriterProcess({
+      folder: disk.path,
+      capacity: disk.size,
+      minHits: disk.minHits,
+      memoryFile: memoryFile(this.#config),
+      freeShare: FREE_SHARE,
+      log: this.#log,
+    });
+    await this.#writer.start();
+  }
+
+  #keepHouse(): void {
+    // The disk tier's writer evicts by itself, after it has written.
+    if (this.#writer === undefined) this.#tier.evictAhead(FREE_SHARE);
+    const { scrubRate } = this.#config.cache.memory;
+    if (scrubRate > 0) this.#tier.scrub((scrubRate * ROUND) / 1000);
+  }
+
+  #describe(metrics: Metrics): void {
+    const memory = () => this.#tier.stats();
+    metrics.counter('moovedge_blocks_evicted_total', () => {
+      const { evictedToDisk, dropped } = memory();
+      return [
+        [{ to: 'disk' }, evictedToDisk],
+        [{ to: 'dropped' }, dropped],
+      ];
+    });
+    metrics.counter('moovedge_checksum_failures_total', () => [[{ tier: 'memory' }, memory().checksumFailures]]);
+    metrics.gauge('moovedge_cache_bytes', () => [
+      [{ tier: 'memory' }, memory().usedBytes],
+      ...(this.#writer === undefined ? [] : [[{ tier: 'disk' }, this.#writer.stats.blocks * BLOCK_SIZE] as const]),
+    ]);
+    metrics.gauge('moovedge_cache_capacity_bytes', () => [
+      [{ tier: 'memory' }, memory().capacityBytes],
+      ...(this.#writer === undefined ? [] : [[{ tier: 'disk' }, this.#writer.stats.capacityBytes] as const]),
+    ]);
+    metrics.gauge('moovedge_memory_blocks', () => {
+      const { blocks, filling, pinned } = memory();
+      return [
+        [{ state: 'used' }, blocks],
+        [{ state: 'filling' }, filling],
+        [{ state: 'pinned' }, pinned],
+      ];
+    });
+    metrics.gauge('moovedge_memory_oldest_block_seconds', () => memory().oldestAge);
+    metrics.counter('moovedge_memory_lookups_total', () => {
+      const { hits, misses } = memory();
+      return [
+        [{ result: 'hit' }, hits],
+        [{ result: 'miss' }, misses],
+      ];
+    });
+  }
+}

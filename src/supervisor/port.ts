@@ -1,0 +1,74 @@
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EdgeError } from '../errors.js';
+import { type Listener, listenersOf, processOf } from './sockets.js';
+
+/** Title of the supervisor's process; workers are called `moovedge worker N`. */
+export const PROCESS_TITLE = 'moovedge';
+
+/** Milliseconds that workers whose supervisor has died are given to let go of the port. */
+const ORPHANS_WAIT = 10_000;
+const ORPHANS_INTERVAL = 100;
+
+/**
+ * Checks that nobody listens where the workers are about to. Workers share the port among each other (SO_REUSEPORT), so without this
+ * check two edges would share it too, unnoticed.
+ * @throws EdgeError `bad_config` that says who has the port, or why it can't be listened on
+ */
+export async function requireFreePort(host: string, port: number): Promise<void> {
+  const end = performance.now() + ORPHANS_WAIT;
+  for (;;) {
+    const error = await tryListen(host, port);
+    if (error === undefined) return;
+    if (error.code !== 'EADDRINUSE') throw new EdgeError('bad_config', listenFailure(host, port, error));
+    const holders = listenersOf(port);
+    const orphaned = holders.length > 0 && holders.every(isOrphan);
+    if (!orphaned || performance.now() > end) throw new EdgeError('bad_config', taken(port, holders));
+    await sleep(ORPHANS_INTERVAL);
+  }
+}
+
+/** The supervisor of an edge that listens on `port`; undefined when there is none, or it is another user's. */
+export function edgeOn(port: number): Listener | undefined {
+  for (const { parent } of listenersOf(port)) {
+    const supervisor = processOf(parent);
+    if (supervisor?.name === PROCESS_TITLE && supervisor.pid !== process.pid) return supervisor;
+  }
+  return undefined;
+}
+
+/** Why an address can't be listened on, in one line. */
+export function listenFailure(host: string, port: number, { code, message }: NodeJS.ErrnoException): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return taken(port, listenersOf(port));
+    case 'EACCES':
+      return `no permission to listen on port ${port}: ports below 1024 need root or CAP_NET_BIND_SERVICE`;
+    case 'EADDRNOTAVAIL':
+      return `can't listen on ${host}: no network interface of this machine has that address`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `can't listen on ${host}: no such host`;
+    default:
+      return `can't listen on ${host} port ${port}: ${message}`;
+  }
+}
+
+function taken(port: number, holders: readonly Listener[]): string {
+  const names = [...new Set(holders.map(({ name, pid }) => `${name} (pid ${pid})`))];
+  const by = names.length === 0 ? 'another program' : names.join(', ');
+  const isEdge = holders.some(({ name }) => name.startsWith(PROCESS_TITLE));
+  return `port ${port} is taken by ${by}: stop it, choose another port${isEdge ? ', or start with --take-over' : ''}`;
+}
+
+function isOrphan({ name, parent }: Listener): boolean {
+  return name.startsWith(`${PROCESS_TITLE} worker`) && processOf(parent)?.name !== PROCESS_TITLE;
+}
+
+function tryListen(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise(resolve => {
+    const server = createServer();
+    server.once('error', resolve);
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(undefined)));
+  });
+}

@@ -1,0 +1,285 @@
+import { availableParallelism } from 'node:os';
+import type { Config } from '../config/schema.js';
+import { EdgeError } from '../errors.js';
+import type { Log } from '../observe/log-type.js';
+import { MergedMetrics } from '../observe/merged-metrics.js';
+import { Metrics } from '../observe/metrics.js';
+import { type Totals, totalsOf } from '../observe/totals.js';
+import { Generation } from './generation.js';
+import { requireFreePort } from './port.js';
+import type { PurgeRequest, PurgeResult } from './purge-request.js';
+import type { Services, ServicesFactory } from './services.js';
+import type { WorkerProcess } from './worker-process.js';
+
+/** Milliseconds that a generation may take to be ready: reserving a large memory tier takes long. */
+const START_TIMEOUT = 10 * 60_000;
+/** Milliseconds that a scrape waits for a worker; one that is slower is told as it last was. */
+const SCRAPE_TIMEOUT = 1000;
+const LOOK_INTERVAL = 5000;
+/** Generations that may finish long answers at once; with more, the oldest is given `shutdown.grace`. */
+const DRAINING_MAX = 4;
+
+/** What a supervisor is made from. */
+export interface SupervisorOptions {
+  readonly config: Config;
+  /** Module that calls `runWorker`. */
+  readonly workerEntry: string;
+  readonly log: Log;
+  readonly services: ServicesFactory;
+  /** Version of this program. */
+  readonly version: string;
+  /** True to start beside an older edge that listens on the same port. */
+  readonly takeOver: boolean;
+  /** Milliseconds between looks at each worker; one that misses several is killed. 5 s when left out. */
+  readonly lookInterval?: number;
+}
+
+/** A worker in `/stats`. */
+export interface WorkerStats {
+  readonly index: number;
+  readonly generation: number;
+  readonly pid: number | undefined;
+  readonly state: WorkerProcess['state'];
+  readonly uptimeSeconds: number;
+  /** Counters of its modules; undefined before the first report. */
+  readonly stats: object | undefined;
+}
+
+/** The edge as it stands, in `/stats`. */
+export interface EdgeStats {
+  readonly version: string;
+  readonly pid: number;
+  readonly ready: boolean;
+  readonly uptimeSeconds: number;
+  readonly generation: number;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly totals: Totals;
+  readonly workers: readonly WorkerStats[];
+  readonly services: object;
+}
+
+/** Keeps the workers of an edge alive, replaces them at a reload, and adds up what they count. Stays out of the players' way. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #log: Log;
+  readonly #startedAt = Date.now();
+  readonly #metrics = new Metrics();
+  readonly #merged = new MergedMetrics();
+  readonly #reports = new Map<WorkerProcess, object>();
+  #services: Services | undefined;
+  /** The generation that serves is the last; those before it drain. */
+  #generations: Generation[] = [];
+  /** The generation of a reload that is not ready yet. */
+  #coming: Generation | undefined;
+  #lastNumber = 0;
+  #restarts = 0;
+  #stopping: Promise<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#metrics.counter('moovedge_worker_restarts_total', () => this.#restarts);
+    this.#metrics.gauge('moovedge_workers', () => this.#countWorkers());
+    this.#metrics.gauge('moovedge_build_info', () => [[{ version: options.version, node: process.version }, 1]]);
+  }
+
+  /** The configuration that is served. */
+  get config(): Config {
+    return this.#generations.at(-1)?.config ?? this.#options.config;
+  }
+
+  /** True when every worker of the newest generation serves and nobody has told the edge to stop. */
+  get ready(): boolean {
+    const generation = this.#generations.at(-1);
+    return (
+      this.#stopping === undefined &&
+      generation?.state === 'serving' &&
+      generation.slots.some(({ worker }) => worker.state === 'ready')
+    );
+  }
+
+  /**
+   * Starts the workers; resolves when all of them serve.
+   * @throws EdgeError that people should read; nothing is left running then
+   */
+  async start(): Promise<void> {
+    const { config, takeOver, services, log } = this.#options;
+    if (!takeOver) await requireFreePort(config.listen.host, config.listen.port);
+    this.#services = await services({ config, log, metrics: this.#metrics, takeOver });
+    try {
+      await this.#serve(config, takeOver);
+    } catch (error) {
+      await this.handOver();
+      throw error;
+    }
+  }
+
+  /**
+   * Becomes the only user of the edge's files: starts to write the disk tier. Called after `start`, and after an older edge has handed over.
+   * @throws EdgeError that people should read
+   */
+  async activate(): Promise<void> {
+    await this.#services?.activate();
+  }
+
+  /**
+   * Starts workers with another configuration, and drains those that serve when the new ones are ready. When they can't be, nothing changes.
+   * @throws EdgeError that says why
+   */
+  reload(config: Config): Promise<void> {
+    const result = this.#turn.then(async () => {
+      if (this.#stopping !== undefined) return;
+      this.#services?.accepts(config);
+      const { listen } = this.config;
+      if (config.listen.port !== listen.port) await requireFreePort(config.listen.host, config.listen.port);
+      await this.#serve(config, false);
+      await this.#services?.reconfigure(config);
+    });
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  /** Tells every worker to open its log files again. */
+  reopenLogs(): void {
+    for (const { worker } of this.#slots()) worker.reopenLogs();
+  }
+
+  /** Lets go of the edge's files, because another edge is about to use them. The workers serve on; `stop` is to follow. */
+  async handOver(): Promise<void> {
+    const services = this.#services;
+    this.#services = undefined;
+    try {
+      await services?.close();
+    } catch (error) {
+      this.#log.error({ error }, 'a service did not close');
+    }
+  }
+
+  /**
+   * Drains all workers; those that still answer after `deadline` milliseconds are cut. Resolves when no process is left. May be called again
+   * with a nearer deadline.
+   */
+  stop(deadline: number): Promise<void> {
+    const drained = Promise.all(this.#all().map(generation => generation.drain(deadline)));
+    this.#stopping ??= (async () => {
+      await drained;
+      await this.#turn;
+      await this.handOver();
+    })();
+    return this.#stopping;
+  }
+
+  /** Ends every process at once. */
+  kill(): void {
+    for (const generation of this.#all()) generation.kill();
+  }
+
+  /** Everything in the form of Prometheus. */
+  async metricsText(): Promise<string> {
+    return (await this.#merge()).text;
+  }
+
+  async stats(): Promise<EdgeStats> {
+    const { snapshot } = await this.#merge();
+    const { host, port } = this.config.listen;
+    return {
+      version: this.#options.version,
+      pid: process.pid,
+      ready: this.ready,
+      uptimeSeconds: Math.round((Date.now() - this.#startedAt) / 1000),
+      generation: this.#generations.at(-1)?.number ?? 0,
+      listen: { host, port },
+      totals: totalsOf(snapshot),
+      workers: this.#slots().map(({ worker }) => ({
+        index: worker.index,
+        generation: worker.generation,
+        pid: worker.pid,
+        state: worker.state,
+        uptimeSeconds: Math.round((Date.now() - worker.startedAt) / 1000),
+        stats: this.#reports.get(worker),
+      })),
+      services: this.#services?.stats() ?? {},
+    };
+  }
+
+  /**
+   * Purges; resolves when it has taken effect in every worker.
+   * @throws EdgeError
+   */
+  async purge(request: PurgeRequest): Promise<PurgeResult> {
+    if (this.#services === undefined)
+      throw new EdgeError('overloaded', 'the edge is not ready, or hands over to another');
+    return this.#services.purge(request);
+  }
+
+  /** Starts a generation and, when it serves, drains the one before. */
+  async #serve(config: Config, takeOver: boolean): Promise<void> {
+    const { workerEntry: entry, log, lookInterval = LOOK_INTERVAL } = this.#options;
+    const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
+    const generation = new Generation(++this.#lastNumber, config, workers, {
+      entry,
+      takeOver,
+      log,
+      lookInterval,
+      events: {
+        report: (worker, report) => {
+          this.#merged.update(sourceOf(worker), report.metrics);
+          this.#reports.set(worker, report.stats);
+        },
+        gone: (worker, wanted, how) => {
+          this.#services?.workerGone(how);
+          if (!wanted && generation.state !== 'starting') this.#restarts++;
+          this.#reports.delete(worker);
+          void this.#merged.end(sourceOf(worker));
+        },
+      },
+    });
+    this.#coming = generation;
+    try {
+      await generation.ready(START_TIMEOUT);
+    } catch (error) {
+      await generation.drain(0);
+      throw error;
+    } finally {
+      this.#coming = undefined;
+    }
+    const [before] = this.#generations.slice(-1);
+    this.#generations.push(generation);
+    if (before !== undefined) this.#retire(before);
+  }
+
+  #retire(generation: Generation): void {
+    const { grace, reloadGrace } = this.config.shutdown;
+    this.#log.info({ generation: generation.number }, 'the old workers drain');
+    void generation.drain(reloadGrace).then(() => {
+      this.#generations = this.#generations.filter(each => each !== generation);
+      this.#log.info({ generation: generation.number }, 'the old workers are gone');
+    });
+    const draining = this.#generations.filter(({ state }) => state === 'draining');
+    for (const old of draining.slice(0, -DRAINING_MAX)) void old.drain(Math.min(grace, reloadGrace));
+  }
+
+  async #merge() {
+    await Promise.all(this.#slots().map(slot => slot.look(SCRAPE_TIMEOUT)));
+    return this.#merged.merge(await this.#metrics.snapshot());
+  }
+
+  #countWorkers(): [labels: { state: string }, count: number][] {
+    const states = ['starting', 'ready', 'draining'] as const;
+    const workers = this.#slots().map(({ worker }) => worker.state);
+    return states.map(state => [{ state }, workers.filter(each => each === state).length]);
+  }
+
+  #slots() {
+    return this.#all().flatMap(({ slots }) => slots);
+  }
+
+  #all(): readonly Generation[] {
+    return this.#coming === undefined ? this.#generations : [...this.#generations, this.#coming];
+  }
+}
+
+function sourceOf({ generation, index, pid, startedAt }: WorkerProcess): string {
+  return `${generation}/${index}/${pid}/${startedAt}`;
+}

@@ -1,0 +1,132 @@
+import { EdgeError } from '../errors.js';
+import type { Log } from '../observe/log-type.js';
+import type { WorkerReport } from './messages.js';
+import { WorkerProcess, type WorkerStart } from './worker-process.js';
+
+/** Looks without an answer after which a worker counts as hung and is replaced. */
+const MISSED_MAX = 6;
+/** A worker that dies within this many milliseconds died early; replacements of such are spaced out. */
+const EARLY = 5000;
+const BACKOFF_FIRST = 100;
+const BACKOFF_MAX = 5000;
+
+/** What all slots of an edge have in common. */
+export interface SlotOptions {
+  readonly log: Log;
+  readonly events: SlotEvents;
+  /** Milliseconds between looks at a worker; each look asks for its report. */
+  readonly lookInterval: number;
+}
+
+/** Told what happens in a slot. */
+export interface SlotEvents {
+  report(worker: WorkerProcess, report: WorkerReport): void;
+  /** A worker is gone; `wanted` when it had been told to go. */
+  gone(worker: WorkerProcess, wanted: boolean, how: string): void;
+}
+
+/**
+ * One worker's place in a generation: holds a process, and replaces it when it dies or hangs.
+ * A first process that fails to start is not replaced: then the configuration or the machine is at fault.
+ */
+export class WorkerSlot {
+  readonly #start: WorkerStart;
+  readonly #log: Log;
+  readonly #events: SlotEvents;
+  readonly #lookInterval: number;
+  #worker!: WorkerProcess;
+  #closed = false;
+  /** True once a process of this slot was ready; before, a death is told by `ready` and nothing is replaced. */
+  #hasServed = false;
+  #earlyDeaths = 0;
+  #missed = 0;
+  #restart: NodeJS.Timeout | undefined;
+  readonly #look: NodeJS.Timeout;
+  restarts = 0;
+  /** Resolves when the first process serves; rejects with an EdgeError when it can't. */
+  readonly ready: Promise<void>;
+  #settle!: { resolve(): void; reject(error: EdgeError): void };
+
+  constructor(start: WorkerStart, { log, events, lookInterval }: SlotOptions) {
+    this.#start = start;
+    this.#log = log;
+    this.#events = events;
+    this.#lookInterval = lookInterval;
+    this.ready = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.ready.catch(() => {});
+    this.#spawn();
+    this.#look = setInterval(() => void this.look(lookInterval), lookInterval);
+  }
+
+  /** The process that fills the slot; it may be gone, with its replacement due. */
+  get worker(): WorkerProcess {
+    return this.#worker;
+  }
+
+  /** Asks the worker for its report and hands it to the events; one that does not answer time and again is killed. */
+  async look(timeout: number): Promise<void> {
+    const worker = this.#worker;
+    if (worker.state !== 'ready' && worker.state !== 'draining') return;
+    try {
+      const report = await worker.report(timeout);
+      this.#missed = 0;
+      this.#events.report(worker, report);
+    } catch {
+      if (worker !== this.#worker || worker.isGone || timeout !== this.#lookInterval) return;
+      if (++this.#missed < MISSED_MAX) return;
+      this.#log.error({ worker: worker.index, workerPid: worker.pid }, 'a worker hangs and is killed');
+      worker.kill();
+    }
+  }
+
+  /** Tells the worker to finish within `deadline` milliseconds; nothing replaces it. Resolves when it is gone. */
+  async drain(deadline: number): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#restart);
+    this.#worker.drain(deadline);
+    await this.#worker.exited;
+    clearInterval(this.#look);
+  }
+
+  #spawn(): void {
+    this.#missed = 0;
+    let reason: EdgeError | undefined;
+    const worker = new WorkerProcess(this.#start, {
+      ready: () => {
+        this.#hasServed = true;
+        this.#log.info({ worker: worker.index, generation: worker.generation, workerPid: worker.pid }, 'worker ready');
+        this.#settle.resolve();
+      },
+      failed: error => {
+        reason = error;
+      },
+      report: report => this.#events.report(worker, report),
+      exited: how => {
+        this.#events.gone(worker, this.#closed, how);
+        if (this.#hasServed && !this.#closed) this.#replace(worker, how, reason);
+        this.#settle.reject(
+          reason ?? new EdgeError('internal', `worker ${worker.index} ended before it was ready: ${how}`),
+        );
+      },
+    });
+    this.#worker = worker;
+  }
+
+  #replace(worker: WorkerProcess, how: string, reason: EdgeError | undefined): void {
+    this.#earlyDeaths = Date.now() - worker.startedAt >= EARLY ? 0 : this.#earlyDeaths + 1;
+    const delay = this.#earlyDeaths <= 1 ? 0 : Math.min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** (this.#earlyDeaths - 2));
+    const fields = {
+      worker: worker.index,
+      generation: worker.generation,
+      workerPid: worker.pid,
+      how,
+      reason: reason?.message,
+      delay,
+    };
+    this.#log.error(fields, 'a worker died and is replaced');
+    this.restarts++;
+    this.#restart = setTimeout(() => this.#spawn(), delay);
+  }
+}

@@ -1,0 +1,54 @@
+/** Runs in the page. Plays an address and tells of its first second; see `Played` in seek.test.ts. */
+async function playAndTell(url, how) {
+  const video = document.querySelector('video');
+  video.crossOrigin = 'anonymous';
+  let error;
+  const failed = new Promise(resolve => {
+    video.onerror = () => {
+      error = video.error?.message ?? 'error';
+      resolve();
+    };
+  });
+  if (how === 'video') {
+    video.src = url;
+  } else {
+    const player = window.mpegts.createPlayer({ type: 'flv', url }, { enableWorker: false });
+    player.on('error', (kind, detail) => {
+      error = `${kind} ${detail}`;
+    });
+    player.attachMediaElement(video);
+    player.load();
+  }
+  if (video.readyState < 1) {
+    await Promise.race([
+      failed,
+      new Promise(resolve => video.addEventListener('loadedmetadata', resolve, { once: true })),
+    ]);
+  }
+  const begin = video.currentTime;
+  const context = new OffscreenCanvas(320, 180).getContext('2d');
+  const asked = performance.now();
+  let firstFrameAfter = Number.POSITIVE_INFINITY;
+  let picture = [];
+  const first = new Promise(resolve => {
+    video.requestVideoFrameCallback(now => {
+      firstFrameAfter = now - asked;
+      context.drawImage(video, 0, 0, 320, 180);
+      picture = [...context.getImageData(0, 0, 320, 180).data];
+      resolve();
+    });
+  });
+  video.play().catch(reason => {
+    error ??= String(reason);
+  });
+  await Promise.race([first, failed]);
+  while (!error && video.currentTime < begin + 1 && performance.now() - asked < 8000) {
+    await new Promise(resolve => setTimeout(resolve, 50));
+  }
+  const frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  const soundBytes = video.webkitAudioDecodedByteCount;
+  const { currentTime: later, duration } = video;
+  return { error, firstFrameAfter, begin, later, duration, frames, soundBytes, picture };
+}
+
+globalThis.playAndTell = playAndTell;

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { EdgeError } from '../../../src/errors.js';
+import { AccessLog } from '../../../src/observe/access-log.js';
+import { createLog } from '../../../src/observe/log.js';
+import { until } from '../supervisor/edge-process.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-log-'));
+after(() => rmSync(folder, { recursive: true }));
+
+function lines(file: string): Record<string, unknown>[] {
+  const text = readFileSync(file, 'utf8');
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map(line => JSON.parse(line));
+}
+
+const entry = {
+  time: Date.UTC(2026, 0, 2),
+  client: '192.0.2.1',
+  method: 'GET',
+  host: 'edge',
+  url: '/a.mp4?token=secret',
+  status: 206,
+  bytes: 100,
+  seconds: 0.5,
+  ttfb: 0.001,
+  end: 'whole',
+  outcome: 'memory',
+  range: 'bytes=0-99',
+  referer: undefined,
+  agent: 'test "quoted"\n',
+} as const;
+
+test('lines bear level, process, fields and the causes of errors, and no secret', () => {
+  const file = path.join(folder, 'log');
+  const fd = openSync(file, 'w');
+  const log = createLog({ level: 'info', format: 'auto', process: 'worker 3', fd });
+  log.debug({}, 'not this');
+  log.info({ origin: 'a', url: 'http://u:p@h/' }, 'asked');
+  log.error({ error: new EdgeError('origin_timeout', 'late', { cause: new Error('below') }) }, 'failed');
+  log.setLevel('debug');
+  log.debug({}, 'this');
+  log.flush();
+  const [asked, failed, last] = lines(file);
+  assert.equal(asked?.level, 'info');
+  assert.equal(asked?.process, 'worker 3');
+  assert.equal(asked?.url, 'http://[redacted]@h/');
+  assert.match(JSON.stringify(failed), /late.*below/);
+  assert.equal((failed?.error as { code: string }).code, 'origin_timeout');
+  assert.equal(last?.text, 'this');
+  closeSync(fd);
+});
+
+test('text for people has time, level, process, sentence, fields and the stack', () => {
+  const file = path.join(folder, 'text');
+  const fd = openSync(file, 'w');
+  const log = createLog({ level: 'info', format: 'text', process: 'supervisor', fd });
+  log.warn({ worker: 2, how: 'SIGKILL' }, 'a worker died');
+  log.error({ error: new Error('oops') }, 'failed');
+  log.flush();
+  assert.match(
+    readFileSync(file, 'utf8'),
+    /^\d\d:\d\d:\d\d\.\d{3} warn {2}supervisor: a worker died worker=2 how=SIGKILL\n.*error supervisor: failed\n {4}Error: oops\n {8}at /,
+  );
+  closeSync(fd);
+});
+
+test('an access log is a JSON line per answer, and goes on in a new file after it was renamed', async () => {
+  const file = path.join(folder, 'access.log');
+  const log = new AccessLog(file, 1);
+  log.write(entry);
+  await until('the first line', () => (lines(file).length === 1 ? true : undefined));
+  renameSync(file, `${file}.1`);
+  log.reopen();
+  await until('a new file', () => {
+    log.write({ ...entry, status: 200 });
+    try {
+      return lines(file).length > 0 ? true : undefined;
+    } catch {
+      return undefined;
+    }
+  });
+  log.close();
+  const [first] = lines(`${file}.1`);
+  assert.equal(first?.worker, 1);
+  assert.equal(first?.time, '2026-01-02T00:00:00.000Z');
+  assert.equal(first?.url, '/a.mp4?token=[redacted]');
+  assert.equal(first?.agent, entry.agent);
+  assert.ok(!('referer' in first!));
+  assert.ok(lines(file).every(({ status }) => status === 200));
+  assert.equal(log.dropped, 0);
+});
+
+test('an access log whose disk is full costs lines, which are counted, and nothing else', async () => {
+  const log = new AccessLog('/dev/full', 0);
+  for (let i = 0; i < 100; i++) log.write(entry);
+  await until('a loss', () => (log.dropped > 0 ? true : undefined));
+  log.write(entry);
+  log.close();
+});
+
+test('a log that nobody reads does not grow without end', async () => {
+  const file = path.join(folder, 'never');
+  const log = new AccessLog(file, 0);
+  const long = { ...entry, agent: 'x'.repeat(60_000) };
+  for (let i = 0; i < 1000; i++) log.write(long);
+  assert.ok(log.dropped > 0, 'lines beyond 16 MiB in one turn of the event loop are dropped');
+  log.close();
+});

@@ -1,0 +1,16 @@
+/** An edge with fake workers, as its own process: `edge-main.ts CONFIG [--take-over]`. */
+
+import { fileURLToPath } from 'node:url';
+import { runMain } from '../../../src/commands/run-main.js';
+import { serve } from '../../../src/commands/serve.js';
+import { fakeServices } from './fake-services.js';
+
+const worker = fileURLToPath(new URL('fake-worker.ts', import.meta.url));
+await runMain(() =>
+  serve({
+    sources: { file: process.argv[2], flags: [], env: {} },
+    takeOver: process.argv.includes('--take-over'),
+    services: fakeServices,
+    worker,
+  }),
+);

@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EdgeProcess, fetchText, freePorts, isAlive, until } from './edge-process.js';
+
+test('SIGTERM finishes what runs, exits with 0 and leaves no process', async () => {
+  const edge = await EdgeProcess.start();
+  const slow = fetchText(edge.port, '/slow?ms=1500');
+  await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
+  edge.kill('SIGTERM');
+  assert.equal((await slow).status, 200);
+  assert.deepEqual(await edge.exited, { code: 0, signal: null });
+  assert.equal(edge.workerPids().length, 2);
+  assert.deepEqual(edge.workerPids().filter(isAlive), []);
+  await assert.rejects(fetchText(edge.port, '/'), { code: 'ECONNREFUSED' });
+  await edge.end();
+});
+
+test('an answer that is longer than the grace is cut, and the edge exits with 0 in time', async () => {
+  const edge = await EdgeProcess.start({ settings: 'shutdown: {grace: 500ms}\n' });
+  const slow = fetchText(edge.port, '/slow?ms=60000').catch((error: NodeJS.ErrnoException) => error.code);
+  await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
+  const begun = performance.now();
+  edge.kill('SIGTERM');
+  assert.deepEqual(await edge.exited, { code: 0, signal: null });
+  assert.ok(performance.now() - begun < 3000, `took ${performance.now() - begun} ms`);
+  assert.equal(await slow, 'ECONNRESET');
+  await edge.end();
+});
+
+test('a repeated SIGTERM ends the edge at once', async () => {
+  const edge = await EdgeProcess.start({ settings: 'shutdown: {grace: 1h}\n' });
+  const slow = fetchText(edge.port, '/slow?ms=60000').catch((error: NodeJS.ErrnoException) => error.code);
+  await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
+  edge.kill('SIGTERM');
+  edge.kill('SIGTERM');
+  await edge.logged('stopping');
+  await sleep(1200);
+  assert.equal(edge.child.exitCode, null, 'signals in quick succession are one wish');
+  edge.kill('SIGTERM');
+  assert.equal((await edge.exited).code, 0);
+  assert.equal(await slow, 'ECONNRESET');
+  await edge.end();
+});
+
+test('a killed worker is replaced within a second, and no counter goes back', async () => {
+  const edge = await EdgeProcess.start();
+  for (let i = 0; i < 20; i++) await fetchText(edge.port, '/');
+  const before = await edge.stats();
+  assert.equal(before.totals.requests, 20);
+  const [victim] = before.workers;
+  const killed = performance.now();
+  process.kill(victim!.pid!, 'SIGKILL');
+  await until('a new process', async () => ((await edge.stats()).workers[0]?.pid === victim?.pid ? undefined : true));
+  const took = performance.now() - killed;
+  assert.ok(took < 1000, `took ${took} ms`);
+  const after = await until('a replacement', async () => {
+    const stats = await edge.stats();
+    return stats.totals.workerRestarts === 1 && stats.workers.every(({ state }) => state === 'ready') ? stats : undefined;
+  });
+  assert.notEqual(after.workers[0]?.pid, victim?.pid);
+  assert.ok(after.totals.requests >= 20, `${after.totals.requests} requests`);
+  assert.match((await fetchText(edge.adminPort, '/metrics')).body, /^moovedge_worker_restarts_total 1$/m);
+  await edge.end();
+});
+
+test('workers that keep dying are replaced at growing intervals', async () => {
+  const edge = await EdgeProcess.start({ workers: 1 });
+  for (let deaths = 1; deaths <= 3; deaths++) {
+    await fetchText(edge.port, '/crash').catch(() => {});
+    await until('a replacement', () => (edge.workerPids().length === deaths + 1 ? true : undefined));
+  }
+  const delays = [...edge.errors.matchAll(/"delay":(\d+),"text":"a worker died/g)].map(match => Number(match[1]));
+  assert.deepEqual(delays, [0, 100, 200]);
+  assert.match(edge.errors, /told to crash/);
+  await edge.end();
+});
+
+test('what keeps an edge from starting is told in one line, with exit code 1', async () => {
+  const [port = 0, adminPort = 0, otherPort = 0] = await freePorts(3);
+  const other = createServer().listen(port, '127.0.0.1');
+  const otherAdmin = createServer().listen(otherPort, '127.0.0.1');
+  const cases: { name: string; ports?: [number, number]; settings?: string; line: RegExp }[] = [
+    {
+      name: 'port',
+      ports: [port, adminPort],
+      line: new RegExp(
+        `^moovedge: port ${port} is taken by .+ \\(pid ${process.pid}\\): stop it, choose another port\\n$`,
+      ),
+    },
+    {
+      name: 'admin port',
+      ports: [adminPort, otherPort],
+      line: new RegExp(`^moovedge: admin: port ${otherPort} is taken by .+\\n$`),
+    },
+    {
+      name: 'directory',
+      settings: 'origins: [{name: a, url: /no/where}]',
+      line: /^.*edge\.yaml:4:26: origins\[0\]\.url: expected a directory that can be read, .*there is no \/no\/where\n$/,
+    },
+    {
+      name: 'worker',
+      settings: 'origins: [{name: refuse-start, url: http://a}]',
+      line: /^moovedge: expected a better day to start\n$/,
+    },
+    {
+      name: 'crash',
+      settings: 'origins: [{name: crash-start, url: http://a}]',
+      line: /^moovedge: worker \d ended before it was ready: exit code 3\n$/,
+    },
+  ];
+  await Promise.all(
+    cases.map(async ({ name, ports, settings, line }) => {
+      const edge = await EdgeProcess.launch({
+        ...(ports && { ports: { port: ports[0], adminPort: ports[1] } }),
+        settings: `${settings ?? ''}\n`,
+      });
+      assert.deepEqual(await edge.exited, { code: 1, signal: null }, name);
+      assert.match(edge.errors, line, name);
+      await edge.end();
+    }),
+  );
+  other.close();
+  otherAdmin.close();
+});
+
+test('SIGTERM while it starts ends it with 0', async () => {
+  const edge = await EdgeProcess.launch({});
+  const health = await until('the admin port', () => fetchText(edge.adminPort, '/healthz').catch(() => undefined));
+  assert.equal(health.status, 200);
+  edge.kill('SIGTERM');
+  assert.deepEqual(await edge.exited, { code: 0, signal: null });
+  await edge.end();
+});

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EdgeProcess, fetchText, until } from './edge-process.js';
+import { Load } from './load.js';
+
+test('no request fails when the configuration is reloaded under load', async () => {
+  const edge = await EdgeProcess.start();
+  const load = new Load(edge.port, 20);
+  for (let generation = 2; generation <= 5; generation++) {
+    edge.kill('SIGHUP');
+    await until(`generation ${generation}`, async () => {
+      const { generation: now, workers } = await edge.stats();
+      return now === generation && workers.length === 2 ? true : undefined;
+    });
+  }
+  const { requests, failures, longest, generations } = await load.stop();
+  assert.deepEqual(failures, []);
+  assert.ok(requests > 500, `only ${requests} requests`);
+  assert.ok(longest < 3000, `a request took ${longest} ms`);
+  assert.deepEqual(generations.toSorted(), ['1', '2', '3', '4', '5']);
+  await edge.end();
+});
+
+test('a reload lets long answers of the old workers end', async () => {
+  const edge = await EdgeProcess.start({ settings: 'shutdown: {grace: 0}\n' });
+  const slow = fetchText(edge.port, '/slow?ms=2500');
+  await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
+  edge.kill('SIGHUP');
+  await edge.logged('the old workers drain');
+  assert.match((await fetchText(edge.port, '/')).body, /^2\//);
+  assert.match((await slow).body, /^1\//);
+  await edge.logged('the old workers are gone');
+  assert.ok((await edge.stats()).totals.requests >= 2, 'what the old workers counted is kept');
+  await edge.end();
+});
+
+test('a reload changes ports, the number of workers and the token', async () => {
+  const edge = await EdgeProcess.start();
+  const token = 'a-token-of-20-letters';
+  edge.configure(`log: {level: debug}\n`, 3);
+  edge.kill('SIGHUP');
+  await until('three workers', async () => ((await edge.stats()).workers.length === 3 ? true : undefined));
+  edge.configure(`http: {maxUrlLength: 4KiB}\n`, 1);
+  const { writeFileSync, readFileSync } = await import('node:fs');
+  writeFileSync(edge.file, readFileSync(edge.file, 'utf8').replace(/admin: \{/, `admin: {token: ${token}, `));
+  edge.kill('SIGHUP');
+  await until('the token', async () => ((await fetchText(edge.adminPort, '/stats')).status === 401 ? true : undefined));
+  const headers = { Authorization: `Bearer ${token}` };
+  await until('one worker', async () => {
+    const { body } = await fetchText(edge.adminPort, '/stats', { headers });
+    return JSON.parse(body).workers.length === 1 ? true : undefined;
+  });
+  await edge.end();
+});
+
+test('a configuration with mistakes changes nothing and is told with file, line and column', async () => {
+  const edge = await EdgeProcess.start();
+  const before = await edge.stats();
+  edge.configure('cache: {memory: {size: 1KiB}}\nlgo: {}\n');
+  edge.kill('SIGHUP');
+  await edge.logged('nothing changes');
+  assert.match(edge.errors, /"mistake":"[^"]*edge\.yaml:4:24: cache\.memory\.size: expected a size/);
+  assert.match(edge.errors, /"mistake":"[^"]*edge\.yaml:5:1: unknown key lgo; did you mean log\?/);
+  const after = await edge.stats();
+  assert.deepEqual(pids(after), pids(before));
+  assert.equal(after.generation, 1);
+  await edge.end();
+});
+
+test('workers that refuse to start after a reload leave the old ones serving', async () => {
+  const edge = await EdgeProcess.start();
+  const before = await edge.stats();
+  edge.configure('origins: [{name: refuse-start, url: http://a}]\n');
+  edge.kill('SIGHUP');
+  await edge.logged('nothing changes');
+  assert.match(edge.errors, /"mistake":"expected a better day to start"/);
+  await until('the failed workers gone', async () => ((await edge.stats()).workers.length === 2 ? true : undefined));
+  const after = await edge.stats();
+  assert.deepEqual(pids(after), pids(before));
+  assert.ok(after.ready);
+  assert.equal((await fetchText(edge.port, '/')).status, 200);
+  edge.configure('');
+  edge.kill('SIGHUP');
+  await edge.logged('"text":"reloaded"');
+  assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 200);
+  await edge.end();
+});
+
+test('SIGUSR1 reaches every worker', async () => {
+  const edge = await EdgeProcess.start();
+  edge.kill('SIGUSR1');
+  await until('both', () => (edge.errors.match(/logs reopened/g)?.length === 2 ? true : undefined));
+  await edge.end();
+});
+
+function pids({ workers }: { workers: readonly { pid: number | undefined }[] }) {
+  return workers.map(({ pid }) => pid);
+}

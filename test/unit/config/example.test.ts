@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { loadConfig } from '../../../src/config/load.js';
+import { defaultConfig, schema } from '../../../src/config/schema.js';
+import { describeSettings } from '../../../src/config/setting.js';
+
+const file = fileURLToPath(new URL('../../../config.example.yaml', import.meta.url));
+const example: unknown = parse(readFileSync(file, 'utf8'));
+
+/** Every value that stands at a key such as `origins[].name` or `headers.*`; empty when the key is nowhere. */
+function valuesAt(value: unknown, steps: readonly string[]): unknown[] {
+  const [step, ...rest] = steps;
+  if (step === undefined) return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  if (step === '[]' || step === '*') return Object.values(value).flatMap(child => valuesAt(child, rest));
+  return Object.hasOwn(value, step) ? valuesAt((value as Record<string, unknown>)[step], rest) : [];
+}
+
+function stepsOf(key: string): string[] {
+  return key.replaceAll('[]', '.[]').split('.');
+}
+
+test('the example loads', () => {
+  const config = loadConfig({ file, flags: [], env: {} });
+  assert.deepEqual(
+    config.origins.map(({ name }) => name),
+    ['samples', 'films', 'bucket'],
+  );
+  const { origins: _, ...others } = config;
+  const { origins: __, ...defaults } = defaultConfig();
+  assert.deepEqual(JSON.parse(JSON.stringify(others)), JSON.parse(JSON.stringify(defaults)));
+});
+
+test('the example has every setting of the schema, with its default', () => {
+  const settings = describeSettings(schema);
+  assert.ok(settings.length > 80, `only ${settings.length} settings`);
+  for (const { key, default: fallback } of settings) {
+    const isListItem = key.endsWith('[]');
+    const values = valuesAt(example, stepsOf(isListItem ? key.slice(0, -2) : key));
+    assert.ok(values.length > 0, `${key} is not in the example`);
+    if (fallback === undefined) continue;
+    assert.ok(
+      values.map(String).includes(String(fallback)),
+      `${key}: the example says ${values}, the schema ${fallback}`,
+    );
+  }
+});
+
+test('every setting has a sentence of its own', () => {
+  const texts = describeSettings(schema).map(({ text }) => text);
+  assert.equal(new Set(texts).size, texts.length);
+  for (const text of texts) assert.match(text, /^[A-Z*].*\.$/);
+});

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { redact, redactUrl } from '../../../src/observe/redact.js';
+
+test('secrets in fields are left out at any depth, and nothing else', () => {
+  const line = JSON.stringify({
+    text: 'asked',
+    admin: { token: 'abc"def', port: 8081 },
+    s3: [{ secretAccessKey: 'k/y+=', sessionToken: 's', accessKeyId: 'AKIA', region: 'eu' }],
+    headers: { Authorization: 'Bearer xyz', Cookie: 'a=b', 'set-cookie': 'c', range: 'bytes=0-1' },
+  });
+  const clean = redact(line);
+  for (const secret of ['abc', 'def', 'k/y', '"s"', 'AKIA', 'xyz', 'a=b', '"c"']) assert.ok(!clean.includes(secret), secret);
+  assert.equal(JSON.parse(clean).headers.range, 'bytes=0-1');
+  assert.equal(JSON.parse(clean).s3[0].region, 'eu');
+  assert.equal(JSON.parse(clean).admin.port, 8081);
+});
+
+test('secrets in URLs and in sentences are left out', () => {
+  const cases = [
+    ['https://user:pa%40ss@host/x', 'https://[redacted]@host/x'],
+    ['http://h/a.mp4?X-Amz-Signature=abc&x=1', 'http://h/a.mp4?X-Amz-Signature=[redacted]&x=1'],
+    ['/a?start=5&access_token=q&end=6', '/a?start=5&access_token=[redacted]&end=6'],
+    ['/a.mp4?start=5', '/a.mp4?start=5'],
+    ['http://h:80/a@b', 'http://h:80/a@b'],
+  ] as const;
+  for (const [url, clean] of cases) assert.equal(redactUrl(url), clean);
+  assert.equal(redact('sent Bearer abc.def-g to them'), 'sent Bearer [redacted] to them');
+});
+
+test('hostile lines take no time', () => {
+  const begun = performance.now();
+  redact(`"token":"${'\\"'.repeat(50_000)}`);
+  redact(`${'a://'.repeat(50_000)}`);
+  redact(`?${'token'.repeat(20_000)}`);
+  redact(`${'"tokentoken'.repeat(20_000)}`);
+  assert.ok(performance.now() - begun < 2000, `${performance.now() - begun} ms`);
+});
