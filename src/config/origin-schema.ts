@@ -43,7 +43,7 @@ export const originSchema = withRules(
       integer(0, 20),
       'Further tries of a fetch that failed, each at the byte where the last one stopped.',
     ).prefault(3),
-    maxConnections: setting(integer(1, 10000), 'Most connections of one worker to one url.').prefault(64),
+    maxConnections: setting(integer(1, 10000), 'Most connections of one worker to one url.').prefault(256),
     maxFetches: setting(integer(1, 100000), 'Most fetches of one worker at once.').prefault(256),
     queue: setting(
       integer(0, 1000000),
@@ -67,13 +67,16 @@ export const originSchema = withRules(
     s3: item({
       region: setting(
         text('a region such as eu-central-1', /^[a-z0-9-]{1,64}$/),
-        'Region that requests are signed for.',
-      ).prefault('us-east-1'),
+        'Region that requests are signed for; left out: AWS_REGION of the environment, else us-east-1.',
+      ).optional(),
       endpoint: setting(
         text('http(s)://host', /^https?:\/\/[^\s/?#@]+\/?$/),
         'Where the bucket is, for stores other than AWS; left out: AWS.',
       ).optional(),
-      pathStyle: setting(flag(), 'Whether the bucket stands in the path rather than in the host name.').prefault(false),
+      pathStyle: setting(
+        flag(),
+        'Whether the bucket stands in the path rather than in the host name; left out: only with an endpoint.',
+      ).optional(),
       accessKeyId: setting(
         text('an access key', /^[\x21-\x7e]{1,256}$/),
         'Access key; left out: from the environment or credentialsFile.',
@@ -116,6 +119,7 @@ export const originSchema = withRules(
     const bases = [url, ...urls.map(one => one?.url)].filter(base => base !== undefined);
     const schemes = new Set(bases.map(schemeOf));
     if (schemes.size > 1) wrong(['urls'], 'expected urls of one kind: directories, http(s) or s3');
+    if (schemes.has('file') && bases.length > 1) wrong(['urls'], 'expected one directory');
     if (s3 !== undefined && schemes.size > 0 && !schemes.has('s3')) wrong(['s3'], 'expected an s3:// url');
   },
 );

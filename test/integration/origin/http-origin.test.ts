@@ -234,6 +234,22 @@ test('pause stops the flow and the stall clock; resume goes on; what breaks mean
   assert.equal(origin.stats.replicas[0]!.state, 'closed');
 });
 
+test('a server that gives up on a paused answer is not blamed, and not asked before resume', async () => {
+  const origin = open({ breaker: { failures: 1, cooldown: 1000, maxCooldown: 1000 } });
+  server.fault(faults.stall(1000), { times: 1 });
+  server.fault(faults.cut(1000), { times: 1 });
+  const sink = fetchInto(origin, { path: '/f' }, { onEvent: s => s.fetch.pause() });
+  await server.requested(1);
+  while (!sink.answer) await tick();
+  server.release();
+  while (origin.stats.retries === 0) await tick();
+  assert.deepEqual([server.requests.length, origin.stats.replicas[0]!.state], [1, 'closed']);
+  sink.onEvent = () => {};
+  sink.fetch.resume();
+  assert.equal(await sink.over, 'ended');
+  assert.equal(sink.bytesSeen, SIZE);
+});
+
 test('cancel is silent at every moment, also from within the sink, and frees the slot', async () => {
   const origin = open({ maxFetches: 1, queue: 10 });
   fetchInto(origin, { path: '/f' }).cancel();
