@@ -1,4 +1,4 @@
-import { AccessLog } from './observe/access-log.js';
+import { availableParallelism } from 'node:os';
 import { DiskReader } from './cache/disk/disk-reader.js';
 import { SharedMemoryTier } from './cache/memory/shared-memory-tier.js';
 import { Supply } from './cache/supply.js';
@@ -12,10 +12,12 @@ import { FragmentedMp4 } from './media/mp4/fragmented.js';
 import { ProgressiveMp4 } from './media/mp4/progressive.js';
 import { Planner } from './media/planner.js';
 import { native } from './native.js';
+import { AccessLog } from './observe/access-log.js';
 import type { ProcessLog } from './observe/log.js';
 import { Metrics } from './observe/metrics.js';
 import { createOrigins, type Origins } from './origin/origins.js';
 import { quiesceListener } from './supervisor/listener.js';
+import { countListeners } from './supervisor/sockets.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from './supervisor/worker-link.js';
 
 /** Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12 s. */
@@ -35,11 +37,15 @@ class Worker implements WorkerHandle {
   readonly #planner: Planner;
   readonly #accessLog: AccessLog | undefined;
   readonly #server: HttpServer;
+  /** Workers of this generation, which drain together. */
+  readonly #siblings: number;
+  #drained: Promise<void> | undefined;
 
   constructor(config: Config, { log, index }: WorkerLink) {
     this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins } = config;
+    this.#siblings = config.workers === 'auto' ? availableParallelism() : config.workers;
     const metrics = this.#metrics;
     const stall = Math.max(15_000, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({
@@ -95,8 +101,10 @@ class Worker implements WorkerHandle {
       stallTimeout: config.delivery.stallTimeout,
       log,
       observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),
-      ...(this.#accessLog && { accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry) }),
-      beforeClose: () => quiesceListener(config.listen.port, 1, native),
+      ...(this.#accessLog && {
+        accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry),
+      }),
+      beforeClose: () => quiesceListener(config.listen.port, this.#siblings, native),
     });
     this.#describe();
   }
@@ -105,8 +113,16 @@ class Worker implements WorkerHandle {
     await this.#server.listen(this.#config.listen.host, this.#config.listen.port);
   }
 
-  async drain(deadline: number): Promise<void> {
-    const whole = await this.#server.drain({ grace: deadline, idle: Math.min(IDLE_DRAIN, deadline) });
+  drain(deadline: number): Promise<void> {
+    this.#drained ??= this.#drain(deadline);
+    const cut = setTimeout(() => this.#server.close(), deadline);
+    return this.#drained.finally(() => clearTimeout(cut));
+  }
+
+  async #drain(deadline: number): Promise<void> {
+    // A connection that is idle may be about to bear a request, which is answered as long as others take the next connection.
+    const idle = countListeners(this.#config.listen.port) > this.#siblings ? IDLE_DRAIN : 0;
+    const whole = await this.#server.drain({ grace: deadline, idle });
     if (!whole) this.#log.warn({ deadline }, 'answers were cut, because they outlasted the time to drain');
     this.#server.close();
     await this.#origins.close();

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { parseTime } from '../config/units.js';
 import type { AdminFlags } from './admin-client.js';
+import type { InspectOptions } from './inspect.js';
 import { version } from './package-files.js';
 import type { PurgeFlags } from './purge.js';
 import { flagValues, SERVE_FLAGS } from './serve-flags.js';
@@ -17,6 +18,17 @@ export function program(): Command {
     .description('check a configuration file: exit 0, or every mistake as file:line:column')
     .argument('<file>')
     .action(async (file: string) => (await import('./check-config.js')).checkConfig(file));
+  program
+    .command('inspect')
+    .description('tell the tracks and key frames of a film, where its moov stands, and what a seek costs')
+    .argument('<film>', 'file or http(s) URL')
+    .option('--start <seconds>', 'second to seek to; the middle when left out', readSeconds)
+    .option('--json', 'for machines')
+    .action(async (film: string, options: InspectOptions) => {
+      const { inspect } = await import('./inspect.js');
+      await inspect(film, options, text => process.stdout.write(text));
+    });
+  addInspectCache(program);
   addAdminCommands(program);
   return program;
 }
@@ -52,6 +64,26 @@ Signals: TERM or INT drains and exits, HUP reloads the configuration, USR1 opens
   });
 }
 
+/** Flags of `serve` that say where the tiers are. */
+const TIER_FLAGS = SERVE_FLAGS.filter(({ spec }) => /^--(port|memory-file|disk) /.test(spec));
+
+function addInspectCache(program: Command): void {
+  const command = program
+    .command('inspect-cache')
+    .description('tell what the memory and disk tiers of an edge hold, while it runs or is down')
+    .option('--config <file>', 'configuration of the edge');
+  for (const { spec, text } of TIER_FLAGS) command.option(spec, text);
+  command.action(async (options: Record<string, unknown>) => {
+    const { inspectTiers } = await import('./inspect-tiers.js');
+    const sources = {
+      file: options.config as string | undefined,
+      flags: flagValues(undefined, options),
+      env: process.env,
+    };
+    process.exitCode = await inspectTiers(sources, text => process.stdout.write(text));
+  });
+}
+
 function addAdminCommands(program: Command): void {
   const onAdmin = (name: string, text: string) =>
     program
@@ -84,6 +116,13 @@ function addAdminCommands(program: Command): void {
       const { top } = await import('./top.js');
       await top(await client(flags), flags.interval);
     });
+}
+
+function readSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds >= 0 && seconds < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('Expected seconds, such as 12.5.');
+  return seconds;
 }
 
 function readInterval(text: string): number {

@@ -1,5 +1,5 @@
 import type { CacheOutcome } from '../cache/outcome.js';
-import { LineSink, type LineTarget } from './log.js';
+import { LineSink, type LineTarget } from './line-sink.js';
 import { redactUrl } from './redact.js';
 
 /** Bytes of lines gathered before a write. */
@@ -40,6 +40,7 @@ export class AccessLog {
   /**
    * @param target a file, or `{ fd: 1 }` for standard output
    * @param worker number of the worker, in each line
+   * @throws EdgeError `bad_config` when the file can't be written
    */
   constructor(target: LineTarget, worker: number) {
     this.#lines = new LineSink(target, { buffer: BUFFER });
@@ -58,7 +59,7 @@ export class AccessLog {
     this.#lines.write(`${JSON.stringify(line)}\n`);
   }
 
-  /** Times that a line or a write was lost because the target failed or was slow. */
+  /** Lines lost because the target failed or was slow. */
   get dropped(): number {
     return this.#lines.dropped;
   }

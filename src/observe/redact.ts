@@ -1,21 +1,28 @@
 const CENSORED = '[redacted]';
 
-/** Keys of log fields whose values are secrets, at any depth. */
-const SECRET_FIELD =
-  /("(?:[\w-]*(?:token|secret|password|passphrase)[\w-]*|authorization|proxy-authorization|cookie|set-cookie|accessKeyId|secretAccessKey)":)"(?:[^"\\]|\\.)*"/gi;
-/** Parameters of signed URLs. */
-const SECRET_PARAMETER =
-  /([?&](?:X-Amz-(?:Signature|Credential|Security-Token)|[\w-]*(?:token|sig|signature|secret|password|apikey|api_key)[\w-]*)=)[^&#\s"\\]+/gi;
+/** Names of fields, header fields and query parameters whose values are secrets. */
+const SECRET_NAME =
+  /token|secret|password|passphrase|signature|credential|cookie|authorization|api-?_?key|accesskeyid|^sig$/i;
+
+// Each expression takes time in proportion to the text, whatever it holds: players choose what stands in URLs.
+const FIELD = /"([\w-]{1,64})":"(?:[^"\\]|\\.)*"/g;
+const PARAMETER = /([?&])([\w.~-]{1,64})=([^&#\s"\\]+)/g;
 /** The user part of a URL. */
-const USER_INFO = /(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#"\\@]+@/gi;
-const BEARER = /\b(Bearer|Basic) [\w.~+/=-]+/g;
+const USER_INFO = /(\b[a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#"\\@]+@/gi;
+const CREDENTIALS = /\b(Bearer|Basic) [\w.~+/=-]+/g;
 
 /** `line` (JSON or plain text) without the secrets that fields, URLs and header values may hold. */
 export function redact(line: string): string {
-  return redactUrl(line).replace(SECRET_FIELD, `$1"${CENSORED}"`).replace(BEARER, `$1 ${CENSORED}`);
+  return redactUrl(line)
+    .replace(FIELD, (field, name: string) => (SECRET_NAME.test(name) ? `"${name}":"${CENSORED}"` : field))
+    .replace(CREDENTIALS, `$1 ${CENSORED}`);
 }
 
 /** `text` in which URLs bear neither user names nor values of signing parameters. */
 export function redactUrl(text: string): string {
-  return text.replace(USER_INFO, `$1${CENSORED}@`).replace(SECRET_PARAMETER, `$1${CENSORED}`);
+  return text
+    .replace(USER_INFO, `$1${CENSORED}@`)
+    .replace(PARAMETER, (all, before: string, name: string) =>
+      SECRET_NAME.test(name) ? `${before}${name}=${CENSORED}` : all,
+    );
 }

@@ -42,7 +42,11 @@ function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
   const within = found.flatMap(match => (match === undefined ? [] : [match.rule.name + match.path]));
   // Origins whose own path lies below the prefix are purged whole.
   const below = config.origins
-    .filter(origin => origin.path.startsWith(target.path) && (host === undefined || origin.host === undefined || origin.host === host))
+    .filter(
+      origin =>
+        origin.path.startsWith(target.path) &&
+        (host === undefined || origin.host === undefined || origin.host === host),
+    )
     .map(({ name, path: base, stripPath }) => name + (stripPath ? '/' : base));
   return [...new Set([...within, ...below])];
 }

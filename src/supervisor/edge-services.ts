@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { WriterProcess } from '../cache/disk/writer-process.js';
 import { BLOCK_SIZE } from '../cache/block.js';
+import { WriterProcess } from '../cache/disk/writer-process.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { Purger } from '../catalog/purge.js';
@@ -39,7 +39,11 @@ function openTier({ config, log, takeOver }: ServicesOptions): SharedMemoryTier 
     mkdirSync(dirname(file), { recursive: true });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new EdgeError('cache_file', `the folder of ${file} can't be made (${code}); choose another cache.memory.file`, { cause });
+    throw new EdgeError(
+      'cache_file',
+      `the folder of ${file} can't be made (${code}); choose another cache.memory.file`,
+      { cause },
+    );
   }
   return new SharedMemoryTier({
     file,
@@ -82,7 +86,10 @@ class EdgeServices implements Services {
   accepts(config: Config): void {
     const [before, after] = [this.#started, config];
     const refuse = (setting: string) => {
-      throw new EdgeError('bad_config', `${setting} can't be changed by a reload; start the new configuration with: moovedge serve --take-over`);
+      throw new EdgeError(
+        'bad_config',
+        `${setting} can't be changed by a reload; start the new configuration with: moovedge serve --take-over`,
+      );
     };
     if (memoryFile(before) !== memoryFile(after)) refuse('cache.memory.file (or listen.port, which names it)');
     if (before.cache.memory.size !== after.cache.memory.size) refuse('cache.memory.size');

@@ -12,9 +12,6 @@ import { TagReader } from './tag-reader.js';
 const HEAD_TAGS = 256;
 /** Entries of a key-frame table that are compared with the file. */
 const SAMPLES = 8;
-/** Milliseconds by which a table may differ from the tag's own timestamp: muxers mix decoding and presentation times. */
-const TABLE_TOLERANCE = 500;
-
 /** How an index is compiled. */
 export interface FlvCompileOptions {
   /** Whether the index must hold `steps`, which needs a walk over all tags. */
@@ -51,7 +48,7 @@ export function* compileFlvIndex(source: ByteSource, options: FlvCompileOptions)
     );
   }
   const end = tags.broken ? source.size : tags.offset;
-  const kept = table && holds(table, points) ? table : undefined;
+  const kept = table && seenPoints(table, points);
   const found = finish(source, head[4]!, survey, {
     points: kept ?? points,
     table: kept,
@@ -77,7 +74,7 @@ interface TablePoints extends Pick<Points, 'positions' | 'times'> {
   readonly skipped: number;
 }
 
-/** The points of the key-frame table; undefined when there is none, or it does not hold where it is compared with the file. */
+/** The points of the key-frame table; undefined when there is none, or it points at something else where it is compared with the file. */
 function* tablePoints(source: ByteSource, { metadata, sawVideo }: Survey): Reading<TablePoints | undefined> {
   if (!metadata?.table || !sawVideo) return undefined;
   const positions = [...metadata.positions];
@@ -87,31 +84,28 @@ function* tablePoints(source: ByteSource, { metadata, sawVideo }: Survey): Readi
   );
   if (!rise || !times.every((time, i) => time >= (times[i - 1] ?? 0) && time < 2 ** 32)) return undefined;
   let skipped = 0;
-  while (
-    skipped < positions.length &&
-    skipped < 4 &&
-    !(yield* isKeyFrame(source, positions[skipped]!, times[skipped]!))
-  ) {
+  while (skipped < positions.length && skipped < 4 && !(yield* isKeyFrame(source, positions[skipped]!))) {
     skipped++;
   }
   const count = positions.length - skipped;
   for (let i = 1; i <= SAMPLES; i++) {
     const sample = skipped + Math.floor(((count - 1) * i) / SAMPLES);
-    if (count < 1 || !(yield* isKeyFrame(source, positions[sample]!, times[sample]!))) return undefined;
+    if (count < 1 || !(yield* isKeyFrame(source, positions[sample]!))) return undefined;
   }
   return { positions: positions.slice(skipped), times: times.slice(skipped), skipped };
 }
 
-function* isKeyFrame(source: ByteSource, position: number, time: number): Reading<boolean> {
+function* isKeyFrame(source: ByteSource, position: number): Reading<boolean> {
   const tag = new TagReader(source, position);
   if (!(yield* tag.next())) return false;
-  return (tag.type & 0x1f) === VIDEO_TAG && tag.payload().key && Math.abs(tag.timestamp - time) <= TABLE_TOLERANCE;
+  return (tag.type & 0x1f) === VIDEO_TAG && tag.payload().key;
 }
 
-/** Whether every point of the table was seen in the file. */
-function holds(table: TablePoints, seen: Points): boolean {
-  const positions = new Set(seen.positions);
-  return table.positions.every(position => positions.has(position));
+/** The points of the table with their timestamps in the file; undefined when one of them was not seen there. */
+function seenPoints({ positions, skipped }: TablePoints, seen: Points): TablePoints | undefined {
+  const found = new Map(seen.positions.map((position, i) => [position, seen.times[i]!]));
+  const times = positions.flatMap(position => found.get(position) ?? []);
+  return times.length === positions.length ? { positions, times, skipped } : undefined;
 }
 
 /** Timestamp of the last tag, found through the file's last four bytes; undefined when they are not its size. */

@@ -11,6 +11,7 @@ import { NUMBER_BYTES } from './amf0.js';
 import type { ConfigTag, FlvIndex } from './flv-index.js';
 import { metadataTag } from './metadata.js';
 import { numbersLess, timestampsLess } from './patches.js';
+import { pointAtTime, type StartPoint, timestampAt } from './start-point.js';
 import { fileHeader, tagHeader, tagTrailer } from './tag.js';
 import { TagReader } from './tag-reader.js';
 
@@ -24,6 +25,9 @@ export interface FlvOptions {
 
 /** Most tags that are looked at for the exact end of a cut; after them it ends at the next key frame. */
 const END_TAGS = 4096;
+
+/** Milliseconds for decimals that binary fractions round down. */
+const ROUNDING = 0.5;
 
 /** Where a cut ends: an absolute offset, and the timestamp there in milliseconds. */
 interface End {
@@ -48,8 +52,8 @@ export function* planFlv(
 ): Reading<VirtualFile | undefined> {
   if (seek.start <= 0 && seek.end === undefined) return undefined;
   const inBytes = isBytePosition(index, seek, options);
-  const point = inBytes ? pointAtByte(index, seek.start) : pointAtSecond(index, seek.start);
-  const timestamp = yield* timestampAt(index, object.source, point);
+  const findStart = inBytes ? startAtByte : startAtSecond;
+  const { point, timestamp } = yield* findStart(index, object.source, seek.start);
   const findEnd = inBytes ? endAtByte : endAtSecond;
   const end = seek.end === undefined ? undefined : yield* findEnd(index, object.source, point, seek.end);
   const whole = { offset: index.end, timestamp: index.base + index.duration };
@@ -62,51 +66,48 @@ function isBytePosition({ positions }: FlvIndex, { start, end }: Seek, options: 
   return positions[lastAtMost(positions, value)] === value;
 }
 
-function pointAtByte({ positions, size }: FlvIndex, start: number): number {
-  if (start < size) return Math.max(0, lastAtMost(positions, start));
-  throw new EdgeError('range_not_satisfiable', `start=${start} is past the end: the file has ${size} bytes`);
+function* startAtByte(index: FlvIndex, bytes: ByteSource, start: number): Reading<StartPoint> {
+  if (start >= index.size) {
+    throw new EdgeError('range_not_satisfiable', `start=${start} is past the end: the file has ${index.size} bytes`);
+  }
+  const point = Math.max(0, lastAtMost(index.positions, start));
+  return { point, timestamp: yield* timestampAt(index, bytes, point) };
 }
 
-function pointAtSecond({ times, base, duration }: FlvIndex, start: number): number {
-  // Half a millisecond for decimals that binary fractions round down.
-  if (start * 1000 < duration) return Math.max(0, lastAtMost(times, base + start * 1000 + 0.5));
-  throw new EdgeError('range_not_satisfiable', `start=${start} is past the end: the file lasts ${duration / 1000} s`);
-}
-
-/** The timestamp of a point, looked up in the file when the index only has it from the key-frame table. */
-function* timestampAt(index: FlvIndex, bytes: ByteSource, point: number): Reading<number> {
-  if (index.seen) return index.times[point]!;
-  const tag = new TagReader(bytes, index.positions[point]!);
-  if ((yield* tag.next()) && tag.payload().key) return tag.timestamp;
-  const at = `byte ${index.positions[point]}`;
-  throw new EdgeError('unplayable', `a key frame was expected at ${at}, where the key-frame table of the file points`);
+function* startAtSecond(index: FlvIndex, bytes: ByteSource, start: number): Reading<StartPoint> {
+  if (start * 1000 >= index.duration) {
+    const length = index.duration / 1000;
+    throw new EdgeError('range_not_satisfiable', `start=${start} is past the end: the file lasts ${length} s`);
+  }
+  return yield* pointAtTime(index, bytes, index.base + start * 1000 + ROUNDING);
 }
 
 function* endAtSecond(index: FlvIndex, bytes: ByteSource, point: number, end: number): Reading<End | undefined> {
-  const limit = index.base + end * 1000;
+  const limit = index.base + end * 1000 - ROUNDING;
   if (end * 1000 >= index.duration) return undefined;
-  const from = Math.max(point, lastAtMost(index.times, limit - 0.5));
-  return yield* walkToEnd(index, bytes, point, from, tag => tag.timestamp >= limit - 0.5);
+  const last = yield* pointAtTime(index, bytes, limit);
+  return yield* walkToEnd(index, bytes, point, Math.max(point, last.point), tag => tag.timestamp >= limit);
 }
 
 function* endAtByte(index: FlvIndex, bytes: ByteSource, point: number, end: number): Reading<End | undefined> {
-  const from = Math.max(point, lastAtMost(index.positions, end - 1));
-  return yield* walkToEnd(index, bytes, point, from, tag => tag.offset >= end);
+  const last = Math.max(point, lastAtMost(index.positions, end - 1));
+  return yield* walkToEnd(index, bytes, point, last, tag => tag.offset >= end);
 }
 
 /**
- * Walks from point `from` to the first tag of the same kind that is past the end, or to the next point.
+ * Walks to the first tag of the same kind that is past the end, or to the point after `last`.
  * @param point the cut's first, which stays inside the cut
+ * @param last the last point before the end
  */
 function* walkToEnd(
   { positions, times }: FlvIndex,
   bytes: ByteSource,
   point: number,
-  from: number,
+  last: number,
   past: (tag: TagReader) => boolean,
 ): Reading<End | undefined> {
-  const tag = new TagReader(bytes, positions[from]!);
-  const next = positions[from + 1] ?? Number.POSITIVE_INFINITY;
+  const tag = new TagReader(bytes, positions[last]!);
+  const next = positions[last + 1] ?? Number.POSITIVE_INFINITY;
   let type: number | undefined;
   for (let count = 0; count < END_TAGS; count++) {
     if (!(yield* tag.next())) return undefined;
@@ -116,13 +117,11 @@ function* walkToEnd(
       return { offset: tag.offset, timestamp: tag.timestamp };
     }
   }
-  return from + 1 < positions.length ? { offset: next, timestamp: times[from + 1]! } : undefined;
+  return last + 1 < positions.length ? { offset: next, timestamp: times[last + 1]! } : undefined;
 }
 
-/** A cut: its first point and that point's timestamp in milliseconds, and its end. */
-interface Cut {
-  readonly point: number;
-  readonly timestamp: number;
+/** A cut: where it begins and ends. */
+interface Cut extends StartPoint {
   readonly end: End;
 }
 

@@ -11,10 +11,10 @@ import { readSidx } from './fragmented-sidx.js';
 import { FragmentWalk, LEAD, type ReferenceFragment } from './fragmented-walk.js';
 import { broken } from './table.js';
 
-/** Most points that are taken over from `sidx` or `mfra`; with more, the fragments are looked at. */
-const CLAIMED_MAX = 128 * 1024;
 /** Most `moof` of a file whose fragments can't be moved as they are. */
 const MOOFS_MAX = 128 * 1024;
+/** Most boxes that are looked at in one place to see whether an index holds. */
+const NEIGHBOURS_MAX = 64;
 /** Bytes by which the file may go on after what its `sidx` covers: a small `mfra`, `free` or `mfro` is no media. */
 const TAIL_MAX = 8 * 1024 * 1024;
 
@@ -86,7 +86,7 @@ function* fromSidx({ source, walk, first }: Context): Reading<Found | undefined>
   const index = indexes.find(({ referenceId }) => referenceId === id);
   const subsegments = index?.subsegments ?? [];
   const last = subsegments.at(-1);
-  if (!index || !last || subsegments.length > CLAIMED_MAX) return undefined;
+  if (!index || !last) return undefined;
   const end = last.offset + last.size;
   if (end > source.size || source.size - end > TAIL_MAX || !(yield* isTail(source, end))) return undefined;
   const sync = subsegments.some(({ sap }) => sap);
@@ -109,11 +109,12 @@ function* fromSidx({ source, walk, first }: Context): Reading<Found | undefined>
   };
 }
 
-/** Whether no fragment stands between `at` and the end of the file. */
+/** Whether no fragment stands between `at` and the end of the file, as far as a few boxes tell. */
 function* isTail(source: ByteSource, start: number): Reading<boolean> {
-  for (let at = start; source.size - at >= 8; ) {
+  let at = start;
+  for (let count = 0; source.size - at >= 8; count++) {
     const box = yield* readBox(source, at, source.size);
-    if (box.type === 'moof' || box.type === 'sidx' || box.type === 'styp') return false;
+    if (box.type === 'moof' || box.type === 'sidx' || box.type === 'styp' || count === NEIGHBOURS_MAX) return false;
     at = box.end;
   }
   return true;
@@ -123,7 +124,7 @@ function* isTail(source: ByteSource, start: number): Reading<boolean> {
 function* fromMfra(context: Context): Reading<Found | undefined> {
   const { source, walk, movie, first } = context;
   const access = yield* readMfra(source);
-  if (!access || access.entries.length > CLAIMED_MAX) return undefined;
+  if (!access) return undefined;
   const { offsets, times } = alignEntries(access, context);
   if (offsets.at(-1) === undefined) return undefined;
   const calibrated = calibrate(first, offsets, times);
@@ -234,9 +235,10 @@ function* areAll(source: ByteSource, moofs: readonly number[]): Reading<boolean>
   for (const i of new Set([0, moofs.length >> 1, moofs.length - 2])) {
     const [from, to] = [moofs[i], moofs[i + 1]];
     if (from === undefined || to === undefined) continue;
-    for (let at = from; at < to; ) {
+    let at = from;
+    for (let count = 0; at < to; count++) {
       const box = yield* readBox(source, at, to);
-      if ((box.type === 'moof') !== (at === from)) return false;
+      if ((box.type === 'moof') !== (at === from) || count === NEIGHBOURS_MAX) return false;
       at = box.end;
     }
   }

@@ -21,6 +21,8 @@ export interface RandomAccess {
 }
 
 const MFRA_MAX = 8 * 1024 * 1024;
+/** Most entries, over all tracks. */
+const ENTRIES_MAX = 256 * 1024;
 const MFRO_SIZE = 16;
 
 /**
@@ -42,14 +44,14 @@ export function* readMfra(source: ByteSource): Reading<RandomAccess | undefined>
   return { at, entries: entries.sort((a, b) => a.offset - b.offset) };
 }
 
-/** @returns false when the box is broken or points at something past `limit` */
+/** @returns false when the box is broken, has too many entries, or points at something past `limit` */
 function readTfra(body: Uint8Array, limit: number, entries: RandomAccessEntry[]): boolean {
   if (body.length < 16) return false;
   const wide = body[0] === 1;
   const [trackId, lengths, count] = [u32(body, 4), body[11]!, u32(body, 12)];
   const numbers = 3 + ((lengths >> 4) & 3) + ((lengths >> 2) & 3) + (lengths & 3);
   const entry = (wide ? 16 : 8) + numbers;
-  if (count > (body.length - 16) / entry) return false;
+  if (count > (body.length - 16) / entry || entries.length + count > ENTRIES_MAX) return false;
   for (let i = 0, at = 16; i < count; i++, at += entry) {
     const time = wide ? u64(body, at) : u32(body, at);
     const offset = wide ? u64(body, at + 8) : u32(body, at + 4);
@@ -57,10 +59,4 @@ function readTfra(body: Uint8Array, limit: number, entries: RandomAccessEntry[])
     entries.push({ trackId, time, offset });
   }
   return true;
-}
-
-/** Whether a box of type `moof` stands at `offset`; `yield*` it. */
-export function* isMoofAt(source: ByteSource, offset: number): Reading<boolean> {
-  if (offset + 8 > source.size) return false;
-  return fourcc(yield* read(source, offset, 8), 4) === 'moof';
 }

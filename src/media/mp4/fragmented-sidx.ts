@@ -28,7 +28,7 @@ export interface SegmentIndex {
 }
 
 /** Most subsegments of one index, over all levels. */
-const SUBSEGMENTS_MAX = 1 << 20;
+const SUBSEGMENTS_MAX = 128 * 1024;
 /** Most `sidx` boxes of one tree, and levels of it. */
 const BOXES_MAX = 4096;
 const DEPTH_MAX = 8;

@@ -38,7 +38,8 @@ export async function fuzzFormat<I>(
       if (file) render(file, bytes, () => 1 + dice.below(9000));
       outcomes.planned++;
     } catch (error) {
-      if (!isRefusal(error)) throw new Error(`input ${number}: ${error instanceof Error ? error.stack : error}`, { cause: error });
+      if (!isRefusal(error))
+        throw new Error(`input ${number}: ${error instanceof Error ? error.stack : error}`, { cause: error });
       outcomes.refused++;
     } finally {
       const took = performance.now() - begun;

@@ -46,13 +46,15 @@ test('lines bear level, process, fields and the causes of errors, and no secret'
   log.setLevel('debug');
   log.debug({}, 'this');
   log.flush();
-  const [asked, failed, last] = lines(file);
+  const line = (text: string) => lines(file).find(each => each.text === text);
+  const [asked, failed, last] = [line('asked'), line('failed'), line('this')];
   assert.equal(asked?.level, 'info');
   assert.equal(asked?.process, 'worker 3');
   assert.equal(asked?.url, 'http://[redacted]@h/');
   assert.match(JSON.stringify(failed), /late.*below/);
   assert.equal((failed?.error as { code: string }).code, 'origin_timeout');
-  assert.equal(last?.text, 'this');
+  assert.equal(last?.level, 'debug');
+  assert.equal(line('not this'), undefined);
   closeSync(fd);
 });
 
@@ -102,6 +104,13 @@ test('an access log whose disk is full costs lines, which are counted, and nothi
   await until('a loss', () => (log.dropped > 0 ? true : undefined));
   log.write(entry);
   log.close();
+});
+
+test('an access log that can not be written is told at once', () => {
+  assert.throws(() => new AccessLog('/no/where/access.log', 0), {
+    code: 'bad_config',
+    message: /can't write \/no\/where\/access\.log: ENOENT/,
+  });
 });
 
 test('a log that nobody reads does not grow without end', async () => {

@@ -35,6 +35,8 @@ export interface ParsedMovie {
   readonly tracks: readonly ParsedTrack[];
 }
 
+type Hex = (from: number, to: number) => string;
+
 interface Box {
   readonly type: string;
   readonly body: Buffer;
@@ -69,20 +71,36 @@ function need(bytes: Buffer, path: string): Buffer {
 /** Reads a movie. */
 export function parseMovie(file: Uint8Array): ParsedMovie {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  const moov = need(bytes, 'moov');
+  const topLevel = boxesIn(bytes).map(box => box.type);
+  return parseMoov(need(bytes, 'moov'), topLevel, (from, to) => {
+    if (to > bytes.length) throw new Error(`bytes ${from} to ${to} of ${bytes.length}`);
+    return bytes.toString('hex', from, to);
+  });
+}
+
+/**
+ * Reads the contents of a movie box.
+ * @param topLevel types of the file's boxes
+ * @param hex gives bytes of the file
+ */
+export function parseMoov(
+  moov: Buffer,
+  topLevel: readonly string[],
+  hex: (from: number, to: number) => string,
+): ParsedMovie {
   const mvhd = need(moov, 'mvhd');
   const wide = mvhd[0] === 1;
   return {
-    topLevel: boxesIn(bytes).map(box => box.type),
+    topLevel,
     timescale: mvhd.readUInt32BE(wide ? 20 : 12),
     duration: wide ? Number(mvhd.readBigUInt64BE(24)) : mvhd.readUInt32BE(16),
     tracks: boxesIn(moov)
       .filter(box => box.type === 'trak')
-      .map(box => parseTrack(box.body, bytes)),
+      .map(box => parseTrack(box.body, hex)),
   };
 }
 
-function parseTrack(trak: Buffer, file: Buffer): ParsedTrack {
+function parseTrack(trak: Buffer, hex: Hex): ParsedTrack {
   const tkhd = need(trak, 'tkhd');
   const mdhd = need(trak, 'mdia/mdhd');
   const stbl = need(trak, 'mdia/minf/stbl');
@@ -100,7 +118,7 @@ function parseTrack(trak: Buffer, file: Buffer): ParsedTrack {
     mediaDuration: mdhd.readUInt32BE(16),
     duration: tkhd.readUInt32BE(20),
     edits,
-    samples: parseSamples(stbl, file),
+    samples: parseSamples(stbl, hex),
     boxes: boxesIn(stbl).map(box => box.type),
   };
 }
@@ -151,7 +169,7 @@ function offsetsOf(stbl: Buffer, narrow: string, wide: string | undefined): numb
   return Array.from({ length: count }, (_, i) => pairs[i * 2]! * 2 ** 32 + pairs[i * 2 + 1]!);
 }
 
-function parseSamples(stbl: Buffer, file: Buffer): ParsedSample[] {
+function parseSamples(stbl: Buffer, hex: Hex): ParsedSample[] {
   const deltas = runValues(find(stbl, 'stts')) ?? [];
   const sizes = sizesOf(stbl);
   const count = sizes.length;
@@ -170,15 +188,14 @@ function parseSamples(stbl: Buffer, file: Buffer): ParsedSample[] {
   const groups = runValues(sbgp, 8);
   const parts = partsOf(find(stbl, 'subs'));
   const { places, chunkOf, descriptionOf } = placesOf(stbl, sizes);
-  const auxiliary = auxiliaryOf(stbl, file, chunkOf);
+  const auxiliary = auxiliaryOf(stbl, hex, chunkOf);
   return sizes.map((size, i) => {
     const place = places[i]!;
-    if (place + size > file.length) throw new Error(`sample ${i} ends at ${place + size} of ${file.length}`);
     return {
       delta: deltas[i]!,
       offset: (offsets?.[i] ?? 0) | 0,
       sync: sync?.has(i + 1) ?? true,
-      bytes: file.toString('hex', place, place + size),
+      bytes: hex(place, place + size),
       description: descriptionOf[i]!,
       depends: sdtp?.[4 + i],
       padding: padb === undefined ? undefined : nibble(padb, 8, i) & 7,
@@ -229,7 +246,7 @@ function partsOf(subs: Buffer | undefined): Map<number, string> | undefined {
   return found;
 }
 
-function auxiliaryOf(stbl: Buffer, file: Buffer, chunkOf: readonly number[]): string[] | undefined {
+function auxiliaryOf(stbl: Buffer, hex: Hex, chunkOf: readonly number[]): string[] | undefined {
   const saiz = find(stbl, 'saiz');
   const offsets = offsetsOf(stbl, 'saio', undefined);
   if (saiz === undefined || offsets === undefined) return undefined;
@@ -241,6 +258,6 @@ function auxiliaryOf(stbl: Buffer, file: Buffer, chunkOf: readonly number[]): st
     if (i === 0 || (offsets.length > 1 && chunk !== chunkOf[i - 1])) at = offsets[offsets.length > 1 ? chunk : 0]!;
     const size = saiz[9 + i]!;
     at += size;
-    return file.toString('hex', at - size, at);
+    return hex(at - size, at);
   });
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MergedMetrics } from '../../../src/observe/merged-metrics.js';
-import { Metrics, mergeSnapshots } from '../../../src/observe/metrics.js';
 import { METRICS } from '../../../src/observe/metric-table.js';
+import { Metrics, mergeSnapshots } from '../../../src/observe/metrics.js';
 import { totalsOf } from '../../../src/observe/totals.js';
 
 async function textOf(...all: Metrics[]): Promise<string> {

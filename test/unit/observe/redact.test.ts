@@ -10,7 +10,8 @@ test('secrets in fields are left out at any depth, and nothing else', () => {
     headers: { Authorization: 'Bearer xyz', Cookie: 'a=b', 'set-cookie': 'c', range: 'bytes=0-1' },
   });
   const clean = redact(line);
-  for (const secret of ['abc', 'def', 'k/y', '"s"', 'AKIA', 'xyz', 'a=b', '"c"']) assert.ok(!clean.includes(secret), secret);
+  for (const secret of ['abc', 'def', 'k/y', '"s"', 'AKIA', 'xyz', 'a=b', '"c"'])
+    assert.ok(!clean.includes(secret), secret);
   assert.equal(JSON.parse(clean).headers.range, 'bytes=0-1');
   assert.equal(JSON.parse(clean).s3[0].region, 'eu');
   assert.equal(JSON.parse(clean).admin.port, 8081);
@@ -29,10 +30,20 @@ test('secrets in URLs and in sentences are left out', () => {
 });
 
 test('hostile lines take no time', () => {
-  const begun = performance.now();
-  redact(`"token":"${'\\"'.repeat(50_000)}`);
-  redact(`${'a://'.repeat(50_000)}`);
-  redact(`?${'token'.repeat(20_000)}`);
-  redact(`${'"tokentoken'.repeat(20_000)}`);
-  assert.ok(performance.now() - begun < 2000, `${performance.now() - begun} ms`);
+  const hostile = [
+    `"token":"${'\\"'.repeat(100_000)}`,
+    'a://'.repeat(50_000),
+    'a.'.repeat(100_000),
+    `?${'token'.repeat(40_000)}`,
+    '?token='.repeat(30_000),
+    '"tokentoken'.repeat(20_000),
+    '"token":"'.repeat(20_000),
+    'Bearer '.repeat(30_000),
+  ];
+  for (const line of hostile) {
+    const begun = performance.now();
+    redact(line);
+    const took = performance.now() - begun;
+    assert.ok(took < 500, `${line.slice(0, 20)}: ${took} ms`);
+  }
 });

@@ -338,3 +338,35 @@ test('an index is not decoded for another size, and damaged bytes give none or a
     assert.equal(format.decode(encoded.subarray(0, i), bytes.length), undefined);
   }
 });
+
+for (const [name, distort] of [
+  ['rounded down to whole seconds', (time: number) => Math.floor(time)],
+  ['rounded to whole seconds', (time: number) => Math.round(time)],
+  ['too slow by a thousandth', (time: number) => time * 0.999],
+  ['too fast by a hundredth', (time: number) => time * 1.01],
+  ['all zero', () => 0],
+] as const) {
+  test(`a table whose times are ${name} still leads to the right frame, with few looks at the file`, async () => {
+    const tags: TestTag[] = [{ type: 9, timestamp: 0, data: video('config', 10, 1), config: 'video' }];
+    for (let i = 0; i < 4000; i++) {
+      const key = i % 10 === 0;
+      tags.push({ type: 9, timestamp: i * 137, data: video(key ? 'key' : 'inter', 60, i % 256), key });
+    }
+    const { bytes, placed } = makeFlv(tags, true);
+    const keys = placed.filter(({ key }) => key);
+    const at = bytes.indexOf('times') + 'times'.length + 5;
+    for (const [i, { timestamp }] of keys.entries()) bytes.writeDoubleBE(distort(timestamp / 1000), at + i * 9 + 1);
+    const index = (await new Flv(seconds).compile(new MemorySource(bytes)))!;
+    assert.equal(index.seen, false);
+    for (const start of [0.9, 1.36, 1.37, 1.38, 77.7, 300.123, 546, 547.8]) {
+      const source = new MemorySource(bytes);
+      const file = await new Flv(seconds).plan(index, mediaObject(source), { start, end: undefined });
+      const expected = keys.findLast(({ timestamp }) => timestamp <= start * 1000)!;
+      assert.equal(file!.seekActual, expected.timestamp / 1000, `start=${start}`);
+      assert.ok(source.reads <= (name === 'all zero' ? 14 : 6), `${source.reads} reads`);
+      const ended = await new Flv(seconds).plan(index, mediaObject(source), { start: 0, end: start });
+      const last = parseFlv(render(ended!, bytes)).at(-1)!;
+      assert.equal(last.timestamp, Math.floor((start * 1000 - 0.6) / 137) * 137);
+    }
+  });
+}

@@ -1,0 +1,29 @@
+import { inspectDisk } from '../cache/disk/inspection.js';
+import { type ConfigSources, loadConfig } from '../config/load.js';
+import { memoryFile } from '../config/places.js';
+import { bytes } from './figures.js';
+import { type InspectionRow, inspectCache } from './inspect-cache.js';
+
+/**
+ * `moovedge inspect-cache`: tells what the tiers of an edge hold, which is found by its configuration as `serve` would read it.
+ * @returns exit code
+ * @throws EdgeError when the configuration is wrong
+ */
+export function inspectTiers(sources: ConfigSources, write: (text: string) => void): Promise<number> {
+  const config = loadConfig(sources);
+  const folder = config.cache.disk.path;
+  const disk = folder === undefined ? undefined : () => diskRows(folder);
+  return inspectCache({ file: memoryFile(config), disk }, write);
+}
+
+async function diskRows(folder: string): Promise<InspectionRow[]> {
+  const found = await inspectDisk(folder);
+  if (found === undefined) return [['folder', `${folder} holds no disk tier`]];
+  const { blocks, objects, fileBytes, usedBytes, written } = found;
+  return [
+    ['folder', folder],
+    ['file', `${bytes(fileBytes)}, ${bytes(usedBytes)} in use`],
+    ['blocks', `${blocks} of ${objects} objects`],
+    ['written', `${written} blocks since it was made`],
+  ];
+}

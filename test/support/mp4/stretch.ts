@@ -1,0 +1,73 @@
+import { EdgeError } from '../../../src/errors.js';
+import type { ByteSource } from '../../../src/media/byte-source.js';
+
+/** A file with a hole of zeros, as large as one likes, in the middle. */
+export class StretchedSource implements ByteSource {
+  readonly size: number;
+
+  /**
+   * @param bytes the file without the hole
+   * @param at where the hole begins
+   * @param hole bytes of the hole
+   */
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly at: number,
+    readonly hole: number,
+  ) {
+    this.size = bytes.length + hole;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    if (offset < 0 || offset + length > this.size)
+      throw new EdgeError('unplayable', `bytes ${offset}+${length} of ${this.size}`);
+    const read = new Uint8Array(length);
+    const before = this.bytes.subarray(offset, Math.min(this.at, offset + length));
+    if (offset < this.at) read.set(before);
+    const after = this.at + this.hole;
+    if (offset + length > after) {
+      const from = Math.max(offset, after);
+      read.set(this.bytes.subarray(from - this.hole, offset + length - this.hole), from - offset);
+    }
+    return read;
+  }
+}
+
+/**
+ * Makes a hole of `hole` bytes at `at` inside a media box with a 64-bit size: sizes and chunk offsets are made right in place.
+ * @throws RangeError when a 32-bit chunk offset does not fit
+ */
+export function stretch(file: Uint8Array, at: number, hole: number): StretchedSource {
+  const bytes = Buffer.from(file);
+  walk(bytes, 0, bytes.length, (type, start, body, end) => {
+    if (type === 'mdat' && body <= at && at <= end) bytes.writeBigUInt64BE(BigInt(end - start + hole), start + 8);
+    for (let entry = body + 8; type === 'co64' && entry < end; entry += 8) {
+      const offset = Number(bytes.readBigUInt64BE(entry));
+      if (offset >= at) bytes.writeBigUInt64BE(BigInt(offset + hole), entry);
+    }
+    for (let entry = body + 8; type === 'stco' && entry < end; entry += 4) {
+      const offset = bytes.readUInt32BE(entry);
+      if (offset >= at) bytes.writeUInt32BE(offset + hole, entry);
+    }
+  });
+  return new StretchedSource(bytes, at, hole);
+}
+
+const CONTAINERS = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl']);
+
+function walk(
+  bytes: Buffer,
+  from: number,
+  to: number,
+  visit: (type: string, start: number, body: number, end: number) => void,
+): void {
+  for (let at = from; at < to; ) {
+    const wide = bytes.readUInt32BE(at) === 1;
+    const size = wide ? Number(bytes.readBigUInt64BE(at + 8)) : bytes.readUInt32BE(at);
+    const type = bytes.toString('latin1', at + 4, at + 8);
+    const body = at + (wide ? 16 : 8);
+    visit(type, at, body, at + size);
+    if (CONTAINERS.has(type)) walk(bytes, body, at + size, visit);
+    at += size;
+  }
+}

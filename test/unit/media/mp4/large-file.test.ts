@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { ByteSource } from '../../../../src/media/byte-source.js';
+import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
+import { PATCH_OUTPUT_MAX, type PatchedSpan, source as sourceSpan } from '../../../../src/virtual-file/span.js';
+import type { VirtualFile } from '../../../../src/virtual-file/virtual-file.js';
+import { build } from '../../../support/mp4/build.js';
+import { type ModelMovie, movies } from '../../../support/mp4/model.js';
+import { type ParsedMovie, parseMoov } from '../../../support/mp4/parse.js';
+import { stretch } from '../../../support/mp4/stretch.js';
+import { mediaObject } from '../../../support/virtual.js';
+
+const GIB = 2 ** 30;
+const format = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 24 });
+
+/** The file of a generated film with a picture and a sound track in one media box with a 64-bit size. */
+function film(movie: ModelMovie['movie'], wideOffsets: boolean): Uint8Array {
+  const usable = movies(300).filter(({ tracks }) => tracks[0]!.samples.length > 50 && tracks[0]!.chunks.length > 9);
+  const [any] = fc.sample(usable, { seed: 7, numRuns: 1 });
+  const tracks = (['vide', 'soun'] as const).map(handler => {
+    const form = { ...any!.tracks[0]!.form, wideOffsets, auxiliary: 'none' as const };
+    return { ...any!.tracks[0]!, handler, edits: [], form };
+  });
+  return build({ ...any!, tracks, movie, order: 'turns', mediaBoxes: 1, wideBoxes: true });
+}
+
+/** Bytes `[from, to)` of the virtual file over `source`. */
+function readAnswer(file: VirtualFile, source: ByteSource, from: number, to: number): Buffer {
+  const parts: Uint8Array[] = [];
+  let start = 0;
+  for (const span of file.spans) {
+    const [first, end] = [Math.max(from - start, 0), Math.min(to - start, span.length)];
+    start += span.length;
+    if (first >= end) continue;
+    if (span.kind === 'literal') parts.push(span.bytes.subarray(first, end));
+    else if (span.kind === 'source') parts.push(source.read(span.offset + first, end - first) as Uint8Array);
+    else parts.push(...patched(span, source, first, end));
+  }
+  const bytes = Buffer.concat(parts);
+  assert.equal(bytes.length, to - from);
+  return bytes;
+}
+
+function patched({ patch }: PatchedSpan, source: ByteSource, first: number, end: number): Uint8Array[] {
+  const parts: Uint8Array[] = [];
+  for (let at = first; at < end; at += PATCH_OUTPUT_MAX) {
+    const target = new Uint8Array(Math.min(PATCH_OUTPUT_MAX, end - at));
+    const [from, to] = [patch.sourceFrom(at), patch.sourceTo(at + target.length)];
+    patch.apply(source.read(from, to - from) as Uint8Array, at, at + target.length, target);
+    parts.push(target);
+  }
+  return parts;
+}
+
+/** The movie of an answer; its samples are fetched from the object through the answer's spans. */
+function parseAnswer(file: VirtualFile, source: ByteSource): ParsedMovie {
+  const topLevel: string[] = [];
+  let movie: Buffer | undefined;
+  for (let at = 0; at < file.size; ) {
+    const head = readAnswer(file, source, at, Math.min(at + 16, file.size));
+    const wide = head.readUInt32BE(0) === 1;
+    const size = wide ? Number(head.readBigUInt64BE(8)) : head.readUInt32BE(0);
+    topLevel.push(head.toString('latin1', 4, 8));
+    if (topLevel.at(-1) === 'moov') movie = readAnswer(file, source, at + (wide ? 16 : 8), at + size);
+    at += size;
+  }
+  return parseMoov(movie!, topLevel, (from, to) => readAnswer(file, source, from, to).toString('hex'));
+}
+
+/** The object itself, to be parsed in the same way. */
+function plain(source: ByteSource): VirtualFile {
+  return { ...mediaObject(source), size: source.size, spans: [sourceSpan(0, source.size)], seekActual: undefined };
+}
+
+/** Offset of a chunk in the middle of the media, or of the end of the media. */
+function placeIn(file: Uint8Array, where: 'middle' | 'end'): number {
+  const bytes = Buffer.from(file);
+  const mdat = bytes.indexOf('mdat') - 4;
+  const end = mdat + Number(bytes.readBigUInt64BE(mdat + 8));
+  if (where === 'end') return end;
+  const wide = bytes.includes('co64');
+  const table = bytes.indexOf(wide ? 'co64' : 'stco') + 8;
+  const entry = table + 4 + Math.floor(bytes.readUInt32BE(table) / 2) * (wide ? 8 : 4);
+  return wide ? Number(bytes.readBigUInt64BE(entry)) : bytes.readUInt32BE(entry);
+}
+
+function checkSamples(got: ParsedMovie, source: ParsedMovie): void {
+  for (const [i, track] of got.tracks.entries()) {
+    const samples = source.tracks[i]!.samples.slice(-track.samples.length);
+    assert.deepEqual(
+      track.samples.map(({ bytes }) => bytes),
+      samples.map(({ bytes }) => bytes),
+    );
+    assert.deepEqual(
+      track.samples.map(({ sync }) => sync),
+      samples.map(({ sync }) => sync),
+    );
+  }
+}
+
+describe('files above 4 GiB', () => {
+  it('are cut with 64-bit chunk offsets and a 64-bit media box', async () => {
+    const file = film('first', true);
+    const source = stretch(file, placeIn(file, 'middle'), 5 * GIB);
+    const index = (await format.compile(source))!;
+    const answer = await format.plan(index, mediaObject(source), { start: 0.5, end: undefined });
+    assert.ok(answer.size > 5 * GIB && answer.size < source.size);
+    const got = parseAnswer(answer, source);
+    assert.ok(got.tracks.every(({ boxes }) => boxes.includes('co64')));
+    checkSamples(got, parseAnswer(plain(source), source));
+  });
+
+  it('are cut to 32-bit media boxes where little is left', async () => {
+    const file = film('first', true);
+    const source = stretch(file, placeIn(file, 'middle'), 5 * GIB);
+    const index = (await format.compile(source))!;
+    const whole = parseAnswer(plain(source), source);
+    const [{ samples, timescale }] = whole.tracks as [ParsedMovie['tracks'][0]];
+    const duration = samples.reduce((sum, { delta }) => sum + delta, 0) / timescale;
+    const answer = await format.plan(index, mediaObject(source), { start: duration - 0.01, end: undefined });
+    assert.ok(answer.size < 1e6);
+    checkSamples(parseAnswer(answer, source), whole);
+  });
+
+  it('have their 32-bit chunk offsets widened when the cut might pass 4 GiB', async () => {
+    const file = film('last', false);
+    const source = stretch(file, placeIn(file, 'middle'), 4 * GIB - file.length);
+    const index = (await format.compile(source))!;
+    const answer = await format.plan(index, mediaObject(source), { start: 0.01, end: undefined });
+    const got = parseAnswer(answer, source);
+    assert.ok(got.tracks.every(({ boxes }) => boxes.includes('co64') && !boxes.includes('stco')));
+    checkSamples(got, parseAnswer(plain(source), source));
+  });
+
+  it('are moved to the front with widened offsets, sizes of boxes and all', async () => {
+    const file = film('last', false);
+    const source = stretch(file, placeIn(file, 'end'), 4 * GIB);
+    const index = (await format.compile(source))!;
+    const answer = format.whole(index, mediaObject(source))!;
+    const got = parseAnswer(answer, source);
+    assert.deepEqual(got.topLevel, ['ftyp', 'moov', 'mdat']);
+    assert.ok(got.tracks.every(({ boxes }) => boxes.includes('co64') && !boxes.includes('stco')));
+    const whole = parseAnswer(plain(source), source);
+    checkSamples(got, whole);
+    assert.deepEqual(
+      got.tracks.map(({ samples }) => samples.length),
+      whole.tracks.map(({ samples }) => samples.length),
+    );
+    const entries = whole.tracks.length * Number(Buffer.from(file).readUInt32BE(Buffer.from(file).indexOf('stco') + 8));
+    assert.equal(answer.size, source.size + 4 * entries);
+  });
+});

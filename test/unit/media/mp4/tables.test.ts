@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { parseBox } from '../../../../src/media/mp4/box.js';
+import { compileRuns, cutRuns, runAt, runOf } from '../../../../src/media/mp4/run-table.js';
+import { compileSizes, sizeOf } from '../../../../src/media/mp4/sample-size.js';
+import { chunkOf, compileChunks, cutChunks } from '../../../../src/media/mp4/stsc.js';
+import { compileSampleNumbers, cutSampleNumbers, syncSamplesBefore } from '../../../../src/media/mp4/stss.js';
+import { readTable, type Table } from '../../../../src/media/mp4/table.js';
+import type { TableCut } from '../../../../src/media/mp4/table-cut.js';
+import { Pacer, perform, type Reading } from '../../../../src/media/reading.js';
+import { box } from '../../../support/mp4/build.js';
+import { MemorySource, render } from '../../../support/virtual.js';
+
+function words(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 4);
+  for (const [i, value] of values.entries()) bytes.writeUInt32BE(value >>> 0, i * 4);
+  return bytes;
+}
+
+/** Performs a reading that never has to wait. */
+function now<T>(reading: Reading<T>): T {
+  const result = perform(reading);
+  assert.ok(!(result instanceof Promise));
+  return result;
+}
+
+/** A table box in an object, as the compiler meets it. */
+function tableIn(bytes: Buffer) {
+  const source = new MemorySource(Buffer.concat([Buffer.alloc(32), bytes]));
+  const scan = { source, pacer: new Pacer() };
+  const table = now(readTable(source, parseBox(source.bytes, 32, 0, source.size))) as Table;
+  return { source, scan, table };
+}
+
+/** The 32-bit words of a cut's entries. */
+function entriesOf(cut: TableCut, source: MemorySource): number[] {
+  const spans = cut.body === undefined ? [] : [cut.body];
+  const size = cut.body?.length ?? 0;
+  const body = render({ size, etag: '""', lastModified: 0, contentType: '', spans, seekActual: 0 }, source.bytes);
+  const inBody = Array.from({ length: size / 4 }, (_, i) => body.readUInt32BE(i * 4));
+  return [...(cut.head ?? []), ...inBody, ...(cut.tail ?? [])];
+}
+
+const range = fc.tuple(fc.nat(10_000), fc.nat(10_000));
+/** `[first, end)` with at least one of `count`. */
+function within(count: number, [a, b]: [number, number]): [number, number] {
+  const first = a % count;
+  return [first, first + 1 + (b % (count - first))];
+}
+
+describe('run tables', () => {
+  const runs = fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 1000 })), {
+    minLength: 1,
+    maxLength: 500,
+  });
+
+  it('find samples and times, and are cut, as if every sample had its own entry', () => {
+    fc.assert(
+      fc.property(runs, range, fc.integer({ min: -50, max: 50 }), (list, pick, shift) => {
+        const { source, scan, table: head } = tableIn(box('stts', false, words(0, list.length, ...list.flat())));
+        const values = list.flatMap(([count, value]) => new Array<number>(count).fill(value));
+        const { table, ticks, least, greatest } = now(compileRuns(scan, head, true));
+        assert.equal(table.samples, values.length);
+        assert.equal(
+          ticks,
+          values.reduce((sum, value) => sum + value, 0),
+        );
+        assert.deepEqual([least, greatest], [Math.min(...values), Math.max(...values)]);
+        const [first, end] = within(values.length, pick);
+        const run = now(runOf(source, table, first))!;
+        assert.equal(run.value, values[first]);
+        const before = values.slice(0, first).reduce((sum, value) => sum + value, 0);
+        assert.equal(run.ticks + (first - run.first) * run.value, before);
+        const at = now(runAt(source, table, before + values[first]! - 1))!;
+        assert.equal(at.first + Math.floor((before + values[first]! - 1 - at.ticks) / at.value), first);
+        assert.equal(now(runOf(source, table, values.length)), undefined);
+        assert.equal(now(runAt(source, table, ticks)), undefined);
+        const cut = now(cutRuns(source, table, first, end, { shift }));
+        const entries = entriesOf(cut, source);
+        assert.equal(entries.length, cut.count * 2);
+        const left = [];
+        for (let i = 0; i < entries.length; i += 2) left.push(...new Array<number>(entries[i]!).fill(entries[i + 1]!));
+        assert.deepEqual(
+          left,
+          values.slice(first, end).map(value => (value + shift) >>> 0),
+        );
+      }),
+    );
+  });
+
+  it('give the first sample less when told so', () => {
+    const { source, scan, table: head } = tableIn(box('stts', false, words(0, 2, 3, 10, 1, 20)));
+    const { table } = now(compileRuns(scan, head, true));
+    const cut = (first: number, end: number) => entriesOf(now(cutRuns(source, table, first, end, { trim: 4 })), source);
+    assert.deepEqual(cut(0, 4), [1, 6, 2, 10, 1, 20]);
+    assert.deepEqual(cut(1, 3), [1, 6, 1, 10]);
+    assert.deepEqual(cut(2, 4), [1, 6, 1, 20]);
+    assert.deepEqual(cut(3, 4), [1, 16]);
+  });
+
+  it('with negative durations or endless sums are refused', () => {
+    for (const entries of [
+      [1, -5],
+      [0xffff_ffff, 0x7fff_ffff],
+      [0xffff_ffff, 1, 5, 1],
+    ]) {
+      const { scan, table } = tableIn(box('stts', false, words(0, entries.length / 2, ...entries)));
+      assert.throws(() => now(compileRuns(scan, table, true)), { code: 'unplayable' });
+    }
+  });
+});
+
+describe('sizes', () => {
+  it('add up over any range, for every width', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(4, 8, 16, 32),
+        fc.array(fc.nat(15), { minLength: 1, maxLength: 700 }),
+        range,
+        (bits, sizes, pick) => {
+          const packed = Buffer.alloc(Math.ceil((sizes.length * bits) / 8));
+          for (const [i, size] of sizes.entries()) {
+            if (bits === 4) packed[i >> 1]! |= i % 2 === 0 ? size << 4 : size;
+            else packed.writeUIntBE(size, (i * bits) / 8, bits / 8);
+          }
+          const bytes =
+            bits === 32
+              ? box('stsz', false, words(0, 0, sizes.length), packed)
+              : box('stz2', false, words(0, bits, sizes.length), packed);
+          const { source, scan, table: head } = tableIn(bytes);
+          const { table, bytes: all } = now(compileSizes(scan, head, true));
+          const sum = (from: number, to: number) => sizes.slice(from, to).reduce((total, size) => total + size, 0);
+          assert.equal(all, sum(0, sizes.length));
+          const [from, to] = within(sizes.length, pick);
+          assert.equal(now(sizeOf(source, table, from, to)), sum(from, to));
+          assert.equal(now(sizeOf(source, table, from, sizes.length)), sum(from, sizes.length));
+          assert.equal(now(sizeOf(source, table, from, from)), 0);
+        },
+      ),
+    );
+  });
+
+  it('that are all the same need no table', () => {
+    const { source, scan, table: head } = tableIn(box('stsz', false, words(0, 4, 0xffff_fff0)));
+    const { table, bytes } = now(compileSizes(scan, head, true));
+    assert.equal(bytes, 4 * 0xffff_fff0);
+    assert.equal(now(sizeOf(source, table, 7, 1_000_000_007)), 4_000_000_000);
+  });
+});
+
+describe('sync samples', () => {
+  it('are found and renumbered', () => {
+    const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 600 });
+    fc.assert(
+      fc.property(numbers, range, fc.integer({ min: 1, max: 20 }), (list, pick, most) => {
+        const sorted = list.sort((a, b) => a - b);
+        const { source, scan, table: head } = tableIn(box('stss', false, words(0, sorted.length, ...sorted)));
+        const table = now(compileSampleNumbers(scan, head));
+        const [first, end] = within(3000, pick);
+        const expected = sorted
+          .filter(number => number - 1 <= first)
+          .reverse()
+          .slice(0, most);
+        assert.deepEqual(
+          now(syncSamplesBefore(source, table, first, most)),
+          expected.map(number => number - 1),
+        );
+        const cut = now(cutSampleNumbers(source, table, first, end, false));
+        const left = sorted.filter(number => number > first && number <= end).map(number => number - first);
+        assert.deepEqual(entriesOf(cut, source), left);
+        assert.equal(cut.count, left.length);
+      }),
+    );
+  });
+});
+
+describe('chunks', () => {
+  it('are found by sample, and cut with the first and last one shortened', () => {
+    const chunks = fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 2 })), {
+      minLength: 1,
+      maxLength: 400,
+    });
+    fc.assert(
+      fc.property(chunks, range, (list, pick) => {
+        const entries: number[][] = [];
+        for (const [i, [count, description]] of list.entries()) {
+          const last = entries.at(-1);
+          if (last?.[1] !== count || last[2] !== description) entries.push([i + 1, count, description]);
+        }
+        const { source, scan, table: head } = tableIn(box('stsc', false, words(0, entries.length, ...entries.flat())));
+        const probe = 1 + (pick[0] % list.length);
+        const sums = now(compileChunks(scan, head, list.length, probe));
+        const owners = list.flatMap(([count], chunk) => new Array<number>(count).fill(chunk + 1));
+        assert.equal(sums.samples, owners.length);
+        assert.equal(sums.largest, Math.max(...list.map(([count]) => count)));
+        const { table } = sums;
+        assert.deepEqual(sums.probe, now(chunkOf(source, table, list.length, owners.indexOf(probe))));
+        const [first, end] = within(owners.length, pick);
+        const [headChunk, tailChunk] = [first, end - 1].map(sample => now(chunkOf(source, table, list.length, sample)));
+        assert.equal(headChunk!.number, owners[first]);
+        assert.equal(headChunk!.first, owners.indexOf(owners[first]!));
+        assert.equal(headChunk!.description, list[owners[first]! - 1]![1]);
+        const cut = cutChunks(table, { first, end, head: headChunk!, tail: tailChunk! });
+        const got = entriesOf(cut, source);
+        assert.equal(got.length, cut.count * 3);
+        const left = list.slice(owners[first]! - 1, owners[end - 1]!).map(([, description], i, all) => {
+          const chunk = owners[first]! + i;
+          const count = owners.slice(first, end).filter(owner => owner === chunk).length;
+          return [count, description, all.length];
+        });
+        const back: number[][] = [];
+        for (let i = 0; i < got.length; i += 3) {
+          const next = got[i + 3] ?? left.length + 1;
+          assert.ok(next > got[i]!, 'entries are in order');
+          for (let chunk = got[i]!; chunk < next; chunk++) back.push([got[i + 1]!, got[i + 2]!, left.length]);
+        }
+        assert.deepEqual(back, left);
+      }),
+    );
+  });
+
+  it('out of order, beyond the last, or without samples are refused', () => {
+    for (const entries of [
+      [2, 1, 1],
+      [1, 1, 1, 1, 2, 1],
+      [1, 1, 1, 9, 1, 1],
+      [1, 0, 1],
+    ]) {
+      const { scan, table } = tableIn(box('stsc', false, words(0, entries.length / 3, ...entries)));
+      assert.throws(() => now(compileChunks(scan, table, 5, 1)), { code: 'unplayable' }, String(entries));
+    }
+  });
+});
+
+describe('table heads', () => {
+  it('that claim more entries than there is room for are refused', () => {
+    const bytes = Buffer.concat([Buffer.alloc(32), box('stco', false, words(0, 3, 1, 2))]);
+    const source = new MemorySource(bytes);
+    assert.throws(() => now(readTable(source, parseBox(bytes, 32, 0, bytes.length))), {
+      code: 'unplayable',
+      message: /3 entries, and has room for 2/,
+    });
+    for (const short of [box('stsz', false, words(0, 0)), box('stts', false), box('stz2', false, words(0, 24, 0))]) {
+      const file = new MemorySource(short);
+      assert.throws(() => now(readTable(file, parseBox(short, 0, 0, short.length))), { code: 'unplayable' });
+    }
+  });
+});
