@@ -1,4 +1,6 @@
-/** Runs in the page. Plays an address and tells of its first second; see `Played` in seek.test.ts. */
+/* Runs in the page. */
+
+/** Plays an address and tells of its first second; see `Played` in seek.test.ts. */
 async function playAndTell(url, how) {
   const video = document.querySelector('video');
   video.crossOrigin = 'anonymous';
@@ -51,4 +53,28 @@ async function playAndTell(url, how) {
   return { error, firstFrameAfter, begin, later, duration, frames, soundBytes, picture };
 }
 
+/** Seeks in a file as its player does, by byte ranges, and tells of the frame that is there. */
+async function seekAndTell(url, second) {
+  const video = document.querySelector('video');
+  video.crossOrigin = 'anonymous';
+  let error;
+  const failed = new Promise(resolve => {
+    video.onerror = () => {
+      error = video.error?.message ?? 'error';
+      resolve();
+    };
+  });
+  const once = name =>
+    Promise.race([failed, new Promise(resolve => video.addEventListener(name, resolve, { once: true }))]);
+  video.preload = 'auto';
+  video.src = url;
+  if (video.readyState < 2) await once('loadeddata');
+  video.currentTime = second;
+  await once('seeked');
+  const context = new OffscreenCanvas(320, 180).getContext('2d');
+  context.drawImage(video, 0, 0, 320, 180);
+  return { error, picture: [...context.getImageData(0, 0, 320, 180).data] };
+}
+
 globalThis.playAndTell = playAndTell;
+globalThis.seekAndTell = seekAndTell;

@@ -1,6 +1,6 @@
 /**
- * Chromium plays `?start=` answers: MP4 in a plain <video>, FLV in mpegts.js. What it shows is compared with what ffmpeg decodes from the
- * source. By default the planner answers from local files; with EDGE_URL (an edge that serves the bundled clips, with CORS for all) that edge does.
+ * Chromium plays and seeks the bundled clips through an edge: by byte ranges, and by `?start=`, MP4 in a plain <video> and FLV in mpegts.js. What it
+ * shows is compared with what ffmpeg decodes from the source.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -10,11 +10,12 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { launchChromium } from '../../support/chromium.js';
+import { Edge } from '../../support/edge.js';
 import { serveVirtual, type VirtualServer } from '../../support/serve-virtual.js';
 
 const folder = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const mpegts = readFileSync(createRequire(import.meta.url).resolve('mpegts.js'), 'utf8');
-const edge = process.env.EDGE_URL;
+const CORS = `http: {cors: {origins: ['*'], exposeHeaders: [X-Seek-Actual]}}`;
 const html =
   '<!doctype html><video muted playsinline></video><script src="/mpegts.js"></script><script src="/player.js"></script>';
 const pages = {
@@ -25,15 +26,17 @@ const pages = {
 
 let browser: Browser;
 let local: VirtualServer;
-let rebased: VirtualServer;
+let edge: Edge;
+let rebased: Edge;
 before(async () => {
   browser = await launchChromium();
   local = await serveVirtual({ folder, pages });
-  rebased = await serveVirtual({ folder, flv: { start: 'auto', timestamps: 'rebased' } });
+  edge = await Edge.start({ origin: folder, settings: CORS });
+  rebased = await Edge.start({ origin: folder, settings: `${CORS}\nmedia: {flv: {timestamps: rebased}}` });
 });
 after(async () => {
   await browser.close();
-  await Promise.all([local.close(), rebased.close()]);
+  await Promise.all([local.close(), edge.end(), rebased.end()]);
 });
 
 /** What a page tells of its first second of playing. */
@@ -94,7 +97,23 @@ function check(name: string, played: Played, start: number): void {
   assert.ok(shown < 6 && shown < elsewhere / 2, `the frame at ${played.seekActual} s: ${shown}, another: ${elsewhere}`);
 }
 
-const base = () => edge ?? local.url;
+for (const name of ['bframes-faststart.mp4', 'bframes-moov-last.mp4', 'long-gop.mp4', 'fragmented.mp4']) {
+  test(`${name} in <video>, seeked by byte ranges`, async () => {
+    const page: Page = await browser.newPage();
+    try {
+      await page.goto(`${local.url}/page`);
+      const url = JSON.stringify(`${edge.url}/${name}`);
+      const { error, picture } = await page.evaluate<{ error?: string; picture: number[] }>(
+        `seekAndTell(${url}, 25.02)`,
+      );
+      assert.equal(error, undefined);
+      const shown = difference(picture, frameAt(name, 25));
+      assert.ok(shown < 6 && shown < difference(picture, frameAt(name, 28)) / 2, `the frame at 25 s: ${shown}`);
+    } finally {
+      await page.close();
+    }
+  });
+}
 
 for (const [name, start, seekActual] of [
   ['bframes-faststart.mp4', 11.3, 10],
@@ -102,7 +121,7 @@ for (const [name, start, seekActual] of [
   ['long-gop.mp4', 23.9, 12],
 ] as const) {
   test(`${name} in <video>`, async () => {
-    const played = await play(`${base()}/${name}?start=${start}`, 'video');
+    const played = await play(`${edge.url}/${name}?start=${start}`, 'video');
     check(name, played, start);
     assert.ok(Math.abs(played.seekActual - seekActual) < 0.1);
     assert.ok(played.begin < 0.1, 'its time begins at 0');
@@ -111,7 +130,7 @@ for (const [name, start, seekActual] of [
 }
 
 test('fragmented.mp4 in <video>: the time shown is the film’s', async () => {
-  const played = await play(`${base()}/fragmented.mp4?start=11.3`, 'video');
+  const played = await play(`${edge.url}/fragmented.mp4?start=11.3`, 'video');
   check('fragmented.mp4', played, 11.3);
   assert.ok(Math.abs(played.begin - 10) < 0.2, `begins at ${played.begin}`);
   assert.ok(Math.abs(played.duration - 36.08) < 0.2, `${played.duration} s`);
@@ -122,12 +141,10 @@ for (const [name, start] of [
   ['plain.flv', 20.5],
 ] as const) {
   test(`${name} in mpegts.js, timestamps kept`, async () => {
-    const played = await play(`${base()}/${name}?start=${start}`, 'mpegts');
+    const played = await play(`${edge.url}/${name}?start=${start}`, 'mpegts');
     check(name, played, start);
   });
-  test(`${name} in mpegts.js, timestamps rebased`, {
-    skip: edge !== undefined && 'a setting of the edge',
-  }, async () => {
+  test(`${name} in mpegts.js, timestamps rebased`, async () => {
     const played = await play(`${rebased.url}/${name}?start=${start}`, 'mpegts');
     check(name, played, start);
     assert.ok(Math.abs(played.duration - (36 - played.seekActual)) < 0.3, `${played.duration} s`);
