@@ -27,9 +27,11 @@ export const edgeServices: ServicesFactory = async options => {
   const catalog = { folder: catalogFolder(config), capacity: config.catalog.size, log };
   // Before the catalog is touched: a second edge on the same files is refused here.
   const tier = openTier(options);
-  // While an older edge uses the catalog, looking after it is that one's business.
+  // While an older edge uses the catalog and the disk tier, looking after them is that one's business.
   if (!takeOver) await LmdbCatalogStore.examine(catalog);
-  return new EdgeServices(options, tier, new LmdbCatalogStore({ ...catalog, owner: !takeOver }));
+  const services = new EdgeServices(options, tier, new LmdbCatalogStore({ ...catalog, owner: !takeOver }));
+  if (!takeOver) await services.activate();
+  return services;
 };
 
 function openTier({ config, log, takeOver }: ServicesOptions): SharedMemoryTier {
@@ -78,9 +80,10 @@ class EdgeServices implements Services {
   }
 
   async activate(): Promise<void> {
+    if (this.#round !== undefined) return;
+    this.#round = setInterval(() => this.#keepHouse(), ROUND);
     await this.#ownCatalog();
     await this.#startWriter();
-    this.#round = setInterval(() => this.#keepHouse(), ROUND);
   }
 
   accepts(config: Config): void {

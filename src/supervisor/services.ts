@@ -9,7 +9,8 @@ import type { PurgeRequest, PurgeResult } from './purge-request.js';
  */
 export interface Services {
   /**
-   * Called when no other edge uses the same files: right after the start, or when an older edge has handed over.
+   * Called when the workers serve and no other edge uses the same files: after the start, or when an older edge has handed over. What can be
+   * done before the workers start is done by the factory, unless an older edge is in the way.
    * @throws EdgeError that people should read
    */
   activate(): Promise<void>;

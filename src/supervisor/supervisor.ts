@@ -89,7 +89,7 @@ export class Supervisor {
     return this.#generations.at(-1)?.config ?? this.#options.config;
   }
 
-  /** True when every worker of the newest generation serves and nobody has told the edge to stop. */
+  /** True when the newest generation serves, with at least one worker at this moment, and nobody has told the edge to stop. */
   get ready(): boolean {
     const generation = this.#generations.at(-1);
     return (

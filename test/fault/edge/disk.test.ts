@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { firstWrong } from '../../support/content.js';
+import { Edge } from '../../support/edge.js';
+import { FaultOrigin } from '../../support/fault-origin.js';
+
+const CLIP = fileURLToPath(new URL('../../../src/samples/bframes-moov-last.mp4', import.meta.url));
+const SIZE = 3 * BLOCK_SIZE;
+/** Together more than the memory tier, so that some must leave it. */
+const FILMS = 110;
+const HEADERS = { 'Cache-Control': 'max-age=3600' };
+const SETTINGS = `cache:
+  memory: {size: 64MiB, file: $FOLDER/cache}
+  disk: {path: $FOLDER/disk, size: 512MiB, minHits: 1}`;
+
+describe('a disk tier behind a small memory tier', () => {
+  let origin: FaultOrigin;
+  let edge: Edge;
+  before(async () => {
+    origin = await FaultOrigin.start();
+    for (let film = 0; film < FILMS; film++) origin.put(`/${film}.mp4`, { size: SIZE, headers: HEADERS });
+    origin.put('/clip.mp4', { bytes: readFileSync(CLIP), headers: HEADERS });
+    edge = await Edge.start({ origin: origin.url, settings: SETTINGS });
+  });
+  after(async () => {
+    await edge.end();
+    await origin.close();
+  });
+
+  async function watch(film: number): Promise<string | undefined> {
+    const { status, headers, body } = await edge.get(`/${film}.mp4`);
+    assert.equal(status, 200);
+    assert.equal(body.length, SIZE);
+    assert.equal(firstWrong(body, `/${film}.mp4`, 'v1', 0), -1);
+    return headers['cache-status'] as string | undefined;
+  }
+
+  /** Waits until the writer has made room for a film, so that no block is dropped because the disk was slower than this test. */
+  async function roomForAFilm(): Promise<void> {
+    for (;;) {
+      const { services } = await edge.stats();
+      const { capacityBytes, usedBytes, dropped } = (services as { memory: Record<string, number> }).memory as never;
+      assert.equal(dropped, 0);
+      if (capacityBytes - usedBytes > SIZE) return;
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
+  }
+
+  const seek = async () => {
+    const { status, headers, body } = await edge.get('/clip.mp4?start=12.5');
+    assert.equal(status, 200);
+    return `${headers['x-seek-actual']} ${createHash('sha256').update(body).digest('hex')}`;
+  };
+
+  it('serves everything after a restart without the origin: ranges from memory and disk, and seeks', async () => {
+    const sought = await seek();
+    for (let film = 0; film < FILMS; film++) {
+      await roomForAFilm();
+      await watch(film);
+    }
+    await edge.stop();
+    const asked = origin.requests.length;
+    await origin.refuse();
+    await edge.restart();
+
+    const outcomes = new Set<string | undefined>();
+    // The last ones are still in memory.
+    for (let film = FILMS - 1; film >= 0; film--) {
+      await roomForAFilm();
+      outcomes.add(await watch(film));
+    }
+    assert.deepEqual([...outcomes].sort(), ['moovedge; hit; detail=disk', 'moovedge; hit; detail=memory']);
+    assert.equal(await seek(), sought);
+    assert.equal(origin.requests.length, asked);
+    await origin.accept();
+  });
+
+  it('serves everything after kill -9 of all processes', async () => {
+    await edge.killAll();
+    const asked = origin.requests.length;
+    await edge.restart();
+    for (let film = 0; film < FILMS; film++) {
+      await roomForAFilm();
+      await watch(film);
+    }
+    assert.equal(origin.requests.length, asked);
+  });
+});

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { firstWrong } from '../../support/content.js';
+import { Edge } from '../../support/edge.js';
+import { FaultOrigin } from '../../support/fault-origin.js';
+
+const SIZE = 600_000;
+const PATHS = ['/a/1.mp4', '/a/2.mp4', '/b/1.mp4'];
+const HEADERS = { 'Cache-Control': 'max-age=3600' };
+
+describe('purge', () => {
+  let origin: FaultOrigin;
+  let edge: Edge;
+  let version = 0;
+  before(async () => {
+    origin = await FaultOrigin.start();
+    edge = await Edge.start({ origin: origin.url, workers: 2 });
+  });
+  after(async () => {
+    await edge.end();
+    await origin.close();
+  });
+  beforeEach(async () => {
+    version++;
+    for (const path of PATHS) origin.put(path, { size: SIZE, version: `v${version}`, headers: HEADERS });
+    await purge({ all: true });
+    for (const path of PATHS) assert.equal(await versionAt(path), version);
+    for (const path of PATHS) origin.put(path, { size: SIZE, version: `v${version + 1}`, headers: HEADERS });
+  });
+
+  async function purge(body: object): Promise<void> {
+    const response = await fetch(`${edge.admin}/purge`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
+
+  /** The version that every worker gives of a file; they share the port, so several connections reach all of them. */
+  async function versionAt(path: string): Promise<number> {
+    const seen = new Set<number>();
+    for (let i = 0; i < 12; i++) {
+      const { status, body } = await edge.get(path);
+      assert.equal(status, 200);
+      const found = [version, version + 1].find(each => firstWrong(body, path, `v${each}`, 0) === -1);
+      assert.ok(found !== undefined, 'the bytes are of one version');
+      seen.add(found);
+    }
+    assert.equal(seen.size, 1, 'all workers give the same version');
+    return [...seen][0]!;
+  }
+
+  it('by URL takes effect in every worker before it answers, and on nothing else', async () => {
+    await purge({ urls: ['/a/1.mp4'] });
+    assert.equal(await versionAt('/a/1.mp4'), version + 1);
+    assert.equal(await versionAt('/a/2.mp4'), version);
+    assert.equal(await versionAt('/b/1.mp4'), version);
+  });
+
+  it('by prefix', async () => {
+    await purge({ prefix: '/a/' });
+    assert.equal(await versionAt('/a/1.mp4'), version + 1);
+    assert.equal(await versionAt('/a/2.mp4'), version + 1);
+    assert.equal(await versionAt('/b/1.mp4'), version);
+  });
+
+  it('of everything', async () => {
+    await purge({ all: true });
+    for (const path of PATHS) assert.equal(await versionAt(path), version + 1);
+  });
+
+  it('softly: the next request asks whether the file has changed', async () => {
+    for (const path of PATHS) origin.put(path, { size: SIZE, version: `v${version}`, headers: HEADERS });
+    const before = origin.bytesSent('/a/1.mp4');
+    await purge({ urls: ['/a/1.mp4'], soft: true });
+    const asked = origin.requests.length;
+    assert.equal(await versionAt('/a/1.mp4'), version);
+    assert.equal(origin.requests.length, asked + 1, 'one conditional request for all workers');
+    assert.equal(origin.bytesSent('/a/1.mp4'), before, 'no byte is fetched again');
+  });
+
+  it('outlives a restart', async () => {
+    await purge({ urls: ['/a/1.mp4'] });
+    await edge.stop();
+    await edge.restart();
+    assert.equal(await versionAt('/a/1.mp4'), version + 1);
+    assert.equal(await versionAt('/a/2.mp4'), version);
+  });
+
+  it('is refused with a reason when it asks for nothing', async () => {
+    const response = await fetch(`${edge.admin}/purge`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{}',
+    });
+    assert.equal(response.status, 400);
+    assert.match(await response.text(), /exactly one of urls, prefix and all/);
+  });
+});
