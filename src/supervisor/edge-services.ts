@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BLOCK_SIZE } from '../cache/block.js';
 import { WriterProcess } from '../cache/disk/writer-process.js';
+import { MemoryKeeper } from '../cache/memory/memory-keeper.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { Purger } from '../catalog/purge.js';
@@ -16,8 +17,6 @@ import type { Services, ServicesFactory, ServicesOptions } from './services.js';
 
 /** Share of the memory tier that is kept free, so that fills find room at once. */
 const FREE_SHARE = 0.02;
-/** Milliseconds between rounds of housekeeping. */
-const ROUND = 250;
 /** Signals by which a process ends that touches a damaged page of a mapped file. */
 const FAULT_SIGNALS: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT']);
 
@@ -66,7 +65,7 @@ class EdgeServices implements Services {
   #purger: Purger;
   #config: Config;
   #writer: WriterProcess | undefined;
-  #round: NodeJS.Timeout | undefined;
+  #keeper: MemoryKeeper | undefined;
   #closed = false;
 
   constructor({ config, log, metrics }: ServicesOptions, tier: SharedMemoryTier, catalog: LmdbCatalogStore) {
@@ -80,8 +79,8 @@ class EdgeServices implements Services {
   }
 
   async activate(): Promise<void> {
-    if (this.#round !== undefined) return;
-    this.#round = setInterval(() => this.#keepHouse(), ROUND);
+    if (this.#keeper !== undefined) return;
+    this.#keep();
     await this.#ownCatalog();
     await this.#startWriter();
   }
@@ -102,6 +101,7 @@ class EdgeServices implements Services {
   async reconfigure(config: Config): Promise<void> {
     const { disk } = this.#config.cache;
     this.#config = config;
+    this.#keep();
     const next = config.cache.disk;
     if (disk.path === next.path && disk.size === next.size && disk.minHits === next.minHits) return;
     await this.#writer?.stop();
@@ -128,7 +128,7 @@ class EdgeServices implements Services {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearInterval(this.#round);
+    this.#keeper?.close();
     await this.#writer?.stop();
     await this.#catalog.close();
     this.#tier.close();
@@ -161,11 +161,15 @@ class EdgeServices implements Services {
     await this.#writer.start();
   }
 
-  #keepHouse(): void {
-    // The disk tier's writer evicts by itself, after it has written.
-    if (this.#writer === undefined) this.#tier.evictAhead(FREE_SHARE);
-    const { scrubRate } = this.#config.cache.memory;
-    if (scrubRate > 0) this.#tier.scrub((scrubRate * ROUND) / 1000);
+  /** With a disk tier, its writer evicts, after it has written. */
+  #keep(): void {
+    const { memory, disk } = this.#config.cache;
+    this.#keeper?.close();
+    this.#keeper = new MemoryKeeper({
+      tier: this.#tier,
+      freeShare: disk.path === undefined ? FREE_SHARE : 0,
+      scrubRate: memory.scrubRate,
+    });
   }
 
   #describe(metrics: Metrics): void {
