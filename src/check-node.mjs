@@ -33,7 +33,8 @@ function obstacles() {
     ];
   }
   // The front end's binary does not run on the C library of Alpine.
-  if (existsSync('/etc/alpine-release')) return ['moovedge needs a system with glibc, such as Debian; this one is Alpine.'];
+  if (existsSync('/etc/alpine-release'))
+    return ['moovedge needs a system with glibc, such as Debian; this one is Alpine.'];
   return [];
 }
 

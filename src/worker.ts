@@ -79,6 +79,7 @@ class Worker implements WorkerHandle {
       memory: catalog.memory,
       freshness: config.freshness,
       honourRequestDirectives: config.freshness.honourRequestDirectives,
+      setCookie: config.freshness.setCookie,
     });
     this.#planner = new Planner({
       formats: [new ProgressiveMp4(media.mp4), new FragmentedMp4(), new Flv(media.flv)],
@@ -125,6 +126,7 @@ class Worker implements WorkerHandle {
     const whole = await this.#server.drain({ grace: deadline, idle });
     if (!whole) this.#log.warn({ deadline }, 'answers were cut, because they outlasted the time to drain');
     this.#server.close();
+    this.#supply.close();
     await this.#origins.close();
     this.#disk?.close();
     await this.#store.close();

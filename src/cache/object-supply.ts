@@ -8,7 +8,7 @@ import { DiskLoad } from './disk-load.js';
 import { FillRun } from './fill-run.js';
 import type { BlockFill } from './memory/memory-tier.js';
 import { PastStream } from './past-stream.js';
-import { CachedReader } from './reader.js';
+import { type Begun, CachedReader } from './reader.js';
 import type { SuppliedObject, Supply } from './supply.js';
 
 /** Most loads from disk under way for one object before more are begun ahead of need. */
@@ -57,10 +57,15 @@ export class ObjectSupply {
 
   /**
    * A reader, to be closed by its owner.
-   * @param begun what has been begun for it: blocks `[from, to)` on their way, or a stream past the cache that becomes the reader's
+   * @param begun what has been begun for it; a stream becomes the reader's
    */
-  reader(begun?: { readonly from: number; readonly to: number; readonly stream?: PastStream | undefined }): BlockReader {
+  reader(begun?: Begun): BlockReader {
     return new CachedReader(this, begun);
+  }
+
+  /** A reader for what is in memory: it has nothing brought ahead, and need not be closed while it does not `want`. */
+  glance(): BlockReader {
+    return new CachedReader(this, undefined, false);
   }
 
   /** Registers a demand; it keeps fills going until it is withdrawn. */

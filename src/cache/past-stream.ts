@@ -1,9 +1,9 @@
 import { asEdgeError, type EdgeError } from '../errors.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../origin/origin.js';
+import type { Aside } from './aside.js';
 import { BLOCK_SIZE, blockOf } from './block.js';
 import { changed, expectBody, wrongLength } from './body-check.js';
 import type { Follower } from './demand.js';
-import type { Aside } from './disk-load.js';
 import type { ObjectSupply } from './object-supply.js';
 
 /**

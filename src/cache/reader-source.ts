@@ -4,12 +4,14 @@ import type { BlockReader } from './block-reader.js';
 import type { ObjectSupply } from './object-supply.js';
 
 /**
- * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Holds nothing between reads, so it may be
+ * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Demands nothing between reads, so it may be
  * kept for as long as its owner likes.
  */
 export class ReaderSource implements ByteSource {
   readonly size: number;
   readonly #object: ObjectSupply;
+  /** For what is at hand: it never waits and asks for nothing ahead. */
+  #glance: BlockReader | undefined;
 
   constructor(object: ObjectSupply) {
     this.#object = object;
@@ -18,14 +20,15 @@ export class ReaderSource implements ByteSource {
 
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
     if (!(offset >= 0 && length >= 0 && length <= READ_MAX && offset + length <= this.size)) {
-      throw new EdgeError('unplayable', `bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes`);
+      throw new EdgeError(
+        'unplayable',
+        `bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes`,
+      );
     }
     const target = new Uint8Array(length);
-    const reader = this.#object.reader();
-    const copied = copy(reader, offset, target, 0);
-    if (copied < length) return copyAll(reader, offset, target, copied);
-    reader.close();
-    return target;
+    this.#glance ??= this.#object.glance();
+    const copied = copy(this.#glance, offset, target, 0);
+    return copied < length ? copyAll(this.#object.reader(), offset, target, copied) : target;
   }
 }
 

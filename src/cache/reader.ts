@@ -1,8 +1,9 @@
 import { EdgeError } from '../errors.js';
+import { type Aside, LentBlock } from './aside.js';
 import { BLOCK_SIZE, blockLength, blockOf } from './block.js';
 import type { BlockReader, ReaderListener } from './block-reader.js';
 import type { Demand, Feed, Follower } from './demand.js';
-import { type Aside, DiskLoad, LentBlock } from './disk-load.js';
+import { DiskLoad } from './disk-load.js';
 import { ABSENT, type BlockWaiter } from './memory/memory-tier.js';
 import type { ObjectSupply } from './object-supply.js';
 import type { CacheOutcome } from './outcome.js';
@@ -15,10 +16,18 @@ const ROOM_TIMEOUT = 15_000;
 const SLOWNESS = { memory: 0, disk: 1, collapsed: 2, miss: 3, bypass: 4 } as const;
 type Way = keyof typeof SLOWNESS;
 
+/** What has been begun for a reader before it was made: blocks `[from, to)` on their way, or a stream past the cache. */
+export interface Begun {
+  readonly from: number;
+  readonly to: number;
+  readonly stream?: PastStream | undefined;
+}
+
 /** The reader of one version of one object: memory tier first; `want` has the rest brought there, or streams past it. */
 export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter {
   outcome: CacheOutcome = 'memory';
   readonly #object: ObjectSupply;
+  readonly #looksAhead: boolean;
   #pinned = false;
   /** Block of the last read that gave bytes; -1 before the first. */
   #block = -1;
@@ -46,9 +55,10 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   #way: Way = 'memory';
   #wayBlock = -1;
 
-  /** @internal made by `ObjectSupply.reader` */
-  constructor(object: ObjectSupply, begun: { from: number; to: number; stream?: PastStream | undefined } | undefined) {
+  /** @internal made by `ObjectSupply.reader` and `ObjectSupply.glance` */
+  constructor(object: ObjectSupply, begun: Begun | undefined, looksAhead = true) {
     this.#object = object;
+    this.#looksAhead = looksAhead;
     if (begun === undefined) return;
     this.#aside = begun.stream;
     this.#block = begun.from - 1;
@@ -221,7 +231,9 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     const now = performance.now();
     this.#stuckSince ||= now;
     if (now - this.#stuckSince > ROOM_TIMEOUT && !within) {
-      this.failed(new EdgeError('overloaded', 'the cache has no room for more files at once: ask again', { retryAfter: 5 }));
+      this.failed(
+        new EdgeError('overloaded', 'the cache has no room for more files at once: ask again', { retryAfter: 5 }),
+      );
       return;
     }
     this.#feed = supply.room;
@@ -269,7 +281,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     const first = this.#block < 0;
     this.#expect(block, end);
     this.#block = block;
-    if (!first) this.#askAhead(block);
+    if (!first && this.#looksAhead) this.#askAhead(block);
   }
 
   /** Keeps account of where the reader is and how far it means to go. */

@@ -5,8 +5,11 @@
 export interface CatalogStore {
   /** The entry under `key` as it was committed by any process before this call; undefined when there is none or the store can't be read. */
   entry(key: Uint8Array): Uint8Array | undefined;
-  /** Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored; never rejects. */
-  saveEntry(key: Uint8Array, value: Uint8Array | undefined): Promise<void>;
+  /**
+   * Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored; never rejects.
+   * @param brief it soon means nothing, and makes room before all others
+   */
+  saveEntry(key: Uint8Array, value: Uint8Array | undefined, brief?: boolean): Promise<void>;
   /** A record of purges, read like an entry; records are never dropped for want of room. */
   purge(key: Uint8Array): Uint8Array | undefined;
   /**

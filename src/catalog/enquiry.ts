@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { BLOCK_SIZE, blockOf, type ObjectId } from '../cache/block.js';
+import { BLOCK_SIZE, blockOf } from '../cache/block.js';
 import type { ObjectSupply } from '../cache/object-supply.js';
 import { PastStream } from '../cache/past-stream.js';
+import type { Begun } from '../cache/reader.js';
 import type { Supply } from '../cache/supply.js';
 import type { EdgeError } from '../errors.js';
 import { type Fields, hasValidator } from '../origin/fields.js';
@@ -15,7 +16,7 @@ import { BlockKeeper, GrowingStream } from './growing-stream.js';
 import { fetchHead, type Taken } from './head-fetch.js';
 import { updatedFields } from './kept-fields.js';
 import { variantKey } from './object-identity.js';
-import { type Begun, OpenedObject } from './opened-object.js';
+import { OpenedObject } from './opened-object.js';
 import type { Purges } from './purge.js';
 import { notStored, varyNames } from './storable.js';
 
@@ -25,7 +26,13 @@ const PASS_TTL = 60_000;
 /** What came of asking the origin. `committed` settles when the other processes can know it. */
 export type Finding =
   /** The object's entry is up to date; `own` is for who asked. */
-  | { readonly kind: 'object'; readonly loaded: Loaded; readonly outcome: 'miss' | 'revalidated'; readonly own: OpenObject; readonly committed: Promise<void> }
+  | {
+      readonly kind: 'object';
+      readonly loaded: Loaded;
+      readonly outcome: 'miss' | 'revalidated';
+      readonly own: OpenObject;
+      readonly committed: Promise<void>;
+    }
   /** The answer depends on fields that were not sent: ask again for the variant. */
   | { readonly kind: 'vary'; readonly committed: Promise<void> }
   /** For who asked, and nobody else. */
@@ -88,9 +95,12 @@ export class Enquiry {
         condition,
         fields: sentOn(ask.varied, ask.authorization),
       };
-      const result = await fetchHead(ask.route.origin, request, (answer, fetch) => this.#take(enquiring, answer, fetch));
+      const result = await fetchHead(ask.route.origin, request, (answer, fetch) =>
+        this.#take(enquiring, answer, fetch),
+      );
       if (result.kind === 'taken' && result.value !== SIZE_MISSING) return result.value;
-      if (result.kind === 'refused' && (result.error.code !== 'range_not_satisfiable' || range === undefined)) return result;
+      if (result.kind === 'refused' && (result.error.code !== 'range_not_satisfiable' || range === undefined))
+        return result;
       // The size is learnt from the first block, and that of an empty object, or of one that is kept secret, from the whole.
       const isEmpty: boolean = result.kind === 'taken' || result.answer?.size === 0 || range?.start === 0;
       range = isEmpty ? undefined : { start: 0, end: BLOCK_SIZE };
@@ -99,15 +109,25 @@ export class Enquiry {
 
   /** A supply for the bytes of an entry; kept with it. */
   supplyOf(loaded: Loaded, entry: ObjectEntry, route: Ask['route'], query: string, authorization = ''): ObjectSupply {
-    const fields = sentOn(entry.varied, authorization);
     if (loaded.supply !== undefined) {
-      if (authorization !== '') loaded.supply.fields = fields;
+      if (authorization !== '') loaded.supply.fields = sentOn(entry.varied, authorization);
       return loaded.supply;
     }
+    const fields = sentOn(entry.varied, authorization);
     const { id, size, validator } = entry.object;
     const changed = () => this.#options.entries.remove(entry);
     const { origin, path } = route;
-    loaded.supply = this.#options.supply.object({ id, size, origin, path, query, fields, validator, cacheable: true, changed });
+    loaded.supply = this.#options.supply.object({
+      id,
+      size,
+      origin,
+      path,
+      query,
+      fields,
+      validator,
+      cacheable: true,
+      changed,
+    });
     return loaded.supply;
   }
 
@@ -129,7 +149,10 @@ export class Enquiry {
     if (answer.status === 206 && answer.size === undefined) return { value: SIZE_MISSING, body: undefined };
     const names = varyNames(answer.fields);
     const varied = pick(ask.request, names);
-    const reason = notStored(answer.fields, { authorized: ask.authorization !== '', setCookie: this.#options.setCookie });
+    const reason = notStored(answer.fields, {
+      authorized: ask.authorization !== '',
+      setCookie: this.#options.setCookie,
+    });
     if (reason !== undefined || ask.wish?.noStore) {
       const committed = reason === undefined || reason === 'authorization' ? DONE : this.#savePass(enquiring);
       const { own, body } = this.#privately(ask, answer, fetch);
@@ -167,7 +190,9 @@ export class Enquiry {
     const dated = { ...fields, ...(date === undefined ? {} : { date }), ...(age === undefined ? {} : { age }) };
     const freshness = this.#freshness(dated, answer, silentLifetime);
     const entry = confirmEntry(before, fields, freshness, path, validated);
-    const { loaded, committed } = entries.save(entry, stale);
+    // An origin that is cheap to ask is asked by each process, rather than that each of its answers is written down.
+    const { loaded, committed } =
+      silentLifetime === undefined ? entries.save(entry, stale) : entries.keep(entry, stale);
     const supply = this.supplyOf(loaded, entry, ask.route, ask.request.query, ask.authorization);
     const own = new OpenedObject(entry.object, this.#seconds(freshness), 'revalidated', supply);
     return { kind: 'object', loaded, outcome: 'revalidated', own, committed };
@@ -208,15 +233,37 @@ export class Enquiry {
     const key = `${ask.key}\n${randomUUID()}`;
     const fields = sentOn(ask.varied, ask.authorization);
     const freshness = this.#freshness(answer.fields, answer, undefined);
-    const context = { key, primary: ask.primary, epoch: 0, validated: 0, varied: ask.varied, authorized: false, nonce: key, path };
+    const context = {
+      key,
+      primary: ask.primary,
+      epoch: 0,
+      validated: 0,
+      varied: ask.varied,
+      authorized: false,
+      nonce: key,
+      path,
+    };
     const { object } = makeEntry(answer, answer.size ?? 0, answer.size, freshness, context);
-    const withCookies = this.#options.setCookie === 'bypass' ? { ...object, fields: [...object.fields, ...cookies(answer.fields)] } : object;
+    const withCookies =
+      this.#options.setCookie === 'bypass'
+        ? { ...object, fields: [...object.fields, ...cookies(answer.fields)] }
+        : object;
     if (answer.size === undefined) {
       const stream = new GrowingStream(object.contentType, withCookies.fields, fetch, undefined);
       return { own: stream, body: stream };
     }
     const { id, size, validator } = object;
-    const described = { id, size, origin, path, query: ask.request.query, fields, validator, cacheable: false, changed() {} };
+    const described = {
+      id,
+      size,
+      origin,
+      path,
+      query: ask.request.query,
+      fields,
+      validator,
+      cacheable: false,
+      changed() {},
+    };
     const supply = this.#options.supply.object(described);
     const stream = new PastStream(supply, answer.offset, answer.offset + (answer.length ?? size));
     stream.adopt(fetch);
@@ -233,9 +280,10 @@ export class Enquiry {
     freshness: Freshness,
   ): Taken<Finding> {
     const { supply, entries } = this.#options;
-    const complete = (size: number) => void entries.save(makeEntry(answer, size, undefined, freshness, context), undefined);
+    const complete = (size: number) =>
+      void entries.save(makeEntry(answer, size, undefined, freshness, context), undefined);
     const { object } = makeEntry(answer, 0, undefined, freshness, context);
-    const keeper = answer.unframed ? undefined : new BlockKeeper(supply.tier, object.id as ObjectId, complete);
+    const keeper = answer.unframed ? undefined : new BlockKeeper(supply.tier, object.id, complete);
     const own = new GrowingStream(object.contentType, object.fields, fetch, keeper);
     return { value: { kind: 'private', own, committed: this.#savePass(enquiring) }, body: own };
   }

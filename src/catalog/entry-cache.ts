@@ -8,8 +8,16 @@ import { decodeEntry, encodeEntry } from './entry-record.js';
 import { bucketOf, generationOf, idText, PURGE_GENERATION, storeKey } from './object-identity.js';
 import type { Purges } from './purge.js';
 
-/** Bytes that an entry takes in memory beside its record: objects, strings and maps of V8, and its supply. */
+/** Bytes that an entry takes in memory beside its texts: objects and maps of V8, and its supply. */
 const OVERHEAD = 2048;
+
+const DONE = Promise.resolve();
+
+/** A stored entry, and when the other processes see it. */
+export interface Saved {
+  readonly loaded: Loaded;
+  readonly committed: Promise<void>;
+}
 
 /** An entry as this process holds it. */
 export class Loaded {
@@ -73,21 +81,22 @@ export class EntryCache {
    * @param before what was found before, perhaps under another key
    * @returns the entry, and a promise that settles when the other processes see it
    */
-  save(entry: Entry, before: Loaded | undefined): { readonly loaded: Loaded; readonly committed: Promise<void> } {
-    const loaded = new Loaded(entry, generationOf(bucketOf(entry.primary)));
-    this.#stamp(loaded);
-    // A purge since the fetch began: of no use to anybody but who is being answered.
-    if (this.#isPurged(loaded)) return { loaded, committed: Promise.resolve() };
+  save(entry: Entry, before: Loaded | undefined): Saved {
+    const loaded = this.#put(entry, before);
+    if (loaded === undefined) return { loaded: new Loaded(entry, 0), committed: DONE };
     loaded.pending = true;
     this.#removing.delete(entry.key);
-    const record = encodeEntry(entry);
-    succeed(before?.entry.key === entry.key ? before : this.#lru.get(entry.key), loaded);
-    this.#lru.set(entry.key, loaded, record.length + OVERHEAD);
-    const committed = this.#store.saveEntry(storeKey(entry.key), record).then(() => {
+    const isBrief = entry.kind === 'error' || entry.kind === 'pass';
+    const committed = this.#store.saveEntry(storeKey(entry.key), encodeEntry(entry), isBrief).then(() => {
       this.#announce(loaded.index, loaded);
       loaded.pending = false;
     });
     return { loaded, committed };
+  }
+
+  /** Keeps an entry for this process only, while it stays in memory. */
+  keep(entry: Entry, before: Loaded | undefined): Saved {
+    return { loaded: this.#put(entry, before) ?? new Loaded(entry, 0), committed: DONE };
   }
 
   /** Removes the entry of an object that the origin no longer has in this version. Another version's entry stays. */
@@ -127,10 +136,28 @@ export class EntryCache {
     const record = this.#store.entry(storeKey(key));
     const entry = record && decodeEntry(record, key);
     if (entry === undefined || entry.primary !== primary) return this.#forget(key);
-    const loaded = Object.assign(new Loaded(entry, index), { generation, purgeGeneration });
+    // One that was kept for this process only is the later one.
+    const loaded = known !== undefined && isLater(known.entry, entry) ? known : new Loaded(entry, index);
+    loaded.generation = generation;
+    loaded.purgeGeneration = purgeGeneration;
     if (this.#isPurged(loaded)) return this.#forget(key);
+    if (loaded === known) return known;
     succeed(known, loaded);
-    this.#lru.set(key, loaded, record!.length + OVERHEAD);
+    if (known !== undefined && !isLater(entry, known.entry)) {
+      loaded.failure = known.failure;
+      loaded.failedUntil = known.failedUntil;
+    }
+    this.#lru.set(key, loaded, weightOf(entry));
+    return loaded;
+  }
+
+  /** Puts an entry into memory; undefined when a purge since its fetch began makes it of no use to anybody but who is being answered. */
+  #put(entry: Entry, before: Loaded | undefined): Loaded | undefined {
+    const loaded = new Loaded(entry, generationOf(bucketOf(entry.primary)));
+    this.#stamp(loaded);
+    if (this.#isPurged(loaded)) return undefined;
+    succeed(before?.entry.key === entry.key ? before : this.#lru.get(entry.key), loaded);
+    this.#lru.set(entry.key, loaded, weightOf(entry));
     return loaded;
   }
 
@@ -158,8 +185,23 @@ function succeed(before: Loaded | undefined, after: Loaded): void {
   if (before?.supply === undefined) return;
   if (isSameVersion(before.entry, after.entry)) after.supply = before.supply;
   else if (after.entry.kind === 'object') {
-    before.supply.retire(new EdgeError('object_changed', 'the file changed at the origin while it was being read: ask again'));
+    before.supply.retire(
+      new EdgeError('object_changed', 'the file changed at the origin while it was being read: ask again'),
+    );
   }
+}
+
+/** True when `a` is of the same version as `b` and was validated later. */
+function isLater(a: Entry, b: Entry): boolean {
+  return a.kind === 'object' && b.kind === 'object' && isSameVersion(a, b) && a.freshness.vouched > b.freshness.vouched;
+}
+
+/** Bytes that an entry takes in memory, about. */
+function weightOf(entry: Entry): number {
+  let characters = 2 * entry.key.length;
+  if (entry.kind === 'object')
+    for (const [name, value] of Object.entries(entry.fields)) characters += 2 * (name.length + value.length);
+  return OVERHEAD + 2 * characters;
 }
 
 function isSameVersion(a: Entry, b: Entry): boolean {

@@ -64,10 +64,13 @@ function reviveObject(value: Record<string, unknown>, base: Base): ObjectEntry |
   const { size, etag, lastModified, contentType, freshness, fields, varied, authorized, validated } = value;
   const id = typeof value.id === 'string' ? idFromText(value.id) : undefined;
   if (id === undefined || !isCount(size) || !isCount(validated) || typeof contentType !== 'string') return undefined;
-  if (!isOptionalText(etag) || !isOptionalText(lastModified) || !isFields(fields) || !isFields(varied)) return undefined;
-  if (typeof authorized !== 'boolean' || !isRecord(freshness) || typeof freshness.mustRevalidate !== 'boolean') return undefined;
+  if (!isOptionalText(etag) || !isOptionalText(lastModified) || !isFields(fields) || !isFields(varied))
+    return undefined;
+  if (typeof authorized !== 'boolean' || !isRecord(freshness) || typeof freshness.mustRevalidate !== 'boolean')
+    return undefined;
   const { vouched, lifetime, staleWhileRevalidate, staleIfError, mustRevalidate } = freshness;
-  if (!isCount(vouched) || !isCount(lifetime) || !isCount(staleWhileRevalidate) || !isCount(staleIfError)) return undefined;
+  if (!isCount(vouched) || !isCount(lifetime) || !isCount(staleWhileRevalidate) || !isCount(staleIfError))
+    return undefined;
   const validator = { etag, lastModified };
   // The media type is kept as it was decided, because only the first request knows the path.
   const object = { ...describe({ key: base.key, id, size, validator }, fields, ''), contentType };
@@ -85,7 +88,8 @@ function reviveObject(value: Record<string, unknown>, base: Base): ObjectEntry |
 
 function reviveError(value: Record<string, unknown>, base: Base): ErrorEntry | undefined {
   const { code, message, retryAfter, headers, expires } = value;
-  if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string' || !isCount(expires)) return undefined;
+  if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string' || !isCount(expires))
+    return undefined;
   const options: { retryAfter?: number; headers?: Record<string, string> } = {};
   if (isCount(retryAfter)) options.retryAfter = retryAfter;
   if (isFields(headers)) options.headers = headers;

@@ -1,7 +1,7 @@
 import type { EdgeError } from '../errors.js';
+import { parseHttpDate } from '../http-date.js';
 import type { OriginAnswer } from '../origin/origin.js';
 import type { Freshness } from './freshness.js';
-import { parseHttpDate } from './http-date.js';
 import { keptFields, sentFields } from './kept-fields.js';
 import { mediaType } from './media-type.js';
 import { objectId, playerEtag } from './object-identity.js';

@@ -4,19 +4,21 @@ import type { Table } from '../store/table.js';
 
 /*
  * Two tables of an environment, bounded by what it takes on disk: what was stored longest ago goes first.
- *   records  key                → u64 stamp (big-endian), value
- *   order    u64 stamp, key     → nothing
- * A stamp is a time in microseconds. A row of `order` whose record bears another stamp is left over from an earlier value.
+ *   records  u64 stamp (big-endian), key  → value
+ *   stamps   key                          → u64 stamp of the key's record
+ * A stamp is a time in microseconds since 1970; that of a brief record is set back by 32 years, so that those go before all others.
+ * Records lie in the order in which they go, so that dropping the oldest empties whole pages. A record whose key has another stamp was
+ * left over when two processes stored one key at once.
  */
 const STAMP_BYTES = 8;
-/** Puts between two looks at how much is taken. */
-const PUTS_PER_LOOK = 64;
-/** Of what is there, the share that is dropped when it is too much. */
-const DROPPED_SHARE = 0.05;
-const NOTHING = new Uint8Array(0);
+const BRIEF_SETBACK = 1e15;
+/** Bytes that a record takes beside its value, about. */
+const RECORD_OVERHEAD = 128;
+/** How much is taken is looked at whenever a process has stored this share of the capacity. */
+const LOOK_SHARE = 1 / 256;
 
 /** Names of the tables that `FifoRecords` needs. */
-export const FIFO_TABLES = ['records', 'order'] as const;
+export const FIFO_TABLES = ['records', 'stamps'] as const;
 
 /** Records of any kind, the oldest of which make room for new ones. Several processes may write at once. */
 export class FifoRecords {
@@ -24,12 +26,11 @@ export class FifoRecords {
   readonly #capacity: number;
   readonly #fault: FaultLatch;
   readonly #records: Table;
-  readonly #order: Table;
+  readonly #stamps: Table;
   #lastStamp = 0;
-  #puts = 0;
+  /** Bytes stored since the last look at how much is taken. */
+  #unlooked = 0;
   #trimming = false;
-  /** Records dropped to make room. */
-  dropped = 0;
 
   /** @param capacity most bytes of the environment on disk; a little more at times */
   constructor(environment: Environment, capacity: number, fault: FaultLatch) {
@@ -37,70 +38,72 @@ export class FifoRecords {
     this.#capacity = capacity;
     this.#fault = fault;
     this.#records = environment.table('records');
-    this.#order = environment.table('order');
+    this.#stamps = environment.table('stamps');
   }
 
   /** A copy of the value as any process has committed it; undefined when there is none or it can't be read. */
   get(key: Uint8Array): Uint8Array | undefined {
     try {
       this.#environment.refresh();
-      const record = this.#records.get(key);
-      return record === undefined || record.length < STAMP_BYTES ? undefined : record.subarray(STAMP_BYTES);
+      const stamp = this.#stamps.get(key);
+      return stamp && this.#records.get(Buffer.concat([stamp, key]));
     } catch (error) {
       this.#fault.raise(error);
       return undefined;
     }
   }
 
-  /** Stores a value, or removes it when undefined. Settles when that is committed, or could not be. */
-  async put(key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
+  /**
+   * Stores a value, or removes it when undefined. Settles when that is committed, or could not be.
+   * @param brief it makes room before all that are not
+   */
+  async put(key: Uint8Array, value: Uint8Array | undefined, brief = false): Promise<void> {
     await this.#change(() => {
-      const before = this.#records.get(key);
-      if (before !== undefined) this.#order.remove(orderKey(before, key));
+      const before = this.#stamps.get(key);
+      if (before !== undefined) this.#records.remove(Buffer.concat([before, key]));
       if (value === undefined) {
-        this.#records.remove(key);
+        this.#stamps.remove(key);
         return;
       }
-      const record = this.#stamped(value);
-      this.#records.put(key, record);
-      this.#order.put(orderKey(record, key), NOTHING);
+      const stamp = this.#stamp(brief);
+      this.#stamps.put(key, stamp);
+      this.#records.put(Buffer.concat([stamp, key]), value);
     });
-    if (value !== undefined && ++this.#puts % PUTS_PER_LOOK === 0) await this.#trim();
+    this.#unlooked += (value?.length ?? 0) + RECORD_OVERHEAD;
+    if (this.#unlooked > this.#capacity * LOOK_SHARE) await this.#trim();
   }
 
-  #stamped(value: Uint8Array): Buffer {
+  #stamp(brief: boolean): Buffer {
     this.#lastStamp = Math.max(this.#lastStamp + 1, Date.now() * 1000);
-    const record = Buffer.allocUnsafe(STAMP_BYTES + value.length);
-    record.writeBigUInt64BE(BigInt(this.#lastStamp), 0);
-    record.set(value, STAMP_BYTES);
-    return record;
+    const stamp = Buffer.allocUnsafe(STAMP_BYTES);
+    stamp.writeBigUInt64BE(BigInt(this.#lastStamp - (brief ? BRIEF_SETBACK : 0)));
+    return stamp;
   }
 
-  /** Drops what was stored longest ago until enough is free. */
+  /** When too much is taken, drops what was stored longest ago: twice as much as was stored since the last look. */
   async #trim(): Promise<void> {
+    // One at a time: two at once would drop the same.
     if (this.#trimming) return;
     this.#trimming = true;
-    try {
-      for (let rounds = 0; rounds < 1 / DROPPED_SHARE && this.#environment.usage().usedBytes > this.#capacity; rounds++) {
-        const limit = Math.max(16, Math.ceil(this.#order.count * DROPPED_SHARE));
-        await this.#change(() => {
-          for (const row of [...this.#order.keys({ limit })]) this.#drop(row);
-        });
+    let excess = 2 * this.#unlooked;
+    this.#unlooked = 0;
+    await this.#change(() => {
+      this.#environment.refresh();
+      if (this.#environment.usage().usedBytes <= this.#capacity) return;
+      for (const { key, value } of this.#records.range()) {
+        this.#drop(key);
+        excess -= value.length + RECORD_OVERHEAD;
+        if (excess <= 0) break;
       }
-    } catch (error) {
-      this.#fault.raise(error);
-    } finally {
-      this.#trimming = false;
-    }
+    });
+    this.#trimming = false;
   }
 
-  #drop(row: Uint8Array): void {
-    const key = row.subarray(STAMP_BYTES);
-    const record = this.#records.get(key);
-    this.#order.remove(row);
-    if (record === undefined || Buffer.compare(record.subarray(0, STAMP_BYTES), row.subarray(0, STAMP_BYTES)) !== 0) return;
-    this.#records.remove(key);
-    this.dropped++;
+  #drop(recordKey: Uint8Array): void {
+    const key = recordKey.subarray(STAMP_BYTES);
+    const stamp = this.#stamps.get(key);
+    this.#records.remove(recordKey);
+    if (stamp?.equals(recordKey.subarray(0, STAMP_BYTES))) this.#stamps.remove(key);
   }
 
   async #change(work: () => void): Promise<void> {
@@ -111,8 +114,4 @@ export class FifoRecords {
       this.#fault.raise(error);
     }
   }
-}
-
-function orderKey(record: Uint8Array, key: Uint8Array): Uint8Array {
-  return Buffer.concat([record.subarray(0, STAMP_BYTES), key]);
 }

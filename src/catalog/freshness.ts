@@ -1,6 +1,6 @@
+import { parseHttpDate } from '../http-date.js';
 import type { Fields } from '../origin/fields.js';
 import { type Directives, isUnqualified, parseCacheControl, parseTargeted, secondsOf } from './cache-control.js';
-import { parseHttpDate } from './http-date.js';
 
 /** How long answers may be used, where the origin does not say and against what it says. Times in milliseconds. */
 export interface FreshnessOptions {

@@ -12,7 +12,7 @@ import { storeKey } from './object-identity.js';
 
 /*
  * One environment, tables:
- *   records, order   `FifoRecords`; keys 'e' and 16 bytes for entries, 'i' and 16 bytes for compiled seek indexes
+ *   records, stamps  `FifoRecords`; keys 'e' and 16 bytes for entries, 'i' and 16 bytes for compiled seek indexes
  *   purges           records of purges, see purge.ts; never dropped
  */
 const FORMAT = 'moovedge-catalog 1';
@@ -25,7 +25,7 @@ export interface LmdbCatalogStoreOptions {
   readonly folder: string;
   /** Most bytes on disk. */
   readonly capacity: number;
-  /** True in the one process of the machine that may set a damaged catalog aside and begin a fresh one. */
+  /** True in the one process of the machine that may set a damaged catalog aside and begin a fresh one; see `own`. */
   readonly owner: boolean;
   readonly log: Log;
   /** Milliseconds between looks at whether the owner has begun afresh; default 1000. */
@@ -42,12 +42,14 @@ export class LmdbCatalogStore implements CatalogStore {
   readonly #options: LmdbCatalogStoreOptions;
   readonly #fault: FaultLatch;
   readonly #check: NodeJS.Timeout;
+  #owner: boolean;
   #environment: Environment;
   #records: FifoRecords;
 
   /** @throws EdgeError `store` when the catalog can't be opened */
   constructor(options: LmdbCatalogStoreOptions) {
     this.#options = options;
+    this.#owner = options.owner;
     const path = catalogFile(options.folder);
     this.#fault = new FaultLatch(
       options.log,
@@ -73,12 +75,17 @@ export class LmdbCatalogStore implements CatalogStore {
     return examine(environmentOptions(options));
   }
 
+  /** Makes this process the owner, when the one before has left. A second store on the same file must not be opened for that. */
+  own(): void {
+    this.#owner = true;
+  }
+
   entry(key: Uint8Array): Uint8Array | undefined {
     return this.#records.get(Buffer.concat([ENTRY, key]));
   }
 
-  saveEntry(key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
-    return this.#records.put(Buffer.concat([ENTRY, key]), value);
+  saveEntry(key: Uint8Array, value: Uint8Array | undefined, brief = false): Promise<void> {
+    return this.#records.put(Buffer.concat([ENTRY, key]), value, brief);
   }
 
   purge(key: Uint8Array): Uint8Array | undefined {
@@ -112,7 +119,7 @@ export class LmdbCatalogStore implements CatalogStore {
     if (!this.#environment.replaced) return;
     try {
       const before = this.#environment;
-      this.#environment = Environment.open({ ...environmentOptions(this.#options), owner: this.#options.owner });
+      this.#environment = Environment.open({ ...environmentOptions(this.#options), owner: this.#owner });
       this.#records = new FifoRecords(this.#environment, this.#options.capacity, this.#fault);
       void before.close();
     } catch (error) {

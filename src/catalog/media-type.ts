@@ -1,7 +1,8 @@
 import mime from 'mime';
 
 /** What an origin says when it does not know. */
-const UNKNOWN = /^\s*(application\/(octet-stream|x-download|force-download|unknown)|binary\/octet-stream|unknown\/unknown)\b/i;
+const UNKNOWN =
+  /^\s*(application\/(octet-stream|x-download|force-download|unknown)|binary\/octet-stream|unknown\/unknown)\b/i;
 
 /**
  * Content-Type for players: the origin's, or by the path's extension when the origin has none of use. The only importer of mime.

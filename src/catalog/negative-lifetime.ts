@@ -7,7 +7,11 @@ import { directivesOf, type FreshnessOptions } from './freshness.js';
  * Milliseconds for which a refusal is remembered; 0 for not at all. What the origin says of a 404 or 410 counts, but an error is never remembered for
  * longer than an object would be.
  */
-export function negativeLifetime(error: EdgeError, answer: RefusedAnswer | undefined, options: FreshnessOptions): number {
+export function negativeLifetime(
+  error: EdgeError,
+  answer: RefusedAnswer | undefined,
+  options: FreshnessOptions,
+): number {
   const { directives } = directivesOf(answer?.fields ?? {});
   for (const name of ['no-store', 'no-cache', 'private']) if (directives.has(name)) return 0;
   switch (error.code) {

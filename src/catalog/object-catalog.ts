@@ -1,8 +1,7 @@
-import type { CacheOutcome } from '../cache/outcome.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
+import type { CacheOutcome } from '../cache/outcome.js';
 import type { Supply } from '../cache/supply.js';
 import { EdgeError } from '../errors.js';
-import type { RefusedAnswer } from '../origin/origin.js';
 import { type Ask, pick, type Route, type Router } from './ask.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from './content.js';
@@ -143,10 +142,13 @@ export class ObjectCatalog implements Content {
     }
     const failing = now < loaded.failedUntil;
     if (use === 'revalidate') {
-      if (!failing) return undefined;
-      if (!servesOnError(freshness, now, loaded.markedStale)) throw loaded.failure!;
+      const replaced =
+        loaded.failure !== undefined && servesOnError(freshness, now, loaded.markedStale) && !wish?.noCache;
+      if (!replaced && failing) throw loaded.failure!;
+      if (!replaced) return undefined;
     }
-    if (use === 'background' && !failing) void this.#revalidateMeanwhile(loaded, this.#ask(request, route, entry.primary));
+    // After a failure nobody waits for the next try.
+    if (use !== 'stale' && !failing) void this.#revalidateMeanwhile(loaded, this.#askLater(request, route, entry));
     this.stats.staleHits++;
     return this.#opened(loaded, entry, request, route, 'stale');
   }
@@ -178,6 +180,13 @@ export class ObjectCatalog implements Content {
     };
   }
 
+  /** What is asked when the request can't be read any more. */
+  #askLater(request: ContentRequest, route: Route, { primary }: ObjectEntry): Ask {
+    const ask = this.#ask(request, route, primary);
+    const { host, path, query, hint } = request;
+    return { ...ask, request: { host, path, query, hint, field: name => ask.varied[name] ?? '' } };
+  }
+
   async #openByAsking(request: ContentRequest, route: Route, primary: string): Promise<OpenObject | OpenStream> {
     let alone = false;
     for (let round = 0; round < ROUNDS; round++) {
@@ -191,6 +200,7 @@ export class ObjectCatalog implements Content {
       if (own !== undefined) return own;
       if (lesson.kind === 'error') throw lesson.error;
       if (lesson.kind === 'found') {
+        if (lesson.outcome === 'stale') this.stats.staleHits++;
         return this.#opened(lesson.loaded, lesson.loaded.entry as ObjectEntry, request, route, lesson.outcome);
       }
       alone ||= lesson.kind === 'alone';
@@ -262,7 +272,9 @@ export class ObjectCatalog implements Content {
     const now = this.#now();
     if (entry.kind === 'vary') return true;
     if (entry.kind !== 'object') return now < entry.expires;
-    return now < failedUntil || useOf(entry.freshness, ageOf(entry.freshness, now), now, markedStale, wish) !== 'revalidate';
+    return (
+      now < failedUntil || useOf(entry.freshness, ageOf(entry.freshness, now), now, markedStale, wish) !== 'revalidate'
+    );
   }
 
   /** What a finding means for those who wait for it. */
@@ -290,8 +302,8 @@ export class ObjectCatalog implements Content {
     const now = this.#now();
     known.failure = error;
     known.failedUntil = now + this.#options.freshness.errorTtl;
-    if (ask.wish?.noCache || !servesOnError(known.entry.freshness, now, known.markedStale)) return { kind: 'error', error };
-    this.stats.staleHits++;
+    if (ask.wish?.noCache || !servesOnError(known.entry.freshness, now, known.markedStale))
+      return { kind: 'error', error };
     return { kind: 'found', loaded: known, outcome: 'stale' };
   }
 
@@ -300,11 +312,12 @@ export class ObjectCatalog implements Content {
     if (finding.kind !== 'refused') return;
     const { error, answer } = finding;
     if (known?.entry.kind === 'object' && error.status >= 500) return;
-    const lifetime = negativeLifetime(error, answer as RefusedAnswer | undefined, this.#options.freshness);
+    const lifetime = negativeLifetime(error, answer, this.#options.freshness);
     if (lifetime <= 0) return;
     const { key, primary } = ask;
     const epoch = this.#purges.marks(primary).hard;
-    await this.#entries.save({ kind: 'error', key, primary, epoch, error, expires: this.#now() + lifetime }, known).committed;
+    await this.#entries.save({ kind: 'error', key, primary, epoch, error, expires: this.#now() + lifetime }, known)
+      .committed;
   }
 
   /** Revalidates while the stale object is being served, unless somebody on this machine is at it. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { ObjectId } from '../cache/block.js';
 import { GENERATIONS } from '../cache/memory/memory-tier.js';
-import type { Validator } from '../origin/origin.js';
 import { isStrong } from '../origin/fields.js';
+import type { Validator } from '../origin/origin.js';
 
 /** Number of groups of keys that a purge of one URL can tell apart. */
 const BUCKETS = 2 ** 20;

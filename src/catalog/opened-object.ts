@@ -2,18 +2,11 @@ import type { BlockReader } from '../cache/block-reader.js';
 import type { Demand } from '../cache/demand.js';
 import type { ObjectSupply } from '../cache/object-supply.js';
 import type { CacheOutcome } from '../cache/outcome.js';
-import type { PastStream } from '../cache/past-stream.js';
+import type { Begun } from '../cache/reader.js';
 import { ReaderSource } from '../cache/reader-source.js';
 import type { ByteSource } from '../media/byte-source.js';
 import type { OpenObject } from './content.js';
 import type { StoredObject } from './stored-object.js';
-
-/** What the first fetch has begun for whoever opened the object: blocks `[from, to)` on their way, or a stream past the cache. */
-export interface Begun {
-  readonly from: number;
-  readonly to: number;
-  readonly stream?: PastStream | undefined;
-}
 
 /** An object in the hands of one request. What its first fetch has begun goes on until a reader takes it over or it is released. */
 export class OpenedObject implements OpenObject, Demand {

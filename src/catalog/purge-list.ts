@@ -69,8 +69,10 @@ export function parsePurgeList(record: Uint8Array): PurgeList | undefined {
     return undefined;
   }
   const { sequence, all, prefixes } = (value ?? {}) as Record<string, unknown>;
-  if (!isSequence(sequence) || !isMarks(all) || !Array.isArray(prefixes) || prefixes.length > PREFIXES_MAX) return undefined;
-  for (const purge of prefixes) if (!isMarks(purge) || typeof (purge as PrefixPurge).prefix !== 'string') return undefined;
+  if (!isSequence(sequence) || !isMarks(all) || !Array.isArray(prefixes) || prefixes.length > PREFIXES_MAX)
+    return undefined;
+  for (const purge of prefixes)
+    if (!isMarks(purge) || typeof (purge as PrefixPurge).prefix !== 'string') return undefined;
   return { sequence, all, prefixes };
 }
 

@@ -28,7 +28,8 @@ export function wishOf(field: (name: string) => string): RequestWish | undefined
     onlyIfCached: directives.has('only-if-cached'),
     maxAge: time('max-age'),
     minFresh: time('min-fresh'),
-    maxStale: directives.has('max-stale') && !directives.get('max-stale') ? Number.POSITIVE_INFINITY : time('max-stale'),
+    maxStale:
+      directives.has('max-stale') && !directives.get('max-stale') ? Number.POSITIVE_INFINITY : time('max-stale'),
   };
 }
 

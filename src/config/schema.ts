@@ -47,14 +47,14 @@ const tree = group({
     range: group({
       maxParts: setting(
         integer(1, 1000),
-        'Most ranges of one request; a request for more is answered with the whole file.',
+        'Most ranges of one request; a request for more is answered with 416.',
       ).prefault(64),
       maxOverlap: setting(
         integer(0, 1000),
         'Most ranges of one request that may overlap others (RFC 9110 section 14.2).',
       ).prefault(2),
     }),
-    maxUrlLength: setting(size('256', '16KiB'), 'Longest path with query; a longer one is answered with 414.').prefault(
+    maxUrlLength: setting(size('256', '16KiB'), 'Longest path with query; a longer one is answered with 400.').prefault(
       '8KiB',
     ),
     dropQuery: list(
@@ -136,7 +136,11 @@ const tree = group({
     staleIfError: setting(
       time('0', '8760h'),
       'How long past its freshness a file is served while the origin fails, unless the origin says (RFC 5861).',
-    ).prefault('1h'),
+    ).prefault('24h'),
+    setCookie: setting(
+      choice('drop', 'bypass'),
+      'Whether answers that set cookies are stored without the cookie, or not at all.',
+    ).prefault('drop'),
     honourRequestDirectives: setting(
       flag(),
       'Whether Cache-Control of requests (no-cache, max-age, only-if-cached …) is obeyed.',

@@ -3,11 +3,15 @@ import type { CacheOutcome } from '../cache/outcome.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { Span } from '../virtual-file/span.js';
 import { gather, goesAlone, readChecked } from './gather.js';
-import type { Stalled, StallSweep } from './sweep.js';
+import { Room, type Writer } from './room.js';
+import type { StallSweep } from './sweep.js';
 import type { Transport } from './transport.js';
 
 /** Most bytes of one turn, after which other responses have theirs even when this socket would take more. */
 const TURN_BYTES = 2 * 1024 * 1024;
+
+/** So few bytes are not left to a turn of their own, in which they could be buffered by the transport out of sight. */
+const SMALL = 32 * 1024;
 
 /** What all deliveries of a process share. */
 export interface DeliveryContext {
@@ -41,24 +45,22 @@ export interface DeliveryListener {
  * Nothing is kept of them, and nothing is pinned between two turns. The first source byte is waited for before the listener
  * writes the head, so that a failure still has its status and the head says truly where the block came from.
  */
-export class Delivery implements ReaderListener, Stalled {
+export class Delivery implements ReaderListener, Writer {
   /** Bytes of the body that the socket has taken. */
   sent = 0;
-  stalledSince = 0;
-  sweptAt = 0;
   readonly #transport: Transport;
   readonly #reader: BlockReader;
   readonly #spans: readonly Span[];
   readonly #total: number;
   readonly #listener: DeliveryListener;
   readonly #context: DeliveryContext;
+  /** Made when the first turn does not do it all. */
+  #room: Room | undefined;
   /** Span at hand, and the byte within it that is next. */
   #index = 0;
   #at = 0;
   #begun = false;
   #over = false;
-  #stalled = false;
-  #listening = false;
 
   /**
    * @param reader is closed when the delivery is over
@@ -97,12 +99,12 @@ export class Delivery implements ReaderListener, Stalled {
   close(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#unstall();
+    this.#room?.close();
     this.#reader.close();
   }
 
   readable(): void {
-    this.#resume();
+    this.#turn();
   }
 
   failed(error: unknown): void {
@@ -111,50 +113,55 @@ export class Delivery implements ReaderListener, Stalled {
     this.#listener.failed(error);
   }
 
-  rearm(): void {
-    this.#transport.pause();
-    this.#transport.resume();
+  writable(): void {
+    if (!this.#over) this.#pump();
   }
 
-  retry(): boolean {
+  attempt(): boolean {
     const before = this.sent;
-    this.#resume();
-    return this.#over || this.sent > before;
+    this.#turn();
+    return this.sent > before;
   }
 
-  cut(): void {
-    if (this.#over) return;
+  stalled(): void {
     this.#context.stats.stallTimeouts++;
-    this.#transport.close();
   }
 
-  #resume(): void {
-    if (this.#over) return;
-    // The head and what follows it leave together. Later writes are not corked, for a corked write is buffered by the transport
-    // when the socket refuses it, and nobody is told.
-    if (this.#begun) this.#pump();
-    else this.#transport.cork(() => this.#pump());
+  /** A turn that the socket has not asked for. */
+  #turn(): void {
+    if (!this.#over) this.#transport.cork(() => this.#pump());
   }
 
   #pump(): void {
+    const before = this.sent;
+    let isComplete = false;
     try {
-      let left = TURN_BYTES;
       if (!this.#begun && !this.#peek()) return;
-      while (this.sent < this.#total) {
-        const before = this.sent;
-        if (!this.#send()) return;
-        left -= this.sent - before;
-        if (left <= 0 && this.sent < this.#total) {
-          setImmediate(() => this.#resume());
-          return;
-        }
-      }
+      isComplete = this.#sendAll(before);
     } catch (error) {
       this.failed(error);
       return;
     }
-    this.close();
-    this.#listener.ended();
+    if (isComplete) {
+      this.close();
+      this.#listener.ended();
+    } else if (this.#begun) {
+      this.#room ??= new Room(this.#transport, this.#context.sweep, this);
+      this.#room.await(this.sent > before);
+    }
+  }
+
+  /** Sends until the turn is over; true when the last byte has been sent. */
+  #sendAll(before: number): boolean {
+    while (this.sent < this.#total) {
+      if (!this.#send()) return false;
+      const left = this.#total - this.sent;
+      if (this.sent - before >= TURN_BYTES && left > SMALL) {
+        setImmediate(() => this.#turn());
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Sends bytes; false when the turn is over: the socket is full, or bytes are wanted. */
@@ -214,8 +221,6 @@ export class Delivery implements ReaderListener, Stalled {
     this.sent += count;
     this.#context.stats.responseBytes += count;
     this.#advance(count);
-    if (taken) this.#unstall();
-    else this.#stall(count > 0);
     return taken;
   }
 
@@ -224,24 +229,5 @@ export class Delivery implements ReaderListener, Stalled {
     while (this.#index < this.#spans.length && this.#at >= this.#spans[this.#index]!.length) {
       this.#at -= this.#spans[this.#index++]!.length;
     }
-  }
-
-  #stall(progress: boolean): void {
-    if (progress || !this.#stalled) this.stalledSince = performance.now();
-    this.#stalled = true;
-    this.#context.sweep.add(this);
-    if (this.#listening) return;
-    this.#listening = true;
-    this.#transport.onWritable(() => {
-      this.#unstall();
-      this.#resume();
-      return true;
-    });
-  }
-
-  #unstall(): void {
-    if (!this.#stalled) return;
-    this.#stalled = false;
-    this.#context.sweep.delete(this);
   }
 }

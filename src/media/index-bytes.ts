@@ -124,7 +124,8 @@ export class IndexReader {
     const length = this.u32();
     if (length > max || length > this.#bytes.length - this.#at)
       throw new RangeError('a field of the index is too long');
-    const value = this.#bytes.slice(this.#at, this.#at + length);
+    // Not `slice`, which gives a view of the same bytes when the index comes in a Buffer.
+    const value = new Uint8Array(this.#bytes.subarray(this.#at, this.#at + length));
     this.#at += length;
     return value;
   }

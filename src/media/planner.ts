@@ -59,12 +59,17 @@ export class Planner implements MediaPlanner {
       return wished ? perform(this.#whole(object)) : undefined;
     }
     const begun = performance.now();
-    const file = perform(this.#seek(object, seek));
-    if (!(file instanceof Promise)) {
-      this.options.observe?.((performance.now() - begun) / 1000);
-      return file;
+    const told = () => this.options.observe?.((performance.now() - begun) / 1000);
+    let file: VirtualFile | undefined | Promise<VirtualFile | undefined>;
+    try {
+      file = perform(this.#seek(object, seek));
+    } catch (error) {
+      told();
+      throw error;
     }
-    return file.finally(() => this.options.observe?.((performance.now() - begun) / 1000));
+    if (file instanceof Promise) return file.finally(told);
+    told();
+    return file;
   }
 
   /**

@@ -35,11 +35,12 @@ export class LineSink {
   #isClosed = false;
   /** A descriptor that is closed when the write under way has ended. */
   #retired: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  /** Set while `#writeNext` is due. */
+  #due: { clear(): void } | undefined;
 
   /**
    * @param target a file (made when missing) or a descriptor
-   * @param options `buffer`: bytes gathered before a write, which then is at most a second late; 0 writes at once
+   * @param options `buffer`: bytes gathered before a write, which then is at most a second late; 0 writes in the same turn of the event loop
    * @throws EdgeError `bad_config` when the file can't be written
    */
   constructor(target: LineTarget, { buffer = 0 }: { buffer?: number } = {}) {
@@ -68,8 +69,14 @@ export class LineSink {
     }
     this.#waiting += bytes;
     if (this.#isWriting) return;
-    if (this.#waiting >= this.#buffer) this.#writeNext();
-    else this.#timer ??= setTimeout(() => this.#writeNext(), LATEST).unref();
+    if (this.#waiting < this.#buffer) {
+      this.#due ??= later(() => this.#writeNext());
+    } else if (this.#buffer > 0) {
+      this.#writeNext();
+    } else {
+      // Not before the end of this turn of the event loop, so that `flush` right after `write` keeps lines in order.
+      this.#due ??= soon(() => this.#writeNext());
+    }
   }
 
   /** Opens the file again by its name, after somebody has renamed it. When that fails, the old one is written on. */
@@ -109,8 +116,8 @@ export class LineSink {
   }
 
   #writeNext(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#due?.clear();
+    this.#due = undefined;
     const next = this.#writes.shift();
     if (next === undefined) return;
     this.#waiting -= next.bytes;
@@ -149,6 +156,16 @@ export class LineSink {
     else if (this.#retired === undefined) this.#retired = fd;
     else close(fd, () => {});
   }
+}
+
+function later(run: () => void) {
+  const timer = setTimeout(run, LATEST).unref();
+  return { clear: () => clearTimeout(timer) };
+}
+
+function soon(run: () => void) {
+  const immediate = setImmediate(run);
+  return { clear: () => clearImmediate(immediate) };
 }
 
 /** True for a pipe or terminal that takes nothing at the moment. */

@@ -61,8 +61,8 @@ class EdgeServices implements Services {
   readonly #log: Log;
   readonly #tier: SharedMemoryTier;
   readonly #started: Config;
-  #catalog: LmdbCatalogStore;
-  #purger: Purger;
+  readonly #catalog: LmdbCatalogStore;
+  readonly #purger: Purger;
   #config: Config;
   #writer: WriterProcess | undefined;
   #keeper: MemoryKeeper | undefined;
@@ -81,7 +81,7 @@ class EdgeServices implements Services {
   async activate(): Promise<void> {
     if (this.#keeper !== undefined) return;
     this.#keep();
-    await this.#ownCatalog();
+    this.#catalog.own();
     await this.#startWriter();
   }
 
@@ -136,14 +136,6 @@ class EdgeServices implements Services {
 
   #catalogOptions() {
     return { folder: catalogFolder(this.#config), capacity: this.#config.catalog.size, log: this.#log };
-  }
-
-  /** Keeps the catalog within its size from here on. */
-  async #ownCatalog(): Promise<void> {
-    const before = this.#catalog;
-    this.#catalog = new LmdbCatalogStore({ ...this.#catalogOptions(), owner: true });
-    this.#purger = new Purger(this.#catalog, this.#tier);
-    await before.close();
   }
 
   async #startWriter(): Promise<void> {

@@ -72,6 +72,11 @@ export class RawConnection {
     return { status, lines, fields, body };
   }
 
+  /** What has come so far and was not read as an answer. */
+  received(): Buffer {
+    return this.#joined();
+  }
+
   /** Everything that comes until the other side closes. */
   async rest(): Promise<Buffer> {
     while (!this.#ended) await this.#more();

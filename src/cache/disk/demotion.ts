@@ -62,19 +62,21 @@ export class Demotion {
 
   /**
    * Writes one batch of cold blocks and evicts.
-   * @returns number of blocks written
+   * @returns number of blocks that were worth a place on disk; 0 when there is nothing to do before the next look
    */
   pass(): number {
     const { memory, writer, minHits, freeShare } = this.#options;
     const room = writer.room;
     const cold = room === 0 ? [] : memory.coldest(freeShare, minHits, room);
-    const written = cold.filter(({ id, block }) => this.#offer(id, block));
-    if (!writer.flush()) written.length = 0;
-    for (const { id, block } of written) memory.markOnDisk(id, block);
+    const { dropped } = writer.stats;
+    const offered = cold.filter(({ id, block }) => this.#offer(id, block));
+    if (writer.flush() && writer.stats.dropped === dropped) {
+      for (const { id, block } of offered) memory.markOnDisk(id, block);
+    }
     // While the disk takes nothing, blocks that would have gone there are evicted like the others.
     if (writer.room === 0) memory.evictAhead(freeShare);
     else memory.evictAhead(freeShare, minHits);
-    return written.length;
+    return cold.length;
   }
 
   #offer(id: ObjectId, block: number): boolean {

@@ -81,6 +81,11 @@ export class BlockWaits {
     for (const wait of woken) wake(wait);
   }
 
+  /** Any block may have changed. */
+  anyChanged(): void {
+    for (const key of [...this.#classes.keys()]) this.changed(key);
+  }
+
   /** Forgets all. */
   close(): void {
     for (const waits of this.#classes.values()) for (const wait of waits) wait.over = true;
@@ -108,7 +113,7 @@ export class BlockWaits {
 
   #check(): void {
     this.#watched.reap();
-    for (const key of [...this.#classes.keys()]) this.changed(key);
+    this.anyChanged();
   }
 }
 

@@ -167,7 +167,9 @@ export class SharedMemoryTier implements MemoryTier {
    * @returns number of processes that had died
    */
   reap(): number {
-    return this.#native.reap();
+    const died = this.#native.reap();
+    if (died > 0) this.#waits.anyChanged();
+    return died;
   }
 
   /**

@@ -13,7 +13,7 @@ export function numbersLess(at: number, delta: number): Patch {
     sourceTo: to => at + Math.ceil(to / NUMBER_BYTES) * NUMBER_BYTES,
     apply(source, from, to, target) {
       const skipped = from % NUMBER_BYTES;
-      const numbers = source.slice();
+      const numbers = new Uint8Array(source);
       const view = new DataView(numbers.buffer);
       for (let i = 1; i < numbers.length; i += NUMBER_BYTES)
         view.setFloat64(i, Math.max(0, view.getFloat64(i) - delta));

@@ -4,7 +4,7 @@ import { bytesInChunk, compileOffsets } from './chunk-offset.js';
 import { type CoreTables, coreOf, type TrackIndex } from './movie-index.js';
 import { compileRuns } from './run-table.js';
 import type { SampleEntries } from './sample-entry.js';
-import { compileSizes } from './sample-size.js';
+import { commonSize, compileSizes } from './sample-size.js';
 import { compositionOffset, decodeTime, type TimedTrack } from './sample-time.js';
 import { chunkOf, compileChunks } from './stsc.js';
 import { compileSampleNumbers } from './stss.js';
@@ -75,8 +75,10 @@ export function* compileTables(
   }
 
   const times = yield* compileRuns(scan, head.stts, true);
-  const offsets = head.ctts?.count ? yield* compileRuns(scan, head.ctts, false) : undefined;
-  const samples = agree(id, head.stsz.count, times.table.samples, offsets?.table.samples ?? times.table.samples);
+  const offsets = head.ctts && (yield* compileRuns(scan, head.ctts, false));
+  const offsetSamples =
+    offsets === undefined || offsets.table.count === 0 ? times.table.samples : offsets.table.samples;
+  const samples = agree(id, head.stsz.count, times.table.samples, offsetSamples);
   const chunks = yield* compileOffsets(scan, head.stco);
   const map = yield* compileChunks(scan, head.stsc, head.stco.count, chunks.last);
   if (map.samples < samples || map.probe === undefined) {
@@ -85,10 +87,11 @@ export function* compileTables(
   const sizes = yield* compileSizes(scan, head.stsz, map.largest > STRIDE);
 
   const tables: Table[] = [];
-  for (const table of heads) tables.push(yield* compileOther(scan, table, [times, offsets, chunks, map, sizes]));
+  for (const table of heads)
+    tables.push(yield* compileOther(scan, table, [times.table, offsets?.table, chunks.table, map.table, sizes]));
   const core = coreOf(tables) as CoreTables;
 
-  const packet = packetOf(sound, core, sizes.bytes);
+  const packet = packetOf(sound, core);
   const last = Math.min(samples, map.probe.first + map.probe.samples);
   const end = chunks.greatest + (yield* bytesInChunk(scan.source, { core, ...packet }, map.probe, last));
   if (end > scan.source.size) {
@@ -117,9 +120,9 @@ export function* compileTables(
 }
 
 /** The compiled table: one of `done`, or compiled here by its type. */
-function* compileOther(scan: BoxScan, table: Table, done: readonly ({ table: Table } | undefined)[]): Reading<Table> {
-  const found = done.find(sums => sums?.table.offset === table.offset && sums.table.type === table.type);
-  if (found !== undefined) return found.table;
+function* compileOther(scan: BoxScan, table: Table, done: readonly (Table | undefined)[]): Reading<Table> {
+  const found = done.find(other => other?.box.offset === table.box.offset);
+  if (found !== undefined) return found;
   switch (table.type) {
     case 'stss':
     case 'stps':
@@ -129,7 +132,7 @@ function* compileOther(scan: BoxScan, table: Table, done: readonly ({ table: Tab
     case 'subs':
       return yield* compileSubs(scan, table);
     case 'saiz':
-      return (yield* compileSizes(scan, table, true)).table;
+      return yield* compileSizes(scan, table, true);
     default:
       return table;
   }
@@ -146,9 +149,8 @@ function agree(id: number, ...counts: number[]): number {
 function packetOf(
   sound: SampleEntries | undefined,
   core: CoreTables,
-  bytes: number,
 ): Pick<TrackIndex, 'packetSamples' | 'packetBytes'> {
-  const counted = core.stsz.entrySize === 0 && core.stsz.count === bytes && core.stts.count === 1;
+  const counted = commonSize(core.stsz) === 1 && core.stts.count === 1;
   const { packetSamples = 0, packetBytes = 0 } = sound ?? {};
   const known = packetSamples > 0 && packetBytes > 0 && Number.isInteger(packetBytes);
   return counted && known ? { packetSamples, packetBytes } : { packetSamples: 0, packetBytes: 0 };

@@ -27,7 +27,7 @@ export function baseDataOffsetsLess(moofs: Float64Array, start: number, end: num
     sourceTo: to => Math.min(end, start + to + BEYOND),
     apply(source, from, to, target) {
       const base = origin(from);
-      const bytes = source.slice();
+      const bytes = new Uint8Array(source);
       for (let i = Math.max(0, lastAtMost(moofs, base)); i < moofs.length && moofs[i]! < start + to; i++) {
         if (moofs[i]! >= base) patchMoof(bytes, moofs[i]! - base, delta);
       }

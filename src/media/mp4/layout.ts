@@ -68,7 +68,7 @@ export function layOut(index: MovieIndex, cut: MovieCut): Span[] {
   }
   for (const { at, wide, offset } of context.offsets) out.offsetAt(at, offset + context.map.delta(offset), wide);
   const spans = out.spans();
-  for (const { from, to } of media) spans.push(sourceSpan(from, to - from));
+  for (const { from, to } of media) if (to > from) spans.push(sourceSpan(from, to - from));
   return spans;
 }
 

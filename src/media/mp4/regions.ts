@@ -4,9 +4,9 @@ export interface Region {
   readonly to: number;
 }
 
-/** The regions in order, without overlap: those that touch or overlap are joined, empty ones left out. */
+/** The regions in order, without overlap: those that touch or overlap are joined. An empty one is kept as the place of offsets that lead there. */
 export function joinRegions(regions: readonly Region[]): Region[] {
-  const sorted = regions.filter(region => region.to > region.from).sort((a, b) => a.from - b.from);
+  const sorted = regions.filter(region => region.to >= region.from).sort((a, b) => a.from - b.from);
   const joined: { from: number; to: number }[] = [];
   for (const { from, to } of sorted) {
     const last = joined[joined.length - 1];
@@ -18,12 +18,14 @@ export function joinRegions(regions: readonly Region[]): Region[] {
 
 /** Joined regions without the bytes of `hole`. */
 export function withoutRegion(regions: readonly Region[], hole: Region): Region[] {
-  return regions.flatMap(({ from, to }) =>
-    [
-      { from, to: Math.min(to, hole.from) },
-      { from: Math.max(from, hole.to), to },
-    ].filter(part => part.to > part.from),
-  );
+  return regions.flatMap(region => {
+    if (region.to <= hole.from || region.from >= hole.to) return [region];
+    const parts = [
+      { from: region.from, to: hole.from },
+      { from: hole.to, to: region.to },
+    ];
+    return parts.filter(part => part.to > part.from);
+  });
 }
 
 /** Where the bytes of the object have gone to in the answer. Placed once, when the layout is known; constant after that. */

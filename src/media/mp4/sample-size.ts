@@ -1,7 +1,7 @@
 import type { ByteSource } from '../byte-source.js';
 import { type Reading, read } from '../reading.js';
 import { u32 } from './box.js';
-import { broken, marks, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import { broken, INLINE_MAX, marks, type Scan, STRIDE, streamTable, type Table } from './table.js';
 
 /**
  * Sizes of samples: `stsz`, `stz2` (ISO/IEC 14496-12 section 8.7.3), and of their auxiliary information: `saiz` (section 8.7.8).
@@ -14,22 +14,14 @@ export function commonSize(table: Table): number | undefined {
   return table.type === 'saiz' ? table.prelude[table.prelude.length - 1]! : u32(table.prelude, 4);
 }
 
-/** A compiled table of sizes. */
-export interface SizeSums {
-  readonly table: Table;
-  /** Bytes of all samples. */
-  readonly bytes: number;
-}
-
 /**
  * Compiles a table of sizes.
- * @param withSums whether sums are kept; without them `sizeOf` reads all entries of its range
+ * @param withSums whether sums are kept; without them `sizeOf` adds up at most `STRIDE` entries, and a long table is not even read
  */
-export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Reading<SizeSums> {
-  const common = commonSize(table);
-  if (common !== undefined) return { table, bytes: common * table.count };
-  const sums = new Float64Array(withSums ? marks(table.count) : 0);
+export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Reading<Table> {
   const { entrySize, count } = table;
+  if (entrySize === 0 || (!withSums && table.length > INLINE_MAX)) return table;
+  const sums = new Float64Array(withSums ? marks(count) : 0);
   let bytes = 0;
   const inline = yield* streamTable(scan, table, (chunk, from) => {
     const to = Math.min(count, from + chunk.byteLength / entrySize);
@@ -40,7 +32,7 @@ export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Read
     }
     bytes = sum;
   });
-  return { table: { ...table, inline, columns: withSums ? [sums] : [] }, bytes };
+  return { ...table, inline, columns: withSums ? [sums] : [] };
 }
 
 /** Bytes of samples `[from, to)`, all of which must be in the table. */

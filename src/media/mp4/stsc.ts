@@ -46,34 +46,55 @@ export interface Chunk {
  */
 export function* compileChunks(scan: Scan, table: Table, chunks: number, probe: number): Reading<ChunkSums> {
   const before = new Float64Array(marks(table.count));
-  let run = { entry: -1, first: 1, perChunk: 0, description: 0 };
-  let [samples, largest] = [0, 0];
+  // The entry under way: its first chunk, samples per chunk, description; samples before it.
+  const open = { first: 1, perChunk: 0, description: 0, samples: 0 };
+  let largest = 0;
   let found: Chunk | undefined;
-  const close = (end: number): void => {
-    const { entry, first, perChunk, description } = run;
-    if (found === undefined && probe < end) {
-      const start = samples + (probe - first) * perChunk;
-      const place = { number: probe, entry, entryFirst: first, entryEnd: end };
-      found = { ...place, first: start, samples: perChunk, description };
-    }
-    samples += (end - first) * perChunk;
-    largest = Math.max(largest, perChunk);
-  };
   const inline = yield* streamTable(scan, table, (chunk, from) => {
+    let { first, perChunk, description, samples } = open;
     for (let at = 0, entry = from; at < chunk.byteLength; at += ENTRY, entry++) {
-      const first = chunk.getUint32(at);
-      const perChunk = chunk.getUint32(at + 4);
-      if (entry === 0 ? first !== 1 : first <= run.first) throw broken('the chunks of box "stsc" are not in order');
-      if (first > chunks) throw broken(`box "stsc" speaks of chunk ${first} where there are ${chunks}`);
+      const next = chunk.getUint32(at);
+      if (entry === 0 ? next !== 1 : next <= first) throw broken('the chunks of box "stsc" are not in order');
+      if (next > chunks) throw broken(`box "stsc" speaks of chunk ${next} where there are ${chunks}`);
+      if (first <= probe && probe < next) {
+        found = chunkIn(probe, { entry: entry - 1, first, end: next, before: samples, perChunk, description });
+      }
+      samples += (next - first) * perChunk;
+      first = next;
+      perChunk = chunk.getUint32(at + 4);
+      description = chunk.getUint32(at + 8);
       if (perChunk === 0) throw broken('box "stsc" has chunks without samples');
-      if (entry > 0) close(first);
+      if (perChunk > largest) largest = perChunk;
       if (entry % STRIDE === 0) before[entry / STRIDE] = samples;
-      run = { entry, first, perChunk, description: chunk.getUint32(at + 8) };
     }
+    Object.assign(open, { first, perChunk, description, samples });
   });
-  if (table.count > 0) close(chunks + 1);
+  const { first, perChunk, description } = open;
+  const samples = open.samples + (chunks + 1 - first) * perChunk;
   if (samples > Number.MAX_SAFE_INTEGER) throw broken('box "stsc" has too many samples');
+  if (found === undefined && table.count > 0 && probe >= first) {
+    const last = { entry: table.count - 1, first, end: chunks + 1, before: open.samples, perChunk, description };
+    found = chunkIn(probe, last);
+  }
   return { table: { ...table, inline, columns: [before] }, samples, largest, probe: found };
+}
+
+/** An entry and what is known of its place. */
+interface Entry {
+  readonly entry: number;
+  /** First chunk, and the one just past the last. */
+  readonly first: number;
+  readonly end: number;
+  /** Samples before the first chunk. */
+  readonly before: number;
+  readonly perChunk: number;
+  readonly description: number;
+}
+
+/** Chunk `number` of an entry. */
+function chunkIn(number: number, { entry, first, end, before, perChunk, description }: Entry): Chunk {
+  const place = { number, entry, entryFirst: first, entryEnd: end };
+  return { ...place, first: before + (number - first) * perChunk, samples: perChunk, description };
 }
 
 /**
@@ -87,21 +108,15 @@ export function* chunkOf(source: ByteSource, table: Table, chunks: number, sampl
   const bytes = from < to ? yield* readEntries(source, table, from, to) : new Uint8Array(0);
   let before = table.columns[0]![mark] ?? 0;
   for (let at = 0; at < bytes.length; at += ENTRY) {
-    const entryFirst = u32(bytes, at);
+    const first = u32(bytes, at);
     const perChunk = u32(bytes, at + 4);
     const next = at + ENTRY < bytes.length ? u32(bytes, at + ENTRY) : chunks + 1;
-    const samples = (next - entryFirst) * perChunk;
+    const samples = (next - first) * perChunk;
     if (perChunk > 0 && sample < before + samples) {
-      const nth = Math.floor((sample - before) / perChunk);
-      return {
-        number: entryFirst + nth,
-        entry: from + at / ENTRY,
-        entryFirst,
-        entryEnd: next,
-        first: before + nth * perChunk,
-        samples: perChunk,
-        description: u32(bytes, at + 8),
-      };
+      const number = first + Math.floor((sample - before) / perChunk);
+      if (number > chunks) break;
+      const entry = from + at / ENTRY;
+      return chunkIn(number, { entry, first, end: next, before, perChunk, description: u32(bytes, at + 8) });
     }
     before += samples;
   }

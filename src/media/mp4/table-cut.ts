@@ -42,7 +42,8 @@ export function tableBody(table: Table, from: number, to: number, shift?: WordSh
   }
   const patch = shift === undefined ? undefined : new WordPatch(offset, table.entrySize, shift.word, shift.delta);
   if (table.inline !== undefined) {
-    const entries = table.inline.slice(offset - table.offset, offset - table.offset + length);
+    // Not `slice`, which gives a view when the table is a Buffer; the entries are about to be patched.
+    const entries = new Uint8Array(table.inline.subarray(offset - table.offset, offset - table.offset + length));
     patch?.apply(entries, 0, length, entries);
     return literal(entries);
   }

@@ -39,6 +39,7 @@ export function* cutTrack(
   const { first, end, shift, trim } = decoded;
   const head = yield* chunkOf(source, stsc, track.chunks, first);
   const tail = end === track.samples ? track.tail : yield* chunkOf(source, stsc, track.chunks, end - 1);
+  if (head.number > tail.number) throw broken(`the chunks of track ${track.id} are not in order`);
   const range: SampleRange = { first, end, head, tail };
   const from = (yield* chunkOffset(source, stco, head.number)) + (yield* bytesInChunk(source, track, head, first));
   const regions: Region[] = [{ from, to: yield* mediaEnd(source, track, range) }];

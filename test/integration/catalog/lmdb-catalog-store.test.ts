@@ -57,7 +57,9 @@ describe('LmdbCatalogStore', () => {
       async store => {
         store.savePurges(write => write(Buffer.from('list'), value(5)));
         for (let i = 0; i < 12_000; i += 100) {
-          await Promise.all(Array.from({ length: 100 }, (_, j) => store.saveEntry(storeKey(`k${i + j}`), value(i + j))));
+          await Promise.all(
+            Array.from({ length: 100 }, (_, j) => store.saveEntry(storeKey(`k${i + j}`), value(i + j))),
+          );
         }
         assert.ok(store.usedBytes < capacity * 1.2, `${store.usedBytes}`);
         assert.ok(store.usedBytes > capacity * 0.6, `${store.usedBytes}`);
@@ -71,6 +73,23 @@ describe('LmdbCatalogStore', () => {
       { capacity },
     );
     assert.ok(statSync(catalogFile(folder)).size < capacity * 2);
+  });
+
+  it('drops remembered errors before what is worth more', async () => {
+    await withStore(
+      async store => {
+        for (let i = 0; i < 500; i++) await store.saveEntry(storeKey(`film ${i}`), value(i));
+        for (let i = 0; i < 8000; i += 100) {
+          await Promise.all(
+            Array.from({ length: 100 }, (_, j) => store.saveEntry(storeKey(`404 ${i + j}`), value(i), true)),
+          );
+        }
+        for (let i = 0; i < 500; i++) assert.ok(store.entry(storeKey(`film ${i}`)), `${i}`);
+        assert.equal(store.entry(storeKey('404 0')), undefined);
+        assert.ok(store.entry(storeKey('404 7999')));
+      },
+      { capacity: 1024 * 1024 },
+    );
   });
 
   it('sees in the same turn of the event loop what another process has committed', async () => {
@@ -96,6 +115,8 @@ describe('LmdbCatalogStore', () => {
   it('says so when it can not be opened', () => {
     const folder = join(root, 'a-file', 'catalog');
     writeFileSync(join(root, 'a-file'), '');
-    assert.throws(() => new LmdbCatalogStore({ folder, capacity: 2 ** 26, owner: true, log: silentLog }), { code: 'store' });
+    assert.throws(() => new LmdbCatalogStore({ folder, capacity: 2 ** 26, owner: true, log: silentLog }), {
+      code: 'store',
+    });
   });
 });

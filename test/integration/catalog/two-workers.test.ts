@@ -64,7 +64,11 @@ async function setUp(): Promise<readonly [WorkerProcess, WorkerProcess]> {
 
 function expectNoErrors(...results: CrowdResult[]): void {
   const known = new Set(['miss', 'collapsed', 'memory', 'revalidated']);
-  for (const { outcomes } of results) assert.deepEqual(outcomes.filter(outcome => !known.has(outcome)), []);
+  for (const { outcomes } of results)
+    assert.deepEqual(
+      outcomes.filter(outcome => !known.has(outcome)),
+      [],
+    );
 }
 
 describe('two workers', () => {
@@ -75,7 +79,9 @@ describe('two workers', () => {
     expectNoErrors(...results);
     const times = machine.origin.timesSent(FILM);
     const ratio = machine.origin.bytesSent(FILM) / SIZE;
-    t.diagnostic(`origin bytes ${ratio.toFixed(4)}, requests ${machine.origin.requests.length}, blocks ${times.join('')}`);
+    t.diagnostic(
+      `origin bytes ${ratio.toFixed(4)}, requests ${machine.origin.requests.length}, blocks ${times.join('')}`,
+    );
     t.diagnostic(results.map(result => `${Math.round(result.milliseconds)} ms`).join(', '));
     assert.equal(ratio, 1);
     assert.ok(machine.origin.requests.length < 20);

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StreamSink } from '../../../src/catalog/content.js';
+import { selfSigned } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { eventually, startEdge } from '../../support/http-edge.js';
@@ -36,6 +44,23 @@ suite('players that pause for 45 seconds', { concurrency: true }, () => {
     assert.deepEqual(film.faults, []);
     assert.equal(server.stats.stallTimeouts, 0);
     for (const { socket } of players) socket.destroy();
+  });
+
+  test('get the rest whole over TLS too', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
+    const { cert, key } = selfSigned();
+    writeFileSync(join(folder, 'cert.pem'), cert);
+    writeFileSync(join(folder, 'key.pem'), key);
+    const { content, port, server } = await startEdge({
+      tls: { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') },
+    });
+    rmSync(folder, { recursive: true });
+    content.paths.set('/large', new FakeObject(large));
+    const player = get({ host: '127.0.0.1', port, path: '/large', ca: cert, agent: false });
+    const [answer] = (await once(player, 'response')) as [IncomingMessage];
+    await sleep(PAUSE);
+    assert.equal(server.stats.openResponses, 1);
+    assert.ok((await buffer(answer)).equals(large));
   });
 
   test('of a body of unknown size get the rest whole', async () => {

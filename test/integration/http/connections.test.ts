@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { BlockReader } from '../../../src/cache/block-reader.js';
 import type { OpenStream, StreamSink } from '../../../src/catalog/content.js';
 import { EdgeError } from '../../../src/errors.js';
 import type { AccessEntry } from '../../../src/observe/access-log.js';
@@ -115,29 +116,36 @@ test('bytes go out as they come, and a failure in the middle closes the connecti
   assert.deepEqual(film.faults, []);
 });
 
-test('a failure while the handler still runs closes the connection', async () => {
-  const { connect, film, server } = await filmEdge();
-  const open = film.open.bind(film);
-  film.open = () => {
-    const opened = open();
-    return {
-      ...opened,
-      reader: () => {
-        const reader = opened.reader();
-        const read = reader.read.bind(reader);
-        reader.read = (offset, end) => {
-          if (offset >= 262_144) throw new Error('a defect');
-          return read(offset, end);
-        };
-        return reader;
-      },
+for (const when of ['within the handler', 'on a later turn'] as const) {
+  test(`a defect ${when} closes the connection after the right bytes`, async () => {
+    const { connect, film, server, port } = await filmEdge();
+    const open = film.open.bind(film);
+    film.open = () => {
+      const opened = open();
+      return { ...opened, reader: () => failingAt(opened.reader(), 262_144) };
     };
+    if (when === 'on a later turn') film.available = 1000;
+    const connection = (await connect()).request('GET', '/film.mp4');
+    if (when === 'on a later turn') {
+      await eventually(() => film.wants.length > 0, 'the rest is wanted');
+      film.available = Infinity;
+    }
+    const all = await connection.rest();
+    assert.deepEqual(all.subarray(all.indexOf('\r\n\r\n') + 4), bytes.subarray(0, 262_144));
+    assert.equal(server.stats.cutResponses, 1);
+    assert.equal((await fetchRaw(port, 'GET', '/none')).status, 404);
+  });
+}
+
+/** The reader, which throws from an offset on. */
+function failingAt(reader: BlockReader, offset: number): BlockReader {
+  const read = reader.read.bind(reader);
+  reader.read = (from, to) => {
+    if (from >= offset) throw new Error('a defect');
+    return read(from, to);
   };
-  const all = await (await connect()).request('GET', '/film.mp4').rest();
-  assert.deepEqual(all.subarray(all.indexOf('\r\n\r\n') + 4), bytes.subarray(0, 262_144));
-  assert.equal(server.stats.cutResponses, 1);
-  assert.equal((await fetchRaw((await startEdge()).port, 'GET', '/')).status, 404);
-});
+  return reader;
+}
 
 test('a failure before the first byte has its status, then the connection serves on', async () => {
   const { connect, film } = await filmEdge();

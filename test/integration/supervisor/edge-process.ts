@@ -127,7 +127,7 @@ export class EdgeProcess {
     this.file = path.join(this.#folder, 'edge.yaml');
     this.configure(settings, workers);
     this.child = spawn(process.execPath, ['--import', 'tsx', MAIN, this.file, ...(takeOver ? ['--take-over'] : [])], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.child.stdout?.setEncoding('utf8').on('data', text => {
       this.output += text;

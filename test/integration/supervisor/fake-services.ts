@@ -11,7 +11,7 @@ export const fakeServices: ServicesFactory = async ({ log, takeOver }) => {
     },
     accepts() {},
     workerGone(how) {
-      log.info({ how }, 'services told of a death');
+      log.debug({ how }, 'services told of a death');
     },
     async reconfigure({ workers }) {
       log.info({ workers }, 'services reconfigured');

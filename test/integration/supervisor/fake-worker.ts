@@ -4,15 +4,11 @@
  */
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
-import { createRequire } from 'node:module';
 import { EdgeError } from '../../../src/errors.js';
+import { native } from '../../../src/native.js';
 import { Metrics } from '../../../src/observe/metrics.js';
-import { type ListenerAddon, quiesceListener } from '../../../src/supervisor/listener.js';
+import { quiesceListener } from '../../../src/supervisor/listener.js';
 import { runWorker } from '../../../src/supervisor/worker-link.js';
-
-const addon: ListenerAddon = createRequire(import.meta.url)(
-  process.env.LA ?? '../../../native/build/Release/moovedge.node',
-);
 
 runWorker({
   async start(config, { index, workers, generation, log }) {
@@ -58,7 +54,7 @@ runWorker({
     return {
       async drain(deadline) {
         if (draining) return;
-        await quiesceListener(port, workers, addon);
+        await quiesceListener(port, workers, native);
         us_listen_socket_close(socket);
         draining = true;
         if (open > 0) {

@@ -57,7 +57,9 @@ test('a killed worker is replaced within a second, and no counter goes back', as
   assert.ok(took < 1000, `took ${took} ms`);
   const after = await until('a replacement', async () => {
     const stats = await edge.stats();
-    return stats.totals.workerRestarts === 1 && stats.workers.every(({ state }) => state === 'ready') ? stats : undefined;
+    return stats.totals.workerRestarts === 1 && stats.workers.every(({ state }) => state === 'ready')
+      ? stats
+      : undefined;
   });
   assert.notEqual(after.workers[0]?.pid, victim?.pid);
   assert.ok(after.totals.requests >= 20, `${after.totals.requests} requests`);
@@ -77,10 +79,14 @@ test('workers that keep dying are replaced at growing intervals', async () => {
   await edge.end();
 });
 
-test('what keeps an edge from starting is told in one line, with exit code 1', async () => {
+test('what keeps an edge from starting is told in one line, with exit code 1', async t => {
   const [port = 0, adminPort = 0, otherPort = 0] = await freePorts(3);
   const other = createServer().listen(port, '127.0.0.1');
   const otherAdmin = createServer().listen(otherPort, '127.0.0.1');
+  t.after(() => {
+    other.close();
+    otherAdmin.close();
+  });
   const cases: { name: string; ports?: [number, number]; settings?: string; line: RegExp }[] = [
     {
       name: 'port',
@@ -121,8 +127,6 @@ test('what keeps an edge from starting is told in one line, with exit code 1', a
       await edge.end();
     }),
   );
-  other.close();
-  otherAdmin.close();
 });
 
 test('SIGTERM while it starts ends it with 0', async () => {

@@ -103,7 +103,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
     .record({
       handler: fc.constantFrom('vide', 'soun', 'text'),
       timescale: fc.constantFrom(1000, 30000, 44100, 90000, 25),
-      seeds: fc.array(fc.nat(0xffff), { minLength: 1, maxLength: most }),
+      seeds: fc.array(fc.nat(0xffff), { minLength: 1, maxLength: most, size: 'max' }),
       steady: bool,
       long: fc.integer({ min: 1, max: 300 }),
       edit: fc.constantFrom('none', 'start', 'late', 'several', 'zero'),

@@ -30,7 +30,8 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: tierBlocks, fillShare });
   const id = new Uint32Array([1, 2, 3, 4]) as ObjectId;
-  const bytesOf = (block: number) => contentAt(FILM, 'v1', block * BLOCK_SIZE, block * BLOCK_SIZE + blockLength(SIZE, block));
+  const bytesOf = (block: number) =>
+    contentAt(FILM, 'v1', block * BLOCK_SIZE, block * BLOCK_SIZE + blockLength(SIZE, block));
   places.forEach((where, block) => {
     if (where !== 'memory' && where !== 'half') return;
     const bytes = bytesOf(block);
@@ -56,7 +57,9 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
     changed: () => assert.fail('nothing changed'),
   };
   const workers = [0, 1].map(() =>
-    new Supply({ tier, disk, readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE }, maxRun: 6 * BLOCK_SIZE }).object(described),
+    new Supply({ tier, disk, readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE }, maxRun: 6 * BLOCK_SIZE }).object(
+      described,
+    ),
   );
   return { origin, tier, workers };
 }
@@ -71,7 +74,11 @@ async function perform(world: World, reads: readonly Read[]): Promise<PromiseSet
     if (after) results.push(...(await Promise.allSettled(running.splice(0))));
     const object = world.workers[worker]!;
     const end = Math.min(SIZE, start + length);
-    running.push(kind === 'source' ? readSource(object, start, end) : readWith(object, start, end, kind === 'open end' ? SIZE : end));
+    running.push(
+      kind === 'source'
+        ? readSource(object, start, end)
+        : readWith(object, start, end, kind === 'open end' ? SIZE : end),
+    );
   }
   results.push(...(await Promise.allSettled(running)));
   running = [];
@@ -107,7 +114,8 @@ describe('any reads over any pattern of cached and missing blocks', () => {
           for (const result of await perform(world, reads)) if (result.status === 'rejected') throw result.reason;
           world.origin.timesSent(FILM).forEach((times, block) => {
             assert.ok(times <= 1, `block ${block} was sent ${times} times`);
-            if (places[block] === 'memory' || places[block] === 'disk') assert.equal(times, 0, `block ${block} was cached`);
+            if (places[block] === 'memory' || places[block] === 'disk')
+              assert.equal(times, 0, `block ${block} was cached`);
           });
           assert.equal(world.tier.stats.filling, 0);
         },

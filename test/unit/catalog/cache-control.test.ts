@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { isUnqualified, namedFields, parseCacheControl, parseTargeted, secondsOf } from '../../../src/catalog/cache-control.js';
+import {
+  isUnqualified,
+  namedFields,
+  parseCacheControl,
+  parseTargeted,
+  secondsOf,
+} from '../../../src/catalog/cache-control.js';
 
 const plain = (value: string) => Object.fromEntries(parseCacheControl(value));
 

@@ -6,15 +6,33 @@ import { decodeEntry, encodeEntry } from '../../../src/catalog/entry-record.js';
 import { keptFields, sentFields, updatedFields } from '../../../src/catalog/kept-fields.js';
 import { EdgeError } from '../../../src/errors.js';
 
-const context = { key: 'main/a.mp4', primary: 'main/a.mp4', epoch: 3, path: '/a.mp4', varied: { origin: 'x' }, authorized: true, validated: 4, nonce: '' };
-const freshness = { vouched: 1.5e12, lifetime: 60_000, staleWhileRevalidate: 0, staleIfError: 5, mustRevalidate: false };
+const context = {
+  key: 'main/a.mp4',
+  primary: 'main/a.mp4',
+  epoch: 3,
+  path: '/a.mp4',
+  varied: { origin: 'x' },
+  authorized: true,
+  validated: 4,
+  nonce: '',
+};
+const freshness = {
+  vouched: 1.5e12,
+  lifetime: 60_000,
+  staleWhileRevalidate: 0,
+  staleIfError: 5,
+  mustRevalidate: false,
+};
 const validator = { etag: '"v1"', lastModified: 'Mon, 05 Jan 2026 10:00:00 GMT' };
 const fields = { 'content-type': 'video/mp4', 'cache-control': 'max-age=60', date: 'x', 'set-cookie': 'a=1' };
 const object = makeEntry({ validator, fields }, 1000, 1000, freshness, context);
 
 const entries: Entry[] = [
   object,
-  makeEntry({ validator: { etag: undefined, lastModified: undefined }, fields: {} }, 0, undefined, freshness, { ...context, nonce: 'n' }),
+  makeEntry({ validator: { etag: undefined, lastModified: undefined }, fields: {} }, 0, undefined, freshness, {
+    ...context,
+    nonce: 'n',
+  }),
   { kind: 'vary', key: 'k', primary: 'k', epoch: 0, names: ['origin', 'x-b'] },
   { kind: 'pass', key: 'k', primary: 'k', epoch: 0, expires: 12 },
   {
@@ -33,7 +51,10 @@ describe('entry records', () => {
       const read = decodeEntry(encodeEntry(entry), entry.key);
       if (entry.kind === 'error') {
         assert.ok(read?.kind === 'error');
-        assert.deepEqual([read.error.code, read.error.message, read.error.options], [entry.error.code, entry.error.message, entry.error.options]);
+        assert.deepEqual(
+          [read.error.code, read.error.message, read.error.options],
+          [entry.error.code, entry.error.message, entry.error.options],
+        );
       } else assert.deepEqual(read, entry);
       assert.equal(decodeEntry(encodeEntry(entry), 'another key'), undefined);
     });
@@ -51,10 +72,13 @@ describe('entry records', () => {
         }
       }),
     );
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), bytes => assert.equal(decodeEntry(bytes, 'k'), undefined)));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), bytes => assert.equal(decodeEntry(bytes, 'k'), undefined)),
+    );
     const json = fc.json().map(text => Buffer.concat([Buffer.from([1]), Buffer.from(text)]));
     fc.assert(fc.property(json, bytes => assert.equal(decodeEntry(bytes, 'k'), undefined)));
-    for (let length = 0; length < record.length; length++) assert.equal(decodeEntry(record.subarray(0, length), object.key), undefined);
+    for (let length = 0; length < record.length; length++)
+      assert.equal(decodeEntry(record.subarray(0, length), object.key), undefined);
   });
 
   it('an id depends on everything that tells versions apart', () => {
@@ -93,7 +117,12 @@ describe('kept fields', () => {
       'content-disposition': 'inline',
       __proto__: 'x',
     };
-    assert.deepEqual(Object.keys(keptFields(sent)).sort(), ['cache-control', 'content-disposition', 'content-type', 'etag']);
+    assert.deepEqual(Object.keys(keptFields(sent)).sort(), [
+      'cache-control',
+      'content-disposition',
+      'content-type',
+      'etag',
+    ]);
     assert.deepEqual(sentFields(keptFields(sent)), [
       ['cache-control', 'no-cache="x-secret", max-age=5'],
       ['content-disposition', 'inline'],
@@ -110,7 +139,12 @@ describe('kept fields', () => {
 
   it('are replaced by what a 304 brings, but for those of the body', () => {
     const kept = { 'content-type': 'video/mp4', 'x-a': '1', 'cache-control': 'max-age=1' };
-    const updated = updatedFields(kept, { 'content-type': 'text/plain', 'cache-control': 'max-age=2', 'x-b': '2', etag: '"w"' });
+    const updated = updatedFields(kept, {
+      'content-type': 'text/plain',
+      'cache-control': 'max-age=2',
+      'x-b': '2',
+      etag: '"w"',
+    });
     assert.deepEqual(updated, { 'content-type': 'video/mp4', 'x-a': '1', 'x-b': '2', 'cache-control': 'max-age=2' });
   });
 });

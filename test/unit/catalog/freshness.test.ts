@@ -33,8 +33,16 @@ describe('freshness_lifetime (RFC 9111 section 4.2.1)', () => {
     ['heuristic of a date ahead', { date: http(0), 'last-modified': http(1000) }, 0],
     ['heuristic with Cache-Control that says nothing of it', cc('public', { 'last-modified': http(-1000) }), 100],
     ['nothing at all', {}, 600],
-    ['CDN-Cache-Control before all others', cc('max-age=60', { 'cdn-cache-control': 'max-age=7', expires: http(99) }), 7],
-    ['CDN-Cache-Control without a lifetime leaves Expires aside', { 'cdn-cache-control': 'public', expires: http(99) }, 600],
+    [
+      'CDN-Cache-Control before all others',
+      cc('max-age=60', { 'cdn-cache-control': 'max-age=7', expires: http(99) }),
+      7,
+    ],
+    [
+      'CDN-Cache-Control without a lifetime leaves Expires aside',
+      { 'cdn-cache-control': 'public', expires: http(99) },
+      600,
+    ],
     ['CDN-Cache-Control that is malformed is ignored', cc('max-age=60', { 'cdn-cache-control': 'max-age=7,,' }), 60],
   ] as [string, Record<string, string>, number][]) {
     it(name, () => assert.equal(freshnessOf(fields, AT_ONCE, FRESHNESS).lifetime, seconds * 1000));
@@ -42,7 +50,12 @@ describe('freshness_lifetime (RFC 9111 section 4.2.1)', () => {
 
   it('keeps within the configured bounds', () => {
     const options = { ...FRESHNESS, min: 30_000, max: 50_000 };
-    for (const [value, seconds] of [['max-age=1', 30], ['max-age=40', 40], ['max-age=90', 50], ['no-cache', 0]] as const) {
+    for (const [value, seconds] of [
+      ['max-age=1', 30],
+      ['max-age=40', 40],
+      ['max-age=90', 50],
+      ['no-cache', 0],
+    ] as const) {
       assert.equal(freshnessOf(cc(value), AT_ONCE, options).lifetime, seconds * 1000, value);
     }
   });

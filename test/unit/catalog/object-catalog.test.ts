@@ -5,6 +5,7 @@ import { EdgeError, type ErrorCode } from '../../../src/errors.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
 import { contentAt } from '../../support/content.js';
 import { FakeOrigin } from '../../support/fake-origin.js';
+import type { MemoryCatalogStore } from '../../support/memory-catalog-store.js';
 import { SlabTier } from '../../support/slab-tier.js';
 
 const FILM = '/film.mp4';
@@ -52,14 +53,23 @@ describe('the first request for an object', () => {
   it('begins with the block that is wanted', async () => {
     const b = bench();
     await b.worker().watch(FILM, { start: 3 * BLOCK_SIZE + 5, end: 5 * BLOCK_SIZE });
-    assert.deepEqual(b.origin.requests.map(request => request.range), [{ start: 3 * BLOCK_SIZE, end: 5 * BLOCK_SIZE }]);
+    assert.deepEqual(
+      b.origin.requests.map(request => request.range),
+      [{ start: 3 * BLOCK_SIZE, end: 5 * BLOCK_SIZE }],
+    );
   });
 
   it('answers at once from then on', async () => {
     const b = bench();
     const worker = b.worker();
     await worker.watch(FILM);
-    const opened = worker.catalog.open({ host: '', path: FILM, query: '', hint: { start: 0, end: 1 }, field: () => '' });
+    const opened = worker.catalog.open({
+      host: '',
+      path: FILM,
+      query: '',
+      hint: { start: 0, end: 1 },
+      field: () => '',
+    });
     assert.ok(!(opened instanceof Promise));
     assert.equal(opened.kind === 'object' && opened.outcome, undefined);
   });
@@ -96,7 +106,10 @@ describe('the first request for an object', () => {
     const b = bench();
     const opened = await b.worker().object(FILM, { start: SIZE + 10 * BLOCK_SIZE, end: SIZE + 11 * BLOCK_SIZE });
     assert.equal(opened.object.size, SIZE);
-    assert.deepEqual(b.origin.requests.map(request => request.range?.start), [11 * BLOCK_SIZE + 5 * BLOCK_SIZE, 0]);
+    assert.deepEqual(
+      b.origin.requests.map(request => request.range?.start),
+      [11 * BLOCK_SIZE + 5 * BLOCK_SIZE, 0],
+    );
   });
 
   it('opens an empty object', async () => {
@@ -148,7 +161,10 @@ describe('the first request for an object', () => {
     const ids = [];
     for (const query of ['', 'a=1', 'a=2']) ids.push((await worker.object(FILM, { query })).object.id.join());
     assert.equal(new Set(ids).size, 3);
-    assert.deepEqual(b.origin.requests.map(request => request.query), ['', 'a=1', 'a=2']);
+    assert.deepEqual(
+      b.origin.requests.map(request => request.query),
+      ['', 'a=1', 'a=2'],
+    );
   });
 
   it('is made by another worker when the one that asks dies', async () => {
@@ -206,7 +222,10 @@ describe('a body of unknown size', () => {
   });
 
   it('leaves nothing when it breaks off, or when only the closed connection ends it', async () => {
-    for (const fault of [{ noLength: true, failAfter: 300_000 }, { noLength: true, head: { unframed: true } }]) {
+    for (const fault of [
+      { noLength: true, failAfter: 300_000 },
+      { noLength: true, head: { unframed: true } },
+    ]) {
       const b = bench();
       b.origin.next = fault;
       const worker = b.worker();
@@ -252,7 +271,11 @@ describe('freshness', () => {
     b.pass(61);
     b.origin.fields = { 'cache-control': 'max-age=1000', 'x-new': '2' };
     const { object } = await worker.object(FILM);
-    assert.deepEqual(Object.fromEntries(object.fields), { 'cache-control': 'max-age=1000', 'x-old': '1', 'x-new': '2' });
+    assert.deepEqual(Object.fromEntries(object.fields), {
+      'cache-control': 'max-age=1000',
+      'x-old': '1',
+      'x-new': '2',
+    });
     b.pass(500);
     await worker.watch(FILM);
     assert.equal(b.origin.requests.filter(request => request.condition?.kind === 'changed').length, 1);
@@ -297,6 +320,30 @@ describe('freshness', () => {
     b.origin.every = undefined;
     b.pass(2);
     assert.equal((await worker.watch(FILM)).firstOutcome, 'revalidated');
+  });
+
+  it('lets nobody wait for an origin that has failed before', async () => {
+    const b = bench();
+    b.origin.fields = { 'cache-control': 'max-age=60' };
+    const worker = b.worker();
+    await worker.watch(FILM);
+    b.pass(100);
+    b.origin.next = { fail: { code: 'origin_timeout' } };
+    await worker.watch(FILM);
+    b.pass(5);
+    b.origin.hold();
+    const request = { host: '', path: FILM, query: '', hint: { start: 0, end: 1 } };
+    for (let i = 0; i < 3; i++) {
+      let over = false;
+      const field = (name: string) => (over ? assert.fail(`${name} was read after the request`) : '');
+      const opened = worker.catalog.open({ ...request, field });
+      over = true;
+      assert.ok(!(opened instanceof Promise) && opened.kind === 'object' && opened.outcome === 'stale');
+    }
+    b.origin.go();
+    await turns();
+    assert.equal(b.origin.requests.filter(({ condition }) => condition?.kind === 'changed').length, 2);
+    assert.equal((await worker.object(FILM)).outcome, undefined);
   });
 
   it('serves what it holds after a restart without its origin', async () => {
@@ -344,8 +391,23 @@ describe('freshness', () => {
     const bytes = oldReader.read(10, BLOCK_SIZE);
     assert.deepEqual(Buffer.from(bytes!), contentAt(FILM, 'v1', 10, BLOCK_SIZE));
     oldReader.release();
-    const failure = new Promise(resolve => oldReader.want(BLOCK_SIZE, SIZE, { readable: assert.fail, failed: resolve }));
+    const failure = new Promise(resolve =>
+      oldReader.want(BLOCK_SIZE, SIZE, { readable: assert.fail, failed: resolve }),
+    );
     assert.equal(((await failure) as EdgeError).code, 'object_changed');
+  });
+
+  it('asks an origin that is cheap to ask in each worker, and writes nothing down for it', async () => {
+    const b = bench({ silentLifetime: 1000 });
+    const workers = [b.worker(), b.worker()];
+    for (const worker of workers) await worker.watch(FILM, { end: BLOCK_SIZE });
+    const { saves } = b.store as MemoryCatalogStore;
+    for (let i = 0; i < 5; i++) {
+      b.pass(1.5);
+      for (const worker of workers) assert.equal((await worker.watch(FILM, { end: BLOCK_SIZE })).age, 0);
+    }
+    assert.equal((b.store as MemoryCatalogStore).saves, saves);
+    assert.equal(b.origin.requests.length, 11);
   });
 
   it('uses the lifetime of the route for answers that say nothing', async () => {
@@ -419,7 +481,10 @@ describe('what must not be stored', () => {
       assert.ok(b.tier instanceof SlabTier && b.tier.stats.filling === 0);
       // The media stage can read it at random, too.
       const source = (await workers[0]!.object(FILM)).source();
-      assert.deepEqual(Buffer.from(await source.read(BLOCK_SIZE - 5, 10)), contentAt(FILM, 'v1', BLOCK_SIZE - 5, BLOCK_SIZE + 5));
+      assert.deepEqual(
+        Buffer.from(await source.read(BLOCK_SIZE - 5, 10)),
+        contentAt(FILM, 'v1', BLOCK_SIZE - 5, BLOCK_SIZE + 5),
+      );
     });
   }
 
@@ -443,7 +508,10 @@ describe('what must not be stored', () => {
       b.origin.fields = { 'set-cookie': cookies };
       const { object, outcome } = await b.worker().object(FILM);
       const found = object.fields.filter(([name]) => name === 'set-cookie').map(([, value]) => value);
-      assert.deepEqual(found, setCookie === 'drop' ? [] : ['a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT; Path=/', 'b=2']);
+      assert.deepEqual(
+        found,
+        setCookie === 'drop' ? [] : ['a=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT; Path=/', 'b=2'],
+      );
       assert.equal(outcome, setCookie === 'drop' ? 'miss' : 'bypass');
     }
   });
@@ -496,7 +564,10 @@ describe('Vary', () => {
     const b = bench();
     b.origin.fields = { vary: 'X-Device' };
     await b.worker().watch(FILM, { fields: { 'x-device': 'tv' }, end: BLOCK_SIZE });
-    assert.deepEqual(b.origin.requests.map(request => request.fields), [{}, { 'x-device': 'tv' }]);
+    assert.deepEqual(
+      b.origin.requests.map(request => request.fields),
+      [{}, { 'x-device': 'tv' }],
+    );
   });
 
   it('goes back to one variant when the origin does', async () => {
@@ -710,7 +781,8 @@ describe('purge', () => {
     const worker = b.worker();
     const ids = async () => {
       const found = [];
-      for (const origin of ['', 'a', 'b']) found.push((await worker.watch(FILM, { fields: { origin } })).object.id.join());
+      for (const origin of ['', 'a', 'b'])
+        found.push((await worker.watch(FILM, { fields: { origin } })).object.id.join());
       return found;
     };
     const before = await ids();

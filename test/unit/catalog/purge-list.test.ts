@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { Purger, Purges } from '../../../src/catalog/purge.js';
 import {
   marksOf,
   NO_PURGES,
@@ -10,7 +11,6 @@ import {
   withAll,
   withPrefix,
 } from '../../../src/catalog/purge-list.js';
-import { Purger, Purges } from '../../../src/catalog/purge.js';
 import { MemoryCatalogStore } from '../../support/memory-catalog-store.js';
 import { SlabTier } from '../../support/slab-tier.js';
 
@@ -57,7 +57,14 @@ describe('purge list', () => {
   });
 
   it('that can not be read counts as a purge of everything', () => {
-    for (const text of ['', '{', '[]', 'null', '{"sequence":-1,"all":{},"prefixes":[]}', '{"sequence":1,"all":{"hard":0,"soft":0},"prefixes":[{}]}']) {
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"sequence":-1,"all":{},"prefixes":[]}',
+      '{"sequence":1,"all":{"hard":0,"soft":0},"prefixes":[{}]}',
+    ]) {
       assert.equal(parsePurgeList(Buffer.from(text)), undefined, text);
     }
     const store = new MemoryCatalogStore();

@@ -46,7 +46,11 @@ function deliver(
   const reader = object.open().reader();
   const delivery = new Delivery(transport, reader, spans, from, total, listener, context);
   transport.aborted = () => delivery.close();
-  return { transport, listener, delivery, ...context };
+  const start = () => {
+    transport.cork(() => delivery.start());
+    return listener.done;
+  };
+  return { transport, listener, delivery, start, ...context };
 }
 
 /** Everything of a delivery that has ended is given back. */
@@ -61,7 +65,7 @@ const bytes = contentAt('/film', 'v1', 0, 1_000_000);
 test('a hot range of several blocks goes out at once, within the call', () => {
   const object = new FakeObject(bytes);
   const run = deliver(object, [source(0, bytes.length)], 100_000, 700_000);
-  assert.equal(run.delivery.start(), true);
+  assert.equal(run.start(), true);
   assert.deepEqual(run.transport.bytes, bytes.subarray(100_000, 800_000));
   assert.deepEqual(run.listener.begun, ['memory']);
   assert.equal(run.stats.responseBytes, 700_000);
@@ -81,9 +85,10 @@ test('any part of any span list arrives right, however bytes and room come', asy
       const object = new FakeObject(small);
       object.available = step[0]! - 1;
       const run = deliver(object, spans, from, total, new FakeTransport(room[0]));
-      run.delivery.start();
+      run.start();
       for (let i = 1; !run.listener.done; i++) {
         assert.equal(run.listener.error, undefined);
+        if (run.transport.buffered > 0) assert.equal(run.sweep.size, 1, 'bytes out of sight are looked after');
         object.available += step[i % step.length]!;
         await nextTurn();
         run.transport.drain(room[i % room.length]!);
@@ -101,7 +106,7 @@ test('large patched spans are computed piece by piece', async () => {
   const spans = [literal(Buffer.from('moov')), addPatch(4, 200_000, 4, 8, 0x1_0000), source(0, 10)];
   const object = new FakeObject(bytes);
   const run = deliver(object, spans, 1, lengthOf(spans) - 2, new FakeTransport(10_000));
-  run.delivery.start();
+  run.start();
   while (!run.listener.done) run.transport.drain(33_333);
   assert.deepEqual(run.transport.bytes, wholeOf(spans, bytes).subarray(1, -1));
   assertClean(object, run);
@@ -112,7 +117,7 @@ test('the head waits for the first byte of the source behind literals, and tells
   object.available = 0;
   object.outcomeAt = offset => (offset < 262_144 ? 'disk' : 'memory');
   const run = deliver(object, [literal(Buffer.from('abc')), source(500, 300_000)], 0, 300_003);
-  assert.equal(run.delivery.start(), false);
+  assert.equal(run.start(), false);
   assert.deepEqual(run.listener.begun, []);
   assert.deepEqual(object.wants, [[500, 300_500]]);
   object.available = Infinity;
@@ -125,7 +130,7 @@ test('an answer of literals needs no source', () => {
   const object = new FakeObject(bytes);
   object.failAt = 0;
   const run = deliver(object, [literal(Buffer.from('abc')), literal(Buffer.from('def')), source(0, 10)], 1, 4);
-  assert.equal(run.delivery.start(), true);
+  assert.equal(run.start(), true);
   assert.equal(run.transport.bytes.toString(), 'bcde');
   assert.deepEqual(run.listener.begun, [undefined]);
 });
@@ -134,7 +139,7 @@ test('a failure before the first byte comes before the head', async () => {
   const object = new FakeObject(bytes);
   object.failAt = 0;
   const run = deliver(object, [literal(Buffer.from('abc')), source(0, 10)], 0, 13);
-  run.delivery.start();
+  run.start();
   await nextTurn();
   assert.ok(run.listener.error instanceof EdgeError);
   assert.deepEqual(run.listener.begun, []);
@@ -146,7 +151,7 @@ test('a failure in the middle comes after the bytes before it', async () => {
   const object = new FakeObject(bytes);
   object.failAt = 300_000;
   const run = deliver(object, [source(0, bytes.length)], 0, bytes.length);
-  run.delivery.start();
+  run.start();
   await nextTurn();
   assert.ok(run.listener.error instanceof EdgeError);
   assert.deepEqual(run.transport.bytes, bytes.subarray(0, 300_000));
@@ -157,7 +162,7 @@ test('a player that leaves takes its demand back', async () => {
   const object = new FakeObject(bytes);
   object.available = 1000;
   const run = deliver(object, [source(0, bytes.length)], 0, bytes.length);
-  assert.equal(run.delivery.start(), false);
+  assert.equal(run.start(), false);
   assert.equal(run.delivery.sent, 1000);
   run.delivery.close();
   run.delivery.close();
@@ -171,14 +176,14 @@ test('a player that leaves takes its demand back', async () => {
 test('a want names the whole run that is to be read', () => {
   const object = new FakeObject(bytes);
   object.available = 0;
-  deliver(object, [source(0, bytes.length)], 5, 400_000).delivery.start();
+  deliver(object, [source(0, bytes.length)], 5, 400_000).start();
   assert.deepEqual(object.wants, [[5, 400_005]]);
 });
 
 test('a socket that takes everything does not keep others from their turn', async () => {
   const object = new FakeObject(contentAt('/long', 'v1', 0, 5_000_000));
   const run = deliver(object, [source(0, 5_000_000)], 0, 5_000_000);
-  assert.equal(run.delivery.start(), false);
+  assert.equal(run.start(), false);
   assert.ok(run.transport.taken < 2_500_000);
   while (!run.listener.done) await nextTurn();
   assert.deepEqual(run.transport.bytes, object.bytes);
@@ -190,7 +195,7 @@ test('a reader that gives more than was asked for is not believed', () => {
   const run = deliver(object, [source(0, 10)], 0, 10);
   for (const reader of object.readers) reader.read = () => bytes.subarray(0, 11);
   for (const reader of object.readers) reader.release = () => {};
-  run.delivery.start();
+  run.start();
   assert.ok(run.listener.error instanceof EdgeError && run.listener.error.code === 'internal');
   assert.equal(run.transport.taken, 0);
 });
@@ -199,7 +204,7 @@ test('a patch that asks for too much is not believed', () => {
   const object = new FakeObject(bytes);
   const patch = { sourceFrom: () => 0, sourceTo: () => PATCH_SOURCE_MAX + 1, apply() {} };
   const run = deliver(object, [{ kind: 'patched', length: 8, patch }], 0, 8);
-  run.delivery.start();
+  run.start();
   assert.ok(run.listener.error instanceof EdgeError && run.listener.error.code === 'internal');
   assertClean(object, run);
 });

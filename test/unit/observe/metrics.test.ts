@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MergedMetrics } from '../../../src/observe/merged-metrics.js';
-import { METRICS } from '../../../src/observe/metric-table.js';
+import { METRICS, type MetricDefinition } from '../../../src/observe/metric-table.js';
 import { Metrics, mergeSnapshots } from '../../../src/observe/metrics.js';
 import { totalsOf } from '../../../src/observe/totals.js';
 
@@ -26,8 +26,8 @@ test('the names that operators have alerts on are there, with their labels', () 
     moovedge_seek_plan_seconds: [],
     moovedge_worker_restarts_total: [],
   };
-  const table: Record<string, { labels?: readonly string[] }> = METRICS;
-  for (const [name, labels] of Object.entries(contract)) assert.deepEqual(table[name]?.labels ?? [], labels, name);
+  const table = new Map<string, MetricDefinition>(Object.entries(METRICS));
+  for (const [name, labels] of Object.entries(contract)) assert.deepEqual(table.get(name)?.labels ?? [], labels, name);
 });
 
 test('values are read when scraped', async () => {

@@ -10,7 +10,16 @@ import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
 import { type Log, silentLog } from '../../../../src/observe/log-type.js';
-import { checksum, content, load, MiB, objectId, temporaryFolder } from '../../../unit/cache/disk/support.js';
+import {
+  checksum,
+  content,
+  load,
+  MiB,
+  objectId,
+  temporaryFolder,
+  turn,
+  until,
+} from '../../../unit/cache/disk/support.js';
 
 const root = temporaryFolder(after);
 
@@ -19,10 +28,6 @@ function start(name: string, ...args: (string | number)[]): ChildProcess {
     execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setTimeout(resolve, 5));
 }
 
 interface Found {
@@ -186,12 +191,12 @@ test('two hours of evictions in fast time: the newest are there, the file keeps 
     if (second % 100 === 99) {
       writer.flush();
       // A snapshot lasts for a turn of the event loop.
-      await new Promise(resolve => setTimeout(resolve, 2));
+      await turn();
       const there = second - Math.floor(Math.random() * (writer.stats.blocks - 1));
       assert.equal(reader.has(objectId(0), there), true);
       assert.deepEqual(await load(reader, 0, there, 1000), Buffer.from(bytes));
       assert.equal(reader.has(objectId(0), second - writer.stats.blocks), false);
-      await new Promise(resolve => setTimeout(resolve, 2));
+      await turn();
     }
     if (second === 2000) before = process.memoryUsage.rss();
   }

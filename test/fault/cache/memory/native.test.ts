@@ -38,7 +38,7 @@ function expectPass(program: string, args: string[], { code, output }: End): str
 }
 
 async function core(variant: string, name: string, ...args: string[]): Promise<string> {
-  const program = `../build/test-${variant}/${name}_test`;
+  const program = `build/${variant}/${name}_test`;
   const end = await run(program, ...args);
   // Thread checkers know only the address layouts of older kernels: without randomization they always fit.
   if (end.output.includes('unexpected memory mapping')) return passed('setarch', '-R', program, ...args);

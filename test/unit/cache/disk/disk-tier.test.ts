@@ -7,8 +7,9 @@ import { BLOCK_SIZE } from '../../../../src/cache/block.js';
 import { DiskReader, type DiskReaderOptions } from '../../../../src/cache/disk/disk-reader.js';
 import { batchBlocks, blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterOptions } from '../../../../src/cache/disk/disk-writer.js';
+import { inspectDisk } from '../../../../src/cache/disk/inspection.js';
 import { type Log, silentLog } from '../../../../src/observe/log-type.js';
-import { checksum, content, load, MiB, objectId, temporaryFolder } from './support.js';
+import { checksum, content, load, MiB, objectId, temporaryFolder, turn, until } from './support.js';
 
 const root = temporaryFolder(after);
 let folders = 0;
@@ -71,7 +72,10 @@ test('blocks leave in the order in which they came, whatever was read between', 
   const total = blocksIn(capacity) * 3;
   for (let n = 0; n < total; n++) {
     assert.ok(writer.offer(objectId(n % 7), n, content(n % 7, n)));
-    await load(reader, 0, 0);
+    if (n % 4 === 0) {
+      await load(reader, n % 7, Math.max(0, n - 5));
+      await turn();
+    }
   }
   writer.flush();
   assert.deepEqual(
@@ -175,9 +179,7 @@ test('a reader follows the writer to a new file', async () => {
   let writer = write();
   for (let n = 0; n < 150; n++) writer.offer(objectId(1), n, content(1, n));
   writer.flush();
-  const sees = async (n: number) => {
-    while (!reader.has(objectId(n), 0)) await new Promise(resolve => setTimeout(resolve, 5));
-  };
+  const sees = (n: number) => until(() => reader.has(objectId(n), 0));
   await sees(1);
   await writer.close();
   writer = new DiskWriter({ ...options, capacity: 16 * MiB });
@@ -283,7 +285,7 @@ test('a writer whose file was removed begins afresh', async () => {
   rmSync(diskFile(options.folder));
   writer.offer(objectId(1), 1, content(1, 1));
   assert.ok(writer.flush());
-  while (!reader.has(objectId(1), 1)) await new Promise(resolve => setTimeout(resolve, 5));
+  await until(() => reader.has(objectId(1), 1));
   assert.equal(reader.has(objectId(1), 0), false);
   assert.equal(writer.stats.blocks, 1);
   assert.deepEqual(await load(reader, 1, 1), Buffer.from(content(1, 1)));
@@ -300,7 +302,7 @@ test('a reader without a tier misses, says so once, and closes', async () => {
   await new Promise(resolve => setTimeout(resolve, 50));
   assert.equal(said.length, 1);
   const writer = write();
-  while (said.length < 2) await new Promise(resolve => setTimeout(resolve, 5));
+  await until(() => said.length === 2);
   assert.match(said[1]!, /again/);
   await writer.close();
   rmSync(options.folder, { recursive: true });
@@ -310,6 +312,22 @@ test('a reader without a tier misses, says so once, and closes', async () => {
   assert.equal(said.length, 3);
   reader.close();
   reader.close();
+});
+
+test('a tier can be inspected while it is used; without one there is nothing', async () => {
+  const { options, write } = tier(16 * MiB);
+  assert.equal(await inspectDisk(options.folder), undefined);
+  const writer = write();
+  for (let n = 0; n < 90; n++) writer.offer(objectId(n % 3), n, content(n % 3, n));
+  writer.flush();
+  const found = await inspectDisk(options.folder);
+  assert.deepEqual(
+    { blocks: found?.blocks, objects: found?.objects, written: found?.written },
+    { blocks: blocksIn(16 * MiB), objects: 3, written: 90 },
+  );
+  assert.equal(found?.fileBytes, statSync(diskFile(options.folder)).size);
+  assert.ok(found!.usedBytes > blocksIn(16 * MiB) * BLOCK_SIZE && found!.usedBytes <= found!.fileBytes);
+  await writer.close();
 });
 
 test('batches are small in a small tier and at most 4 MiB in a large one', () => {

@@ -51,3 +51,13 @@ export function load(reader: DiskReader, n: number, block: number, length = BLOC
     reader.load(objectId(n), block, length, bytes => resolve(bytes === undefined ? undefined : Buffer.from(bytes)));
   });
 }
+
+/** Waits for the next turn of the event loop, in which snapshots of this one have ended. */
+export function turn(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, 2));
+}
+
+/** Waits until `condition` holds; the test runner's time limit is its own. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turn();
+}

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { BLOCK_SIZE } from '../../../../src/cache/block.js';
+import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
+import { diskFile } from '../../../../src/cache/disk/disk-store.js';
+import { WriterProcess } from '../../../../src/cache/disk/writer-process.js';
+import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { native } from '../../../../src/native.js';
+import { type Log, silentLog } from '../../../../src/observe/log-type.js';
+import { content, load, MiB, objectId, temporaryFolder, until } from '../../../unit/cache/disk/support.js';
+
+const root = temporaryFolder(after);
+const checksum = (bytes: Uint8Array) => native.crc32c(0, bytes);
+
+function machine(name: string) {
+  const said: string[] = [];
+  const say = (_: object, text: string) => said.push(text);
+  const log: Log = { ...silentLog, warn: say, error: say };
+  const folder = join(root, name);
+  const memoryFile = join(root, `${name}.cache`);
+  const memory = new SharedMemoryTier({ file: memoryFile, role: 'supervisor', size: 64 * MiB });
+  const writer = new WriterProcess({
+    folder,
+    capacity: 64 * MiB,
+    minHits: 2,
+    memoryFile,
+    freeShare: 0.1,
+    log,
+    restartDelay: 10,
+  });
+  const read = () => new DiskReader({ folder, capacity: 64 * MiB, checksum, log: silentLog, checkInterval: 20 });
+  return { said, folder, memory, writer, read };
+}
+
+/** Fills block `block` of object `n` and views it `views` times, as players do. */
+async function watch(memory: SharedMemoryTier, n: number, block: number, views: number): Promise<void> {
+  for (;;) {
+    const claim = memory.claim(objectId(n), block, BLOCK_SIZE);
+    if (claim === 'full') {
+      await new Promise(resolve => setTimeout(resolve, 2));
+      continue;
+    }
+    assert.ok(typeof claim === 'object');
+    claim.append(content(n, block));
+    break;
+  }
+  for (let view = 0; view < views; view++) {
+    memory.acquire(objectId(n), block);
+    memory.release();
+  }
+}
+
+test('what memory evicts after enough views is found on disk, the rest is not; a writer that is killed goes on', async () => {
+  const { said, memory, writer, read } = machine('tiers');
+  await writer.start();
+  const reader = read();
+  const total = Math.floor(memory.capacity / BLOCK_SIZE) * 2;
+  for (let block = 0; block < total; block++) {
+    await watch(memory, 1, block, block % 2 === 0 ? 3 : 1);
+    if (block === total / 2) {
+      process.kill(writer.pid!, 'SIGKILL');
+      await until(() => writer.restarts === 1 && writer.stats.capacityBytes > 0 && writer.pid !== undefined);
+    }
+    if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  await until(() => writer.restarts === 1 && writer.stats.written > 0);
+  let found = 0;
+  for (let block = 0; block < total; block++) {
+    const onDisk = reader.has(objectId(1), block);
+    if (block % 2 === 1) assert.equal(onDisk, false, `block ${block} was seen once`);
+    if (!onDisk) continue;
+    found++;
+    assert.deepEqual(await load(reader, 1, block), Buffer.from(content(1, block)));
+  }
+  assert.ok(found > total / 8, `${found} of ${total / 2}`);
+  assert.equal(said.filter(text => /died/.test(text)).length, 1);
+  const { dropped, evictedToDisk } = native.inspectMemoryTier(join(root, 'tiers.cache'));
+  assert.ok(evictedToDisk > 0 && dropped > 0);
+  reader.close();
+  await writer.stop();
+  await writer.stop();
+  assert.equal(writer.pid, undefined);
+  memory.close();
+});
+
+test('a tier that damages those who touch it is moved aside when they are gone, and begun afresh', async () => {
+  const { said, folder, memory, writer, read } = machine('damaged');
+  await writer.start();
+  let reader = read();
+  for (let block = 0; block < 250; block++) {
+    await watch(memory, 1, block, 2);
+    if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  await until(() => reader.has(objectId(1), 0));
+  reader.close();
+  truncateSync(diskFile(folder), 16 * 4096);
+  writer.suspect('SIGBUS');
+  await until(() => said.some(text => /moved aside/.test(text)));
+  reader = read();
+  let found = -1;
+  for (let block = 0; found < 0; block++) {
+    await watch(memory, 2, block, 2);
+    if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+    for (let n = 0; n <= block && found < 0; n++) if (reader.has(objectId(2), n)) found = n;
+  }
+  assert.deepEqual(await load(reader, 2, found), Buffer.from(content(2, found)));
+  assert.equal(reader.has(objectId(1), 0), false);
+  reader.close();
+  await writer.stop();
+  memory.close();
+});

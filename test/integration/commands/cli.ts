@@ -1,0 +1,30 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url));
+
+/** How a command ended. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+/** Runs `moovedge` with arguments until it ends. */
+export function moovedge(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
+  return new Promise(resolve => {
+    const child = spawn(process.execPath, ['--import', 'tsx', CLI, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', text => {
+      output += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', text => {
+      errors += text;
+    });
+    child.on('close', code => resolve({ code, output, errors }));
+  });
+}

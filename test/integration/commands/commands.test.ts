@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { silentLog } from '../../../src/observe/log-type.js';
+import { Metrics } from '../../../src/observe/metrics.js';
+import { totalsOf } from '../../../src/observe/totals.js';
+import { AdminServer } from '../../../src/supervisor/admin/admin-server.js';
+import { adminRoutes } from '../../../src/supervisor/admin/routes.js';
+import { prefetch } from '../../../src/supervisor/prefetch.js';
+import type { EdgeStats } from '../../../src/supervisor/supervisor.js';
+import { moovedge } from './cli.js';
+
+const TOKEN = 'correct-horse-battery';
+const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-commands-'));
+const edge = createServer((request, response) => {
+  response.statusCode = request.url === '/ok.mp4' ? 200 : 404;
+  response.end('x'.repeat(1000));
+});
+await new Promise<void>(resolve => edge.listen(0, '127.0.0.1', resolve));
+const playerPort = (edge.address() as { port: number }).port;
+
+const metrics = new Metrics();
+metrics.counter('moovedge_http_requests_total', () => [[{ status: 206, outcome: 'memory' }, 42]]);
+const stats: EdgeStats = {
+  version: '1.2.3',
+  pid: 1,
+  ready: true,
+  uptimeSeconds: 3700,
+  generation: 4,
+  listen: { host: '0.0.0.0', port: playerPort },
+  totals: totalsOf(await metrics.snapshot()),
+  workers: [{ index: 0, generation: 4, pid: 77, state: 'ready', uptimeSeconds: 5, stats: {} }],
+  services: {},
+};
+const purged: unknown[] = [];
+const admin = new AdminServer({
+  host: '127.0.0.1',
+  port: 0,
+  token: TOKEN,
+  log: silentLog,
+  routes: adminRoutes({
+    ready: true,
+    playerPort,
+    metricsText: async () => '',
+    stats: async () => stats,
+    async purge(request) {
+      purged.push(request.scope);
+      return request.scope.kind === 'urls' ? { objects: request.scope.urls.length } : {};
+    },
+    prefetch: (wanted, progress, signal) => prefetch({ host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
+  }),
+});
+const port = await admin.listen();
+const url = `http://127.0.0.1:${port}`;
+const flags = ['--admin', url, '--token', TOKEN];
+after(async () => {
+  await admin.close();
+  edge.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('check-config says good, or every mistake with its place', async () => {
+  const file = path.join(folder, 'edge.yaml');
+  writeFileSync(file, 'listen: {port: 80}\n');
+  assert.deepEqual(await moovedge(['check-config', file]), { code: 0, output: `${file}: good\n`, errors: '' });
+  writeFileSync(file, 'listen: {prt: 80}\nworkers: 0\n');
+  const { code, errors } = await moovedge(['check-config', file]);
+  assert.equal(code, 1);
+  assert.equal(
+    errors,
+    `${file}:1:10: unknown key listen.prt; did you mean port?\n${file}:2:10: workers: expected a whole number from 1 to 256, or auto, found 0\n`,
+  );
+});
+
+test('help and mistakes of the command line', async () => {
+  const { output } = await moovedge(['serve', '--help']);
+  for (const flag of [
+    '--config',
+    '--host',
+    '--port',
+    '--admin-host',
+    '--admin-port',
+    '--workers',
+    '--memory',
+    '--memory-file',
+    '--disk',
+    '--disk-size',
+    '--take-over',
+  ]) {
+    assert.match(output, new RegExp(`^ +${flag}\\b`, 'm'), flag);
+  }
+  assert.match((await moovedge(['--help'])).output, /prefetch .*\n.*purge .*\n.*top /);
+  const unknown = await moovedge(['serve', '--prot', '80']);
+  assert.equal(unknown.code, 1);
+  assert.match(unknown.errors, /unknown option '--prot'\n\(Did you mean --port\?\)/);
+  const missing = await moovedge(['serve', '/no/where', '--port', 'x']);
+  assert.deepEqual(missing, {
+    code: 1,
+    output: '',
+    errors: '--port: expected a whole number from 1 to 65535, found "x"\n',
+  });
+  assert.match(
+    (await moovedge(['serve', '/no/where'])).errors,
+    /^ORIGIN: expected a directory that can be read, .*there is no \/no\/where\n$/,
+  );
+});
+
+test('purge tells the edge and says what was done', async () => {
+  assert.deepEqual(await moovedge(['purge', '/a', 'http://h/b', ...flags]), {
+    code: 0,
+    output: 'purged: 2 objects\n',
+    errors: '',
+  });
+  assert.deepEqual(purged.at(-1), {
+    kind: 'urls',
+    urls: [
+      { path: '/a', query: '' },
+      { host: 'h', path: '/b', query: '' },
+    ].map(each => ({ host: undefined, ...each })),
+  });
+  assert.equal((await moovedge(['purge', '--prefix', '/films/', '--soft', ...flags])).output, 'marked stale\n');
+  assert.equal(
+    (await moovedge(['purge', '--all', '--admin', url], { MOOVEDGE_ADMIN_TOKEN: TOKEN })).output,
+    'purged\n',
+  );
+  const none = await moovedge(['purge', ...flags]);
+  assert.deepEqual([none.code, none.errors], [1, 'moovedge: expected URLs, or --prefix, or --all\n']);
+  const two = await moovedge(['purge', '/a', '--all', ...flags]);
+  assert.equal(two.code, 1);
+  const refused = await moovedge(['purge', '--all', '--admin', url]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.errors, /^moovedge: the edge refused: expected the field .*MOOVEDGE_ADMIN_TOKEN\n$/);
+});
+
+test('prefetch says how each URL ended, and fails when one did', async () => {
+  assert.deepEqual(await moovedge(['prefetch', '/ok.mp4', ...flags]), {
+    code: 0,
+    output: '/ok.mp4 1000 bytes ok\n',
+    errors: '',
+  });
+  const { code, output, errors } = await moovedge(['prefetch', '/ok.mp4', '/missing', ...flags]);
+  assert.equal(code, 1);
+  assert.match(output, /^\/missing 0 bytes status 404$/m);
+  assert.equal(errors, 'moovedge: 1 of 2 failed:\n/missing: status 404\n');
+});
+
+test('top shows one view where there is no terminal', async () => {
+  const { code, output } = await moovedge(['top', '--interval', '100ms', ...flags]);
+  assert.equal(code, 0);
+  assert.match(output, /^moovedge 1\.2\.3 {2}port \d+ {2}ready {2}up 1 h 1 min {2}generation 4/);
+  assert.match(output, /^requests +0\/s +2xx 0\/s$/m);
+  assert.match(output, /^worker 0 +ready +pid 77/m);
+});
+
+test('an edge that does not answer is told in a line', async () => {
+  const { code, errors } = await moovedge(['top', '--admin', 'http://127.0.0.1:1']);
+  assert.equal(code, 1);
+  assert.match(errors, /^moovedge: no edge answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): is it running\?.*\n$/);
+});

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { EdgeError } from '../../../src/errors.js';
+import type { ByteSource } from '../../../src/media/byte-source.js';
+import type { IndexStore } from '../../../src/media/media.js';
+import { ProgressiveMp4 } from '../../../src/media/mp4/progressive.js';
+import { Planner, type PlannerOptions } from '../../../src/media/planner.js';
+import { build } from '../../support/mp4/build.js';
+import { movies } from '../../support/mp4/model.js';
+import { parseMovie } from '../../support/mp4/parse.js';
+import { MemorySource, mediaObject, render } from '../../support/virtual.js';
+
+const [sample] = fc.sample(movies(200), { seed: 3, numRuns: 1 });
+const film = build({ ...sample!, movie: 'last' });
+const middle = { start: '0.05', end: undefined };
+const none = { start: undefined, end: undefined };
+
+function planner(fields: Partial<PlannerOptions> = {}): Planner {
+  const formats = [new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 24 })];
+  return new Planner({ formats, indexMemory: 1 << 20, faststart: 'off', ...fields });
+}
+
+class MapStore implements IndexStore {
+  readonly map = new Map<string, Uint8Array>();
+
+  get(identity: string, kind: string): Uint8Array | undefined {
+    return this.map.get(`${identity} ${kind}`);
+  }
+
+  put(identity: string, kind: string, bytes: Uint8Array): void {
+    this.map.set(`${identity} ${kind}`, bytes);
+  }
+}
+
+/** A source that fails as an origin does. */
+class FailingSource implements ByteSource {
+  readonly size = film.length;
+
+  read(): Promise<Uint8Array> {
+    return Promise.reject(new EdgeError('origin_unavailable', 'the origin is down'));
+  }
+}
+
+describe('the planner', () => {
+  it('looks at nothing when nothing is asked for', () => {
+    const source = new MemorySource(film);
+    assert.equal(planner().plan(mediaObject(source), none), undefined);
+    assert.equal(planner().plan(mediaObject(source), { start: 'undefined', end: '-1' }), undefined);
+    assert.equal(source.reads, 0);
+  });
+
+  it('plans at once what is at hand, and makes no promise', async () => {
+    const edge = planner();
+    const source = new MemorySource(film);
+    await edge.plan(mediaObject(source), middle);
+    const file = edge.plan(mediaObject(source), middle);
+    assert.ok(file !== undefined && !(file instanceof Promise));
+    assert.deepEqual(parseMovie(render(file, film)).topLevel, ['ftyp', 'moov', 'mdat']);
+    assert.equal(edge.stats.compiled, 1);
+    assert.ok(edge.indexBytes > 1000);
+  });
+
+  it('compiles once for all who come at the same time', async () => {
+    const edge = planner();
+    const sources = Array.from({ length: 20 }, () => new MemorySource(film, true));
+    const files = await Promise.all(sources.map(source => edge.plan(mediaObject(source), middle)));
+    assert.equal(edge.stats.compiled, 1);
+    assert.equal(new Set(files.map(file => file!.etag)).size, 1);
+    assert.ok(sources.slice(1).every(source => source.bytesRead < sources[0]!.bytesRead));
+  });
+
+  it('tries again with the next source when the first one fails', async () => {
+    const edge = planner();
+    const good = new MemorySource(film, true);
+    const [failed, ...others] = await Promise.allSettled([
+      edge.plan(mediaObject(new FailingSource()), middle),
+      edge.plan(mediaObject(good), middle),
+      edge.plan(mediaObject(new MemorySource(film, true)), middle),
+    ]);
+    assert.equal(failed.status === 'rejected' && failed.reason.code, 'origin_unavailable');
+    assert.ok(others.every(({ status }) => status === 'fulfilled'));
+    assert.equal(edge.stats.compiled, 1);
+  });
+
+  it('remembers why a file can not be cut, and still gives the plain file', async () => {
+    const edge = planner({ faststart: 'always' });
+    const truncated = new MemorySource(film.slice(0, film.length - 500));
+    await assert.rejects(async () => edge.plan(mediaObject(truncated), middle), { code: 'unplayable' });
+    const { reads } = truncated;
+    await assert.rejects(async () => edge.plan(mediaObject(truncated), middle), { code: 'unplayable' });
+    assert.equal(truncated.reads, reads, 'nothing is read again');
+    assert.equal(edge.stats.refused, 1);
+    assert.equal(await edge.plan(mediaObject(truncated), none), undefined);
+    assert.equal(await edge.plan(mediaObject(truncated), { start: '0', end: undefined }), undefined);
+    assert.equal(await edge.plan(mediaObject(new FailingSource(), { identity: 'other' }), none), undefined);
+  });
+
+  it('answers a file that is no media with the plain file', async () => {
+    const edge = planner();
+    for (const bytes of [
+      new Uint8Array(0),
+      new Uint8Array(3),
+      new TextEncoder().encode('<!doctype html>'.repeat(999)),
+    ]) {
+      const source = new MemorySource(bytes);
+      const object = mediaObject(source, { identity: String(bytes.length) });
+      assert.equal(await edge.plan(object, middle), undefined);
+      const { reads } = source;
+      assert.equal(await edge.plan(object, middle), undefined);
+      assert.ok(source.reads <= 1 && source.reads === reads);
+    }
+  });
+
+  it('moves the movie box to the front for start=0, and for all when told so', async () => {
+    const front = build({ ...sample!, movie: 'first' });
+    const first = mediaObject(new MemorySource(front), { identity: 'front' });
+    const last = mediaObject(new MemorySource(film));
+    const zero = { start: '0', end: undefined };
+    for (const [faststart, query, moved] of [
+      ['off', zero, true],
+      ['off', none, false],
+      ['always', none, true],
+    ] as const) {
+      const edge = planner({ faststart });
+      const file = await edge.plan(last, query);
+      assert.equal(file !== undefined, moved, `${faststart} ${query.start}`);
+      if (file !== undefined) assert.equal(parseMovie(render(file, film)).topLevel[1], 'moov');
+      assert.equal(await edge.plan(first, query), undefined);
+    }
+  });
+
+  it('takes indexes from the store, and believes none that was tampered with', async () => {
+    const store = new MapStore();
+    const plain = planner({ store });
+    const file = await plain.plan(mediaObject(new MemorySource(film)), middle);
+    const [[key, bytes]] = [...store.map] as [[string, Uint8Array]];
+
+    const restored = planner({ store });
+    const source = new MemorySource(film);
+    const again = await restored.plan(mediaObject(source), middle);
+    assert.deepEqual(restored.stats, { compiled: 0, restored: 1, refused: 0 });
+    assert.equal(again!.etag, file!.etag);
+    assert.ok(source.bytesRead < film.length / 2);
+
+    for (const broken of [
+      bytes.slice(0, 20),
+      bytes.slice(1),
+      bytes.map((byte, i) => (i === 40 ? byte ^ 1 : byte)),
+      new Uint8Array(0),
+    ]) {
+      store.map.set(key, broken);
+      const wary = planner({ store });
+      const answer = await wary.plan(mediaObject(new MemorySource(film)), middle);
+      assert.equal(wary.stats.compiled, 1);
+      assert.ok(render(answer!, film).equals(render(file!, film)));
+      assert.deepEqual(store.map.get(key), bytes, 'the store has a good one again');
+    }
+  });
+
+  it('keeps to its memory', async () => {
+    const edge = planner({ indexMemory: 10_000 });
+    for (let i = 0; i < 30; i++)
+      await edge.plan(mediaObject(new MemorySource(film), { identity: `film ${i}` }), middle);
+    assert.ok(edge.indexBytes <= 10_000);
+  });
+
+  it('says how long seeks took, also those that failed', async () => {
+    const seen: number[] = [];
+    const edge = planner({ observe: seconds => seen.push(seconds) });
+    await edge.plan(mediaObject(new MemorySource(film, true)), middle);
+    await edge.plan(mediaObject(new MemorySource(film)), middle);
+    await edge.plan(mediaObject(new MemorySource(film)), none);
+    await assert.rejects(
+      async () => edge.plan(mediaObject(new MemorySource(film, true)), { start: '99999', end: undefined }),
+      {
+        code: 'range_not_satisfiable',
+      },
+    );
+    assert.equal(seen.length, 3);
+    assert.ok(seen.every(seconds => seconds >= 0 && seconds < 5));
+  });
+});
