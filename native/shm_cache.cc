@@ -22,7 +22,7 @@ Status Cache::OpenBeside(const Cache& other) {
 Status Cache::Attach(Role role) {
   const Geometry& g = file_.geometry();
   auto* entries = reinterpret_cast<ProcessEntry*>(file_.base() + g.processes);
-  auto processes = std::make_unique<ProcessTable>(entries, file_.fd());
+  auto processes = std::make_unique<ProcessTable>(&file_.header(), entries, file_.fd());
   const uint32_t pid = static_cast<uint32_t>(getpid());
   bool diedBefore = false;
   if (!processes->Attach(pid, static_cast<uint32_t>(role), &diedBefore)) {
@@ -102,6 +102,8 @@ void Cache::Damaged(Stripe& stripe, uint32_t local) {
 int64_t Cache::Acquire(const Key& key, bool counted) {
   const uint64_t hash = HashKey(key, seed_);
   const uint32_t index = StripeOf(hash, file_.geometry().stripeCount);
+  // Before the lock, which the processor does not look past.
+  StripeAt(index).Prefetch(hash);
   Locked stripe(*this, index);
   if (!stripe) return kAbsent;
   Counters& counters = stripe->header().counters;
@@ -112,11 +114,8 @@ int64_t Cache::Acquire(const Key& key, bool counted) {
   } else if (local != kNil) {
     SlotHeader& slot = stripe->slot(local);
     const uint32_t global = stripe->global(local);
-    stripe->Touch(local);
-    if (counted) {
-      slot.views.store(slot.views.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-      Stripe::Count(fill.watermark > 0 ? counters.hits : counters.misses);
-    }
+    stripe->Touch(local, counted);
+    if (counted) Stripe::Count(fill.watermark > 0 ? counters.hits : counters.misses);
     processes_->Pin(global);
     pinnedSlot_ = global;
     const bool check = (options_.verifyAlways || NeedsCheck(slot)) && slot.owner.load(std::memory_order_relaxed) == 0;
@@ -161,15 +160,17 @@ bool Cache::Has(const Key& key) {
 
 bool Cache::MayFillMore() const {
   uint64_t filling = 0;
-  // Relaxed and not all at one moment: the share is a limit against runaway use, not an exact account.
-  for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
-    filling += StripeAt(index).header().filling.load(std::memory_order_relaxed);
+  const Geometry& g = file_.geometry();
+  // Relaxed and not all at one moment: the share is a limit against runaway use, not an exact account. No stripe fills more than it has,
+  // whatever a damaged count says until the stripe is used next.
+  for (uint32_t index = 0; index < g.stripeCount; index++) {
+    filling += std::min(g.slotsPerStripe, StripeAt(index).header().filling.load(std::memory_order_relaxed));
   }
   return filling < fillLimit_;
 }
 
-bool Cache::IsStalled(const SlotHeader& slot) const {
-  const uint64_t progress = slot.progress.load(std::memory_order_relaxed);
+bool Cache::IsStalled(const SlotFollow& follow) const {
+  const uint64_t progress = follow.progress.load(std::memory_order_relaxed);
   const uint64_t now = MonotonicMs();
   // A time well ahead of the clock is damage, and counts as no progress.
   return progress > now ? progress - now > 1000 : now - progress >= options_.followTimeoutMs;
@@ -194,7 +195,7 @@ Claim Cache::ClaimFill(const Key& key, uint32_t length, bool onDisk, uint32_t* f
     if (slot.length == length && from.watermark == length) return Claim::kPresent;
     const uint64_t owner = slot.owner.load(std::memory_order_relaxed);
     if (owner != 0 && processes_->IsAlive(ProcessId::Unpack(static_cast<uint32_t>(owner)))) {
-      return slot.length != length || IsStalled(slot) ? Claim::kFull : Claim::kFollowing;
+      return slot.length != length || IsStalled(stripe->follow(local)) ? Claim::kFull : Claim::kFollowing;
     }
     if (owner == 0 && !mayFill) return Claim::kFull;
     if (slot.length != length) {
@@ -255,7 +256,8 @@ AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length)
   // Over the source: what is stored must be what was given, even if the memory of the file is bad.
   fill.crc = Crc32c(fill.crc, chunk, length);
   fill.watermark += static_cast<uint32_t>(length);
-  slot.progress.store(MonotonicMs(), std::memory_order_relaxed);
+  SlotFollow& follow = stripe.follow(fill.slot % stripe.size());
+  follow.progress.store(MonotonicMs(), std::memory_order_relaxed);
   // Release part: the bytes before the watermark. Sequentially consistent, with the loads and stores of `waiters` here and in Watch: either
   // the follower sees this watermark or this sees the follower's bit.
   slot.fill.store(FillWord{fill.watermark, fill.crc}.Encode(fill.slot), std::memory_order_seq_cst);
@@ -263,9 +265,9 @@ AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length)
     Finish(handle, false);
     return AppendResult::kComplete;
   }
-  if (slot.waiters.load(std::memory_order_seq_cst) != 0) {
-    const uint64_t waiters = slot.waiters.exchange(0, std::memory_order_seq_cst);
-    processes_->Ring(waiters & ~processes_->selfBit(), fill.mailClass);
+  if (follow.waiters.load(std::memory_order_seq_cst) != 0) {
+    const uint64_t waiters = follow.waiters.exchange(0, std::memory_order_seq_cst);
+    processes_->Ring(waiters, fill.mailClass);
   }
   return AppendResult::kAppended;
 }
@@ -293,12 +295,12 @@ bool Cache::End(const PendingEnd& end) {
   SlotHeader& slot = stripe->slot(local);
   if (slot.owner.load(std::memory_order_relaxed) != fill.owner) return true;
   // Under the lock, so that these are the followers of this block and not of the slot's next one.
-  const uint64_t waiters = slot.waiters.exchange(0, std::memory_order_seq_cst);
+  const uint64_t waiters = stripe->follow(local).waiters.exchange(0, std::memory_order_seq_cst);
   const bool doomed = slot.state.load(std::memory_order_relaxed) != kUsed;
   stripe->EndFill(local);
   if (!doomed && (end.discard || fill.watermark == 0)) stripe->Discard(local);
   stripe.Release();
-  processes_->Ring(waiters & ~processes_->selfBit(), fill.mailClass);
+  processes_->Ring(waiters, fill.mailClass);
   return true;
 }
 
@@ -319,8 +321,8 @@ bool Cache::Watch(const Key& key, uint32_t seen) {
   FillWord fill;
   if (local == kNil || !stripe->IsSound(local, &fill)) return false;
   SlotHeader& slot = stripe->slot(local);
-  if (slot.owner.load(std::memory_order_relaxed) == 0 || fill.watermark > seen || IsStalled(slot)) return false;
-  slot.waiters.fetch_or(processes_->selfBit(), std::memory_order_seq_cst);
+  if (slot.owner.load(std::memory_order_relaxed) == 0 || fill.watermark > seen || IsStalled(stripe->follow(local))) return false;
+  stripe->follow(local).waiters.fetch_or(processes_->selfBit(), std::memory_order_seq_cst);
   // The second look, after the bit: see Append.
   return FillWord::Decode(slot.fill.load(std::memory_order_seq_cst), stripe->global(local), &fill) && fill.watermark <= seen;
 }
@@ -328,15 +330,21 @@ bool Cache::Watch(const Key& key, uint32_t seen) {
 uint32_t Cache::Reap() {
   EndPending();
   processes_->Reassert();
-  const uint32_t died = processes_->CollectDead();
-  if (died > 0) unreaped_ = true;
-  if (unreaped_) unreaped_ = !EndDeadFills();
-  return died;
+  const std::vector<ProcessTable::Dead> dead = processes_->FindDead();
+  if (dead.empty() && !unreaped_) return 0;
+  unreaped_ = !EndDeadFills();
+  if (unreaped_) return 0;
+  // Last, so that if this process dies before, the next one finds the dead again.
+  uint32_t freed = 0;
+  for (const ProcessTable::Dead& process : dead) freed += processes_->Free(process);
+  return freed;
 }
 
 bool Cache::EndDeadFills() {
   bool all = true;
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
+    // Takes a lock that the dead left behind, and so repairs what they were at.
+    if (!Locked(*this, index)) all = false;
     Stripe unlocked = StripeAt(index);
     if (unlocked.header().filling.load(std::memory_order_relaxed) == 0) continue;
     // One look at a process for all its fills of the stripe.
@@ -350,9 +358,11 @@ bool Cache::EndDeadFills() {
         continue;
       }
       Locked stripe(*this, index);
-      if (stripe) EndDeadFill(stripe, local);
-      all = all && stripe;
-      if (!stripe) break;
+      if (!stripe) {
+        all = false;
+        break;
+      }
+      EndDeadFill(stripe, local);
     }
   }
   return all;
@@ -362,7 +372,7 @@ void Cache::EndDeadFill(Locked& stripe, uint32_t local) {
   SlotHeader& slot = stripe->slot(local);
   const uint64_t owner = slot.owner.load(std::memory_order_relaxed);
   if (owner == 0 || processes_->IsAlive(ProcessId::Unpack(static_cast<uint32_t>(owner)))) return;
-  const uint64_t waiters = slot.waiters.exchange(0, std::memory_order_seq_cst);
+  const uint64_t waiters = stripe->follow(local).waiters.exchange(0, std::memory_order_seq_cst);
   const uint32_t mailClass = MailClass(slot.key);
   const bool doomed = slot.state.load(std::memory_order_relaxed) != kUsed;
   FillWord fill;

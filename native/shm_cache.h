@@ -133,7 +133,7 @@ class Cache {
   void StartFirst();
   Stripe StripeAt(uint32_t index) const;
   bool MayFillMore() const;
-  bool IsStalled(const SlotHeader& slot) const;
+  bool IsStalled(const SlotFollow& follow) const;
   bool NeedsCheck(const SlotHeader& slot) const;
   bool Matches(uint32_t slot, const FillWord& fill) const;
   bool VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill);

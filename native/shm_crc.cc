@@ -5,7 +5,6 @@
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #elif defined(__aarch64__)
-#include <arm_acle.h>
 #include <sys/auxv.h>
 #ifndef HWCAP_CRC32
 #define HWCAP_CRC32 (1 << 7)
@@ -83,13 +82,16 @@ MOOVEDGE_CRC_TARGET inline uint32_t Step64(uint32_t crc, uint64_t value) { retur
 MOOVEDGE_CRC_TARGET inline uint32_t Step8(uint32_t crc, uint8_t value) { return _mm_crc32_u8(crc, value); }
 bool Detect() { return __builtin_cpu_supports("sse4.2"); }
 #elif defined(__aarch64__)
-#if defined(__clang__)
-#define MOOVEDGE_CRC_TARGET __attribute__((target("crc")))
-#else
-#define MOOVEDGE_CRC_TARGET __attribute__((target("+crc")))
-#endif
-MOOVEDGE_CRC_TARGET inline uint32_t Step64(uint32_t crc, uint64_t value) { return __crc32cd(crc, value); }
-MOOVEDGE_CRC_TARGET inline uint32_t Step8(uint32_t crc, uint8_t value) { return __crc32cb(crc, value); }
+// Assembly, because compilers declare the intrinsics only where the whole file may use the instructions.
+#define MOOVEDGE_CRC_TARGET
+inline uint32_t Step64(uint32_t crc, uint64_t value) {
+  asm(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(value));
+  return crc;
+}
+inline uint32_t Step8(uint32_t crc, uint8_t value) {
+  asm(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(value));
+  return crc;
+}
 bool Detect() { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
 #else
 bool Detect() { return false; }

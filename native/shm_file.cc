@@ -174,7 +174,7 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   FileHeader header = {};
   Status status = ReadHeader(fd_, size, &header);
   if (supervisor) {
-    if (IsLockedByOther(fd_, kHolderLock) && !options.takeOver) {
+    if (IsLockedByOther(fd_, kHolderLock, 1) && !options.takeOver) {
       return Status::Error(Status::kHeld, "the cache file " + path_ + " is in use by the edge with pid " +
                                               std::to_string(header.holderPid.load(std::memory_order_relaxed)) + ", started at " +
                                               IsoTime(header.holderSince.load(std::memory_order_relaxed)) +
@@ -284,6 +284,8 @@ Status SharedFile::Map(uint64_t bytes) {
   // Core dumps without the cache, and children between fork and exec without it.
   madvise(base_, mapped_, MADV_DONTDUMP);
   madvise(base_, mapped_, MADV_DONTFORK);
+  // Of use where /sys/kernel/mm/transparent_hugepage/shmem_enabled says advise.
+  madvise(base_, mapped_, MADV_HUGEPAGE);
   return {};
 }
 

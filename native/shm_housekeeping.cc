@@ -125,8 +125,8 @@ CacheStats Cache::Stats() {
   stats.processes = processes_->CountAlive();
   stats.pinned = processes_->CountPinned();
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
-    stats.Add(StripeAt(index).header());
     Locked stripe(*this, index);
+    stats.Add(stripe->header());
     const uint32_t coldest = stripe ? stripe->order().First() : kNil;
     if (coldest == kNil) continue;
     const uint64_t use = stripe->slot(coldest).lastUse.load(std::memory_order_relaxed);

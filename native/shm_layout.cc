@@ -42,7 +42,8 @@ bool MakeGeometry(uint64_t bytes, Geometry* geometry) {
   g.buckets = RoundUp(g.stripes + uint64_t{stripes} * sizeof(StripeHeader), 4096);
   g.links = RoundUp(g.buckets + uint64_t{stripes} * g.bucketsPerStripe * sizeof(uint32_t), 4096);
   g.slots = RoundUp(g.links + uint64_t{g.slotCount} * sizeof(SlotLinks), 4096);
-  g.data = RoundUp(g.slots + uint64_t{g.slotCount} * sizeof(SlotHeader), kDataAlignment);
+  g.follows = RoundUp(g.slots + uint64_t{g.slotCount} * sizeof(SlotHeader), 4096);
+  g.data = RoundUp(g.follows + uint64_t{g.slotCount} * sizeof(SlotFollow), kDataAlignment);
   g.fileSize = g.data + uint64_t{g.slotCount} * kBlockSize;
   *geometry = g;
   return true;

@@ -7,6 +7,7 @@
 //   buckets      uint32[stripes * buckets]         heads of the hash chains           } the index: can be rebuilt
 //   links        SlotLinks[slots]                  chain and order of each slot       } from the slot headers
 //   slots        SlotHeader[slots]                 what a slot holds: the truth
+//   follows      SlotFollow[slots]                 who waits for the slot's filler
 //   data         byte[slots * blockSize]           aligned to kDataAlignment
 //
 // A slot belongs to one stripe for good: stripe s has the slots [s * slotsPerStripe, (s + 1) * slotsPerStripe). The hash of a key
@@ -30,13 +31,15 @@ constexpr uint32_t kByteOrder = 0x01020304;
 
 constexpr uint32_t kBlockSize = 256 * 1024;
 constexpr uint64_t kMaxBytes = uint64_t{512} << 30;
-constexpr uint32_t kProcesses = 64;
+/** Two generations of 256 workers, and what stands beside them. */
+constexpr uint32_t kProcesses = 640;
 constexpr uint32_t kGenerations = 65536;
 constexpr uint32_t kMaxStripes = 256;
 /** Stripes are made no smaller than this, so that an uneven hash wastes little. */
 constexpr uint32_t kMinSlotsPerStripe = 256;
 constexpr uint64_t kDataAlignment = 2 * 1024 * 1024;
 constexpr uint32_t kNil = 0xffffffff;
+constexpr uint16_t kMaxViews = 0xffff;
 /** Classes of keys in a mailbox. */
 constexpr uint32_t kMailClasses = 4096;
 
@@ -59,6 +62,7 @@ struct Geometry {
   uint64_t buckets;
   uint64_t links;
   uint64_t slots;
+  uint64_t follows;
   uint64_t data;
   uint32_t blockSize;
   uint32_t slotCount;
@@ -88,9 +92,12 @@ struct FileHeader {
   std::atomic<uint32_t> epoch;
   /** The boot in which `clean` was written: a machine that went down may have lost any page of a file on a disk. */
   char bootId[40];
+  /** Entries of the process table past this one have not been used since `openedAt`. */
+  std::atomic<uint32_t> processLimit;
   /** ProcessId::Pack of the supervisor in charge. */
   std::atomic<uint32_t> holder;
   std::atomic<uint32_t> holderPid;
+  uint32_t reserved;
   /** When the supervisor in charge attached, in milliseconds since 1970. */
   std::atomic<uint64_t> holderSince;
   /** When the file was last opened by a first process, in milliseconds since 1970. */
@@ -163,7 +170,7 @@ struct Key {
   }
 };
 
-/** Kept for each slot. Fields without a note are written under the stripe's lock. */
+/** What a slot holds, in one cache line. Fields without a note are written under the stripe's lock. */
 struct alignas(64) SlotHeader {
   Key key;
   /** Bytes of the whole block, 1 to blockSize. */
@@ -173,17 +180,23 @@ struct alignas(64) SlotHeader {
   std::atomic<uint32_t> state;
   /** See FillWord. Written by the filler without the lock. */
   std::atomic<uint64_t> fill;
+  /** Who fills: serial << 32 | ProcessId::Pack, or 0. */
+  std::atomic<uint64_t> owner;
   /** Value of the stripe's clock at the last use. */
   std::atomic<uint64_t> lastUse;
-  std::atomic<uint32_t> views;
-  std::atomic<uint32_t> onDisk;
+  /** Stops at kMaxViews. */
+  std::atomic<uint16_t> views;
+  std::atomic<uint16_t> onDisk;
   /** The epoch in which the checksum was computed or verified; written without the lock. */
   std::atomic<uint32_t> verifiedEpoch;
-  uint32_t reserved;
+};
 
-  /** Who fills: serial << 32 | incarnation << 8 | process index + 1, or 0. */
-  alignas(64) std::atomic<uint64_t> owner;
-  /** A bit per process to be told of the next change; set under the lock, taken by the filler without it. */
+/** Beside each slot header, and of meaning only while the slot is being filled. */
+struct SlotFollow {
+  /**
+   * Who is to be told of the next change: a bit for the processes whose index is the bit's number modulo 64. Set under the lock, taken by
+   * the filler without it.
+   */
   std::atomic<uint64_t> waiters;
   /** When the watermark last moved: milliseconds of the monotonic clock; written by the filler without the lock. */
   std::atomic<uint64_t> progress;
@@ -193,7 +206,8 @@ static_assert(sizeof(FileHeader) <= 4096, "the header is one page");
 static_assert(sizeof(ProcessEntry) == 704, "layout");
 static_assert(sizeof(StripeHeader) == 128, "layout");
 static_assert(sizeof(SlotLinks) == 16, "layout");
-static_assert(sizeof(SlotHeader) == 128, "layout");
+static_assert(sizeof(SlotHeader) == 64, "layout");
+static_assert(sizeof(SlotFollow) == 16, "layout");
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "words of the file are atomic without locks");
 
 /**

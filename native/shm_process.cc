@@ -1,5 +1,6 @@
 #include "shm_process.h"
 
+#include <algorithm>
 #include <climits>
 
 #include "shm_system.h"
@@ -9,7 +10,7 @@ namespace shm {
 namespace {
 
 uint32_t PidOf(uint64_t identity) { return static_cast<uint32_t>(identity); }
-uint32_t IncarnationOf(uint64_t identity) { return static_cast<uint32_t>(identity >> 32) & kIncarnationMask; }
+uint32_t IncarnationOf(uint64_t identity) { return static_cast<uint32_t>(identity >> 32) & ProcessId::kIncarnationMask; }
 
 }  // namespace
 
@@ -20,7 +21,7 @@ bool ProcessTable::Attach(uint32_t pid, uint32_t role, bool* diedBefore) {
     // The byte's lock, which the kernel hands over, orders what the former holder did before this.
     const uint64_t former = entry.identity.load(std::memory_order_acquire);
     *diedBefore = PidOf(former) != 0;
-    self_ = {index, (IncarnationOf(former) + 1) & kIncarnationMask};
+    self_ = {index, (IncarnationOf(former) + 1) & ProcessId::kIncarnationMask};
     entry.hazard.store(0, std::memory_order_relaxed);
     entry.doorbell.store(0, std::memory_order_relaxed);
     entry.mailWords.store(0, std::memory_order_relaxed);
@@ -30,12 +31,22 @@ bool ProcessTable::Attach(uint32_t pid, uint32_t role, bool* diedBefore) {
     // Release: who sees the new identity sees the emptied entry.
     identity_ = uint64_t{self_.incarnation} << 32 | pid;
     entry.identity.store(identity_, std::memory_order_release);
+    Reach();
     return true;
   }
   return false;
 }
 
+uint32_t ProcessTable::Limit() const { return std::min(limit_.load(std::memory_order_relaxed), kProcesses); }
+
+void ProcessTable::RaiseLimit() {
+  uint32_t limit = limit_.load(std::memory_order_relaxed);
+  while (limit <= self_.index && !limit_.compare_exchange_weak(limit, self_.index + 1, std::memory_order_relaxed)) {
+  }
+}
+
 void ProcessTable::Reassert() {
+  Reach();
   std::atomic<uint64_t>& identity = entries_[self_.index].identity;
   if (identity.load(std::memory_order_relaxed) != identity_) identity.store(identity_, std::memory_order_release);
 }
@@ -52,9 +63,10 @@ void ProcessTable::ForgetOthers() {
     entries_[index].identity.store(identity & ~uint64_t{0xffffffff}, std::memory_order_relaxed);
     entries_[index].hazard.store(0, std::memory_order_relaxed);
   }
+  limit_.store(self_.index + 1, std::memory_order_relaxed);
 }
 
-bool ProcessTable::HoldsLock(uint32_t index) const { return IsLockedByOther(fd_, kProcessLock + index); }
+bool ProcessTable::HoldsLock(uint32_t index) const { return IsLockedByOther(fd_, kProcessLock + index, 1); }
 
 bool ProcessTable::IsAlive(ProcessId id) const {
   if (id.index >= kProcesses) return false;
@@ -64,35 +76,33 @@ bool ProcessTable::IsAlive(ProcessId id) const {
   return id.index == self_.index || HoldsLock(id.index);
 }
 
-bool ProcessTable::HasOthers() const {
-  for (uint32_t index = 0; index < kProcesses; index++) {
-    if (index != self_.index && HoldsLock(index)) return true;
-  }
-  return false;
-}
+bool ProcessTable::HasOthers() const { return IsLockedByOther(fd_, kProcessLock, kProcesses); }
 
-uint32_t ProcessTable::CollectDead() {
-  uint32_t dead = 0;
-  for (uint32_t index = 0; index < kProcesses; index++) {
-    uint64_t identity = entries_[index].identity.load(std::memory_order_acquire);
-    if (index == self_.index || PidOf(identity) == 0 || HoldsLock(index)) continue;
-    // Compare and exchange, because a new process may be attaching to this very entry: then the entry is its own.
-    const uint64_t freed = identity & ~uint64_t{0xffffffff};
-    if (entries_[index].identity.compare_exchange_strong(identity, freed, std::memory_order_acq_rel)) dead++;
+std::vector<ProcessTable::Dead> ProcessTable::FindDead() const {
+  std::vector<Dead> dead;
+  for (uint32_t index = 0, limit = Limit(); index < limit; index++) {
+    const uint64_t identity = entries_[index].identity.load(std::memory_order_acquire);
+    if (index != self_.index && PidOf(identity) != 0 && !HoldsLock(index)) dead.push_back({index, identity});
   }
   return dead;
 }
 
+bool ProcessTable::Free(const Dead& dead) {
+  uint64_t identity = dead.identity;
+  // Compare and exchange, because a new process may have attached to this very entry: then the entry is its own.
+  return entries_[dead.index].identity.compare_exchange_strong(identity, identity & ~uint64_t{0xffffffff}, std::memory_order_acq_rel);
+}
+
 uint32_t ProcessTable::CountAlive() const {
   uint32_t count = 0;
-  for (uint32_t index = 0; index < kProcesses; index++) {
+  for (uint32_t index = 0, limit = Limit(); index < limit; index++) {
     if (index == self_.index || HoldsLock(index)) count++;
   }
   return count;
 }
 
 bool ProcessTable::IsPinned(uint32_t slot) const {
-  for (uint32_t index = 0; index < kProcesses; index++) {
+  for (uint32_t index = 0, limit = Limit(); index < limit; index++) {
     // Acquire: pairs with the release in Unpin.
     if (entries_[index].hazard.load(std::memory_order_acquire) != slot + 1) continue;
     if (index == self_.index || HoldsLock(index)) return true;
@@ -102,16 +112,18 @@ bool ProcessTable::IsPinned(uint32_t slot) const {
 
 uint32_t ProcessTable::CountPinned() const {
   uint32_t count = 0;
-  for (uint32_t index = 0; index < kProcesses; index++) {
+  for (uint32_t index = 0, limit = Limit(); index < limit; index++) {
     if (entries_[index].hazard.load(std::memory_order_relaxed) == 0) continue;
     if (index == self_.index || HoldsLock(index)) count++;
   }
   return count;
 }
 
-void ProcessTable::Ring(uint64_t mask, uint32_t mailClass) const {
-  for (; mask != 0; mask &= mask - 1) {
-    ProcessEntry& entry = entries_[__builtin_ctzll(mask)];
+void ProcessTable::Ring(uint64_t waiters, uint32_t mailClass) const {
+  const uint32_t limit = waiters == 0 ? 0 : Limit();
+  for (uint32_t index = 0; index < limit; index++) {
+    ProcessEntry& entry = entries_[index];
+    if ((waiters >> index % 64 & 1) == 0 || index == self_.index || PidOf(entry.identity.load(std::memory_order_relaxed)) == 0) continue;
     // Bit first, word of words second, doorbell last; FetchMail reads in the opposite order. Sequentially consistent, so that a bit
     // set after FetchMail has passed its word finds the doorbell at 0 and rings again.
     entry.mail[mailClass / 64].fetch_or(uint64_t{1} << (mailClass % 64), std::memory_order_seq_cst);

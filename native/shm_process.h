@@ -4,27 +4,32 @@
 
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "shm_layout.h"
 
 namespace shm {
 
-/** Which attachment: index in the table and how many had the entry before. Never reused until the 24 bits of incarnation wrap. */
+/** Which attachment: index in the table, and how many had the entry before, of which the low bits count. */
 struct ProcessId {
   uint32_t index;
   uint32_t incarnation;
 
-  /** In one word, never 0: incarnation << 8 | index + 1. Bit 31 can't be set before 2^23 attachments of one entry. */
-  uint32_t Pack() const { return incarnation << 8 | (index + 1); }
-  static ProcessId Unpack(uint32_t packed) { return {(packed & 0xff) - 1, packed >> 8}; }
-};
+  static constexpr uint32_t kIndexBits = 10;
+  static constexpr uint32_t kIndexMask = (1 << kIndexBits) - 1;
+  /** So many that the top bit of a packed id is never set. */
+  static constexpr uint32_t kIncarnationMask = 0x7fffffff >> kIndexBits;
 
-constexpr uint32_t kIncarnationMask = 0x7fffff;
+  /** In one word, never 0. */
+  uint32_t Pack() const { return incarnation << kIndexBits | (index + 1); }
+  static ProcessId Unpack(uint32_t packed) { return {(packed & kIndexMask) - 1, packed >> kIndexBits}; }
+};
+static_assert(kProcesses < ProcessId::kIndexMask, "an index fits");
 
 class ProcessTable {
  public:
   /** @param fd file whose byte locks say who lives; each attachment needs an open file of its own */
-  ProcessTable(ProcessEntry* entries, int fd) : entries_(entries), fd_(fd) {}
+  ProcessTable(FileHeader* header, ProcessEntry* entries, int fd) : limit_(header->processLimit), entries_(entries), fd_(fd) {}
 
   /**
    * Takes a free entry. Call with the start lock held.
@@ -39,20 +44,28 @@ class ProcessTable {
   /** Empties all other entries. Call when no other process is attached, with the start lock held. */
   void ForgetOthers();
   ProcessId self() const { return self_; }
-  uint64_t selfBit() const { return uint64_t{1} << self_.index; }
+  /** This process's bit in `SlotFollow::waiters`. */
+  uint64_t selfBit() const { return uint64_t{1} << self_.index % 64; }
 
   /** False when the process has died or left. */
   bool IsAlive(ProcessId id) const;
   /** True when any process but this one is attached. */
   bool HasOthers() const;
-  /** Frees the entries of processes that died without detaching; returns how many there were. */
-  uint32_t CollectDead();
+  /** The entries of processes that died without detaching, for `Free`. */
+  struct Dead {
+    uint32_t index;
+    uint64_t identity;
+  };
+  std::vector<Dead> FindDead() const;
+  /** Frees a dead process's entry, when all that it held is free; false when somebody else has done so or taken the entry. */
+  bool Free(const Dead& dead);
   /** Number of living processes, this one included. */
   uint32_t CountAlive() const;
   const ProcessEntry& entry(uint32_t index) const { return entries_[index]; }
 
   /** Pins slot `slot` for this process. Call with the slot's stripe lock held. */
   void Pin(uint32_t slot) {
+    Reach();
     // Relaxed: whoever wants the slot looks under the same stripe lock, which orders this store before that look.
     entries_[self_.index].hazard.store(slot + 1, std::memory_order_relaxed);
   }
@@ -65,15 +78,24 @@ class ProcessTable {
   /** Number of living processes that have a block pinned. */
   uint32_t CountPinned() const;
 
-  /** Tells the processes of `mask` (a bit per index) that a block of mail class `mailClass` has changed. */
-  void Ring(uint64_t mask, uint32_t mailClass) const;
+  /** Tells the processes of `waiters`, as in SlotFollow, but not this one, that a block of mail class `mailClass` has changed. */
+  void Ring(uint64_t waiters, uint32_t mailClass) const;
   /** Moves this process's mail into `classes` (a bit per class); false when there was none. */
   bool FetchMail(uint64_t classes[kMailClasses / 64]);
   std::atomic<uint32_t>* doorbell() const { return &entries_[self_.index].doorbell; }
 
  private:
   bool HoldsLock(uint32_t index) const;
+  /** Number of entries to look at: all that are taken are below it. */
+  uint32_t Limit() const;
+  /** Sees to it that `Limit` covers this process, whatever damage has done to it. */
+  void Reach() {
+    // Relaxed: stored before this process's first pin or claim, both under a stripe lock, under which the others look.
+    if (limit_.load(std::memory_order_relaxed) <= self_.index) RaiseLimit();
+  }
+  void RaiseLimit();
 
+  std::atomic<uint32_t>& limit_;
   ProcessEntry* entries_;
   int fd_;
   ProcessId self_ = {0, 0};

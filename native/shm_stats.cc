@@ -70,7 +70,7 @@ Status Inspect(const std::string& path, Inspection* inspection) {
 
   bool complete = ReadRecords<ProcessEntry>(fd, g.processes, kProcesses, [&](uint32_t index, const ProcessEntry& entry) {
     const uint32_t pid = static_cast<uint32_t>(entry.identity.load(std::memory_order_relaxed));
-    if (pid == 0 || !IsLockedByOther(fd, kProcessLock + index)) return;
+    if (pid == 0 || !IsLockedByOther(fd, kProcessLock + index, 1)) return;
     stats.processes++;
     if (entry.hazard.load(std::memory_order_relaxed) != 0) stats.pinned++;
     inspection->attached.push_back({pid, entry.role.load(std::memory_order_relaxed), entry.since.load(std::memory_order_relaxed)});

@@ -27,6 +27,7 @@ Stripe::Stripe(uint8_t* base, const Geometry& geometry, uint64_t seed, uint32_t 
       heads_(At<uint32_t>(base, geometry.buckets, uint64_t{index} * geometry.bucketsPerStripe)),
       links_(At<SlotLinks>(base, geometry.links, uint64_t{index} * geometry.slotsPerStripe)),
       slots_(At<SlotHeader>(base, geometry.slots, uint64_t{index} * geometry.slotsPerStripe)),
+      follows_(At<SlotFollow>(base, geometry.follows, uint64_t{index} * geometry.slotsPerStripe)),
       seed_(seed),
       index_(index),
       stripes_(geometry.stripeCount),
@@ -162,8 +163,8 @@ void Stripe::Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length
   s.views.store(0, std::memory_order_relaxed);
   s.onDisk.store(onDisk, std::memory_order_relaxed);
   s.verifiedEpoch.store(epoch, std::memory_order_relaxed);
-  s.waiters.store(0, std::memory_order_relaxed);
-  s.progress.store(MonotonicMs(), std::memory_order_relaxed);
+  follows_[slot].waiters.store(0, std::memory_order_relaxed);
+  follows_[slot].progress.store(MonotonicMs(), std::memory_order_relaxed);
   s.owner.store(owner, std::memory_order_relaxed);
   // Release: a slot that says it is used has all of the above, even when its writer dies after this store.
   s.state.store(kUsed, std::memory_order_release);
@@ -174,7 +175,7 @@ void Stripe::Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length
 void Stripe::TakeOver(uint32_t slot, uint64_t owner) {
   SlotHeader& s = slots_[slot];
   const bool ordered = s.owner.load(std::memory_order_relaxed) == 0;
-  s.progress.store(MonotonicMs(), std::memory_order_relaxed);
+  follows_[slot].progress.store(MonotonicMs(), std::memory_order_relaxed);
   s.owner.store(owner, std::memory_order_release);
   if (!ordered) return;
   header_->filling.store(header_->filling.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -194,9 +195,12 @@ void Stripe::EndFill(uint32_t slot) {
   if (!order_.Insert(slot)) Repair();
 }
 
-void Stripe::Touch(uint32_t slot) {
-  slots_[slot].lastUse.store(Tick(), std::memory_order_relaxed);
-  if (slots_[slot].owner.load(std::memory_order_relaxed) == 0 && !order_.Touch(slot)) Repair();
+void Stripe::Touch(uint32_t slot, bool counted) {
+  SlotHeader& s = slots_[slot];
+  s.lastUse.store(Tick(), std::memory_order_relaxed);
+  const uint16_t views = s.views.load(std::memory_order_relaxed);
+  if (counted && views < kMaxViews) s.views.store(static_cast<uint16_t>(views + 1), std::memory_order_relaxed);
+  if (s.owner.load(std::memory_order_relaxed) == 0 && !order_.Touch(slot)) Repair();
 }
 
 void Stripe::Discard(uint32_t slot) {

@@ -28,6 +28,7 @@ class Stripe {
 
   StripeHeader& header() const { return *header_; }
   SlotHeader& slot(uint32_t slot) const { return slots_[slot]; }
+  SlotFollow& follow(uint32_t slot) const { return follows_[slot]; }
   /** Number of the slot in the file. */
   uint32_t global(uint32_t slot) const { return first_ + slot; }
   uint32_t size() const { return size_; }
@@ -35,6 +36,8 @@ class Stripe {
 
   /** False when the counts of slots are damaged. */
   bool CountsAgree() const;
+  /** Has the processor fetch what `Find` looks at first. May be called without the lock. */
+  void Prefetch(uint64_t hash) const { __builtin_prefetch(&heads_[bucketOf(hash)]); }
   /** The slot that holds the block, or kNil. */
   uint32_t Find(const Key& key, uint64_t hash);
   /** True when identity and progress of a used slot pass their checks; `fill` is the decoded progress. */
@@ -52,8 +55,8 @@ class Stripe {
   void TakeOver(uint32_t slot, uint64_t owner);
   /** Ends the fill of a used or doomed slot. */
   void EndFill(uint32_t slot);
-  /** Notes a use. */
-  void Touch(uint32_t slot);
+  /** Notes a use; as a view of the block, if `counted`. */
+  void Touch(uint32_t slot, bool counted);
   /** Takes a used slot out of the cache: frees it, or dooms it while its filler lives. */
   void Discard(uint32_t slot);
   /** Discards a slot of the order and counts the eviction. */
@@ -89,6 +92,7 @@ class Stripe {
   uint32_t* heads_;
   SlotLinks* links_;
   SlotHeader* slots_;
+  SlotFollow* follows_;
   uint64_t seed_;
   uint32_t index_;
   uint32_t stripes_;

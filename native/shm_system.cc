@@ -67,8 +67,9 @@ void Unlock(int fd, int64_t byte) {
   fcntl(fd, F_OFD_SETLK, &lock);
 }
 
-bool IsLockedByOther(int fd, int64_t byte) {
+bool IsLockedByOther(int fd, int64_t byte, int64_t count) {
   struct flock lock = ByteLock(byte, F_WRLCK);
+  lock.l_len = count;
   // When the kernel can't tell, the holder counts as alive: a slot that stays busy is better than one taken from a living process.
   return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }

@@ -59,8 +59,8 @@ bool TryLock(int fd, int64_t byte, bool write);
 /** Takes the lock for writing; false after `timeoutMs`. */
 bool LockWithin(int fd, int64_t byte, uint32_t timeoutMs);
 void Unlock(int fd, int64_t byte);
-/** True when another open file has a lock on the byte. */
-bool IsLockedByOther(int fd, int64_t byte);
+/** True when another open file has a lock on any of `count` bytes. */
+bool IsLockedByOther(int fd, int64_t byte, int64_t count);
 
 }  // namespace shm
 

@@ -13,7 +13,10 @@ const ADDON = new URL('native/build/Release/moovedge.node', ROOT);
 /** Milliseconds since 1970 at which the newest file under a folder that `matches` was changed. */
 function newest(folder, matches) {
   const files = readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' });
-  return Math.max(0, ...files.filter(file => matches.test(file)).map(file => statSync(new URL(`${folder}${file}`, ROOT)).mtimeMs));
+  return Math.max(
+    0,
+    ...files.filter(file => matches.test(file)).map(file => statSync(new URL(`${folder}${file}`, ROOT)).mtimeMs),
+  );
 }
 
 function isOlder(file, time) {
@@ -29,7 +32,7 @@ async function run(what, command, args) {
   for (const signal of signals) process.on(signal, forward);
   const failure = await new Promise(resolve => {
     child.on('error', error => resolve(error.message));
-    child.on('exit', (code, signal) => resolve(code === 0 ? undefined : signal ?? `exit code ${code}`));
+    child.on('exit', (code, signal) => resolve(code === 0 ? undefined : (signal ?? `exit code ${code}`)));
   });
   for (const signal of signals) process.off(signal, forward);
   if (failure === undefined) return;

@@ -30,7 +30,11 @@ export default async function* report(events) {
       }
     } else if ((type === 'test:stderr' || type === 'test:stdout') && file !== undefined) {
       file.output = (file.output + data.message).slice(-OUTPUT_MAX);
-    } else if (type === 'test:diagnostic' && data.nesting === 0 && /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(data.message)) {
+    } else if (
+      type === 'test:diagnostic' &&
+      data.nesting === 0 &&
+      /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(data.message)
+    ) {
       if (current !== undefined) yield line(current);
       current = undefined;
       yield `ℹ ${data.message}\n`;
@@ -48,7 +52,11 @@ function isTest({ details, name, file, nesting }) {
 function line({ key, passed, failed, skipped, seconds, output }) {
   const result = failed === 0 ? '✔' : '✖';
   const said = failed > 0 && output !== '' ? `${output.replace(/^/gm, '  | ')}\n` : '';
-  const counts = [`${passed} passed`, ...(failed > 0 ? [`${failed} FAILED`] : []), ...(skipped > 0 ? [`${skipped} skipped`] : [])];
+  const counts = [
+    `${passed} passed`,
+    ...(failed > 0 ? [`${failed} FAILED`] : []),
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
+  ];
   return `${result} ${key}: ${counts.join(', ')} (${seconds.toFixed(1)} s)\n${said}`;
 }
 

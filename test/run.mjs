@@ -13,7 +13,11 @@ const BIN = `${ROOT}node_modules/.bin/`;
 /** Runs a step and ends this process when it fails. */
 function step(name, command, args, options = {}) {
   const begun = performance.now();
-  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+  const { status, error } = spawnSync(command, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ...options,
+  });
   if (error !== undefined) process.stderr.write(`${error.message}\n`);
   const seconds = ((performance.now() - begun) / 1000).toFixed(1);
   if (status !== 0) {
@@ -47,4 +51,9 @@ if (wanted.length === 0) {
 const flags = ['--import', 'tsx', '--test', `--test-concurrency=${CONCURRENCY}`];
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > 20 || minor >= 11) flags.push(`--test-timeout=${TIMEOUT}`);
-step('tests', process.execPath, [...flags, '--test-reporter=./test/reporter.mjs', '--test-reporter-destination=stdout', ...files]);
+step('tests', process.execPath, [
+  ...flags,
+  '--test-reporter=./test/reporter.mjs',
+  '--test-reporter-destination=stdout',
+  ...files,
+]);

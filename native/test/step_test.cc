@@ -98,6 +98,19 @@ void Work(Cache& cache, int part, void (*begin)()) {
       begin();
       cache.Close();
       break;
+    case 10: {
+      const pid_t pid = fork();
+      if (pid == 0) {
+        Cache dying({1000});
+        Open(dying, Worker(CurrentFile()));
+        CHECK(dying.ClaimFill(KeyOf(50), kLength, false, &fill, &watermark) == shm::Claim::kFilling);
+        _exit(0);
+      }
+      waitpid(pid, nullptr, 0);
+      begin();
+      CHECK_EQUAL(cache.Reap(), 1);
+      break;
+    }
     default:
       _exit(2);
   }
@@ -108,6 +121,7 @@ bool KillAfter(const std::string& path, int part, uint64_t steps) {
   const pid_t pid = fork();
   CHECK(pid >= 0);
   if (pid == 0) {
+    DieWithParent();
     Cache cache({1000});
     Open(cache, Worker(path));
     Work(cache, part, [] {
@@ -138,7 +152,7 @@ bool KillAfter(const std::string& path, int part, uint64_t steps) {
   return true;
 }
 
-constexpr int kParts = 10;
+constexpr int kParts = 11;
 
 }  // namespace
 

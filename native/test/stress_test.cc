@@ -70,6 +70,7 @@ void Step(Cache& cache, Random& random, std::vector<Begun>& begun) {
 }
 
 [[noreturn]] void Child(const std::string& path, uint64_t seed) {
+  DieWithParent();
   Cache cache({});
   Open(cache, Worker(path));
   Random random(seed);

@@ -3,10 +3,12 @@
 #define MOOVEDGE_TEST_SUPPORT_H_
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <vector>
 
@@ -38,6 +40,12 @@ inline std::string& CurrentFile() {
   unlink(CurrentFile().c_str());
   // Not exit: this may be a child, or one of several threads.
   std::_Exit(1);
+}
+
+/** To be called by a child: it ends with its parent, however that ends. */
+inline void DieWithParent() {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() == 1) std::_Exit(1);
 }
 
 /** A generator whose runs can be repeated. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
 
@@ -574,6 +575,7 @@ void TestDamagedHeaders() {
   CheckInvariants(a);
   // Counts that can't be are put right, so that they neither stop fills nor evictions.
   stripe.header().filling.store(1000);
+  CHECK_EQUAL(Read(a, 1), LengthOf(1));
   CHECK(Fill(a, 2));
   stripe.header().freeCount.store(0);
   CHECK(Fill(a, 3));
@@ -776,15 +778,39 @@ void TestNoWakeIsLost() {
   thread.join();
 }
 
-void TestTooManyProcesses() {
+void TestManyProcesses() {
   TemporaryFile file("many");
+  rlimit files;
+  CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
   std::vector<std::unique_ptr<Cache>> caches;
   for (uint32_t i = 0; i < shm::kProcesses; i++) {
     caches.push_back(std::make_unique<Cache>(CacheOptions{}));
-    Open(*caches.back(), i == 0 ? Supervisor(file.path(), 4) : Worker(file.path()));
+    if (i == 0) {
+      Open(*caches[0], Supervisor(file.path(), 4));
+    } else {
+      CHECK(caches[i]->OpenBeside(*caches[0]).ok());
+    }
   }
   CHECK(TryOpen(Worker(file.path())).kind == shm::Status::kHeld);
-  caches.pop_back();
+  // All of them can pin, wait and be woken, those that share a bit too.
+  Cache& last = *caches.back();
+  CHECK(Fill(*caches[0], 1));
+  CHECK(last.Acquire(KeyOf(1), true) > 0);
+  const uint8_t* view = last.data(last.pinnedSlot());
+  for (uint32_t number = 10; number < 20; number++) CHECK(Fill(*caches[3], number));
+  CHECK(IsContent(1, 0, view, LengthOf(1)));
+  last.Release();
+  uint32_t fill, watermark;
+  CHECK(caches[0]->ClaimFill(KeyOf(2), 100, false, &fill, &watermark) == shm::Claim::kFilling);
+  for (uint32_t i : {64u, 128u, 5u}) CHECK(caches[i]->Watch(KeyOf(2), 0));
+  CHECK(caches[0]->Append(fill, ContentOf(2, 0, 10).data(), 10) == shm::AppendResult::kAppended);
+  uint64_t classes[shm::kMailClasses / 64];
+  for (uint32_t i : {64u, 128u, 5u}) CHECK(caches[i]->FetchMail(classes));
+  CHECK(!caches[6]->FetchMail(classes));
+  while (caches.size() > 1) caches.pop_back();
+  CHECK_EQUAL(caches[0]->Stats().processes, 1);
   CHECK(TryOpen(Worker(file.path())).ok());
 }
 
@@ -813,7 +839,7 @@ int main() {
   TestGenerations();
   TestDoorbell();
   TestNoWakeIsLost();
-  TestTooManyProcesses();
+  TestManyProcesses();
   std::printf("unit tests passed (CRC32C by %s)\n", shm::Crc32cIsHardware() ? "instruction" : "table");
   return 0;
 }

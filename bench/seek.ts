@@ -1,0 +1,76 @@
+import { basename, dirname, join } from 'node:path';
+import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
+import { startEdge } from './support/edge.js';
+import { makeFilm } from './support/film.js';
+import { runFolder } from './support/folder.js';
+import { startNginx } from './support/nginx.js';
+import { benchOptions } from './support/options.js';
+import type { Report, ResultTable } from './support/report.js';
+import type { Server } from './support/server.js';
+import { type Request, writeRequests } from './support/wrk.js';
+
+const DURATION = 7200;
+const BUFFER = 16 * 1024 * 1024;
+/** Seconds at which players begin: enough to be different, few enough to ask each server for the size of its headers. */
+const STARTS = Array.from({ length: 64 }, (_, i) => Math.round(((i + 0.5) / 64) * DURATION * 10) / 10);
+
+/** `?start=` into a film of two hours: the first kilobyte of the answer, and everything before the media. */
+export async function run(args: readonly string[]): Promise<Report> {
+  const options = benchOptions(args, { connections: '16' });
+  const connections = Number(options.rest.connections);
+  const folder = runFolder();
+  const film = await makeFilm({ duration: DURATION });
+  const www = dirname(film);
+  const path = `/${basename(film)}`;
+
+  const contestants: Contestant[] = [
+    { name: EDGE, isPeer: false, start: () => startEdge({ origin: www, folder, memory: '512MiB' }) },
+    {
+      name: 'nginx mp4',
+      start: () => startNginx('nginx mp4', join(folder, 'nginx'), { kind: 'mp4', root: www, bufferSize: BUFFER }),
+    },
+  ];
+  const { servers, notes } = await startContestants(contestants, options);
+  const headers = new Map<Server, number[]>();
+  for (const server of servers) headers.set(server, await headerSizes(server, path));
+
+  const tables: ResultTable[] = [];
+  const works: [string, (size: number) => number][] = [
+    ['first kilobyte', () => 1024],
+    ['whole header', size => size],
+  ];
+  for (const [title, bytes] of works) {
+    const lists = new Map<Server, string>();
+    for (const [server, sizes] of headers) {
+      const requests = STARTS.map(
+        (start, i): Request => ({ path: `${path}?start=${start}`, range: `bytes=0-${bytes(sizes[i]!) - 1}` }),
+      );
+      lists.set(server, writeRequests(join(folder, `${title}-${server.name}`), requests));
+    }
+    const results = await contest(servers, server => lists.get(server)!, options, connections);
+    tables.push(...resultTables(`${title} of ?start= in a film of 2 hours`, results));
+  }
+  const mean = (sizes: number[]) => Math.round(sizes.reduce((sum, size) => sum + size, 0) / sizes.length);
+  for (const [server, sizes] of headers)
+    notes.push(`${server.name}: headers of ${mean(sizes).toLocaleString('en')} bytes on average`);
+  return { title: 'seeks', tables, notes };
+}
+
+/** Bytes before the media in the answer for each start. */
+function headerSizes(server: Server, path: string): Promise<number[]> {
+  return Promise.all(STARTS.map(start => headerSize(`${server.url}${path}?start=${start}`, server.name)));
+}
+
+/** Where the first `mdat` box ends its header: ISO/IEC 14496-12, section 4.2. */
+async function headerSize(url: string, name: string): Promise<number> {
+  let offset = 0;
+  for (;;) {
+    const response = await fetch(url, { headers: { range: `bytes=${offset}-${offset + 15}` } });
+    if (response.status !== 206) throw new Error(`${name} answers ${response.status} to a range of ${url}`);
+    const box = Buffer.from(await response.arrayBuffer());
+    const size = box.readUInt32BE(0);
+    if (box.toString('latin1', 4, 8) === 'mdat') return offset + (size === 1 ? 16 : 8);
+    if (size < 8) throw new Error(`${name}: expected a box at ${offset} of ${url}, found size ${size}`);
+    offset += size;
+  }
+}

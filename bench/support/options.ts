@@ -1,0 +1,41 @@
+import { parseArgs } from 'node:util';
+
+/** What every benchmark may be told. */
+export interface BenchOptions {
+  /** Peers to compare with; undefined for all. */
+  peers: readonly string[] | undefined;
+  /** Times that each measurement is made, taking turns between the servers. */
+  rounds: number;
+  /** Seconds of each measurement. */
+  seconds: number;
+  /** What else was given, by name. */
+  rest: Record<string, string>;
+}
+
+/**
+ * Reads `--peers a,b --rounds N --seconds N` and the options that a benchmark has of its own.
+ * @param own names of the benchmark's own options, with their defaults
+ */
+export function benchOptions(args: readonly string[], own: Record<string, string> = {}): BenchOptions {
+  const string = { type: 'string' } as const;
+  const names = ['peers', 'rounds', 'seconds', ...Object.keys(own)];
+  const { values } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(names.map(name => [name, string])),
+    // Benchmarks that run one after the other are given each other's options.
+    strict: false,
+  });
+  const rest = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, String(values[name] ?? value)]));
+  return {
+    peers: values.peers === undefined ? undefined : String(values.peers).split(','),
+    rounds: positive(values.rounds, 3),
+    seconds: positive(values.seconds, 4),
+    rest,
+  };
+}
+
+function positive(value: unknown, otherwise: number): number {
+  const number = Number(value ?? otherwise);
+  if (!(number >= 1)) throw new Error(`expected a number of at least 1, found '${value}'`);
+  return number;
+}

@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { CLIENT_CORE } from './server.js';
+
+const run = promisify(execFile);
+const SCRIPT = fileURLToPath(new URL('./wrk.lua', import.meta.url));
+
+/** A request: a path, and the value of its Range field if it has one. */
+export interface Request {
+  path: string;
+  range?: string;
+}
+
+/** What wrk has measured. Times in seconds. */
+export interface Load {
+  requests: number;
+  bytes: number;
+  seconds: number;
+  p50: number;
+  p99: number;
+  /** Answers with an error status, and connections that failed. */
+  failed: number;
+}
+
+/** Writes a list of requests for `load`. */
+export function writeRequests(file: string, requests: readonly Request[]): string {
+  writeFileSync(file, requests.map(({ path, range }) => `${path}\t${range ?? ''}\n`).join(''));
+  return file;
+}
+
+/**
+ * Sends requests of a list to a server at random, as fast as it answers, from one thread on the client's core.
+ * @param seconds how long
+ * @param connections how many are open at once, each with one request at a time
+ */
+export async function load(
+  url: string,
+  list: string,
+  { seconds, connections, seed = 1 }: { seconds: number; connections: number; seed?: number },
+): Promise<Load> {
+  const args = [
+    '-t1',
+    `-c${connections}`,
+    `-d${seconds}s`,
+    '--timeout',
+    '10s',
+    '-s',
+    SCRIPT,
+    url,
+    '--',
+    list,
+    String(seed),
+  ];
+  const { stdout } = await run('taskset', ['-c', String(CLIENT_CORE), 'wrk', ...args]);
+  const line = stdout.split('\n').find(text => text.startsWith('{'));
+  if (line === undefined) throw new Error(`wrk says nothing of use:\n${stdout}`);
+  return JSON.parse(line) as Load;
+}
