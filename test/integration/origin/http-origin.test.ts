@@ -34,6 +34,18 @@ function open(options: Partial<HttpOriginOptions> = {}, urls: string[] = [server
 }
 const both = () => [server.url, replica.url];
 
+/** Waits for what a fetch brings about; one that has ended before brings nothing more. */
+async function until(sink: { readonly over: Promise<unknown> }, condition: () => boolean): Promise<void> {
+  let end: unknown;
+  void sink.over.then(how => {
+    end = how;
+  });
+  while (!condition()) {
+    assert.equal(end, undefined, 'the fetch ended too soon');
+    await tick();
+  }
+}
+
 test('a range is a 206 with offset, length, size, validator and times', async () => {
   const began = Date.now();
   const sink = fetchInto(open(), { path: '/f', range: { start: 1000, end: 300_000 } });
@@ -215,14 +227,14 @@ test('a server that answers less than was asked for is asked for the rest', asyn
 
 test('pause stops the flow and the stall clock; resume goes on; what breaks meanwhile is continued after resume', async () => {
   server.put('/f', { size: 60_000_000 });
-  const origin = open({ timeouts: { ...PATIENT, stall: 300 } });
+  const origin = open({ timeouts: { ...PATIENT, stall: 1000 } });
   const sink = fetchInto(origin, { path: '/f' }, { onEvent: (s, kind) => kind === 'answered' && s.fetch.pause() });
-  await new Promise(resolve => setTimeout(resolve, 500));
+  await new Promise(resolve => setTimeout(resolve, 1500));
   assert.equal(sink.bytesSeen, 0);
   assert.ok(server.bytesSent() < 30_000_000);
   sink.onEvent = () => {};
   sink.fetch.resume();
-  while (sink.bytesSeen < 1_000_000) await tick();
+  await until(sink, () => sink.bytesSeen >= 1_000_000);
   sink.fetch.pause();
   await server.refuse();
   await server.accept();
@@ -240,9 +252,9 @@ test('a server that gives up on a paused answer is not blamed, and not asked bef
   server.fault(faults.cut(1000), { times: 1 });
   const sink = fetchInto(origin, { path: '/f' }, { onEvent: s => s.fetch.pause() });
   await server.requested(1);
-  while (!sink.answer) await tick();
+  await until(sink, () => sink.answer !== undefined);
   server.release();
-  while (origin.stats.retries === 0) await tick();
+  await until(sink, () => origin.stats.retries > 0);
   assert.deepEqual([server.requests.length, origin.stats.replicas[0]!.state], [1, 'closed']);
   sink.onEvent = () => {};
   sink.fetch.resume();
@@ -261,7 +273,7 @@ test('cancel is silent at every moment, also from within the sink, and frees the
   running.cancel();
   for (const kind of ['answered', 'bytes'] as const) {
     const sink = fetchInto(origin, { path: '/f' }, { onEvent: (s, k) => k === kind && s.cancel() });
-    while (sink.answer === undefined) await tick();
+    await until(sink, () => sink.answer !== undefined);
   }
   const last = fetchInto(origin, { path: '/f' });
   assert.equal(await last.over, 'ended');
@@ -302,7 +314,7 @@ test('no more connections than allowed, and idle ones are used again', async () 
 test('a first byte is passed on at once, before the rest of the body', async () => {
   server.fault(faults.stall(1));
   const sink = fetchInto(open(), { path: '/f' });
-  while (sink.bytesSeen === 0) await tick();
+  await until(sink, () => sink.bytesSeen > 0);
   assert.equal(sink.bytesSeen, 1);
   sink.cancel();
 });
@@ -445,7 +457,7 @@ test('close ends what is under way and what waits', async () => {
   server.fault(faults.stall(1000));
   const running = fetchInto(origin, { path: '/f' });
   const waiting = fetchInto(origin, { path: '/f' });
-  while (running.bytesSeen === 0) await tick();
+  await until(running, () => running.bytesSeen > 0);
   await origin.close();
   assert.deepEqual([await running.over, await waiting.over], ['origin_unavailable', 'origin_unavailable']);
   assert.equal(await fetchInto(origin, { path: '/f' }).over, 'origin_unavailable');
