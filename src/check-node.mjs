@@ -29,7 +29,7 @@ function obstacles() {
       '      npx -y -p node@22 npm ci && npx -y -p node@22 npm start',
       '  - or take the front end from those who make it, in a release for this Node',
       '    (https://github.com/uNetworking/uWebSockets.js/releases says which Node each is for), such as:',
-      '      npm install uWebSockets.js@github:uNetworking/uWebSockets.js#v20.52.0 && npm install',
+      '      npm install uWebSockets.js@github:uNetworking/uWebSockets.js#v20.67.0 && npm install',
     ];
   }
   // The front end's binary does not run on the C library of Alpine.

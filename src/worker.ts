@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { DiskReader } from './cache/disk/disk-reader.js';
 import { SharedMemoryTier } from './cache/memory/shared-memory-tier.js';
 import { Supply } from './cache/supply.js';
@@ -41,11 +40,11 @@ class Worker implements WorkerHandle {
   readonly #siblings: number;
   #drained: Promise<void> | undefined;
 
-  constructor(config: Config, { log, index }: WorkerLink) {
+  constructor(config: Config, { log, index, workers }: WorkerLink) {
     this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins } = config;
-    this.#siblings = config.workers === 'auto' ? availableParallelism() : config.workers;
+    this.#siblings = workers;
     const metrics = this.#metrics;
     const stall = Math.max(15_000, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({

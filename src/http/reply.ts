@@ -41,11 +41,14 @@ export class Reply {
   #ttfb: number | undefined;
   #suspended = false;
   #cut = false;
+  /** The player has asked for the connection to be closed after this answer (RFC 9112 section 9.6). */
+  readonly #isLast: boolean;
 
   constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: string, body?: BodyMaker) {
     this.#context = context;
     this.#res = res;
     this.#isHead = method === 'HEAD';
+    this.#isLast = req.getHeader('connection').toLowerCase() === 'close';
     this.#body = body;
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
     this.#facts = context.accessLog === undefined ? undefined : factsOf(res, req, method);
@@ -104,7 +107,8 @@ export class Reply {
     fields.write(this.#res);
     this.#cors?.write(this.#res);
     // The front end copies a value as it is, as in FieldBlock.
-    this.#res.writeHeader('Cache-Status', cache + lines + (this.#context.draining ? '\r\nConnection: close' : ''));
+    const last = this.#isLast || this.#context.draining ? '\r\nConnection: close' : '';
+    this.#res.writeHeader('Cache-Status', cache + lines + last);
   }
 
   /**

@@ -1,15 +1,11 @@
 import { EdgeError } from '../errors.js';
 import type { Log } from '../observe/log-type.js';
+import { Backoff } from './backoff.js';
 import type { WorkerReport } from './messages.js';
 import { WorkerProcess, type WorkerStart } from './worker-process.js';
 
 /** Looks without an answer after which a worker counts as hung and is replaced. */
 const MISSED_MAX = 6;
-/** A worker that dies within this many milliseconds died early; replacements of such are spaced out. */
-const EARLY = 5000;
-const BACKOFF_FIRST = 100;
-const BACKOFF_MAX = 5000;
-
 /** What all slots of an edge have in common. */
 export interface SlotOptions {
   readonly log: Log;
@@ -38,7 +34,7 @@ export class WorkerSlot {
   #closed = false;
   /** True once a process of this slot was ready; before, a death is told by `ready` and nothing is replaced. */
   #hasServed = false;
-  #earlyDeaths = 0;
+  readonly #backoff = new Backoff();
   #missed = 0;
   #restart: NodeJS.Timeout | undefined;
   readonly #look: NodeJS.Timeout;
@@ -115,8 +111,7 @@ export class WorkerSlot {
   }
 
   #replace(worker: WorkerProcess, how: string, reason: EdgeError | undefined): void {
-    this.#earlyDeaths = Date.now() - worker.startedAt >= EARLY ? 0 : this.#earlyDeaths + 1;
-    const delay = this.#earlyDeaths <= 1 ? 0 : Math.min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** (this.#earlyDeaths - 2));
+    const delay = this.#backoff.died(Date.now() - worker.startedAt);
     const fields = {
       worker: worker.index,
       generation: worker.generation,

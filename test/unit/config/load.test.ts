@@ -140,6 +140,7 @@ test('flags overrule the file and are named in mistakes', () => {
 });
 
 test('values come from the environment where the file says so', () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the file's notation, not JavaScript's
   const text = 'admin:\n  token: ${TOKEN}\n';
   assert.equal(load(text, { env: { TOKEN: 'a'.repeat(20) } }).admin.token, 'a'.repeat(20));
   assert.deepEqual(mistakes(text), ['F:2:10: admin.token: the environment has no TOKEN']);
