@@ -68,7 +68,10 @@ class MemoryTier {
     if (detach) {
       napi_remove_env_cleanup_hook(env_, AtExit, this);
       // JavaScript may still hold views: they become empty instead of pointing at nothing.
-      for (Napi::Reference<Napi::ArrayBuffer>& buffer : buffers_) buffer.Value().Detach();
+      for (Napi::Reference<Napi::ArrayBuffer>& buffer : buffers_) {
+        buffer.Value().Detach();
+        buffer.Reset();
+      }
       buffers_.clear();
       rung_.Release();
     }

@@ -74,7 +74,7 @@ void Cache::Close() {
   if (!isOpen()) return file_.Close();
   for (uint32_t fill = 0; fill < fills_.size(); fill++) Abandon(fill, false);
   EndPending();
-  if (file_.TakeStart()) {
+  if (file_.TakeStart().ok()) {
     processes_->Detach();
     // The start lock is held: nobody attaches between the look and the mark.
     if (pending_.empty() && !processes_->HasOthers()) file_.header().clean.store(kClean, std::memory_order_release);

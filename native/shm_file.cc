@@ -159,9 +159,8 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
     return Status::Error(Status::kForeign, "the cache file " + path_ + " belongs to user " + std::to_string(opened.st_uid) +
                                                ", who could change what players get; remove it or choose another cache.memory.file");
   }
-  if (!TakeStart()) {
-    return Status::Error(Status::kHeld, "another process has been opening the cache file " + path_ + " for 10 s; stop it, or choose another cache.memory.file");
-  }
+  Status status = TakeStart();
+  if (!status.ok()) return status;
   struct stat named;
   if (stat(path_.c_str(), &named) != 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) {
     // It was replaced while this process waited for the lock.
@@ -172,7 +171,7 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   const uint64_t size = static_cast<uint64_t>(opened.st_size);
 
   FileHeader header = {};
-  Status status = ReadHeader(fd_, size, &header);
+  status = ReadHeader(fd_, size, &header);
   if (supervisor) {
     if (IsLockedByOther(fd_, kHolderLock, 1) && !options.takeOver) {
       return Status::Error(Status::kHeld, "the cache file " + path_ + " is in use by the edge with pid " +
@@ -296,12 +295,18 @@ Status SharedFile::OpenBeside(const SharedFile& other) {
   geometry_ = other.geometry_;
   base_ = other.base_;
   mapped_ = other.mapped_;
-  if (TakeStart()) return {};
-  Close();
-  return Status::Error(Status::kHeld, "another process is opening the cache file " + path_);
+  Status status = TakeStart();
+  if (!status.ok()) Close();
+  return status;
 }
 
-bool SharedFile::TakeStart() { return LockWithin(fd_, kStartLock, kStartTimeoutMs); }
+Status SharedFile::TakeStart() {
+  const int error = LockWithin(fd_, kStartLock, kStartTimeoutMs);
+  if (error == 0) return {};
+  if (error != ETIMEDOUT) return Status::System("the cache file " + path_ + " can't be locked; choose another cache.memory.file", error);
+  return Status::Error(Status::kHeld, "another process has been opening the cache file " + path_ + " for " +
+                                          std::to_string(kStartTimeoutMs / 1000) + " s; stop it, or choose another cache.memory.file");
+}
 
 void SharedFile::ReleaseStart() { Unlock(fd_, kStartLock); }
 

@@ -41,8 +41,8 @@ class SharedFile {
   Status Open(const OpenOptions& options);
   /** As Open for a worker, but shares the mapping of `other`, which must outlive this. */
   Status OpenBeside(const SharedFile& other);
-  /** Takes the start lock again, to leave. False when somebody else keeps it for too long. */
-  bool TakeStart();
+  /** Takes the start lock, to open or to leave. kHeld when somebody else keeps it for too long. */
+  Status TakeStart();
   void ReleaseStart();
   void Close();
 

@@ -8,6 +8,13 @@
 
 namespace shm {
 
+namespace {
+
+/** What the scrub counts for a look at a slot, in bytes verified. */
+constexpr uint64_t kLookBytes = 256;
+
+}  // namespace
+
 uint32_t Cache::FreeTarget(uint32_t freePermille) const {
   const uint64_t slots = file_.geometry().slotsPerStripe;
   return static_cast<uint32_t>(std::min(slots / 2, std::max<uint64_t>(1, slots * freePermille / 1000)));
@@ -90,7 +97,8 @@ bool Cache::MarkOnDisk(const Key& key, bool onDisk) {
 uint64_t Cache::Scrub(uint64_t budget) {
   const Geometry& g = file_.geometry();
   uint64_t verified = 0;
-  for (uint32_t turn = 0; turn < g.slotCount && verified < budget; turn++) {
+  // A look at a slot costs something too, so that a call is short when most slots are free.
+  for (uint64_t turn = 0; turn < g.slotCount && verified + turn * kLookBytes < budget; turn++) {
     const uint32_t global = scrubSlot_++ % g.slotCount;
     const uint32_t local = global % g.slotsPerStripe;
     const uint32_t index = global / g.slotsPerStripe;

@@ -53,13 +53,14 @@ bool TryLock(int fd, int64_t byte, bool write) {
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
-bool LockWithin(int fd, int64_t byte, uint32_t timeoutMs) {
+int LockWithin(int fd, int64_t byte, uint32_t timeoutMs) {
   const uint64_t deadline = MonotonicMs() + timeoutMs;
   while (!TryLock(fd, byte, true)) {
-    if (MonotonicMs() >= deadline) return false;
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return errno;
+    if (MonotonicMs() >= deadline) return ETIMEDOUT;
     usleep(2000);
   }
-  return true;
+  return 0;
 }
 
 void Unlock(int fd, int64_t byte) {

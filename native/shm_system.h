@@ -56,8 +56,8 @@ enum LockByte : int64_t {
 
 /** Takes the lock of one byte without waiting; it belongs to the open file, not the process. False when another has it. */
 bool TryLock(int fd, int64_t byte, bool write);
-/** Takes the lock for writing; false after `timeoutMs`. */
-bool LockWithin(int fd, int64_t byte, uint32_t timeoutMs);
+/** Takes the lock for writing. Returns 0, ETIMEDOUT after `timeoutMs`, or what else errno says: not every filesystem has such locks. */
+int LockWithin(int fd, int64_t byte, uint32_t timeoutMs);
 void Unlock(int fd, int64_t byte);
 /** True when another open file has a lock on any of `count` bytes. */
 bool IsLockedByOther(int fd, int64_t byte, int64_t count);

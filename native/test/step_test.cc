@@ -91,7 +91,7 @@ void Work(Cache& cache, int part, void (*begin)()) {
       break;
     case 8:
       begin();
-      cache.Scrub(100);
+      cache.Scrub(2000);
       break;
     case 9:
       CHECK(claim());

@@ -125,6 +125,12 @@ inline void Open(shm::Cache& cache, const shm::OpenOptions& options) {
   if (!status.ok()) Fail(__FILE__, __LINE__, status.message);
 }
 
+/** How an attempt to open ends. */
+inline shm::Status TryOpen(const shm::OpenOptions& options) {
+  shm::Cache cache({});
+  return cache.Open(options);
+}
+
 /** Fills a block whole, or from where its last filler stopped; false when it can't be claimed. */
 inline bool Fill(shm::Cache& cache, uint32_t number) {
   uint32_t fill, watermark;

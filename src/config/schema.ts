@@ -90,7 +90,7 @@ const tree = group({
       ).prefault('16MiB'),
       verify: setting(
         choice('unclean', 'always'),
-        'When a block of an earlier run is verified at its first use: after an unclean stop only, or always.',
+        'When the checksum of a block is verified: at its first use after an unclean stop, or at every use.',
       ).prefault('unclean'),
     }),
     disk: group({

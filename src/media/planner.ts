@@ -21,11 +21,18 @@ export interface PlannerOptions {
   readonly observe?: (seconds: number) => void;
 }
 
-/** What is known of an object: its index, that it is no media file, or why it can't be cut. */
+/**
+ * What is known of an object: its index; that it is no media file; that nothing of it can be moved, while seeks were not asked for yet; or why it
+ * can't be cut.
+ */
 type Knowledge =
   | { readonly kind: 'index'; readonly format: Format<unknown>; readonly index: unknown }
   | { readonly kind: 'plain' }
+  | { readonly kind: 'unmoved' }
   | { readonly kind: 'refused'; readonly error: EdgeError };
+
+/** What the knowledge is for: cutting, or the whole file in another order, which only some formats have. */
+type Purpose = 'seek' | 'whole';
 
 /** Bytes by which a file is recognised. */
 const HEAD = 4096;
@@ -34,6 +41,7 @@ const SMALL = 512;
 /** Bytes of the checksum before a stored index. */
 const CHECKSUM = 16;
 const PLAIN: Knowledge = { kind: 'plain' };
+const UNMOVED: Knowledge = { kind: 'unmoved' };
 
 /** Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait for it. */
 export class Planner implements MediaPlanner {
@@ -81,7 +89,7 @@ export class Planner implements MediaPlanner {
   }
 
   *#index(object: MediaObject): Reading<IndexOf | undefined> {
-    const knowledge = yield* this.#know(object);
+    const knowledge = yield* this.#know(object, 'seek');
     if (knowledge.kind === 'refused') throw knowledge.error;
     return knowledge.kind === 'index' ? knowledge : undefined;
   }
@@ -95,7 +103,7 @@ export class Planner implements MediaPlanner {
   /** A request for the whole file never fails because of what is in it. */
   *#whole(object: MediaObject): Reading<VirtualFile | undefined> {
     try {
-      const knowledge = yield* this.#know(object);
+      const knowledge = yield* this.#know(object, 'whole');
       return knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
     } catch (error) {
       if (error instanceof EdgeError) return undefined;
@@ -103,17 +111,18 @@ export class Planner implements MediaPlanner {
     }
   }
 
-  *#know(object: MediaObject): Reading<Knowledge> {
+  *#know(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
     const known = this.#known.get(object.identity);
-    if (known !== undefined) return known;
+    if (known !== undefined && serves(known, purpose)) return known;
     for (let other = this.#underWay.get(object.identity); other; other = this.#underWay.get(object.identity)) {
       try {
-        return yield* settle(other);
+        const learnt = yield* settle(other);
+        if (serves(learnt, purpose)) return learnt;
       } catch {
         // It read through another request's source, which may have ended early; the next one tries with its own.
       }
     }
-    const learnt = perform(this.#learn(object));
+    const learnt = perform(this.#learn(object, purpose));
     if (!(learnt instanceof Promise)) return learnt;
     this.#underWay.set(object.identity, learnt);
     const done = () => this.#underWay.delete(object.identity);
@@ -121,15 +130,15 @@ export class Planner implements MediaPlanner {
     return yield* settle(learnt);
   }
 
-  *#learn(object: MediaObject): Reading<Knowledge> {
+  *#learn(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
     const stored = this.#restore(object);
     if (stored !== undefined) return this.#keep(object, stored);
     const { source } = object;
-    if (source.size === 0) return PLAIN;
     const head = yield* read(source, 0, Math.min(HEAD, source.size));
     try {
       for (const format of this.options.formats) {
         if (!format.matches(head)) continue;
+        if (purpose === 'whole' && format.whole === undefined) return this.#keep(object, UNMOVED);
         const index = yield* whenThere(format.compile(source));
         if (index === undefined) continue;
         this.stats.compiled++;
@@ -170,6 +179,10 @@ export interface IndexOf {
 
 function* whenThere<T>(value: T | Promise<T>): Reading<T> {
   return value instanceof Promise ? yield* settle(value) : value;
+}
+
+function serves(knowledge: Knowledge, purpose: Purpose): boolean {
+  return knowledge.kind !== 'unmoved' || purpose === 'whole';
 }
 
 /** Whether an error says something of the object's bytes, which stays true. */

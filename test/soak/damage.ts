@@ -7,6 +7,8 @@ export type Part = 'data' | 'slots' | 'index' | 'stripes' | 'processes' | 'heade
 
 /** Offsets in the file header of the geometry's fields, which are u64 but for the last. */
 const GEOMETRY = { processes: 32, generations: 40, stripes: 48, buckets: 56, slots: 72, data: 80, slotCount: 92 };
+/** Without its magic bytes a file is another program's, which is refused and left alone. */
+const HEADER_AFTER_MAGIC = 16;
 const BLOCK = 256 * 1024;
 const PROCESS_ENTRY = 704;
 /** Offsets in a process's entry and in a slot's header. */
@@ -36,7 +38,7 @@ export function flipMemory(file: string, part: Part, bits: number, random: Rando
   return within(file, descriptor => {
     const at = (field: number) => Number(read(descriptor, field, 8).readBigUInt64LE());
     const ranges: Record<Exclude<Part, 'data'>, [number, number]> = {
-      header: [0, 256],
+      header: [HEADER_AFTER_MAGIC, 256],
       processes: [at(GEOMETRY.processes), at(GEOMETRY.generations)],
       stripes: [at(GEOMETRY.stripes), at(GEOMETRY.buckets)],
       index: [at(GEOMETRY.buckets), at(GEOMETRY.slots)],

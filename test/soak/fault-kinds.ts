@@ -61,13 +61,13 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     const { workers } = edge;
     if (workers.length > 0) await end(log, [random.pick(workers)]);
   }),
-  kind('kill supervisor', 3, async ({ edge, log }) => {
+  kind('kill supervisor', 2, async ({ edge, log }) => {
     const now = performance.now();
     await end(log, edge.pids.slice(0, 1));
     await edge.restart();
     return now;
   }),
-  kind('kill all', 3, async ({ edge, log, random }) => {
+  kind('kill all', 2, async ({ edge, log, random }) => {
     const now = performance.now();
     log.expectDeaths(edge.pids);
     await edge.killAll();
@@ -102,14 +102,14 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     const at = random.chance(0.2) ? random.pick(['head', 'within-head'] as const) : random.integer(0, MIB);
     lay(origin, random.chance(0.5) ? faults.reset(at) : faults.cut(at), random.integer(1, 12));
   }),
-  kind('origin stalls', 6, async ({ origin, random }) => {
+  kind('origin stalls', 4, async ({ origin, random }) => {
     const at = random.chance(0.3) ? 'head' : random.integer(0, MIB);
-    lay(origin, faults.stall(at, random.integer(200, 6000)), random.integer(1, 8));
+    lay(origin, faults.stall(at, random.integer(100, 4000)), random.integer(1, 4));
   }),
   kind('origin lies', 12, async ({ origin, random }) => {
     lay(origin, random.pick(LIES)(random), random.integer(1, 12));
   }),
-  kind('file changes', 14, async ({ library, random }) => library.change(random.popular(library.titles))),
+  kind('file changes', 18, async ({ library, random }) => library.change(random.popular(library.titles))),
   kind('reload', 4, async ({ edge, log, random }) => {
     await reload(edge, log, configuration => `${configuration}\nhttp: {maxUrlLength: ${random.integer(4, 16)}KiB}\n`);
   }),
@@ -132,7 +132,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
     unlinkSync(file);
     return undefined;
   }),
-  kind('bits in blocks', 10, scene => flipPart(scene, 'data', 16)),
+  kind('bits in blocks', 14, scene => flipPart(scene, 'data', 16)),
   kind('bits in slots', 5, scene => flipPart(scene, 'slots', 4)),
   kind('bits in index', 5, scene => flipPart(scene, 'index', 4)),
   kind('bits in stripes', 3, scene => flipPart(scene, 'stripes', 2)),

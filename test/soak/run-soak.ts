@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aac, clip, h264, picture, tone } from '../support/clips.js';
-import { Edge } from '../support/edge.js';
+import { Edge, isAlive } from '../support/edge.js';
 import { FaultOrigin } from '../support/fault-origin.js';
 import { Downloader } from './download.js';
 import { EdgeLog } from './edge-log.js';
@@ -32,12 +32,16 @@ export interface SoakOptions {
   readonly kinds?: readonly string[];
   /** File to which the edge's log is appended. */
   readonly logFile?: string;
+  /** Ends the faults early; what has been started is ended as ever. */
+  readonly signal?: AbortSignal;
   /** Told how it goes. */
   readonly say: (text: string) => void;
 }
 
 /** Milliseconds that the edge may take to recover. */
 const RECOVERY = 60_000;
+/** After so many the run is of no use any more. */
+const VIOLATIONS_MAX = 100;
 /** Seconds that answers under way are given at a stop and at a reload. */
 const GRACE = 2;
 const RELOAD_GRACE = 4;
@@ -86,6 +90,8 @@ export async function runSoak(options: SoakOptions): Promise<Tally> {
         diskMount: disk.mount,
       };
       await new Run(options, scene).go();
+    } catch (error) {
+      tally.violation(`the run could not go on: ${error instanceof Error ? error.stack : error}`);
     } finally {
       await origin.accept();
       await edge.end();
@@ -110,6 +116,8 @@ class Run {
   readonly #tally: Tally;
   readonly #downloader: Downloader;
   #nextWord = 0;
+  /** Violations that have been told. */
+  #told = 0;
 
   constructor(options: SoakOptions, scene: Scene) {
     this.#options = options;
@@ -157,11 +165,11 @@ class Run {
 
   async #harm(end: number): Promise<void> {
     const { random } = this.#scene;
-    const { kinds, pause } = this.#options;
+    const { kinds, pause, signal } = this.#options;
     const chosen = FAULT_KINDS.filter(({ name }) => kinds === undefined || kinds.includes(name));
     // Each kind once, so that short runs leave none out, then by weight.
     const first = [...chosen].sort(() => random.next() - 0.5);
-    while (performance.now() < end && this.#tally.violationCount < 100) {
+    while (performance.now() < end && this.#tally.violationCount < VIOLATIONS_MAX && !signal?.aborted) {
       await sleep(random.wait(pause));
       await this.#inject(first.pop() ?? random.weighted(chosen));
       this.#speak();
@@ -169,12 +177,17 @@ class Run {
   }
 
   async #inject(kind: FaultKind): Promise<void> {
-    const [supervisor] = this.#scene.edge.pids;
+    const { edge, log } = this.#scene;
     const since = await kind.inject(this.#scene);
     if (since === 'skipped') return;
     count(this.#tally.faults, kind.name);
     await this.#recover(kind, typeof since === 'number' ? since : performance.now());
-    if (supervisor === undefined) this.#tally.violation('the supervisor is gone');
+    const [supervisor] = edge.pids;
+    if (supervisor !== undefined && isAlive(supervisor)) return;
+    log.look();
+    this.#tally.crashes++;
+    this.#tally.violation(`the supervisor died by itself after: ${kind.name}`);
+    await edge.restart();
   }
 
   /** Until a fresh request for bytes of a random place succeeds. */
@@ -224,6 +237,8 @@ class Run {
   }
 
   #speak(): void {
+    for (; this.#told < this.#tally.violations.length; this.#told++)
+      this.#options.say(this.#tally.violations[this.#told]!);
     if (performance.now() < this.#nextWord) return;
     this.#nextWord = performance.now() + 30_000;
     const { requests, bytesVerified, faultCount, wrongBytes, violationCount } = this.#tally;
@@ -249,7 +264,8 @@ function mountDisk(say: (text: string) => void) {
   const folder = join(mount, 'tier');
   mkdirSync(folder);
   const remove = () => {
-    if (mounted) spawnSync('umount', [mount]);
+    // Lazily, for a process that should be gone may still have a file open.
+    if (mounted) spawnSync('umount', ['--lazy', mount]);
     rmSync(mount, { recursive: true, force: true });
   };
   return { folder, mount: mounted ? mount : undefined, remove };

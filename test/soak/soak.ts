@@ -41,6 +41,10 @@ if (values.help) {
   process.exit(0);
 }
 
+const stop = new AbortController();
+process.on('SIGINT', () => stop.abort());
+process.on('SIGTERM', () => stop.abort());
+
 const begun = performance.now();
 const seed = number('seed');
 process.stdout.write(`seed ${seed}\n`);
@@ -52,6 +56,7 @@ const tally = await runSoak({
   workers: number('workers'),
   pause: number('pause'),
   calm: 5000,
+  signal: stop.signal,
   ...(values.kinds !== undefined && { kinds: values.kinds.split(',') }),
   ...(values.log !== undefined && { logFile: values.log }),
   say: text =>

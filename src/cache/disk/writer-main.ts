@@ -17,7 +17,8 @@ const READER_CHECK_INTERVAL = 30_000;
 const task = JSON.parse(process.argv[2]!) as WriterTask;
 
 function report(message: WriterReport): void {
-  if (process.connected) process.send!(message);
+  // With a callback, so that a supervisor that dies at this moment is no uncaught error; `disconnect` tells of it.
+  if (process.connected) process.send!(message, undefined, undefined, () => {});
 }
 
 function logger(level: keyof Log): Log['info'] {

@@ -229,6 +229,7 @@ export class SharedMemoryTier implements MemoryTier {
   }
 
   #name(id: ObjectId, block: number, argument: number): void {
+    if (block >>> 0 !== block) throw new RangeError(`a block's number has 32 bits, found ${block}`);
     const registers = this.#registers;
     registers[0] = id[0]!;
     registers[1] = id[1]!;

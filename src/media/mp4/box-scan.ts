@@ -10,7 +10,7 @@ const BOXES_MAX = 8192;
 /** Boxes of at most this many bytes are kept in the index; larger ones stay in the object. */
 const KEPT_BOX_MAX = 1024;
 /** Bytes of all boxes kept; when they are used up, boxes stay in the object. */
-const KEPT_MAX = 64 * 1024;
+const KEPT_MAX = 32 * 1024;
 
 /** A walk over the boxes of one object, bounded in boxes and in bytes kept. */
 export class BoxScan implements Scan {

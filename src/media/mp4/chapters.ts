@@ -8,8 +8,8 @@ import type { BoxWriter } from './box-writer.js';
 
 const UNITS = 10_000_000;
 
-/** Longest contents of `chpl` that are looked at: 255 chapters with the longest titles. */
-export const CHAPTERS_MAX = 9 + 255 * (9 + 255);
+/** Longest contents of `chpl` that are kept. */
+export const CHAPTERS_MAX = 16 * 1024;
 
 interface Chapter {
   readonly start: number;
@@ -47,8 +47,9 @@ function headSize(body: Uint8Array): number {
 
 function parseChapters(body: Uint8Array): Chapter[] | undefined {
   let at = headSize(body);
+  if (at >= body.length) return undefined;
   const chapters: Chapter[] = [];
-  for (let left = body[at++] ?? 0; left > 0; left--) {
+  for (let left = body[at++]!; left > 0; left--) {
     const title = at + 9;
     const end = title + (body[at + 8] ?? 0);
     if (title > body.length || end > body.length || body[at]! > 0) return undefined;

@@ -56,19 +56,20 @@ const NO_SAMPLES: Omit<TrackSums, 'tables'> = {
  * Compiles the tables of one track.
  * @param heads the tables as `readTable` gave them
  * @param id of the track, for messages
- * @param sound sample descriptions of a sound track
+ * @param handler of the track
  * @throws EdgeError `unplayable` when they are missing, contradict each other, or lead out of the file
  */
 export function* compileTables(
   scan: BoxScan,
   heads: readonly Table[],
   id: number,
-  sound: SampleEntries | undefined,
+  handler: string,
+  entries: SampleEntries | undefined,
 ): Reading<TrackSums> {
   const types = heads.map(table => SAME[table.type] ?? table.type);
   const twice = types.find((type, i) => ONCE.has(type) && types.indexOf(type) !== i);
   if (twice !== undefined) throw broken(`track ${id} has box "${twice}" twice`);
-  const head = coreOf(heads);
+  const head = coreOf(heads, handler);
   if (head === undefined || head.stsz.count === 0) {
     if (head === undefined && heads.some(table => table.count > 0)) throw broken(`track ${id} lacks a table`);
     return { ...NO_SAMPLES, tables: heads };
@@ -89,9 +90,9 @@ export function* compileTables(
   const tables: Table[] = [];
   for (const table of heads)
     tables.push(yield* compileOther(scan, table, [times.table, offsets?.table, chunks.table, map.table, sizes]));
-  const core = coreOf(tables) as CoreTables;
+  const core = coreOf(tables, handler) as CoreTables;
 
-  const packet = packetOf(sound, core);
+  const packet = packetOf(handler === 'soun' ? entries : undefined, core);
   const last = Math.min(samples, map.probe.first + map.probe.samples);
   const end = chunks.greatest + (yield* bytesInChunk(scan.source, { core, ...packet }, map.probe, last));
   if (end > scan.source.size) {

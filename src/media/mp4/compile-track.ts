@@ -2,6 +2,7 @@ import { type Reading, read } from '../reading.js';
 import { type Box, type BoxHead, boxBody, boxBodySize, fourcc, headOf } from './box.js';
 import type { BoxScan } from './box-scan.js';
 import { compileTables } from './compile-tables.js';
+import { CSLG_MAX, isCompositionShift } from './cslg.js';
 import { type Edit, readEdits, segmentsOf } from './edit-list.js';
 import { type HeaderBox, headerNumber, isEnabled } from './header-box.js';
 import type { Piece, TrackIndex } from './movie-index.js';
@@ -36,8 +37,7 @@ export function* compileTrack(scan: BoxScan, trak: Box, movieScale: number): Rea
   const timescale = headerNumber(mediaHeader);
   const elsewhere = entries?.references.some(reference => parts.references[reference - 1] === false);
   if (elsewhere) throw broken(`track ${id} keeps its media in another file`);
-  const sound = parts.handler === 'soun' ? entries : undefined;
-  const sums = yield* compileTables(scan, parts.tables, id, sound);
+  const sums = yield* compileTables(scan, parts.tables, id, parts.handler, entries);
   if (timescale === 0 && sums.samples > 0) throw broken(`the timescale of track ${id} is 0`);
   const segments = sums.samples === 0 ? [] : segmentsOf(parts.edits, movieScale, timescale, sums.mediaEnd);
   return {
@@ -46,7 +46,7 @@ export function* compileTrack(scan: BoxScan, trak: Box, movieScale: number): Rea
     handler: parts.handler,
     enabled: isEnabled(header),
     timescale: Math.max(1, timescale),
-    preroll: sound === undefined ? 0 : Math.max(parts.roll, sound.codec === 'mp4a' ? 1 : 0),
+    preroll: parts.handler === 'soun' ? Math.max(parts.roll, entries?.codec === 'mp4a' ? 1 : 0) : 0,
     edits: parts.edits,
     segments,
     pieces: parts.pieces,
@@ -118,9 +118,8 @@ function* gatherLeaf(scan: BoxScan, parent: string, box: Box, parts: Parts): Rea
 /** A box of `stbl` that speaks of single samples. One that is not known can't be cut and is left out. */
 function* gatherTable(scan: BoxScan, box: Box, parts: Parts): Reading<void> {
   if (box.type === 'cslg') {
-    const size = boxBodySize(box);
-    if (size !== 24 && size !== 44) return;
-    parts.pieces.push({ kind: 'cslg', body: yield* read(scan.source, boxBody(box), size) });
+    const body = yield* read(scan.source, boxBody(box), Math.min(CSLG_MAX, boxBodySize(box)));
+    if (isCompositionShift(body)) parts.pieces.push({ kind: 'cslg', body });
     return;
   }
   const table = yield* readTable(scan.source, box);

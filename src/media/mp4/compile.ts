@@ -66,6 +66,7 @@ export function* compileMovie(source: ByteSource, options: CompileOptions): Read
   return {
     size: source.size,
     fileType: top.fileType,
+    front: top.front,
     movie: headOf(movie),
     movieFirst: top.movieFirst,
     movable,
@@ -75,15 +76,16 @@ export function* compileMovie(source: ByteSource, options: CompileOptions): Read
   };
 }
 
-/** `udta` as it is, but for a chapter list, whose times differ in a cut. */
+/** `udta` as it is, but for a chapter list, whose times differ in a cut; one that is too long is left out. */
 function* userData(scan: BoxScan, udta: Box): Reading<Piece[]> {
   const children = yield* scan.children(udta);
-  const list = children.find(child => child.type === 'chpl' && boxBodySize(child) <= CHAPTERS_MAX);
-  if (list === undefined) return [yield* scan.keep(udta)];
+  if (!children.some(child => child.type === 'chpl')) return [yield* scan.keep(udta)];
   const pieces: Piece[] = [{ kind: 'open', type: 'udta' }];
   for (const child of children) {
-    if (child !== list) pieces.push(yield* scan.keep(child));
-    else pieces.push({ kind: 'chapters', body: yield* read(scan.source, boxBody(list), boxBodySize(list)) });
+    const size = boxBodySize(child);
+    if (child.type !== 'chpl') pieces.push(yield* scan.keep(child));
+    else if (size <= CHAPTERS_MAX)
+      pieces.push({ kind: 'chapters', body: yield* read(scan.source, boxBody(child), size) });
   }
   pieces.push({ kind: 'close' });
   return pieces;
@@ -94,6 +96,7 @@ interface TopLevel {
   readonly movieFirst: boolean;
   readonly movable: boolean;
   readonly fileType: MovieIndex['fileType'];
+  readonly front: number;
 }
 
 function* findMovie(scan: BoxScan): Reading<TopLevel> {
@@ -101,10 +104,14 @@ function* findMovie(scan: BoxScan): Reading<TopLevel> {
   let movieFirst = true;
   let movable = true;
   let fileType: MovieIndex['fileType'];
+  let front = 0;
   for (let at = 0; size - at >= 8; ) {
     const box = yield* scan.box(at);
-    if (box.type === 'moov') return { movie: box, movieFirst, movable, fileType };
-    if (box.type === 'ftyp' && at === 0) fileType = yield* scan.keep(box);
+    if (box.type === 'moov') return { movie: box, movieFirst, movable, fileType, front };
+    if (box.type === 'ftyp' && fileType === undefined) {
+      fileType = yield* scan.keep(box);
+      front = box.end;
+    }
     if (box.type === 'mdat') movieFirst = false;
     if (box.type === 'moof') throw broken('it has a fragment before its movie box');
     if (box.type === 'meta') movable &&= !(yield* hasItemLocations(scan, box));

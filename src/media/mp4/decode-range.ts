@@ -25,16 +25,16 @@ export interface DecodeRange {
 
 /** Samples among which the next picture is sought. */
 const REORDER_MAX = 64;
-/** Text that is shown from a sample's beginning on; a sample can be made shorter. */
-const TEXT = new Set(['text', 'sbtl', 'subt', 'subp', 'clcp']);
+/** Handlers of tracks whose samples stand until the next one: pictures and text. */
+const STANDING = new Set(['vide', 'text', 'sbtl', 'subt', 'subp', 'clcp']);
 
 /**
  * Finds the samples for `segments`, of which there is at least one.
  *
  * Where the cut itself falls inside a sample, players differ. Those that follow the edit list to the letter show the rest of the sample; those
  * built on ffmpeg drop a picture or a text that began before the edit and present the next one in its place, too early. So that all of them agree,
- * such an edit of a video track begins with the next picture, after an empty edit, and the first sample of a text track is shortened.
- * Sound is cut inside a sample by all of them.
+ * the sample is shortened where it is the first that is kept; otherwise such an edit of a video track begins with the next picture, after an empty
+ * edit. Sound is cut inside a sample by all of them.
  *
  * @param toEnd whether to keep all samples up to the last
  */
@@ -45,37 +45,27 @@ export function* decodeRange(
   toEnd: boolean,
 ): Reading<DecodeRange> {
   const [segment] = segments as [Segment];
-  const start = yield* decodeStart(source, track, segment.media);
-  let { sample: first, composition } = start;
-  let earliest = segment.media;
-  for (const { media } of segments.slice(1)) {
-    const other = yield* decodeStart(source, track, media);
-    if (other.sample < first) ({ sample: first, composition } = other);
-    earliest = Math.min(earliest, media);
-  }
-  first = Math.max(0, first - track.preroll);
+  const earliest = segments.reduce((least, { media }) => Math.min(least, media), segment.media);
+  const start = yield* decodeStart(source, track, earliest);
+  let first = Math.max(0, start.sample - track.preroll);
   if (track.packetSamples > 1) first -= yield* samplesIntoPacket(source, track, first);
   const end = toEnd ? track.samples : Math.max(first + 1, yield* endOf(source, track, segments));
   const firstTime = yield* decodeTime(source, track, first);
   const endTime = yield* decodeTime(source, track, end);
-  const range = {
-    first,
-    end,
-    firstTime,
-    endTime,
-    composition,
-    trim: 0,
-    shift: Math.max(0, firstTime - earliest),
-    segments,
-  };
+  const shift = Math.max(0, firstTime - earliest);
+  const { composition } = start;
+  const range = { first, end, firstTime, endTime, composition, trim: 0, shift, segments };
 
-  const inside = start.composition !== segment.media && !segment.dwell;
-  if (!inside || track.segments.some(other => other.start === segment.start)) return range;
-  if (track.handler === 'vide') return { ...range, segments: yield* fromNextPicture(source, track, segments) };
-  const isText = TEXT.has(track.handler) && track.core.ctts === undefined && first === start.sample;
-  if (isText && earliest === segment.media && segment.media > firstTime)
-    return { ...range, trim: segment.media - firstTime };
-  return range;
+  const ownBeginning = track.segments.some(other => other.start === segment.start);
+  const inside = segment.media !== composition && !segment.dwell;
+  if (ownBeginning || !inside || !STANDING.has(track.handler)) return range;
+  const around = yield* picturesAround(source, track, segment.media);
+  const trim = segment.media - composition;
+  const isFirst = around.before === composition && first === start.sample && segment.media === earliest;
+  if (isFirst && trim < (yield* decodeTime(source, track, first + 1)) - firstTime) {
+    return { ...range, trim, shift: Math.max(0, firstTime - composition) };
+  }
+  return track.handler === 'vide' ? { ...range, segments: fromPicture(segments, around.next, track.timescale) } : range;
 }
 
 /** Packets of old QuickTime sound can't be taken apart. */
@@ -84,16 +74,11 @@ function* samplesIntoPacket(source: ByteSource, track: SampledTrack, sample: num
   return (sample - chunk.first) % track.packetSamples;
 }
 
-function* fromNextPicture(
-  source: ByteSource,
-  track: SampledTrack,
-  segments: readonly Segment[],
-): Reading<readonly Segment[]> {
+/** The segments, of which the first begins with the picture of composition time `next`, when it has one. */
+function fromPicture(segments: readonly Segment[], next: number | undefined, timescale: number): readonly Segment[] {
   const [{ start, end, media, dwell }, ...rest] = segments as [Segment, ...Segment[]];
-  const { next } = yield* picturesAround(source, track, media);
-  if (next === undefined) return segments;
-  const later = start + (next - media) / track.timescale;
-  return later < end ? [{ start: later, end, media: next, dwell }, ...rest] : segments;
+  const later = next === undefined ? end : start + (next - media) / timescale;
+  return later < end ? [{ start: later, end, media: next!, dwell }, ...rest] : segments;
 }
 
 /** Composition times, in ticks, of the samples presented around a moment; undefined when there are none or order is too bad to tell. */
@@ -123,10 +108,10 @@ export function* picturesAround(source: ByteSource, track: SampledTrack, media: 
 
 /** The sample after the last one that the segments need. */
 function* endOf(source: ByteSource, track: SampledTrack, segments: readonly Segment[]): Reading<number> {
-  let end = 0;
+  let last = 0;
   for (const segment of segments) {
     const shown = segment.dwell ? 1 : Math.ceil((segment.end - segment.start) * track.timescale - 1e-4);
-    end = Math.max(end, yield* decodeEnd(source, track, segment.media + shown));
+    last = Math.max(last, segment.media + shown);
   }
-  return end;
+  return yield* decodeEnd(source, track, last);
 }

@@ -26,7 +26,7 @@ export interface Segment {
 }
 
 /** Most edits of a track. */
-export const EDITS_MAX = 4096;
+export const EDITS_MAX = 1024;
 
 /**
  * Reads `elst`.

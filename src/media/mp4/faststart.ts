@@ -20,9 +20,8 @@ interface Change {
  */
 export function moveMovieFirst(index: MovieIndex): Span[] | undefined {
   if (index.movieFirst || !index.movable) return undefined;
-  const { movie, size } = index;
+  const { movie, size, front } = index;
   const movieEnd = movie.offset + movie.size;
-  const front = index.fileType === undefined ? 0 : lengthOf(index.fileType);
   const tables = index.tracks.flatMap(track => track.tables.filter(isOffsets));
   const widen = size > 0xffff_ffff;
   const growth = (table: Table): number => (widen && table.entrySize === 4 ? table.count * 4 : 0);
@@ -74,10 +73,6 @@ export function moveMovieFirst(index: MovieIndex): Span[] | undefined {
 }
 
 const CONTAINERS = ['trak', 'mdia', 'minf', 'stbl'];
-
-function lengthOf(box: NonNullable<MovieIndex['fileType']>): number {
-  return box.kind === 'bytes' ? box.bytes.length : box.length;
-}
 
 function isOffsets(table: Table): boolean {
   return table.type === 'stco' || table.type === 'co64' || table.type === 'saio';

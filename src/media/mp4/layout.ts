@@ -1,7 +1,7 @@
 import { type Span, source as sourceSpan } from '../../virtual-file/span.js';
-import { u32 } from './box.js';
 import type { BoxMark } from './box-writer.js';
 import { writeChapters } from './chapters.js';
+import { writeCompositionShift } from './cslg.js';
 import { type Edit, editsOf, writeEdits } from './edit-list.js';
 import { type HeaderType, writeHeader } from './header-box.js';
 import type { MovieCut } from './movie-cut.js';
@@ -116,7 +116,7 @@ function writePieces(context: Context, pieces: readonly Piece[], inside: TrackCo
         if (inside !== undefined) writeEdits(out, inside.edits);
         break;
       case 'cslg':
-        if (inside !== undefined) writeCompositionShift(piece.body, inside.track, inside.cut);
+        if (inside !== undefined) writeCompositionShift(out, piece.body, inside.track, inside.cut);
         break;
       case 'table':
         if (inside !== undefined) writeTable(context, inside.cut.tables[piece.table]!);
@@ -169,29 +169,6 @@ function writeOffsets(context: Context, { table, first, from, to }: OffsetCut): 
     const given = wide ? 8 : 4;
     const patch = new OffsetPatch(table.offset + from * table.entrySize, table.entrySize, given, context.map);
     out.span({ kind: 'patched', length: (to - from) * given, patch });
-  }
-  out.close(box);
-}
-
-/** `cslg` (ISO/IEC 14496-12 section 8.6.1.4) of the samples that are left; an end of 0 says that it is not known. */
-function writeCompositionShift(body: Uint8Array, track: TrackIndex, cut: TrackCut): void {
-  const wide = body[0] === 1;
-  const at = (field: number): number =>
-    wide ? Number(new DataView(body.buffer, body.byteOffset).getBigInt64(4 + field * 8)) : u32(body, 4 + field * 4) | 0;
-  const whole = cut.end === track.samples;
-  const end = whole ? track.mediaEnd - cut.firstTime + cut.shift : 0;
-  const fields = [
-    Math.max(0, at(0) - cut.shift),
-    at(1) + cut.shift,
-    at(2) + cut.shift,
-    Math.max(0, cut.composition - cut.firstTime + cut.shift),
-    end,
-  ];
-  const box = out.open('cslg');
-  out.bytes(body.subarray(0, 4));
-  for (const field of fields) {
-    if (wide) out.i64(field);
-    else out.u32(field >>> 0);
   }
   out.close(box);
 }

@@ -69,7 +69,7 @@ function* beginning(
   const track = leadingTrack(index, start);
   if (track === undefined) return start;
   const { segments, timescale } = track;
-  const wanted = start + Math.min(SNAP_TOLERANCE, (end - start) / 2);
+  const wanted = track.handler === 'vide' ? start + Math.min(SNAP_TOLERANCE, (end - start) / 2) : start;
   const segment = segments.findLast(({ start: from }) => from <= wanted);
   if (segment === undefined || segment.dwell) return start;
   const last = segments[segments.length - 1] === segment;

@@ -1,21 +1,22 @@
 import { IndexReader, IndexWriter } from '../index-bytes.js';
 import type { BoxHead } from './box.js';
 import { CHAPTERS_MAX } from './chapters.js';
+import { CSLG_MAX, isCompositionShift } from './cslg.js';
 import { EDITS_MAX, type Edit, segmentsOf } from './edit-list.js';
 import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from './header-box.js';
 import { coreOf, type KeptBox, type MovieIndex, type Piece, type TrackIndex } from './movie-index.js';
 import type { Chunk } from './stsc.js';
-import { INLINE_MAX, marks, type Table } from './table.js';
+import { INLINE_MAX, marks, shapeOf, type Table } from './table.js';
 
 /**
  * The seek index of a progressive MP4 as bytes; fields as `IndexWriter` writes them, numbers as f64 unless another size is given.
  *
- *   file size | timescale | movie box | movieFirst u8 | movable u8 | ftyp: u8 0, or u8 1 and a kept box | pieces | tracks: u32, each
+ *   file size | timescale | front | movie box | movieFirst u8 | movable u8 | ftyp: u8 0, or u8 1 and a kept box | pieces | tracks: u32, each
  *     id | handler 4 bytes | enabled u8 | timescale | samples | chunks | ticks | least, greatest offset (f64, signed) | media end |
  *     preroll | packet samples, bytes | ordered u8 | extent from, to | edits: u32, each duration, media + 1, dwell u8 |
  *     last chunk, when there are samples: number, entry, entry's first and end, first sample, samples, description | pieces |
  *     containers: u32 box heads | tables: u32, each
- *       type 4 bytes | box head | prelude | counted u8 | count | entry size | offset | length | samples | u8 0, or u8 1 and the entries |
+ *       type 4 bytes | box head | prelude | count | offset | length | samples | u8 0, or u8 1 and the entries |
  *       columns u8, each a rising row
  *   box head: offset | header size | size
  *   kept box: u8 0 and bytes, or u8 1, offset, length
@@ -25,7 +26,6 @@ import { INLINE_MAX, marks, type Table } from './table.js';
 const KINDS = ['bytes', 'span', 'open', 'close', 'header', 'edits', 'cslg', 'table', 'track', 'chapters'] as const;
 const OPEN = ['mdia', 'minf', 'stbl', 'udta'];
 const HEADERS: readonly HeaderType[] = ['mvhd', 'tkhd', 'mdhd'];
-const ENTRY_SIZES = [0, 0.5, 1, 2, 4, 8, 12];
 /** Columns that a table has when its track has samples; 0 or 1 for tables of sizes. */
 const COLUMNS: Readonly<Record<string, number>> = { stts: 2, ctts: 1, stss: 1, stps: 1, stsc: 1, sbgp: 1, subs: 2 };
 const SIZES = ['stsz', 'stz2', 'saiz'];
@@ -36,7 +36,7 @@ const MAX = Number.MAX_SAFE_INTEGER;
 /** Encodes an index. */
 export function encodeMovie(index: MovieIndex): Uint8Array {
   const out = new IndexWriter();
-  out.f64(index.size).f64(index.timescale);
+  out.f64(index.size).f64(index.timescale).f64(index.front);
   putHead(out, index.movie);
   out
     .u8(Number(index.movieFirst))
@@ -71,7 +71,7 @@ function putTrack(out: IndexWriter, track: TrackIndex): void {
 function putTable(out: IndexWriter, table: Table): void {
   out.bytes(latin1(table.type));
   putHead(out, table.box);
-  out.bytes(table.prelude).u8(Number(table.counted)).f64(table.count).f64(table.entrySize);
+  out.bytes(table.prelude).f64(table.count);
   out
     .f64(table.offset)
     .f64(table.length)
@@ -144,14 +144,16 @@ class MovieReader {
     check(size === this.size);
     const timescale = this.#u32();
     check(timescale > 0);
+    const front = this.#in.whole(size);
     const movie = this.#head();
+    check(front <= movie.offset);
     const [movieFirst, movable] = [this.#flag(), this.#flag()];
     const fileType = this.#flag() ? (this.#piece(['bytes', 'span']) as KeptBox) : undefined;
     const pieces = this.#pieces(['bytes', 'span', 'open', 'close', 'header', 'chapters', 'track']);
     const tracks = this.#list(128, () => this.#track(timescale));
     this.#in.end();
     for (const piece of pieces) check(piece.kind !== 'track' || piece.track < tracks.length);
-    return { size, fileType, movie, movieFirst, movable, timescale, pieces, tracks };
+    return { size, fileType, front, movie, movieFirst, movable, timescale, pieces, tracks };
   }
 
   #track(movieScale: number): TrackIndex {
@@ -172,7 +174,7 @@ class MovieReader {
     const pieces = this.#pieces(['bytes', 'span', 'open', 'close', 'header', 'edits', 'cslg', 'table']);
     const containers = this.#list(4, () => this.#head());
     const tables = this.#list(MANY, () => this.#table(samples > 0));
-    const core = samples > 0 ? coreOf(tables) : undefined;
+    const core = samples > 0 ? coreOf(tables, handler) : undefined;
     check((core !== undefined) === samples > 0);
     check(tail === undefined || tail.number <= chunks);
     check(core === undefined || (core.stco.count === chunks && core.stsz.count >= samples));
@@ -215,10 +217,11 @@ class MovieReader {
     const box = this.#head();
     const prelude = this.#in.bytes(16);
     check(prelude.length >= 4);
-    const counted = this.#flag();
-    const count = this.#u32();
-    const entrySize = this.#in.f64();
-    check(ENTRY_SIZES.includes(entrySize));
+    const shape = shapeOf(type, prelude);
+    check(shape?.prelude === prelude.length);
+    const { counted } = shape;
+    const entrySize = Math.max(0, shape.entry);
+    const count = this.#in.whole(0xffff_ffff);
     const [offset, length] = [this.#in.whole(this.size), this.#in.whole(this.size)];
     check(length <= this.size - offset && Math.ceil(count * entrySize) <= length);
     const samples = this.#u32();
@@ -264,8 +267,8 @@ class MovieReader {
       case 'header':
         return { kind, header: this.#header() };
       case 'cslg': {
-        const body = this.#in.bytes(44);
-        check(body.length === (body[0] === 1 ? 44 : 24));
+        const body = this.#in.bytes(CSLG_MAX);
+        check(isCompositionShift(body));
         return { kind, body };
       }
       case 'chapters':

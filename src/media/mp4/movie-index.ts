@@ -94,8 +94,10 @@ export function hasSamples(track: TrackIndex): track is SampledTrack {
 export interface MovieIndex {
   /** Bytes of the object. */
   readonly size: number;
-  /** `ftyp`, when the file has one at its beginning. */
+  /** `ftyp`, when the file has one before its movie box. */
   readonly fileType: KeptBox | undefined;
+  /** Bytes up to the end of `ftyp`: those that stay in front of everything. */
+  readonly front: number;
   readonly movie: BoxHead;
   /** Whether the movie box stands before the media. */
   readonly movieFirst: boolean;
@@ -115,11 +117,14 @@ export function durationOf(index: MovieIndex): number {
 }
 
 /** The core tables among `tables`; undefined when one that every track with samples has is missing. */
-export function coreOf(tables: readonly Table[]): CoreTables | undefined {
+export function coreOf(tables: readonly Table[], handler: string): CoreTables | undefined {
   const find = (...types: string[]) => tables.find(table => types.includes(table.type));
   const [stts, stsc, stsz, stco] = [find('stts'), find('stsc'), find('stsz', 'stz2'), find('stco', 'co64')];
   if (stts === undefined || stsc === undefined || stsz === undefined || stco === undefined) return undefined;
-  return { stts, ctts: find('ctts'), stss: find('stss'), stsc, stsz, stco };
+  const stss = find('stss');
+  // Some writers give sound an empty list, which by the letter would mean that none of its samples can be decoded on its own.
+  const noneNeeded = handler === 'soun' && stss?.count === 0;
+  return { stts, ctts: find('ctts'), stss: noneNeeded ? undefined : stss, stsc, stsz, stco };
 }
 
 /** Bytes that an index takes in memory, about. */

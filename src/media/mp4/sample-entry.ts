@@ -29,19 +29,28 @@ export function* readSampleEntries(source: ByteSource, box: Box): Reading<Sample
     references.push(u16(bytes, boxBody(entry) + 6));
   }
   const first = entries[0];
-  const packet = first === undefined ? NO_PACKET : soundPacket(bytes.subarray(boxBody(first) + 8, first.end));
+  const packet =
+    first === undefined ? NO_PACKET : soundPacket(first.type, bytes.subarray(boxBody(first) + 8, first.end));
   return { codec: first?.type, references, ...packet };
 }
 
 const NO_PACKET = { packetSamples: 0, packetBytes: 0 };
 
+/** Bytes of a sample of one channel; 0 for as many as the description says. */
+const PCM: Readonly<Record<string, number>> = {
+  ...{ 'raw ': 0, NONE: 0, twos: 0, sowt: 0 },
+  ...{ ulaw: 1, alaw: 1, in24: 3, in32: 4, fl32: 4, fl64: 8 },
+};
+
 /** @param sound a sound sample description from its version on */
-function soundPacket(sound: Uint8Array): typeof NO_PACKET {
+function soundPacket(type: string, sound: Uint8Array): typeof NO_PACKET {
   if (sound.length < 20) return NO_PACKET;
   const version = u16(sound, 0);
   if (version === 1 && sound.length >= 36) return { packetSamples: u32(sound, 20), packetBytes: u32(sound, 28) };
   if (version === 2 && sound.length >= 56) return { packetSamples: u32(sound, 52), packetBytes: u32(sound, 48) };
-  return { packetSamples: 1, packetBytes: (u16(sound, 8) * u16(sound, 10)) / 8 };
+  const width = PCM[type];
+  if (width === undefined) return NO_PACKET;
+  return { packetSamples: 1, packetBytes: u16(sound, 8) * (width === 0 ? u16(sound, 10) / 8 : width) };
 }
 
 /** Reads `dref`: for each data reference, whether the media is in this very file (section 8.7.2). */

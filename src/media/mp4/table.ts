@@ -39,15 +39,21 @@ const CHUNK = READ_MAX;
 /** Most bytes of prelude, entry count included, of any table. */
 const HEAD_MAX = 24;
 
-interface Shape {
+/** How a table is laid out. */
+export interface TableShape {
+  /** Bytes of the prelude. */
   readonly prelude: number;
   readonly counted: boolean;
   /** Bytes of an entry; for entries of any size -1. */
   readonly entry: number;
 }
 
-/** How the table of box `type` is laid out when its contents begin with `head`; undefined when the box is no table that is cut. */
-function shapeOf(type: string, head: Uint8Array): Shape | undefined {
+/**
+ * How the table of box `type` is laid out; undefined when the box is no table that is cut.
+ * @param head what the contents begin with, at least the prelude
+ * @throws EdgeError `unplayable` when there is no such layout
+ */
+export function shapeOf(type: string, head: Uint8Array): TableShape | undefined {
   const version = head[0]!;
   const auxiliary = (head[3]! & 1) === 1 ? 8 : 0;
   switch (type) {

@@ -67,15 +67,13 @@ test('a killed worker is replaced within a second, and no counter goes back', as
   await edge.end();
 });
 
-test('workers that keep dying are replaced at growing intervals', async () => {
+test('a worker that keeps dying is replaced each time, and its last words are logged', async () => {
   const edge = await EdgeProcess.start({ workers: 1 });
   for (let deaths = 1; deaths <= 3; deaths++) {
     await fetchText(edge.port, '/crash').catch(() => {});
     await until('a replacement', () => (edge.workerPids().length === deaths + 1 ? true : undefined));
   }
-  const delays = [...edge.errors.matchAll(/"delay":(\d+),"text":"a worker died/g)].map(match => Number(match[1]));
-  assert.deepEqual(delays, [0, 100, 200]);
-  assert.match(edge.errors, /told to crash/);
+  assert.equal(edge.errors.match(/told to crash.*a defect/g)?.length, 3);
   await edge.end();
 });
 

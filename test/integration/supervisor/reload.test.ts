@@ -27,7 +27,9 @@ test('a reload lets long answers of the old workers end', async () => {
   await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
   edge.kill('SIGHUP');
   await edge.logged('the old workers drain');
-  assert.match((await fetchText(edge.port, '/')).body, /^2\//);
+  await until('an answer of the new workers', async () =>
+    (await fetchText(edge.port, '/')).body.startsWith('2/') ? true : undefined,
+  );
   assert.match((await slow).body, /^1\//);
   await edge.logged('the old workers are gone');
   assert.ok((await edge.stats()).totals.requests >= 2, 'what the old workers counted is kept');

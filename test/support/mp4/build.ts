@@ -125,7 +125,11 @@ function moov(movie: ModelMovie, offsets: readonly number[], media: readonly Par
     };
     return trak(movie, track, t, of('chunk'), of('auxiliary'));
   });
-  const udta = box('udta', false, box('\u00a9nam', false, u16(4), u16(0), Buffer.from('Film')));
+  const chapter = (seconds: number, title: string) =>
+    Buffer.concat([u64(seconds * 1e7), u8(title.length), Buffer.from(title)]);
+  const chapters = [chapter(0, 'One'), chapter(1, 'Two'), chapter(4, '')];
+  const chpl = box('chpl', false, u32(1 << 24, 0), u8(chapters.length), ...chapters);
+  const udta = box('udta', false, box('\u00a9nam', false, u16(4), u16(0), Buffer.from('Film')), chpl);
   return box('moov', movie.wideBoxes, mvhd, ...traks, udta);
 }
 

@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { EdgeError } from '../../../src/errors.js';
 import type { ByteSource } from '../../../src/media/byte-source.js';
+import { Flv } from '../../../src/media/flv/flv.js';
 import type { IndexStore } from '../../../src/media/media.js';
 import { ProgressiveMp4 } from '../../../src/media/mp4/progressive.js';
 import { Planner, type PlannerOptions } from '../../../src/media/planner.js';
+import { makeFlv, type TestTag, video } from '../../support/flv.js';
 import { build } from '../../support/mp4/build.js';
 import { movies } from '../../support/mp4/model.js';
 import { parseMovie } from '../../support/mp4/parse.js';
@@ -13,6 +15,10 @@ import { MemorySource, mediaObject, render } from '../../support/virtual.js';
 
 const [sample] = fc.sample(movies(200), { seed: 3, numRuns: 1 });
 const film = build({ ...sample!, movie: 'last' });
+const tags: TestTag[] = [{ type: 9, timestamp: 0, data: video('config', 10, 1), config: 'video' }];
+for (let i = 0; i < 20; i++) {
+  tags.push({ type: 9, timestamp: i * 200, data: video(i % 5 === 0 ? 'key' : 'inter', 40, i), key: i % 5 === 0 });
+}
 const middle = { start: '0.05', end: undefined };
 const none = { start: undefined, end: undefined };
 
@@ -128,6 +134,18 @@ describe('the planner', () => {
       if (file !== undefined) assert.equal(parseMovie(render(file, film)).topLevel[1], 'moov');
       assert.equal(await edge.plan(first, query), undefined);
     }
+  });
+
+  it('does not compile what can not be moved for a plain request', async () => {
+    const edge = planner({ faststart: 'always', formats: [new Flv({ start: 'auto', timestamps: 'kept' })] });
+    const source = new MemorySource(makeFlv(tags, false).bytes);
+    const object = mediaObject(source);
+    assert.equal(await edge.plan(object, none), undefined);
+    assert.equal(await edge.plan(object, none), undefined);
+    assert.equal(source.reads, 1);
+    assert.equal(edge.stats.compiled, 0);
+    assert.ok((await edge.plan(object, { start: '1', end: undefined })) !== undefined);
+    assert.equal(edge.stats.compiled, 1);
   });
 
   it('takes indexes from the store, and believes none that was tampered with', async () => {

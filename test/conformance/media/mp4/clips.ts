@@ -12,6 +12,8 @@ export interface Case {
   readonly leading?: boolean;
   /** Whether decoded sound at 48 kHz, mono, is compared too. */
   readonly sound?: boolean;
+  /** Whether one picture stands all the time. */
+  readonly still?: boolean;
   /** Whether the sound is PCM. */
   readonly pcm?: boolean;
 }
@@ -123,6 +125,12 @@ export const cases: readonly Case[] = [
     name: 'video that ends early',
     make: () => clip('short-video.mp4', [...picture(3), ...tone(8), ...h264(), ...aac, ...front]),
     seeks: [[1.3], [3.5], [6]],
+  },
+  {
+    name: 'a still picture with sound',
+    make: () => clip('still.mp4', [...picture(8, '1/8'), ...tone(8), ...h264(), ...aac, ...front]),
+    seeks: [[2.5], [3, 5]],
+    still: true,
   },
   {
     name: 'HEVC',

@@ -75,7 +75,7 @@ describe('cuts as other parsers read them', () => {
     });
   }
 
-  for (const { name, make, seeks } of cases.filter(({ pcm }) => !pcm)) {
+  for (const { name, make, seeks } of cases.filter(({ pcm, still }) => !pcm && !still)) {
     it(`mediabunny: ${name}`, async () => {
       const path = await make();
       const [start, end] = seeks[0]!;

@@ -136,9 +136,9 @@ describe('the memory tier and its processes', () => {
       const supervisor = await TierProcess.start({ file, role: 'supervisor', size: blocks * BLOCK_SIZE });
       return { supervisor, workers: await Promise.all([start(), start(), start()]) };
     };
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       const { supervisor, workers } = await tree();
-      for (let kill = 0; kill < 4; kill++) {
+      for (let kill = 0; kill < 3; kill++) {
         await new Promise(resolve => setTimeout(resolve, 60));
         await workers.shift()!.kill();
         workers.push(await start());

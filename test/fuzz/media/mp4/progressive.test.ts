@@ -44,6 +44,7 @@ const TABLES = [
   'subs',
   'saiz',
   'saio',
+  'chpl',
 ];
 
 const seeds = fc.sample(movies(150), { seed: 5, numRuns: 24 }).map(model => {

@@ -91,6 +91,10 @@ test('block numbers and ids use all of their bits', () => {
     tier.release();
     assert.equal(tier.acquire(id, 0), ABSENT);
   }
+  for (const block of [2 ** 32, -1, 0.5, Number.NaN]) {
+    assert.throws(() => tier.acquire(ids[0]!, block), RangeError);
+    assert.throws(() => tier.claim(ids[0]!, block, 1), RangeError);
+  }
   tier.close();
 });
 

@@ -77,7 +77,7 @@ function checkTrack(
     const same = cut.samples.every((sample, i) => {
       const other = source.samples[first + i]!;
       const delta =
-        sample.delta === other.delta || (i === 0 && source.handler === 'text' && sample.delta < other.delta);
+        sample.delta === other.delta || (i === 0 && source.handler !== 'soun' && sample.delta < other.delta);
       return delta && content(sample) === contents[first + i];
     });
     return same ? [first] : [];

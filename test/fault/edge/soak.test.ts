@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { runSoak } from '../../soak/run-soak.js';
+import { report } from '../../soak/tally.js';
+
+it('serves no wrong byte and recovers while everything around it fails (a short soak; npm run test:soak is the long one)', async context => {
+  const tally = await runSoak({
+    duration: 12_000,
+    seed: 7,
+    players: 200,
+    rate: 60,
+    workers: 2,
+    pause: 20,
+    calm: 1000,
+    say: text => context.diagnostic(text),
+  });
+  const told = report(tally);
+  assert.deepEqual(tally.violations, [], told);
+  assert.deepEqual([tally.wrongBytes, tally.hangs, tally.crashes, tally.leakedProcesses], [0, 0, 0, 0], told);
+  assert.ok(tally.faultCount >= 10 && tally.endings.whole >= 100 && tally.bytesVerified > 10 * 2 ** 20, told);
+});
