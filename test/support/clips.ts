@@ -8,24 +8,30 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const folder = fileURLToPath(new URL('../../.cache/media/', import.meta.url));
 
+/** Clips that are there or being made, by path: tests that run at once share one. */
+const made = new Map<string, Promise<string>>();
+
 /**
  * Path of a clip that ffmpeg makes with these options, the output being its last argument. Kept between runs under a name that holds a hash of
- * the options.
+ * the options. May be asked for by several tests at once, in this process and in others.
  * @param name with extension, which decides the container
  */
-export async function clip(name: string, options: readonly string[]): Promise<string> {
+export function clip(name: string, options: readonly string[]): Promise<string> {
   const extension = extname(name);
   const hash = createHash('sha256').update(options.join('\n')).digest('hex').slice(0, 10);
   const path = join(folder, `${name.slice(0, -extension.length)}-${hash}${extension}`);
-  if (
-    await stat(path).then(
-      () => true,
-      () => false,
-    )
-  )
-    return path;
+  const clip = made.get(path) ?? make(path, join(folder, `part-${process.pid}-${hash}${extension}`), options);
+  made.set(path, clip);
+  return clip;
+}
+
+async function make(path: string, part: string, options: readonly string[]): Promise<string> {
+  const there = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (there) return path;
   await mkdir(folder, { recursive: true });
-  const part = join(folder, `part-${process.pid}-${hash}${extension}`);
   await run('ffmpeg', ['-nostdin', '-hide_banner', '-loglevel', 'error', '-y', '-bitexact', ...options, part]);
   await rename(part, path);
   return path;
