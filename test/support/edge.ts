@@ -143,11 +143,7 @@ export class Edge {
   }
 
   /** `/stats`. */
-  async stats(): Promise<{
-    totals: { lookups: Record<string, number> };
-    workers: { stats: never }[];
-    services: never;
-  }> {
+  async stats(): Promise<Stats> {
     return (await fetch(`${this.admin}/stats`)).json() as never;
   }
 
@@ -164,6 +160,19 @@ export class Edge {
       return false;
     }
   }
+}
+
+/** What tests look at in `/stats`. */
+export interface Stats {
+  readonly totals: { readonly lookups: Readonly<Record<string, number>>; readonly responseBytes: number };
+  readonly services: {
+    readonly memory: {
+      readonly blocks: number;
+      readonly capacityBytes: number;
+      readonly usedBytes: number;
+      readonly dropped: number;
+    };
+  };
 }
 
 /** An answer of the edge. */

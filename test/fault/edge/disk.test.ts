@@ -42,8 +42,7 @@ describe('a disk tier behind a small memory tier', () => {
   /** Waits until the writer has made room for a film, so that no block is dropped because the disk was slower than this test. */
   async function roomForAFilm(): Promise<void> {
     for (;;) {
-      const { services } = await edge.stats();
-      const { capacityBytes, usedBytes, dropped } = (services as { memory: Record<string, number> }).memory as never;
+      const { capacityBytes, usedBytes, dropped } = (await edge.stats()).services.memory;
       assert.equal(dropped, 0);
       if (capacityBytes - usedBytes > SIZE) return;
       await new Promise(resolve => setTimeout(resolve, 10));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { BLOCK_SIZE } from '../../../src/cache/block.js';
@@ -52,6 +53,11 @@ describe('what is cached outlives every process', () => {
     assert.equal(origin.requests.length, asked);
   }
 
+  /** Blocks in memory. */
+  async function blocks(): Promise<number> {
+    return (await edge.stats()).services.memory.blocks;
+  }
+
   it('a clean restart', async () => {
     assert.equal(await edge.stop(), 0);
     await edge.restart();
@@ -61,6 +67,22 @@ describe('what is cached outlives every process', () => {
   it('kill -9 of everything at once', async () => {
     await edge.killAll();
     await edge.restart();
+    await expectWarm();
+  });
+
+  it('kill -9 of everything under load: at least 99 % of the blocks are still there', async () => {
+    const before = await blocks();
+    const load = spawn('wrk', ['-t1', '-c16', '-d30s', '-H', 'Range: bytes=0-262143', edge.url + path(0)], {
+      stdio: 'ignore',
+    });
+    const ended = new Promise(resolve => load.once('exit', resolve));
+    const { responseBytes } = (await edge.stats()).totals;
+    while ((await edge.stats()).totals.responseBytes < responseBytes + 200 * BLOCK_SIZE) await soon();
+    await edge.killAll();
+    load.kill();
+    await ended;
+    await edge.restart();
+    assert.ok((await blocks()) >= before * 0.99);
     await expectWarm();
   });
 
