@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -113,7 +112,6 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
         name,
         values: [kept, ...(found ?? [undefined, undefined, undefined]).map(n => n && (n / all) * 100)],
       });
-      console.log(name, execFileSync('du', ['-sm', folder]).toString());
       await server.stop();
     }
   } finally {

@@ -10,7 +10,7 @@ import { compileMovie } from './compile.js';
 import { moveMovieFirst } from './faststart.js';
 import { layOut } from './layout.js';
 import { cutMovie } from './movie-cut.js';
-import { type MovieIndex, weightOf } from './movie-index.js';
+import { durationOf, type MovieIndex, weightOf } from './movie-index.js';
 import { decodeMovie, encodeMovie } from './movie-index-bytes.js';
 import { RecentReads } from './recent-reads.js';
 
@@ -54,8 +54,9 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
     return decodeMovie(bytes, size);
   }
 
-  plan(index: MovieIndex, object: MediaObject, seek: Seek): VirtualFile | Promise<VirtualFile> {
-    return perform(this.#cut(index, object, seek));
+  plan(index: MovieIndex, object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined> {
+    const cutsNothing = seek.start === 0 && (seek.end ?? 0) >= durationOf(index);
+    return cutsNothing ? this.whole(index, object) : perform(this.#cut(index, object, seek));
   }
 
   /** The whole file with its movie box in front; undefined when it is there already. */

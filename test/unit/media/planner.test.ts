@@ -133,6 +133,7 @@ describe('the planner', () => {
       assert.equal(file !== undefined, moved, `${faststart} ${query.start}`);
       if (file !== undefined) assert.equal(parseMovie(render(file, film)).topLevel[1], 'moov');
       assert.equal(await edge.plan(first, query), undefined);
+      assert.equal(await edge.plan(first, { start: undefined, end: '99999' }), undefined, 'all of it');
     }
   });
 

@@ -24,7 +24,7 @@ async function cut(path: string, start: number, end: number | undefined, seek: '
   const source = new MemorySource(bytes);
   const index = await format.compile(source);
   assert.ok(index !== undefined);
-  const file = await format.plan(index, mediaObject(source), { start, end });
+  const file = (await format.plan(index, mediaObject(source), { start, end }))!;
   const written = await folder.write(render(file, source.bytes), path.slice(path.lastIndexOf('.') + 1));
   return { file, written, format, index };
 }

@@ -12,7 +12,7 @@ const format = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 24 });
 async function answersTo(path: string, start: number, end: number | undefined) {
   const source = new MemorySource(await readFile(path));
   const index = (await format.compile(source))!;
-  const file = await format.plan(index, mediaObject(source), { start, end });
+  const file = (await format.plan(index, mediaObject(source), { start, end }))!;
   const whole = format.whole(index, mediaObject(source));
   return {
     file,

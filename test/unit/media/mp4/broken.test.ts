@@ -125,17 +125,17 @@ describe('files that lie', () => {
 
   it('are still cut when only their durations are wrong: the samples win', async () => {
     const source = new MemorySource(film);
-    const right = await format.plan((await format.compile(source))!, mediaObject(source), {
+    const right = (await format.plan((await format.compile(source))!, mediaObject(source), {
       start: 0.5,
       end: undefined,
-    });
+    }))!;
     for (const type of ['mvhd', 'mdhd'] as const) {
       for (const duration of [0, 1, 0xffff_ffff]) {
         const lying = new MemorySource(spoil(type, u32(16, duration)));
-        const got = await format.plan((await format.compile(lying))!, mediaObject(lying), {
+        const got = (await format.plan((await format.compile(lying))!, mediaObject(lying), {
           start: 0.5,
           end: undefined,
-        });
+        }))!;
         assert.equal(got.size, right.size);
         assert.equal(got.seekActual, right.seekActual);
       }

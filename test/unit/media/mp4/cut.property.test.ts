@@ -178,7 +178,7 @@ function keyFrame(source: ParsedMovie, start: number): number | undefined {
 }
 
 /** Undefined when there is nothing to present. */
-async function planned(plan: () => Promise<VirtualFile>): Promise<VirtualFile | undefined> {
+async function planned(plan: () => Promise<VirtualFile | undefined>): Promise<VirtualFile | undefined> {
   try {
     return await plan();
   } catch (error) {
@@ -219,6 +219,7 @@ describe('cut of a generated movie', () => {
           });
           return;
         }
+        if (start === 0 && end !== undefined && end >= duration) return;
         const file = await planned(async () => format.plan(restored, mediaObject(memory), { start, end }));
         if (file === undefined) {
           const shown = source.tracks.flatMap(track =>
@@ -243,7 +244,7 @@ describe('cut of a generated movie', () => {
           'windows change the bytes',
         );
         check(`${told}, from ${actual}`, parseMovie(whole), source, actual, Math.min(end ?? duration, duration));
-        const again = await format.plan(index, mediaObject(memory), { start, end });
+        const again = (await format.plan(index, mediaObject(memory), { start, end }))!;
         assert.ok(again.etag === file.etag && render(again, bytes).equals(whole), 'the same seek has other bytes');
       }),
       { numRuns: 300, includeErrorInReport: true },

@@ -5,14 +5,15 @@ import type { ByteSource } from '../../../../src/media/byte-source.js';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
 import { PATCH_OUTPUT_MAX, type PatchedSpan, source as sourceSpan } from '../../../../src/virtual-file/span.js';
 import type { VirtualFile } from '../../../../src/virtual-file/virtual-file.js';
-import { build } from '../../../support/mp4/build.js';
+import { box, build } from '../../../support/mp4/build.js';
 import { type ModelMovie, movies } from '../../../support/mp4/model.js';
 import { type ParsedMovie, parseMoov } from '../../../support/mp4/parse.js';
 import { stretch } from '../../../support/mp4/stretch.js';
-import { mediaObject } from '../../../support/virtual.js';
+import { MemorySource, mediaObject } from '../../../support/virtual.js';
 
 const GIB = 2 ** 30;
 const format = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 24 });
+const format48 = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 48 << 20 });
 
 /** The file of a generated film with a picture and a sound track in one media box with a 64-bit size. */
 function film(movie: ModelMovie['movie'], wideOffsets: boolean): Uint8Array {
@@ -104,7 +105,7 @@ describe('files above 4 GiB', () => {
     const file = film('first', true);
     const source = stretch(file, placeIn(file, 'middle'), 5 * GIB);
     const index = (await format.compile(source))!;
-    const answer = await format.plan(index, mediaObject(source), { start: 0.5, end: undefined });
+    const answer = (await format.plan(index, mediaObject(source), { start: 0.5, end: undefined }))!;
     assert.ok(answer.size > 5 * GIB && answer.size < source.size);
     const got = parseAnswer(answer, source);
     assert.ok(got.tracks.every(({ boxes }) => boxes.includes('co64')));
@@ -118,7 +119,7 @@ describe('files above 4 GiB', () => {
     const whole = parseAnswer(plain(source), source);
     const [{ samples, timescale }] = whole.tracks as [ParsedMovie['tracks'][0]];
     const duration = samples.reduce((sum, { delta }) => sum + delta, 0) / timescale;
-    const answer = await format.plan(index, mediaObject(source), { start: duration - 0.01, end: undefined });
+    const answer = (await format.plan(index, mediaObject(source), { start: duration - 0.01, end: undefined }))!;
     assert.ok(answer.size < 1e6);
     checkSamples(parseAnswer(answer, source), whole);
   });
@@ -127,7 +128,7 @@ describe('files above 4 GiB', () => {
     const file = film('last', false);
     const source = stretch(file, placeIn(file, 'middle'), 4 * GIB - file.length);
     const index = (await format.compile(source))!;
-    const answer = await format.plan(index, mediaObject(source), { start: 0.01, end: undefined });
+    const answer = (await format.plan(index, mediaObject(source), { start: 0.01, end: undefined }))!;
     const got = parseAnswer(answer, source);
     assert.ok(got.tracks.every(({ boxes }) => boxes.includes('co64') && !boxes.includes('stco')));
     checkSamples(got, parseAnswer(plain(source), source));
@@ -149,5 +150,51 @@ describe('files above 4 GiB', () => {
     );
     const entries = whole.tracks.length * Number(Buffer.from(file).readUInt32BE(Buffer.from(file).indexOf('stco') + 8));
     assert.equal(answer.size, source.size + 4 * entries);
+  });
+});
+
+describe('a movie box of 24 MB', () => {
+  const samples = 2_000_000;
+  const words = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer).swap32();
+  const full = (type: string, ...parts: Uint8Array[]) => box(type, false, words(0), ...parts);
+  const header = (id: number, rest: number) => Buffer.concat([words(1, 2, id), Buffer.alloc(rest)]);
+  const sizes = full('stsz', words(0, samples), Buffer.alloc(samples * 4));
+  const pairs = Buffer.alloc(samples * 8);
+  for (let i = 0; i < samples; i++) pairs.writeUInt32BE(1, i * 8);
+  const tables = [
+    full('stts', words(1, samples, 1)),
+    full('ctts', words(samples), pairs),
+    full('stsc', words(1, 1, samples, 1)),
+    sizes,
+    full('stco', words(1, 0)),
+  ];
+  const stbl = box('stbl', false, ...tables);
+  const mdia = box('mdia', false, full('mdhd', header(1000, 8)), box('minf', false, stbl));
+  const trak = box('trak', false, full('tkhd', header(1, 68)), mdia);
+  const file = box('moov', false, full('mvhd', header(1000, 84)), trak);
+
+  it('is compiled in turns of the event loop, a piece at a time, to a small index', async () => {
+    const source = new MemorySource(file);
+    let turns = 0;
+    let compiling = true;
+    const turn = () => {
+      turns++;
+      if (compiling) setImmediate(turn);
+    };
+    setImmediate(turn);
+    const compiled = format48.compile(source);
+    assert.ok(compiled instanceof Promise);
+    const index = (await compiled)!;
+    compiling = false;
+    assert.ok(turns >= 1);
+    assert.ok(format48.weight(index) < file.length / 40, `${format48.weight(index)} bytes`);
+    const before = source.bytesRead;
+    const answer = (await format48.plan(index, mediaObject(source), { start: 1234.567, end: 1300 }))!;
+    assert.equal(answer.seekActual, 1234.567);
+    assert.ok(source.bytesRead - before < 32 * 1024, `${source.bytesRead - before} bytes read`);
+  });
+
+  it('is refused when it is larger than the limit', async () => {
+    await assert.rejects(async () => format.compile(new MemorySource(file)), { code: 'media_too_large' });
   });
 });
