@@ -24,7 +24,7 @@ export interface NginxOptions {
 
 /**
  * Starts nginx of Debian's package `nginx` with one worker, no log of requests, and connections that are never closed; otherwise Debian's
- * defaults. `slice`: the cache's size is enforced at once, not a hundred files at a time. `mp4`: the buffers hold the whole index of the film, as they must.
+ * defaults. `slice`: when the cache is too large, it is cut to its size at once and not by a hundred files. `mp4`: the buffers hold the whole index of the film, as they must.
  * @param folder where it keeps its files
  */
 export async function startNginx(
@@ -84,7 +84,7 @@ http {
 function before(role: NginxRole): string {
   if (role.kind !== 'slice') return '';
   return `proxy_cache_path ${role.folder} levels=1:2 keys_zone=slices:64m max_size=${role.cacheSize} inactive=1d use_temp_path=off
-    manager_files=10000 manager_threshold=500ms manager_sleep=20ms;
+    manager_files=10000 manager_threshold=1s;
   upstream origin { server ${role.origin.replace('http://', '')}; keepalive 64; }`;
 }
 

@@ -31,17 +31,21 @@ export function replaceData(path: string, replacement?: string): void {
 }
 
 /**
- * Removes the environments of our own that were moved aside from `path`.
+ * Removes the environments of our own that were moved aside from `path`, as far as that is possible.
  * @returns how many files were removed
  */
 export function removeAsides(path: string): number {
   const folder = dirname(path);
   const prefixes = [`${basename(path)}.damaged-`, `${basename(path)}.other-version-`];
   let removed = 0;
-  for (const name of readdirSync(folder)) {
-    if (!prefixes.some(prefix => name.startsWith(prefix))) continue;
-    rmSync(join(folder, name), { force: true });
-    removed++;
+  try {
+    for (const name of readdirSync(folder)) {
+      if (!prefixes.some(prefix => name.startsWith(prefix))) continue;
+      rmSync(join(folder, name), { force: true });
+      removed++;
+    }
+  } catch {
+    // A folder that can't be written is reported by who needs to write there.
   }
   return removed;
 }

@@ -6,23 +6,35 @@ import type { Random } from './random.js';
 export type Part = 'data' | 'slots' | 'index' | 'stripes' | 'processes' | 'header';
 
 /** Offsets in the file header of the geometry's fields, which are u64 but for the last. */
-const GEOMETRY = { processes: 32, generations: 40, stripes: 48, buckets: 56, slots: 72, data: 80, slotCount: 92 };
+const GEOMETRY = {
+  processes: 32,
+  generations: 40,
+  stripes: 48,
+  buckets: 56,
+  slots: 72,
+  follows: 80,
+  data: 88,
+  blockSize: 96,
+  slotCount: 100,
+};
 /** Without its magic bytes a file is another program's, which is refused and left alone. */
 const HEADER_AFTER_MAGIC = 16;
 const BLOCK = 256 * 1024;
 const PROCESS_ENTRY = 704;
 /** Offsets in a process's entry and in a slot's header. */
 const HAZARD = 64;
-const SLOT_HEADER = 128;
+const SLOT_HEADER = 64;
 const SLOT_STATE = 28;
-const SLOT_OWNER = 64;
+const SLOT_OWNER = 40;
 /** State of a slot that holds a block. */
 const USED = 0x75736564;
 
 const PAGE = 4096;
 /** LMDB: bytes of a page's header, where its flags are, and the flag of a page that begins a large value. */
-const PAGE_HEADER = 16;
-const PAGE_FLAGS = 10;
+const PAGE_HEADER = 24;
+const PAGE_FLAGS = 18;
+/** First word of the contents of the first page. */
+const LMDB_MAGIC = 0xbeefc0de;
 const OVERFLOW = 4;
 const BRANCH_OR_LEAF = 3;
 /** First bytes and length of a value of the disk tier; see src/cache/disk/disk-record.ts. */
@@ -36,13 +48,15 @@ const VALUE = 48 + BLOCK;
  */
 export function flipMemory(file: string, part: Part, bits: number, random: Random): number {
   return within(file, descriptor => {
+    if (read(descriptor, GEOMETRY.blockSize, 4).readUInt32LE() !== BLOCK)
+      throw new Error(`${file} is not laid out as this module expects; see native/shm_layout.h`);
     const at = (field: number) => Number(read(descriptor, field, 8).readBigUInt64LE());
     const ranges: Record<Exclude<Part, 'data'>, [number, number]> = {
       header: [HEADER_AFTER_MAGIC, 256],
       processes: [at(GEOMETRY.processes), at(GEOMETRY.generations)],
       stripes: [at(GEOMETRY.stripes), at(GEOMETRY.buckets)],
       index: [at(GEOMETRY.buckets), at(GEOMETRY.slots)],
-      slots: [at(GEOMETRY.slots), at(GEOMETRY.data)],
+      slots: [at(GEOMETRY.slots), at(GEOMETRY.follows)],
     };
     let flipped = 0;
     for (let bit = 0; bit < bits; bit++) {
@@ -66,6 +80,8 @@ export function flipStore(folder: string, part: 'values' | 'trees', bits: number
   const name = part === 'values' ? files.find(each => each.startsWith('blocks')) : random.pick(files);
   if (name === undefined) return 0;
   return within(join(folder, name), descriptor => {
+    if (read(descriptor, PAGE_HEADER, 4).readUInt32LE() !== LMDB_MAGIC)
+      throw new Error(`${name} does not have the page headers of LMDB that this module expects`);
     let flipped = 0;
     for (let bit = 0; bit < bits; bit++) {
       const pages = Math.floor(fstatSync(descriptor).size / PAGE);

@@ -48,6 +48,7 @@ export class Downloader {
 
   /** Never rejects; a request that finds its kept connection closed is made again, as RFC 9112 section 9.3.1 has it. */
   async fetch(ask: Ask, agent: Agent | false): Promise<Outcome> {
+    const { calm } = this.tally;
     const answers = await this.library.answers(ask.title, ask.query);
     for (;;) {
       const download = new Download(this, ask, answers, agent);
@@ -58,6 +59,8 @@ export class Downloader {
       this.tally.requests++;
       this.tally.endings[outcome.ending]++;
       if (outcome.status > 0) count(this.tally.statuses, outcome.status);
+      if (calm !== undefined && ['cut', 'unanswered', 'refused'].includes(outcome.ending)) count(calm, outcome.ending);
+      if (calm !== undefined && outcome.status >= 500) count(calm, outcome.status);
       return outcome;
     }
   }

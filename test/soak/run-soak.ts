@@ -42,6 +42,8 @@ export interface SoakOptions {
 const RECOVERY = 60_000;
 /** After so many the run is of no use any more. */
 const VIOLATIONS_MAX = 100;
+/** A kind of fault that was skipped so often and never came about is broken. */
+const SKIPPED_MAX = 5;
 /** Seconds that answers under way are given at a stop and at a reload. */
 const GRACE = 2;
 const RELOAD_GRACE = 4;
@@ -150,17 +152,15 @@ class Run {
     if (code !== 0) this.#tally.violation(`the edge ended with ${code} when it was told to stop`);
   }
 
-  /** A time without faults: nobody is cut or denied. */
+  /** A time without faults: of the requests that begin in it none is cut or denied. */
   async #becalmed(milliseconds: number): Promise<void> {
-    const before = this.#tally.disturbances;
+    const calm = new Map<string | number, number>();
+    this.#tally.calm = calm;
     await sleep(milliseconds);
-    const disturbed = Object.entries(this.#tally.disturbances)
-      .map(([how, times]) => [how, times - (before[how] ?? 0)] as const)
-      .filter(([, times]) => times > 0);
-    if (disturbed.length > 0)
-      this.#tally.violation(
-        `requests were disturbed while nothing was wrong: ${disturbed.join('; ').replaceAll(',', ' ')}`,
-      );
+    this.#tally.calm = undefined;
+    if (calm.size === 0) return;
+    const disturbed = [...calm].map(([how, times]) => `${how} ${times}`).join(', ');
+    this.#tally.violation(`requests were disturbed while nothing was wrong: ${disturbed}`);
   }
 
   async #harm(end: number): Promise<void> {
@@ -174,12 +174,20 @@ class Run {
       await this.#inject(first.pop() ?? random.weighted(chosen));
       this.#speak();
     }
+    for (const [name, times] of this.#tally.skipped) {
+      const isNever =
+        times >= SKIPPED_MAX && !this.#tally.faults.has(name) && (name !== 'disk full' || this.#scene.diskMount);
+      if (isNever) this.#tally.violation(`${name}: it was tried ${times} times and never found anything to harm`);
+    }
   }
 
   async #inject(kind: FaultKind): Promise<void> {
     const { edge, log } = this.#scene;
     const since = await kind.inject(this.#scene);
-    if (since === 'skipped') return;
+    if (since === 'skipped') {
+      count(this.#tally.skipped, kind.name);
+      return;
+    }
     count(this.#tally.faults, kind.name);
     await this.#recover(kind, typeof since === 'number' ? since : performance.now());
     const [supervisor] = edge.pids;

@@ -30,6 +30,10 @@ export class Tally {
   readonly statuses = new Map<number, number>();
   /** Faults by kind. */
   readonly faults = new Map<string, number>();
+  /** Times that a kind of fault found nothing to harm. */
+  readonly skipped = new Map<string, number>();
+  /** While there is a calm: requests begun in it that got less than they asked for, against the player's will, by what they got. */
+  calm: Map<string | number, number> | undefined;
   /** Requests by what the player was up to. */
   readonly behaviours = new Map<string, number>();
   /** Lines of the edge's log at the levels warn and error, by text. */
@@ -55,12 +59,6 @@ export class Tally {
 
   get violationCount(): number {
     return this.#violationCount;
-  }
-
-  /** Requests that got less than they asked for, against the player's will: how many in which way. */
-  get disturbances(): Record<string, number> {
-    const { cut, unanswered, refused } = this.endings;
-    return { cut, unanswered, refused, ...Object.fromEntries([...this.statuses].filter(([status]) => status >= 500)) };
   }
 
   violation(text: string): void {
@@ -98,6 +96,7 @@ export function report(tally: Tally): string {
     `statuses           ${list(tally.statuses)}`,
     `bytes verified     ${tally.bytesVerified} (${(tally.bytesVerified / 2 ** 30).toFixed(2)} GiB)`,
     `faults injected    ${tally.faultCount} (${list(tally.faults)})`,
+    `faults skipped     ${list(tally.skipped)}`,
     `wrong bytes        ${tally.wrongBytes}`,
     `answers cut        ${tally.endings.cut}`,
     `hangs              ${tally.hangs}`,

@@ -45,6 +45,13 @@ export function writeBlockKey(key: Buffer, id: ObjectId, block: number): Buffer 
   return key;
 }
 
+/** The block that a block key names. */
+export function readBlockKey(key: Uint8Array): { id: ObjectId; block: number } {
+  const view = Buffer.from(key.buffer, key.byteOffset, BLOCK_KEY_BYTES);
+  const id = Uint32Array.from([0, 4, 8, 12], at => view.readUInt32LE(at)) as ObjectId;
+  return { id, block: view.readUInt32BE(16) };
+}
+
 /** The key of a block in the table of blocks. `sequence` is the index's value or an integer. */
 export function ringKey(sequence: Uint8Array | bigint, blockKey: Uint8Array): Buffer {
   const key = Buffer.allocUnsafe(RING_KEY_BYTES);

@@ -1,21 +1,15 @@
 import { rmSync } from 'node:fs';
+import { EdgeError } from '../../errors.js';
 import type { Log } from '../../observe/log-type.js';
 import { removeAsides, replaceData } from '../../store/aside.js';
 import { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
 import { isDamage } from '../../store/store-error.js';
-import type { Table } from '../../store/table.js';
 import type { ObjectId } from '../block.js';
-import {
-  BLOCK_KEY_BYTES,
-  type Checksum,
-  ringKey,
-  splitRingKey,
-  VALUE_BYTES,
-  writeBlockKey,
-  writeValue,
-} from './disk-record.js';
+import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, VALUE_BYTES, writeBlockKey } from './disk-record.js';
+import { DiskRing } from './disk-ring.js';
 import { batchBlocks, blocksIn, diskFile, diskStoreOptions } from './disk-store.js';
+import { WriteBatch } from './write-batch.js';
 
 /** What a disk writer is made with. */
 export interface DiskWriterOptions {
@@ -63,8 +57,12 @@ const MAX_LAG = 1;
 const READER_WAIT = 200;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
+/** Milliseconds after a failed commit before the next, at first and at most. */
+const RETRY_DELAY = 1000;
 const MAX_RETRY_DELAY = 60_000;
 const GROW_DELAY = 600_000;
+/** Blocks that are taken out of the ring at once when it has become smaller. */
+const TRIM_BLOCKS = 1024;
 /** Batches by which the ring becomes smaller with each failed commit. */
 const BATCHES_GIVEN_UP = 2;
 /** A file larger than its capacity by more than this share is written anew. */
@@ -76,15 +74,12 @@ const TOLERANCE = 1.02;
  */
 export class DiskWriter {
   readonly #options: DiskWriterOptions;
-  readonly #values: Buffer;
-  readonly #keys: Buffer;
-  readonly #batchBlocks: number;
+  readonly #path: string;
+  readonly #batch: WriteBatch;
   readonly #maxBlocks: number;
   readonly #fault: FaultLatch;
   #environment!: Environment;
-  #index!: Table;
-  #blocks!: Table;
-  #pending = 0;
+  #ring!: DiskRing;
   /** Blocks that the ring may hold: `#maxBlocks`, or less for a while after a failure. */
   #limit: number;
   #growAt = 0;
@@ -97,22 +92,22 @@ export class DiskWriter {
 
   /** @throws EdgeError `store` when the tier can't be opened or made */
   constructor(options: DiskWriterOptions) {
+    const { folder, capacity, log, retryDelay = RETRY_DELAY } = options;
     this.#options = options;
-    this.#batchBlocks = batchBlocks(options.capacity);
-    this.#maxBlocks = blocksIn(options.capacity);
+    this.#path = diskFile(folder);
+    this.#batch = new WriteBatch(batchBlocks(capacity));
+    this.#maxBlocks = blocksIn(capacity);
     this.#limit = this.#maxBlocks;
-    this.#values = Buffer.alloc(this.#batchBlocks * VALUE_BYTES);
-    this.#keys = Buffer.alloc(this.#batchBlocks * BLOCK_KEY_BYTES);
-    this.#retryDelay = options.retryDelay ?? 1000;
+    this.#retryDelay = retryDelay;
     this.#fault = new FaultLatch(
-      options.log,
-      { path: diskFile(options.folder) },
+      log,
+      { path: this.#path },
       'the disk tier can not be written; blocks that leave memory are dropped until it can',
       'the disk tier can be written again',
     );
     this.stats = {
       blocks: 0,
-      capacityBytes: options.capacity,
+      capacityBytes: capacity,
       fileBytes: 0,
       written: 0,
       expired: 0,
@@ -125,32 +120,34 @@ export class DiskWriter {
 
   /** Blocks that can be offered before the next commit. */
   get room(): number {
-    return performance.now() < this.#retryAt ? 0 : this.#batchBlocks - this.#pending;
+    return performance.now() < this.#retryAt ? 0 : this.#batch.capacity - this.#batch.count;
   }
 
   /** True when the block is in the ring or in the batch being collected. */
   has(id: ObjectId, block: number): boolean {
     const key = writeBlockKey(Buffer.allocUnsafe(BLOCK_KEY_BYTES), id, block);
-    return this.#isPending(key) || this.#index.has(key);
+    return this.#batch.has(key) || this.#ring.has(key);
   }
 
   /**
    * Takes a copy of a block into the batch, and commits the batch when it is full.
    * @param checksum of `bytes`, when it is known
-   * @returns false when the block was dropped, because the last commit failed and it is too early for another
+   * @returns false when the block was dropped, because a commit failed and it is too early for another
    */
   offer(id: ObjectId, block: number, bytes: Uint8Array, checksum = this.#options.checksum(bytes)): boolean {
     if (performance.now() < this.#retryAt) {
       this.stats.dropped++;
       return false;
     }
-    const key = this.#keys.subarray(this.#pending * BLOCK_KEY_BYTES, (this.#pending + 1) * BLOCK_KEY_BYTES);
-    writeBlockKey(key, id, block);
-    if (this.#isPending(key) || this.#index.has(key)) return true;
-    const value = this.#values.subarray(this.#pending * VALUE_BYTES, (this.#pending + 1) * VALUE_BYTES);
-    writeValue(value, key, bytes, checksum);
-    this.#pending++;
-    return this.#pending < this.#batchBlocks || this.flush();
+    try {
+      if (this.has(id, block)) return true;
+    } catch (error) {
+      this.stats.dropped++;
+      this.#failed(error);
+      return false;
+    }
+    this.#batch.add(id, block, bytes, checksum);
+    return this.#batch.count < this.#batch.capacity || this.flush();
   }
 
   /**
@@ -158,30 +155,27 @@ export class DiskWriter {
    * @returns false when it failed and the batch was dropped
    */
   flush(): boolean {
-    const count = this.#pending;
-    if (count === 0) return true;
-    this.#pending = 0;
+    const batch = this.#batch;
+    if (batch.count === 0) return true;
     try {
-      if (!this.#awaitReaders()) {
-        this.stats.dropped += count;
-        return false;
-      }
+      this.#awaitReaders();
       if (this.#environment.replaced) this.#beginAgain();
       if (performance.now() >= this.#growAt) this.#limit = this.#limitByFile();
-      this.#trim(this.#batchBlocks);
+      this.#trim(batch.capacity);
       const expired = this.#environment.transaction(() => {
-        const gone = this.#expire(this.#blocks.count + count - this.#limit);
-        const next = this.#nextSequence();
-        for (let i = 0; i < count; i++) this.#store(i, next + BigInt(i));
+        const gone = this.#ring.expire(this.#ring.count + batch.count - this.#limit);
+        this.#ring.append(batch);
         return gone;
       });
-      this.stats.written += count;
+      this.stats.written += batch.count;
       this.#committed(expired);
       return true;
     } catch (error) {
-      this.stats.dropped += count;
+      this.stats.dropped += batch.count;
       this.#failed(error);
       return false;
+    } finally {
+      batch.count = 0;
     }
   }
 
@@ -189,12 +183,7 @@ export class DiskWriter {
   remove(id: ObjectId, block: number): void {
     const key = writeBlockKey(Buffer.allocUnsafe(BLOCK_KEY_BYTES), id, block);
     try {
-      const sequence = this.#index.get(key);
-      if (sequence === undefined) return;
-      this.#environment.transaction(() => {
-        this.#index.remove(key);
-        this.#blocks.remove(ringKey(sequence, key));
-      });
+      this.#environment.transaction(() => this.#ring.remove(key));
       this.#committed([]);
     } catch (error) {
       this.#failed(error);
@@ -207,20 +196,12 @@ export class DiskWriter {
    */
   async shrink(): Promise<void> {
     const { capacity, log } = this.#options;
-    const path = diskFile(this.#options.folder);
-    if (this.#environment.usage().fileBytes <= capacity * TOLERANCE) return;
-    log.info(
-      { path, bytes: this.#environment.usage().fileBytes, capacity },
-      'the disk tier is larger than its size; shrinking it',
-    );
+    const path = this.#path;
+    const bytes = this.stats.fileBytes;
+    if (bytes <= capacity * TOLERANCE) return;
+    log.info({ path, bytes, capacity }, 'the disk tier is larger than its size; shrinking it');
     try {
-      for (
-        let excess = this.#blocks.count - this.#maxBlocks;
-        excess > 0;
-        excess = this.#blocks.count - this.#maxBlocks
-      ) {
-        this.#committed(this.#environment.transaction(() => this.#expire(Math.min(excess, 1024))));
-      }
+      this.#trim(0);
       await this.#environment.compactTo(this.#compactFile);
       await this.#environment.close();
       replaceData(path, this.#compactFile);
@@ -247,104 +228,68 @@ export class DiskWriter {
   }
 
   get #compactFile(): string {
-    return `${diskFile(this.#options.folder)}.compact`;
+    return `${this.#path}.compact`;
   }
 
   #open(): void {
     const { folder, capacity, log } = this.#options;
     this.#environment = Environment.open({ ...diskStoreOptions(folder, capacity, log), owner: true });
-    this.#index = this.#environment.table('index');
-    this.#blocks = this.#environment.table('blocks');
+    this.#ring = new DiskRing(this.#environment);
     this.#measure();
   }
 
   /** Somebody has taken the file away. */
   #beginAgain(): void {
-    const path = diskFile(this.#options.folder);
-    this.#options.log.warn({ path }, 'the file of the disk tier is gone; the tier begins afresh');
+    this.#options.log.warn({ path: this.#path }, 'the file of the disk tier is gone; the tier begins afresh');
     void this.#environment.close();
-    replaceData(path);
+    replaceData(this.#path);
     this.#open();
-  }
-
-  #isPending(key: Buffer): boolean {
-    for (let i = 0; i < this.#pending; i++) {
-      if (key.compare(this.#keys, i * BLOCK_KEY_BYTES, (i + 1) * BLOCK_KEY_BYTES) === 0) return true;
-    }
-    return false;
   }
 
   /**
    * Pages of blocks that left the ring while somebody was reading can't be used again before he is done, so that writing on would make the
    * file larger. Where it has its size already, this waits for him, but not for ever.
-   * @returns false when he has not finished
+   * @throws EdgeError `store` when he has not finished
    */
-  #awaitReaders(): boolean {
+  #awaitReaders(): void {
     const filled = this.stats.fileBytes / this.#options.capacity;
-    if (filled < FULL) return true;
+    if (filled < FULL) return;
     const maxLag = filled > 1 ? 0 : MAX_LAG;
     for (let waited = 0; waited < READER_WAIT; waited++) {
-      if (this.#environment.snapshotLag() <= maxLag) return true;
+      if (this.#environment.snapshotLag() <= maxLag) return;
       if (waited === 10) this.#environment.checkReaders();
       Atomics.wait(sleeper, 0, 0, 1);
     }
-    return false;
+    throw new EdgeError(
+      'store',
+      `${this.#path}: a process does not finish reading, so that blocks can't make room for others`,
+    );
   }
 
-  /** Blocks of the ring. Where readers and fragments made the file larger than it should be, a smaller ring has as much more room to turn in. */
+  /** Where readers and fragments made the file larger than it should be, a smaller ring has as much more room to turn in. */
   #limitByFile(): number {
     const excess = Math.max(0, Math.ceil((this.stats.fileBytes - this.#options.capacity) / VALUE_BYTES));
-    return Math.max(this.#batchBlocks, this.#maxBlocks - excess);
+    return Math.max(this.#batch.capacity, this.#maxBlocks - excess);
   }
 
   /** Takes blocks out of the ring in transactions of their own, until it has at most `over` more than its limit. */
   #trim(over: number): void {
     for (;;) {
-      const excess = Math.min(1024, this.#blocks.count - this.#limit - over);
+      const excess = Math.min(TRIM_BLOCKS, this.#ring.count - this.#limit - over);
       if (excess <= 0) return;
-      const expired = this.#environment.transaction(() => this.#expire(excess));
-      if (expired.length === 0) return;
-      this.#committed(expired);
+      this.#committed(this.#environment.transaction(() => this.#ring.expire(excess)));
     }
-  }
-
-  /** Read anew in each transaction, since for a moment an edge and its successor may both be writing. */
-  #nextSequence(): bigint {
-    for (const key of this.#blocks.keys({ reverse: true, limit: 1 })) {
-      return Buffer.from(splitRingKey(key).sequence).readBigUInt64BE() + 1n;
-    }
-    return 0n;
-  }
-
-  /** Puts the `i`th block of the batch; within a transaction. */
-  #store(i: number, sequence: bigint): void {
-    const blockKey = this.#keys.subarray(i * BLOCK_KEY_BYTES, (i + 1) * BLOCK_KEY_BYTES);
-    const key = ringKey(sequence, blockKey);
-    this.#blocks.put(key, this.#values.subarray(i * VALUE_BYTES, (i + 1) * VALUE_BYTES));
-    this.#index.put(blockKey, key.subarray(0, 8));
-  }
-
-  /** Takes the `count` oldest blocks out of the ring; within a transaction. Returns their keys. */
-  #expire(count: number): Uint8Array[] {
-    if (count <= 0) return [];
-    const gone = Array.from(this.#blocks.keys({ limit: count }));
-    for (const key of gone) {
-      this.#index.remove(splitRingKey(key).blockKey);
-      this.#blocks.remove(key);
-    }
-    return gone;
   }
 
   #committed(expired: readonly Uint8Array[]): void {
     this.stats.expired += expired.length;
-    this.#retryDelay = this.#options.retryDelay ?? 1000;
+    this.#retryDelay = this.#options.retryDelay ?? RETRY_DELAY;
     this.#fault.clear();
     this.#measure();
     if (this.#options.expired === undefined) return;
     for (const key of expired) {
-      const blockKey = Buffer.from(splitRingKey(key).blockKey);
-      const id = Uint32Array.from([0, 4, 8, 12], at => blockKey.readUInt32LE(at)) as ObjectId;
-      this.#options.expired(id, blockKey.readUInt32BE(16));
+      const { id, block } = readBlockKey(key);
+      this.#options.expired(id, block);
     }
   }
 
@@ -356,15 +301,15 @@ export class DiskWriter {
     this.#retryAt = now + this.#retryDelay;
     this.#retryDelay = Math.min(MAX_RETRY_DELAY, this.#retryDelay * 2);
     // What was moved aside is of no use when it keeps the tier from working.
-    if (removeAsides(diskFile(this.#options.folder)) > 0) return;
+    if (removeAsides(this.#path) > 0) return;
     // On a full disk the ring goes on within the pages that it has, once it has freed some.
-    const given = BATCHES_GIVEN_UP * this.#batchBlocks;
-    this.#limit = Math.max(this.#batchBlocks, Math.min(this.#limit, this.stats.blocks) - given);
+    const given = BATCHES_GIVEN_UP * this.#batch.capacity;
+    this.#limit = Math.max(this.#batch.capacity, Math.min(this.#limit, this.stats.blocks) - given);
     this.#growAt = now + (this.#options.growDelay ?? GROW_DELAY);
   }
 
   #measure(): void {
-    this.stats.blocks = this.#blocks.count;
+    this.stats.blocks = this.#ring.count;
     this.stats.fileBytes = this.#environment.usage().fileBytes;
   }
 }

@@ -10,7 +10,7 @@ import type { WriterOrder, WriterReport, WriterTask } from './writer-process.js'
 
 /* The process that writes the disk tier: see writer-process.ts. It ends when its parent does. */
 
-const OPEN_RETRY = 5_000;
+const OPEN_RETRY = 1_000;
 const REPORT_INTERVAL = 1_000;
 const READER_CHECK_INTERVAL = 30_000;
 

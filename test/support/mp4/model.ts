@@ -131,7 +131,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
           auxiliary: seed % 4,
         };
       });
-      const samples = shape.ctts ? reorder(plain, shape.compositionVersion) : plain;
+      const samples = shape.ctts ? reorder(plain, shape.compositionVersion, seeds[0]! % 2 === 0) : plain;
       const chunks: number[] = [];
       for (let left = samples.length, i = 0; left > 0; i++) {
         const count = Math.min(
@@ -150,8 +150,9 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
 /**
  * Composition offsets as encoders make them: within a group of pictures, of three pictures after the first the first decoded is the last presented.
  * Version 0 delays everything so that no offset is negative.
+ * @param early whether version 1 presents even sync samples before they are decoded
  */
-function reorder(samples: readonly ModelSample[], version: 0 | 1): ModelSample[] {
+function reorder(samples: readonly ModelSample[], version: 0 | 1, early: boolean): ModelSample[] {
   const times = [0];
   for (const { delta } of samples) times.push(times[times.length - 1]! + delta);
   const slots = samples.map((_, i) => i);
@@ -161,7 +162,7 @@ function reorder(samples: readonly ModelSample[], version: 0 | 1): ModelSample[]
     i += reordered ? 3 : 1;
   }
   const offsets = samples.map((_, i) => times[slots[i]!]! - times[i]!);
-  const delay = version === 0 ? Math.max(...offsets.map(offset => -offset), 3) : 0;
+  const delay = version === 0 ? Math.max(...offsets.map(offset => -offset), 3) : early ? -3 : 0;
   return samples.map((sample, i) => ({ ...sample, offset: offsets[i]! + delay }));
 }
 

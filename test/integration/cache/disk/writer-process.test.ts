@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { truncateSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { BLOCK_SIZE } from '../../../../src/cache/block.js';
@@ -110,4 +111,39 @@ test('a tier that damages those who touch it is moved aside when they are gone, 
   reader.close();
   await writer.stop();
   memory.close();
+});
+
+test('a tier on a read-only file system is said once and used as soon as it can be written', async t => {
+  const { said, folder, memory, writer, read } = machine('read-only');
+  mkdirSync(folder);
+  const mount = (...args: string[]) => execFileSync('mount', [...args, folder], { stdio: 'ignore' });
+  try {
+    mount('-t', 'tmpfs', '-o', 'size=200m,ro', 'tmpfs');
+  } catch {
+    memory.close();
+    return t.skip('mounting a tmpfs is not permitted');
+  }
+  const reader = read();
+  try {
+    await writer.start();
+    await until(() => said.length > 0);
+    assert.match(said[0]!, /can not be opened/);
+    await new Promise(resolve => setTimeout(resolve, 2500));
+    assert.equal(said.length, 1);
+    assert.equal(reader.has(objectId(1), 0), false);
+    mount('-o', 'remount,rw');
+    await until(() => writer.stats.fileBytes > 0);
+    let found = -1;
+    for (let block = 0; found < 0; block++) {
+      await watch(memory, 1, block, 2);
+      if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+      for (let n = 0; n <= block && found < 0; n++) if (reader.has(objectId(1), n)) found = n;
+    }
+    assert.deepEqual(await load(reader, 1, found), Buffer.from(content(1, found)));
+  } finally {
+    reader.close();
+    await writer.stop();
+    memory.close();
+    execFileSync('umount', ['-l', folder]);
+  }
 });
