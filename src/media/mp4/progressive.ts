@@ -55,7 +55,7 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
   }
 
   plan(index: MovieIndex, object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined> {
-    const cutsNothing = seek.start === 0 && (seek.end ?? 0) >= durationOf(index);
+    const cutsNothing = seek.start === 0 && seek.end !== undefined && seek.end >= durationOf(index);
     return cutsNothing ? this.whole(index, object) : perform(this.#cut(index, object, seek));
   }
 

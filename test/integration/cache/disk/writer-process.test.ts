@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { BLOCK_SIZE } from '../../../../src/cache/block.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { diskFile } from '../../../../src/cache/disk/disk-store.js';
@@ -13,9 +13,11 @@ import { type Log, silentLog } from '../../../../src/observe/log-type.js';
 import { content, load, MiB, objectId, temporaryFolder, until } from '../../../unit/cache/disk/support.js';
 
 const root = temporaryFolder(after);
+const FREE_SHARE = 0.1;
 const checksum = (bytes: Uint8Array) => native.crc32c(0, bytes);
 
-function machine(name: string) {
+/** An edge's memory tier and disk writer, which are stopped when the test ends. */
+function machine(t: TestContext, name: string) {
   const said: string[] = [];
   const say = (_: object, text: string) => said.push(text);
   const log: Log = { ...silentLog, warn: say, error: say };
@@ -27,9 +29,13 @@ function machine(name: string) {
     capacity: 64 * MiB,
     minHits: 2,
     memoryFile,
-    freeShare: 0.1,
+    freeShare: FREE_SHARE,
     log,
     restartDelay: 10,
+  });
+  t.after(async () => {
+    await writer.stop();
+    memory.close();
   });
   const read = () => new DiskReader({ folder, capacity: 64 * MiB, checksum, log: silentLog, checkInterval: 20 });
   return { said, folder, memory, writer, read };
@@ -53,18 +59,20 @@ async function watch(memory: SharedMemoryTier, n: number, block: number, views: 
   }
 }
 
-test('what memory evicts after enough views is found on disk, the rest is not; a writer that is killed goes on', async () => {
-  const { said, memory, writer, read } = machine('tiers');
+/** Waits until every cold block that is wanted on disk is there. */
+function written(memory: SharedMemoryTier): Promise<void> {
+  return until(() => memory.coldest(FREE_SHARE, 2, 1).length === 0);
+}
+
+test('what memory evicts after enough views is found on disk, the rest is not; a writer that is killed goes on', async t => {
+  const { said, memory, writer, read } = machine(t, 'tiers');
   await writer.start();
   const reader = read();
   const total = Math.floor(memory.capacity / BLOCK_SIZE) * 2;
   for (let block = 0; block < total; block++) {
     await watch(memory, 1, block, block % 2 === 0 ? 3 : 1);
-    if (block === total / 2) {
-      process.kill(writer.pid!, 'SIGKILL');
-      await until(() => writer.restarts === 1 && writer.stats.capacityBytes > 0 && writer.pid !== undefined);
-    }
-    if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+    if (block === total / 2) process.kill(writer.pid!, 'SIGKILL');
+    await written(memory);
   }
   await until(() => writer.restarts === 1 && writer.stats.written > 0);
   let found = 0;
@@ -75,24 +83,23 @@ test('what memory evicts after enough views is found on disk, the rest is not; a
     found++;
     assert.deepEqual(await load(reader, 1, block), Buffer.from(content(1, block)));
   }
-  assert.ok(found > total / 8, `${found} of ${total / 2}`);
+  // Half of all were wanted; half of those are in memory still.
+  assert.ok(found >= total / 4 - 32, `${found} of ${total / 2}`);
   assert.equal(said.filter(text => /died/.test(text)).length, 1);
   const { dropped, evictedToDisk } = native.inspectMemoryTier(join(root, 'tiers.cache'));
   assert.ok(evictedToDisk > 0 && dropped > 0);
   reader.close();
   await writer.stop();
-  await writer.stop();
   assert.equal(writer.pid, undefined);
-  memory.close();
 });
 
-test('a tier that damages those who touch it is moved aside when they are gone, and begun afresh', async () => {
-  const { said, folder, memory, writer, read } = machine('damaged');
+test('a tier that damages those who touch it is moved aside when they are gone, and begun afresh', async t => {
+  const { said, folder, memory, writer, read } = machine(t, 'damaged');
   await writer.start();
   let reader = read();
   for (let block = 0; block < 250; block++) {
     await watch(memory, 1, block, 2);
-    if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+    await written(memory);
   }
   await until(() => reader.has(objectId(1), 0));
   reader.close();
@@ -103,24 +110,21 @@ test('a tier that damages those who touch it is moved aside when they are gone, 
   let found = -1;
   for (let block = 0; found < 0; block++) {
     await watch(memory, 2, block, 2);
-    if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+    await written(memory);
     for (let n = 0; n <= block && found < 0; n++) if (reader.has(objectId(2), n)) found = n;
   }
   assert.deepEqual(await load(reader, 2, found), Buffer.from(content(2, found)));
   assert.equal(reader.has(objectId(1), 0), false);
   reader.close();
-  await writer.stop();
-  memory.close();
 });
 
 test('a tier on a read-only file system is said once and used as soon as it can be written', async t => {
-  const { said, folder, memory, writer, read } = machine('read-only');
+  const { said, folder, memory, writer, read } = machine(t, 'read-only');
   mkdirSync(folder);
   const mount = (...args: string[]) => execFileSync('mount', [...args, folder], { stdio: 'ignore' });
   try {
     mount('-t', 'tmpfs', '-o', 'size=200m,ro', 'tmpfs');
   } catch {
-    memory.close();
     return t.skip('mounting a tmpfs is not permitted');
   }
   const reader = read();
@@ -136,14 +140,13 @@ test('a tier on a read-only file system is said once and used as soon as it can 
     let found = -1;
     for (let block = 0; found < 0; block++) {
       await watch(memory, 1, block, 2);
-      if (block % 8 === 0) await new Promise(resolve => setTimeout(resolve, 10));
+      await written(memory);
       for (let n = 0; n <= block && found < 0; n++) if (reader.has(objectId(1), n)) found = n;
     }
     assert.deepEqual(await load(reader, 1, found), Buffer.from(content(1, found)));
   } finally {
     reader.close();
     await writer.stop();
-    memory.close();
     execFileSync('umount', ['-l', folder]);
   }
 });

@@ -121,7 +121,9 @@ function checkTrack(
       const uneven = source.samples.some(({ offset }) => offset !== source.samples[0]!.offset);
       const slack = (inOneTick ? 1 : uneven ? Math.max(...source.samples.map(({ delta }) => delta)) : 0) / timescale;
       const longest =
-        source.handler === 'vide' ? Math.max(...source.samples.map(({ delta, offset }) => delta + offset)) : 1;
+        source.handler === 'vide'
+          ? Math.max(...source.samples.map(({ delta, offset }) => delta + Math.abs(offset)))
+          : 1;
       if (edit.start > goal.start - from + ERROR_MAX + (2 * longest) / timescale)
         return `edit ${n} begins at ${edit.start}, expected ${goal.start - from}`;
       if (Math.abs(edit.end - (goal.end - from)) > 0.0021 + slack)
