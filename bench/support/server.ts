@@ -35,7 +35,9 @@ export class Server {
     this.name = command.name;
     this.port = command.port;
     const core = String(command.core ?? SERVER_CORE);
-    this.#child = spawn('taskset', ['-c', core, command.command, ...command.args], {
+    // It must not outlive a benchmark that is killed.
+    const bound = ['--pdeathsig', 'TERM', 'taskset', '-c', core, command.command, ...command.args];
+    this.#child = spawn('setpriv', bound, {
       env: { ...process.env, ...command.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

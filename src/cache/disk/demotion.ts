@@ -4,10 +4,10 @@ import type { DiskWriter } from './disk-writer.js';
 /** The memory tier as demotion sees it. */
 export interface ColdBlocks {
   /**
-   * Whole blocks that are about to be evicted, have at least `minViews` views and are not known to be on disk; at most `limit`. `freeShare`
-   * (0 to 1) says what part of the tier is about to be evicted.
+   * Whole blocks that are about to be evicted, have at least `minViews` views and are not known to be on disk; at most `limit`. `share`
+   * (0 to 0.5) says what part of the tier is about to be evicted.
    */
-  coldest(freeShare: number, minViews: number, limit: number): { id: ObjectId; block: number; length: number }[];
+  coldest(share: number, minViews: number, limit: number): { id: ObjectId; block: number; length: number }[];
   /** Copies a whole block into `target`; its length, or undefined when it is gone or damaged. */
   copyBlock(id: ObjectId, block: number, target: Uint8Array): number | undefined;
   /** Notes whether the disk tier holds a block. */
@@ -25,9 +25,14 @@ export interface DemotionOptions {
   writer: DiskWriter;
   /** Views that a block needs to go to disk. */
   minHits: number;
-  /** Part of memory, 0 to 0.5, that is kept free, and that is looked at for blocks to write. The default is 0.02. */
+  /** Part of memory, 0 to 0.5, that is kept free. The default is 0.02. */
   freeShare?: number;
-  /** Milliseconds between looks while there is nothing to do. The default is 50. */
+  /**
+   * Part of memory, 0 to 0.5, that is looked at for blocks to write. It is what memory may evict by itself between two looks without a block
+   * getting lost. The default is 0.05.
+   */
+  lookShare?: number;
+  /** Milliseconds between looks while there is nothing to do. The default is 20. */
   interval?: number;
 }
 
@@ -41,7 +46,7 @@ export class Demotion {
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
 
   constructor(options: DemotionOptions) {
-    this.#options = { freeShare: 0.02, interval: 50, ...options };
+    this.#options = { freeShare: 0.02, lookShare: 0.05, interval: 20, ...options };
   }
 
   /** Begins to look, until `stop`. */
@@ -65,9 +70,9 @@ export class Demotion {
    * @returns number of blocks that were worth a place on disk; 0 when there is nothing to do before the next look
    */
   pass(): number {
-    const { memory, writer, minHits, freeShare } = this.#options;
+    const { memory, writer, minHits, freeShare, lookShare } = this.#options;
     const room = writer.room;
-    const cold = room === 0 ? [] : memory.coldest(freeShare, minHits, room);
+    const cold = room === 0 ? [] : memory.coldest(lookShare, minHits, room);
     const { dropped } = writer.stats;
     const offered = cold.filter(({ id, block }) => this.#offer(id, block));
     if (writer.flush() && writer.stats.dropped === dropped) {

@@ -61,7 +61,7 @@ async function watch(memory: SharedMemoryTier, n: number, block: number, views: 
 
 /** Waits until every cold block that is wanted on disk is there. */
 function written(memory: SharedMemoryTier): Promise<void> {
-  return until(() => memory.coldest(FREE_SHARE, 2, 1).length === 0);
+  return until(() => memory.coldest(0.05, 2, 1).length === 0);
 }
 
 test('what memory evicts after enough views is found on disk, the rest is not; a writer that is killed goes on', async t => {
