@@ -18,7 +18,8 @@
         "shm_stripe.cc",
         "shm_system.cc"
       ],
-      "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8"],
+      # Without the last, a doorbell rung while the environment ends would end the process as a crash.
+      "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags": ["-O2", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror", "-fvisibility=hidden", "-isystem", "<!(node -p \"require('path').resolve(require('node-addon-api').include_dir)\")"],
       "cflags!": ["-O3"],
       "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti"],

@@ -57,6 +57,13 @@ describe('the memory tier and its processes', () => {
     await b!.kill();
   });
 
+  it('a process whose doorbell is rung while it ends, ends well', async () => {
+    const { file } = supervisor(16);
+    const process = await TierProcess.start({ file, role: 'worker' });
+    await process.tell({ do: 'ring at the end', block: 0 });
+    assert.equal(await process.exit(), 0);
+  });
+
   it('the supervisor that knows of a death has it over at once', async () => {
     const tier = supervisor(16);
     const a = await TierProcess.start({ file: tier.file, role: 'worker' });

@@ -5,7 +5,8 @@ import type { Order } from './tier-process.js';
 
 /* The process behind TierProcess. */
 
-const tier = new SharedMemoryTier(JSON.parse(process.argv[2]!) as SharedMemoryTierOptions);
+const options = JSON.parse(process.argv[2]!) as SharedMemoryTierOptions;
+const tier = new SharedMemoryTier(options);
 const fills = new Map<number, BlockFill>();
 
 function claim(block: number): string | number {
@@ -49,11 +50,24 @@ function hammer(blocks: number, seed: number): void {
   turn();
 }
 
+/** Changes a block that is waited for when JavaScript may not run any more after this turn, but the doorbell's thread still does. */
+function ringAtTheEnd(block: number): void {
+  process.once('exit', () => {
+    const other = new SharedMemoryTier(options);
+    const fill = other.claim(PATTERN_ID, block, patternLength(block));
+    if (typeof fill === 'string') throw new Error(fill);
+    tier.waitFor(PATTERN_ID, block, 0, { blockChanged: () => {} });
+    fill.append(pattern(block, 0, 1));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+  });
+}
+
 async function obey(order: Order): Promise<unknown> {
   if (order.do === 'claim') return claim(order.block);
   if (order.do === 'append') return append(order.block, order.to);
   if (order.do === 'read') return read(order.block);
   if (order.do === 'pin') return tier.acquire(PATTERN_ID, order.block);
+  if (order.do === 'ring at the end') return ringAtTheEnd(order.block);
   if (order.do === 'hammer') return hammer(order.blocks, order.seed);
   if (order.do === 'close') return tier.close();
   await new Promise<void>(resolve => tier.waitFor(PATTERN_ID, order.block, order.seen, { blockChanged: resolve }));

@@ -10,6 +10,8 @@ export type Order =
   | { do: 'read'; block: number }
   | { do: 'wait'; block: number; seen: number }
   | { do: 'pin'; block: number }
+  /** Once the process ends by itself, has its doorbell rung by a change of the block. */
+  | { do: 'ring at the end'; block: number }
   | { do: 'hammer'; blocks: number; seed: number }
   | { do: 'close' };
 
