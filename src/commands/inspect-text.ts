@@ -27,7 +27,10 @@ function trackRows({
   keyFrames,
   tables,
 }: TrackReport): [string, string][] {
-  const numbers = [duration === undefined ? '' : time(duration), samples === undefined ? '' : `${samples} samples`];
+  const numbers = [
+    duration === undefined ? '' : time(duration),
+    samples === undefined ? '' : `${samples} ${samples === 1 ? 'sample' : 'samples'}`,
+  ];
   const said = [codec, details, ...numbers].filter(text => text !== '');
   const weights = tables.map(({ type, entries, bytes: size }) => `${type} ${entries} (${bytes(size)})`);
   return [

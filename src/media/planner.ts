@@ -11,7 +11,7 @@ import { parseSeek } from './seek-query.js';
 export interface PlannerOptions {
   /** In the order in which they are asked. */
   readonly formats: readonly Format<unknown>[];
-  /** Bytes of compiled indexes kept in memory. */
+  /** Bytes of compiled indexes kept in memory, and of plans. */
   readonly indexMemory: number;
   /** `always`: also plain requests get files whose index stands last in an order fit for streaming. */
   readonly faststart: 'off' | 'always';
@@ -38,25 +38,35 @@ type Purpose = 'seek' | 'whole';
 const HEAD = 4096;
 /** Bytes that an entry without an index counts. */
 const SMALL = 512;
+/** The part of `indexMemory` that plans may take. */
+const PLAN_SHARE = 1 / 4;
+/** Bytes that a plan counts beside its literal bytes, and each of its spans. */
+const PLAN = 1024;
+const SPAN = 256;
 /** Bytes of the checksum before a stored index. */
 const CHECKSUM = 16;
 const PLAIN: Knowledge = { kind: 'plain' };
 const UNMOVED: Knowledge = { kind: 'unmoved' };
 
-/** Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait for it. */
+/**
+ * Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait for it. Plans are kept too:
+ * a player that seeks asks for several ranges of the same answer.
+ */
 export class Planner implements MediaPlanner {
   /** Running numbers: indexes compiled, taken from the store, and objects that could not be cut. */
   readonly stats = { compiled: 0, restored: 0, refused: 0 };
   readonly #known: Lru<Knowledge>;
+  readonly #plans: Lru<VirtualFile>;
   readonly #underWay = new Map<string, Promise<Knowledge>>();
 
   constructor(private readonly options: PlannerOptions) {
-    this.#known = new Lru(options.indexMemory);
+    this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));
+    this.#plans = new Lru(options.indexMemory * PLAN_SHARE);
   }
 
-  /** Bytes of the compiled indexes in memory. */
+  /** Bytes of the compiled indexes and plans in memory. */
   get indexBytes(): number {
-    return this.#known.bytes;
+    return this.#known.bytes + this.#plans.bytes;
   }
 
   plan(object: MediaObject, query: SeekQuery): VirtualFile | undefined | Promise<VirtualFile | undefined> {
@@ -95,9 +105,14 @@ export class Planner implements MediaPlanner {
   }
 
   *#seek(object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
+    const key = planKey(object, seek);
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
     const found = yield* this.#index(object);
     if (found === undefined) return undefined;
-    return yield* whenThere(found.format.plan(found.index, object, seek));
+    const file = yield* whenThere(found.format.plan(found.index, object, seek));
+    if (file !== undefined) this.#plans.set(key, file, planBytes(file));
+    return file;
   }
 
   /** A request for the whole file never fails because of what is in it. */
@@ -175,6 +190,15 @@ export class Planner implements MediaPlanner {
 export interface IndexOf {
   readonly format: Format<unknown>;
   readonly index: unknown;
+}
+
+/** Everything that decides a plan; entity tags and media types hold no line break. */
+function planKey({ identity, etag, lastModified, contentType }: MediaObject, { start, end }: Seek): string {
+  return `${start}-${end} ${identity} ${lastModified}\n${etag}\n${contentType}`;
+}
+
+function planBytes({ spans }: VirtualFile): number {
+  return spans.reduce((sum, span) => sum + SPAN + (span.kind === 'literal' ? span.length : 0), PLAN);
 }
 
 function* whenThere<T>(value: T | Promise<T>): Reading<T> {

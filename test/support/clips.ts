@@ -37,11 +37,12 @@ async function make(path: string, part: string, options: readonly string[]): Pro
   return path;
 }
 
-/** Path of a small text file beside the clips. */
+/** Path of a small text file beside the clips; whole at every moment, since other processes may be reading it. */
 export async function textFile(name: string, text: string): Promise<string> {
   await mkdir(folder, { recursive: true });
-  const path = join(folder, name);
-  await writeFile(path, text);
+  const [path, part] = [join(folder, name), join(folder, `part-${process.pid}-${name}`)];
+  await writeFile(part, text);
+  await rename(part, path);
   return path;
 }
 

@@ -28,7 +28,7 @@ export function* compileFlvIndex(source: ByteSource, options: FlvCompileOptions)
   const head = yield* read(source, 0, Math.min(source.size, 9));
   if (!isFlv(head)) throw new EdgeError('unplayable', 'an FLV header was expected at the beginning of the file');
   const survey = new Survey(source);
-  const tags = new TagReader(source, u32(head, 5) + TAG_TRAILER);
+  const tags = new TagReader(source, u32(head, 5) + TAG_TRAILER, true);
   const more = yield* walk(
     tags,
     survey,
@@ -78,7 +78,8 @@ interface TablePoints extends Pick<Points, 'positions' | 'times'> {
 function* tablePoints(source: ByteSource, { metadata, sawVideo }: Survey): Reading<TablePoints | undefined> {
   if (!metadata?.table || !sawVideo) return undefined;
   const positions = [...metadata.positions];
-  const times = [...metadata.times].map(seconds => Math.round(seconds * 1000));
+  // Adding 0 makes 0 of the -0 that a time just below 0 is rounded to.
+  const times = [...metadata.times].map(seconds => Math.round(seconds * 1000) + 0);
   const rise = positions.every(
     (at, i) => Number.isInteger(at) && at > (positions[i - 1] ?? 12) && at < source.size - TAG_HEADER,
   );

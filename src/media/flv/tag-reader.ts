@@ -1,5 +1,5 @@
-import type { ByteSource } from '../byte-source.js';
-import { type Reading, read } from '../reading.js';
+import { type ByteSource, READ_MAX } from '../byte-source.js';
+import { type Reading, settle } from '../reading.js';
 import { describePayload, PAYLOAD_HEAD, type Payload } from './payload.js';
 import { dataSizeOf, isTagType, TAG_HEADER, TAG_TRAILER, timestampOf } from './tag.js';
 
@@ -24,11 +24,16 @@ export class TagReader {
   #window: Uint8Array = new Uint8Array();
   #windowAt = 0;
   #dataHead: Uint8Array = this.#window;
+  #waited = false;
 
-  /** @param offset absolute offset of the first tag */
+  /**
+   * @param offset absolute offset of the first tag
+   * @param long whether the walk is long: where the last read had to wait for the origin, the next one asks for as much as it can
+   */
   constructor(
     private readonly source: ByteSource,
     offset: number,
+    private readonly long = false,
   ) {
     this.offset = offset;
     this.#following = offset;
@@ -51,10 +56,17 @@ export class TagReader {
     const wanted = Math.min(TAG_HEADER + PAYLOAD_HEAD, this.source.size - at);
     if (wanted < TAG_HEADER) return false;
     if (at < this.#windowAt || at + wanted > this.#windowAt + this.#window.length) {
-      this.#window = yield* read(this.source, at, Math.min(WINDOW, this.source.size - at));
-      this.#windowAt = at;
+      yield* this.#fill(at);
     }
     return this.#parse(at);
+  }
+
+  *#fill(at: number): Reading<void> {
+    const length = this.#waited && this.long ? READ_MAX : WINDOW;
+    const bytes = this.source.read(at, Math.min(length, this.source.size - at));
+    this.#waited = !(bytes instanceof Uint8Array);
+    this.#window = bytes instanceof Uint8Array ? bytes : yield* settle(bytes);
+    this.#windowAt = at;
   }
 
   #parse(at: number): boolean {

@@ -1,7 +1,7 @@
 import type { Reading } from '../reading.js';
 import type { BoxScan } from './box-scan.js';
 import { bytesInChunk, compileOffsets } from './chunk-offset.js';
-import { type CoreTables, coreOf, type TrackIndex } from './movie-index.js';
+import { type CoreTables, coreOf, REORDER_MAX, type TrackIndex } from './movie-index.js';
 import { compileRuns } from './run-table.js';
 import type { SampleEntries } from './sample-entry.js';
 import { commonSize, compileSizes } from './sample-size.js';
@@ -13,8 +13,6 @@ import { broken, STRIDE, type Table } from './table.js';
 
 /** Samples by which the counts of two tables may differ; as many as both have are used then. */
 const MISCOUNT_MAX = 2;
-/** Samples at the end of a track among which the last one presented is sought. */
-const REORDER_MAX = 32;
 /** Tables that a track has once. */
 const ONCE = new Set(['stts', 'ctts', 'stss', 'stps', 'stsc', 'stsz', 'stco', 'sdtp', 'stdp', 'padb']);
 const SAME: Readonly<Record<string, string>> = { stz2: 'stsz', co64: 'stco' };
@@ -80,6 +78,7 @@ export function* compileTables(
   const offsetSamples =
     offsets === undefined || offsets.table.count === 0 ? times.table.samples : offsets.table.samples;
   const samples = agree(id, head.stsz.count, times.table.samples, offsetSamples);
+  if (samples === 0) return { ...NO_SAMPLES, tables: heads };
   const chunks = yield* compileOffsets(scan, head.stco);
   const map = yield* compileChunks(scan, head.stsc, head.stco.count, chunks.last);
   if (map.samples < samples || map.probe === undefined) {

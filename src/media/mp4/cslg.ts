@@ -1,7 +1,7 @@
 import { u32 } from './box.js';
 import type { BoxWriter } from './box-writer.js';
-import type { DecodeRange } from './decode-range.js';
-import type { TrackIndex } from './movie-index.js';
+import { REORDER_MAX, type TrackIndex } from './movie-index.js';
+import type { TrackCut } from './track-cut.js';
 
 /**
  * `cslg`, composition to decode (ISO/IEC 14496-12 section 8.6.1.4): version and flags, then five signed numbers of 32 bits, or of 64 in version 1:
@@ -22,17 +22,22 @@ export function isCompositionShift(body: Uint8Array): boolean {
  * Writes the box for the samples that are left.
  * @param body contents of the source's box
  */
-export function writeCompositionShift(writer: BoxWriter, body: Uint8Array, track: TrackIndex, cut: DecodeRange): void {
+export function writeCompositionShift(writer: BoxWriter, body: Uint8Array, track: TrackIndex, cut: TrackCut): void {
   const wide = body[0] === 1;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const field = (n: number): number => (wide ? Number(view.getBigInt64(4 + n * 8)) : u32(body, 4 + n * 4) | 0);
-  const origin = cut.firstTime - cut.shift;
-  const start = Math.max(0, cut.composition - origin);
-  // 0 says that the end is not known.
-  const end = cut.end === track.samples ? track.mediaEnd - origin : 0;
+  // 0 says that the end is not known, as where a sample that is not kept may have decided.
+  const whole = cut.end === track.samples && (cut.first === 0 || cut.first <= track.samples - REORDER_MAX);
+  const end = whole ? track.mediaEnd - (cut.firstTime + cut.trim - cut.shift) : 0;
   const box = writer.open('cslg');
   writer.bytes(body.subarray(0, 4));
-  for (const value of [Math.max(0, field(0) - cut.shift), field(1) + cut.shift, field(2) + cut.shift, start, end]) {
+  for (const value of [
+    Math.max(0, field(0) - cut.shift),
+    field(1) + cut.shift,
+    field(2) + cut.shift,
+    cut.leastComposition,
+    end,
+  ]) {
     if (wide) writer.i64(value);
     else writer.u32(value >>> 0);
   }

@@ -13,8 +13,6 @@ export interface DecodeRange {
   /** Decode times of `first` and `end`. */
   readonly firstTime: number;
   readonly endTime: number;
-  /** Composition time of the sync sample that decoding needs first. */
-  readonly composition: number;
   /** Ticks taken off the beginning of the first sample. */
   readonly trim: number;
   /** Ticks added to all composition offsets, so that no media time of the edit list is negative. */
@@ -23,7 +21,7 @@ export interface DecodeRange {
   readonly segments: readonly Segment[];
 }
 
-/** Samples among which the next picture is sought. */
+/** Samples among which the next picture, or the first one presented, is sought. */
 const REORDER_MAX = 64;
 /** Handlers of tracks whose samples stand until the next one: pictures and text. */
 const STANDING = new Set(['vide', 'text', 'sbtl', 'subt', 'subp', 'clcp']);
@@ -54,7 +52,7 @@ export function* decodeRange(
   const endTime = yield* decodeTime(source, track, end);
   const shift = Math.max(0, firstTime - earliest);
   const { composition } = start;
-  const range = { first, end, firstTime, endTime, composition, trim: 0, shift, segments };
+  const range = { first, end, firstTime, endTime, trim: 0, shift, segments };
 
   const ownBeginning = track.segments.some(other => other.start === segment.start);
   const inside = segment.media !== composition && !segment.dwell;
@@ -66,6 +64,18 @@ export function* decodeRange(
     return { ...range, trim, shift: Math.max(0, firstTime - composition) };
   }
   return track.handler === 'vide' ? { ...range, segments: fromPicture(segments, around.next, track.timescale) } : range;
+}
+
+/** Least composition time, in the ticks of the answer, of the samples kept. */
+export function* leastComposition(source: ByteSource, track: SampledTrack, range: DecodeRange): Reading<number> {
+  const { first, end, firstTime, trim, shift } = range;
+  let least = Number.POSITIVE_INFINITY;
+  for (let sample = first; sample < Math.min(end, first + REORDER_MAX); sample++) {
+    const time = (yield* decodeTime(source, track, sample)) - firstTime - (sample > first ? trim : 0) + shift;
+    if (time + track.leastOffset >= least) break;
+    least = Math.min(least, time + (yield* compositionOffset(source, track, sample)));
+  }
+  return least;
 }
 
 /** Packets of old QuickTime sound can't be taken apart. */

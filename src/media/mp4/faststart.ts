@@ -28,10 +28,6 @@ export function moveMovieFirst(index: MovieIndex): Span[] | undefined {
   const grown = tables.reduce((sum, table) => sum + growth(table), 0);
 
   const map = new OffsetMap();
-  if (front > 0) map.place(0, 0);
-  map.place(front, front + movie.size + grown);
-  map.place(movieEnd, movieEnd + grown);
-
   const changes = [resized(movie, 'moov', grown)];
   for (const table of tables) {
     const more = growth(table);
@@ -56,19 +52,28 @@ export function moveMovieFirst(index: MovieIndex): Span[] | undefined {
   }
 
   const spans: Span[] = [];
+  const copied: { readonly from: number; readonly at: number }[] = [];
+  let written = 0;
+  const put = (span: Span): void => {
+    spans.push(span);
+    written += span.length;
+  };
   const copy = (from: number, to: number): void => {
-    if (to > from) spans.push(sourceSpan(from, to - from));
+    if (to <= from) return;
+    copied.push({ from, at: written });
+    put(sourceSpan(from, to - from));
   };
   copy(0, front);
   let position = movie.offset;
   for (const { offset, length, span } of changes.sort((a, b) => a.offset - b.offset)) {
     copy(position, offset);
-    spans.push(span);
+    put(span);
     position = offset + length;
   }
   copy(position, movieEnd);
   copy(front, movie.offset);
   copy(movieEnd, size);
+  for (const { from, at } of copied.sort((a, b) => a.from - b.from)) map.place(from, at);
   return spans;
 }
 

@@ -50,6 +50,7 @@ export function* compileFragments(source: ByteSource): Reading<FragmentIndex | u
   const found =
     (yield* unlessBroken(fromSidx(context))) ?? (yield* unlessBroken(fromMfra(context))) ?? (yield* fromMoofs(context));
   const { endTime, ...points } = found;
+  if (!Number.isSafeInteger(endTime)) throw broken('it ends at a time beyond all bounds');
   const base = Math.min(context.first.time, points.times[0]!);
   return {
     size: source.size,
@@ -210,6 +211,7 @@ function calibrate(
   if (!rise || offsets.length === 0) return undefined;
   const begins = offsets[0]! <= first.moof && (offsets[1] ?? Number.POSITIVE_INFINITY) > first.moof;
   const shift = begins ? first.time - times[0]! : 0;
+  if (!Number.isSafeInteger(times.at(-1)! + shift)) return undefined;
   return {
     shift,
     points: {

@@ -39,8 +39,11 @@ interface Context {
 /** The spans of a cut: `ftyp`, `moov`, and one `mdat` with the media between the tracks' first and last samples. */
 export function layOut(index: MovieIndex, cut: MovieCut): Span[] {
   const { movie, timescale } = index;
-  const needed = joinRegions(cut.tracks.flatMap(track => track?.regions ?? []));
-  const media = withoutRegion(needed, { from: movie.offset, to: movie.offset + movie.size });
+  const samples = joinRegions(cut.tracks.flatMap(track => track?.regions ?? []));
+  const media = joinRegions([
+    ...withoutRegion(samples, { from: movie.offset, to: movie.offset + movie.size }),
+    ...cut.tracks.flatMap(track => track?.auxiliary ?? []),
+  ]);
   const mediaSize = media.reduce((sum, { from, to }) => sum + to - from, 0);
   const movieScale = timescale >= MOVIE_SCALE_MIN ? timescale : timescale * Math.ceil(MOVIE_SCALE_MIN / timescale);
   const edits = cut.tracks.map(track =>

@@ -176,7 +176,7 @@ class MovieReader {
     const tables = this.#list(MANY, () => this.#table(samples > 0));
     const core = samples > 0 ? coreOf(tables, handler) : undefined;
     check((core !== undefined) === samples > 0);
-    check(tail === undefined || tail.number <= chunks);
+    check(tail === undefined || (tail.number <= chunks && tail.entry < core!.stsc.count));
     check(core === undefined || (core.stco.count === chunks && core.stsz.count >= samples));
     for (const piece of pieces) check(piece.kind !== 'table' || piece.table < tables.length);
     const segments = samples === 0 ? [] : segmentsOf(edits, movieScale, timescale, mediaEnd);

@@ -40,6 +40,9 @@ export interface CoreTables {
   readonly stco: Table;
 }
 
+/** Samples at the end of a track among which the one that is presented last is sought. */
+export const REORDER_MAX = 32;
+
 /** What a seek must know of a track. Ticks are units of its timescale; samples count from 0. */
 export interface TrackIndex {
   readonly id: number;
@@ -55,7 +58,7 @@ export interface TrackIndex {
   /** Least and greatest composition offset, in ticks; both 0 without `ctts`. */
   readonly leastOffset: number;
   readonly greatestOffset: number;
-  /** Composition time at which the last sample ends. */
+  /** Composition time at which the last sample presented ends; the last `REORDER_MAX` samples decide. */
   readonly mediaEnd: number;
   /** Samples before the wanted one that its decoder needs to give exact output. */
   readonly preroll: number;
@@ -129,7 +132,8 @@ export function coreOf(tables: readonly Table[], handler: string): CoreTables | 
 
 /** Bytes that an index takes in memory, about. */
 export function weightOf(index: MovieIndex): number {
-  return weigh(index);
+  // `core` holds tables of `tables`, which count once.
+  return weigh({ ...index, tracks: index.tracks.map(track => ({ ...track, core: undefined })) });
 }
 
 function weigh(value: unknown): number {

@@ -35,9 +35,14 @@ export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Read
   return { ...table, inline, columns: withSums ? [sums] : [] };
 }
 
-/** Bytes of samples `[from, to)`, all of which must be in the table. */
+/**
+ * Bytes of samples `[from, to)`.
+ * @throws EdgeError `unplayable` when not all of them are in the table
+ */
 export function* sizeOf(source: ByteSource, table: Table, from: number, to: number): Reading<number> {
   if (from >= to) return 0;
+  if (from < 0 || to > table.count)
+    throw broken(`box "${table.type}" has ${table.count} samples, and samples ${from} to ${to} are needed`);
   const common = commonSize(table);
   if (common !== undefined) return (to - from) * common;
   const sums = table.columns[0];

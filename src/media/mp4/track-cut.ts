@@ -2,7 +2,7 @@ import type { ByteSource } from '../byte-source.js';
 import { type Reading, together } from '../reading.js';
 import { cutAuxiliary } from './auxiliary.js';
 import { bytesInChunk, chunkOffset } from './chunk-offset.js';
-import { type DecodeRange, decodeRange } from './decode-range.js';
+import { type DecodeRange, decodeRange, leastComposition } from './decode-range.js';
 import type { Segment } from './edit-list.js';
 import { hasSamples, type SampledTrack, type TrackIndex } from './movie-index.js';
 import type { Region } from './regions.js';
@@ -17,8 +17,12 @@ import { type OffsetCut, type TableCut, tableBody } from './table-cut.js';
 export interface TrackCut extends DecodeRange {
   /** Cuts of `TrackIndex.tables`, in the same order. */
   readonly tables: readonly (TableCut | OffsetCut)[];
-  /** Bytes of the object that the samples need. */
+  /** Least composition time of the samples, in the ticks of the answer, where the track has a `cslg` that tells it; otherwise 0. */
+  readonly leastComposition: number;
+  /** Bytes of the object that the samples need. Where the movie box stands among them, it is not meant. */
   readonly regions: readonly Region[];
+  /** Bytes of the object with the samples' auxiliary information, which may be part of the movie box. */
+  readonly auxiliary: readonly Region[];
 }
 
 /**
@@ -44,9 +48,12 @@ export function* cutTrack(
   const from = (yield* chunkOffset(source, stco, head.number)) + (yield* bytesInChunk(source, track, head, first));
   const regions: Region[] = [{ from, to: yield* mediaEnd(source, track, range) }];
   if (!track.ordered) regions.push(track.extent);
-  const change: Change = { range, from, shift, trim, regions };
+  const auxiliary: Region[] = [];
+  const change: Change = { range, from, shift, trim, auxiliary };
   const tables = yield* together(track.tables.map(table => cutTable(source, track, table, change)));
-  return { ...decoded, tables, regions };
+  const hasShift = track.pieces.some(({ kind }) => kind === 'cslg');
+  const least = hasShift ? yield* leastComposition(source, track, decoded) : 0;
+  return { ...decoded, leastComposition: least, tables, regions, auxiliary };
 }
 
 /** A track that has nothing to present keeps its place, without samples. */
@@ -56,8 +63,8 @@ function emptyCut(track: TrackIndex): TrackCut {
       ? { kind: 'offsets', table, first: undefined, from: 0, to: 0 }
       : { kind: 'entries', table, count: 0 },
   );
-  const none = { first: 0, end: 0, firstTime: 0, endTime: 0, composition: 0, trim: 0, shift: 0 };
-  return { ...none, segments: [], tables, regions: [] };
+  const none = { first: 0, end: 0, firstTime: 0, endTime: 0, leastComposition: 0, trim: 0, shift: 0 };
+  return { ...none, segments: [], tables, regions: [], auxiliary: [] };
 }
 
 /** What happens to the tables of a track. */
@@ -67,15 +74,15 @@ interface Change {
   readonly from: number;
   readonly shift: number;
   readonly trim: number;
-  /** Takes what else of the object the cut needs. */
-  readonly regions: Region[];
+  /** Takes where auxiliary information stands. */
+  readonly auxiliary: Region[];
 }
 
 function* cutTable(
   source: ByteSource,
   track: SampledTrack,
   table: Table,
-  { range, from, shift, trim, regions }: Change,
+  { range, from, shift, trim, auxiliary }: Change,
 ): Reading<TableCut | OffsetCut> {
   const { first, end, head, tail } = range;
   switch (table.type) {
@@ -97,7 +104,7 @@ function* cutTable(
       return yield* cutSubs(source, table, first, end);
     case 'saio': {
       const { cut, region } = yield* cutAuxiliary(source, track, table, range);
-      regions.push(region);
+      auxiliary.push(region);
       return cut;
     }
     default:

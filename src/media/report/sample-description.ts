@@ -1,10 +1,11 @@
 import { EdgeError } from '../../errors.js';
 import type { ByteSource } from '../byte-source.js';
-import { type Box, boxBody, boxBodySize, fourcc, parseBoxes, u32 } from '../mp4/box.js';
+import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box.js';
 import { BoxScan } from '../mp4/box-scan.js';
 import { headerNumber } from '../mp4/header-box.js';
 import { readAll } from '../read-all.js';
 import type { Reading } from '../reading.js';
+import { codecString } from './codec-string.js';
 
 /** How the samples of a track are coded, for people. */
 export interface SampleDescription {
@@ -56,29 +57,18 @@ function describe(stsd: Uint8Array): SampleDescription {
       return [];
     }
   };
-  const avcc = inside(VISUAL).find(
-    ({ type }) => type === 'avcC' || type === 'hvcC' || type === 'av1C' || type === 'vpcC',
-  );
-  if (avcc || VISUAL_CODECS.test(entry.type)) {
-    if (boxBodySize(entry) < VISUAL) return { codec: entry.type, details: '' };
-    return { codec: entry.type + profileOf(stsd, avcc), details: `${u16(body + 24)} × ${u16(body + 26)}` };
-  }
-  if (AUDIO_CODECS.test(entry.type) && boxBodySize(entry) >= AUDIO) {
+  const isSound = AUDIO_CODECS.test(entry.type);
+  const boxes = inside(isSound ? AUDIO : VISUAL);
+  const codec = codecString(entry.type, stsd, boxes);
+  if (isSound && boxBodySize(entry) >= AUDIO) {
     const channels = u16(body + 16);
-    return {
-      codec: entry.type,
-      details: `${Math.floor(u32(stsd, body + 24) / 65536)} Hz, ${channels} channel${channels === 1 ? '' : 's'}`,
-    };
+    const rate = Math.floor(u32(stsd, body + 24) / 65536);
+    return { codec, details: `${rate} Hz, ${channels} channel${channels === 1 ? '' : 's'}` };
   }
-  return { codec: fourcc(stsd, entry.offset + 4), details: '' };
+  const isPicture = VISUAL_CODECS.test(entry.type) || codec !== entry.type;
+  if (!isPicture || boxBodySize(entry) < VISUAL) return { codec: entry.type, details: '' };
+  return { codec, details: `${u16(body + 24)} × ${u16(body + 26)}` };
 }
 
 const VISUAL_CODECS = /^(avc\d|hvc1|hev1|av01|vp0[89]|mp4v|mjpg|encv|dvh[1e]|apc[nhso])$/;
 const AUDIO_CODECS = /^(mp4a|ac-3|ec-3|Opus|fLaC|alac|enca|sowt|twos|lpcm|\.mp3|samr)$/;
-
-/** Profile, compatibility and level of AVC (RFC 6381 section 3.3). */
-function profileOf(bytes: Uint8Array, box: Box | undefined): string {
-  if (box?.type !== 'avcC' || boxBodySize(box) < 4) return '';
-  const numbers = bytes.subarray(boxBody(box) + 1, boxBody(box) + 4);
-  return `.${Buffer.from(numbers).toString('hex')}`;
-}

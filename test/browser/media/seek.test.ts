@@ -28,15 +28,17 @@ let browser: Browser;
 let local: VirtualServer;
 let edge: Edge;
 let rebased: Edge;
+let exact: Edge;
 before(async () => {
   browser = await launchChromium();
   local = await serveVirtual({ folder, pages });
   edge = await Edge.start({ origin: folder, settings: CORS });
   rebased = await Edge.start({ origin: folder, settings: `${CORS}\nmedia: {flv: {timestamps: rebased}}` });
+  exact = await Edge.start({ origin: folder, settings: `${CORS}\nmedia: {mp4: {seek: exact}}` });
 });
 after(async () => {
   await browser.close();
-  await Promise.all([local.close(), edge.end(), rebased.end()]);
+  await Promise.all([local.close(), edge.end(), rebased.end(), exact.end()]);
 });
 
 /** What a page tells of its first second of playing. */
@@ -128,6 +130,14 @@ for (const [name, start, seekActual] of [
     assert.ok(Math.abs(played.duration - (36 - seekActual)) < 0.2, `${played.duration} s`);
   });
 }
+
+test('bframes-faststart.mp4 in <video>, seeked exactly: the lead-in is not shown', async () => {
+  const played = await play(`${exact.url}/bframes-faststart.mp4?start=11.32`, 'video');
+  check('bframes-faststart.mp4', played, 11.32);
+  assert.equal(played.seekActual, 11.32);
+  assert.ok(played.begin < 0.1, 'its time begins at 0');
+  assert.ok(Math.abs(played.duration - (36 - 11.32)) < 0.2, `${played.duration} s`);
+});
 
 test('fragmented.mp4 in <video>: the time shown is the film’s', async () => {
   const played = await play(`${edge.url}/fragmented.mp4?start=11.3`, 'video');

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import type { ByteSource } from '../../../src/media/byte-source.js';
 import type { Format } from '../../../src/media/format.js';
+import { perform, type Reading } from '../../../src/media/reading.js';
+import type { MediaReport } from '../../../src/media/report/media-report.js';
 import { BoundedSource, Dice, isRefusal, mutate } from '../../support/mutation.js';
 import { mediaObject, render } from '../../support/virtual.js';
 
@@ -7,11 +10,12 @@ import { mediaObject, render } from '../../support/virtual.js';
 const TIME_MAX = 2000;
 
 /**
- * Compiles, encodes, decodes, plans and renders `count` mutations of the seeds. Each must end soon, either with a refusal or with an answer
- * whose spans stay inside the object and add up. Results at once only: the source never waits.
+ * Compiles, encodes, decodes, reports, plans and renders `count` mutations of the seeds. Each must end soon, either with a refusal or with an
+ * answer whose spans stay inside the object and add up. Results at once only: the source never waits.
  */
 export async function fuzzFormat<I>(
   format: Format<I>,
+  report: (index: I, source: ByteSource) => Reading<MediaReport>,
   seeds: readonly { bytes: Uint8Array; hot: number[] }[],
   count: number,
   first = 1,
@@ -32,6 +36,7 @@ export async function fuzzFormat<I>(
       const decoded = format.decode(format.encode(index), bytes.length);
       assert.ok(decoded !== undefined, 'the index survives being stored');
       assert.deepEqual(decoded, index);
+      await perform(report(index, source));
       const start = dice.below(12_000) / 1000;
       const end = dice.below(2) === 0 ? undefined : start + 0.001 + dice.below(8000) / 1000;
       const file = await format.plan(index, mediaObject(source), { start, end });

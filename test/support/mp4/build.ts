@@ -22,6 +22,12 @@ function u64(value: number): Buffer {
   return bytes;
 }
 
+function i64(value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64BE(BigInt(value));
+  return bytes;
+}
+
 /** A box; `wide` gives it a 64-bit size. */
 export function box(type: string, wide: boolean, ...parts: Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
@@ -35,25 +41,36 @@ export function box(type: string, wide: boolean, ...parts: Uint8Array[]): Buffer
 export function build(movie: ModelMovie): Uint8Array {
   const fileType = box('ftyp', false, Buffer.from('isom'), u32(512), Buffer.from('isomiso2mp41'));
   const media = placeMedia(movie);
-  const lengthOfMovie = moov(
+  const draft = moov(
     movie,
     media.map(() => 0),
     media,
-  ).length;
+  );
+  const lengthOfMovie = draft.length;
   const boxes: Buffer[][] = Array.from({ length: movie.mediaBoxes }, (_, i) =>
     media.filter(({ mediaBox }) => mediaBox === i).map(({ bytes }) => bytes),
   );
   const header = movie.wideBoxes ? 16 : 8;
   const before = movie.movie === 'first' ? 0 : movie.movie === 'last' ? boxes.length : Math.ceil(boxes.length / 2);
   let at = fileType.length;
+  let movieStart = 0;
   const starts = boxes.map((parts, i) => {
-    if (i === before) at += lengthOfMovie;
+    if (i === before) {
+      movieStart = at;
+      at += lengthOfMovie;
+    }
     const start = at + header;
     at = start + parts.reduce((sum, part) => sum + part.length, 0);
     return start;
   });
+  if (before === boxes.length) movieStart = at;
   const within = boxes.map(() => 0);
+  let inMovie = 0;
   const offsets = media.map(part => {
+    if (part.mediaBox === IN_MOVIE) {
+      inMovie = draft.indexOf('senc', inMovie) + SENC_HEAD;
+      return movieStart + inMovie;
+    }
     const offset = starts[part.mediaBox]! + within[part.mediaBox]!;
     within[part.mediaBox]! += part.bytes.length;
     return offset;
@@ -68,6 +85,11 @@ export function build(movie: ModelMovie): Uint8Array {
   return new Uint8Array(Buffer.concat(files));
 }
 
+/** Stands for the movie box among the numbers of media boxes. */
+const IN_MOVIE = -1;
+/** Bytes of `senc` from its type on to its entries. */
+const SENC_HEAD = 12;
+
 /** A chunk, or the auxiliary information of a chunk or track. */
 interface Part {
   readonly track: number;
@@ -78,11 +100,14 @@ interface Part {
   readonly mediaBox: number;
 }
 
+function auxiliaryOf({ samples }: ModelTrack, number: number, from: number, to: number): Buffer {
+  return Buffer.concat(samples.slice(from, to).map((sample, i) => auxiliaryBytes(number, from + i, sample.auxiliary)));
+}
+
 function placeMedia(movie: ModelMovie): Part[] {
   const perTrack = movie.tracks.map((track, t) => {
     const parts: Omit<Part, 'mediaBox'>[] = [];
-    const auxiliary = (from: number, to: number) =>
-      Buffer.concat(track.samples.slice(from, to).map((sample, i) => auxiliaryBytes(t, from + i, sample.auxiliary)));
+    const auxiliary = (from: number, to: number) => auxiliaryOf(track, t, from, to);
     if (track.form.auxiliary === 'run')
       parts.push({ track: t, kind: 'auxiliary', number: 0, bytes: auxiliary(0, track.samples.length) });
     let sample = 0;
@@ -102,7 +127,12 @@ function placeMedia(movie: ModelMovie): Part[] {
     for (let i = 0; i < longest; i++) for (const parts of perTrack) if (parts[i] !== undefined) ordered.push(parts[i]!);
   if (movie.order === 'backwards') ordered.reverse();
   const perBox = Math.ceil(ordered.length / movie.mediaBoxes);
-  return ordered.map((part, i) => ({ ...part, mediaBox: Math.floor(i / perBox) }));
+  const placed: Part[] = ordered.map((part, i) => ({ ...part, mediaBox: Math.floor(i / perBox) }));
+  movie.tracks.forEach(({ form }, track) => {
+    if (form.auxiliary !== 'movie') return;
+    placed.push({ track, kind: 'auxiliary', number: 0, bytes: Buffer.alloc(0), mediaBox: IN_MOVIE });
+  });
+  return placed;
 }
 
 function moov(movie: ModelMovie, offsets: readonly number[], media: readonly Part[]): Buffer {
@@ -150,7 +180,9 @@ function trak(
   const mdhd = box('mdhd', false, u32(0, 1, 2, track.timescale, 5), u32(0x55c40000));
   const hdlr = box('hdlr', false, u32(0, 0), Buffer.from(track.handler), Buffer.alloc(13));
   const dinf = box('dinf', false, box('dref', false, u32(0, 1), box('url ', false, u32(1))));
-  const stbl = box('stbl', wide, ...tables(track, chunks, auxiliary));
+  const senc = box('senc', false, u32(0, track.samples.length), auxiliaryOf(track, number, 0, track.samples.length));
+  const inside = track.form.auxiliary === 'movie' ? [senc] : [];
+  const stbl = box('stbl', wide, ...tables(track, chunks, auxiliary), ...inside);
   const minf = box('minf', wide, box('nmhd', false, u32(0)), dinf, stbl);
   return box('trak', wide, tkhd, ...edts, box('mdia', wide, mdhd, hdlr, minf));
 }
@@ -193,8 +225,7 @@ function tables(
         samples.map(({ offset }) => offset),
       ),
     );
-    const values = samples.map(({ offset }) => offset);
-    if (form.cslg) found.push(box('cslg', false, u32(0, 0, Math.min(...values), Math.max(...values), 0, 0)));
+    if (form.cslg) found.push(compositionShift(samples, form.cslgVersion));
   }
   if (form.stss) {
     const sync = samples.flatMap((sample, i) => (sample.sync ? [i + 1] : []));
@@ -211,18 +242,38 @@ function tables(
     found.push(
       runTable(
         'sbgp',
-        Buffer.concat([u32(0), Buffer.from('test')]),
+        Buffer.concat([u32(form.typed ? 1 << 24 : 0), Buffer.from('test'), form.typed ? u32(7) : u32()]),
         samples.map(({ group }) => group),
       ),
     );
   }
-  if (form.subs) found.push(subSamples(samples));
+  if (form.subs) found.push(subSamples(samples, form.subsVersion));
   if (form.auxiliary !== 'none') {
-    found.push(box('saiz', false, u32(0), u8(0), u32(samples.length), u8(...samples.map(sample => sample.auxiliary))));
+    const kind = form.typed ? Buffer.concat([Buffer.from('cenc'), u32(5)]) : u32();
+    const flags = form.typed ? 1 : 0;
+    const sizes = form.sameAuxiliary ? u32() : u8(...samples.map(sample => sample.auxiliary));
+    const common = form.sameAuxiliary ? samples[0]!.auxiliary : 0;
+    found.push(box('saiz', false, u32(flags), kind, u8(common), u32(samples.length), sizes));
     const places = form.wideOffsets ? auxiliary.map(u64) : auxiliary.map(offset => u32(offset));
-    found.push(box('saio', false, u32(form.wideOffsets ? 1 << 24 : 0, auxiliary.length), ...places));
+    const version = form.wideOffsets ? 1 << 24 : 0;
+    found.push(box('saio', false, u32(version + flags), kind, u32(auxiliary.length), ...places));
   }
   return found;
+}
+
+/** `cslg` of exact numbers. */
+function compositionShift(samples: readonly ModelSample[], version: 0 | 1): Buffer {
+  let time = 0;
+  let [first, end] = [Number.POSITIVE_INFINITY, 0];
+  for (const { delta, offset } of samples) {
+    first = Math.min(first, time + offset);
+    end = Math.max(end, time + offset + delta);
+    time += delta;
+  }
+  const offsets = samples.map(({ offset }) => offset);
+  const least = Math.min(...offsets);
+  const fields = [Math.max(0, -least), least, Math.max(...offsets), first, end];
+  return box('cslg', false, u32(version << 24), version === 1 ? Buffer.concat(fields.map(i64)) : u32(...fields));
 }
 
 function chunkTable(chunks: readonly number[], descriptions: readonly number[]): Buffer {
@@ -251,14 +302,14 @@ function nibbles(values: readonly number[]): Buffer {
   return bytes;
 }
 
-function subSamples(samples: readonly ModelSample[]): Buffer {
+function subSamples(samples: readonly ModelSample[], version: 0 | 1): Buffer {
   const entries: Buffer[] = [];
   let before = 0;
   samples.forEach(({ parts }, i) => {
     if (parts.length === 0) return;
-    const bodies = parts.map(size => Buffer.concat([u32(size), u8(1, 0), u32(i)]));
+    const bodies = parts.map(size => Buffer.concat([version === 1 ? u32(size) : u16(size), u8(1, 0), u32(i)]));
     entries.push(Buffer.concat([u32(i + 1 - before), u16(parts.length), ...bodies]));
     before = i + 1;
   });
-  return box('subs', false, u32(1 << 24, entries.length), ...entries);
+  return box('subs', false, u32(version << 24, entries.length), ...entries);
 }

@@ -40,13 +40,19 @@ export interface TrackForm {
   readonly padb: boolean;
   readonly sbgp: boolean;
   readonly subs: boolean;
-  /** Auxiliary information: none, one run, or a run for each chunk. */
-  readonly auxiliary: 'none' | 'run' | 'chunks';
+  /** Auxiliary information: none, one run, a run for each chunk, or one run in a `senc` of the movie box. */
+  readonly auxiliary: 'none' | 'run' | 'chunks' | 'movie';
+  /** The auxiliary information of all samples has the first one's size and `saiz` says so. */
+  readonly sameAuxiliary: boolean;
+  /** Whether boxes that may say of what kind they are do so: `saiz`, `saio`, and `sbgp` of version 1. */
+  readonly typed: boolean;
+  readonly subsVersion: 0 | 1;
+  readonly cslgVersion: 0 | 1;
 }
 
 /** A track. */
 export interface ModelTrack {
-  readonly handler: 'vide' | 'soun' | 'text';
+  readonly handler: 'vide' | 'soun' | 'text' | 'tmcd' | 'hint';
   readonly timescale: number;
   readonly samples: readonly ModelSample[];
   /** Samples of each chunk; they add up to the samples. */
@@ -97,11 +103,15 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
     padb: bool,
     sbgp: bool,
     subs: bool,
-    auxiliary: fc.constantFrom('none', 'none', 'run', 'chunks'),
+    auxiliary: fc.constantFrom('none', 'none', 'run', 'chunks', 'movie'),
+    sameAuxiliary: bool,
+    typed: bool,
+    subsVersion: fc.constantFrom(0, 1),
+    cslgVersion: fc.constantFrom(0, 1),
   });
   return fc
     .record({
-      handler: fc.constantFrom('vide', 'soun', 'text'),
+      handler: fc.constantFrom('vide', 'vide', 'vide', 'soun', 'soun', 'soun', 'text', 'text', 'tmcd', 'hint'),
       timescale: fc.constantFrom(1000, 30000, 44100, 90000, 25),
       seeds: fc.array(fc.nat(0xffff), { minLength: 1, maxLength: most, size: 'max' }),
       steady: bool,
@@ -110,8 +120,9 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
       form,
     })
     .map(({ seeds, steady, long, edit, form: wished, handler, timescale }) => {
-      // Text has no reordering, and old sizes of 1 would be taken for PCM.
-      const shape = handler === 'text' ? { ...wished, ctts: false, stss: false } : wished;
+      // Only pictures and sound are reordered or coded by what went before; old sizes of 1 would be taken for PCM.
+      const coded = handler === 'vide' || handler === 'soun';
+      const shape = !coded ? { ...wished, ctts: false, stss: false } : wished;
       const largest = shape.sizeBits === 32 ? 40 : Math.min(40, 2 ** shape.sizeBits - 1);
       const plain = seeds.map((seed, i): ModelSample => {
         const delta = steady
@@ -128,7 +139,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
           depends: seed & 0xff,
           group: (seed >> 6) % 3,
           parts,
-          auxiliary: seed % 4,
+          auxiliary: shape.sameAuxiliary ? 3 : seed % 4,
         };
       });
       const samples = shape.ctts ? reorder(plain, shape.compositionVersion, seeds[0]! % 2 === 0) : plain;

@@ -10,6 +10,8 @@ export interface ParsedTrack {
   readonly duration: number;
   readonly edits: readonly { readonly duration: number; readonly media: number; readonly rate: number }[];
   readonly samples: readonly ParsedSample[];
+  /** Fields of `cslg`: composition to decode shift, least and greatest offset, first composition time, end of the last. */
+  readonly cslg: readonly number[] | undefined;
   readonly boxes: readonly string[];
 }
 
@@ -119,8 +121,17 @@ function parseTrack(trak: Buffer, hex: Hex): ParsedTrack {
     duration: tkhd.readUInt32BE(20),
     edits,
     samples: parseSamples(stbl, hex),
+    cslg: shiftOf(find(stbl, 'cslg')),
     boxes: boxesIn(stbl).map(box => box.type),
   };
+}
+
+function shiftOf(cslg: Buffer | undefined): number[] | undefined {
+  if (cslg === undefined) return undefined;
+  const wide = cslg[0] === 1;
+  if (cslg.length !== (wide ? 44 : 24)) throw new Error('cslg has another length');
+  const field = (i: number) => (wide ? Number(cslg.readBigInt64BE(4 + i * 8)) : cslg.readInt32BE(4 + i * 4));
+  return [0, 1, 2, 3, 4].map(field);
 }
 
 function words(table: Buffer, from: number, count: number): number[] {
@@ -162,10 +173,11 @@ function nibble(bytes: Buffer, from: number, i: number): number {
 function offsetsOf(stbl: Buffer, narrow: string, wide: string | undefined): number[] | undefined {
   const table = find(stbl, narrow) ?? (wide === undefined ? undefined : find(stbl, wide));
   if (table === undefined) return undefined;
-  const count = table.readUInt32BE(4);
+  const head = wide === undefined ? 4 + kindOf(table).length / 2 : 4;
+  const count = table.readUInt32BE(head);
   const isWide = wide === undefined ? table[0] === 1 : find(stbl, narrow) === undefined;
-  if (!isWide) return words(table, 8, count);
-  const pairs = words(table, 8, count * 2);
+  if (!isWide) return words(table, head + 4, count);
+  const pairs = words(table, head + 4, count * 2);
   return Array.from({ length: count }, (_, i) => pairs[i * 2]! * 2 ** 32 + pairs[i * 2 + 1]!);
 }
 
@@ -185,7 +197,7 @@ function parseSamples(stbl: Buffer, hex: Hex): ParsedSample[] {
   if (sdtp !== undefined && sdtp.length !== 4 + count) throw new Error('sdtp has another length');
   const padb = find(stbl, 'padb');
   const sbgp = find(stbl, 'sbgp');
-  const groups = runValues(sbgp, 8);
+  const groups = runValues(sbgp, sbgp?.[0] === 1 ? 12 : 8);
   const parts = partsOf(find(stbl, 'subs'));
   const { places, chunkOf, descriptionOf } = placesOf(stbl, sizes);
   const auxiliary = auxiliaryOf(stbl, hex, chunkOf);
@@ -246,17 +258,25 @@ function partsOf(subs: Buffer | undefined): Map<number, string> | undefined {
   return found;
 }
 
+/** Type and parameter of `saiz` or `saio`, in hexadecimal; '' when it does not say. */
+function kindOf(table: Buffer): string {
+  return (table[3]! & 1) === 1 ? table.toString('hex', 4, 12) : '';
+}
+
 function auxiliaryOf(stbl: Buffer, hex: Hex, chunkOf: readonly number[]): string[] | undefined {
   const saiz = find(stbl, 'saiz');
   const offsets = offsetsOf(stbl, 'saio', undefined);
   if (saiz === undefined || offsets === undefined) return undefined;
-  const count = saiz.readUInt32BE(5);
-  if (saiz[4] !== 0 || saiz.length !== 9 + count || count !== chunkOf.length)
+  const kind = kindOf(saiz);
+  if (kind !== kindOf(need(stbl, 'saio'))) throw new Error('saiz and saio are of different kinds');
+  const head = 4 + kind.length / 2;
+  const [common, count] = [saiz[head]!, saiz.readUInt32BE(head + 1)];
+  if (saiz.length !== head + 5 + (common === 0 ? count : 0) || count !== chunkOf.length)
     throw new Error('saiz has another length');
   let at = 0;
   return chunkOf.map((chunk, i) => {
     if (i === 0 || (offsets.length > 1 && chunk !== chunkOf[i - 1])) at = offsets[offsets.length > 1 ? chunk : 0]!;
-    const size = saiz[9 + i]!;
+    const size = common === 0 ? saiz[head + 5 + i]! : common;
     at += size;
     return hex(at - size, at);
   });

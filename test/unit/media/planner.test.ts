@@ -184,6 +184,30 @@ describe('the planner', () => {
     assert.ok(edge.indexBytes <= 10_000);
   });
 
+  it('plans a seek once, as long as the object says the same', () => {
+    const edge = planner();
+    const source = new MemorySource(film);
+    const first = edge.plan(mediaObject(source), middle);
+    const { reads } = source;
+    assert.equal(edge.plan(mediaObject(source), middle), first);
+    assert.equal(source.reads, reads);
+    const other = { start: '0.05', end: '0.3' };
+    const changes = [
+      { fields: {}, query: other },
+      { fields: { identity: 'another film' }, query: middle },
+      { fields: { etag: '"other"' }, query: middle },
+      { fields: { lastModified: 86_400_000 }, query: middle },
+      { fields: { contentType: 'video/quicktime' }, query: middle },
+    ];
+    for (const { fields, query } of changes) {
+      const changed = edge.plan(mediaObject(source, fields), query);
+      assert.notEqual(changed, first);
+      assert.ok(changed !== undefined && !(changed instanceof Promise));
+      if (fields.lastModified !== undefined) assert.equal(changed.lastModified, fields.lastModified);
+      if (fields.contentType !== undefined) assert.equal(changed.contentType, fields.contentType);
+    }
+  });
+
   it('says how long seeks took, also those that failed', async () => {
     const seen: number[] = [];
     const edge = planner({ observe: seconds => seen.push(seconds) });

@@ -51,7 +51,7 @@ for (const name of FILES) {
     const path = MADE[name] ? await folder.ffmpeg(name, ...MADE[name]) : sample(name);
     const bytes = await readFile(path);
     const { packets: whole, duration } = await probe(path);
-    assert.equal(await complaints(path), '', 'the source itself is sound');
+    const files = [path];
     for (const timestamps of ['kept', 'rebased'] as const) {
       const options: FlvOptions = { start: 'seconds', timestamps };
       const format = new Flv(options);
@@ -61,13 +61,14 @@ for (const name of FILES) {
         const seek = { start: from * length, end: to === undefined ? undefined : to * length };
         const file = (await format.plan(index, mediaObject(new MemorySource(bytes)), seek))!;
         const cut = await folder.write(render(file, bytes), 'flv');
-        const [shown, complaint] = await Promise.all([probe(cut), complaints(cut)]);
-        assert.equal(complaint, '', `${timestamps} ${from}-${to}`);
+        files.push(cut);
+        const shown = await probe(cut);
         checkPackets(whole, shown.packets, { actual: file.seekActual!, timestamps, ends: to !== undefined });
         const expected = (seek.end ?? index.duration / 1000) - file.seekActual!;
         assert.ok(Math.abs(shown.duration - expected) < 0.2, `${shown.duration} s, not ${expected}`);
       }
     }
+    assert.equal(await complaints(...files), '');
   });
 }
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Amf0Reader } from '../../../../src/media/flv/amf0.js';
 import { Flv } from '../../../../src/media/flv/flv.js';
 import { parseMetadata } from '../../../../src/media/flv/metadata.js';
+import { reportFlv } from '../../../../src/media/report/flv-report.js';
 import { audio, makeFlv, metadataTag, type TestTag, video } from '../../../support/flv.js';
 import { Dice, inputsWanted, mutate } from '../../../support/mutation.js';
 import { fuzzFormat } from '../seek-formats.js';
@@ -23,7 +24,12 @@ const seeds = [true, false].map(table => {
 
 for (const timestamps of ['kept', 'rebased'] as const) {
   test(`changed FLV files, timestamps ${timestamps}`, async () => {
-    const outcomes = await fuzzFormat(new Flv({ start: 'auto', timestamps }), seeds, Math.ceil(inputsWanted(3000) / 3));
+    const outcomes = await fuzzFormat(
+      new Flv({ start: 'auto', timestamps }),
+      reportFlv,
+      seeds,
+      Math.ceil(inputsWanted(3000) / 3),
+    );
     assert.ok(outcomes.planned > 0 && outcomes.refused > 0, JSON.stringify(outcomes));
   });
 }

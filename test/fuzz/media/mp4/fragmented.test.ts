@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FragmentedMp4 } from '../../../../src/media/mp4/fragmented.js';
+import { reportFragments } from '../../../../src/media/report/fragmented-report.js';
 import { makeFragmented, type TestFragment, type TestLayout } from '../../../support/fmp4.js';
 import { inputsWanted } from '../../../support/mutation.js';
 import { fuzzFormat, offsetsOf } from '../seek-formats.js';
@@ -49,6 +50,6 @@ const seeds = layouts.map(layout => {
 });
 
 test('changed fragmented MP4 files', async () => {
-  const outcomes = await fuzzFormat(new FragmentedMp4(), seeds, inputsWanted(3000));
+  const outcomes = await fuzzFormat(new FragmentedMp4(), reportFragments, seeds, inputsWanted(3000));
   assert.ok(outcomes.planned > 0 && outcomes.refused > 0 && outcomes.passed > 0, JSON.stringify(outcomes));
 });

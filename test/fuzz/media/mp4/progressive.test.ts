@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
+import { reportMovie } from '../../../../src/media/report/progressive-report.js';
 import { build } from '../../../support/mp4/build.js';
 import { movies } from '../../../support/mp4/model.js';
 import { BoundedSource, Dice, inputsWanted, isRefusal, mutate } from '../../../support/mutation.js';
@@ -59,6 +60,7 @@ for (const seek of ['keyframe', 'exact'] as const) {
   test(`changed MP4 files, seek ${seek}`, async () => {
     const outcomes = await fuzzFormat(
       new ProgressiveMp4({ seek, maxMoov: 1 << 20 }),
+      reportMovie,
       seeds,
       Math.ceil(inputsWanted(14_000) * 0.35),
     );

@@ -240,6 +240,17 @@ test('with a key-frame table a compile and a plan touch a few blocks; without on
   assert.ok(plain.bytesRead < plain.size / 6, `${plain.bytesRead} of ${plain.size} bytes`);
 });
 
+test('a walk over bytes that are not at hand asks for a megabyte at a time', async () => {
+  const { bytes } = makeFlv(gop(100, 30_000));
+  const source = new MemorySource(bytes, true);
+  const index = (await new Flv(auto).compile(source))!;
+  assert.ok(index.seen && index.positions.length === 100);
+  assert.ok(source.reads < bytes.length / 2 ** 20 + 20, `${source.reads} reads of ${bytes.length} bytes`);
+  // Where bytes are at hand again, only the headers are copied.
+  const mixed = new MemorySource(bytes, 'mixed');
+  assert.deepEqual(await new Flv(auto).compile(mixed), index);
+});
+
 test('a table that lies is not believed, and the tags are walked', async () => {
   const { bytes, placed } = makeFlv(gop(20), true);
   const honest = await compile(bytes, auto);
@@ -271,6 +282,15 @@ test('a table that lies is not believed, and the tags are walked', async () => {
   const object = mediaObject(new MemorySource(bytes));
   assert.throws(() => new Flv(auto).plan(partly, object, { start: 18.5, end: undefined }), { code: 'unplayable' });
   assert.equal((await new Flv(auto).plan(partly, object, { start: 17.5, end: undefined }))!.seekActual, 17);
+});
+
+test('a time of the table just below 0 is 0', async () => {
+  const { bytes } = makeFlv(gop(4), true);
+  const at = bytes.indexOf('times') + 'times'.length + 5;
+  assert.equal(bytes.readDoubleBE(at + 1), 0);
+  bytes.writeDoubleBE(-0.0001, at + 1);
+  const index = await compile(bytes, auto);
+  assert.ok(Object.is(index.times[0], 0) && Object.is(index.base, 0));
 });
 
 test('a file without video is cut at its audio frames', async () => {

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { EdgeError } from '../../../../src/errors.js';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
 import { box, build } from '../../../support/mp4/build.js';
-import { type ModelMovie, movies } from '../../../support/mp4/model.js';
-import { MemorySource, mediaObject } from '../../../support/virtual.js';
+import { type ModelMovie, type ModelTrack, movies } from '../../../support/mp4/model.js';
+import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
 
 const format = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 20 });
 const [sample] = fc.sample(
@@ -142,6 +142,27 @@ describe('files that lie', () => {
     }
   });
 
+  it('are still cut when a track has two sizes and no times: it has no samples', async () => {
+    const [video] = model.tracks;
+    const tiny: ModelTrack = {
+      ...video!,
+      handler: 'text',
+      samples: video!.samples.slice(0, 2).map(sample => ({ ...sample, sync: true })),
+      chunks: [2],
+      descriptions: [1],
+      edits: [],
+      form: { ...plainForm, ctts: false, stss: false },
+    };
+    const bytes = Buffer.from(build({ ...model, tracks: [video!, tiny] }));
+    const runs = bytes.lastIndexOf('stts') + 8;
+    for (let run = 0; run < bytes.readUInt32BE(runs); run++) bytes.writeUInt32BE(0, runs + 4 + run * 8);
+    const source = new MemorySource(bytes);
+    const index = (await format.compile(source))!;
+    assert.deepEqual(format.decode(format.encode(index), bytes.length), index);
+    assert.equal(index.tracks[1]!.samples, 0);
+    assert.ok((await format.plan(index, mediaObject(source), { start: 0.1, end: undefined })) !== undefined);
+  });
+
   it('say where they end to a start past the end', async () => {
     const source = new MemorySource(film);
     const index = (await format.compile(source))!;
@@ -153,6 +174,26 @@ describe('files that lie', () => {
 });
 
 describe('reading a file', () => {
+  it('whose last box goes on to the end, by a size of 0, is cut as though it said so', async () => {
+    for (const [movie, last] of [
+      ['first', 'mdat'],
+      ['last', 'moov'],
+    ] as const) {
+      const told = Buffer.from(build({ ...model, movie, mediaBoxes: 1 }));
+      const open = Buffer.from(told);
+      open.writeUInt32BE(0, open.lastIndexOf(last) - 4);
+      const answers = await Promise.all(
+        [told, open].map(async bytes => {
+          const source = new MemorySource(bytes);
+          const index = (await format.compile(source))!;
+          const file = await format.plan(index, mediaObject(source), { start: 0.1, end: 0.6 });
+          return render(file!, bytes);
+        }),
+      );
+      assert.ok(answers[0]!.equals(answers[1]!), last);
+    }
+  });
+
   it('whose movie box stands last touches its first and last blocks only', async () => {
     const body = Buffer.from(build({ ...model, movie: 'last' }));
     const moov = body.indexOf('moov') - 4;

@@ -39,7 +39,9 @@ describe('a movie box that stands last', () => {
   });
 
   it('keeps what stands around it, and a size of 0 becomes a number', async () => {
-    const [model] = fc.sample(movies(20), { seed: 1, numRuns: 1 });
+    // The movie box is about to be pushed back, so nothing may point into it.
+    const outside = movies(20).filter(({ tracks }) => tracks.every(({ form }) => form.auxiliary !== 'movie'));
+    const [model] = fc.sample(outside, { seed: 1, numRuns: 1 });
     const bytes = Buffer.from(build({ ...model!, movie: 'last', wideBoxes: false }));
     const moov = bytes.indexOf('moov') - 4;
     const extra = box('uuid', false, Buffer.alloc(20, 1));

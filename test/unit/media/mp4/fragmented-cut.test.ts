@@ -256,6 +256,17 @@ test('an index that lies is not believed, or found out when it is used', async (
   assert.equal((await format.plan(partly, object, { start: 8.5, end: undefined }))!.seekActual, 8);
 });
 
+test('times beyond all bounds are not taken from an index: the fragments tell', async () => {
+  const { bytes } = makeFragmented(plainFilm(4), { ...plain, index: 'sidx' });
+  const sidx = bytes.indexOf('sidx');
+  bytes.writeUInt32BE(1, sidx + 12);
+  for (let reference = 0; reference < 4; reference++) bytes.writeUInt32BE(0x7fff_ffff, sidx + 32 + reference * 12);
+  bytes.writeUInt32BE(0xffff_fff0, bytes.indexOf('mdhd') + 16);
+  const index = await compile(bytes);
+  assert.equal(index.seen, true);
+  assert.equal(index.duration, 8000);
+});
+
 test('segment indexes without end, and too many of them, are given up', async () => {
   const { bytes } = makeFragmented(plainFilm(4), { ...plain, index: 'sidx' });
   const at = bytes.indexOf('sidx') - 4;

@@ -148,11 +148,75 @@ describe('files above 4 GiB', () => {
   });
 });
 
+const words = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer).swap32();
+const full = (type: string, ...parts: Uint8Array[]) => box(type, false, words(0), ...parts);
+const header = (id: number, rest: number) => Buffer.concat([words(1, 2, id), Buffer.alloc(rest)]);
+
+describe('a movie box of 256 MiB', () => {
+  /** The head of a box whose contents stand elsewhere. */
+  const opening = (type: string, size: number) => Buffer.concat([words(size), Buffer.from(type)]);
+  const samples = 22_000_000;
+  const [sizes, offsets] = [20 + samples * 4, 16 + samples * 8];
+  const heads = [full('stts', words(1, samples, 1)), full('stsc', words(1, 1, samples, 1)), full('stco', words(1, 0))];
+  const small = heads.reduce((sum, { length }) => sum + length, 0);
+  const stbl = 8 + small + sizes + offsets;
+  const mdhd = full('mdhd', header(1000, 8));
+  const [minf, mdia] = [stbl + 8, stbl + 16 + mdhd.length];
+  const [tkhd, mvhd] = [full('tkhd', header(1, 68)), full('mvhd', header(1000, 84))];
+  const trak = 8 + tkhd.length + mdia;
+  const before = Buffer.concat([
+    ...[opening('moov', 8 + mvhd.length + trak), mvhd, opening('trak', trak), tkhd],
+    ...[opening('mdia', mdia), mdhd, opening('minf', minf), opening('stbl', stbl), ...heads],
+    ...[opening('stsz', sizes), words(0, 0, samples)],
+  ]);
+  const between = Buffer.concat([opening('ctts', offsets), words(0, samples)]);
+
+  /** All sizes are 0, all offsets have a run of their own: 0, 1, 0, 1 … */
+  class Generated implements ByteSource {
+    readonly size = before.length + samples * 12 + between.length;
+    largest = 0;
+    total = 0;
+    readonly #runs = Buffer.alloc((1 << 20) + 32, words(1, 0, 1, 1));
+
+    read(offset: number, length: number): Uint8Array {
+      this.largest = Math.max(this.largest, length);
+      this.total += length;
+      const bytes = new Uint8Array(length);
+      const middle = before.length + samples * 4;
+      const end = middle + between.length;
+      bytes.set(before.subarray(offset, offset + length));
+      if (offset < end && offset + length > middle) {
+        const from = Math.max(offset, middle);
+        bytes.set(between.subarray(from - middle, offset + length - middle), from - offset);
+      }
+      if (offset + length > end) {
+        const from = Math.max(offset, end);
+        const phase = (from - end) % 16;
+        bytes.set(this.#runs.subarray(phase, phase + offset + length - from), from - offset);
+      }
+      return bytes;
+    }
+  }
+
+  it('is compiled in bounded pieces to a small index, and a plan reads little of it', async () => {
+    const source = new Generated();
+    assert.ok(source.size > 250 << 20 && source.size < 256 << 20);
+    const begun = performance.now();
+    const format256 = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 256 << 20 });
+    const index = (await format256.compile(source))!;
+    assert.ok(source.largest <= 1 << 20, `a read of ${source.largest} bytes`);
+    assert.ok(source.total < source.size * 1.01, `${source.total} bytes read`);
+    assert.ok(format256.weight(index) < 4 << 20, `${format256.weight(index)} bytes`);
+    assert.ok(performance.now() - begun < 60_000);
+    source.total = 0;
+    const answer = (await format256.plan(index, mediaObject(source), { start: 12_345.678, end: undefined }))!;
+    assert.equal(answer.seekActual, 12_345.678);
+    assert.ok(source.total < 16 * 1024, `${source.total} bytes read`);
+  });
+});
+
 describe('a movie box of 24 MB', () => {
   const samples = 2_000_000;
-  const words = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer).swap32();
-  const full = (type: string, ...parts: Uint8Array[]) => box(type, false, words(0), ...parts);
-  const header = (id: number, rest: number) => Buffer.concat([words(1, 2, id), Buffer.alloc(rest)]);
   const sizes = full('stsz', words(0, samples), Buffer.alloc(samples * 4));
   const pairs = Buffer.alloc(samples * 8);
   for (let i = 0; i < samples; i++) pairs.writeUInt32BE(1, i * 8);

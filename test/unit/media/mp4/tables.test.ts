@@ -142,6 +142,25 @@ describe('sizes', () => {
     );
   });
 
+  it('of samples that the table does not have are refused', () => {
+    const sixteen = Buffer.from([0, 1, 0, 2, 0, 3]);
+    for (const bytes of [
+      box('stz2', false, words(0, 16, 3), sixteen),
+      box('stsz', false, words(0, 0, 3, 1, 2, 3)),
+      box('stsz', false, words(0, 7, 3)),
+    ]) {
+      const { source, scan, table: head } = tableIn(bytes);
+      const table = now(compileSizes(scan, head, true));
+      assert.ok(now(sizeOf(source, table, 0, 3)) > 0);
+      for (const [from, to] of [
+        [2, 4],
+        [3, 5],
+        [-1, 2],
+      ] as const)
+        assert.throws(() => now(sizeOf(source, table, from, to)), { code: 'unplayable', message: /3 samples/ });
+    }
+  });
+
   it('that are all the same need no table', () => {
     const { source, scan, table: head } = tableIn(box('stsz', false, words(0, 4, 0xffff_fff0)));
     const table = now(compileSizes(scan, head, true));
