@@ -7,6 +7,9 @@ import { type Feed, type Follower, Followers } from './demand.js';
 import type { BlockFill } from './memory/memory-tier.js';
 import type { ObjectSupply } from './object-supply.js';
 
+/** So many of a run's first bytes go to all who wait before more of them go to anybody: where many wait, none waits for the others' shares. */
+const FIRST_SHARE = 16 * 1024;
+
 /**
  * One origin request whose bytes go into block after block as they arrive. Blocks are claimed one ahead: the next one before the last byte of
  * the one at hand, so that no other process can begin to fetch what is already on its way here. The run ends at its last
@@ -33,6 +36,8 @@ export class FillRun implements OriginSink, Feed {
   #held: BlockFill | undefined;
   #heldBlock = -1;
   #rangeless = false;
+  /** The first bytes have come. */
+  #shared = false;
   #ended = false;
 
   /**
@@ -131,6 +136,16 @@ export class FillRun implements OriginSink, Feed {
       this.#fail(wrongLength(this.#object.object, 'longer'));
       return;
     }
+    if (this.#shared) this.#spread(chunk);
+    else {
+      this.#shared = true;
+      this.#spread(chunk.subarray(0, FIRST_SHARE));
+      if (chunk.length > FIRST_SHARE && !this.#ended) this.#spread(chunk.subarray(FIRST_SHARE));
+    }
+  }
+
+  /** Puts bytes into their blocks and wakes those who wait for them. */
+  #spread(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length && !this.#ended) {
       const blockEnd = Math.min((this.#block + 1) * BLOCK_SIZE, this.#object.size);

@@ -7,6 +7,7 @@ import { DiskLoad } from './disk-load.js';
 import { ABSENT, type BlockWaiter } from './memory/memory-tier.js';
 import type { ObjectSupply } from './object-supply.js';
 import type { CacheOutcome } from './outcome.js';
+import { Pace } from './pace.js';
 import type { PastStream } from './past-stream.js';
 
 /** Milliseconds for which a reader waits for room. */
@@ -35,6 +36,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   #end = 0;
   /** Blocks that are fetched ahead when the end is open; 0 before the first. */
   #window = 0;
+  readonly #pace: Pace;
   /** Block up to which is seen to what is ahead; `wantedUpTo` promises the fills to read so far. */
   #ahead = 0;
   /** `performance.now()` of the last read or want. */
@@ -59,6 +61,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   constructor(object: ObjectSupply, begun: Begun | undefined, looksAhead = true) {
     this.#object = object;
     this.#looksAhead = looksAhead;
+    this.#pace = new Pace(object.supply.aheadTime);
     if (begun === undefined) return;
     this.#aside = begun.stream;
     this.#block = begun.from - 1;
@@ -66,6 +69,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     this.#end = begun.to * BLOCK_SIZE;
     this.#window = object.supply.firstWindow;
     this.#active = performance.now();
+    this.#pace.restart(this.#active);
     this.#register();
   }
 
@@ -281,6 +285,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     const first = this.#block < 0;
     this.#expect(block, end);
     this.#block = block;
+    this.#pace.advance(this.#active);
     if (!first && this.#looksAhead) this.#askAhead(block);
   }
 
@@ -293,6 +298,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
       this.#end = 0;
       this.#window = firstWindow;
       this.#ahead = 0;
+      this.#pace.restart(now);
     }
     this.#end = Math.min(Math.max(this.#end, end), this.#object.size);
     this.#active = now;
@@ -311,9 +317,14 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     this.#ahead = this.#object.bringAhead(from, to);
   }
 
-  /** Blocks to fetch ahead: all up to an end inside the object, which was asked for as such; a reader to the object's end may stop anywhere. */
+  /**
+   * Blocks to fetch ahead: all up to an end inside the object, which was asked for as such. A reader to the object's end may stop anywhere:
+   * nothing is fetched for it that it will not come to for long.
+   */
   #reach(): number {
-    return this.#end < this.#object.size ? this.#object.supply.maxRun : this.#window;
+    const { maxRun, firstWindow } = this.#object.supply;
+    if (this.#end < this.#object.size) return maxRun;
+    return Math.max(firstWindow, Math.min(this.#window, this.#pace.blocks(this.#active)));
   }
 
   /** The block just past what the reader means to read. */

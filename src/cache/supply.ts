@@ -31,9 +31,9 @@ export interface SupplyOptions {
   readonly disk?: DiskTier | undefined;
   /**
    * How far to fetch ahead of a reader that reads to the end of the object, which may stop anywhere: `min` at first, doubled while it reads
-   * on, up to `max` (0: not at all).
+   * on, up to `max` (0: not at all), and no further than it reads in `time` milliseconds at its pace, which is at least `min`; default: any time.
    */
-  readonly readAhead: { readonly min: number; readonly max: number };
+  readonly readAhead: { readonly min: number; readonly max: number; readonly time?: number };
   /** Most bytes of one origin request; default 16 MiB. */
   readonly maxRun?: number;
   /** Milliseconds without a read after which a reader counts as paused; default 5000. */
@@ -71,6 +71,7 @@ export class Supply {
   readonly maxWindow: number;
   readonly maxRun: number;
   /** Milliseconds. */
+  readonly aheadTime: number;
   readonly pauseAfter: number;
   readonly stats: SupplyStats = {
     memoryLookups: 0,
@@ -97,6 +98,7 @@ export class Supply {
     this.disk = options.disk;
     this.maxWindow = Math.max(1, blocks(options.readAhead.max));
     this.firstWindow = Math.min(this.maxWindow, Math.max(1, blocks(options.readAhead.min)));
+    this.aheadTime = options.readAhead.time ?? Number.POSITIVE_INFINITY;
     this.maxRun = Math.max(1, blocks(options.maxRun ?? 16 * 1024 * 1024));
     this.pauseAfter = options.pauseAfter ?? 5000;
   }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseOrigin } from '../origin/parse-origin.js';
 import { formatSize, formatTime, parseSize, parseTime } from './units.js';
 
 /** What the value of a setting may be: how it is said to people, and how it is read. */
@@ -99,14 +100,13 @@ export function originUrl(): Kind<string> {
     expected: 'a directory, http(s)://host/base or s3://bucket/prefix',
     path: true,
     parse(value) {
-      if (typeof value !== 'string' || value === '' || /[\0\r\n]/.test(value)) return undefined;
-      const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(value)?.[1]?.toLowerCase();
-      if (scheme === undefined) return value;
-      if (scheme === 'file') return URL.canParse(value) && new URL(value).host === '' ? value : undefined;
-      if (scheme !== 'http' && scheme !== 'https' && scheme !== 's3') return undefined;
-      if (!URL.canParse(value)) return undefined;
-      const url = new URL(value);
-      return url.hostname !== '' && url.search === '' && url.hash === '' ? value : undefined;
+      if (typeof value !== 'string' || /[\r\n]/.test(value)) return undefined;
+      try {
+        parseOrigin(value);
+        return value;
+      } catch {
+        return undefined;
+      }
     },
     hint: value => (/[?#]/.test(String(value)) ? 'a base URL has no query and no fragment' : undefined),
   };

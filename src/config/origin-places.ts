@@ -1,6 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { schemeOf } from './origin-schema.js';
+import { parseOrigin } from '../origin/parse-origin.js';
 import type { Config } from './schema.js';
 import type { Issue } from './setting.js';
 
@@ -12,14 +11,10 @@ export function checkOriginPlaces({ origins }: Config): Issue[] {
   ]);
 }
 
-/** The directory that the base URL of a `file` origin means. */
-export function directoryOf(url: string): string {
-  return /^file:/i.test(url) ? fileURLToPath(url) : url;
-}
-
 function wrongPlace(url: string | undefined, path: Issue['path']): Issue[] {
-  if (url === undefined || schemeOf(url) !== 'file') return [];
-  const directory = directoryOf(url);
+  const place = url === undefined ? undefined : parseOrigin(url);
+  if (place?.kind !== 'file') return [];
+  const { directory } = place;
   const hint = (text: string): Issue[] => [{ path, expected: 'expected a directory that can be read', hint: text }];
   try {
     if (!statSync(directory).isDirectory()) return hint(`${directory} is no directory`);

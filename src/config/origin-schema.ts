@@ -1,3 +1,4 @@
+import { parseOrigin } from '../origin/parse-origin.js';
 import { choice, flag, integer, originUrl, path, text, time } from './kind.js';
 import { group, item, list, map, setting, withRules } from './setting.js';
 
@@ -117,15 +118,9 @@ export const originSchema = withRules(
       wrong(['tls', tls?.cert === undefined ? 'cert' : 'key'], 'expected both cert and key or none');
     }
     const bases = [url, ...urls.map(one => one?.url)].filter(base => base !== undefined);
-    const schemes = new Set(bases.map(schemeOf));
+    const schemes = new Set(bases.map(base => parseOrigin(base).kind));
     if (schemes.size > 1) wrong(['urls'], 'expected urls of one kind: directories, http(s) or s3');
     if (schemes.has('file') && bases.length > 1) wrong(['urls'], 'expected one directory');
     if (s3 !== undefined && schemes.size > 0 && !schemes.has('s3')) wrong(['s3'], 'expected an s3:// url');
   },
 );
-
-/** The kind of origin that a base URL means. */
-export function schemeOf(url: string): 'file' | 'http' | 's3' {
-  if (/^https?:/i.test(url)) return 'http';
-  return /^s3:/i.test(url) ? 's3' : 'file';
-}

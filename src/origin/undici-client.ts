@@ -1,5 +1,5 @@
 import { type buildConnector, Client, type Dispatcher, errors, Pool } from 'undici';
-import { Valve } from './valve.js';
+import { READING, Valve } from './valve.js';
 
 /** TLS settings of connections to an origin. PEM texts, not file names. */
 export interface TlsOptions {
@@ -185,6 +185,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200 || this.#over) return;
     this.#headed = true;
+    // Fields may follow a chunked body, too.
+    if (this.#valve) this.#valve.lends = fields['transfer-encoding'] === undefined;
     this.#sink.head(status, fields);
   }
 
@@ -193,7 +195,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#drain.left -= chunk.length;
       if (this.#drain.left < 0) controller.abort(new Error('drained'));
     } else if (this.#over) return;
-    else if (this.#paused || this.#held.length > 0) this.#held.push(chunk);
+    else if (this.#paused || this.#held.length > 0) this.#held.push(new Uint8Array(chunk));
     else this.#sink.data(chunk);
   }
 
@@ -206,6 +208,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#drain?.timer);
     // The connection goes on to other exchanges. The parser is running, so what waits may only be read afterwards.
     const valve = this.#valve;
+    if (valve) valve.lends = false;
     queueMicrotask(() => valve?.open());
     if (this.#over || this.#paused || this.#held.length > 0) return;
     this.#over = true;
@@ -281,6 +284,7 @@ export class HttpClient {
           ...(tls.ca === undefined ? {} : { ca: tls.ca }),
           ...(tls.cert === undefined ? {} : { cert: tls.cert, key: tls.key }),
           rejectUnauthorized: tls.insecure !== true,
+          ...{ onread: READING },
         },
         factory: (where, options) => new Connection(where, options as Client.Options),
       });

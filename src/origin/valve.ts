@@ -1,28 +1,55 @@
-import type { Socket } from 'node:net';
+import type { OnReadOpts, Socket } from 'node:net';
+
+/** Bytes that one read of a socket takes at most: half a block. */
+const READ_SIZE = 128 * 1024;
+/** Bytes that a parser is given at a time while it may keep them: heads are short. */
+const KEPT_SIZE = 4096;
+const NOTHING = Buffer.alloc(0);
+
+/** What all sockets are read into: memory per read would cost more, by way of the garbage collector, than all else that is done with the bytes. */
+const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+const valves = new WeakMap<Socket, Valve>();
+
+/** Has a socket read through its valve: the `onread` of `net.connect` and `tls.connect`. */
+export const READING: OnReadOpts = {
+  buffer,
+  callback(this: Socket, bytes: number) {
+    const valve = valves.get(this);
+    // Nobody speaks before a connection is made.
+    if (valve === undefined) this.destroy(new Error('bytes came before the connection was made'));
+    return valve?.received(bytes) ?? false;
+  },
+};
 
 /**
- * Holds back what a socket has received, below undici. undici's own pausing lets an assertion fail outside of any handler when the
- * peer closes a connection whose parser is paused, which would end the process; here the parser is never paused, it only finds
- * nothing to read.
+ * Between a socket and undici's parser: gives the parser bytes without memory of their own, and holds them back. undici's own pausing lets an
+ * assertion fail outside of any handler when the peer closes a connection whose parser is paused, which would end the process; here the
+ * parser is never paused, it only finds nothing to read.
  */
 export class Valve {
   #shut = false;
-  #missed = false;
+  /** The socket is not read from. */
+  #stopped = false;
   readonly #socket: Socket;
+  /** What has been read and not taken: in `buffer` while that is so, otherwise in memory of its own. */
+  #unread = NOTHING;
+  #inBuffer = false;
+  /**
+   * True while the parser keeps nothing of what it is given, which is so in a body. Of a head it keeps the fields until it has seen the last one.
+   */
+  lends = false;
   /** Set when the socket broke: undici takes a reset for the end of a body that is delimited by the end of the connection. */
   broken: Error | undefined;
   /** Exchanges that the socket has carried. */
   uses = 0;
 
+  /** @param socket that was made with `READING` */
   constructor(socket: Socket) {
     this.#socket = socket;
+    valves.set(socket, this);
     const read = socket.read.bind(socket);
     // Node itself reads with a size of 0, undici with none.
-    socket.read = (size?: number) => {
-      if (!this.#shut || size !== undefined) return read(size);
-      this.#missed = true;
-      return null;
-    };
+    socket.read = (size?: number) => (size === undefined ? this.#take() : read(size));
     socket.prependListener('error', error => {
       this.broken = error;
     });
@@ -35,8 +62,35 @@ export class Valve {
   /** The parser must not be running: it can't be entered twice. */
   open(): void {
     this.#shut = false;
-    if (!this.#missed) return;
-    this.#missed = false;
+    if (this.#unread.length > 0) this.#socket.emit('readable');
+    else this.#readOn();
+  }
+
+  /** The socket has read so many bytes into `buffer`. Returns whether it may read on. */
+  received(bytes: number): boolean {
+    this.#unread = buffer.subarray(0, bytes);
+    this.#inBuffer = true;
     this.#socket.emit('readable');
+    this.#inBuffer = false;
+    // Behind a shut valve one read is kept, so that a connection that ends is noticed.
+    this.#stopped = this.#unread.length > 0;
+    if (this.#stopped) this.#unread = Buffer.from(this.#unread);
+    return !this.#stopped;
+  }
+
+  /** What the parser gets next. */
+  #take(): Buffer | null {
+    if (this.#shut || this.#unread.length === 0) return null;
+    const isLent = this.lends || !this.#inBuffer;
+    const chunk = isLent ? this.#unread : Buffer.from(this.#unread.subarray(0, KEPT_SIZE));
+    this.#unread = this.#unread.subarray(chunk.length);
+    if (this.#unread.length === 0) this.#readOn();
+    return chunk;
+  }
+
+  #readOn(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#socket.resume();
   }
 }

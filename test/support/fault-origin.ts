@@ -73,7 +73,7 @@ export class FaultOrigin {
   connections = 0;
   /** Most requests that were being answered at one moment. */
   peak = 0;
-  readonly #tls: { cert: string; key: string } | undefined;
+  #tls: { cert: string; key: string } | undefined;
   readonly #files = new Map<string, StoredFile>();
   readonly #sockets = new Set<Socket>();
   #rules: Rule[] = [];
@@ -211,9 +211,10 @@ export class FaultOrigin {
     await closed;
   }
 
-  /** Listens again on the same port. */
-  async accept(): Promise<void> {
+  /** Listens again, on the same port. @param tls another certificate to show from then on, for an origin that has one */
+  async accept(tls = this.#tls): Promise<void> {
     if (this.#server) return;
+    this.#tls = tls;
     const serve = (socket: Socket) => this.#serve(socket);
     const server = this.#tls ? createTlsServer(this.#tls, serve) : createServer({ noDelay: true }, serve);
     if (this.#tls) server.on('tlsClientError', () => {});

@@ -17,6 +17,7 @@ const LEAVES = new Set([
   'lru',
   'native',
   'media/byte-source',
+  'origin/parse-origin',
 ]);
 /** What each stage may import beside itself and the leaves. `worker`, `cli` and `commands` compose and may import everything. */
 const DOWNWARD: Readonly<Record<string, readonly string[]>> = {

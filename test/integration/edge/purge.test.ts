@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { firstWrong } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
 
+const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const SIZE = 600_000;
 const PATHS = ['/a/1.mp4', '/a/2.mp4', '/b/1.mp4'];
 const HEADERS = { 'Cache-Control': 'max-age=3600' };
@@ -78,6 +82,21 @@ describe('purge', () => {
     assert.equal(await versionAt('/a/1.mp4'), version);
     assert.equal(origin.requests.length, asked + 1, 'one conditional request for all workers');
     assert.equal(origin.bytesSent('/a/1.mp4'), before, 'no byte is fetched again');
+  });
+
+  it('takes cut files with it, though the validator is the same', async () => {
+    const put = (path: string, clip: string) =>
+      origin.put(path, { bytes: readFileSync(join(SAMPLES, clip)), etag: '"same"', headers: HEADERS });
+    const cut = async (path: string) => (await edge.get(`${path}?start=2`)).body;
+    put('/cut.mp4', 'bframes-faststart.mp4');
+    const before = await cut('/cut.mp4');
+    put('/cut.mp4', 'long-gop.mp4');
+    put('/oracle.mp4', 'long-gop.mp4');
+    for (let i = 0; i < 6; i++) assert.ok(before.equals(await cut('/cut.mp4')), 'it is cached');
+    await purge({ urls: ['/cut.mp4'] });
+    const after = await cut('/oracle.mp4');
+    assert.ok(!after.equals(before));
+    for (let i = 0; i < 6; i++) assert.ok(after.equals(await cut('/cut.mp4')), 'every worker cuts the new file');
   });
 
   it('outlives a restart', async () => {

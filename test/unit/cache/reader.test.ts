@@ -144,6 +144,29 @@ describe('CachedReader', () => {
     reader.close();
   });
 
+  it('stops a fill after the block at hand when its reader pauses', async () => {
+    const b = bench(60, { pauseAfter: 0 });
+    const reader = b.supply.object(b.described).reader();
+    await verifyAll(reader, 0, 10, { path: FILM, to: b.size });
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.deepEqual(b.origin.timesSent(FILM).slice(0, 3), [1, 0, 0]);
+    assert.equal(b.supply.stats.stoppedRuns, 1);
+    reader.close();
+  });
+
+  it('fetches no more ahead of a slow reader than it will read in a while', async () => {
+    const b = bench(60, { readAhead: { min: BLOCK_SIZE, max: 32 * BLOCK_SIZE, time: 10 } });
+    const reader = b.supply.object(b.described).reader();
+    for (let block = 0; block < 12; block++) {
+      await verifyAll(reader, block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE, { path: FILM, to: b.size });
+      // At this pace, ten milliseconds are less than a block.
+      await new Promise(resolve => setTimeout(resolve, 15));
+    }
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.ok(b.origin.bytesSent <= 14 * BLOCK_SIZE, `${b.origin.bytesSent / BLOCK_SIZE} blocks`);
+    reader.close();
+  });
+
   it('stops a fill after the block at hand when its reader leaves', async () => {
     const b = bench(30);
     const reader = b.supply.object(b.described).reader();

@@ -132,6 +132,22 @@ test('pause holds bytes back at once and fills the window; resume goes on', asyn
   assert.equal(notes.verifier.offset, 60_000_000);
 });
 
+test('a head that comes in two reads keeps its first fields, whatever is read on other connections in between', async () => {
+  const headers = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`X-Mark-${i}`, `${i}`.repeat(20)]));
+  origin.put('/split', { size: 1000, headers });
+  const whole = send(() => {}, '/split');
+  await whole.settled;
+  origin.fault(faults.stall('within-head'), { path: '/split' });
+  const split = send(() => {}, '/split');
+  await origin.requested(2);
+  for (let i = 0; i < 3; i++) await send().settled;
+  assert.equal(split.status, 0);
+  origin.release();
+  await split.settled;
+  assert.equal(split.ended, true);
+  assert.deepEqual(split.fields, whole.fields);
+});
+
 test('a body that fits in one read and is paused at its head ends after resume, and frees the connection meanwhile', async () => {
   origin.put('/small', { size: 100 });
   const notes = send(n => {
