@@ -3,7 +3,7 @@ import { SharedMemoryTier } from './cache/memory/shared-memory-tier.js';
 import { Supply } from './cache/supply.js';
 import { LmdbCatalogStore } from './catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from './catalog/object-catalog.js';
-import { catalogFolder, memoryFile } from './config/places.js';
+import { catalogFolder, memoryFile, tlsFiles } from './config/places.js';
 import type { Config } from './config/schema.js';
 import { createHttpServer, type HttpServer } from './http/server.js';
 import { Flv } from './media/flv/flv.js';
@@ -40,12 +40,13 @@ class Worker implements WorkerHandle {
   readonly #siblings: number;
   #drained: Promise<void> | undefined;
 
-  constructor(config: Config, { log, index, workers }: WorkerLink) {
+  constructor(config: Config, { log, index, workers, damagedBlock }: WorkerLink) {
     this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins } = config;
     this.#siblings = workers;
     const metrics = this.#metrics;
+    const tls = tlsFiles(config);
     const stall = Math.max(15_000, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({
       file: memoryFile(config),
@@ -63,6 +64,8 @@ class Worker implements WorkerHandle {
             capacity: cache.disk.size,
             checksum: bytes => native.crc32c(0, bytes),
             log,
+            onDamage: damagedBlock,
+            observe: metrics.histogram('moovedge_disk_read_seconds'),
           });
     this.#store = new LmdbCatalogStore({ folder: catalogFolder(config), capacity: catalog.size, owner: false, log });
     this.#origins = createOrigins(origins, {
@@ -99,6 +102,7 @@ class Worker implements WorkerHandle {
       maxUrlLength: http.maxUrlLength,
       dropQuery: http.dropQuery,
       stallTimeout: config.delivery.stallTimeout,
+      ...(tls && { tls }),
       log,
       observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),
       ...(this.#accessLog && {

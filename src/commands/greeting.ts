@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
-import { directoryOf } from '../config/origin-places.js';
-import { schemeOf } from '../config/origin-schema.js';
+import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
+import { parseOrigin } from '../origin/parse-origin.js';
 
 const MEDIA = /\.(mp4|m4v|m4a|mov|flv)$/i;
 /** Files of an origin that are shown. */
@@ -10,8 +10,9 @@ const SHOWN_MAX = 6;
 const START = 5;
 
 /** What a person sees who has started an edge: URLs to try. */
-export function greeting({ listen, admin, origins }: Config): string {
-  const edge = `http://${nameOf(listen.host)}:${listen.port}`;
+export function greeting(config: Config): string {
+  const { listen, admin, origins } = config;
+  const edge = `${playerScheme(config)}://${nameOf(listen.host)}:${listen.port}`;
   const files = origins.flatMap(mediaFiles).slice(0, SHOWN_MAX);
   const [first = `${origins[0]?.path ?? '/'}PATH/OF/A/FILM.mp4`] = files;
   const lines = [
@@ -32,9 +33,10 @@ export function greeting({ listen, admin, origins }: Config): string {
 /** URL paths of some media files at the top of a directory origin. */
 function mediaFiles({ url, urls, path }: Config['origins'][number]): string[] {
   const base = url ?? urls[0]?.url;
-  if (base === undefined || schemeOf(base) !== 'file') return [];
+  const place = base === undefined ? undefined : parseOrigin(base);
+  if (place?.kind !== 'file') return [];
   try {
-    const names = readdirSync(directoryOf(base))
+    const names = readdirSync(place.directory)
       .filter(name => MEDIA.test(name))
       .sort();
     return names.slice(0, SHOWN_MAX).map(name => `${path.replace(/\/?$/, '/')}${encodeURIComponent(name)}`);

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { FlagValue } from '../config/load.js';
-import { schemeOf } from '../config/origin-schema.js';
 import { samplesFolder } from './package-files.js';
 
 /** A flag of `serve` that overrules a setting of the file. */
@@ -56,7 +55,7 @@ export function flagValues(origin: string | undefined, options: Readonly<Record<
     return [{ flag, path: at, value: isPath === true && !WORDS.has(value) ? path.resolve(value) : value }];
   });
   if (origin === undefined) return given;
-  const url = schemeOf(origin) === 'file' && !/^[a-z0-9+.-]+:\/\//i.test(origin) ? path.resolve(origin) : origin;
+  const url = /^[a-z0-9+.-]+:\/\//i.test(origin) ? origin : path.resolve(origin);
   return [...given, { flag: 'ORIGIN', path: ['origins'], value: [{ name: 'main', url }] }];
 }
 

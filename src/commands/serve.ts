@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { type ConfigSources, loadConfig } from '../config/load.js';
+import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { EdgeError } from '../errors.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
@@ -50,6 +51,11 @@ function readConfig(sources: ConfigSources): Config {
   return loadConfig({ ...sources, flags: [...sources.flags, samplesOrigin()] });
 }
 
+function playerAddress(config: Config) {
+  const { host, port } = config.listen;
+  return { scheme: playerScheme(config), host, port };
+}
+
 class Edge {
   readonly #options: ServeOptions;
   readonly #log: ProcessLog;
@@ -78,13 +84,13 @@ class Edge {
       get ready() {
         return supervisor.ready;
       },
-      get playerPort() {
-        return supervisor.config.listen.port;
+      get player() {
+        return playerAddress(supervisor.config);
       },
       metricsText: () => supervisor.metricsText(),
       stats: () => supervisor.stats(),
       purge: request => supervisor.purge(request),
-      prefetch: (request, progress, signal) => prefetch(supervisor.config.listen, request, progress, signal),
+      prefetch: (request, progress, signal) => prefetch(playerAddress(supervisor.config), request, progress, signal),
     });
     this.#admin = new AdminPort(routes, log);
   }

@@ -5,6 +5,7 @@ import { closest } from './closest.js';
 import { checkOriginPlaces } from './origin-places.js';
 import { type Config, schema } from './schema.js';
 import { check, type Issue, keysAt, type SettingPath, settingAt } from './setting.js';
+import { checkTlsFiles } from './tls-files.js';
 import { YamlSource } from './yaml-source.js';
 
 /** Most bytes of a configuration file. */
@@ -66,7 +67,7 @@ function checked(merged: unknown, file: string | undefined): { values: Config } 
   const result = check(schema, merged);
   if ('issues' in result) return result;
   const values = withAbsolutePaths(result.values, file === undefined ? '.' : path.dirname(file));
-  const issues = checkOriginPlaces(values);
+  const issues = [...checkTlsFiles(values), ...checkOriginPlaces(values)];
   return issues.length > 0 ? { issues } : { values };
 }
 

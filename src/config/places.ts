@@ -12,3 +12,14 @@ export function memoryFile({ cache, listen }: Config): string {
 export function catalogFolder(config: Config): string {
   return config.catalog.path ?? config.cache.disk.path ?? `${memoryFile(config)}.catalog`;
 }
+
+/** Names of the files that the players' port needs to speak TLS; undefined when it does not. */
+export function tlsFiles({ listen }: Config): { cert: string; key: string } | undefined {
+  const { certificate, key } = listen.tls;
+  return certificate === undefined || key === undefined ? undefined : { cert: certificate, key };
+}
+
+/** Scheme of the URLs that players ask for. */
+export function playerScheme(config: Config): 'http' | 'https' {
+  return tlsFiles(config) === undefined ? 'http' : 'https';
+}

@@ -8,6 +8,16 @@ const tree = group({
   listen: group({
     host: setting(host(), 'Address that players connect to.').prefault('0.0.0.0'),
     port: setting(integer(1, 65535), 'Port that players connect to.').prefault(8080),
+    tls: group({
+      certificate: setting(
+        path('a PEM file'),
+        'PEM file of the certificate that players see, followed by those of its issuers; none leaves the port without TLS.',
+      ).optional(),
+      key: setting(
+        path('a PEM file'),
+        'PEM file of the private key of that certificate, without a passphrase.',
+      ).optional(),
+    }),
   }),
   workers: setting(or('auto', integer(1, 256)), 'Worker processes; auto is one per core.').prefault('auto'),
   admin: group({
@@ -103,6 +113,10 @@ const tree = group({
         '512KiB',
       ),
       max: setting(size('0', '1GiB'), 'Most bytes fetched ahead of a player; 0 turns read-ahead off.').prefault('8MiB'),
+      time: setting(
+        time('1s', '24h'),
+        'What a player reads in this time, at its pace, is the most that is fetched ahead of it, but no less than min.',
+      ).prefault('30s'),
     }),
   }),
   catalog: group({
@@ -135,7 +149,7 @@ const tree = group({
     ).prefault('0'),
     staleIfError: setting(
       time('0', '8760h'),
-      'How long past its freshness a file is served while the origin fails, unless the origin says (RFC 5861).',
+      'How long past its freshness a file is served while the origin fails, so that films outlive an outage, unless the origin says (RFC 5861); 0 is never.',
     ).prefault('24h'),
     setCookie: setting(
       choice('drop', 'bypass'),
@@ -149,12 +163,12 @@ const tree = group({
   media: group({
     indexMemory: setting(
       size('1MiB', '16GiB'),
-      'Most bytes of compiled seek indexes in the memory of each worker.',
+      'Most bytes of compiled seek indexes and recent seek plans in the memory of each worker.',
     ).prefault('64MiB'),
     mp4: group({
       seek: setting(
         choice('keyframe', 'exact'),
-        'Whether ?start= begins at the key frame before, or hides the lead-in by an edit so that it begins exactly there.',
+        'Whether ?start= begins at the key frame before, or exactly there, with an edit that hides the lead-in (not in fragmented files).',
       ).prefault('keyframe'),
       faststart: setting(
         choice('off', 'always'),
@@ -207,6 +221,13 @@ export const schema = withRules(tree, (config, wrong) => {
   }
   if (listen?.port !== undefined && listen.port === admin?.port) {
     wrong(['admin', 'port'], 'expected another port than listen.port');
+  }
+  const { certificate, key } = listen?.tls ?? {};
+  if (certificate !== undefined && key === undefined) {
+    wrong(['listen', 'tls', 'key'], 'expected the private key of listen.tls.certificate');
+  }
+  if (certificate === undefined && key !== undefined) {
+    wrong(['listen', 'tls', 'certificate'], 'expected the certificate of listen.tls.key');
   }
   if (Number(freshness?.min) > Number(freshness?.max)) wrong(['freshness', 'min'], 'expected at most freshness.max');
   const readAhead = cache?.readAhead;

@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { EdgeError } from '../errors.js';
 import { type EdgeUrl, fieldsOf, parseUrls } from './purge-request.js';
 
@@ -9,6 +10,13 @@ const PROGRESS_INTERVAL = 250;
 /** Milliseconds without a byte after which a URL is given up. */
 const STALL = 60_000;
 const SECONDS_MAX = 24 * 3600;
+
+/** Where players connect to. */
+export interface PlayerAddress {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+}
 
 /** What shall be in the cache before somebody asks for it. */
 export interface PrefetchRequest {
@@ -43,11 +51,10 @@ export function parsePrefetch(body: unknown): PrefetchRequest {
 /**
  * Fills the cache as a player would: asks the edge's own port and throws the bytes away. So all rules of serving hold, and each block is
  * fetched once, whoever else wants it.
- * @param address where players connect to
  * @param progress told now and then, and at the end of each URL
  */
 export async function prefetch(
-  address: { readonly host: string; readonly port: number },
+  address: PlayerAddress,
   { urls, seconds }: PrefetchRequest,
   progress: (line: PrefetchProgress) => void,
   signal: AbortSignal,
@@ -68,7 +75,7 @@ function withEnd(url: EdgeUrl, seconds: number | undefined): EdgeUrl {
 }
 
 function fetchOne(
-  { host, port }: { readonly host: string; readonly port: number },
+  { scheme, host, port }: PlayerAddress,
   { host: name, path, query }: EdgeUrl,
   progress: (line: PrefetchProgress) => void,
   signal: AbortSignal,
@@ -86,15 +93,10 @@ function fetchOne(
       resolve();
     };
     const headers = { Host: name ?? `${host}:${port}`, Connection: 'close', 'User-Agent': 'moovedge-prefetch' };
-    const request = httpRequest({
-      host: reachable(host),
-      port,
-      path: url,
-      headers,
-      signal,
-      timeout: STALL,
-      agent: false,
-    });
+    const asked = { host: reachable(host), port, path: url, headers, signal, timeout: STALL, agent: false };
+    // The certificate bears the name that players know the edge by; this is the edge itself, by its address.
+    const request =
+      scheme === 'http' ? httpRequest(asked) : httpsRequest({ ...asked, rejectUnauthorized: false, servername: '' });
     request.on('timeout', () => request.destroy(new Error(`no byte for ${STALL / 1000} s`)));
     request.on('error', error => end(error.message));
     request.on('response', (response: IncomingMessage) => {

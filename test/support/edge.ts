@@ -18,6 +18,8 @@ export interface EdgeOptions {
   readonly workers?: number;
   /** Size of the memory tier. */
   readonly memory?: string;
+  /** More of `listen`, as YAML flow: `tls: {…}`. */
+  readonly listen?: string;
   /** More of the configuration: top-level sections in YAML. */
   readonly settings?: string;
 }
@@ -73,13 +75,13 @@ export class Edge {
 
   /** Starts again after `stop` or `killAll`, on the same files and ports. */
   async restart(): Promise<void> {
-    const { origin, workers = 1, memory = '64MiB', settings = '' } = this.#options;
+    const { origin, workers = 1, memory = '64MiB', listen, settings = '' } = this.#options;
     const origins = origin.startsWith('[') ? origin : JSON.stringify([{ name: 'main', url: origin }]);
     const file = join(this.folder, 'edge.yaml');
     writeFileSync(
       file,
       [
-        `listen: {host: 127.0.0.1, port: ${this.#port}}`,
+        `listen: {host: 127.0.0.1, port: ${this.#port}${listen === undefined ? '' : `, ${listen}`}}`,
         `admin: {port: ${this.#adminPort}}`,
         `workers: ${workers}`,
         `origins: ${origins}`,
@@ -172,6 +174,8 @@ export interface Stats {
       readonly usedBytes: number;
       readonly dropped: number;
     };
+    /** Only with a disk tier. */
+    readonly disk: { readonly blocks: number; readonly damagedBlocks: number };
   };
 }
 

@@ -6,16 +6,19 @@ import type { AdminRoute, AdminRoutes } from './admin-server.js';
 /** Folder of the pages. Compiled code runs in dist/, beside src/, where the pages stay. */
 const ASSETS = new URL('../../../src/supervisor/assets/', import.meta.url);
 
-/** What a page's `{{playerPort}}` stands for. */
-const PLAYER_PORT = /\{\{playerPort\}\}/g;
+/** The port that players connect to, and what it speaks. */
+export interface PlayerPort {
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+}
 
 /** Routes of the dashboard and the demo player. Pages are static and hold no data, so they are open; what they show they fetch. */
-export function pageRoutes(playerPort: () => number): AdminRoutes {
+export function pageRoutes(player: () => PlayerPort): AdminRoutes {
   const asset = (file: string, type: string): AdminRoute => {
     const text = readFileSync(new URL(file, ASSETS), 'utf8');
     return {
       open: true,
-      answer: ({ request, response }) => send(request, response, text, type, playerPort()),
+      answer: ({ request, response }) => send(request, response, text, type, player()),
     };
   };
   return {
@@ -32,11 +35,11 @@ function send(
   response: ServerResponse,
   text: string,
   type: string,
-  playerPort: number,
+  { scheme, port }: PlayerPort,
 ): void {
   const name = hostName(request.headers.host) ?? 'localhost';
-  const media = `http://${name.includes(':') ? `[${name}]` : name}:${playerPort}`;
-  const body = text.replace(PLAYER_PORT, String(playerPort));
+  const media = `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const body = text.replaceAll('{{playerPort}}', String(port)).replaceAll('{{playerScheme}}', scheme);
   response.writeHead(200, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),

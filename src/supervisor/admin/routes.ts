@@ -2,13 +2,12 @@ import { METRICS_CONTENT_TYPE } from '../../observe/metrics.js';
 import { type PrefetchProgress, type PrefetchRequest, parsePrefetch } from '../prefetch.js';
 import { type PurgeRequest, type PurgeResult, parsePurge } from '../purge-request.js';
 import { type AdminCall, type AdminRoutes, sendJson, sendText } from './admin-server.js';
-import { pageRoutes } from './pages.js';
+import { type PlayerPort, pageRoutes } from './pages.js';
 
 /** What the admin port works on. */
 export interface AdminTarget {
   readonly ready: boolean;
-  /** Port that players connect to. */
-  readonly playerPort: number;
+  readonly player: PlayerPort;
   metricsText(): Promise<string>;
   stats(): Promise<object>;
   purge(request: PurgeRequest): Promise<PurgeResult>;
@@ -33,7 +32,7 @@ export function adminRoutes(target: AdminTarget): AdminRoutes {
       answer: async ({ json, response }) => sendJson(response, await target.purge(parsePurge(await json()))),
     },
     'POST /prefetch': { answer: call => prefetch(target, call) },
-    ...pageRoutes(() => target.playerPort),
+    ...pageRoutes(() => target.player),
   };
 }
 

@@ -9,7 +9,8 @@ const start = Number(query.get('start') || 0);
 
 /** The URL that is played: always on the edge's own port, whatever the path says. */
 function mediaUrl() {
-  const edge = `http://${location.hostname}:${document.body.dataset.playerPort}`;
+  const { playerScheme, playerPort } = document.body.dataset;
+  const edge = `${playerScheme}://${location.hostname}:${playerPort}`;
   const url = new URL(edge);
   const [pathname, search = ''] = path.split('?', 2);
   url.pathname = pathname;

@@ -47,7 +47,13 @@ test('the dashboard shows the edge', async () => {
 test('where a token is wanted, the dashboard asks for it', async () => {
   const stats = await (await fetch(`${edge.admin}/stats`)).json();
   const nothing = async () => assert.fail('not asked for');
-  const target = { ready: true, playerPort: edge.port, metricsText: nothing, purge: nothing, prefetch: nothing };
+  const target = {
+    ready: true,
+    player: { scheme: 'http' as const, port: edge.port },
+    metricsText: nothing,
+    purge: nothing,
+    prefetch: nothing,
+  };
   const routes = adminRoutes({ ...target, stats: async () => stats });
   const server = new AdminServer({ host: '127.0.0.1', port: 0, token: TOKEN, routes, log: silentLog });
   const { page, complaints } = await open('/', `http://localhost:${await server.listen()}`);

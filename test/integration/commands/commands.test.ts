@@ -43,14 +43,15 @@ const admin = new AdminServer({
   log: silentLog,
   routes: adminRoutes({
     ready: true,
-    playerPort,
+    player: { scheme: 'http', port: playerPort },
     metricsText: async () => '',
     stats: async () => stats,
     async purge(request) {
       purged.push(request.scope);
       return request.scope.kind === 'urls' ? { objects: request.scope.urls.length } : {};
     },
-    prefetch: (wanted, progress, signal) => prefetch({ host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
+    prefetch: (wanted, progress, signal) =>
+      prefetch({ scheme: 'http', host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
   }),
 });
 const port = await admin.listen();

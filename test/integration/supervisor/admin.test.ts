@@ -29,7 +29,7 @@ const edgePort = (edge.address() as { port: number }).port;
 
 const target: AdminTarget = {
   ready: true,
-  playerPort: edgePort,
+  player: { scheme: 'http', port: edgePort },
   async metricsText() {
     const metrics = new Metrics();
     metrics.counter('moovedge_http_response_bytes_total', () => 5);
@@ -42,7 +42,8 @@ const target: AdminTarget = {
     asked.push(purge);
     return { objects: 1 };
   },
-  prefetch: (wanted, progress, signal) => prefetch({ host: '127.0.0.1', port: edgePort }, wanted, progress, signal),
+  prefetch: (wanted, progress, signal) =>
+    prefetch({ scheme: 'http', host: '127.0.0.1', port: edgePort }, wanted, progress, signal),
 };
 
 async function open(host: string, token?: string) {
@@ -193,7 +194,7 @@ test('pages run no script but their own and play from the edge only', async () =
   assert.doesNotMatch(policy, /unsafe/);
   assert.ok(policy.includes(`media-src http://localhost:${edgePort};`), policy);
   assert.ok(!page.body.includes('alert'));
-  assert.ok(page.body.includes(`data-player-port="${edgePort}"`));
+  assert.ok(page.body.includes(`data-player-scheme="http" data-player-port="${edgePort}"`));
   assert.doesNotMatch(page.body, /<script(?![^>]* src=)|style=| on\w+=/);
   for (const [path, type] of [
     ['/', 'text/html'],

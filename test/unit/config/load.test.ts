@@ -128,7 +128,7 @@ test('a missing file and a missing directory are told', () => {
 test('flags overrule the file and are named in mistakes', () => {
   const port = (value: string) => ({ flag: '--port', path: ['listen', 'port'], value });
   const config = load('listen: {port: 1000, host: 127.0.0.1}', { flags: [port('2000')] });
-  assert.deepEqual(config.listen, { port: 2000, host: '127.0.0.1' });
+  assert.deepEqual(config.listen, { port: 2000, host: '127.0.0.1', tls: {} });
   assert.deepEqual(mistakes('workers: x', { flags: [port('abc')] }), [
     '--port: expected a whole number from 1 to 65535, found "abc"',
     'F:1:10: workers: expected a whole number from 1 to 256, or auto, found "x"',
