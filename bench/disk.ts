@@ -1,22 +1,32 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { BLOCK_SIZE, type ObjectId } from '../src/cache/block.js';
 import { DiskReader } from '../src/cache/disk/disk-reader.js';
-import { diskFile } from '../src/cache/disk/disk-store.js';
+import { diskFile, diskStoreOptions } from '../src/cache/disk/disk-store.js';
 import { DiskWriter } from '../src/cache/disk/disk-writer.js';
 import { native } from '../src/native.js';
 import { silentLog } from '../src/observe/log-type.js';
+import { examine } from '../src/store/examination.js';
 import { startEdge } from './support/edge.js';
+import { diskFolder } from './support/folder.js';
+import { rangesOf } from './support/hot.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
-import { benchOptions } from './support/options.js';
+import { type BenchOptions, benchOptions } from './support/options.js';
+import { paced } from './support/paced.js';
 import { type Report, type ResultTable, type Row, Sample } from './support/report.js';
-import { load, type Request, writeRequests } from './support/wrk.js';
 
 const GIB = 2 ** 30;
 const checksum = (bytes: Uint8Array) => native.crc32c(0, bytes);
+/** The players' file in memory, the file on disk, and how many blocks of it. */
+const HOT = '/16/hot.mp4';
+const HOT_BYTES = 16 * 2 ** 20;
+const COLD = '/1024/disk.mp4';
+const COLD_BLOCKS = 4096;
+/** Requests per second of the players that are measured, and of those beside them. */
+const HOT_RATE = 300;
+const BESIDE_RATE = 150;
 /** Loads that are asked for at once. */
 const DEPTH = 8;
 const LOADS = 3000;
@@ -28,16 +38,13 @@ const LOADS = 3000;
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { size: '2' });
   const capacity = Number(options.rest.size) * GIB;
-  const folder = mkdtempSync(join(tmpdir(), 'moovedge-bench-'));
-  try {
-    const notes = [`ring of ${options.rest.size} GiB, blocks of 256 KiB, ${DEPTH} loads asked for at once`];
-    const write = await writing(join(folder, 'ring'), capacity);
-    const read = await reading(join(folder, 'ring'), capacity, notes);
-    const players = await disturbance(folder, options.seconds, options.rounds);
-    return { title: 'the disk tier', tables: [write, read, players], notes };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const folder = diskFolder();
+  const notes = [`ring of ${options.rest.size} GiB, blocks of 256 KiB, ${DEPTH} loads asked for at once`];
+  const write = await writing(join(folder, 'ring'), capacity);
+  const read = await reading(join(folder, 'ring'), capacity, notes);
+  rmSync(join(folder, 'ring'), { recursive: true });
+  const players = await disturbance(folder, options, notes);
+  return { title: 'the disk tier', tables: [write, read, players], notes };
 }
 
 function objectId(n: number): ObjectId {
@@ -72,12 +79,21 @@ async function writing(folder: string, capacity: number): Promise<ResultTable> {
   };
 }
 
+/**
+ * Reads blocks in no order: with nothing of the file in the page cache; with what the examination of a tier brings in at each start of an edge,
+ * which is the trees, and what the disk reads ahead with them; and with all of it.
+ */
 async function reading(folder: string, capacity: number, notes: string[]): Promise<ResultTable> {
   const rows: Row[] = [];
-  for (const name of ['cold page cache', 'warm page cache']) {
-    if (name.startsWith('cold') && !forget(diskFile(folder))) {
-      notes.push('no cold reads: dd can not make the kernel forget the file');
-      continue;
+  const file = diskFile(folder);
+  for (const name of ['cold page cache', 'cold but for the trees', 'warm page cache']) {
+    if (name.startsWith('cold')) {
+      if (!forget(file)) {
+        notes.push('no cold reads: dd can not make the kernel forget the file');
+        continue;
+      }
+      if (name.includes('trees')) await examine(diskStoreOptions(folder, capacity, silentLog));
+      notes.push(`${name}: ${residentShare(file)} % of the file in memory; the machine below may hold more`);
     }
     const reader = new DiskReader({ folder, capacity, checksum, log: silentLog, concurrency: 4 });
     const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -113,44 +129,63 @@ async function reading(folder: string, capacity: number, notes: string[]): Promi
   return { title: 'loaded and verified', columns, rows };
 }
 
-/** Players of a hot file in memory, alone and beside players whose every block comes from disk. */
-async function disturbance(folder: string, seconds: number, rounds: number): Promise<ResultTable> {
+/**
+ * Players of a hot file in memory, alone, beside others of memory, and beside as many whose every block comes from disk. All ask at a fixed rate
+ * that leaves the worker time to spare: how long an answer takes at full load says how many ask, not what the disk does to them.
+ */
+async function disturbance(folder: string, { seconds, rounds }: BenchOptions, notes: string[]): Promise<ResultTable> {
   const origin = await startNoiseOrigin();
   const edge = await startEdge({ origin: origin.url, folder, memory: '192MiB', diskSize: '2GiB' });
   // Watched twice and pushed out of memory by what is watched after it: 1 GiB on disk.
-  const film = 4096;
-  for (let block = 0; block < film; block += 4) {
-    for (let time = 0; time < 2; time++) await range(`${edge.url}/1024/disk.mp4`, block * BLOCK_SIZE, 4 * BLOCK_SIZE);
+  for (let block = 0; block < COLD_BLOCKS; block += 4) {
+    for (let time = 0; time < 2; time++) await range(`${edge.url}${COLD}`, block * BLOCK_SIZE, 4 * BLOCK_SIZE);
   }
-  const places = (size: number, path: string, bytes: number): Request[] =>
-    Array.from({ length: 4096 }, (_, i) => {
-      const start = ((Math.imul(i, 2654435761) >>> 0) % Math.floor(bytes / size)) * size;
-      return { path, range: `bytes=${start}-${start + size - 1}` };
-    });
-  const hot = writeRequests(join(folder, 'hot'), places(65_536, '/16/hot.mp4', 16 * 2 ** 20));
-  const cold = writeRequests(join(folder, 'cold'), places(BLOCK_SIZE, '/1024/disk.mp4', 0.7 * GIB));
-  await load(edge.url, hot, { seconds: 1, connections: 4 });
-  const rows = { alone: [] as number[], beside: [] as number[], disk: [] as number[] };
-  const before = origin.bytes();
+  const hot = rangesOf(HOT, HOT_BYTES, 65_536);
+  const loads = {
+    alone: undefined,
+    'beside others from memory': rangesOf(HOT, HOT_BYTES, BLOCK_SIZE),
+    'beside others from disk': rangesOf(COLD, COLD_BLOCKS * 0.7 * BLOCK_SIZE, BLOCK_SIZE),
+  };
+  await paced(edge.url, hot, { rate: HOT_RATE, seconds: 1 });
+  const fetched = origin.bytes();
+  const found = Object.keys(loads).map(() => ({ p50: [] as number[], p99: [] as number[], ratio: [] as number[] }));
+  let failed = 0;
   for (let round = 0; round < rounds; round++) {
-    rows.alone.push((await load(edge.url, hot, { seconds, connections: 4, seed: round })).p99 * 1000);
-    const [beside, disk] = await Promise.all([
-      load(edge.url, hot, { seconds, connections: 4, seed: round }),
-      load(edge.url, cold, { seconds, connections: 4, seed: round }),
-    ]);
-    rows.beside.push(beside.p99 * 1000);
-    rows.disk.push(disk.bytes / disk.seconds / 1e6);
+    const p99s: number[] = [];
+    for (const [number, beside] of Object.values(loads).entries()) {
+      // Each round asks for other blocks, so that those of the last are not in memory.
+      const others = beside && [...beside.slice(round * 1000), ...beside.slice(0, round * 1000)];
+      const [players, other] = await Promise.all([
+        paced(edge.url, hot, { rate: HOT_RATE, seconds }),
+        others && paced(edge.url, others, { rate: BESIDE_RATE, seconds }),
+      ]);
+      const p99 = players.times.quantile(0.99);
+      p99s.push(p99);
+      found[number]!.p50.push(players.times.median);
+      found[number]!.p99.push(p99);
+      found[number]!.ratio.push(p99 / p99s[0]!);
+      failed += players.failed + (other?.failed ?? 0);
+    }
   }
-  const fetched = (origin.bytes() - before) / 1e6;
+  const { totals } = (await (await fetch(`${edge.adminUrl}/stats`)).json()) as {
+    totals: { lookups: { disk: number } };
+  };
+  if (failed > 0) throw new Error(`${failed} requests failed`);
+  const origins = (origin.bytes() - fetched) / BLOCK_SIZE;
+  notes.push(`${totals.lookups.disk} blocks came from disk and ${origins} from the origin while players were measured`);
   await edge.stop();
   origin.close();
   return {
-    title: '64 KiB ranges from memory, 4 connections',
-    columns: [{ title: 'p99 ms', digits: 2 }, { title: 'disk MB/s' }, { title: 'origin MB' }],
-    rows: [
-      { name: 'alone', values: [new Sample(rows.alone), undefined, undefined] },
-      { name: 'beside 4 connections from disk', values: [new Sample(rows.beside), new Sample(rows.disk), fetched] },
+    title: `64 KiB ranges from memory, ${HOT_RATE} a second, beside ${BESIDE_RATE} blocks a second`,
+    columns: [
+      { title: 'p99 ÷ alone', digits: 2 },
+      { title: 'p50 ms', digits: 2 },
+      { title: 'p99 ms', digits: 2 },
     ],
+    rows: Object.keys(loads).map((name, number) => {
+      const { p50, p99, ratio } = found[number]!;
+      return { name, values: [new Sample(ratio), new Sample(p50), new Sample(p99)] };
+    }),
   };
 }
 
@@ -160,14 +195,15 @@ async function range(url: string, start: number, length: number): Promise<void> 
   if (response.status !== 206) throw new Error(`${url} answers ${response.status}`);
 }
 
-/** Has the kernel forget what it has read of a file. */
+/** Has the kernel forget what it has read of a file; false when the tool is missing. */
 function forget(file: string): boolean {
-  try {
-    execFileSync('dd', [`of=${file}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
+  return spawnSync('dd', [`of=${file}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0']).status === 0;
+}
+
+/** How much of a file is in the page cache, in %. */
+function residentShare(file: string): string {
+  const { stdout } = spawnSync('fincore', ['--bytes', '--noheadings', '--output', 'RES', file], { encoding: 'utf8' });
+  return stdout === null ? 'an unknown part' : ((Number(stdout) / statSync(file).size) * 100).toFixed();
 }
 
 const MBS = { title: 'MB/s' };

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEdge } from './support/edge.js';
 import { filmBlocks, filmTrace, type TraceOptions, type Watch } from './support/film-trace.js';
+import { diskFolder } from './support/folder.js';
 import { startNginx } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
 import { benchOptions } from './support/options.js';
@@ -11,8 +11,8 @@ import type { Server } from './support/server.js';
 import { TierModel } from './support/tier-model.js';
 
 const BLOCK = 256 * 1024;
-/** Players at once. */
-const PLAYERS = 16;
+/** Players at once: few, since what they read ahead must be little beside a memory tier that is scaled down. */
+const PLAYERS = 4;
 
 /** 20,000 films of 20 to 140 minutes at 140 kbit/s, five minutes (20 blocks) watched on average. */
 const CATALOGUE: TraceOptions = {
@@ -35,7 +35,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   const small = { ...CATALOGUE, films: Number(rest.films), views: Number(rest.views) };
   const tables = [modelled(CATALOGUE), await measured(small)];
   const note =
-    'nginx looks at the size of its cache every ten seconds only, so in a trace this fast it takes far more than it was given';
+    "nginx's cache is bounded by its number of slices: its own look at the size, every ten seconds, comes too late in a trace this fast";
   return { title: 'share of blocks found in each tier, in %', tables, notes: [note] };
 }
 
@@ -91,7 +91,7 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
   const bytes = totalBlocks(options) * BLOCK;
   const memory = Math.max(64 * 2 ** 20, Math.round(bytes * 0.01));
   const disk = Math.max(64 * 2 ** 20, Math.round(bytes * 0.1));
-  const folder = mkdtempSync(join(tmpdir(), 'moovedge-bench-'));
+  const folder = diskFolder();
   const origin = await startNoiseOrigin();
   const rows = modelRows(options, memory / BLOCK, disk / BLOCK).map(row => ({ ...row, name: `model: ${row.name}` }));
   try {
@@ -110,6 +110,7 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
             folder: join(place, 'slices'),
             sliceSize: BLOCK,
             cacheSize: memory + disk,
+            exact: true,
           }),
       ],
     ];
@@ -132,10 +133,10 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
         values: [kept, ...(found ?? [undefined, undefined, undefined]).map(n => n && (n / all) * 100), space],
       });
       await server.stop();
+      rmSync(place, { recursive: true });
     }
   } finally {
     origin.close();
-    rmSync(folder, { recursive: true, force: true });
   }
   const title = `${options.films} films, ${Math.round(memory / 2 ** 20)} MiB of memory, ${Math.round(disk / 2 ** 20)} MiB of disk`;
   return { title, columns: COLUMNS, rows };

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseSize } from '../src/config/units.js';
-import { spareMemory } from './support/cache-file.js';
+import { spareMemory, withCacheFile } from './support/cache-file.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
 
@@ -19,8 +19,17 @@ export async function run(args: readonly string[]): Promise<Report> {
   const found = new Map<string, number[][]>(sizes.map(size => [size, []]));
   for (let round = 0; round < rounds; round++) {
     for (const size of sizes) {
-      const child = fork(script, [String(parseSize(size))]);
-      found.get(size)!.push((await once(child, 'message'))[0] as number[]);
+      const measured = await withCacheFile(async file => {
+        const child = fork(script, [file, String(parseSize(size))]);
+        let values: number[] | undefined;
+        child.once('message', message => {
+          values = message as number[];
+        });
+        const [code, signal] = await once(child, 'exit');
+        if (values === undefined) throw new Error(`the process that works with ${size} ended early: ${signal ?? code}`);
+        return values;
+      });
+      found.get(size)!.push(measured);
     }
   }
   const titles = ['collections', 'of these full', 'ms paused', 'longest ms', 'heap MB'];

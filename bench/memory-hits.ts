@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../src/cache/block.js';
+import { runFolder } from './support/folder.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type ResultTable, Sample } from './support/report.js';
 import { freePort, Server } from './support/server.js';
@@ -19,30 +19,25 @@ interface Measured {
 /** Hits over HTTP with the least server there can be, from the shared tier, the tier of one process, and a plain buffer. */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds } = benchOptions(args);
-  const folder = mkdtempSync(join(tmpdir(), 'moovedge-bench-'));
+  const folder = runFolder(4 * BLOCKS * BLOCK_SIZE);
   const file = join(folder, 'file');
   writeFileSync(file, Buffer.alloc(BLOCKS * BLOCK_SIZE, 7));
   const servers: Server[] = [];
-  try {
-    servers.push(await start('bare uWebSockets.js', 'bare-uws.ts', file));
-    servers.push(await start('tier of one process', 'tier-server.ts', 'slab', String(BLOCKS)));
-    servers.push(await start('shared tier', 'tier-server.ts', 'shared', String(BLOCKS)));
-    const tables: ResultTable[] = [];
-    for (const length of [4096, BLOCK_SIZE]) {
-      const list = writeRequests(join(folder, `requests-${length}`), requests(length));
-      const found = new Map<Server, Measured[]>(servers.map(server => [server, []]));
-      for (const server of servers) await measure(server, list, 1);
-      for (let round = 0; round < rounds; round++) {
-        for (const server of servers) found.get(server)!.push(await measure(server, list, seconds));
-      }
-      tables.push(table(length, servers, found));
+  servers.push(await start('bare uWebSockets.js', 'bare-uws.ts', file));
+  servers.push(await start('tier of one process', 'tier-server.ts', 'slab', String(BLOCKS)));
+  servers.push(await start('shared tier', 'tier-server.ts', join(folder, 'cache'), String(BLOCKS)));
+  const tables: ResultTable[] = [];
+  for (const length of [4096, BLOCK_SIZE]) {
+    const list = writeRequests(join(folder, `requests-${length}`), requests(length));
+    const found = new Map<Server, Measured[]>(servers.map(server => [server, []]));
+    for (const server of servers) await measure(server, list, 1);
+    for (let round = 0; round < rounds; round++) {
+      for (const server of servers) found.get(server)!.push(await measure(server, list, seconds));
     }
-    const notes = ['32 connections, one core for the server'];
-    return { title: 'hits over HTTP, by where the bytes are', tables, notes };
-  } finally {
-    await Promise.all(servers.map(server => server.stop()));
-    rmSync(folder, { recursive: true });
+    tables.push(table(length, servers, found));
   }
+  const notes = ['32 connections, one core for the server'];
+  return { title: 'hits over HTTP, by where the bytes are', tables, notes };
 }
 
 async function start(name: string, script: string, ...args: string[]): Promise<Server> {

@@ -1,11 +1,16 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../src/cache/block.js';
 import { ABSENT } from '../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../src/cache/memory/shared-memory-tier.js';
 import { parseSize } from '../src/config/units.js';
-import { BENCH_ID, fillBlocks, presentBlocks, shuffle, spareMemory, withCacheFile } from './support/cache-file.js';
+import {
+  BENCH_ID,
+  dieWith,
+  fillBlocks,
+  presentBlocks,
+  shuffle,
+  spareMemory,
+  withCacheFile,
+} from './support/cache-file.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
 
@@ -71,12 +76,4 @@ function use(tier: SharedMemoryTier, blocks: Uint32Array): void {
     if (tier.acquire(BENCH_ID, block) === ABSENT) throw new Error('a block is gone');
     tier.release();
   }
-}
-
-/** Opens the file in another process, which is killed. */
-async function dieWith(file: string): Promise<void> {
-  const child = fork(fileURLToPath(new URL('./support/lookup-process.ts', import.meta.url)), [file, '10', '1']);
-  await once(child, 'message');
-  child.kill('SIGKILL');
-  await once(child, 'exit');
 }

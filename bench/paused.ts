@@ -1,30 +1,27 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contestant, EDGE, startContestants } from './support/contest.js';
 import { startEdge } from './support/edge.js';
 import { runFolder, writeNoise } from './support/folder.js';
 import { startNginx } from './support/nginx.js';
 import { benchOptions } from './support/options.js';
-import { PausedPlayer } from './support/paused-player.js';
+import { PausedPlayers } from './support/paused-players.js';
 import type { Report, Row } from './support/report.js';
 import { CLIENT_CORE, type Server } from './support/server.js';
 
-const FILE_SIZE = 128 * 1024 * 1024;
+/** Small, so that fetching it leaves little in a server's heap that is counted before the players come. */
+const FILE_SIZE = 4 * 1024 * 1024;
 /** Seconds after which a server has got over the players that came. */
 const SETTLE = 3;
-/** Players that connect, or read on, at once. */
-const AT_ONCE = 100;
-/** Bytes that a player must get after its pause: more than lies in the buffers of the two sockets. */
-const READ_ON = 2 * 1024 * 1024;
-/** Players that are asked to read on. */
-const ASKED = 200;
+/** Bytes that a player must get after its pause: more than lie in the buffers of the two sockets. */
+const READ_ON = 256 * 1024;
 
-/** User memory per paused player, and whether all of them can go on afterwards. `--clients N --hold SECONDS`. */
+/** User memory per paused player, and whether each of them can go on afterwards. `--clients N --hold SECONDS`. */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { clients: '2000', hold: '20' });
   const clients = Number(options.rest.clients);
   const hold = Number(options.rest.hold);
-  const folder = runFolder(2 ** 30);
+  const folder = runFolder(2 ** 29);
   const www = join(folder, 'www');
   mkdirSync(www);
   writeNoise(join(www, 'film.mp4'), FILE_SIZE);
@@ -34,8 +31,15 @@ export async function run(args: readonly string[]): Promise<Report> {
     { kind: 'static', root: www },
     { core: CLIENT_CORE },
   );
+  // As patient as nginx is told to be.
+  const config = join(folder, 'edge.yaml');
+  writeFileSync(config, 'delivery:\n  stallTimeout: 1h\n');
   const contestants: Contestant[] = [
-    { name: EDGE, isPeer: false, start: () => startEdge({ origin: origin.url, folder, memory: '256MiB' }) },
+    {
+      name: EDGE,
+      isPeer: false,
+      start: () => startEdge({ origin: origin.url, folder, memory: '64MiB', flags: ['--config', config] }),
+    },
     {
       name: 'nginx static',
       start: () =>
@@ -52,7 +56,7 @@ export async function run(args: readonly string[]): Promise<Report> {
             origin: origin.url,
             folder: join(folder, 'slices'),
             sliceSize: 256 * 1024,
-            cacheSize: 256 * 1024 * 1024,
+            cacheSize: 64 * 1024 * 1024,
           },
           { sendfile: true },
         ),
@@ -63,51 +67,53 @@ export async function run(args: readonly string[]): Promise<Report> {
   for (const server of servers) rows.push(await pause(server, clients, hold));
   const columns = [
     { title: 'KiB per player', digits: 1 },
-    { title: 'players' },
+    { title: 'MiB before', digits: 1 },
+    { title: 'MiB paused', digits: 1 },
     { title: 'seconds paused' },
-    { title: 'asked to go on' },
+    { title: 'went on' },
     { title: 'dropped' },
     { title: 'stuck' },
-    { title: 'CPU s', digits: 2 },
+    { title: 'CPU s paused', digits: 2 },
   ];
-  return { title: 'user memory of paused players', tables: [{ title: `${clients} players`, columns, rows }], notes };
+  return {
+    title: 'user memory of paused players',
+    tables: [{ title: `${clients.toLocaleString('en')} players`, columns, rows }],
+    notes: [
+      `bar: at most 16 KiB each, none dropped; memory of all processes of the server beyond what they had before the first player, or beyond what they had with half of the players, whichever is more; taken at the end of the pause, then each player reads ${READ_ON / 1024} KiB more`,
+      ...notes,
+    ],
+  };
 }
 
 async function pause(server: Server, clients: number, hold: number): Promise<Row> {
+  const tell = (text: string) => console.error(`${server.name}: ${text}`);
   await (await fetch(`${server.url}/film.mp4`)).arrayBuffer();
-  // The first half brings the server's heap to its size; the second says what a player costs.
-  const players = await startPlayers(server, Math.ceil(clients / 2));
   await seconds(SETTLE);
-  const before = server.memory().anonymous;
-  const second = await startPlayers(server, Math.floor(clients / 2));
-  await seconds(SETTLE);
-  const perPlayer = (server.memory().anonymous - before) / second.length / 1024;
-  players.push(...second);
-  const cpu = server.cpuSeconds();
-  await seconds(hold);
-  const spent = server.cpuSeconds() - cpu;
-  let dropped = 0;
-  let stuck = 0;
-  for (let i = 0; i < Math.min(ASKED, clients); i += AT_ONCE / 5) {
-    const asked = players.slice(i, i + AT_ONCE / 5);
-    const went = await Promise.all(asked.map(player => player.readOn(READ_ON)));
-    dropped += asked.filter(player => player.isClosed).length;
-    stuck += asked.filter((player, n) => !went[n] && !player.isClosed).length;
+  const memory = () => server.memory().anonymous;
+  const empty = memory();
+  const players = new PausedPlayers(server.port, '/film.mp4');
+  try {
+    tell(`${clients} players start`);
+    const later = Math.floor(clients / 2);
+    await players.start(clients - later);
+    await seconds(SETTLE);
+    const half = memory();
+    await players.start(later);
+    await seconds(SETTLE);
+    tell(`they pause for ${hold} s`);
+    const cpu = server.cpuSeconds();
+    await seconds(hold);
+    const spent = server.cpuSeconds() - cpu;
+    const full = memory();
+    tell('they read on');
+    const { whole, dropped, stuck } = await players.readOn(READ_ON);
+    // The first players may find room in a heap that had grown before they came.
+    const perPlayer = Math.max((full - empty) / clients, (full - half) / later) / 1024;
+    const values = [perPlayer, empty / 2 ** 20, full / 2 ** 20, hold, whole, dropped, stuck, spent];
+    return { name: server.name, values };
+  } finally {
+    await players.end();
   }
-  for (const player of players) player.end();
-  await seconds(1);
-  return { name: server.name, values: [perPlayer, clients, hold, Math.min(ASKED, clients), dropped, stuck, spent] };
-}
-
-async function startPlayers(server: Server, count: number): Promise<PausedPlayer[]> {
-  const players: PausedPlayer[] = [];
-  while (players.length < count) {
-    const wave = Math.min(AT_ONCE, count - players.length);
-    players.push(
-      ...(await Promise.all(Array.from({ length: wave }, () => PausedPlayer.start(server.port, '/film.mp4')))),
-    );
-  }
-  return players;
 }
 
 function seconds(count: number): Promise<void> {

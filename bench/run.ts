@@ -1,19 +1,22 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chart } from './support/chart.js';
 import { removeFolders } from './support/folder.js';
+import { PEERS } from './support/options.js';
 import { formatReport, type Report } from './support/report.js';
 import { stopAll } from './support/server.js';
 
 /*
  * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER] and what the benchmark understands itself.
  * A benchmark is a file of this folder that exports `run(args)`, which prints or gives back what it has found.
- *
- * Peers, tools: apt-get install nginx varnish trafficserver wrk ffmpeg util-linux
  */
+
+/** What installs everything that benchmarks use on Debian. Where there is an init system, it starts the peers too, which then are to be stopped. */
+const INSTALL = 'apt-get install nginx varnish trafficserver wrk ffmpeg openssl python3 util-linux';
 
 interface Benchmark {
   run(args: readonly string[]): Promise<Report | undefined>;
@@ -33,21 +36,23 @@ async function main(): Promise<void> {
       `usage: npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER]`,
     );
     console.error(`NAME is one of: ${names.join(', ')}`);
+    console.error(`peers are ${PEERS.join(', ')} or none; what is needed: ${INSTALL}`);
     process.exitCode = 2;
     return;
   }
   const string = { type: 'string' } as const;
   const { values } = parseArgs({ args, options: { json: string, charts: string }, strict: false });
   const reports: Record<string, Report> = {};
+  const { json, charts } = values;
+  if (typeof charts === 'string') mkdirSync(charts, { recursive: true });
   for (const name of chosen) {
     const report = await runOne(name, args);
     if (report === undefined) continue;
     reports[name] = report;
     console.log(formatReport(name, report));
-    if (typeof values.charts === 'string') writeFileSync(join(values.charts, `${name}.svg`), chart(name, report));
+    if (typeof charts === 'string') writeFileSync(join(charts, `${name}.svg`), chart(name, report));
   }
-  if (typeof values.json === 'string')
-    writeFileSync(values.json, `${JSON.stringify({ machine: machine(), reports }, null, 2)}\n`);
+  if (typeof json === 'string') writeFileSync(json, `${JSON.stringify({ machine: machine(), reports }, null, 2)}\n`);
 }
 
 async function runOne(name: string, args: readonly string[]): Promise<Report | undefined> {
@@ -64,6 +69,20 @@ async function runOne(name: string, args: readonly string[]): Promise<Report | u
   }
 }
 
+/** Programs that benchmarks start, and how they are asked for their version. */
+const PEER_VERSIONS = [
+  ['nginx', '-v'],
+  ['varnishd', '-V'],
+  ['traffic_server', '-V'],
+] as const;
+
+/** The first version number that a program says; nothing when it is not installed. */
+function versionOf(program: string, flag: string): [program: string, version: string][] {
+  const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8' });
+  const version = /\d+\.\d+\.\d+/.exec(`${stdout}${stderr}`)?.[0];
+  return version === undefined ? [] : [[program, version]];
+}
+
 function machine(): Record<string, string> {
   const [core] = cpus();
   return {
@@ -71,6 +90,7 @@ function machine(): Record<string, string> {
     processor: `${cpus().length} × ${core?.model ?? 'unknown'}`,
     kernel: release(),
     node: process.version,
+    ...Object.fromEntries(PEER_VERSIONS.flatMap(([program, flag]) => versionOf(program, flag))),
   };
 }
 

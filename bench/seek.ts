@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
 import { startEdge } from './support/edge.js';
@@ -10,11 +11,14 @@ import type { Server } from './support/server.js';
 import { type Request, writeRequests } from './support/wrk.js';
 
 const DURATION = 7200;
-const BUFFER = 16 * 1024 * 1024;
+/** mp4_buffer_size of nginx. */
+const BUFFERS = ['512k', '16m'];
+/** Seconds that a player watches. */
+const PLAYED = 10;
 /** Seconds at which players begin: enough to be different, few enough to ask each server for the size of its headers. */
 const STARTS = Array.from({ length: 64 }, (_, i) => Math.round(((i + 0.5) / 64) * DURATION * 10) / 10);
 
-/** `?start=` into a film of two hours: the first kilobyte of the answer, and everything before the media. */
+/** `?start=` into a film of two hours: the first kilobyte of the answer, everything before the media, and ten seconds of the film. */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { connections: '16' });
   const connections = Number(options.rest.connections);
@@ -25,19 +29,21 @@ export async function run(args: readonly string[]): Promise<Report> {
 
   const contestants: Contestant[] = [
     { name: EDGE, isPeer: false, start: () => startEdge({ origin: www, folder, memory: '512MiB' }) },
-    {
-      name: 'nginx mp4',
-      start: () => startNginx('nginx mp4', join(folder, 'nginx'), { kind: 'mp4', root: www, bufferSize: BUFFER }),
-    },
+    ...BUFFERS.map(bufferSize => {
+      const name = `nginx mp4 ${bufferSize}`;
+      return { name, start: () => startNginx(name, join(folder, bufferSize), { kind: 'mp4', root: www, bufferSize }) };
+    }),
   ];
   const { servers, notes } = await startContestants(contestants, options);
   const headers = new Map<Server, number[]>();
   for (const server of servers) headers.set(server, await headerSizes(server, path));
 
   const tables: ResultTable[] = [];
-  const works: [string, (size: number) => number][] = [
+  const perSecond = statSync(film).size / DURATION;
+  const works: [string, (header: number) => number][] = [
     ['first kilobyte', () => 1024],
-    ['whole header', size => size],
+    ['whole header', header => header],
+    [`header and ${PLAYED} s`, header => header + Math.round(PLAYED * perSecond)],
   ];
   for (const [title, bytes] of works) {
     const lists = new Map<Server, string>();

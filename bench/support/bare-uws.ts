@@ -13,6 +13,10 @@ const file = readFileSync(path);
 const RANGE = /^bytes=(\d+)-(\d*)$/;
 
 const app = App();
+app.head('/*', res => {
+  res.writeHeader('Content-Length', String(file.length));
+  res.endWithoutBody();
+});
 app.any('/*', (res, req) => {
   const range = RANGE.exec(req.getHeader('range'));
   const start = range === null ? 0 : Number(range[1]);

@@ -1,7 +1,12 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE, type ObjectId } from '../../src/cache/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../src/cache/memory/shared-memory-tier.js';
+import { runFolder } from './folder.js';
 
 /** The object whose blocks the benches of the memory tier look up. */
 export const BENCH_ID = Uint32Array.of(0x9d2c5680, 0xefc60000, 0x12345678, 0x9abcdef0) as ObjectId;
@@ -13,16 +18,13 @@ export function spareMemory(): number {
   return Math.min(available, bavail * bsize) * 0.8;
 }
 
-/** Runs `body` with a path in /dev/shm for a cache file, which is removed at the end, also when the bench is interrupted. */
+/** Runs `body` with a path in a folder of the run for a cache file, which is removed at the end. */
 export async function withCacheFile<T>(body: (file: string) => Promise<T> | T): Promise<T> {
-  const file = `/dev/shm/moovedge-bench-${process.pid}.cache`;
-  const remove = () => rmSync(file, { force: true });
-  process.once('exit', remove);
+  const file = join(runFolder(), 'cache');
   try {
     return await body(file);
   } finally {
-    remove();
-    process.off('exit', remove);
+    rmSync(file, { force: true });
   }
 }
 
@@ -57,6 +59,14 @@ export function fillBlocks(tier: MemoryTier, blocks: number, length: number): vo
 /** Blocks among the first `blocks` that are there; stripes are not all filled alike. */
 export function presentBlocks(tier: SharedMemoryTier, blocks: number): Uint32Array {
   return Uint32Array.from({ length: blocks }, (_, block) => block).filter(block => tier.has(BENCH_ID, block));
+}
+
+/** Opens the file in another process, which is killed. */
+export async function dieWith(file: string): Promise<void> {
+  const child = fork(fileURLToPath(new URL('./lookup-process.ts', import.meta.url)), [file, '10', '1']);
+  await once(child, 'message');
+  child.kill('SIGKILL');
+  await once(child, 'exit');
 }
 
 /** Nanoseconds of processor time since `start`, a value of `process.cpuUsage`: what others do on the machine does not count. */

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BenchOptions } from './options.js';
 import { type ResultTable, type Row, Sample } from './report.js';
 import type { Server } from './server.js';
@@ -18,8 +20,11 @@ export const EDGE = 'moovedge';
 interface Measurement extends Load {
   /** CPU seconds of the server. */
   cpu: number;
-  /** Bytes of memory when it was over. */
+  /** Bytes of memory when it was over: all that its processes have mapped, and what of that belongs to no file. */
   resident: number;
+  anonymous: number;
+  /** Bytes that the origin has sent meanwhile, if that is known. */
+  origin?: number;
 }
 
 /** Measurements by server, in the order of the rounds. */
@@ -33,7 +38,7 @@ export async function startContestants(
   const servers: Server[] = [];
   const notes: string[] = [];
   for (const { name, isPeer = true, start } of contestants) {
-    if (isPeer && peers !== undefined && !peers.some(peer => name === peer || name.startsWith(`${peer} `))) continue;
+    if (isPeer && !peers.includes(name.split(' ')[0]!)) continue;
     try {
       servers.push(await start());
     } catch (error) {
@@ -45,59 +50,123 @@ export async function startContestants(
 }
 
 /**
- * Sends each server the same requests, in several rounds in which they take turns, so that what the machine does meanwhile meets all of them.
- * @param list of the requests, for each server
+ * Has files below `root` fetched whole by each server, twice, since some caches keep what is asked for again; and a piece of each compared.
+ * @throws Error when a server sends something else
  */
-export async function contest(
+export async function warm(servers: readonly Server[], root: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const file = readFileSync(join(root, path));
+    const [from, to] = [Math.floor(file.length / 3), Math.floor(file.length / 2)];
+    for (const server of servers) {
+      const answers = [
+        await server.get(path),
+        await server.get(path),
+        await server.get(path, `bytes=${from}-${to - 1}`),
+      ];
+      const good = [file, file, file.subarray(from, to)];
+      for (const [i, { status, body }] of answers.entries()) {
+        if (body.equals(good[i]!)) continue;
+        throw new Error(`${server.name} sends something else than ${path}: status ${status}, ${body.length} bytes`);
+      }
+    }
+  }
+}
+
+/** Loads a server once. @param seed other requests for another seed; 0 when the server is only to get warm */
+export type Drive = (server: Server, seed: number) => Promise<Load>;
+
+/**
+ * Loads servers in several rounds in which they take turns, so that what the machine does meanwhile meets all of them.
+ * @param sent bytes that their origin has sent, if that is known
+ */
+export async function takeTurns(
   servers: readonly Server[],
-  list: (server: Server) => string,
-  { rounds, seconds }: BenchOptions,
-  connections: number,
+  drive: Drive,
+  rounds: number,
+  sent?: () => number,
 ): Promise<Results> {
   const results = new Map(servers.map(server => [server.name, [] as Measurement[]]));
-  for (const server of servers) await load(server.url, list(server), { seconds: 1, connections });
+  for (const server of servers) await drive(server, 0);
   for (let round = 0; round < rounds; round++) {
     for (const server of servers) {
-      const before = server.cpuSeconds();
-      const measured = await load(server.url, list(server), { seconds, connections, seed: round + 1 });
-      const cpu = server.cpuSeconds() - before;
-      results.get(server.name)!.push({ ...measured, cpu, resident: server.memory().resident });
+      const [cpu, origin] = [server.cpuSeconds(), sent?.()];
+      const measured: Measurement = {
+        ...(await drive(server, round + 1)),
+        cpu: server.cpuSeconds() - cpu,
+        ...server.memory(),
+      };
+      if (origin !== undefined) measured.origin = sent!() - origin;
+      results.get(server.name)!.push(measured);
     }
   }
   return results;
 }
 
-const FIGURES: readonly { title: string; digits: number; of(m: Measurement): number }[] = [
-  { title: 'requests/s', digits: 0, of: m => m.requests / m.seconds },
+/**
+ * Sends each server the same requests in turn, as fast as it answers.
+ * @param list of the requests, for each server
+ * @param sent bytes that their origin has sent, if that is known
+ */
+export function contest(
+  servers: readonly Server[],
+  list: (server: Server) => string,
+  { rounds, seconds }: BenchOptions,
+  connections: number,
+  sent?: () => number,
+): Promise<Results> {
+  const drive: Drive = (server, seed) =>
+    load(server.url, list(server), { seconds: seed === 0 ? 1 : seconds, connections, seed: Math.max(1, seed) });
+  return takeTurns(servers, drive, rounds, sent);
+}
+
+/** A column of figures. */
+export interface Figure {
+  readonly title: string;
+  readonly digits: number;
+  readonly of: (m: Measurement) => number;
+}
+
+const REQUESTS: Figure = { title: 'requests/s', digits: 0, of: m => m.requests / m.seconds };
+const CPU_GB: Figure = { title: 'CPU s/GB', digits: 3, of: m => m.cpu / (m.bytes / 1e9) };
+/** What a thousand requests cost. */
+export const CPU_1000: Figure = { title: 'CPU ms/1000', digits: 1, of: m => (m.cpu / m.requests) * 1e6 };
+const P99: Figure = { title: 'p99 ms', digits: 2, of: m => m.p99 * 1e3 };
+const ORIGIN: Figure = { title: 'origin MB', digits: 1, of: m => m.origin! / 1e6 };
+const FIGURES: readonly Figure[] = [
+  REQUESTS,
   { title: 'GB/s', digits: 2, of: m => m.bytes / m.seconds / 1e9 },
-  { title: 'CPU s/GB', digits: 3, of: m => m.cpu / (m.bytes / 1e9) },
-  { title: 'CPU ms/1000', digits: 1, of: m => (m.cpu / m.requests) * 1e6 },
+  CPU_GB,
+  CPU_1000,
   { title: 'p50 ms', digits: 2, of: m => m.p50 * 1e3 },
-  { title: 'p99 ms', digits: 2, of: m => m.p99 * 1e3 },
+  P99,
   { title: 'memory MiB', digits: 0, of: m => m.resident / 2 ** 20 },
+  { title: 'of no file', digits: 0, of: m => m.anonymous / 2 ** 20 },
   { title: 'failed', digits: 0, of: m => m.failed },
 ];
+/** What the edge is compared by. */
+const COMPARED = [REQUESTS, CPU_GB, CPU_1000, P99];
 
-/** Results as two tables: the figures of each server, and the edge in proportion to each of the others, round by round. */
-export function resultTables(title: string, results: Results): ResultTable[] {
+/**
+ * Results as two tables: the figures of each server, and the edge in proportion to each of the others, round by round.
+ * @param first the figure that says most, which a chart shows; requests/s unless their rate is given
+ */
+export function resultTables(title: string, results: Results, first: Figure = REQUESTS): ResultTable[] {
+  const knowsOrigin = [...results.values()].every(measurements => measurements.every(m => m.origin !== undefined));
+  const shown = [first, ...FIGURES.filter(figure => figure !== first), ...(knowsOrigin ? [ORIGIN] : [])];
   const rows: Row[] = Array.from(results, ([name, measurements]) => ({
     name,
-    values: FIGURES.map(figure => new Sample(measurements.map(figure.of))),
+    values: shown.map(figure => new Sample(measurements.map(figure.of))),
   }));
   const edge = results.get(EDGE);
-  const figures: ResultTable = { title, columns: FIGURES, rows };
+  const figures: ResultTable = { title, columns: shown, rows };
   if (edge === undefined) return [figures];
   const ratios: Row[] = [];
   for (const [name, measurements] of results) {
     if (name === EDGE) continue;
-    const ratio = (of: (m: Measurement) => number) =>
-      new Sample(measurements.map((m, round) => of(edge[round]!) / of(m)));
-    ratios.push({ name, values: [ratio(FIGURES[0]!.of), ratio(FIGURES[3]!.of), ratio(FIGURES[5]!.of)] });
+    const ratio = ({ of }: Figure) => new Sample(measurements.map((m, round) => of(edge[round]!) / of(m)));
+    ratios.push({ name, values: COMPARED.map(ratio) });
   }
-  const columns = [
-    { title: 'requests/s', digits: 2 },
-    { title: 'CPU/request', digits: 2 },
-    { title: 'p99', digits: 2 },
-  ];
+  if (ratios.length === 0) return [figures];
+  const columns = COMPARED.map(({ title }) => ({ title, digits: 2 }));
   return [figures, { title: `${title}: ${EDGE} in proportion to`, columns, rows: ratios }];
 }

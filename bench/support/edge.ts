@@ -1,6 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, Server } from './server.js';
+import type { TlsFiles } from './tls-files.js';
 
 /** What the edge is started with. */
 export interface EdgeOptions {
@@ -15,6 +17,10 @@ export interface EdgeOptions {
   workers?: number;
   /** Sizes of its disk tier, none by default. */
   diskSize?: string;
+  /** Has the players' port speak TLS. */
+  tls?: TlsFiles;
+  /** Module that is run in place of the command line. */
+  entry?: string;
   /** More flags. */
   flags?: readonly string[];
 }
@@ -23,7 +29,7 @@ const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
 /** Starts the edge as built (`npm run build`), with one worker and the defaults, but for its log. */
 export async function startEdge(options: EdgeOptions): Promise<Server & { readonly adminUrl: string }> {
-  const { origin, folder, memory, workers = 1, diskSize, flags = [] } = options;
+  const { origin, folder, memory, workers = 1, diskSize, tls, entry = CLI, flags = [] } = options;
   const port = await freePort();
   const adminPort = await freePort();
   const args = [
@@ -40,11 +46,17 @@ export async function startEdge(options: EdgeOptions): Promise<Server & { readon
   ];
   args.push('--memory', memory, '--memory-file', join(folder, `edge-${port}.cache`), '--log-level', 'error');
   if (diskSize !== undefined) args.push('--disk', join(folder, `edge-${port}.disk`), '--disk-size', diskSize);
+  if (tls !== undefined) {
+    const config = join(folder, `edge-${port}.yaml`);
+    writeFileSync(config, JSON.stringify({ listen: { tls: { certificate: tls.cert, key: tls.key } } }));
+    args.push('--config', config);
+  }
   const server = await Server.start({
     name: options.name ?? 'moovedge',
     command: process.execPath,
-    args: [CLI, ...args.map(String), ...flags],
+    args: [entry, ...args.map(String), ...flags],
     port,
+    scheme: tls === undefined ? 'http' : 'https',
   });
   return Object.assign(server, { adminUrl: `http://127.0.0.1:${adminPort}` });
 }

@@ -54,7 +54,7 @@ export function filmTrace(options: TraceOptions): Watch[] {
 }
 
 /** Numbers from 0 to before 1, the same for the same seed (xorshift). */
-function randomNumbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed || 1;
   return () => {
     state ^= state << 13;
@@ -64,7 +64,8 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-function zipf(count: number, exponent: number, random: () => number): () => number {
+/** Draws numbers below `count`, the small ones oftener: by Zipf's law. */
+export function zipf(count: number, exponent: number, random: () => number): () => number {
   const sums = new Float64Array(count);
   let sum = 0;
   for (let rank = 0; rank < count; rank++) {

@@ -3,6 +3,7 @@ import { mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { LEASH } from './server.js';
 
 const run = promisify(execFile);
 
@@ -57,7 +58,7 @@ export async function makeFilm({ duration = 7200, faststart = true }: FilmOption
 /** Makes `file` whole or not at all. */
 async function ffmpeg(file: string, args: readonly string[]): Promise<void> {
   const part = `${file}.${process.pid}.mp4`;
-  await run('ffmpeg', ['-nostdin', '-hide_banner', '-loglevel', 'error', '-y', ...args, part]);
+  await run('setpriv', [...LEASH, 'ffmpeg', '-nostdin', '-hide_banner', '-loglevel', 'error', '-y', ...args, part]);
   await rename(part, file);
 }
 

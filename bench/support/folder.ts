@@ -13,6 +13,13 @@ export function runFolder(bytes = 0): string {
   return folder;
 }
 
+/** A folder for one run, on the disk of the machine's temporary folder. */
+export function diskFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'moovedge-bench-'));
+  folders.add(folder);
+  return folder;
+}
+
 /** Removes all folders of this run. */
 export function removeFolders(): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });

@@ -7,6 +7,8 @@ const tier = new SharedMemoryTier({ file: file!, role: 'worker' });
 const present = shuffle(presentBlocks(tier, Number(blocks)));
 timeLookups(tier, present, 100_000, 0);
 
+// The benchmark has been interrupted.
+process.once('disconnect', () => process.exit());
 process.once('message', () => {
   const start = performance.now();
   let lookups = 0;

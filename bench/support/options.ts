@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
 
+/** What `--peers` takes: first words of names in tables; `bare` is the least that a server with the edge's HTTP library can be. */
+export const PEERS: readonly string[] = ['nginx', 'varnish', 'trafficserver', 'bare'];
+
 /** What every benchmark may be told. */
 export interface BenchOptions {
-  /** Peers to compare with; undefined for all. */
-  peers: readonly string[] | undefined;
+  /** Which of `PEERS` to compare with. */
+  peers: readonly string[];
   /** Times that each measurement is made, taking turns between the servers. */
   rounds: number;
   /** Seconds of each measurement. */
@@ -13,7 +16,7 @@ export interface BenchOptions {
 }
 
 /**
- * Reads `--peers a,b --rounds N --seconds N` and the options that a benchmark has of its own.
+ * Reads `--peers a,b|none --rounds N --seconds N` and the options that a benchmark has of its own.
  * @param own names of the benchmark's own options, with their defaults
  */
 export function benchOptions(args: readonly string[], own: Record<string, string> = {}): BenchOptions {
@@ -27,11 +30,21 @@ export function benchOptions(args: readonly string[], own: Record<string, string
   });
   const rest = Object.fromEntries(Object.entries(own).map(([name, value]) => [name, String(values[name] ?? value)]));
   return {
-    peers: values.peers === undefined ? undefined : String(values.peers).split(','),
+    peers: peersOf(values.peers),
     rounds: positive(values.rounds, 3),
-    seconds: positive(values.seconds, 4),
+    seconds: positive(values.seconds, 3),
     rest,
   };
+}
+
+function peersOf(value: unknown): readonly string[] {
+  if (value === undefined) return PEERS;
+  if (value === 'none') return [];
+  const names = String(value).split(',');
+  const unknown = names.find(name => !PEERS.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`--peers: expected some of ${PEERS.join(',')}, or none, found '${unknown}'`);
+  return names;
 }
 
 function positive(value: unknown, otherwise: number): number {

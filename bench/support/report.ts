@@ -11,6 +11,11 @@ export class Sample {
     return ((this.#sorted[Math.floor(middle)] ?? Number.NaN) + (this.#sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
   }
 
+  /** The value below which so large a share of all lies, from 0 to 1. */
+  quantile(share: number): number {
+    return this.#sorted[Math.min(this.#sorted.length - 1, Math.floor(this.#sorted.length * share))] ?? Number.NaN;
+  }
+
   get least(): number {
     return this.#sorted[0] ?? Number.NaN;
   }
@@ -37,9 +42,17 @@ export interface Row {
   values: readonly (Sample | number | undefined)[];
 }
 
-/** A table of results; the first column of its `columns` is what a chart shows. */
+/** What grows from row to row of a table. */
+export interface Axis {
+  title: string;
+  /** Its value at each row, above 0. */
+  at: readonly number[];
+}
+
+/** A table of results. A chart shows the first of its `columns` as bars or, with an axis, each of them as a line. */
 export interface ResultTable {
   title: string;
+  axis?: Axis;
   columns: readonly Column[];
   rows: readonly Row[];
 }

@@ -1,15 +1,29 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { cpuSeconds, type Memory, memory } from './accounting.js';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { cpuSeconds, type Memory, memory, processTree } from './accounting.js';
+
+const run = promisify(execFile);
 
 /** Cores of the servers that are measured, and of everything else: the client, and the origin behind them. */
 export const SERVER_CORE = 0;
 export const CLIENT_CORE = 1;
 
+/** Arguments of `setpriv` for a program that must not outlive a benchmark, however that ends. */
+export const LEASH = ['--pdeathsig', 'TERM'];
+
 const START_TIMEOUT = 20_000;
 const STOP_TIMEOUT = 10_000;
+/** Milliseconds without a byte after which a request is given up. */
+const SILENCE = 5000;
+/** Milliseconds between two looks at whether a server has started. */
+const PROBE_INTERVAL = 10;
 
 /** How a server is started. */
 export interface ServerCommand {
@@ -18,6 +32,8 @@ export interface ServerCommand {
   command: string;
   args: readonly string[];
   port: number;
+  /** `http` by default. */
+  scheme?: 'http' | 'https';
   core?: number;
   env?: Record<string, string>;
   /** Path that answers below 500 once the server is ready. The default is `/`. */
@@ -28,15 +44,19 @@ export interface ServerCommand {
 export class Server {
   readonly name: string;
   readonly port: number;
+  /** Without a slash at its end. */
+  readonly url: string;
   readonly #child: ChildProcess;
+  readonly #spawned = performance.now();
+  #startUp = Number.NaN;
   #said = '';
 
   private constructor(command: ServerCommand) {
     this.name = command.name;
     this.port = command.port;
+    this.url = `${command.scheme ?? 'http'}://127.0.0.1:${command.port}`;
     const core = String(command.core ?? SERVER_CORE);
-    // It must not outlive a benchmark that is killed.
-    const bound = ['--pdeathsig', 'TERM', 'taskset', '-c', core, command.command, ...command.args];
+    const bound = [...LEASH, 'taskset', '-c', core, command.command, ...command.args];
     this.#child = spawn('setpriv', bound, {
       env: { ...process.env, ...command.env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -53,19 +73,58 @@ export class Server {
   static async start(command: ServerCommand): Promise<Server> {
     const server = new Server(command);
     const deadline = Date.now() + START_TIMEOUT;
-    while (!(await answers(`http://127.0.0.1:${command.port}${command.probe ?? '/'}`))) {
+    while (!(await server.#answers(command.probe ?? '/'))) {
       if (server.#child.exitCode === null && server.#child.pid !== undefined && Date.now() < deadline) {
-        await new Promise(resolve => setTimeout(resolve, 50));
+        await new Promise(resolve => setTimeout(resolve, PROBE_INTERVAL));
         continue;
       }
       await server.stop();
       throw new Error(`${command.name} does not start:\n${server.#said}`);
     }
+    server.#startUp = performance.now() - server.#spawned;
+    await server.#bind(command.core ?? SERVER_CORE);
     return server;
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${this.port}`;
+  /**
+   * Asks for a file, or a range of it, on a connection of its own. Any certificate is good.
+   * @param range value of the Range field
+   */
+  async get(path: string, range?: string): Promise<{ readonly status: number; readonly body: Buffer }> {
+    const answer = await this.#ask('GET', path, range === undefined ? {} : { range });
+    return { status: answer.statusCode ?? 0, body: await buffer(answer) };
+  }
+
+  async #ask(method: 'GET' | 'HEAD', path: string, headers: Record<string, string>): Promise<IncomingMessage> {
+    const send = this.url.startsWith('https:') ? httpsRequest : httpRequest;
+    const options = { method, headers, agent: false, rejectUnauthorized: false, timeout: SILENCE };
+    const request = send(`${this.url}${path}`, options).end();
+    request.on('timeout', () => request.destroy(new Error(`${this.name} is silent`)));
+    // What goes wrong after the head is the answer's error too.
+    request.on('error', () => {});
+    const [answer] = (await once(request, 'response')) as [IncomingMessage];
+    return answer;
+  }
+
+  /** Binds all threads that it has made, once more: some programs choose cores for their threads, whatever they were told. */
+  async #bind(core: number): Promise<void> {
+    const pids = processTree(this.#child.pid!);
+    await Promise.all(pids.map(pid => run('taskset', ['-a', '-c', '-p', String(core), String(pid)])));
+  }
+
+  async #answers(path: string): Promise<boolean> {
+    try {
+      const answer = await this.#ask('HEAD', path, {});
+      answer.resume();
+      return answer.statusCode !== undefined && answer.statusCode < 500;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Milliseconds that it took to answer. */
+  get startUp(): number {
+    return this.#startUp;
   }
 
   /** CPU seconds of all of its processes since it was started. */
@@ -93,6 +152,18 @@ export class Server {
   }
 }
 
+/** Runs a client that is part of this process, on the client's core. */
+export async function onClientCore<T>(work: () => Promise<T>): Promise<T> {
+  const cores = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))![1]!;
+  const bind = (list: string) => run('taskset', ['-a', '-c', '-p', list, String(process.pid)]);
+  await bind(String(CLIENT_CORE));
+  try {
+    return await work();
+  } finally {
+    await bind(cores);
+  }
+}
+
 const running = new Set<Server>();
 
 /** Stops every server that still runs. */
@@ -108,13 +179,4 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(2000) });
-    return response.status < 500;
-  } catch {
-    return false;
-  }
 }

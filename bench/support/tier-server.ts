@@ -1,14 +1,14 @@
 /**
  * bare-uws.ts with a memory tier in the place of the buffer: what a request costs beyond that is what the tier costs.
  *
- *   node --import tsx bench/support/tier-server.ts slab|shared BLOCKS PORT
+ *   node --import tsx bench/support/tier-server.ts slab|FILE BLOCKS PORT      FILE is that of a shared tier
  */
 import { BLOCK_SIZE } from '../../src/cache/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
 import { App, type HttpResponse } from '../../src/http/uws.js';
 import { SlabTier } from '../../test/support/slab-tier.js';
-import { BENCH_ID, fillBlocks, withCacheFile } from './cache-file.js';
+import { BENCH_ID, fillBlocks } from './cache-file.js';
 
 const [kind, blocks, port] = process.argv.slice(2);
 const count = Number(blocks);
@@ -59,6 +59,8 @@ function serve(tier: MemoryTier): Promise<void> {
   });
 }
 
-if (kind === 'slab') await serve(new SlabTier({ blocks: count * 2 }));
-else
-  await withCacheFile(file => serve(new SharedMemoryTier({ file, role: 'supervisor', size: count * 2 * BLOCK_SIZE })));
+const tier =
+  kind === 'slab'
+    ? new SlabTier({ blocks: count * 2 })
+    : new SharedMemoryTier({ file: kind!, role: 'supervisor', size: count * 2 * BLOCK_SIZE });
+await serve(tier);

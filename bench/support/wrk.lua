@@ -1,19 +1,28 @@
--- Sends the requests of a list at random. Arguments: the list, one request per line (path, tab, value of Range or nothing), and a seed.
--- The requests are put together before the measurement, so that the client has little to do.
+-- Sends the requests of a list at random. Arguments: the list, one request per line (path, value of Range or nothing, value of
+-- If-None-Match or nothing, with tabs between), and a seed.
+-- A '#' in a path stands for a name that no other request has. Requests without one are put together before the measurement, so that the
+-- client has little to do.
 local requests = {}
+local series
+local made = 0
 
 function init(args)
   math.randomseed(tonumber(args[2]))
+  series = string.format("%d-%s-", os.time(), args[2])
   for line in io.lines(args[1]) do
-    local path, range = line:match("^([^\t]*)\t?(.*)$")
+    local path, range, match = line:match("^([^\t]*)\t?([^\t]*)\t?(.*)$")
     local headers = { Host = wrk.headers["Host"] or "127.0.0.1" }
     if range ~= "" then headers["Range"] = range end
-    requests[#requests + 1] = wrk.format("GET", path, headers)
+    if match ~= "" then headers["If-None-Match"] = match end
+    requests[#requests + 1] = path:find("#", 1, true) and { path = path, headers = headers } or wrk.format("GET", path, headers)
   end
 end
 
 function request()
-  return requests[math.random(#requests)]
+  local request = requests[math.random(#requests)]
+  if type(request) == "string" then return request end
+  made = made + 1
+  return wrk.format("GET", (request.path:gsub("#", series .. made)), request.headers)
 end
 
 function done(summary, latency, _)

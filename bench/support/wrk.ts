@@ -2,15 +2,16 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { CLIENT_CORE } from './server.js';
+import { CLIENT_CORE, LEASH } from './server.js';
 
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('./wrk.lua', import.meta.url));
 
-/** A request: a path, and the value of its Range field if it has one. */
+/** A request: a path, in which `#` stands for a name that no other request has, and the values of its Range and If-None-Match fields if it has any. */
 export interface Request {
   path: string;
   range?: string;
+  ifNoneMatch?: string;
 }
 
 /** What wrk has measured. Times in seconds. */
@@ -26,7 +27,8 @@ export interface Load {
 
 /** Writes a list of requests for `load`. */
 export function writeRequests(file: string, requests: readonly Request[]): string {
-  writeFileSync(file, requests.map(({ path, range }) => `${path}\t${range ?? ''}\n`).join(''));
+  const line = ({ path, range = '', ifNoneMatch = '' }: Request) => `${path}\t${range}\t${ifNoneMatch}\n`;
+  writeFileSync(file, requests.map(line).join(''));
   return file;
 }
 
@@ -53,7 +55,7 @@ export async function load(
     list,
     String(seed),
   ];
-  const { stdout } = await run('taskset', ['-c', String(CLIENT_CORE), 'wrk', ...args]);
+  const { stdout } = await run('setpriv', [...LEASH, 'taskset', '-c', String(CLIENT_CORE), 'wrk', ...args]);
   const line = stdout.split('\n').find(text => text.startsWith('{'));
   if (line === undefined) throw new Error(`wrk says nothing of use:\n${stdout}`);
   return JSON.parse(line) as Load;

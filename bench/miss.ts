@@ -1,0 +1,176 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
+import { startEdge } from './support/edge.js';
+import { runFolder, writeNoise } from './support/folder.js';
+import { startNginx } from './support/nginx.js';
+import { startNoiseOrigin } from './support/noise-origin.js';
+import { type BenchOptions, benchOptions } from './support/options.js';
+import { type Report, type ResultTable, Sample } from './support/report.js';
+import { CLIENT_CORE, onClientCore, type Server } from './support/server.js';
+import { startTrafficServer } from './support/traffic-server.js';
+import { startVarnish } from './support/varnish.js';
+import { Viewer } from './support/viewer.js';
+import { writeRequests } from './support/wrk.js';
+
+const BLOCK = 256 * 1024;
+const CACHE_SIZE = 512 * 1024 * 1024;
+const DIRECT = 'origin direct';
+/** A film long enough that no block of it is asked for twice, in MiB and in blocks. */
+const FILM_SIZE = 64 * 1024;
+const FILM_BLOCKS = FILM_SIZE * 4;
+
+/** A server that is asked: an edge, or the origin itself. */
+type Asked = Pick<Server, 'name' | 'port'>;
+
+/** Where the next request goes: somewhere nobody has been. */
+type Fresh = (server: Asked) => { path: string; block: number };
+
+/** Milliseconds from the request, and from the origin's first byte, to the player's first byte. */
+interface Delays {
+  readonly asked: number[];
+  readonly origin: number[];
+}
+
+/**
+ * Blocks that nobody has asked for: how soon the first byte comes, one request at a time and with `--players` at once, and what a load of
+ * nothing but misses costs. The origin of the first notes when it writes its first byte; it runs in the client's process, so that there is one clock.
+ * `--players N`
+ */
+export async function run(args: readonly string[]): Promise<Report> {
+  const options = benchOptions(args, { players: '16', connections: '32' });
+  const [first, load] = [await firstBytes(options), await missLoad(options)];
+  const notes = [
+    'first bytes: blocks of 256 KiB; "after origin" is the time from the first byte that the origin writes to the first one that the player gets',
+    'load: files of 256 KiB, each asked for once, from an nginx that shares the core of the client',
+    ...new Set([...first.notes, ...load.notes]),
+  ];
+  return { title: 'what nobody has asked for', tables: [...first.tables, ...load.tables], notes };
+}
+
+type Part = Pick<Report, 'tables' | 'notes'>;
+
+async function firstBytes(options: BenchOptions): Promise<Part> {
+  const folder = runFolder(4 * CACHE_SIZE);
+  const began = new Map<string, number>();
+  const origin = await startNoiseOrigin((path, start) => began.set(`${path} ${start}`, performance.now()));
+  const { servers, notes } = await startContestants(caches(origin.url, folder), options);
+  const direct: Asked = { name: DIRECT, port: Number(new URL(origin.url).port) };
+  const players = Number(options.rest.players);
+  let made = 0;
+  const file: Fresh = () => ({ path: `/0.25/${made++}.mp4`, block: 0 });
+  const block: Fresh = ({ name }) => ({
+    path: `/${FILM_SIZE}/${encodeURIComponent(name)}.mp4`,
+    // A permutation: the multiplier has no divisor in common with the number of blocks.
+    block: (made++ * 40_503) % FILM_BLOCKS,
+  });
+  // Others than these two fetch the whole film for any of its blocks.
+  const slicing = servers.filter(({ name }) => name === EDGE || name.endsWith('slice'));
+  const tables: ResultTable[] = [];
+  for (const [title, asked, fresh] of [
+    ['first block of a film', servers, file],
+    ['another block of a film', slicing, block],
+  ] as const) {
+    for (const count of [1, players]) {
+      const results = await onClientCore(() => ask([direct, ...asked], fresh, count, options, began));
+      tables.push(delayTable(`${title}, ${count === 1 ? 'one player' : `${count} players`}`, results));
+    }
+  }
+  await Promise.all(servers.map(server => server.stop()));
+  origin.close();
+  return { tables, notes };
+}
+
+function caches(origin: string, folder: string): Contestant[] {
+  const slice = {
+    kind: 'slice',
+    origin,
+    folder: join(folder, 'slices'),
+    sliceSize: BLOCK,
+    cacheSize: CACHE_SIZE,
+  } as const;
+  return [
+    { name: EDGE, isPeer: false, start: () => startEdge({ origin, folder, memory: '512MiB' }) },
+    { name: 'nginx slice', start: () => startNginx('nginx slice', join(folder, 'slice'), slice) },
+    { name: 'varnish', start: () => startVarnish(join(folder, 'varnish'), origin, CACHE_SIZE) },
+    { name: 'trafficserver', start: () => startTrafficServer(join(folder, 'ats'), origin, { cacheSize: CACHE_SIZE }) },
+  ];
+}
+
+/** Asks the servers in turn. @param players who ask at once; several rest in between, for a load that is no rush */
+async function ask(
+  servers: readonly Asked[],
+  fresh: Fresh,
+  players: number,
+  { rounds, seconds }: BenchOptions,
+  began: Map<string, number>,
+): Promise<Map<string, Delays[]>> {
+  const results = new Map(servers.map(({ name }) => [name, [] as Delays[]]));
+  for (let round = -1; round < rounds; round++) {
+    for (const server of servers) {
+      const delays: Delays = { asked: [], origin: [] };
+      const end = performance.now() + (round < 0 ? 500 : seconds * 1000);
+      const play = async () => {
+        const viewer = await Viewer.connect(server.port);
+        while (performance.now() < end) {
+          const { path, block } = fresh(server);
+          const start = block * BLOCK;
+          const { asked, first } = await viewer.watch(path, `bytes=${start}-${start + BLOCK - 1}`);
+          const key = `${path} ${start}`;
+          delays.asked.push(first - asked);
+          delays.origin.push(first - (began.get(key) ?? Number.NaN));
+          began.delete(key);
+          if (players > 1) await new Promise(resolve => setTimeout(resolve, Math.random() * 100));
+        }
+        viewer.leave();
+      };
+      await Promise.all(Array.from({ length: players }, play));
+      if (round >= 0) results.get(server.name)!.push(delays);
+    }
+  }
+  return results;
+}
+
+function delayTable(title: string, results: ReadonlyMap<string, readonly Delays[]>): ResultTable {
+  const sample = (all: readonly Delays[], key: keyof Delays, share: number) =>
+    new Sample(all.map(delays => new Sample(delays[key]).quantile(share)));
+  const digits = 2;
+  return {
+    title,
+    columns: [
+      { title: 'after origin p50 ms', digits },
+      { title: 'p99 ms', digits },
+      { title: 'first byte p50 ms', digits },
+      { title: 'p99 ms', digits },
+      { title: 'requests' },
+    ],
+    rows: Array.from(results, ([name, all]) => ({
+      name,
+      values: [
+        sample(all, 'origin', 0.5),
+        sample(all, 'origin', 0.99),
+        sample(all, 'asked', 0.5),
+        sample(all, 'asked', 0.99),
+        all.reduce((sum, { asked }) => sum + asked.length, 0),
+      ],
+    })),
+  };
+}
+
+async function missLoad(options: BenchOptions): Promise<Part> {
+  const folder = runFolder(4 * CACHE_SIZE);
+  const root = join(folder, 'www');
+  mkdirSync(root);
+  writeNoise(join(root, 'block'), BLOCK);
+  const origin = await startNginx(
+    'origin',
+    join(folder, 'origin'),
+    { kind: 'same', root, file: 'block' },
+    { core: CLIENT_CORE },
+  );
+  const { servers, notes } = await startContestants(caches(origin.url, folder), options);
+  const list = writeRequests(join(folder, 'requests'), [{ path: '/#.mp4' }]);
+  const results = await contest(servers, () => list, options, Number(options.rest.connections));
+  await Promise.all([...servers, origin].map(server => server.stop()));
+  return { tables: resultTables('nothing but misses', results), notes };
+}

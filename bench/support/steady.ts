@@ -1,0 +1,50 @@
+import type { Server } from './server.js';
+import { load, type Request, writeRequests } from './wrk.js';
+
+/** Path of the film whose ranges are asked for, at a noise-origin.ts, and its size. */
+const FILM = '/64/film.mp4';
+const FILM_SIZE = 64 * 2 ** 20;
+const LENGTH = 4096;
+const REQUESTS = 8192;
+
+/** What a server does with requests that come as fast as it answers. */
+export interface Steady {
+  /** Processor time of the server per request. */
+  cpuMicroseconds: number;
+  /** Requests per second. */
+  rate: number;
+  /** Seconds. */
+  p99: number;
+  failed: number;
+  /** Bytes of memory that belong to no file, while the requests run. */
+  anonymous: number;
+}
+
+/** Has the server fetch a film of a noise-origin.ts into its memory, and writes a list of ranges of 4 KiB all over it. */
+export async function hotRanges(server: Server, file: string): Promise<string> {
+  const { status, body } = await server.get(FILM);
+  if (status !== 200 || body.length !== FILM_SIZE) throw new Error(`${server.name} answers ${status} to ${FILM}`);
+  const places = FILM_SIZE / LENGTH;
+  const requests = Array.from({ length: REQUESTS }, (_, i): Request => {
+    const start = ((Math.imul(i, 2654435761) >>> 0) % places) * LENGTH;
+    return { path: FILM, range: `bytes=${start}-${start + LENGTH - 1}` };
+  });
+  return writeRequests(file, requests);
+}
+
+/** Sends a server requests of a list for some seconds. */
+export async function measure(server: Server, list: string, seconds: number, connections = 64): Promise<Steady> {
+  const before = server.cpuSeconds();
+  const running = load(server.url, list, { seconds, connections, seed: Math.ceil(performance.now()) });
+  let anonymous = 0;
+  const look = setTimeout(() => {
+    anonymous = server.memory().anonymous;
+  }, seconds * 900);
+  try {
+    const { requests, seconds: taken, p99, failed } = await running;
+    const cpuMicroseconds = ((server.cpuSeconds() - before) / requests) * 1e6;
+    return { cpuMicroseconds, rate: requests / taken, p99, failed, anonymous };
+  } finally {
+    clearTimeout(look);
+  }
+}
