@@ -17,6 +17,11 @@ const BUFFERS = ['512k', '16m'];
 const PLAYED = 10;
 /** Seconds at which players begin: enough to be different, few enough to ask each server for the size of its headers. */
 const STARTS = Array.from({ length: 64 }, (_, i) => Math.round(((i + 0.5) / 64) * DURATION * 10) / 10);
+/** So many that the edge, which keeps the plans of recent seeks, has to plan nearly all of them. */
+const NEW_STARTS = Array.from(
+  { length: 200_000 },
+  (_, i) => Math.round(((i + 0.5) / 200_000) * DURATION * 1000) / 1000,
+);
 
 /** `?start=` into a film of two hours: the first kilobyte of the answer, everything before the media, and ten seconds of the film. */
 export async function run(args: readonly string[]): Promise<Report> {
@@ -40,16 +45,17 @@ export async function run(args: readonly string[]): Promise<Report> {
 
   const tables: ResultTable[] = [];
   const perSecond = statSync(film).size / DURATION;
-  const works: [string, (header: number) => number][] = [
-    ['first kilobyte', () => 1024],
-    ['whole header', header => header],
-    [`header and ${PLAYED} s`, header => header + Math.round(PLAYED * perSecond)],
+  const works: [string, readonly number[], (header: number) => number][] = [
+    ['first kilobyte', STARTS, () => 1024],
+    ['first kilobyte, each start new', NEW_STARTS, () => 1024],
+    ['whole header', STARTS, header => header],
+    [`header and ${PLAYED} s`, STARTS, header => header + Math.round(PLAYED * perSecond)],
   ];
-  for (const [title, bytes] of works) {
+  for (const [title, starts, bytes] of works) {
     const lists = new Map<Server, string>();
     for (const [server, sizes] of headers) {
-      const requests = STARTS.map(
-        (start, i): Request => ({ path: `${path}?start=${start}`, range: `bytes=0-${bytes(sizes[i]!) - 1}` }),
+      const requests = starts.map(
+        (start, i): Request => ({ path: `${path}?start=${start}`, range: `bytes=0-${bytes(sizes[i] ?? 0) - 1}` }),
       );
       lists.set(server, writeRequests(join(folder, `${title}-${server.name}`), requests));
     }

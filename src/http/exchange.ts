@@ -122,7 +122,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #represent(opened: OpenObject, file: VirtualFile | undefined): void {
     const { representations } = this.#context;
     const { object } = opened;
-    const representation = file === undefined ? representations.plain(object) : representations.seek(file, object);
+    const representation = file === undefined ? representations.plain(object) : representations.of(file, object);
     if (this.#reply.over) this.#release();
     else this.#reply.cork(() => this.#answer(opened, representation));
   }

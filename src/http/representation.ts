@@ -39,18 +39,13 @@ const OF_OBJECT = new Set(['digest', 'repr-digest']);
 /** Fields that a 304 bears (RFC 9110 section 15.4.5), besides those of CORS and the caches'. */
 const OF_NOT_MODIFIED = new Set(['cache-control', 'cdn-cache-control', 'content-location', 'expires', 'vary']);
 
-/** Makes the fields of answers. Those of a plain object or a seek are made once for as long as it lives. */
+/** Makes the fields of answers. Those of a plain object are made once for as long as the object lives. */
 export class Representations {
   /** Fields of objects that were not sent because they would have broken the message. */
   refused = 0;
   readonly #common: readonly Field[];
   readonly #sends: (name: string) => boolean;
   readonly #plain = new WeakMap<StoredObject, Representation>();
-  /** Of seeks, whose files the planner keeps for a while. */
-  readonly #seeks = new WeakMap<
-    VirtualFile,
-    { readonly object: StoredObject; readonly representation: Representation }
-  >();
 
   /**
    * @param common fields of every answer
@@ -70,15 +65,6 @@ export class Representations {
     const made = this.#of({ size, etag, lastModified, contentType, spans, seekActual: undefined }, object.fields);
     this.#plain.set(object, made);
     return made;
-  }
-
-  /** A seek's answer. */
-  seek(file: VirtualFile, object: StoredObject): Representation {
-    const known = this.#seeks.get(file);
-    if (known?.object === object) return known.representation;
-    const representation = this.of(file, object);
-    this.#seeks.set(file, { object, representation });
-    return representation;
   }
 
   /** A file made from the object. */

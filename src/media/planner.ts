@@ -43,6 +43,8 @@ const PLAN_SHARE = 1 / 4;
 /** Bytes that a plan counts beside its literal bytes, and each of its spans. */
 const PLAN = 1024;
 const SPAN = 256;
+/** Seeks that are remembered as asked for once. */
+const ONCE_MAX = 1024;
 /** Bytes of the checksum before a stored index. */
 const CHECKSUM = 16;
 const PLAIN: Knowledge = { kind: 'plain' };
@@ -57,6 +59,8 @@ export class Planner implements MediaPlanner {
   readonly stats = { compiled: 0, restored: 0, refused: 0 };
   readonly #known: Lru<Knowledge>;
   readonly #plans: Lru<VirtualFile>;
+  /** Seeks asked for once; most are not asked for again, and keeping their plans would cost as much as making them. */
+  readonly #once = new Set<string>();
   readonly #underWay = new Map<string, Promise<Knowledge>>();
 
   constructor(private readonly options: PlannerOptions) {
@@ -111,8 +115,15 @@ export class Planner implements MediaPlanner {
     const found = yield* this.#index(object);
     if (found === undefined) return undefined;
     const file = yield* whenThere(found.format.plan(found.index, object, seek));
-    if (file !== undefined) this.#plans.set(key, file, planBytes(file));
+    if (file !== undefined && this.#isAskedAgain(key)) this.#plans.set(key, file, planBytes(file));
     return file;
+  }
+
+  #isAskedAgain(key: string): boolean {
+    if (this.#once.delete(key)) return true;
+    if (this.#once.size === ONCE_MAX) this.#once.clear();
+    this.#once.add(key);
+    return false;
   }
 
   /** A request for the whole file never fails because of what is in it. */

@@ -39,26 +39,6 @@ async function finish<T>(reading: Reading<T>, first: Promise<unknown>): Promise<
   }
 }
 
-/**
- * Performs several readings at the same time, so that those that wait do so together. Results are in the order of the readings.
- * The first failure ends it; the others go on unheard.
- */
-export function* together<T>(readings: readonly Reading<T>[]): Reading<T[]> {
-  const results: (T | Promise<T>)[] = [];
-  let waits = false;
-  try {
-    for (const reading of readings) {
-      const result = perform(reading);
-      results.push(result);
-      waits ||= result instanceof Promise;
-    }
-  } catch (error) {
-    for (const result of results) if (result instanceof Promise) result.catch(() => {});
-    throw error;
-  }
-  return waits ? yield* settle(Promise.all(results)) : (results as T[]);
-}
-
 /** Lets the event loop turn now and then during a reading that passes over megabytes of cached bytes. One for each such reading. */
 export class Pacer {
   #since = performance.now();

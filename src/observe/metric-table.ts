@@ -63,6 +63,18 @@ export const METRICS = {
     merge: 'max',
     help: 'Time since the last use of the block that has been unused for longest.',
   },
+  moovedge_disk_blocks_total: {
+    type: 'counter',
+    labels: ['event'],
+    merge: 'max',
+    help: 'Blocks written to disk, taken out to make room, and dropped because the disk failed or was full.',
+  },
+  moovedge_disk_failed_commits_total: { type: 'counter', merge: 'max', help: 'Commits of the disk tier that failed.' },
+  moovedge_disk_read_seconds: {
+    type: 'histogram',
+    buckets: FIRST_BYTE,
+    help: 'Time to bring a block from disk and verify it.',
+  },
   moovedge_origin_requests_total: {
     type: 'counter',
     labels: ['origin', 'status'],

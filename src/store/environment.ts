@@ -2,9 +2,12 @@ import { statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
 import { EdgeError } from '../errors.js';
 import type { Log } from '../observe/log-type.js';
+import { allocate } from './allocation.js';
 import { moveAside } from './aside.js';
-import { inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
-import { isDamage, storeError, UnusableData } from './store-error.js';
+import { Changes } from './changes.js';
+import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
+import { type LmdbStats, treePages } from './lmdb-stats.js';
+import { commitCause, isDamage, storeError, UnusableData } from './store-error.js';
 import { type LmdbDatabase, Table } from './table.js';
 
 /** What an environment is opened with. */
@@ -38,16 +41,22 @@ export interface EnvironmentOptions {
 export interface EnvironmentUsage {
   /** Bytes of the data file. It never shrinks; freed pages are used again. */
   fileBytes: number;
+  /** Bytes of the file up to the last page that was ever used; what follows is allocated. */
+  endBytes: number;
   /** Bytes of pages that hold something, LMDB's own trees included. */
   usedBytes: number;
   /** Slots of the reader table that were ever taken. */
   readers: number;
 }
 
+/** The two meta pages of LMDB. */
+const META_PAGES = 2;
 const ENCODING = { encoding: 'binary', keyEncoding: 'binary', compression: false, cache: false } as const;
 /** Table and key under which the format is kept. */
 const FORMAT_TABLE = 'format';
 const FORMAT_KEY = Buffer.from('format');
+/** Bytes that other processes may commit between the allocation for a batch and its commit, which unlike a transaction waits without the lock. */
+const OTHERS_BYTES = 2 ** 20;
 /** A batch that is not committed after this many milliseconds is given up: lmdb-js forgets one whose transaction can't begin. */
 const BATCH_TIMEOUT = 60_000;
 
@@ -62,7 +71,9 @@ export class Environment {
   readonly #tables = new Map<string, Table>();
   readonly #path: string;
   readonly #inode: number;
-  #writing = false;
+  #changes: Changes | undefined;
+  /** Bytes that batches under way may take behind the last page in use. */
+  #promised = 0;
   #closed = false;
 
   private constructor(options: EnvironmentOptions) {
@@ -86,6 +97,7 @@ export class Environment {
     });
     try {
       this.#inode = statSync(options.path).ino;
+      if (options.readOnly !== true) this.allocate(BEGIN_BYTES);
       this.#expectFormat(options);
       for (const name of options.tables) this.#tables.set(name, this.#openTable(name, options.readOnly !== true));
     } catch (error) {
@@ -132,30 +144,37 @@ export class Environment {
    */
   transaction<T>(work: () => T): T {
     this.#expectOpen();
-    this.#writing = true;
+    const changes = new Changes();
     try {
-      return this.#root.transactionSync(work);
+      return this.#root.transactionSync(() => {
+        const result = this.#collect(changes, work);
+        this.#makeRoom(changes);
+        return result;
+      });
     } catch (error) {
       throw typeof (error as { code?: unknown }).code === 'number' ? storeError(this.#path, error) : error;
-    } finally {
-      this.#writing = false;
     }
   }
 
   /**
-   * Collects the puts and removes that `work` makes and commits them as one transaction in the background. `work` must not throw after
-   * its first write, and the values must stay unchanged until the promise settles. Other writers' batches come before or after, never between.
-   * @throws EdgeError `store` (by rejection) when the batch could not be committed; then none of it was written
+   * Collects the puts and removes that `work` makes and commits them as one transaction in the background. The values must stay unchanged until
+   * the promise settles. Other writers' batches come before or after, never between.
+   * @throws EdgeError `store` (by rejection) when the batch could not be committed, and what `work` throws; then none of it was written
    */
   async batch(work: () => void): Promise<void> {
     this.#expectOpen();
-    let committed: Promise<boolean>;
-    this.#writing = true;
+    const changes = new Changes(true);
+    this.#collect(changes, work);
+    const room = this.#makeRoom(changes, OTHERS_BYTES);
+    this.#promised += room;
     try {
-      committed = this.#root.batch(work);
+      await this.#committed(this.#root.batch(() => changes.apply()));
     } finally {
-      this.#writing = false;
+      this.#promised -= room;
     }
+  }
+
+  async #committed(committed: Promise<boolean>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('the commit did not end in time')), BATCH_TIMEOUT).unref();
@@ -178,10 +197,28 @@ export class Environment {
   /** How much of the disk is taken. Reads a few pages. */
   usage(): EnvironmentUsage {
     this.#expectOpen();
-    const stats = this.#root.getStats() as LmdbStats;
-    let pages = META_PAGES + treePages(stats.root) + treePages(stats.free);
-    for (const table of this.#tables.values()) pages += table.pages;
-    return { fileBytes: statSync(this.#path).size, usedBytes: pages * stats.root.pageSize, readers: stats.numReaders };
+    const { root, free, lastPageNumber, numReaders } = this.#root.getStats() as LmdbStats;
+    let pages = META_PAGES + treePages(root) + treePages(free);
+    for (const table of this.#tables.values()) pages += table.pages.tree + table.pages.values;
+    return {
+      fileBytes: statSync(this.#path).size,
+      endBytes: (lastPageNumber + 1) * root.pageSize,
+      usedBytes: pages * root.pageSize,
+      readers: numReaders,
+    };
+  }
+
+  /**
+   * Makes the file at least `bytes` long, with space on the disk for all of it.
+   * @throws EdgeError `store` when there is none, or the disk can't be written
+   */
+  allocate(bytes: number): void {
+    this.#expectOpen();
+    try {
+      allocate(this.#path, this.#inode, bytes);
+    } catch (error) {
+      throw storeError(this.#path, error);
+    }
   }
 
   /**
@@ -236,6 +273,31 @@ export class Environment {
     await this.#root.close();
   }
 
+  #collect<T>(changes: Changes, work: () => T): T {
+    this.#changes = changes;
+    try {
+      return work();
+    } finally {
+      this.#changes = undefined;
+    }
+  }
+
+  /**
+   * Allocates what a commit may need, so that LMDB finds space for every page: after a write that fails it corrupts the heap of the process, as
+   * it puts what it has to say of that into too small a buffer.
+   * @param more bytes beside
+   * @returns bytes, those beside not counted
+   * @throws EdgeError `store` when the disk is full or can't be written
+   */
+  #makeRoom(changes: Changes, more = 0): number {
+    const { root, free, lastPageNumber } = this.#root.getStats() as LmdbStats;
+    let tree = treePages(root);
+    for (const { pages } of this.#tables.values()) tree += pages.tree;
+    const room = changes.room(root.pageSize, { tables: tree, free: treePages(free) });
+    this.allocate((lastPageNumber + 1) * root.pageSize + this.#promised + room + more);
+    return room;
+  }
+
   #expectOpen(): void {
     if (this.#closed) throw new EdgeError('store', `${this.#path} was closed`);
   }
@@ -244,7 +306,7 @@ export class Environment {
     const database = this.#root.openDB({ ...ENCODING, name, create } as { name: string }) as unknown;
     // lmdb-js gives undefined for a table that is not there.
     if (database === undefined) throw new UnusableData('foreign', `expected a table '${name}', found none`);
-    return new Table(database as LmdbDatabase, () => this.#writing);
+    return new Table(database as LmdbDatabase, () => this.#changes);
   }
 
   /** Writes the format when the environment is fresh, which it also is when its maker died before it wrote the format. */
@@ -258,37 +320,5 @@ export class Environment {
     }
     if (!fresh) throw new UnusableData('foreign', `expected the format '${format}', found none`);
     this.transaction(() => table.put(FORMAT_KEY, Buffer.from(format)));
-  }
-}
-
-/** The two meta pages of LMDB. */
-const META_PAGES = 2;
-
-interface LmdbTree {
-  pageSize: number;
-  entryCount: number;
-  treeBranchPageCount: number;
-  treeLeafPageCount: number;
-  overflowPages: number;
-}
-
-interface LmdbStats {
-  root: LmdbTree;
-  free: LmdbTree;
-  numReaders: number;
-  lastTxnId: number;
-}
-
-function treePages(tree: LmdbTree): number {
-  return tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
-}
-
-/** lmdb-js rejects a failed batch with an error whose `commitError` is a promise that rejects with the cause. */
-async function commitCause(error: unknown): Promise<unknown> {
-  try {
-    await (error as { commitError?: Promise<unknown> }).commitError;
-    return error;
-  } catch (cause) {
-    return cause;
   }
 }

@@ -43,8 +43,8 @@ const NO_PAGE = 0xffffffffffffffffn;
 export const MAX_READERS = 1024;
 /** LMDB gives each reader a line of the processor's cache, after a head of a page at most. */
 const LOCK_BYTES = MAX_READERS * 64 + 4096;
-/** Free space that must be there to begin an environment. */
-const BEGIN_BYTES = 256 * 1024;
+/** Bytes that a data file has at least: what LMDB writes when an environment is begun. */
+export const BEGIN_BYTES = 256 * 1024;
 /** Pages at the file's end that LMDB may have given out, taken back, and never written. */
 const UNWRITTEN_PAGES = 64n;
 

@@ -59,6 +59,12 @@ export function isDamage(error: unknown): boolean {
   return cause instanceof UnusableData ? cause.reason === 'damaged' : wrongData(cause);
 }
 
+/** True when `error`, or the cause of an EdgeError `store`, is LMDB's own, and not found before LMDB was asked. */
+export function isLmdbFailure(error: unknown): boolean {
+  const cause = error instanceof EdgeError ? error.options.cause : error;
+  return typeof (cause as { code?: unknown } | undefined)?.code === 'number';
+}
+
 /** True when an error of LMDB says that the data themselves are wrong, so that trying again can't help. */
 function wrongData(error: unknown): boolean {
   return WRONG_DATA.has(codeOf(error));
@@ -76,4 +82,14 @@ function codeOf(error: unknown): number {
   const code = (error as { code?: unknown } | undefined)?.code;
   if (typeof code === 'number') return code;
   return typeof code === 'string' ? (BY_NAME[code] ?? 0) : 0;
+}
+
+/** lmdb-js rejects a failed batch with an error whose `commitError` is a promise that rejects with the cause. */
+export async function commitCause(error: unknown): Promise<unknown> {
+  try {
+    await (error as { commitError?: Promise<unknown> }).commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
 }

@@ -1,4 +1,5 @@
 import { EdgeError } from '../errors.js';
+import type { Changes } from './changes.js';
 
 /** What a table uses of an lmdb-js database of binary keys and values. */
 export interface LmdbDatabase {
@@ -17,12 +18,12 @@ export interface LmdbDatabase {
 /** One ordered table of binary keys (1 to 1,978 bytes) and values of an `Environment`. */
 export class Table {
   readonly #database: LmdbDatabase;
-  readonly #canWrite: () => boolean;
+  readonly #changes: () => Changes | undefined;
 
-  /** @internal made by `Environment`; `canWrite` says whether a batch or transaction is open */
-  constructor(database: LmdbDatabase, canWrite: () => boolean) {
+  /** @internal made by `Environment`; `changes` gives those of the batch or transaction that is open */
+  constructor(database: LmdbDatabase, changes: () => Changes | undefined) {
     this.#database = database;
-    this.#canWrite = canWrite;
+    this.#changes = changes;
   }
 
   /** A copy of the value, or undefined. @throws Error when the pages are damaged */
@@ -47,14 +48,12 @@ export class Table {
 
   /** Stores a value; only within `Environment.batch` or `Environment.transaction`. */
   put(key: Uint8Array, value: Uint8Array): void {
-    this.#expectWriting();
-    void this.#database.put(key, value);
+    this.#expectChanges().put(key, value, () => void this.#database.put(key, value));
   }
 
   /** Removes a value if it is there; only within `Environment.batch` or `Environment.transaction`. */
   remove(key: Uint8Array): void {
-    this.#expectWriting();
-    void this.#database.remove(key);
+    this.#expectChanges().remove(() => void this.#database.remove(key));
   }
 
   /** Copies of keys and values in order of their bytes, from `start` to before `end`. A consistent snapshot. */
@@ -80,10 +79,10 @@ export class Table {
     return this.#stats().entryCount;
   }
 
-  /** Number of pages of the tree and its values. */
-  get pages(): number {
+  /** Number of pages of the tree, and of the values that have pages of their own. */
+  get pages(): { tree: number; values: number } {
     const { treeBranchPageCount, treeLeafPageCount, overflowPages } = this.#stats();
-    return treeBranchPageCount + treeLeafPageCount + overflowPages;
+    return { tree: treeBranchPageCount + treeLeafPageCount, values: overflowPages };
   }
 
   #stats() {
@@ -95,8 +94,10 @@ export class Table {
     };
   }
 
-  #expectWriting(): void {
-    if (!this.#canWrite()) throw new EdgeError('internal', 'a table is written within a batch or transaction only');
+  #expectChanges(): Changes {
+    const changes = this.#changes();
+    if (changes === undefined) throw new EdgeError('internal', 'a table is written within a batch or transaction only');
+    return changes;
   }
 }
 

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { BLOCK_SIZE } from '../cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../cache/block.js';
 import { WriterProcess } from '../cache/disk/writer-process.js';
 import { MemoryKeeper } from '../cache/memory/memory-keeper.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
@@ -66,6 +66,8 @@ class EdgeServices implements Services {
   #config: Config;
   #writer: WriterProcess | undefined;
   #keeper: MemoryKeeper | undefined;
+  /** Blocks that workers have found damaged on disk. */
+  #damagedBlocks = 0;
   #closed = false;
 
   constructor({ config, log, metrics }: ServicesOptions, tier: SharedMemoryTier, catalog: LmdbCatalogStore) {
@@ -114,6 +116,11 @@ class EdgeServices implements Services {
     if (FAULT_SIGNALS.has(how)) void LmdbCatalogStore.examine(this.#catalogOptions());
   }
 
+  damagedBlock(id: ObjectId, block: number): void {
+    this.#damagedBlocks++;
+    this.#writer?.remove(id, block);
+  }
+
   async purge(request: PurgeRequest): Promise<PurgeResult> {
     return purgeEdge(this.#purger, this.#config, request);
   }
@@ -121,7 +128,7 @@ class EdgeServices implements Services {
   stats(): object {
     return {
       memory: this.#tier.stats(),
-      disk: this.#writer?.stats,
+      disk: this.#writer && { ...this.#writer.stats, damagedBlocks: this.#damagedBlocks },
       catalog: { usedBytes: this.#catalog.usedBytes },
     };
   }
@@ -173,7 +180,17 @@ class EdgeServices implements Services {
         [{ to: 'dropped' }, dropped],
       ];
     });
-    metrics.counter('moovedge_checksum_failures_total', () => [[{ tier: 'memory' }, memory().checksumFailures]]);
+    metrics.counter('moovedge_checksum_failures_total', () => [
+      [{ tier: 'memory' }, memory().checksumFailures],
+      [{ tier: 'disk' }, this.#damagedBlocks],
+    ]);
+    metrics.counter('moovedge_disk_blocks_total', () => {
+      const disk = this.#writer?.stats;
+      return disk === undefined
+        ? []
+        : (['written', 'expired', 'dropped'] as const).map(event => [{ event }, disk[event]]);
+    });
+    metrics.counter('moovedge_disk_failed_commits_total', () => this.#writer?.stats.failedCommits ?? 0);
     metrics.gauge('moovedge_cache_bytes', () => [
       [{ tier: 'memory' }, memory().usedBytes],
       ...(this.#writer === undefined ? [] : [[{ tier: 'disk' }, this.#writer.stats.blocks * BLOCK_SIZE] as const]),

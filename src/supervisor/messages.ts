@@ -39,6 +39,8 @@ export type ToSupervisor =
   | { readonly type: 'ready' }
   /** The start failed for a reason that people should read; the worker exits. */
   | { readonly type: 'failed'; readonly error: ErrorMessage }
+  /** It has read a damaged block on disk. */
+  | { readonly type: 'damagedBlock'; readonly id: readonly number[]; readonly block: number }
   | { readonly type: 'answer'; readonly id: number; readonly report: WorkerReport }
   /** The last word of a worker that has drained, so that nothing it counted is lost. */
   | { readonly type: 'farewell'; readonly report: WorkerReport };

@@ -1,3 +1,4 @@
+import type { ObjectId } from '../cache/block.js';
 import type { Config } from '../config/schema.js';
 import type { Log } from '../observe/log-type.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -28,6 +29,8 @@ export interface Services {
   purge(request: PurgeRequest): Promise<PurgeResult>;
   /** A worker is gone: what it was filling is for others. `how` is the signal that ended it, or its exit code in words. */
   workerGone(how: string): void;
+  /** A worker has read a damaged block on disk, which is to be removed and counted. */
+  damagedBlock(id: ObjectId, block: number): void;
   /** Plain data for `/stats`. */
   stats(): object;
   /** Stops and lets go of all files. Called when the last worker is gone, or when a newer edge takes over. */

@@ -227,6 +227,7 @@ export class Supervisor {
           this.#merged.update(sourceOf(worker), report.metrics);
           this.#reports.set(worker, report.stats);
         },
+        damagedBlock: (id, block) => this.#services?.damagedBlock(id, block),
         gone: (worker, wanted, how) => {
           this.#services?.workerGone(how);
           if (!wanted && generation.state !== 'starting') this.#restarts++;

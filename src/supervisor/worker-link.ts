@@ -1,3 +1,4 @@
+import type { ObjectId } from '../cache/block.js';
 import type { Config } from '../config/schema.js';
 import { asEdgeError, EdgeError } from '../errors.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
@@ -18,6 +19,8 @@ export interface WorkerLink {
   /** True when this edge starts beside an older one and shall share its files. */
   readonly takeOver: boolean;
   readonly log: ProcessLog;
+  /** Has a block that was found damaged on disk removed from there, and counted. */
+  damagedBlock(id: ObjectId, block: number): void;
 }
 
 /** A worker that serves, as its process's link to the supervisor sees it. */
@@ -117,7 +120,9 @@ class WorkerMain {
     const log = createLog({ ...config.log, process: `worker ${index}` });
     this.#config = config;
     this.#log = log;
-    this.#started = this.#options.start(config, { index, workers, generation, takeOver, log });
+    const damagedBlock: WorkerLink['damagedBlock'] = (id, block) =>
+      send({ type: 'damagedBlock', id: Array.from(id), block });
+    this.#started = this.#options.start(config, { index, workers, generation, takeOver, log, damagedBlock });
     this.#started.then(
       () => send({ type: 'ready' }),
       error => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import type { ObjectId } from '../cache/block.js';
 import type { Config } from '../config/schema.js';
 import { EdgeError } from '../errors.js';
 import type { ToSupervisor, ToWorker, WorkerReport } from './messages.js';
@@ -21,6 +22,7 @@ export interface WorkerEvents {
   /** Its start failed for a reason that people should read; `exited` follows. */
   failed(error: EdgeError): void;
   report(report: WorkerReport): void;
+  damagedBlock(id: ObjectId, block: number): void;
   /** The process is gone. Called once, last. `how` is its exit code or signal. */
   exited(how: string): void;
 }
@@ -127,6 +129,9 @@ export class WorkerProcess {
         break;
       case 'farewell':
         this.#events.report(message.report);
+        break;
+      case 'damagedBlock':
+        this.#events.damagedBlock(Uint32Array.from(message.id) as ObjectId, message.block);
         break;
       case 'answer': {
         const asked = this.#asked.get(message.id);

@@ -1,3 +1,4 @@
+import type { ObjectId } from '../cache/block.js';
 import { EdgeError } from '../errors.js';
 import type { Log } from '../observe/log-type.js';
 import { Backoff } from './backoff.js';
@@ -17,6 +18,8 @@ export interface SlotOptions {
 /** Told what happens in a slot. */
 export interface SlotEvents {
   report(worker: WorkerProcess, report: WorkerReport): void;
+  /** A worker has read a damaged block on disk. */
+  damagedBlock(id: ObjectId, block: number): void;
   /** A worker is gone; `wanted` when it had been told to go. */
   gone(worker: WorkerProcess, wanted: boolean, how: string): void;
 }
@@ -99,6 +102,7 @@ export class WorkerSlot {
         reason = error;
       },
       report: report => this.#events.report(worker, report),
+      damagedBlock: (id, block) => this.#events.damagedBlock(id, block),
       exited: how => {
         this.#events.gone(worker, this.#closed, how);
         if (this.#hasServed && !this.#closed) this.#replace(worker, how, reason);

@@ -7,12 +7,15 @@ import { VALUE_BYTES } from './disk-record.js';
 const VALUE_PAGES = Math.ceil((VALUE_BYTES + 16) / 4096);
 /** Bytes of a block on disk: its pages, and its share of the two trees, whose leaves are half empty at worst. */
 const BYTES_PER_BLOCK = VALUE_PAGES * 4096 + 256;
-/** Pages that LMDB itself and the smallest trees take. */
-const FIXED_BYTES = 32 * 4096;
+/** Pages that LMDB itself and the smallest trees take, and those that are allocated in advance of a commit. */
+const FIXED_BYTES = 96 * 4096;
 /** What is left beside for pages between the blocks that are too few for another. */
 const USED_SHARE = 0.99;
-/** LMDB can use freed pages again once the next transaction is on disk, so this many batches lie beside the ring. */
-const BATCHES_BESIDE = 4;
+/**
+ * LMDB can use freed pages again once the next transaction is on disk, and room for what comes next is kept behind the last page, so this many
+ * batches lie beside the ring.
+ */
+const BATCHES_BESIDE = 6;
 /** The address space of x86-64 and arm64 has room for one map of this size. */
 const MAX_MAP = 64 * 2 ** 40;
 
@@ -34,13 +37,12 @@ export function diskStoreOptions(folder: string, capacity: number, log: Log): En
 
 /** Blocks of one batch: 4 MiB, or less in a small tier, where the batches beside the ring would cost too much of it. */
 export function batchBlocks(capacity: number): number {
-  return Math.max(1, Math.min(16, Math.floor(capacity / 128 / VALUE_BYTES)));
+  return Math.max(1, Math.min(16, Math.floor(capacity / 192 / VALUE_BYTES)));
 }
 
-/** Blocks that fit into `capacity` bytes on disk with everything that LMDB adds. At least one batch. */
-export function blocksIn(capacity: number): number {
-  const batch = batchBlocks(capacity);
-  return Math.max(batch, Math.floor((capacity * USED_SHARE - FIXED_BYTES) / BYTES_PER_BLOCK) - BATCHES_BESIDE * batch);
+/** Blocks that fit into `bytes` on disk with everything that LMDB adds, when they are written in batches of `batch`. At least one batch. */
+export function blocksIn(bytes: number, batch = batchBlocks(bytes)): number {
+  return Math.max(batch, Math.floor((bytes * USED_SHARE - FIXED_BYTES) / BYTES_PER_BLOCK) - BATCHES_BESIDE * batch);
 }
 
 /** Opens the environment of a disk tier for reading. @throws EdgeError `store` */

@@ -1,14 +1,16 @@
-import { rmSync } from 'node:fs';
-import { EdgeError } from '../../errors.js';
+import { existsSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Log } from '../../observe/log-type.js';
-import { removeAsides, replaceData } from '../../store/aside.js';
+import { expectSpace } from '../../store/allocation.js';
+import { replaceData } from '../../store/aside.js';
 import { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
-import { isDamage } from '../../store/store-error.js';
+import { isDamage, isLmdbFailure } from '../../store/store-error.js';
 import type { ObjectId } from '../block.js';
-import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, VALUE_BYTES, writeBlockKey } from './disk-record.js';
+import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, writeBlockKey } from './disk-record.js';
 import { DiskRing } from './disk-ring.js';
 import { batchBlocks, blocksIn, diskFile, diskStoreOptions } from './disk-store.js';
+import { RingSpace } from './ring-space.js';
 import { WriteBatch } from './write-batch.js';
 
 /** What a disk writer is made with. */
@@ -22,13 +24,16 @@ export interface DiskWriterOptions {
   log: Log;
   /** Milliseconds to wait after a failed commit before the next; doubled with each failure up to a minute. The default is 1000. */
   retryDelay?: number;
-  /**
-   * Milliseconds after a failed commit in which the ring stays smaller than it was then, so that it needs no more space on a full disk. The
-   * default is 10 minutes.
-   */
+  /** Milliseconds after the disk was found full before the file may grow again. The default is 10 seconds. */
   growDelay?: number;
   /** Called for every block that left the ring to make room. */
   expired?: (id: ObjectId, block: number) => void;
+}
+
+/** A block by its name. */
+export interface BlockName {
+  readonly id: ObjectId;
+  readonly block: number;
 }
 
 /** Counters and gauges of a disk writer. */
@@ -37,7 +42,7 @@ export interface DiskWriterStats {
   blocks: number;
   /** Bytes that the tier may take on disk. */
   capacityBytes: number;
-  /** Bytes of the data file. */
+  /** Bytes of the data file, allocated on the disk. */
   fileBytes: number;
   /** Blocks committed. */
   written: number;
@@ -49,22 +54,11 @@ export interface DiskWriterStats {
   failedCommits: number;
 }
 
-/** From this share of its capacity on, the file is not made larger only because a reader is slow. */
-const FULL = 0.97;
-/** Commits that a reader may lie behind; none when the file is larger than it should be. */
-const MAX_LAG = 1;
-/** Milliseconds to wait for readers before a batch is dropped. */
-const READER_WAIT = 200;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
 /** Milliseconds after a failed commit before the next, at first and at most. */
 const RETRY_DELAY = 1000;
 const MAX_RETRY_DELAY = 60_000;
-const GROW_DELAY = 600_000;
 /** Blocks that are taken out of the ring at once when it has become smaller. */
-const TRIM_BLOCKS = 1024;
-/** Batches by which the ring becomes smaller with each failed commit. */
-const BATCHES_GIVEN_UP = 2;
+const TRIM_BLOCKS = 256;
 /** A file larger than its capacity by more than this share is written anew. */
 const TOLERANCE = 1.02;
 
@@ -76,28 +70,28 @@ export class DiskWriter {
   readonly #options: DiskWriterOptions;
   readonly #path: string;
   readonly #batch: WriteBatch;
-  readonly #maxBlocks: number;
   readonly #fault: FaultLatch;
+  readonly #space: RingSpace;
   #environment!: Environment;
   #ring!: DiskRing;
-  /** Blocks that the ring may hold: `#maxBlocks`, or less for a while after a failure. */
-  #limit: number;
-  #growAt = 0;
   #retryDelay: number;
   #retryAt = 0;
   #closed = false;
-  /** True when LMDB found the environment damaged: it must be closed, examined and opened again. */
+  /**
+   * True when LMDB itself has failed, which may leave its memory in disorder, or when there is no environment any more: the process must end, and
+   * another open the tier.
+   */
+  broken = false;
+  /** True when LMDB found the environment damaged: then it must be examined before. */
   damaged = false;
   readonly stats: DiskWriterStats;
 
   /** @throws EdgeError `store` when the tier can't be opened or made */
   constructor(options: DiskWriterOptions) {
-    const { folder, capacity, log, retryDelay = RETRY_DELAY } = options;
+    const { folder, capacity, log, retryDelay = RETRY_DELAY, growDelay } = options;
     this.#options = options;
     this.#path = diskFile(folder);
     this.#batch = new WriteBatch(batchBlocks(capacity));
-    this.#maxBlocks = blocksIn(capacity);
-    this.#limit = this.#maxBlocks;
     this.#retryDelay = retryDelay;
     this.#fault = new FaultLatch(
       log,
@@ -105,6 +99,7 @@ export class DiskWriter {
       'the disk tier can not be written; blocks that leave memory are dropped until it can',
       'the disk tier can be written again',
     );
+    this.#space = new RingSpace({ path: this.#path, capacity, batch: this.#batch.capacity, log, growDelay });
     this.stats = {
       blocks: 0,
       capacityBytes: capacity,
@@ -158,12 +153,13 @@ export class DiskWriter {
     const batch = this.#batch;
     if (batch.count === 0) return true;
     try {
-      this.#awaitReaders();
       if (this.#environment.replaced) this.#beginAgain();
-      if (performance.now() >= this.#growAt) this.#limit = this.#limitByFile();
-      this.#trim(batch.capacity);
+      this.#space.grow(this.#environment, this.#ring.count + batch.count);
+      this.#space.awaitReaders(this.#environment);
+      const { limit } = this.#space;
+      this.#trim(limit + batch.capacity);
       const expired = this.#environment.transaction(() => {
-        const gone = this.#ring.expire(this.#ring.count + batch.count - this.#limit);
+        const gone = this.#ring.expire(this.#ring.count + batch.count - limit);
         this.#ring.append(batch);
         return gone;
       });
@@ -179,11 +175,13 @@ export class DiskWriter {
     }
   }
 
-  /** Removes a block, because it was found damaged or is not wanted any more. */
-  remove(id: ObjectId, block: number): void {
-    const key = writeBlockKey(Buffer.allocUnsafe(BLOCK_KEY_BYTES), id, block);
+  /** Removes blocks that were found damaged. */
+  remove(blocks: readonly BlockName[]): void {
+    const keys = blocks.map(({ id, block }) => writeBlockKey(Buffer.allocUnsafe(BLOCK_KEY_BYTES), id, block));
     try {
-      this.#environment.transaction(() => this.#ring.remove(key));
+      this.#environment.transaction(() => {
+        for (const key of keys) this.#ring.remove(key);
+      });
       this.#committed([]);
     } catch (error) {
       this.#failed(error);
@@ -201,7 +199,8 @@ export class DiskWriter {
     if (bytes <= capacity * TOLERANCE) return;
     log.info({ path, bytes, capacity }, 'the disk tier is larger than its size; shrinking it');
     try {
-      this.#trim(0);
+      this.#trim(blocksIn(capacity));
+      expectSpace(dirname(path), this.#environment.usage().usedBytes);
       await this.#environment.compactTo(this.#compactFile);
       await this.#environment.close();
       replaceData(path, this.#compactFile);
@@ -238,44 +237,23 @@ export class DiskWriter {
     this.#measure();
   }
 
-  /** Somebody has taken the file away. */
+  /** Somebody has taken the file away, and may have put another there. */
   #beginAgain(): void {
-    this.#options.log.warn({ path: this.#path }, 'the file of the disk tier is gone; the tier begins afresh');
     void this.#environment.close();
-    replaceData(this.#path);
-    this.#open();
-  }
-
-  /**
-   * Pages of blocks that left the ring while somebody was reading can't be used again before he is done, so that writing on would make the
-   * file larger. Where it has its size already, this waits for him, but not for ever.
-   * @throws EdgeError `store` when he has not finished
-   */
-  #awaitReaders(): void {
-    const filled = this.stats.fileBytes / this.#options.capacity;
-    if (filled < FULL) return;
-    const maxLag = filled > 1 ? 0 : MAX_LAG;
-    for (let waited = 0; waited < READER_WAIT; waited++) {
-      if (this.#environment.snapshotLag() <= maxLag) return;
-      if (waited === 10) this.#environment.checkReaders();
-      Atomics.wait(sleeper, 0, 0, 1);
+    try {
+      if (!existsSync(this.#path)) replaceData(this.#path);
+      this.#open();
+    } catch (error) {
+      this.broken = true;
+      throw error;
     }
-    throw new EdgeError(
-      'store',
-      `${this.#path}: a process does not finish reading, so that blocks can't make room for others`,
-    );
+    this.#options.log.warn({ path: this.#path }, 'the file of the disk tier was gone; the tier has begun afresh');
   }
 
-  /** Where readers and fragments made the file larger than it should be, a smaller ring has as much more room to turn in. */
-  #limitByFile(): number {
-    const excess = Math.max(0, Math.ceil((this.stats.fileBytes - this.#options.capacity) / VALUE_BYTES));
-    return Math.max(this.#batch.capacity, this.#maxBlocks - excess);
-  }
-
-  /** Takes blocks out of the ring in transactions of their own, until it has at most `over` more than its limit. */
-  #trim(over: number): void {
+  /** Takes the oldest blocks out in transactions of their own, until `most` are left. */
+  #trim(most: number): void {
     for (;;) {
-      const excess = Math.min(TRIM_BLOCKS, this.#ring.count - this.#limit - over);
+      const excess = Math.min(TRIM_BLOCKS, this.#ring.count - most);
       if (excess <= 0) return;
       this.#committed(this.#environment.transaction(() => this.#ring.expire(excess)));
     }
@@ -296,20 +274,14 @@ export class DiskWriter {
   #failed(error: unknown): void {
     this.stats.failedCommits++;
     this.#fault.raise(error);
+    this.broken ||= isLmdbFailure(error);
     this.damaged ||= isDamage(error);
-    const now = performance.now();
-    this.#retryAt = now + this.#retryDelay;
+    this.#retryAt = performance.now() + this.#retryDelay;
     this.#retryDelay = Math.min(MAX_RETRY_DELAY, this.#retryDelay * 2);
-    // What was moved aside is of no use when it keeps the tier from working.
-    if (removeAsides(this.#path) > 0) return;
-    // On a full disk the ring goes on within the pages that it has, once it has freed some.
-    const given = BATCHES_GIVEN_UP * this.#batch.capacity;
-    this.#limit = Math.max(this.#batch.capacity, Math.min(this.#limit, this.stats.blocks) - given);
-    this.#growAt = now + (this.#options.growDelay ?? GROW_DELAY);
   }
 
   #measure(): void {
     this.stats.blocks = this.#ring.count;
-    this.stats.fileBytes = this.#environment.usage().fileBytes;
+    this.stats.fileBytes = this.#space.measure(this.#environment);
   }
 }

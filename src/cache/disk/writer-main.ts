@@ -5,7 +5,7 @@ import type { ObjectId } from '../block.js';
 import { SharedMemoryTier } from '../memory/shared-memory-tier.js';
 import { Demotion } from './demotion.js';
 import { diskFile } from './disk-store.js';
-import { DiskWriter } from './disk-writer.js';
+import { type BlockName, DiskWriter } from './disk-writer.js';
 import type { WriterOrder, WriterReport, WriterTask } from './writer-process.js';
 
 /* The process that writes the disk tier: see writer-process.ts. It ends when its parent does. */
@@ -33,6 +33,7 @@ const opening = new FaultLatch(
   'the disk tier can be opened again',
 );
 const memory = new SharedMemoryTier({ file: task.memoryFile, role: 'worker' });
+const damaged: BlockName[] = [];
 let writer: DiskWriter | undefined;
 let demotion: Demotion | undefined;
 
@@ -62,17 +63,26 @@ async function open(): Promise<void> {
 function tick(): void {
   if (writer === undefined) memory.evictAhead(task.freeShare);
   else report({ kind: 'stats', stats: writer.stats });
-  if (writer?.damaged) {
-    report({ kind: 'damaged' });
+  if (writer?.broken) {
+    if (writer.damaged) report({ kind: 'damaged' });
     process.exitCode = 1;
     process.disconnect();
   }
 }
 
+/** Removes what has come in since, so that many damaged blocks cost one commit. */
+function removeDamaged(): void {
+  const blocks = damaged.splice(0);
+  writer?.remove(blocks);
+  for (const { id, block } of blocks) memory.markOnDisk(id, block, false);
+}
+
 process.on('message', message => {
   const order = message as WriterOrder;
-  if (order.kind === 'remove') writer?.remove(Uint32Array.from(order.id) as ObjectId, order.block);
-  else writer?.checkReaders();
+  if (order.kind === 'check-readers') writer?.checkReaders();
+  else if (damaged.push({ id: Uint32Array.from(order.id) as ObjectId, block: order.block }) === 1) {
+    setImmediate(removeDamaged);
+  }
 });
 
 process.once('disconnect', async () => {

@@ -1,11 +1,10 @@
-import type { ByteSource } from '../byte-source.js';
-import type { Reading } from '../reading.js';
 import { chunkOffset } from './chunk-offset.js';
 import type { SampledTrack } from './movie-index.js';
 import type { Region } from './regions.js';
 import { sizeOf } from './sample-size.js';
 import type { SampleRange } from './stsc.js';
 import { broken, type Table } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 import type { OffsetCut } from './table-cut.js';
 
 /**
@@ -21,12 +20,12 @@ export interface AuxiliaryCut {
 }
 
 /** @throws EdgeError `unplayable` when `saio` fits neither the track's chunks nor a `saiz` */
-export function* cutAuxiliary(
-  source: ByteSource,
+export function cutAuxiliary(
+  source: TableBytes,
   track: SampledTrack,
   saio: Table,
   { first, end, head, tail }: SampleRange,
-): Reading<AuxiliaryCut> {
+): AuxiliaryCut {
   const saiz = track.tables.find(table => table.type === 'saiz' && kindOf(table, 5) === kindOf(saio, 4));
   if (saiz === undefined) throw broken(`track ${track.id} has box "saio" without box "saiz"`);
   const bytes = (from: number, to: number) =>
@@ -37,8 +36,8 @@ export function* cutAuxiliary(
   }
   const [headFirst, tailFirst] = perChunk ? [head.first, tail.first] : [0, 0];
   const [headEntry, tailEntry] = perChunk ? [head.number, tail.number] : [1, 1];
-  const from = (yield* chunkOffset(source, saio, headEntry)) + (yield* bytes(headFirst, first));
-  const to = (yield* chunkOffset(source, saio, tailEntry)) + (yield* bytes(tailFirst, end));
+  const from = chunkOffset(source, saio, headEntry) + bytes(headFirst, first);
+  const to = chunkOffset(source, saio, tailEntry) + bytes(tailFirst, end);
   if (to > source.size) throw broken(`box "saio" of track ${track.id} leads past the end of the file`);
   // Where chunks are out of order, so is what belongs to them, and nothing tells its bounds.
   const region = track.ordered || !perChunk ? { from, to } : { from: 0, to: source.size };

@@ -1,10 +1,10 @@
-import type { ByteSource } from '../byte-source.js';
 import type { Reading } from '../reading.js';
 import { u32, u64 } from './box.js';
 import type { CoreTables, TrackIndex } from './movie-index.js';
 import { sizeOf } from './sample-size.js';
 import type { Chunk } from './stsc.js';
 import { broken, readEntries, type Scan, streamTable, type Table } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 
 /** `stco`, `co64`: offsets of chunks in the file (ISO/IEC 14496-12 section 8.7.5). Columns: none. */
 
@@ -47,9 +47,9 @@ export function* compileOffsets(scan: Scan, table: Table): Reading<OffsetSums> {
 }
 
 /** Offset of chunk `number`, counted from 1. */
-export function* chunkOffset(source: ByteSource, table: Table, number: number): Reading<number> {
+export function chunkOffset(source: TableBytes, table: Table, number: number): number {
   if (number < 1 || number > table.count) throw broken(`box "${table.type}" has no chunk ${number}`);
-  const bytes = yield* readEntries(source, table, number - 1, number);
+  const bytes = readEntries(source, table, number - 1, number);
   return table.entrySize === 8 ? u64(bytes, 0) : u32(bytes, 0);
 }
 
@@ -59,7 +59,7 @@ export type SizedTrack = Pick<TrackIndex, 'packetSamples' | 'packetBytes'> & {
 };
 
 /** Bytes from the beginning of a chunk to its sample `sample`, which may be the one after its last. */
-export function* bytesInChunk(source: ByteSource, track: SizedTrack, chunk: Chunk, sample: number): Reading<number> {
+export function bytesInChunk(source: TableBytes, track: SizedTrack, chunk: Chunk, sample: number): number {
   if (track.packetSamples > 0) return Math.ceil((sample - chunk.first) / track.packetSamples) * track.packetBytes;
-  return yield* sizeOf(source, track.core.stsz, chunk.first, sample);
+  return sizeOf(source, track.core.stsz, chunk.first, sample);
 }

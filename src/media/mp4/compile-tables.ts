@@ -10,6 +10,7 @@ import { chunkOf, compileChunks } from './stsc.js';
 import { compileSampleNumbers } from './stss.js';
 import { compileSubs } from './subs.js';
 import { broken, STRIDE, type Table } from './table.js';
+import { lookUp, type TableBytes } from './table-bytes.js';
 
 /** Samples by which the counts of two tables may differ; as many as both have are used then. */
 const MISCOUNT_MAX = 2;
@@ -93,7 +94,9 @@ export function* compileTables(
 
   const packet = packetOf(handler === 'soun' ? entries : undefined, core);
   const last = Math.min(samples, map.probe.first + map.probe.samples);
-  const end = chunks.greatest + (yield* bytesInChunk(scan.source, { core, ...packet }, map.probe, last));
+  const { probe } = map;
+  const bytes = yield* lookUp(scan.source, source => bytesInChunk(source, { core, ...packet }, probe, last));
+  const end = chunks.greatest + bytes;
   if (end > scan.source.size) {
     throw broken(`the media of track ${id} goes on to byte ${end}, and the file has ${scan.source.size} bytes`);
   }
@@ -104,17 +107,17 @@ export function* compileTables(
     leastOffset: offsets?.least ?? 0,
     greatestOffset: offsets?.greatest ?? 0,
   };
-  const ticks = yield* decodeTime(scan.source, timed, samples);
+  const ticks = yield* lookUp(scan.source, source => decodeTime(source, timed, samples));
   return {
     ...timed,
     ...packet,
     samples,
     ticks,
     chunks: head.stco.count,
-    mediaEnd: yield* endOfMedia(scan, { ...timed, samples, ticks }),
+    mediaEnd: yield* lookUp(scan.source, source => endOfMedia(source, { ...timed, samples, ticks })),
     ordered: chunks.ordered,
     extent: { from: chunks.least, to: end },
-    tail: yield* chunkOf(scan.source, core.stsc, head.stco.count, samples - 1),
+    tail: yield* lookUp(scan.source, source => chunkOf(source, core.stsc, head.stco.count, samples - 1)),
     tables,
   };
 }
@@ -157,11 +160,11 @@ function packetOf(
 }
 
 /** Composition time at which the last sample presented ends. */
-function* endOfMedia(scan: BoxScan, track: TimedTrack): Reading<number> {
+function endOfMedia(source: TableBytes, track: TimedTrack): number {
   let end = 0;
   for (let sample = Math.max(0, track.samples - REORDER_MAX); sample < track.samples; sample++) {
-    const next = yield* decodeTime(scan.source, track, sample + 1);
-    end = Math.max(end, next + (yield* compositionOffset(scan.source, track, sample)));
+    const next = decodeTime(source, track, sample + 1);
+    end = Math.max(end, next + compositionOffset(source, track, sample));
   }
   return end;
 }

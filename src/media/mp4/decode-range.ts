@@ -1,9 +1,8 @@
-import type { ByteSource } from '../byte-source.js';
-import type { Reading } from '../reading.js';
 import type { Segment } from './edit-list.js';
 import type { SampledTrack } from './movie-index.js';
 import { compositionOffset, decodeEnd, decodeStart, decodeTime, sampleAt } from './sample-time.js';
 import { chunkOf } from './stsc.js';
+import type { TableBytes } from './table-bytes.js';
 
 /** What of a track must be decoded to present some segments of it. Times are those of the source, in ticks. */
 export interface DecodeRange {
@@ -36,20 +35,20 @@ const STANDING = new Set(['vide', 'text', 'sbtl', 'subt', 'subp', 'clcp']);
  *
  * @param toEnd whether to keep all samples up to the last
  */
-export function* decodeRange(
-  source: ByteSource,
+export function decodeRange(
+  source: TableBytes,
   track: SampledTrack,
   segments: readonly Segment[],
   toEnd: boolean,
-): Reading<DecodeRange> {
+): DecodeRange {
   const [segment] = segments as [Segment];
   const earliest = segments.reduce((least, { media }) => Math.min(least, media), segment.media);
-  const start = yield* decodeStart(source, track, earliest);
+  const start = decodeStart(source, track, earliest);
   let first = Math.max(0, start.sample - track.preroll);
-  if (track.packetSamples > 1) first -= yield* samplesIntoPacket(source, track, first);
-  const end = toEnd ? track.samples : Math.max(first + 1, yield* endOf(source, track, segments));
-  const firstTime = yield* decodeTime(source, track, first);
-  const endTime = yield* decodeTime(source, track, end);
+  if (track.packetSamples > 1) first -= samplesIntoPacket(source, track, first);
+  const end = toEnd ? track.samples : Math.max(first + 1, endOf(source, track, segments));
+  const firstTime = decodeTime(source, track, first);
+  const endTime = decodeTime(source, track, end);
   const shift = Math.max(0, firstTime - earliest);
   const { composition } = start;
   const range = { first, end, firstTime, endTime, trim: 0, shift, segments };
@@ -57,30 +56,30 @@ export function* decodeRange(
   const ownBeginning = track.segments.some(other => other.start === segment.start);
   const inside = segment.media !== composition && !segment.dwell;
   if (ownBeginning || !inside || !STANDING.has(track.handler)) return range;
-  const around = yield* picturesAround(source, track, segment.media);
+  const around = picturesAround(source, track, segment.media);
   const trim = segment.media - composition;
   const isFirst = around.before === composition && first === start.sample && segment.media === earliest;
-  if (isFirst && trim < (yield* decodeTime(source, track, first + 1)) - firstTime) {
+  if (isFirst && trim < decodeTime(source, track, first + 1) - firstTime) {
     return { ...range, trim, shift: Math.max(0, firstTime - composition) };
   }
   return track.handler === 'vide' ? { ...range, segments: fromPicture(segments, around.next, track.timescale) } : range;
 }
 
 /** Least composition time, in the ticks of the answer, of the samples kept. */
-export function* leastComposition(source: ByteSource, track: SampledTrack, range: DecodeRange): Reading<number> {
+export function leastComposition(source: TableBytes, track: SampledTrack, range: DecodeRange): number {
   const { first, end, firstTime, trim, shift } = range;
   let least = Number.POSITIVE_INFINITY;
   for (let sample = first; sample < Math.min(end, first + REORDER_MAX); sample++) {
-    const time = (yield* decodeTime(source, track, sample)) - firstTime - (sample > first ? trim : 0) + shift;
+    const time = decodeTime(source, track, sample) - firstTime - (sample > first ? trim : 0) + shift;
     if (time + track.leastOffset >= least) break;
-    least = Math.min(least, time + (yield* compositionOffset(source, track, sample)));
+    least = Math.min(least, time + compositionOffset(source, track, sample));
   }
   return least;
 }
 
 /** Packets of old QuickTime sound can't be taken apart. */
-function* samplesIntoPacket(source: ByteSource, track: SampledTrack, sample: number): Reading<number> {
-  const chunk = yield* chunkOf(source, track.core.stsc, track.chunks, sample);
+function samplesIntoPacket(source: TableBytes, track: SampledTrack, sample: number): number {
+  const chunk = chunkOf(source, track.core.stsc, track.chunks, sample);
   return (sample - chunk.first) % track.packetSamples;
 }
 
@@ -100,14 +99,14 @@ export interface PicturesAround {
 }
 
 /** Finds the samples presented around composition time `media`. */
-export function* picturesAround(source: ByteSource, track: SampledTrack, media: number): Reading<PicturesAround> {
+export function picturesAround(source: TableBytes, track: SampledTrack, media: number): PicturesAround {
   let [before, next] = [-1, Number.POSITIVE_INFINITY];
-  let sample = yield* sampleAt(source, track, media - track.greatestOffset);
+  let sample = sampleAt(source, track, media - track.greatestOffset);
   let inOrder = false;
   for (const limit = sample + REORDER_MAX; sample < limit && !inOrder; sample++) {
     if (sample === track.samples) break;
-    const time = yield* decodeTime(source, track, sample);
-    const composition = time + (yield* compositionOffset(source, track, sample));
+    const time = decodeTime(source, track, sample);
+    const composition = time + compositionOffset(source, track, sample);
     if (composition <= media) before = Math.max(before, composition);
     if (composition >= media) next = Math.min(next, composition);
     inOrder = time + track.leastOffset >= next;
@@ -117,11 +116,11 @@ export function* picturesAround(source: ByteSource, track: SampledTrack, media: 
 }
 
 /** The sample after the last one that the segments need. */
-function* endOf(source: ByteSource, track: SampledTrack, segments: readonly Segment[]): Reading<number> {
+function endOf(source: TableBytes, track: SampledTrack, segments: readonly Segment[]): number {
   let last = 0;
   for (const segment of segments) {
     const shown = segment.dwell ? 1 : Math.ceil((segment.end - segment.start) * track.timescale - 1e-4);
     last = Math.max(last, segment.media + shown);
   }
-  return yield* decodeEnd(source, track, last);
+  return decodeEnd(source, track, last);
 }

@@ -1,11 +1,10 @@
 import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
 import type { Seek } from '../format.js';
-import { type Reading, together } from '../reading.js';
 import { picturesAround } from './decode-range.js';
 import { clipSegments } from './edit-list.js';
 import { durationOf, hasSamples, type MovieIndex, type SampledTrack } from './movie-index.js';
 import { decodeStart } from './sample-time.js';
+import { mapTogether, type TableBytes } from './table-bytes.js';
 import { cutTrack, type TrackCut } from './track-cut.js';
 
 /** Seconds by which a key frame may come after `start` and still be the one that is meant: players round times to milliseconds. */
@@ -31,7 +30,7 @@ export interface MovieCut {
  * @param exact begin at `seek.start` itself and hide what must be decoded before it; otherwise begin at the key frame
  * @throws EdgeError `range_not_satisfiable` when `start` is at or past the end; `unplayable`
  */
-export function* cutMovie(source: ByteSource, index: MovieIndex, seek: Seek, exact: boolean): Reading<MovieCut> {
+export function cutMovie(source: TableBytes, index: MovieIndex, seek: Seek, exact: boolean): MovieCut {
   const duration = durationOf(index);
   if (seek.start >= duration) {
     throw new EdgeError(
@@ -40,15 +39,13 @@ export function* cutMovie(source: ByteSource, index: MovieIndex, seek: Seek, exa
     );
   }
   const end = seek.end !== undefined && seek.end < duration ? seek.end : undefined;
-  const start = yield* beginning(source, index, seek.start, end ?? duration, exact);
-  const tracks = yield* together(
-    index.tracks.map(function* (track): Reading<TrackCut | undefined> {
-      if (track.handler === 'hint') return undefined;
-      const segments = clipSegments(track.segments, start, end ?? Number.POSITIVE_INFINITY, track.timescale);
-      if (track.handler === 'vide' && segments.length === 0) return undefined;
-      return yield* cutTrack(source, track, segments, end === undefined);
-    }),
-  );
+  const start = beginning(source, index, seek.start, end ?? duration, exact);
+  const tracks = mapTogether(index.tracks, (track): TrackCut | undefined => {
+    if (track.handler === 'hint') return undefined;
+    const segments = clipSegments(track.segments, start, end ?? Number.POSITIVE_INFINITY, track.timescale);
+    if (track.handler === 'vide' && segments.length === 0) return undefined;
+    return cutTrack(source, track, segments, end === undefined);
+  });
   if (!tracks.some(track => track !== undefined && track.end > track.first)) {
     throw new EdgeError('unplayable', `nothing is presented between ${start} s and ${end ?? duration} s`);
   }
@@ -59,13 +56,7 @@ export function* cutMovie(source: ByteSource, index: MovieIndex, seek: Seek, exa
  * The second at which the answer begins: where the last sync sample at or before `start` is presented, in the track that decides (video before
  * sound); or, when exact, `start` itself, unless no picture follows it: then the last picture.
  */
-function* beginning(
-  source: ByteSource,
-  index: MovieIndex,
-  start: number,
-  end: number,
-  exact: boolean,
-): Reading<number> {
+function beginning(source: TableBytes, index: MovieIndex, start: number, end: number, exact: boolean): number {
   const track = leadingTrack(index, start);
   if (track === undefined) return start;
   const { segments, timescale } = track;
@@ -80,11 +71,11 @@ function* beginning(
   let composition: number | undefined;
   if (exact) {
     if (track.handler !== 'vide' || !last || start >= segment.end) return start;
-    const { before, next } = yield* picturesAround(source, track, media);
+    const { before, next } = picturesAround(source, track, media);
     if (next !== undefined && next < segment.media + shown) return start;
     composition = before;
   } else {
-    ({ composition } = yield* decodeStart(source, track, media));
+    ({ composition } = decodeStart(source, track, media));
   }
   if (composition === undefined || composition > media) return start;
   return segment.start + Math.max(0, composition - segment.media) / timescale;

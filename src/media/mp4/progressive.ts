@@ -12,7 +12,7 @@ import { layOut } from './layout.js';
 import { cutMovie } from './movie-cut.js';
 import { durationOf, type MovieIndex, weightOf } from './movie-index.js';
 import { decodeMovie, encodeMovie } from './movie-index-bytes.js';
-import { RecentReads } from './recent-reads.js';
+import { lookUp } from './table-bytes.js';
 
 /** Options of `ProgressiveMp4`. */
 export interface ProgressiveMp4Options {
@@ -66,7 +66,8 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
   }
 
   *#cut(index: MovieIndex, object: MediaObject, seek: Seek): Reading<VirtualFile> {
-    const cut = yield* cutMovie(new RecentReads(object.source), index, seek, this.options.seek === 'exact');
+    const exact = this.options.seek === 'exact';
+    const cut = yield* lookUp(object.source, bytes => cutMovie(bytes, index, seek, exact));
     const etag = seekEtag(object.etag, this.name, ['cut', cut.start, cut.end ?? 'end']);
     return fileOf(object, etag, layOut(index, cut), cut.start);
   }

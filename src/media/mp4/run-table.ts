@@ -1,7 +1,6 @@
-import type { ByteSource } from '../byte-source.js';
 import type { Reading } from '../reading.js';
-import { u32 } from './box.js';
-import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table, viewOf } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
 /**
@@ -76,32 +75,26 @@ export interface Run {
 }
 
 /** The run that holds `sample`; undefined when the runs end before it. */
-export function* runOf(source: ByteSource, table: Table, sample: number): Reading<Run | undefined> {
-  return yield* findRun(source, table, markBefore(table.columns[SAMPLES]!, sample), sample, Number.POSITIVE_INFINITY);
+export function runOf(source: TableBytes, table: Table, sample: number): Run | undefined {
+  return findRun(source, table, markBefore(table.columns[SAMPLES]!, sample), sample, Number.POSITIVE_INFINITY);
 }
 
 /** `stts`: the run that holds the sample whose time `[dts, dts + delta)` holds `ticks`; undefined past the end. */
-export function* runAt(source: ByteSource, table: Table, ticks: number): Reading<Run | undefined> {
-  return yield* findRun(source, table, markBefore(table.columns[TICKS]!, ticks), Number.POSITIVE_INFINITY, ticks);
+export function runAt(source: TableBytes, table: Table, ticks: number): Run | undefined {
+  return findRun(source, table, markBefore(table.columns[TICKS]!, ticks), Number.POSITIVE_INFINITY, ticks);
 }
 
 /** The first run after a mark that ends past `sample` or past `time`. */
-function* findRun(
-  source: ByteSource,
-  table: Table,
-  mark: number,
-  sample: number,
-  time: number,
-): Reading<Run | undefined> {
+function findRun(source: TableBytes, table: Table, mark: number, sample: number, time: number): Run | undefined {
   const entry = mark * STRIDE;
   const end = Math.min(table.count, entry + STRIDE);
   if (entry >= end) return undefined;
-  const bytes = yield* readEntries(source, table, entry, end);
+  const entries = viewOf(readEntries(source, table, entry, end));
   let first = table.columns[SAMPLES]![mark]!;
   let ticks = table.columns[TICKS]?.[mark] ?? 0;
-  for (let at = 0; at < bytes.length; at += ENTRY) {
-    const samples = u32(bytes, at);
-    const value = u32(bytes, at + 4);
+  for (let at = 0; at < entries.byteLength; at += ENTRY) {
+    const samples = entries.getUint32(at);
+    const value = entries.getUint32(at + 4);
     if (first + samples > sample || ticks + samples * value > time) {
       return { entry: entry + at / ENTRY, first, samples, value, ticks };
     }
@@ -120,17 +113,17 @@ export interface RunChange {
 }
 
 /** The runs of samples `[first, end)`. Runs that end early are cut to what there is of them. */
-export function* cutRuns(
-  source: ByteSource,
+export function cutRuns(
+  source: TableBytes,
   table: Table,
   first: number,
   end: number,
   { shift = 0, trim = 0 }: RunChange = {},
-): Reading<TableCut> {
+): TableCut {
   const limit = Math.min(end, table.samples);
   if (first >= limit) return { kind: 'entries', table, count: 0 };
-  const run = yield* runOf(source, table, first);
-  const last = limit === table.samples ? LAST : yield* runOf(source, table, limit - 1);
+  const run = runOf(source, table, first);
+  const last = limit === table.samples ? LAST : runOf(source, table, limit - 1);
   if (run === undefined || last === undefined) throw broken(`box "${table.type}" does not hold all its samples`);
   const inOneRun = last.entry === run.entry;
   const value = (run.value + shift) >>> 0;

@@ -1,7 +1,7 @@
-import type { ByteSource } from '../byte-source.js';
-import { type Reading, read } from '../reading.js';
+import type { Reading } from '../reading.js';
 import { u32 } from './box.js';
-import { broken, INLINE_MAX, marks, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import { broken, INLINE_MAX, marks, type Scan, STRIDE, streamTable, type Table, viewOf } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 
 /**
  * Sizes of samples: `stsz`, `stz2` (ISO/IEC 14496-12 section 8.7.3), and of their auxiliary information: `saiz` (section 8.7.8).
@@ -39,34 +39,34 @@ export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Read
  * Bytes of samples `[from, to)`.
  * @throws EdgeError `unplayable` when not all of them are in the table
  */
-export function* sizeOf(source: ByteSource, table: Table, from: number, to: number): Reading<number> {
+export function sizeOf(source: TableBytes, table: Table, from: number, to: number): number {
   if (from >= to) return 0;
   if (from < 0 || to > table.count)
     throw broken(`box "${table.type}" has ${table.count} samples, and samples ${from} to ${to} are needed`);
   const common = commonSize(table);
   if (common !== undefined) return (to - from) * common;
   const sums = table.columns[0];
-  if (sums === undefined || to - from <= STRIDE) return yield* addSizes(source, table, from, to);
+  if (sums === undefined || to - from <= STRIDE) return addSizes(source, table, from, to);
   const first = Math.ceil(from / STRIDE);
   const last = Math.min(Math.floor(to / STRIDE), sums.length - 1);
-  const before = yield* addSizes(source, table, from, first * STRIDE);
-  const after = yield* addSizes(source, table, last * STRIDE, to);
+  const before = addSizes(source, table, from, first * STRIDE);
+  const after = addSizes(source, table, last * STRIDE, to);
   return before + sums[last]! - sums[first]! + after;
 }
 
-function* addSizes(source: ByteSource, table: Table, from: number, to: number): Reading<number> {
+function addSizes(source: TableBytes, table: Table, from: number, to: number): number {
   if (from >= to) return 0;
   if (to - from > STRIDE) throw broken(`box "${table.type}" has no sums for a long chunk`);
   const { entrySize } = table;
   const start = Math.floor(from * entrySize);
   const end = Math.ceil(to * entrySize);
-  const bytes = table.inline?.subarray(start, end) ?? (yield* read(source, table.offset + start, end - start));
+  const bytes = table.inline?.subarray(start, end) ?? source.read(table.offset + start, end - start);
+  const view = viewOf(bytes);
   let sum = 0;
   if (entrySize === 4) {
-    for (let at = 0; at < bytes.length; at += 4) sum += u32(bytes, at);
+    for (let at = 0; at < view.byteLength; at += 4) sum += view.getUint32(at);
     return sum;
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const skipped = from - start / entrySize;
   for (let i = 0; i < to - from; i++) sum += sizeAt(view, skipped + i, entrySize);
   return sum;

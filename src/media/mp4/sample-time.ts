@@ -1,9 +1,8 @@
-import type { ByteSource } from '../byte-source.js';
-import type { Reading } from '../reading.js';
 import type { CoreTables, TrackIndex } from './movie-index.js';
 import { runAt, runOf } from './run-table.js';
 import { syncSamplesBefore } from './stss.js';
 import { broken } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 
 /** Sync samples that are looked at before composition times are taken to be in disorder. */
 const SYNC_TRIES = 16;
@@ -14,28 +13,28 @@ export type TimedTrack = Pick<TrackIndex, 'samples' | 'ticks' | 'leastOffset' | 
 };
 
 /** Decode time of `sample`, in ticks; that of the sample after the last is the end of the media. */
-export function* decodeTime(source: ByteSource, track: TimedTrack, sample: number): Reading<number> {
+export function decodeTime(source: TableBytes, track: TimedTrack, sample: number): number {
   if (sample === 0) return 0;
   if (sample >= track.samples) return track.ticks;
-  const run = yield* runOf(source, track.core.stts, sample);
+  const run = runOf(source, track.core.stts, sample);
   if (run === undefined) throw broken('box "stts" does not hold all samples');
   return run.ticks + (sample - run.first) * run.value;
 }
 
 /** Composition offset of `sample`, in ticks. */
-export function* compositionOffset(source: ByteSource, track: TimedTrack, sample: number): Reading<number> {
+export function compositionOffset(source: TableBytes, track: TimedTrack, sample: number): number {
   const { ctts } = track.core;
   if (ctts === undefined) return 0;
-  const run = yield* runOf(source, ctts, sample);
+  const run = runOf(source, ctts, sample);
   // Samples past the last run have no offset.
   return run === undefined ? 0 : run.value | 0;
 }
 
 /** The last sample that is decoded at or before `ticks`. */
-export function* sampleAt(source: ByteSource, track: TimedTrack, ticks: number): Reading<number> {
+export function sampleAt(source: TableBytes, track: TimedTrack, ticks: number): number {
   if (ticks <= 0) return 0;
   if (ticks >= track.ticks) return track.samples - 1;
-  const run = yield* runAt(source, track.core.stts, ticks);
+  const run = runAt(source, track.core.stts, ticks);
   if (run === undefined) return track.samples - 1;
   return Math.min(track.samples - 1, run.first + Math.floor((ticks - run.ticks) / run.value));
 }
@@ -48,30 +47,29 @@ export interface DecodeStart {
 }
 
 /** The last sync sample that is presented at or before composition time `media`; the first sample when there is none. */
-export function* decodeStart(source: ByteSource, track: TimedTrack, media: number): Reading<DecodeStart> {
+export function decodeStart(source: TableBytes, track: TimedTrack, media: number): DecodeStart {
   const { stss, ctts } = track.core;
-  const bound = yield* sampleAt(source, track, media - track.leastOffset);
+  const bound = sampleAt(source, track, media - track.leastOffset);
   const tries = ctts === undefined ? 1 : SYNC_TRIES;
-  const candidates =
-    stss === undefined ? samplesBefore(bound, tries) : yield* syncSamplesBefore(source, stss, bound, tries);
+  const candidates = stss === undefined ? samplesBefore(bound, tries) : syncSamplesBefore(source, stss, bound, tries);
   for (const sample of candidates) {
-    const start = yield* startAt(source, track, sample);
+    const start = startAt(source, track, sample);
     if (start.composition <= media) return start;
   }
-  const far = yield* sampleAt(source, track, media - track.greatestOffset);
-  const before = stss === undefined ? far : (yield* syncSamplesBefore(source, stss, far, 1))[0];
-  return yield* startAt(source, track, before ?? 0);
+  const far = sampleAt(source, track, media - track.greatestOffset);
+  const before = stss === undefined ? far : syncSamplesBefore(source, stss, far, 1)[0];
+  return startAt(source, track, before ?? 0);
 }
 
 /** The first sample, in order of decoding, that is of no use for what is presented before composition time `media`. */
-export function* decodeEnd(source: ByteSource, track: TimedTrack, media: number): Reading<number> {
+export function decodeEnd(source: TableBytes, track: TimedTrack, media: number): number {
   const last = media - track.leastOffset - 1;
-  return last < 0 ? 0 : (yield* sampleAt(source, track, last)) + 1;
+  return last < 0 ? 0 : sampleAt(source, track, last) + 1;
 }
 
-function* startAt(source: ByteSource, track: TimedTrack, sample: number): Reading<DecodeStart> {
-  const time = yield* decodeTime(source, track, sample);
-  return { sample, composition: time + (yield* compositionOffset(source, track, sample)) };
+function startAt(source: TableBytes, track: TimedTrack, sample: number): DecodeStart {
+  const time = decodeTime(source, track, sample);
+  return { sample, composition: time + compositionOffset(source, track, sample) };
 }
 
 function samplesBefore(sample: number, most: number): number[] {

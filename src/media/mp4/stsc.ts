@@ -1,7 +1,7 @@
-import type { ByteSource } from '../byte-source.js';
 import type { Reading } from '../reading.js';
 import { u32 } from './box.js';
 import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
 /**
@@ -93,19 +93,26 @@ interface Entry {
 
 /** Chunk `number` of an entry. */
 function chunkIn(number: number, { entry, first, end, before, perChunk, description }: Entry): Chunk {
-  const place = { number, entry, entryFirst: first, entryEnd: end };
-  return { ...place, first: before + (number - first) * perChunk, samples: perChunk, description };
+  return {
+    number,
+    entry,
+    entryFirst: first,
+    entryEnd: end,
+    first: before + (number - first) * perChunk,
+    samples: perChunk,
+    description,
+  };
 }
 
 /**
  * The chunk that holds `sample`.
  * @param chunks number of chunks of the track
  */
-export function* chunkOf(source: ByteSource, table: Table, chunks: number, sample: number): Reading<Chunk> {
+export function chunkOf(source: TableBytes, table: Table, chunks: number, sample: number): Chunk {
   const mark = markBefore(table.columns[0]!, sample);
   const from = mark * STRIDE;
   const to = Math.min(table.count, from + STRIDE + 1);
-  const bytes = from < to ? yield* readEntries(source, table, from, to) : new Uint8Array(0);
+  const bytes = from < to ? readEntries(source, table, from, to) : new Uint8Array(0);
   let before = table.columns[0]![mark] ?? 0;
   for (let at = 0; at < bytes.length; at += ENTRY) {
     const first = u32(bytes, at);

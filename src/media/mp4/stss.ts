@@ -1,7 +1,7 @@
-import type { ByteSource } from '../byte-source.js';
 import type { Reading } from '../reading.js';
 import { u32 } from './box.js';
 import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
 /**
@@ -27,11 +27,11 @@ export function* compileSampleNumbers(scan: Scan, table: Table): Reading<Table> 
 }
 
 /** Number of entries whose sample, counted from 0, is below `sample`. */
-function* entriesBelow(source: ByteSource, table: Table, sample: number): Reading<number> {
+function entriesBelow(source: TableBytes, table: Table, sample: number): number {
   const from = markBefore(table.columns[0]!, sample) * STRIDE;
   const to = Math.min(table.count, from + STRIDE);
   if (from >= to) return 0;
-  const bytes = yield* readEntries(source, table, from, to);
+  const bytes = readEntries(source, table, from, to);
   let entry = 0;
   while (from + entry < to && u32(bytes, entry * 4) <= sample) entry++;
   return from + entry;
@@ -41,11 +41,11 @@ function* entriesBelow(source: ByteSource, table: Table, sample: number): Readin
  * Sync samples at or before `sample`, the last one first, all counted from 0.
  * @param most how many at most
  */
-export function* syncSamplesBefore(source: ByteSource, table: Table, sample: number, most: number): Reading<number[]> {
-  const end = yield* entriesBelow(source, table, sample + 1);
+export function syncSamplesBefore(source: TableBytes, table: Table, sample: number, most: number): number[] {
+  const end = entriesBelow(source, table, sample + 1);
   const from = Math.max(0, end - most);
   if (from === end) return [];
-  const bytes = yield* readEntries(source, table, from, end);
+  const bytes = readEntries(source, table, from, end);
   const found: number[] = [];
   for (let at = bytes.length - 4; at >= 0; at -= 4) found.push(u32(bytes, at) - 1);
   return found;
@@ -55,15 +55,15 @@ export function* syncSamplesBefore(source: ByteSource, table: Table, sample: num
  * The entries for samples `[first, end)`, counted from `first`.
  * @param toEnd whether no entry speaks of a sample after `end`
  */
-export function* cutSampleNumbers(
-  source: ByteSource,
+export function cutSampleNumbers(
+  source: TableBytes,
   table: Table,
   first: number,
   end: number,
   toEnd: boolean,
-): Reading<TableCut> {
-  const from = yield* entriesBelow(source, table, first);
-  const to = toEnd ? table.count : yield* entriesBelow(source, table, end);
+): TableCut {
+  const from = entriesBelow(source, table, first);
+  const to = toEnd ? table.count : entriesBelow(source, table, end);
   const body = tableBody(table, from, to, first === 0 ? undefined : { word: 0, delta: -first });
   return { kind: 'entries', table, count: to - from, body };
 }

@@ -1,8 +1,8 @@
 import { source as sourceSpan } from '../../virtual-file/span.js';
-import type { ByteSource } from '../byte-source.js';
 import { type Reading, read } from '../reading.js';
 import { u32 } from './box.js';
 import { broken, markBefore, marks, type Scan, STRIDE, type Table } from './table.js';
+import type { TableBytes } from './table-bytes.js';
 import type { TableCut } from './table-cut.js';
 
 /**
@@ -23,10 +23,11 @@ function partSize(table: Table): number {
 export function* compileSubs(scan: Scan, table: Table): Reading<Table> {
   const numbers = new Float64Array(marks(table.count));
   const positions = new Float64Array(numbers.length);
-  const walk = new EntryWalk(scan.source, table, 0, 0);
+  const walk = new EntryWalk(table, 0, 0);
   for (let entry = 0; entry < table.count; entry++) {
-    const position = walk.position;
-    yield* walk.next();
+    const { position, wanted } = walk;
+    if (wanted > 0) walk.show(yield* read(scan.source, table.offset + position, wanted));
+    walk.next();
     if (entry % STRIDE === 0) {
       numbers[entry / STRIDE] = walk.sample;
       positions[entry / STRIDE] = position;
@@ -46,22 +47,28 @@ class EntryWalk {
    * @param sample number of the sample of the entry before it
    */
   constructor(
-    private readonly source: ByteSource,
     private readonly table: Table,
     public position: number,
     public sample: number,
   ) {}
 
+  /** Bytes, `position` first, that `show` must be given before `next`; 0 when it needs none. */
+  get wanted(): number {
+    const left = this.table.length - this.position;
+    const isShown = this.position - this.#from + ENTRY_HEAD <= this.#window.length;
+    return isShown || left < ENTRY_HEAD ? 0 : Math.min(WINDOW, left);
+  }
+
+  show(window: Uint8Array): void {
+    this.#window = window;
+    this.#from = this.position;
+  }
+
   /** Goes past one entry; `sample` becomes the number of its sample. */
-  *next(): Reading<void> {
+  next(): void {
     const { table, position } = this;
     if (position + ENTRY_HEAD > table.length) throw broken('box "subs" ends inside an entry');
-    let at = position - this.#from;
-    if (at + ENTRY_HEAD > this.#window.length) {
-      this.#window = yield* read(this.source, table.offset + position, Math.min(WINDOW, table.length - position));
-      this.#from = position;
-      at = 0;
-    }
+    const at = position - this.#from;
     const delta = u32(this.#window, at);
     const parts = (this.#window[at + 4]! << 8) | this.#window[at + 5]!;
     this.sample += delta;
@@ -72,9 +79,9 @@ class EntryWalk {
 }
 
 /** The entries for samples `[first, end)`, counted from `first`. */
-export function* cutSubs(source: ByteSource, table: Table, first: number, end: number): Reading<TableCut> {
-  const from = yield* entryFrom(source, table, first + 1);
-  const to = yield* entryFrom(source, table, end + 1);
+export function cutSubs(source: TableBytes, table: Table, first: number, end: number): TableCut {
+  const from = entryFrom(source, table, first + 1);
+  const to = entryFrom(source, table, end + 1);
   if (from.entry >= to.entry) return { kind: 'entries', table, count: 0 };
   const position = table.offset + from.position + 4;
   const body = sourceSpan(position, table.offset + to.position - position);
@@ -82,19 +89,20 @@ export function* cutSubs(source: ByteSource, table: Table, first: number, end: n
 }
 
 /** The first entry whose sample's number is at least `sample`, or where the entries end. */
-function* entryFrom(
-  source: ByteSource,
+function entryFrom(
+  source: TableBytes,
   table: Table,
   sample: number,
-): Reading<{ entry: number; position: number; sample: number }> {
+): { entry: number; position: number; sample: number } {
   const [numbers, positions] = table.columns as [Float64Array, Float64Array];
   const mark = markBefore(numbers, sample - 1);
   let entry = mark * STRIDE;
   if (entry >= table.count) return { entry, position: table.length, sample };
-  const walk = new EntryWalk(source, table, positions[mark]!, 0);
+  const walk = new EntryWalk(table, positions[mark]!, 0);
   for (const limit = Math.min(table.count, entry + STRIDE); entry < limit; entry++) {
-    const { position } = walk;
-    yield* walk.next();
+    const { position, wanted } = walk;
+    if (wanted > 0) walk.show(source.read(table.offset + position, wanted));
+    walk.next();
     // The first entry's delta counts from an entry that was not read; its sample is in the column.
     if (entry === mark * STRIDE) walk.sample = numbers[mark]!;
     if (walk.sample >= sample) return { entry, position, sample: walk.sample };

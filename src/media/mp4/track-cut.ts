@@ -1,5 +1,3 @@
-import type { ByteSource } from '../byte-source.js';
-import { type Reading, together } from '../reading.js';
 import { cutAuxiliary } from './auxiliary.js';
 import { bytesInChunk, chunkOffset } from './chunk-offset.js';
 import { type DecodeRange, decodeRange, leastComposition } from './decode-range.js';
@@ -11,6 +9,7 @@ import { chunkOf, cutChunks, type SampleRange } from './stsc.js';
 import { cutSampleNumbers } from './stss.js';
 import { cutSubs } from './subs.js';
 import { broken, type Table } from './table.js';
+import { mapTogether, type TableBytes } from './table-bytes.js';
 import { type OffsetCut, type TableCut, tableBody } from './table-cut.js';
 
 /** The samples of a track that a cut keeps, and everything that is told of them. */
@@ -31,29 +30,42 @@ export interface TrackCut extends DecodeRange {
  * @param toEnd whether to keep all samples up to the last
  * @throws EdgeError `unplayable`
  */
-export function* cutTrack(
-  source: ByteSource,
+export function cutTrack(
+  source: TableBytes,
   track: TrackIndex,
   segments: readonly Segment[],
   toEnd: boolean,
-): Reading<TrackCut> {
+): TrackCut {
   if (!hasSamples(track) || segments.length === 0) return emptyCut(track);
   const { stsc, stco } = track.core;
-  const decoded = yield* decodeRange(source, track, segments, toEnd);
-  const { first, end, shift, trim } = decoded;
-  const head = yield* chunkOf(source, stsc, track.chunks, first);
-  const tail = end === track.samples ? track.tail : yield* chunkOf(source, stsc, track.chunks, end - 1);
+  const decoded = decodeRange(source, track, segments, toEnd);
+  const { first, end, firstTime, endTime, shift, trim } = decoded;
+  const head = chunkOf(source, stsc, track.chunks, first);
+  const tail = end === track.samples ? track.tail : chunkOf(source, stsc, track.chunks, end - 1);
   if (head.number > tail.number) throw broken(`the chunks of track ${track.id} are not in order`);
   const range: SampleRange = { first, end, head, tail };
-  const from = (yield* chunkOffset(source, stco, head.number)) + (yield* bytesInChunk(source, track, head, first));
-  const regions: Region[] = [{ from, to: yield* mediaEnd(source, track, range) }];
+  const from = chunkOffset(source, stco, head.number) + bytesInChunk(source, track, head, first);
+  const regions: Region[] = [{ from, to: mediaEnd(source, track, range) }];
   if (!track.ordered) regions.push(track.extent);
   const auxiliary: Region[] = [];
   const change: Change = { range, from, shift, trim, auxiliary };
-  const tables = yield* together(track.tables.map(table => cutTable(source, track, table, change)));
+  const tables = mapTogether(track.tables, table => cutTable(source, track, table, change));
   const hasShift = track.pieces.some(({ kind }) => kind === 'cslg');
-  const least = hasShift ? yield* leastComposition(source, track, decoded) : 0;
-  return { ...decoded, leastComposition: least, tables, regions, auxiliary };
+  const least = hasShift ? leastComposition(source, track, decoded) : 0;
+  // Named one by one: a spread of so many fields takes as long as the rest of the cut.
+  return {
+    first,
+    end,
+    firstTime,
+    endTime,
+    trim,
+    shift,
+    segments: decoded.segments,
+    leastComposition: least,
+    tables,
+    regions,
+    auxiliary,
+  };
 }
 
 /** A track that has nothing to present keeps its place, without samples. */
@@ -78,20 +90,20 @@ interface Change {
   readonly auxiliary: Region[];
 }
 
-function* cutTable(
-  source: ByteSource,
+function cutTable(
+  source: TableBytes,
   track: SampledTrack,
   table: Table,
   { range, from, shift, trim, auxiliary }: Change,
-): Reading<TableCut | OffsetCut> {
+): TableCut | OffsetCut {
   const { first, end, head, tail } = range;
   switch (table.type) {
     case 'stts':
-      return yield* cutRuns(source, table, first, end, { trim });
+      return cutRuns(source, table, first, end, { trim });
     case 'ctts':
-      return yield* cutRuns(source, table, first, end, { shift });
+      return cutRuns(source, table, first, end, { shift });
     case 'sbgp':
-      return yield* cutRuns(source, table, first, end);
+      return cutRuns(source, table, first, end);
     case 'stsc':
       return cutChunks(table, range);
     case 'stco':
@@ -99,11 +111,11 @@ function* cutTable(
       return { kind: 'offsets', table, first: from, from: head.number, to: tail.number };
     case 'stss':
     case 'stps':
-      return yield* cutSampleNumbers(source, table, first, end, end === track.samples);
+      return cutSampleNumbers(source, table, first, end, end === track.samples);
     case 'subs':
-      return yield* cutSubs(source, table, first, end);
+      return cutSubs(source, table, first, end);
     case 'saio': {
-      const { cut, region } = yield* cutAuxiliary(source, track, table, range);
+      const { cut, region } = cutAuxiliary(source, track, table, range);
       auxiliary.push(region);
       return cut;
     }
@@ -119,10 +131,10 @@ function cutSamples(table: Table, first: number, end: number): TableCut {
 }
 
 /** Offset in the object just past the last sample. */
-function* mediaEnd(source: ByteSource, track: SampledTrack, { end, tail }: SampleRange): Reading<number> {
+function mediaEnd(source: TableBytes, track: SampledTrack, { end, tail }: SampleRange): number {
   if (end === track.samples) return track.extent.to;
-  const offset = yield* chunkOffset(source, track.core.stco, tail.number);
-  const to = offset + (yield* bytesInChunk(source, track, tail, end));
+  const offset = chunkOffset(source, track.core.stco, tail.number);
+  const to = offset + bytesInChunk(source, track, tail, end);
   if (to > source.size) throw broken(`a sample of track ${track.id} ends at byte ${to}, past the end of the file`);
   return to;
 }

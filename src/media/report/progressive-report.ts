@@ -1,8 +1,8 @@
 import type { ByteSource } from '../byte-source.js';
 import { durationOf, type MovieIndex, type TrackIndex } from '../mp4/movie-index.js';
-import { RecentReads } from '../mp4/recent-reads.js';
 import { decodeTime } from '../mp4/sample-time.js';
 import { syncSamplesBefore } from '../mp4/stss.js';
+import { lookUp, type TableBytes } from '../mp4/table-bytes.js';
 import type { Reading } from '../reading.js';
 import { type Distances, distancesOf, kindOf, type MediaReport } from './media-report.js';
 import { readSampleDescriptions } from './sample-description.js';
@@ -11,9 +11,8 @@ import { readSampleDescriptions } from './sample-description.js';
 const KEY_FRAMES_MAX = 100_000;
 
 /** What there is to tell of a progressive MP4; `yield*` it. */
-export function* reportMovie(index: MovieIndex, object: ByteSource): Reading<MediaReport> {
-  const source = new RecentReads(object);
-  const descriptions = yield* readSampleDescriptions(object, index.movie.offset);
+export function* reportMovie(index: MovieIndex, source: ByteSource): Reading<MediaReport> {
+  const descriptions = yield* readSampleDescriptions(source, index.movie.offset);
   const tracks = [];
   for (const track of index.tracks) {
     tracks.push({
@@ -23,7 +22,7 @@ export function* reportMovie(index: MovieIndex, object: ByteSource): Reading<Med
       details: descriptions.get(track.id)?.details ?? '',
       duration: track.ticks / track.timescale,
       samples: track.samples,
-      keyFrames: track.handler === 'vide' ? yield* keyFrames(source, track) : undefined,
+      keyFrames: track.handler === 'vide' ? yield* lookUp(source, bytes => keyFrames(bytes, track)) : undefined,
       tables: track.tables.map(({ type, count, length }) => ({ type, entries: count, bytes: length })),
     });
   }
@@ -37,7 +36,7 @@ export function* reportMovie(index: MovieIndex, object: ByteSource): Reading<Med
   };
 }
 
-function* keyFrames(source: ByteSource, track: TrackIndex): Reading<Distances | undefined> {
+function keyFrames(source: TableBytes, track: TrackIndex): Distances | undefined {
   const { core } = track;
   if (core === undefined) return undefined;
   const timed = { ...track, core };
@@ -45,8 +44,8 @@ function* keyFrames(source: ByteSource, track: TrackIndex): Reading<Distances | 
     const average = track.ticks / track.samples / track.timescale;
     return { count: track.samples, shortest: average, average, longest: average };
   }
-  const samples = (yield* syncSamplesBefore(source, core.stss, track.samples - 1, KEY_FRAMES_MAX)).reverse();
+  const samples = syncSamplesBefore(source, core.stss, track.samples - 1, KEY_FRAMES_MAX).reverse();
   const times: number[] = [];
-  for (const sample of samples) times.push(yield* decodeTime(source, timed, sample));
+  for (const sample of samples) times.push(decodeTime(source, timed, sample));
   return distancesOf(times, track.ticks, track.timescale);
 }

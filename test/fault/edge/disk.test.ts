@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { inspectTiers } from '../../../src/commands/inspect-tiers.js';
 import { firstWrong } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
 
 const CLIP = fileURLToPath(new URL('../../../src/samples/bframes-moov-last.mp4', import.meta.url));
 const SIZE = 3 * BLOCK_SIZE;
+/** First bytes of a value of the disk tier, and where the block's bytes begin in it; see src/cache/disk/disk-record.ts. */
+const VALUE_MAGIC = 'MVB1';
+const VALUE_DATA = 48;
 /** Together more than the memory tier, so that some must leave it. */
 const FILMS = 110;
 const HEADERS = { 'Cache-Control': 'max-age=3600' };
@@ -78,6 +83,28 @@ describe('a disk tier behind a small memory tier', () => {
     await origin.accept();
   });
 
+  it('is told of by inspect-cache while the edge runs and when it is down', async () => {
+    const tell = async () => {
+      let told = '';
+      const sources = { file: join(edge.folder, 'edge.yaml'), flags: [], env: {} };
+      assert.equal(await inspectTiers(sources, text => (told += text)), 0);
+      const blocks =
+        /^disk tier\n {2}folder +\S+\/disk\n {2}file +.* in use\n {2}blocks +(\d+) of (\d+) objects\n/m.exec(told);
+      assert.ok(blocks, told);
+      return blocks.slice(1).map(Number);
+    };
+    let [blocks, objects] = await tell();
+    // The writer says once a second what it has written.
+    while (blocks !== (await edge.stats()).services.disk.blocks) {
+      await new Promise(resolve => setTimeout(resolve, 50));
+      [blocks, objects] = await tell();
+    }
+    assert.ok(objects! > FILMS / 2 && objects! <= FILMS + 1, `${objects} objects`);
+    await edge.stop();
+    assert.ok((await tell())[0]! >= blocks!);
+    await edge.restart();
+  });
+
   it('serves everything after kill -9 of all processes', async () => {
     await edge.killAll();
     const asked = origin.requests.length;
@@ -88,4 +115,37 @@ describe('a disk tier behind a small memory tier', () => {
     }
     assert.equal(origin.requests.length, asked);
   });
+
+  it('fetches blocks that were damaged on disk from the origin, counts them, and has them removed', async () => {
+    assert.ok(flipValues(join(edge.folder, 'disk', 'blocks.mdb')) > 50);
+    for (let film = 0; film < FILMS; film++) {
+      await roomForAFilm();
+      await watch(film);
+    }
+    const { disk } = (await edge.stats()).services;
+    assert.ok(disk.damagedBlocks > 20, `${disk.damagedBlocks} were found`);
+    const metrics = await (await fetch(`${edge.admin}/metrics`)).text();
+    const counted = /^moovedge_checksum_failures_total\{tier="disk"\} (\d+)$/m.exec(metrics)?.[1];
+    assert.equal(Number(counted), disk.damagedBlocks);
+    // What was fetched anew has taken their place.
+    for (let film = 0; film < FILMS; film++) {
+      await roomForAFilm();
+      await watch(film);
+    }
+    assert.equal((await edge.stats()).services.disk.damagedBlocks, disk.damagedBlocks);
+  });
 });
+
+/** Flips a bit in the blocks of every second value in the file; the number of values. */
+function flipValues(path: string): number {
+  const bytes = readFileSync(path);
+  const file = openSync(path, 'r+');
+  let values = 0;
+  for (let at = bytes.indexOf(VALUE_MAGIC); at >= 0; at = bytes.indexOf(VALUE_MAGIC, at + 1)) {
+    if (values++ % 2 !== 0) continue;
+    const place = at + VALUE_DATA + 1000;
+    writeSync(file, Buffer.from([bytes[place]! ^ 4]), 0, 1, place);
+  }
+  closeSync(file);
+  return values;
+}

@@ -73,6 +73,29 @@ test('a full disk fails the batch, keeps what was there, and goes on when there 
   }
 });
 
+test('LMDB never meets a full disk itself, because it ends the process that does', async t => {
+  const disk = mount('fills-up', '6m');
+  if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
+  try {
+    const child = fork(fileURLToPath(new URL('./full-disk.ts', import.meta.url)), [join(disk.path, 'a.mdb')], {
+      execArgv: ['--import', 'tsx'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    let said = '';
+    child.stderr!.on('data', text => {
+      said += text;
+    });
+    const found = once(child, 'message') as Promise<[{ committed: number; refused: number; lost: number }]>;
+    const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+    assert.deepEqual({ status, signal, said }, { status: 0, signal: null, said: '' });
+    const [{ committed, refused, lost }] = await found;
+    assert.deepEqual({ refused, lost }, { refused: 100, lost: 0 });
+    assert.ok(committed > 10, `${committed} were committed`);
+  } finally {
+    disk.unmount();
+  }
+});
+
 test('an environment can not be begun on a full disk, and the process lives', t => {
   const disk = mount('none', '128k');
   if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
@@ -116,8 +139,9 @@ test('a store whose trees are damaged is found without ending this process, move
   fresh.transaction(() => {
     for (let i = 0; i < 20_000; i++) fresh.table('a').put(Buffer.from(`key-${i}`), Buffer.alloc(64, i));
   });
+  // What follows is allocated, and holds nothing.
+  const size = fresh.usage().endBytes;
   await fresh.close();
-  const { size } = statSync(opened.path);
   assert.equal(await examine(opened, { values: true }), true);
   const sound = readFileSync(opened.path);
   for (const [name, damage] of Object.entries({

@@ -13,6 +13,7 @@ export const fakeServices: ServicesFactory = async ({ log, takeOver }) => {
     workerGone(how) {
       log.debug({ how }, 'services told of a death');
     },
+    damagedBlock() {},
     async reconfigure({ workers }) {
       log.info({ workers }, 'services reconfigured');
     },

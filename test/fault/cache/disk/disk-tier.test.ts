@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { pbkdf2, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -83,7 +83,7 @@ test('readers in other processes never see a wrong byte while the ring is overwr
   }
 });
 
-test('on a full disk the ring goes on within its pages, drops and counts the rest, and says it once', async t => {
+test('on a full disk the ring turns in what it has, drops nothing, says it once, and grows when there is space', async t => {
   const folder = join(root, 'full');
   mkdirSync(folder);
   try {
@@ -94,34 +94,42 @@ test('on a full disk the ring goes on within its pages, drops and counts the res
   try {
     const said: string[] = [];
     const log: Log = { ...silentLog, error: (_, text) => said.push(text), info: (_, text) => said.push(text) };
-    const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log, retryDelay: 2, growDelay: 200 });
+    const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log, growDelay: 20 });
     const reader = new DiskReader({ folder, capacity: 64 * MiB, checksum, log: silentLog });
     const filler = join(folder, 'filler');
     let n = 0;
     const offer = async (count: number) => {
       for (const end = n + count; n < end; n++) {
-        await until(() => writer.room > 0);
-        writer.offer(objectId(1), n, content(1, n));
+        // A snapshot of the reader lasts for a turn of the event loop.
+        if (n % 5 === 0) await turn();
+        assert.ok(writer.offer(objectId(1), n, content(1, n)));
+      }
+      await turn();
+    };
+    const expectNewest = async () => {
+      const { blocks } = writer.stats;
+      assert.equal(reader.has(objectId(1), n - blocks - 1), false);
+      for (let block = n - blocks; block < n; block += 7) {
+        assert.deepEqual(await load(reader, 1, block), Buffer.from(content(1, block)));
       }
     };
     await offer(60);
-    assert.equal(said.length, 0);
-    writeFileSync(filler, Buffer.alloc(22 * MiB));
-    await offer(200);
-    writer.flush();
-    assert.match(said[0]!, /can not be written/);
-    assert.ok(writer.stats.failedCommits > 0 && writer.stats.dropped > 0);
-    assert.ok(writer.stats.dropped < 60, `${writer.stats.dropped} of 200 were dropped`);
-    assert.ok(said.length <= 2 * writer.stats.failedCommits);
-    const newest = Array.from({ length: 40 }, (_, i) => n - 1 - i).filter(block => reader.has(objectId(1), block));
-    assert.ok(newest.length > 20, `${newest.length} of the newest 40 are there`);
-    for (const block of newest) assert.deepEqual(await load(reader, 1, block), Buffer.from(content(1, block)));
-    // With space again, it grows again.
+    assert.deepEqual(said, []);
+    writeFileSync(filler, Buffer.alloc(18 * MiB));
+    for (let time = 0; time < 10; time++) {
+      await offer(25);
+      await expectNewest();
+    }
+    const { blocks } = writer.stats;
+    assert.ok(blocks >= 60 && blocks < 100, `${blocks} blocks`);
+    assert.equal(said.length, 1);
+    assert.match(said[0]!, /no space for the whole disk tier/);
     rmSync(filler);
-    await new Promise(resolve => setTimeout(resolve, 250));
-    await offer(100);
-    assert.ok(writer.stats.blocks > 60, `${writer.stats.blocks} blocks`);
-    assert.match(said.at(-1)!, /again/);
+    await until(() => writer.offer(objectId(1), n, content(1, n++)) && writer.stats.blocks > blocks + 10);
+    await expectNewest();
+    assert.equal(said.length, 2);
+    assert.match(said[1]!, /space for the disk tier again/);
+    assert.deepEqual([writer.stats.dropped, writer.stats.failedCommits], [0, 0]);
     reader.close();
     await writer.close();
   } finally {
@@ -144,8 +152,43 @@ test('a full disk gives up what was moved aside', async t => {
       await until(() => writer.room > 0);
       writer.offer(objectId(1), n, content(1, n));
     }
-    assert.ok(writer.stats.failedCommits > 0);
+    assert.deepEqual(
+      readdirSync(folder).filter(name => name.includes('damaged')),
+      [],
+    );
     assert.ok(writer.stats.blocks > 50, `${writer.stats.blocks} blocks`);
+    await writer.close();
+  } finally {
+    execFileSync('umount', ['-l', folder]);
+  }
+});
+
+test('a smaller size for which there is no space beside the larger begins the tier afresh, and says so once', async t => {
+  const folder = join(root, 'shrink');
+  mkdirSync(folder);
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=52m', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    return t.skip('mounting a tmpfs is not permitted');
+  }
+  try {
+    const said: string[] = [];
+    const say = (_: object, text: string) => said.push(text);
+    const log: Log = { ...silentLog, warn: say, error: say };
+    let writer = new DiskWriter({ folder, capacity: 48 * MiB, checksum, log });
+    for (let n = 0; n < 300; n++) assert.ok(writer.offer(objectId(1), n, content(1, n)));
+    await writer.close();
+    const capacity = 24 * MiB;
+    writer = new DiskWriter({ folder, capacity, checksum, log });
+    await writer.shrink();
+    for (let n = 0; n < 200; n++) assert.ok(writer.offer(objectId(2), n, content(2, n)));
+    assert.deepEqual(said, ['the disk tier can not be shrunk; it begins afresh']);
+    assert.ok(statSync(diskFile(folder)).size <= capacity * 1.02);
+    assert.equal(writer.stats.blocks, blocksIn(capacity));
+    const reader = new DiskReader({ folder, capacity, checksum, log: silentLog });
+    assert.equal(reader.has(objectId(1), 299), false);
+    assert.deepEqual(await load(reader, 2, 199), Buffer.from(content(2, 199)));
+    reader.close();
     await writer.close();
   } finally {
     execFileSync('umount', ['-l', folder]);

@@ -221,7 +221,7 @@ test('flipped bits in a value are found, counted, reported and can be removed', 
   ]);
   reader.close();
   writer = write();
-  for (const [n, block] of reported) writer.remove(objectId(n), block);
+  writer.remove(reported.map(([n, block]) => ({ id: objectId(n), block })));
   assert.equal(writer.stats.blocks, 6);
   writer.offer(objectId(1), 2, content(1, 2));
   writer.flush();

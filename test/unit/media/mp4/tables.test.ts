@@ -7,6 +7,7 @@ import { compileSizes, sizeOf } from '../../../../src/media/mp4/sample-size.js';
 import { chunkOf, compileChunks, cutChunks } from '../../../../src/media/mp4/stsc.js';
 import { compileSampleNumbers, cutSampleNumbers, syncSamplesBefore } from '../../../../src/media/mp4/stss.js';
 import { readTable, type Table } from '../../../../src/media/mp4/table.js';
+import { TableBytes } from '../../../../src/media/mp4/table-bytes.js';
 import type { TableCut } from '../../../../src/media/mp4/table-cut.js';
 import { Pacer, type Reading } from '../../../../src/media/reading.js';
 import { box } from '../../../support/mp4/build.js';
@@ -69,15 +70,15 @@ describe('run tables', () => {
         );
         assert.deepEqual([least, greatest], [Math.min(...values), Math.max(...values)]);
         const [first, end] = within(values.length, pick);
-        const run = now(runOf(source, table, first))!;
+        const run = runOf(new TableBytes(source), table, first)!;
         assert.equal(run.value, values[first]);
         const before = values.slice(0, first).reduce((sum, value) => sum + value, 0);
         assert.equal(run.ticks + (first - run.first) * run.value, before);
-        const at = now(runAt(source, table, before + values[first]! - 1))!;
+        const at = runAt(new TableBytes(source), table, before + values[first]! - 1)!;
         assert.equal(at.first + Math.floor((before + values[first]! - 1 - at.ticks) / at.value), first);
-        assert.equal(now(runOf(source, table, values.length)), undefined);
-        assert.equal(now(runAt(source, table, ticks)), undefined);
-        const cut = now(cutRuns(source, table, first, end, { shift }));
+        assert.equal(runOf(new TableBytes(source), table, values.length), undefined);
+        assert.equal(runAt(new TableBytes(source), table, ticks), undefined);
+        const cut = cutRuns(new TableBytes(source), table, first, end, { shift });
         const entries = entriesOf(cut, source);
         assert.equal(entries.length, cut.count * 2);
         const left = [];
@@ -93,7 +94,8 @@ describe('run tables', () => {
   it('give the first sample less when told so', () => {
     const { source, scan, table: head } = tableIn(box('stts', false, words(0, 2, 3, 10, 1, 20)));
     const { table } = now(compileRuns(scan, head, true));
-    const cut = (first: number, end: number) => entriesOf(now(cutRuns(source, table, first, end, { trim: 4 })), source);
+    const cut = (first: number, end: number) =>
+      entriesOf(cutRuns(new TableBytes(source), table, first, end, { trim: 4 }), source);
     assert.deepEqual(cut(0, 4), [1, 6, 2, 10, 1, 20]);
     assert.deepEqual(cut(1, 3), [1, 6, 1, 10]);
     assert.deepEqual(cut(2, 4), [1, 6, 1, 20]);
@@ -132,11 +134,11 @@ describe('sizes', () => {
           const { source, scan, table: head } = tableIn(bytes);
           const table = now(compileSizes(scan, head, true));
           const sum = (from: number, to: number) => sizes.slice(from, to).reduce((total, size) => total + size, 0);
-          assert.equal(now(sizeOf(source, table, 0, sizes.length)), sum(0, sizes.length));
+          assert.equal(sizeOf(new TableBytes(source), table, 0, sizes.length), sum(0, sizes.length));
           const [from, to] = within(sizes.length, pick);
-          assert.equal(now(sizeOf(source, table, from, to)), sum(from, to));
-          assert.equal(now(sizeOf(source, table, from, sizes.length)), sum(from, sizes.length));
-          assert.equal(now(sizeOf(source, table, from, from)), 0);
+          assert.equal(sizeOf(new TableBytes(source), table, from, to), sum(from, to));
+          assert.equal(sizeOf(new TableBytes(source), table, from, sizes.length), sum(from, sizes.length));
+          assert.equal(sizeOf(new TableBytes(source), table, from, from), 0);
         },
       ),
     );
@@ -151,20 +153,23 @@ describe('sizes', () => {
     ]) {
       const { source, scan, table: head } = tableIn(bytes);
       const table = now(compileSizes(scan, head, true));
-      assert.ok(now(sizeOf(source, table, 0, 3)) > 0);
+      assert.ok(sizeOf(new TableBytes(source), table, 0, 3) > 0);
       for (const [from, to] of [
         [2, 4],
         [3, 5],
         [-1, 2],
       ] as const)
-        assert.throws(() => now(sizeOf(source, table, from, to)), { code: 'unplayable', message: /3 samples/ });
+        assert.throws(() => sizeOf(new TableBytes(source), table, from, to), {
+          code: 'unplayable',
+          message: /3 samples/,
+        });
     }
   });
 
   it('that are all the same need no table', () => {
     const { source, scan, table: head } = tableIn(box('stsz', false, words(0, 4, 0xffff_fff0)));
     const table = now(compileSizes(scan, head, true));
-    assert.equal(now(sizeOf(source, table, 7, 1_000_000_007)), 4_000_000_000);
+    assert.equal(sizeOf(new TableBytes(source), table, 7, 1_000_000_007), 4_000_000_000);
   });
 });
 
@@ -182,10 +187,10 @@ describe('sync samples', () => {
           .reverse()
           .slice(0, most);
         assert.deepEqual(
-          now(syncSamplesBefore(source, table, first, most)),
+          syncSamplesBefore(new TableBytes(source), table, first, most),
           expected.map(number => number - 1),
         );
-        const cut = now(cutSampleNumbers(source, table, first, end, false));
+        const cut = cutSampleNumbers(new TableBytes(source), table, first, end, false);
         const left = sorted.filter(number => number > first && number <= end).map(number => number - first);
         assert.deepEqual(entriesOf(cut, source), left);
         assert.equal(cut.count, left.length);
@@ -214,9 +219,11 @@ describe('chunks', () => {
         assert.equal(sums.samples, owners.length);
         assert.equal(sums.largest, Math.max(...list.map(([count]) => count)));
         const { table } = sums;
-        assert.deepEqual(sums.probe, now(chunkOf(source, table, list.length, owners.indexOf(probe))));
+        assert.deepEqual(sums.probe, chunkOf(new TableBytes(source), table, list.length, owners.indexOf(probe)));
         const [first, end] = within(owners.length, pick);
-        const [headChunk, tailChunk] = [first, end - 1].map(sample => now(chunkOf(source, table, list.length, sample)));
+        const [headChunk, tailChunk] = [first, end - 1].map(sample =>
+          chunkOf(new TableBytes(source), table, list.length, sample),
+        );
         assert.equal(headChunk!.number, owners[first]);
         assert.equal(headChunk!.first, owners.indexOf(owners[first]!));
         assert.equal(headChunk!.description, list[owners[first]! - 1]![1]);

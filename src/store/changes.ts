@@ -1,0 +1,69 @@
+/** Pages that a put or remove touches in a tree of usual depth, halves of pages that were split included. */
+const PAGES_PER_CHANGE = 4;
+/** Puts and removes whose freed pages, by number, fill a page. */
+const CHANGES_PER_FREE_PAGE = 4;
+/** Pages for LMDB's tree of tables, and to spare. */
+const SPARE_PAGES = 64;
+/** Values from this size on may have pages of their own: the last is filled in part, and 16 bytes stand before the first. */
+const LARGE_VALUE = 1024;
+const PAGES_PER_LARGE_VALUE = 2;
+/** Bytes that a leaf holds beside a key and its small value. Leaves are half empty at worst. */
+const LEAF_BYTES_PER_VALUE = 16;
+const LEAF_FACTOR = 2;
+
+/** Pages of the trees of an environment. */
+export interface TreePages {
+  /** Branches and leaves of all tables. */
+  readonly tables: number;
+  /** The tree of free pages. */
+  readonly free: number;
+}
+
+/** The puts and removes of a transaction: counted for the room that they may take, and in a batch kept until they are applied. */
+export class Changes {
+  readonly #waiting: (() => void)[] | undefined;
+  #count = 0;
+  #largeValues = 0;
+  #largeBytes = 0;
+  #leafBytes = 0;
+
+  /** @param waiting whether changes wait for `apply`; the default is that each is made at once */
+  constructor(waiting = false) {
+    this.#waiting = waiting ? [] : undefined;
+  }
+
+  put(key: Uint8Array, value: Uint8Array, change: () => void): void {
+    this.#leafBytes += key.length + LEAF_BYTES_PER_VALUE;
+    if (value.length < LARGE_VALUE) {
+      this.#leafBytes += value.length;
+    } else {
+      this.#largeBytes += value.length;
+      this.#largeValues++;
+    }
+    this.#add(change);
+  }
+
+  remove(change: () => void): void {
+    this.#add(change);
+  }
+
+  /** Makes the changes that wait. */
+  apply(): void {
+    for (const change of this.#waiting ?? []) change();
+  }
+
+  /** Most bytes behind the last page in use that the changes may take, if no free page can be used again. */
+  room(pageSize: number, trees: TreePages): number {
+    const values = Math.ceil((this.#largeBytes + this.#leafBytes * LEAF_FACTOR) / pageSize);
+    const ends = this.#largeValues * PAGES_PER_LARGE_VALUE;
+    const branches = Math.min(this.#count * PAGES_PER_CHANGE, trees.tables * 2);
+    const free = trees.free * 2 + Math.ceil(this.#count / CHANGES_PER_FREE_PAGE);
+    return (values + ends + branches + free + SPARE_PAGES) * pageSize;
+  }
+
+  #add(change: () => void): void {
+    this.#count++;
+    if (this.#waiting === undefined) change();
+    else this.#waiting.push(change);
+  }
+}
