@@ -3,12 +3,14 @@
 
 #include "listener.h"
 #include "memory_tier.h"
+#include "words.h"
 
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitListener(env, exports);
   InitMemoryTier(env, exports);
+  InitWords(env, exports);
   return exports;
 }
 

@@ -16,7 +16,8 @@
         "shm_process.cc",
         "shm_stats.cc",
         "shm_stripe.cc",
-        "shm_system.cc"
+        "shm_system.cc",
+        "words.cc"
       ],
       # Without the last, a doorbell rung while the environment ends would end the process as a crash.
       "defines": ["NAPI_DISABLE_CPP_EXCEPTIONS", "NAPI_VERSION=8", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],

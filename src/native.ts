@@ -101,6 +101,11 @@ export interface NativeAddon {
   inspectMemoryTier(file: string): NativeInspection;
   /** CRC32C of `bytes` after what `crc` covers (0 at the start). */
   crc32c(crc: number, bytes: Uint8Array): number;
+  /**
+   * Writes the entries in `source`, of `size` bytes each, to `target`, of the same length, with `delta` added, modulo 2^32, to the big-endian
+   * 32-bit word at byte `word` of each. `target` may be `source`, and does not overlap it otherwise.
+   */
+  addToWords(source: Uint8Array, target: Uint8Array, size: number, word: number, delta: number): void;
   /** Makes the listeners of this process on `port` refuse new connections; returns how many there are. */
   refuseConnections(port: number): number;
   /**

@@ -98,6 +98,13 @@ function putPatched(
   if (!(length >= 0 && length <= PATCH_SOURCE_MAX && begin + length <= end)) {
     throw new EdgeError('internal', `a patch asks for ${length} bytes of source, expected at most ${PATCH_SOURCE_MAX}`);
   }
+  const chunk = readChecked(reader, begin, end);
+  if (chunk === undefined) return { offset: begin, end };
+  // Unless the bytes lie in several blocks, they are patched from where they are.
+  const isWhole = chunk.length >= length;
+  if (isWhole) patch.apply(chunk.subarray(0, length), at, at + target.length, target);
+  reader.release();
+  if (isWhole) return target.length;
   for (let got = 0; got < length; ) {
     const put = putSource(reader, begin + got, end, patchSource.subarray(got, length));
     if (typeof put !== 'number') return put;

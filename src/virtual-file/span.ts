@@ -26,7 +26,7 @@ export interface PatchedSpan {
 export type Span = LiteralSpan | SourceSpan | PatchedSpan;
 
 /** Most bytes of output that `Patch.apply` is asked for at once. */
-export const PATCH_OUTPUT_MAX = 32 * 1024;
+export const PATCH_OUTPUT_MAX = 64 * 1024;
 /** Most bytes of source that a patch may need for `PATCH_OUTPUT_MAX` bytes of output. */
 export const PATCH_SOURCE_MAX = 128 * 1024;
 
