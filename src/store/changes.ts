@@ -19,7 +19,7 @@ export interface TreePages {
   readonly free: number;
 }
 
-/** The puts and removes of a transaction: counted for the room that they may take, and in a batch kept until they are applied. */
+/** Puts and removes that are committed together: counted for the room that they may take, and in a batch kept until they are applied. */
 export class Changes {
   readonly #waiting: (() => void)[] | undefined;
   #count = 0;
@@ -52,13 +52,14 @@ export class Changes {
     for (const change of this.#waiting ?? []) change();
   }
 
-  /** Most bytes behind the last page in use that the changes may take, if no free page can be used again. */
-  room(pageSize: number, trees: TreePages): number {
-    const values = Math.ceil((this.#largeBytes + this.#leafBytes * LEAF_FACTOR) / pageSize);
-    const ends = this.#largeValues * PAGES_PER_LARGE_VALUE;
-    const branches = Math.min(this.#count * PAGES_PER_CHANGE, trees.tables * 2);
-    const free = trees.free * 2 + Math.ceil(this.#count / CHANGES_PER_FREE_PAGE);
-    return (values + ends + branches + free + SPARE_PAGES) * pageSize;
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Pages for the values, however they fall. */
+  valuePages(pageSize: number): number {
+    const bytes = this.#largeBytes + this.#leafBytes * LEAF_FACTOR;
+    return Math.ceil(bytes / pageSize) + this.#largeValues * PAGES_PER_LARGE_VALUE;
   }
 
   #add(change: () => void): void {
@@ -66,4 +67,17 @@ export class Changes {
     if (this.#waiting === undefined) change();
     else this.#waiting.push(change);
   }
+}
+
+/** Most bytes behind the last page in use that a transaction of all `batches` may take, if no free page can be used again. */
+export function roomFor(batches: readonly Changes[], pageSize: number, trees: TreePages): number {
+  let values = 0;
+  let count = 0;
+  for (const changes of batches) {
+    values += changes.valuePages(pageSize);
+    count += changes.count;
+  }
+  const branches = Math.min(count * PAGES_PER_CHANGE, trees.tables * 2);
+  const free = trees.free * 2 + Math.ceil(count / CHANGES_PER_FREE_PAGE);
+  return (values + branches + free + SPARE_PAGES) * pageSize;
 }

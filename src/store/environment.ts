@@ -4,7 +4,7 @@ import { EdgeError } from '../errors.js';
 import type { Log } from '../observe/log-type.js';
 import { allocate } from './allocation.js';
 import { moveAside } from './aside.js';
-import { Changes } from './changes.js';
+import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
 import { type LmdbStats, treePages } from './lmdb-stats.js';
 import { commitCause, isDamage, storeError, UnusableData } from './store-error.js';
@@ -72,8 +72,11 @@ export class Environment {
   readonly #path: string;
   readonly #inode: number;
   #changes: Changes | undefined;
-  /** Bytes that batches under way may take behind the last page in use. */
-  #promised = 0;
+  /** Batches for the next commit, and what becomes of it; undefined when there are none. */
+  #waiting: Changes[] = [];
+  #next: Promise<void> | undefined;
+  /** Settles, without failing, when the commit under way has ended. */
+  #underWay: Promise<void> = Promise.resolve();
   #closed = false;
 
   private constructor(options: EnvironmentOptions) {
@@ -148,7 +151,7 @@ export class Environment {
     try {
       return this.#root.transactionSync(() => {
         const result = this.#collect(changes, work);
-        this.#makeRoom(changes);
+        this.#makeRoom([changes]);
         return result;
       });
     } catch (error) {
@@ -157,27 +160,36 @@ export class Environment {
   }
 
   /**
-   * Collects the puts and removes that `work` makes and commits them as one transaction in the background. The values must stay unchanged until
-   * the promise settles. Other writers' batches come before or after, never between.
-   * @throws EdgeError `store` (by rejection) when the batch could not be committed, and what `work` throws; then none of it was written
+   * Collects the puts and removes that `work` makes and commits them in the background, all or none. Batches that come while a commit is under way
+   * share the next one. The values must stay unchanged until the promise settles. Other writers' commits come before or after, never between.
+   * @throws EdgeError `store` (by rejection) when they could not be committed, and what `work` throws; then none of it was written
    */
   async batch(work: () => void): Promise<void> {
     this.#expectOpen();
     const changes = new Changes(true);
     this.#collect(changes, work);
-    const room = this.#makeRoom(changes, OTHERS_BYTES);
-    this.#promised += room;
-    try {
-      await this.#committed(this.#root.batch(() => changes.apply()));
-    } finally {
-      this.#promised -= room;
-    }
+    this.#waiting.push(changes);
+    this.#next ??= this.#commitNext(this.#underWay);
+    return this.#next;
   }
 
-  async #committed(committed: Promise<boolean>): Promise<void> {
+  async #commitNext(underWay: Promise<void>): Promise<void> {
+    await underWay;
+    this.#next = undefined;
+    const batches = this.#waiting.splice(0);
+    const commit = this.#commit(batches);
+    this.#underWay = commit.catch(() => {});
+    return commit;
+  }
+
+  async #commit(batches: readonly Changes[]): Promise<void> {
+    this.#makeRoom(batches, OTHERS_BYTES);
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('the commit did not end in time')), BATCH_TIMEOUT).unref();
+    });
+    const committed = this.#root.batch(() => {
+      for (const changes of batches) changes.apply();
     });
     try {
       await Promise.race([committed, overdue]);
@@ -286,16 +298,14 @@ export class Environment {
    * Allocates what a commit may need, so that LMDB finds space for every page: after a write that fails it corrupts the heap of the process, as
    * it puts what it has to say of that into too small a buffer.
    * @param more bytes beside
-   * @returns bytes, those beside not counted
    * @throws EdgeError `store` when the disk is full or can't be written
    */
-  #makeRoom(changes: Changes, more = 0): number {
+  #makeRoom(batches: readonly Changes[], more = 0): void {
     const { root, free, lastPageNumber } = this.#root.getStats() as LmdbStats;
-    let tree = treePages(root);
-    for (const { pages } of this.#tables.values()) tree += pages.tree;
-    const room = changes.room(root.pageSize, { tables: tree, free: treePages(free) });
-    this.allocate((lastPageNumber + 1) * root.pageSize + this.#promised + room + more);
-    return room;
+    let tables = treePages(root);
+    for (const { pages } of this.#tables.values()) tables += pages.tree;
+    const room = roomFor(batches, root.pageSize, { tables, free: treePages(free) });
+    this.allocate((lastPageNumber + 1) * root.pageSize + room + more);
   }
 
   #expectOpen(): void {

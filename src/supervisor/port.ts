@@ -8,23 +8,26 @@ export const PROCESS_TITLE = 'moovedge';
 
 /** Milliseconds that workers whose supervisor has died are given to let go of the port. */
 const ORPHANS_WAIT = 10_000;
-const ORPHANS_INTERVAL = 100;
+/** The same when nobody is seen to hold it: it was let go between two looks, or the holder belongs to another user. */
+const UNSEEN_WAIT = 1000;
+const INTERVAL = 100;
 
 /**
  * Checks that nobody listens where the workers are about to. Workers share the port among each other (SO_REUSEPORT), so without this
  * check two edges would share it too, unnoticed.
+ * @param listeners finds those who listen on a port
  * @throws EdgeError `bad_config` that says who has the port, or why it can't be listened on
  */
-export async function requireFreePort(host: string, port: number): Promise<void> {
-  const end = performance.now() + ORPHANS_WAIT;
+export async function requireFreePort(host: string, port: number, listeners = listenersOf): Promise<void> {
+  const begun = performance.now();
   for (;;) {
     const error = await tryListen(host, port);
     if (error === undefined) return;
     if (error.code !== 'EADDRINUSE') throw new EdgeError('bad_config', listenFailure(host, port, error));
-    const holders = listenersOf(port);
-    const orphaned = holders.length > 0 && holders.every(isOrphan);
-    if (!orphaned || performance.now() > end) throw new EdgeError('bad_config', taken(port, holders));
-    await sleep(ORPHANS_INTERVAL);
+    const holders = listeners(port);
+    const patience = holders.length === 0 ? UNSEEN_WAIT : holders.every(isOrphan) ? ORPHANS_WAIT : 0;
+    if (performance.now() - begun >= patience) throw new EdgeError('bad_config', taken(port, holders));
+    await sleep(INTERVAL);
   }
 }
 

@@ -52,18 +52,18 @@ describe('LmdbCatalogStore', () => {
   });
 
   it('keeps within its size by dropping what was stored longest ago, and purges never', async () => {
-    const capacity = 2 * 1024 * 1024;
+    const capacity = 8 * 1024 * 1024;
     const folder = await withStore(
       async store => {
         store.savePurges(write => write(Buffer.from('list'), value(5)));
-        for (let i = 0; i < 12_000; i += 100) {
+        for (let i = 0; i < 48_000; i += 100) {
           await Promise.all(
             Array.from({ length: 100 }, (_, j) => store.saveEntry(storeKey(`k${i + j}`), value(i + j))),
           );
         }
         assert.ok(store.usedBytes < capacity * 1.2, `${store.usedBytes}`);
         assert.ok(store.usedBytes > capacity * 0.6, `${store.usedBytes}`);
-        const kept = Array.from({ length: 12_000 }, (_, i) => store.entry(storeKey(`k${i}`)) !== undefined);
+        const kept = Array.from({ length: 48_000 }, (_, i) => store.entry(storeKey(`k${i}`)) !== undefined);
         const oldest = kept.indexOf(true);
         // Puts of one round may be committed in any order; beyond that it is strictly first in, first out.
         assert.ok(kept.slice(oldest + 200).every(Boolean));

@@ -232,13 +232,14 @@ describe('cut of a generated movie', () => {
         const start = Math.round(at * duration * 1e6) / 1e6;
         const end = length === undefined ? undefined : start + Math.max(0.001, length * (duration - start));
         const told = `start ${start} end ${end} ${seek}`;
+        // Cuts nothing, even of a movie that presents nothing.
+        if (start === 0 && end !== undefined && end >= duration) return;
         if (start >= duration) {
           await assert.rejects(async () => format.plan(index, mediaObject(memory), { start, end }), {
             code: 'range_not_satisfiable',
           });
           return;
         }
-        if (start === 0 && end !== undefined && end >= duration) return;
         const file = await planned(async () => format.plan(restored, mediaObject(memory), { start, end }));
         if (file === undefined) {
           const shown = source.tracks
