@@ -2,6 +2,8 @@
 const PAGES_PER_CHANGE = 4;
 /** Puts and removes whose freed pages, by number, fill a page. */
 const CHANGES_PER_FREE_PAGE = 4;
+/** Most pages of the trees that are allocated ahead: 4 MiB. More are touched only when much is dropped at once. */
+const BRANCHES_AHEAD = 1024;
 /** Pages for LMDB's tree of tables, and to spare. */
 const SPARE_PAGES = 64;
 /** Values from this size on may have pages of their own: the last is filled in part, and 16 bytes stand before the first. */
@@ -69,8 +71,16 @@ export class Changes {
   }
 }
 
-/** Most bytes behind the last page in use that a transaction of all `batches` may take, if no free page can be used again. */
-export function roomFor(batches: readonly Changes[], pageSize: number, trees: TreePages): number {
+/** Bytes behind the last page in use that a transaction may take. */
+export interface Room {
+  /** To be allocated. */
+  readonly bytes: number;
+  /** Beyond those, if each change meets pages that no other meets; a tree may have very many. */
+  readonly rest: number;
+}
+
+/** Most room that a transaction of all `batches` may take, if no free page can be used again. */
+export function roomFor(batches: readonly Changes[], pageSize: number, trees: TreePages): Room {
   let values = 0;
   let count = 0;
   for (const changes of batches) {
@@ -79,5 +89,6 @@ export function roomFor(batches: readonly Changes[], pageSize: number, trees: Tr
   }
   const branches = Math.min(count * PAGES_PER_CHANGE, trees.tables * 2);
   const free = trees.free * 2 + Math.ceil(count / CHANGES_PER_FREE_PAGE);
-  return (values + branches + free + SPARE_PAGES) * pageSize;
+  const ahead = Math.min(branches, BRANCHES_AHEAD);
+  return { bytes: (values + ahead + free + SPARE_PAGES) * pageSize, rest: (branches - ahead) * pageSize };
 }

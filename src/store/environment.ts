@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
 import { EdgeError } from '../errors.js';
 import type { Log } from '../observe/log-type.js';
-import { allocate } from './allocation.js';
+import { allocate, expectSpace } from './allocation.js';
 import { moveAside } from './aside.js';
 import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
@@ -222,12 +222,14 @@ export class Environment {
 
   /**
    * Makes the file at least `bytes` long, with space on the disk for all of it.
-   * @throws EdgeError `store` when there is none, or the disk can't be written
+   * @param free bytes that must be free on the disk then
+   * @throws EdgeError `store` when there is no space, or the disk can't be written
    */
-  allocate(bytes: number): void {
+  allocate(bytes: number, free = 0): void {
     this.#expectOpen();
     try {
       allocate(this.#path, this.#inode, bytes);
+      if (free > 0) expectSpace(this.#path, free);
     } catch (error) {
       throw storeError(this.#path, error);
     }
@@ -304,8 +306,8 @@ export class Environment {
     const { root, free, lastPageNumber } = this.#root.getStats() as LmdbStats;
     let tables = treePages(root);
     for (const { pages } of this.#tables.values()) tables += pages.tree;
-    const room = roomFor(batches, root.pageSize, { tables, free: treePages(free) });
-    this.allocate((lastPageNumber + 1) * root.pageSize + room + more);
+    const { bytes, rest } = roomFor(batches, root.pageSize, { tables, free: treePages(free) });
+    this.allocate((lastPageNumber + 1) * root.pageSize + bytes + more, rest);
   }
 
   #expectOpen(): void {
