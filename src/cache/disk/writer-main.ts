@@ -85,16 +85,20 @@ process.on('message', message => {
   }
 });
 
-process.once('disconnect', async () => {
+async function end(): Promise<void> {
   demotion?.stop();
   await writer?.close();
   memory.close();
   process.exit();
-});
+}
+
+process.once('disconnect', end);
 
 // The supervisor says when to stop: a signal to the whole group (Ctrl-C) must not end the writer before the workers.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 setInterval(tick, REPORT_INTERVAL);
 setInterval(() => writer?.checkReaders(), READER_CHECK_INTERVAL);
-await open();
+// A supervisor that died before there was anybody to listen has left no event behind.
+if (process.connected) await open();
+else await end();

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../../../../src/cache/block.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { diskFile } from '../../../../src/cache/disk/disk-store.js';
@@ -149,4 +151,23 @@ test('a tier on a read-only file system is said once and used as soon as it can 
     await writer.stop();
     execFileSync('umount', ['-l', folder]);
   }
+});
+
+test('a writer whose supervisor dies before it has begun ends by itself', async t => {
+  const { folder, memory } = machine(t, 'orphan');
+  const task = {
+    folder,
+    capacity: 64 * MiB,
+    minHits: 2,
+    memoryFile: join(root, 'orphan.cache'),
+    freeShare: FREE_SHARE,
+  };
+  const main = fileURLToPath(new URL('../../../../src/cache/disk/writer-main.ts', import.meta.url));
+  const child = fork(main, [JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  child.disconnect();
+  const [status] = await once(child, 'exit', { signal: AbortSignal.timeout(20_000) }).finally(() =>
+    child.kill('SIGKILL'),
+  );
+  assert.equal(status, 0);
+  assert.equal(memory.stats().processes, 1);
 });
