@@ -1,15 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { caches } from './support/caches.js';
 import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
-import { startEdge } from './support/edge.js';
 import { runFolder, writeNoise } from './support/folder.js';
 import { startNginx } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
 import { type BenchOptions, benchOptions } from './support/options.js';
 import { type Report, type ResultTable, Sample } from './support/report.js';
 import { CLIENT_CORE, onClientCore, type Server } from './support/server.js';
-import { startTrafficServer } from './support/traffic-server.js';
-import { startVarnish } from './support/varnish.js';
 import { Viewer } from './support/viewer.js';
 import { writeRequests } from './support/wrk.js';
 
@@ -54,7 +52,7 @@ async function firstBytes(options: BenchOptions): Promise<Part> {
   const folder = runFolder(4 * CACHE_SIZE);
   const began = new Map<string, number>();
   const origin = await startNoiseOrigin((path, start) => began.set(`${path} ${start}`, performance.now()));
-  const { servers, notes } = await startContestants(caches(origin.url, folder), options);
+  const { servers, notes } = await startContestants(contestants(origin.url, folder), options);
   const direct: Asked = { name: DIRECT, port: Number(new URL(origin.url).port) };
   const players = Number(options.rest.players);
   let made = 0;
@@ -81,20 +79,9 @@ async function firstBytes(options: BenchOptions): Promise<Part> {
   return { tables, notes };
 }
 
-function caches(origin: string, folder: string): Contestant[] {
-  const slice = {
-    kind: 'slice',
-    origin,
-    folder: join(folder, 'slices'),
-    sliceSize: BLOCK,
-    cacheSize: CACHE_SIZE,
-  } as const;
-  return [
-    { name: EDGE, isPeer: false, start: () => startEdge({ origin, folder, memory: '512MiB' }) },
-    { name: 'nginx slice', start: () => startNginx('nginx slice', join(folder, 'slice'), slice) },
-    { name: 'varnish', start: () => startVarnish(join(folder, 'varnish'), origin, CACHE_SIZE) },
-    { name: 'trafficserver', start: () => startTrafficServer(join(folder, 'ats'), origin, { cacheSize: CACHE_SIZE }) },
-  ];
+/** Of nginx once: bytes that come from the origin go to the player from memory, with sendfile or without. */
+function contestants(origin: string, folder: string): Contestant[] {
+  return caches({ origin, folder, memory: CACHE_SIZE }).filter(({ name }) => !name.endsWith('sendfile'));
 }
 
 /** Asks the servers in turn. @param players who ask at once; several rest in between, for a load that is no rush */
@@ -168,7 +155,7 @@ async function missLoad(options: BenchOptions): Promise<Part> {
     { kind: 'same', root, file: 'block' },
     { core: CLIENT_CORE },
   );
-  const { servers, notes } = await startContestants(caches(origin.url, folder), options);
+  const { servers, notes } = await startContestants(contestants(origin.url, folder), options);
   const list = writeRequests(join(folder, 'requests'), [{ path: '/#.mp4' }]);
   const results = await contest(servers, () => list, options, Number(options.rest.connections));
   await Promise.all([...servers, origin].map(server => server.stop()));

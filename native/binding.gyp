@@ -4,6 +4,7 @@
       "target_name": "moovedge",
       "sources": [
         "addon.cc",
+        "arguments.cc",
         "listener.cc",
         "memory_tier.cc",
         "shm_cache.cc",

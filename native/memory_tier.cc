@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.h"
 #include "shm_cache.h"
 #include "shm_crc.h"
 #include "shm_doorbell.h"
@@ -121,24 +122,6 @@ napi_value Boolean(napi_env env, bool value) {
   napi_value result = nullptr;
   napi_get_boolean(env, value, &result);
   return result;
-}
-
-/** Argument `value` as an unsigned number; an exception is pending when it is not one. */
-bool ToUint32(napi_env env, napi_value value, uint32_t* number) {
-  if (napi_get_value_uint32(env, value, number) == napi_ok) return true;
-  napi_throw_type_error(env, nullptr, "expected a number");
-  return false;
-}
-
-bool ToBytes(napi_env env, napi_value value, uint8_t** bytes, size_t* length) {
-  napi_typedarray_type type;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) == napi_ok && type == napi_uint8_array) {
-    *bytes = static_cast<uint8_t*>(data);
-    return true;
-  }
-  napi_throw_type_error(env, nullptr, "expected a Uint8Array");
-  return false;
 }
 
 napi_value Acquire(napi_env env, napi_callback_info info) {

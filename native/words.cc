@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "arguments.h"
+
 namespace {
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
@@ -21,59 +23,40 @@ uint32_t Swapped(uint32_t word) {
 #endif
 }
 
-/** Writes `count` big-endian words, each with `delta` added modulo 2^32, from `from` to `to`, which overlap wholly or not at all. */
+/** Writes the big-endian word at `from`, with `delta` added modulo 2^32, to `to`. */
+inline void AddToWord(const uint8_t* from, uint8_t* to, uint32_t delta) {
+  uint32_t word;
+  std::memcpy(&word, from, sizeof word);
+  word = Swapped(Swapped(word) + delta);
+  std::memcpy(to, &word, sizeof word);
+}
+
+/** The same for `count` words in a row. `from` and `to` overlap wholly or not at all. */
 MOOVEDGE_VECTORS void AddToAll(const uint8_t* from, uint8_t* to, size_t count, uint32_t delta) {
-  for (size_t i = 0; i < count; i++) {
-    uint32_t word;
-    std::memcpy(&word, from + i * sizeof word, sizeof word);
-    word = Swapped(Swapped(word) + delta);
-    std::memcpy(to + i * sizeof word, &word, sizeof word);
-  }
-}
-
-/** The same for the word at `at`, one in each `size` bytes. */
-void AddToEach(uint8_t* at, uint8_t* end, size_t size, uint32_t delta) {
-  for (; at < end; at += size) AddToAll(at, at, 1, delta);
-}
-
-struct Bytes {
-  uint8_t* data = nullptr;
-  size_t length = 0;
-};
-
-bool ToBytes(Napi::Value value, Bytes* bytes) {
-  if (!value.IsTypedArray()) return false;
-  const Napi::TypedArray array = value.As<Napi::TypedArray>();
-  if (array.TypedArrayType() != napi_uint8_array) return false;
-  Napi::Uint8Array view = array.As<Napi::Uint8Array>();
-  bytes->data = view.Data();
-  bytes->length = view.ByteLength();
-  return true;
+  for (size_t i = 0; i < count; i++) AddToWord(from + i * sizeof delta, to + i * sizeof delta, delta);
 }
 
 /** addToWords(source, target, size, word, delta) */
 Napi::Value AddToWords(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Bytes source, target;
-  if (!ToBytes(info[0], &source) || !ToBytes(info[1], &target) || !info[2].IsNumber() || !info[3].IsNumber() || !info[4].IsNumber()) {
-    Napi::TypeError::New(env, "expected two Uint8Arrays and three numbers").ThrowAsJavaScriptException();
+  uint8_t *source, *target;
+  size_t length, targetLength;
+  uint32_t size, word, delta;
+  if (!ToBytes(env, info[0], &source, &length) || !ToBytes(env, info[1], &target, &targetLength) || !ToUint32(env, info[2], &size) ||
+      !ToUint32(env, info[3], &word) || !ToUint32(env, info[4], &delta)) {
     return env.Undefined();
   }
-  const size_t size = info[2].As<Napi::Number>().Uint32Value();
-  const size_t word = info[3].As<Napi::Number>().Uint32Value();
-  const uint32_t delta = info[4].As<Napi::Number>().Uint32Value();
-  const bool overlaps = source.data < target.data + target.length && target.data < source.data + source.length;
-  if (size < sizeof delta || word > size - sizeof delta || source.length != target.length || source.length % size != 0 ||
-      (overlaps && source.data != target.data)) {
+  const bool overlaps = source < target + targetLength && target < source + length;
+  if (size < sizeof delta || word > size - sizeof delta || length != targetLength || length % size != 0 || (overlaps && source != target)) {
     Napi::RangeError::New(env, "expected as many whole entries in both, and a word inside an entry").ThrowAsJavaScriptException();
     return env.Undefined();
   }
   if (size == sizeof delta) {
-    AddToAll(source.data, target.data, source.length / size, delta);
+    AddToAll(source, target, length / size, delta);
     return env.Undefined();
   }
-  if (source.data != target.data && source.length > 0) std::memcpy(target.data, source.data, source.length);
-  AddToEach(target.data + word, target.data + target.length, size, delta);
+  if (source != target && length > 0) std::memcpy(target, source, length);
+  for (size_t at = word; at < length; at += size) AddToWord(target + at, target + at, delta);
   return env.Undefined();
 }
 

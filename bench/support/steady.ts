@@ -1,11 +1,11 @@
+import { rangesOf } from './hot.js';
 import type { Server } from './server.js';
-import { load, type Request, writeRequests } from './wrk.js';
+import { load, writeRequests } from './wrk.js';
 
 /** Path of the film whose ranges are asked for, at a noise-origin.ts, and its size. */
 const FILM = '/64/film.mp4';
 const FILM_SIZE = 64 * 2 ** 20;
 const LENGTH = 4096;
-const REQUESTS = 8192;
 
 /** What a server does with requests that come as fast as it answers. */
 export interface Steady {
@@ -24,12 +24,7 @@ export interface Steady {
 export async function hotRanges(server: Server, file: string): Promise<string> {
   const { status, body } = await server.get(FILM);
   if (status !== 200 || body.length !== FILM_SIZE) throw new Error(`${server.name} answers ${status} to ${FILM}`);
-  const places = FILM_SIZE / LENGTH;
-  const requests = Array.from({ length: REQUESTS }, (_, i): Request => {
-    const start = ((Math.imul(i, 2654435761) >>> 0) % places) * LENGTH;
-    return { path: FILM, range: `bytes=${start}-${start + LENGTH - 1}` };
-  });
-  return writeRequests(file, requests);
+  return writeRequests(file, rangesOf(FILM, FILM_SIZE, LENGTH));
 }
 
 /** Sends a server requests of a list for some seconds. */

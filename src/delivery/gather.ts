@@ -100,11 +100,15 @@ function putPatched(
   }
   const chunk = readChecked(reader, begin, end);
   if (chunk === undefined) return { offset: begin, end };
-  // Unless the bytes lie in several blocks, they are patched from where they are.
-  const isWhole = chunk.length >= length;
-  if (isWhole) patch.apply(chunk.subarray(0, length), at, at + target.length, target);
-  reader.release();
-  if (isWhole) return target.length;
+  try {
+    // Unless the bytes lie in several blocks, they are patched from where they are.
+    if (chunk.length >= length) {
+      patch.apply(chunk.subarray(0, length), at, at + target.length, target);
+      return target.length;
+    }
+  } finally {
+    reader.release();
+  }
   for (let got = 0; got < length; ) {
     const put = putSource(reader, begin + got, end, patchSource.subarray(got, length));
     if (typeof put !== 'number') return put;

@@ -169,12 +169,12 @@ export class Environment {
     const changes = new Changes(true);
     this.#collect(changes, work);
     this.#waiting.push(changes);
-    this.#next ??= this.#commitNext(this.#underWay);
+    this.#next ??= this.#commitNext();
     return this.#next;
   }
 
-  async #commitNext(underWay: Promise<void>): Promise<void> {
-    await underWay;
+  async #commitNext(): Promise<void> {
+    await this.#underWay;
     this.#next = undefined;
     const batches = this.#waiting.splice(0);
     const commit = this.#commit(batches);

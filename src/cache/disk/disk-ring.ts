@@ -25,7 +25,7 @@ export class DiskRing {
   /** Puts a batch behind the newest block. Within a transaction. */
   append(batch: WriteBatch): void {
     // Read anew each time, since for a moment an edge and its successor may both be writing.
-    let sequence = this.#nextSequence();
+    let sequence = this.nextSequence;
     for (let i = 0; i < batch.count; i++) {
       const blockKey = batch.key(i);
       const key = ringKey(sequence++, blockKey);
@@ -53,7 +53,8 @@ export class DiskRing {
     this.#blocks.remove(ringKey(sequence, blockKey));
   }
 
-  #nextSequence(): bigint {
+  /** Sequence number of the next block: as many as were ever written. */
+  get nextSequence(): bigint {
     for (const key of this.#blocks.keys({ reverse: true, limit: 1 })) {
       return Buffer.from(splitRingKey(key).sequence).readBigUInt64BE() + 1n;
     }

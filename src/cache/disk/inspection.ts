@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { silentLog } from '../../observe/log-type.js';
-import { splitRingKey } from './disk-record.js';
+import { DiskRing } from './disk-ring.js';
 import { diskFile, openForReading } from './disk-store.js';
 
 /** What a disk tier holds. */
@@ -32,12 +32,9 @@ export async function inspectDisk(folder: string): Promise<DiskInspection | unde
       if (!id.equals(last)) objects++;
       last = id;
     }
-    let written = 0;
-    for (const key of store.table('blocks').keys({ reverse: true, limit: 1 })) {
-      written = Number(Buffer.from(splitRingKey(key).sequence).readBigUInt64BE()) + 1;
-    }
+    const ring = new DiskRing(store);
     const { fileBytes, usedBytes } = store.usage();
-    return { blocks: store.table('blocks').count, objects, fileBytes, usedBytes, written };
+    return { blocks: ring.count, objects, fileBytes, usedBytes, written: Number(ring.nextSequence) };
   } finally {
     await store.close();
   }

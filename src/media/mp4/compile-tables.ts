@@ -107,17 +107,22 @@ export function* compileTables(
     leastOffset: offsets?.least ?? 0,
     greatestOffset: offsets?.greatest ?? 0,
   };
-  const ticks = yield* lookUp(scan.source, source => decodeTime(source, timed, samples));
+  const ends = yield* lookUp(scan.source, source => {
+    const ticks = decodeTime(source, timed, samples);
+    return {
+      ticks,
+      mediaEnd: endOfMedia(source, { ...timed, samples, ticks }),
+      tail: chunkOf(source, core.stsc, head.stco.count, samples - 1),
+    };
+  });
   return {
     ...timed,
     ...packet,
+    ...ends,
     samples,
-    ticks,
     chunks: head.stco.count,
-    mediaEnd: yield* lookUp(scan.source, source => endOfMedia(source, { ...timed, samples, ticks })),
     ordered: chunks.ordered,
     extent: { from: chunks.least, to: end },
-    tail: yield* lookUp(scan.source, source => chunkOf(source, core.stsc, head.stco.count, samples - 1)),
     tables,
   };
 }

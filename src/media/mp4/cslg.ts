@@ -1,6 +1,7 @@
 import { u32 } from './box.js';
 import type { BoxWriter } from './box-writer.js';
 import { REORDER_MAX, type TrackIndex } from './movie-index.js';
+import { viewOf } from './table.js';
 import type { TrackCut } from './track-cut.js';
 
 /**
@@ -24,7 +25,7 @@ export function isCompositionShift(body: Uint8Array): boolean {
  */
 export function writeCompositionShift(writer: BoxWriter, body: Uint8Array, track: TrackIndex, cut: TrackCut): void {
   const wide = body[0] === 1;
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const view = viewOf(body);
   const field = (n: number): number => (wide ? Number(view.getBigInt64(4 + n * 8)) : u32(body, 4 + n * 4) | 0);
   // 0 says that the end is not known, as where a sample that is not kept may have decided.
   const whole = cut.end === track.samples && (cut.first === 0 || cut.first <= track.samples - REORDER_MAX);

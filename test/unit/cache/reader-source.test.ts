@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BLOCK_SIZE, type ObjectId } from '../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../src/cache/block.js';
 import { ReaderSource } from '../../../src/cache/reader-source.js';
 import { Supply } from '../../../src/cache/supply.js';
 import { contentAt } from '../../support/content.js';
 import { FakeOrigin } from '../../support/fake-origin.js';
 import { SlabTier } from '../../support/slab-tier.js';
+import { FILM, suppliedFilm } from '../../support/supplied-film.js';
 
-const FILM = '/film.mp4';
 const SIZE = 10 * BLOCK_SIZE - 5;
 
 function setUp() {
@@ -15,17 +15,7 @@ function setUp() {
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: 64, fillShare: 1 });
   const supply = new Supply({ tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
-  const object = supply.object({
-    id: new Uint32Array([1, 2, 3, 4]) as ObjectId,
-    size: SIZE,
-    origin,
-    path: FILM,
-    query: '',
-    fields: {},
-    validator: { etag: '"v1"', lastModified: undefined },
-    cacheable: true,
-    changed() {},
-  });
+  const object = supply.object(suppliedFilm(origin, SIZE));
   return { origin, tier, supply, source: new ReaderSource(object) };
 }
 

@@ -8,8 +8,8 @@ import { contentAt } from '../../support/content.js';
 import { FakeOrigin } from '../../support/fake-origin.js';
 import { readAll, verifyAll } from '../../support/read-all.js';
 import { SlabTier } from '../../support/slab-tier.js';
+import { FILM, suppliedFilm } from '../../support/supplied-film.js';
 
-const FILM = '/film.mp4';
 const KIB = 1024;
 
 interface Bench {
@@ -41,19 +41,9 @@ function bench(
     supply,
     size,
     changes: 0,
-    described: {
-      id: new Uint32Array([1, 2, 3, 4]) as ObjectId,
-      size,
-      origin,
-      path: FILM,
-      query: '',
-      fields: {},
-      validator: { etag: '"v1"', lastModified: undefined },
-      cacheable: true,
-      changed: () => {
-        result.changes++;
-      },
-    },
+    described: suppliedFilm(origin, size, () => {
+      result.changes++;
+    }),
   };
   return result;
 }

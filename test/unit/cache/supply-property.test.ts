@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_SIZE, blockLength, type ObjectId } from '../../../src/cache/block.js';
+import { BLOCK_SIZE, blockLength } from '../../../src/cache/block.js';
 import type { DiskTier } from '../../../src/cache/disk/disk-tier.js';
 import { ReaderSource } from '../../../src/cache/reader-source.js';
 import { Supply } from '../../../src/cache/supply.js';
@@ -9,8 +9,8 @@ import { contentAt } from '../../support/content.js';
 import { type FakeFault, FakeOrigin } from '../../support/fake-origin.js';
 import { verifyAll } from '../../support/read-all.js';
 import { SlabTier } from '../../support/slab-tier.js';
+import { FILM, suppliedFilm } from '../../support/supplied-film.js';
 
-const FILM = '/film.mp4';
 const BLOCKS = 14;
 const SIZE = BLOCKS * BLOCK_SIZE - 12_345;
 
@@ -29,7 +29,8 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
   const origin = new FakeOrigin();
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: tierBlocks, fillShare });
-  const id = new Uint32Array([1, 2, 3, 4]) as ObjectId;
+  const described = suppliedFilm(origin, SIZE, () => assert.fail('nothing changed'));
+  const { id } = described;
   const bytesOf = (block: number) =>
     contentAt(FILM, 'v1', block * BLOCK_SIZE, block * BLOCK_SIZE + blockLength(SIZE, block));
   places.forEach((where, block) => {
@@ -44,17 +45,6 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
     has: (_, block) => places[block] === 'disk' || places[block] === 'damaged',
     load: (_, block, __, done) => void setImmediate(() => done(places[block] === 'disk' ? bytesOf(block) : undefined)),
     close() {},
-  };
-  const described = {
-    id,
-    size: SIZE,
-    origin,
-    path: FILM,
-    query: '',
-    fields: {},
-    validator: { etag: '"v1"', lastModified: undefined },
-    cacheable: true,
-    changed: () => assert.fail('nothing changed'),
   };
   const workers = [0, 1].map(() =>
     new Supply({ tier, disk, readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE }, maxRun: 6 * BLOCK_SIZE }).object(

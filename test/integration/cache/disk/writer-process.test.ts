@@ -66,6 +66,15 @@ function written(memory: SharedMemoryTier): Promise<void> {
   return until(() => memory.coldest(0.05, 2, 1).length === 0);
 }
 
+/** Has blocks of object `n` watched until one of them is on disk, and returns which. */
+async function firstOnDisk(memory: SharedMemoryTier, reader: DiskReader, n: number): Promise<number> {
+  for (let last = 0; ; last++) {
+    await watch(memory, n, last, 2);
+    await written(memory);
+    for (let block = 0; block <= last; block++) if (reader.has(objectId(n), block)) return block;
+  }
+}
+
 test('what memory evicts after enough views is found on disk, the rest is not; a writer that is killed goes on', async t => {
   const { said, memory, writer, read } = machine(t, 'tiers');
   await writer.start();
@@ -109,12 +118,7 @@ test('a tier that damages those who touch it is moved aside when they are gone, 
   writer.suspect('SIGBUS');
   await until(() => said.some(text => /moved aside/.test(text)));
   reader = read();
-  let found = -1;
-  for (let block = 0; found < 0; block++) {
-    await watch(memory, 2, block, 2);
-    await written(memory);
-    for (let n = 0; n <= block && found < 0; n++) if (reader.has(objectId(2), n)) found = n;
-  }
+  const found = await firstOnDisk(memory, reader, 2);
   assert.deepEqual(await load(reader, 2, found), Buffer.from(content(2, found)));
   assert.equal(reader.has(objectId(1), 0), false);
   reader.close();
@@ -139,12 +143,7 @@ test('a tier on a read-only file system is said once and used as soon as it can 
     assert.equal(reader.has(objectId(1), 0), false);
     mount('-o', 'remount,rw');
     await until(() => writer.stats.fileBytes > 0);
-    let found = -1;
-    for (let block = 0; found < 0; block++) {
-      await watch(memory, 1, block, 2);
-      await written(memory);
-      for (let n = 0; n <= block && found < 0; n++) if (reader.has(objectId(1), n)) found = n;
-    }
+    const found = await firstOnDisk(memory, reader, 1);
     assert.deepEqual(await load(reader, 1, found), Buffer.from(content(1, found)));
   } finally {
     reader.close();

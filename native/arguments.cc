@@ -1,0 +1,18 @@
+#include "arguments.h"
+
+bool ToUint32(napi_env env, napi_value value, uint32_t* number) {
+  if (napi_get_value_uint32(env, value, number) == napi_ok) return true;
+  napi_throw_type_error(env, nullptr, "expected a number");
+  return false;
+}
+
+bool ToBytes(napi_env env, napi_value value, uint8_t** bytes, size_t* length) {
+  napi_typedarray_type type;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) == napi_ok && type == napi_uint8_array) {
+    *bytes = static_cast<uint8_t*>(data);
+    return true;
+  }
+  napi_throw_type_error(env, nullptr, "expected a Uint8Array");
+  return false;
+}
