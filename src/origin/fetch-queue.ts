@@ -1,10 +1,31 @@
-/** Bounds the fetches of one origin: so many run, so many wait in order of arrival, and the rest are turned away. */
+/** A fetch as its queue sees it. */
+export interface QueuedFetch {
+  /** It has a place and may send its request. Called from `leave` of another fetch. */
+  begin(): void;
+  /** True when a request can go on where this fetch stands; false when giving its place up ends it. */
+  readonly resumable: boolean;
+  /** Others need the place and its reader takes nothing: must call `leave`. */
+  giveWay(): void;
+}
+
+/** Milliseconds for which a reader may take nothing before its fetch's place may go to one that waits. */
+const PATIENCE = 1000;
+/** The same for a fetch that would end by it. */
+const LAST_PATIENCE = 5000;
+
+/**
+ * Bounds the fetches of one origin: so many run, so many wait in order of arrival, and the rest are turned away. While some wait, those whose
+ * readers take nothing give their places up, those that have stood longest first, so that slow readers can't keep others from the origin.
+ */
 export class FetchQueue {
   /** Fetches that run. */
   active = 0;
   readonly #limit: number;
   readonly #length: number;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Set<QueuedFetch>();
+  /** Running fetches that are paused, in order, and since when (`performance.now()`). */
+  readonly #paused = new Map<QueuedFetch, number>();
+  #timer: NodeJS.Timeout | undefined;
 
   /**
    * @param limit most fetches that run
@@ -20,28 +41,75 @@ export class FetchQueue {
     return this.#waiting.size;
   }
 
-  /** Asks for a place. `queued` means that `start` will be called when it is there; until then `forget` takes it back. */
-  enter(start: () => void): 'running' | 'queued' | 'full' {
+  /** Asks for a place. `queued` means that `begin` will be called when it is there; until then `forget` takes it back. */
+  enter(fetch: QueuedFetch): 'running' | 'queued' | 'full' {
     if (this.active < this.#limit) {
       this.active++;
       return 'running';
     }
     if (this.#waiting.size >= this.#length) return 'full';
-    this.#waiting.add(start);
+    this.#waiting.add(fetch);
+    this.#relieveLater();
     return 'queued';
   }
 
   /** Takes back a place in the queue; false when it was not waiting. */
-  forget(start: () => void): boolean {
-    return this.#waiting.delete(start);
+  forget(fetch: QueuedFetch): boolean {
+    return this.#waiting.delete(fetch);
+  }
+
+  /** The reader of a running fetch takes nothing. */
+  pause(fetch: QueuedFetch): void {
+    if (this.#paused.has(fetch)) return;
+    this.#paused.set(fetch, performance.now());
+    if (this.#waiting.size > 0) this.#relieveLater();
+  }
+
+  /** The reader reads on. */
+  resume(fetch: QueuedFetch): void {
+    this.#paused.delete(fetch);
   }
 
   /** A running fetch is over: the next one starts in its place. */
-  leave(): void {
+  leave(fetch: QueuedFetch): void {
+    this.#paused.delete(fetch);
     const [next] = this.#waiting;
     if (next) {
       this.#waiting.delete(next);
-      next();
+      next.begin();
     } else this.active--;
   }
+
+  /** Looks for places of stalled readers as soon as one may be taken. */
+  #relieveLater(): void {
+    if (this.#timer !== undefined) return;
+    let wait = Number.POSITIVE_INFINITY;
+    const now = performance.now();
+    for (const [fetch, since] of this.#paused) wait = Math.min(wait, since + patienceWith(fetch) - now);
+    if (wait === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#relieve();
+      },
+      Math.max(0, wait),
+    );
+    this.#timer.unref();
+  }
+
+  #relieve(): void {
+    const now = performance.now();
+    let needed = this.#waiting.size;
+    for (const [fetch, since] of [...this.#paused]) {
+      if (needed === 0) return;
+      if (now - since < patienceWith(fetch)) continue;
+      needed--;
+      fetch.giveWay();
+    }
+    if (this.#waiting.size > 0) this.#relieveLater();
+  }
+}
+
+function patienceWith(fetch: QueuedFetch): number {
+  return fetch.resumable ? PATIENCE : LAST_PATIENCE;
 }

@@ -30,6 +30,7 @@ export class FileOrigin implements ManagedOrigin {
       retries: 0,
       hedges: 0,
       overloads: 0,
+      yields: 0,
       get active() {
         return fetches.size;
       },

@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from '../cache/block.js';
 import type { Location } from './dialect.js';
-import type { FetchQueue } from './fetch-queue.js';
+import type { FetchQueue, QueuedFetch } from './fetch-queue.js';
 import { hasValidator } from './fields.js';
 import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink } from './origin.js';
@@ -24,12 +24,15 @@ export interface FetchContext extends AttemptContext {
 
 /** Fewest bytes of an answer that is shorter than what was asked for, in bytes: less would need too many requests. */
 const SHORT_ANSWER = 16 * 1024;
+/** Most bytes that are read once more to come to where a fetch stopped, from a server that sends the whole object only. */
+const REREAD_MAX = 16 * 1024 * 1024;
 
 /**
  * One fetch: as many tries as it takes to bring its bytes in one piece, of one version. A try that breaks off is continued by another
- * at the byte where it stopped, on the condition that the validator is still the same.
+ * at the byte where it stopped, on the condition that the validator is still the same. So is one that has given its place up because its
+ * reader took nothing while others waited, when the reader reads on.
  */
-export class HttpFetch implements OriginFetch, AttemptListener {
+export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
   readonly #context: FetchContext;
   readonly #request: OriginRequest;
   readonly #location: Location;
@@ -54,8 +57,8 @@ export class HttpFetch implements OriginFetch, AttemptListener {
   #retries = 0;
   #change: Refusal | undefined;
   #paused = false;
-  #waitsForResume = false;
-  #state: 'queued' | 'running' | 'over' = 'queued';
+  /** `standby`: it has no place, and asks for one when it is resumed. */
+  #state: 'queued' | 'running' | 'standby' | 'over' = 'queued';
   #timer: NodeJS.Timeout | undefined;
 
   /** @param location of the object behind any of the servers' base URLs */
@@ -70,8 +73,9 @@ export class HttpFetch implements OriginFetch, AttemptListener {
   /** Starts, or queues; the sink is not called from within. */
   start(): void {
     const { queue, timeouts, stats } = this.#context;
-    const entered = queue.enter(this.#begin);
-    if (entered === 'running') this.#begin();
+    this.#state = 'queued';
+    const entered = queue.enter(this);
+    if (entered === 'running') this.begin();
     else if (entered === 'full') {
       stats.overloads++;
       this.#failSoon(this.#overloaded());
@@ -85,15 +89,20 @@ export class HttpFetch implements OriginFetch, AttemptListener {
 
   pause(): void {
     this.#paused = true;
-    if (this.#answer) this.#attempts[0]?.pause();
+    if (!this.#answer) return;
+    this.#attempts[0]?.pause();
+    if (this.#state === 'running') this.#context.queue.pause(this);
+    else if (this.#state === 'queued') this.#standBy();
   }
 
   resume(): void {
+    if (!this.#paused) return;
     this.#paused = false;
-    if (this.#waitsForResume) {
-      this.#waitsForResume = false;
-      this.#try();
-    } else if (this.#answer) this.#attempts[0]?.resume();
+    if (this.#state === 'standby') this.start();
+    else if (this.#answer) {
+      this.#context.queue.resume(this);
+      this.#attempts[0]?.resume();
+    }
   }
 
   cancel(): void {
@@ -105,11 +114,34 @@ export class HttpFetch implements OriginFetch, AttemptListener {
     this.#fail(refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere'));
   }
 
-  readonly #begin = (): void => {
+  begin(): void {
     clearTimeout(this.#timer);
     this.#state = 'running';
     this.#try();
-  };
+  }
+
+  giveWay(): void {
+    if (this.resumable) {
+      this.#context.stats.yields++;
+      this.#standBy();
+    } else {
+      const message =
+        'its player took no byte while others waited for the origin, and nothing can go on where it stands';
+      this.#fail(refusal('overloaded', message, 'nowhere', undefined, { retryAfter: 1 }));
+    }
+  }
+
+  /** Gives its place up until it is resumed. */
+  #standBy(): void {
+    const { queue } = this.#context;
+    clearTimeout(this.#timer);
+    for (const attempt of this.#attempts) this.#drop(attempt);
+    this.#attempts = [];
+    const hadPlace = this.#state === 'running';
+    this.#state = 'standby';
+    if (hadPlace) queue.leave(this);
+    else queue.forget(this);
+  }
 
   #overloaded(): Refusal {
     const message = 'too many fetches from this origin are waiting; come back in a moment';
@@ -168,7 +200,10 @@ export class HttpFetch implements OriginFetch, AttemptListener {
     clearTimeout(this.#timer);
     for (const rival of this.#attempts) if (rival !== attempt) this.#drop(rival);
     this.#attempts = [attempt];
-    if (this.#paused) attempt.pause();
+    if (this.#paused) {
+      attempt.pause();
+      this.#context.queue.pause(this);
+    }
     if (this.#answer) {
       this.#skip = this.#position - head.offset;
       if (head.size === undefined || this.#answer.size === undefined || head.size === this.#answer.size) return;
@@ -225,7 +260,7 @@ export class HttpFetch implements OriginFetch, AttemptListener {
       sink.ended();
     } else if (this.#position - this.#tryStart < SHORT_ANSWER || !hasValidator(this.#answer!.validator)) {
       this.#fail(refusal('origin_protocol', 'the origin answered less than was asked for', 'nowhere'));
-    } else if (this.#paused) this.#waitsForResume = true;
+    } else if (this.#paused) this.#standBy();
     else this.#try();
   }
 
@@ -243,21 +278,23 @@ export class HttpFetch implements OriginFetch, AttemptListener {
     if (verdict === 'nowhere') this.#fail(why);
     else if (this.#attempts.length > 0) return;
     else if (this.#position === this.#end && verdict === 'anywhere') this.ended(attempt);
-    else if (!this.#resumable() || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
+    else if (!this.resumable || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
     else this.#retry(why);
   }
 
-  /** False when the sink has bytes that nothing can tell from another version's. */
-  #resumable(): boolean {
+  /** False when the sink has bytes that nothing can tell from another version's, or too many to have them sent again. */
+  get resumable(): boolean {
     const answer = this.#answer;
-    return !answer || this.#position === answer.offset || hasValidator(answer.validator);
+    if (!answer || this.#position === answer.offset) return true;
+    const sendsRanges = answer.status === 206 || answer.fields['accept-ranges'] === 'bytes';
+    return hasValidator(answer.validator) && (sendsRanges || this.#position <= REREAD_MAX);
   }
 
   #retry(why: Refusal): void {
     clearTimeout(this.#timer);
     this.#context.stats.retries++;
     if (this.#paused) {
-      this.#waitsForResume = true;
+      this.#standBy();
       return;
     }
     const now = performance.now();
@@ -293,7 +330,7 @@ export class HttpFetch implements OriginFetch, AttemptListener {
     for (const attempt of this.#attempts) this.#drop(attempt);
     this.#attempts = [];
     over(this);
-    if (wasRunning) queue.leave();
-    else queue.forget(this.#begin);
+    if (wasRunning) queue.leave(this);
+    else queue.forget(this);
   }
 }

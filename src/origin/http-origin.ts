@@ -74,6 +74,7 @@ export class HttpOrigin implements ManagedOrigin {
       retries: 0,
       hedges: 0,
       overloads: 0,
+      yields: 0,
       get active() {
         return queue.active;
       },

@@ -13,6 +13,8 @@ export interface OriginStats {
   hedges: number;
   /** Fetches turned away because the queue was full, or that waited in it in vain. */
   overloads: number;
+  /** Fetches that gave their places up because their readers took nothing while others waited. */
+  yields: number;
   /** Fetches that run and that wait at this moment. */
   readonly active: number;
   readonly queued: number;

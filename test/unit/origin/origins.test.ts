@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { silentLog } from '../../../src/observe/log-type.js';
-import { FetchQueue } from '../../../src/origin/fetch-queue.js';
+import { FetchQueue, type QueuedFetch } from '../../../src/origin/fetch-queue.js';
 import { FileOrigin } from '../../../src/origin/file-origin.js';
 import { matchesHost } from '../../../src/origin/host-pattern.js';
 import { createOrigin, createOrigins, type OriginSettings } from '../../../src/origin/origins.js';
@@ -100,19 +100,23 @@ test('routes: the host first, then the longest path, cut at a slash', () => {
 test('the queue: so many run, so many wait in order, the rest are turned away', () => {
   const queue = new FetchQueue(2, 2);
   const started: string[] = [];
-  const enter = (name: string) => queue.enter(() => started.push(name));
-  assert.deepEqual(['a', 'b', 'c'].map(enter), ['running', 'running', 'queued']);
-  const forgotten = () => started.push('forgotten');
+  const fetch = (name: string): QueuedFetch => ({ begin: () => started.push(name), resumable: true, giveWay() {} });
+  const [a, b, c, f] = ['a', 'b', 'c', 'f'].map(fetch) as [QueuedFetch, QueuedFetch, QueuedFetch, QueuedFetch];
+  assert.deepEqual(
+    [a, b, c].map(each => queue.enter(each)),
+    ['running', 'running', 'queued'],
+  );
+  const forgotten = fetch('forgotten');
   assert.equal(queue.enter(forgotten), 'queued');
-  assert.equal(enter('e'), 'full');
+  assert.equal(queue.enter(fetch('e')), 'full');
   assert.equal(queue.forget(forgotten), true);
-  assert.equal(enter('f'), 'queued');
-  queue.leave();
-  queue.leave();
+  assert.equal(queue.enter(f), 'queued');
+  queue.leave(a);
+  queue.leave(b);
   assert.deepEqual(started, ['c', 'f']);
   assert.deepEqual([queue.active, queue.waiting], [2, 0]);
-  queue.leave();
-  queue.leave();
+  queue.leave(c);
+  queue.leave(f);
   assert.equal(queue.active, 0);
 });
 
