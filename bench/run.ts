@@ -4,9 +4,10 @@ import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { provide } from '../test/packages.mjs';
 import { chart } from './support/chart.js';
 import { removeFolders } from './support/folder.js';
-import { PEERS } from './support/options.js';
+import { benchOptions, PEERS } from './support/options.js';
 import { formatReport, type Report } from './support/report.js';
 import { stopAll } from './support/server.js';
 
@@ -14,9 +15,6 @@ import { stopAll } from './support/server.js';
  * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER] and what the benchmark understands itself.
  * A benchmark is a file of this folder that exports `run(args)`, which prints or gives back what it has found.
  */
-
-/** What installs everything that benchmarks use on Debian. Where there is an init system, it starts the peers too, which then are to be stopped. */
-const INSTALL = 'apt-get install nginx varnish trafficserver wrk ffmpeg openssl python3 util-linux';
 
 interface Benchmark {
   run(args: readonly string[]): Promise<Report | undefined>;
@@ -36,10 +34,11 @@ async function main(): Promise<void> {
       `usage: npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER]`,
     );
     console.error(`NAME is one of: ${names.join(', ')}`);
-    console.error(`peers are ${PEERS.join(', ')} or none; what is needed: ${INSTALL}`);
+    console.error(`peers are ${PEERS.join(', ')} or none; those that are missing are installed`);
     process.exitCode = 2;
     return;
   }
+  provide('bench', benchOptions(args).peers);
   const string = { type: 'string' } as const;
   const { values } = parseArgs({ args, options: { json: string, charts: string }, strict: false });
   const reports: Record<string, Report> = {};

@@ -9,7 +9,8 @@ bool ToUint32(napi_env env, napi_value value, uint32_t* number) {
 bool ToBytes(napi_env env, napi_value value, uint8_t** bytes, size_t* length) {
   napi_typedarray_type type;
   void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) == napi_ok && type == napi_uint8_array) {
+  if (napi_get_typedarray_info(env, value, &type, length, &data, nullptr, nullptr) == napi_ok &&
+      type == napi_uint8_array) {
     *bytes = static_cast<uint8_t*>(data);
     return true;
   }

@@ -1,14 +1,16 @@
-// Stops new connections from reaching the sockets on which this process listens, so that a listener can be closed without losing any.
+// Stops new connections from reaching the sockets on which this process listens, so that a listener can be closed
+// without losing any.
 //
-// Closing a listening socket resets every connection that the kernel has completed but the process has not accepted yet. Where several
-// processes listen on one port (SO_REUSEPORT), two filters see to it that none comes any more:
-// - a program of the whole group of listeners chooses among those that shall stay. The kernel numbers a group's sockets in the order in
-//   which they began to listen, so those that came last are the highest; when one closes, the last takes its number. A number that no socket
-//   has makes the kernel choose by its own hash.
-// - where that choice is wrong, because a listener has died and another has its number, a filter on the socket that is about to go drops
-//   the SYN: the client sends it again a second later, and by then the kernel knows only the other listeners.
-// Handshakes that have begun go on, since only segments with SYN and without ACK are dropped; once the accept queue is empty the socket can
-// be closed.
+// Closing a listening socket resets every connection that the kernel has completed but the process has not accepted
+// yet. Where several processes listen on one port (SO_REUSEPORT), two filters see to it that none comes any more:
+// - a program of the whole group of listeners chooses among those that shall stay. The kernel numbers a group's sockets
+//   in the order in which they began to listen, so those that came last are the highest; when one closes, the last
+//   takes its number. A number that no socket has makes the kernel choose by its own hash.
+// - where that choice is wrong, because a listener has died and another has its number, a filter on the socket that is
+//   about to go drops the SYN: the client sends it again a second later, and by then the kernel knows only the other
+//   listeners.
+// Handshakes that have begun go on, since only segments with SYN and without ACK are dropped; once the accept queue is
+// empty the socket can be closed.
 
 #include <dirent.h>
 #include <linux/filter.h>
@@ -27,7 +29,10 @@
 
 namespace {
 
-/** Offset of the byte with the flags in a TCP header (RFC 9293 section 3.1), which is where a socket's filter starts to read. */
+/**
+ * Offset of the byte with the flags in a TCP header (RFC 9293 section 3.1), which is where a socket's filter starts to
+ * read.
+ */
 constexpr uint32_t kFlagsOffset = 13;
 constexpr uint32_t kSyn = 0x02;
 constexpr uint32_t kAck = 0x10;
@@ -64,7 +69,10 @@ bool ListensOn(int fd, uint16_t port) {
   }
 }
 
-/** Calls `use(fd)` for each listening socket of this process on `port`. Returns errno when the process can't list its descriptors, else 0. */
+/**
+ * Calls `use(fd)` for each listening socket of this process on `port`. Returns errno when the process can't list its
+ * descriptors, else 0.
+ */
 template <typename Use>
 int ForEachListener(uint16_t port, Use use) {
   DIR* folder = opendir("/proc/self/fd");
@@ -91,7 +99,10 @@ uint16_t PortOf(const Napi::CallbackInfo& info) {
   return 0;
 }
 
-/** `refuseConnections(port)`: this process's listeners take no new handshake from here on. Returns how many listeners there are. */
+/**
+ * `refuseConnections(port)`: this process's listeners take no new handshake from here on. Returns how many listeners
+ * there are.
+ */
 Napi::Value RefuseConnections(const Napi::CallbackInfo& info) {
   const uint16_t port = PortOf(info);
   if (port == 0) return info.Env().Undefined();
@@ -111,15 +122,16 @@ Napi::Value RefuseConnections(const Napi::CallbackInfo& info) {
 
 /** The argument at `index` as a number of listeners; -1 after throwing when it is none. */
 int32_t CountOf(const Napi::CallbackInfo& info, size_t index) {
-  const double number = info.Length() > index && info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
+  const double number =
+      info.Length() > index && info[index].IsNumber() ? info[index].As<Napi::Number>().DoubleValue() : -1;
   if (number >= 0 && number <= UINT16_MAX) return static_cast<int32_t>(number);
   Napi::RangeError::New(info.Env(), "expected a number of listeners").ThrowAsJavaScriptException();
   return -1;
 }
 
 /**
- * `steerConnections(port, first, count)`: new connections on `port` go to the `count` listeners, of all processes that share the port, that
- * come after the first `first`. With a count of 0 the kernel chooses again.
+ * `steerConnections(port, first, count)`: new connections on `port` go to the `count` listeners, of all processes that
+ * share the port, that come after the first `first`. With a count of 0 the kernel chooses again.
  */
 Napi::Value SteerConnections(const Napi::CallbackInfo& info) {
   const uint16_t port = PortOf(info);

@@ -1,7 +1,7 @@
 // The memory tier for JavaScript. src/native.ts describes what is exported here.
 //
-// The calls made for each block take their arguments from and leave their results in `registers`, memory that both sides see, so that
-// none of them makes an object.
+// The calls made for each block take their arguments from and leave their results in `registers`, memory that both
+// sides see, so that none of them makes an object.
 #include "memory_tier.h"
 
 #include <cstring>
@@ -148,7 +148,8 @@ napi_value Claim(napi_env env, napi_callback_info info) {
   uint32_t onDisk;
   if (tier == nullptr || !ToUint32(env, argument, &onDisk)) return nullptr;
   Registers& registers = tier->registers();
-  const shm::Claim claim = tier->cache().ClaimFill(registers.key, registers.argument, onDisk != 0, &registers.slot, &registers.watermark);
+  const shm::Claim claim =
+      tier->cache().ClaimFill(registers.key, registers.argument, onDisk != 0, &registers.slot, &registers.watermark);
   return Number(env, static_cast<int64_t>(claim));
 }
 
@@ -158,7 +159,8 @@ napi_value Append(napi_env env, napi_callback_info info) {
   uint32_t fill;
   uint8_t* bytes;
   size_t length;
-  if (tier == nullptr || !ToUint32(env, arguments[0], &fill) || !ToBytes(env, arguments[1], &bytes, &length)) return nullptr;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &fill) || !ToBytes(env, arguments[1], &bytes, &length))
+    return nullptr;
   return Number(env, static_cast<int64_t>(tier->cache().Append(fill, bytes, length)));
 }
 
@@ -196,7 +198,8 @@ napi_value EvictAhead(napi_env env, napi_callback_info info) {
   MemoryTier* tier = Enter(env, info, 2, arguments);
   uint32_t freePermille;
   uint32_t minViews;
-  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews)) return nullptr;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews))
+    return nullptr;
   return Number(env, tier->cache().EvictAhead(freePermille, minViews));
 }
 
@@ -206,7 +209,8 @@ napi_value Coldest(napi_env env, napi_callback_info info) {
   uint32_t freePermille;
   uint32_t minViews;
   uint32_t limit;
-  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews) || !ToUint32(env, arguments[2], &limit)) {
+  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews) ||
+      !ToUint32(env, arguments[2], &limit)) {
     return nullptr;
   }
   const std::vector<shm::BlockName> blocks = tier->cache().Coldest(freePermille, minViews, limit);
@@ -252,7 +256,9 @@ napi_value Scrub(napi_env env, napi_callback_info info) {
 
 Napi::Object StatsObject(Napi::Env env, const shm::CacheStats& stats) {
   Napi::Object object = Napi::Object::New(env);
-  const auto set = [&](const char* name, uint64_t value) { object.Set(name, Napi::Number::New(env, static_cast<double>(value))); };
+  const auto set = [&](const char* name, uint64_t value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
   set("capacity", stats.capacity);
   set("used", stats.used);
   set("filling", stats.filling);
@@ -292,10 +298,10 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   const struct {
     const char* name;
     napi_callback call;
-  } calls[] = {{"acquire", Acquire},       {"has", ::Has},       {"claim", Claim},   {"append", Append},     {"abandon", Abandon},
-               {"watch", Watch},           {"fetchMail", FetchMail}, {"reap", Reap},     {"evictAhead", EvictAhead}, {"coldest", Coldest},
-               {"copy", Copy},             {"markOnDisk", MarkOnDisk}, {"scrub", Scrub},   {"stats", Stats},       {"isHolder", IsHolder},
-               {"close", ::Close}};
+  } calls[] = {{"acquire", Acquire},       {"has", ::Has},       {"claim", Claim},         {"append", Append},
+               {"abandon", Abandon},       {"watch", Watch},     {"fetchMail", FetchMail}, {"reap", Reap},
+               {"evictAhead", EvictAhead}, {"coldest", Coldest}, {"copy", Copy},           {"markOnDisk", MarkOnDisk},
+               {"scrub", Scrub},           {"stats", Stats},     {"isHolder", IsHolder},   {"close", ::Close}};
   for (const auto& call : calls) {
     napi_value function = nullptr;
     napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.call, this, &function);
@@ -369,7 +375,9 @@ Napi::Value InspectMemoryTier(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   Napi::Object object = StatsObject(env, found.stats);
-  const auto set = [&](const char* name, uint64_t value) { object.Set(name, Napi::Number::New(env, static_cast<double>(value))); };
+  const auto set = [&](const char* name, uint64_t value) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
+  };
   set("fileSize", found.fileSize);
   set("createdAt", found.createdAt);
   set("openedAt", found.openedAt);
@@ -397,7 +405,8 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   uint32_t crc;
   uint8_t* bytes;
   size_t length;
-  if (!ToUint32(info.Env(), info[0], &crc) || !ToBytes(info.Env(), info[1], &bytes, &length)) return info.Env().Undefined();
+  if (!ToUint32(info.Env(), info[0], &crc) || !ToBytes(info.Env(), info[1], &bytes, &length))
+    return info.Env().Undefined();
   return Napi::Number::New(info.Env(), shm::Crc32c(crc, bytes, length));
 }
 

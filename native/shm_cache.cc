@@ -27,7 +27,8 @@ Status Cache::Attach(Role role) {
   bool diedBefore = false;
   if (!processes->Attach(pid, static_cast<uint32_t>(role), &diedBefore)) {
     file_.Close();
-    return Status::Error(Status::kHeld, "the cache file is in use by " + std::to_string(kProcesses) + " processes, which is as many as it takes");
+    return Status::Error(Status::kHeld, "the cache file is in use by " + std::to_string(kProcesses) +
+                                            " processes, which is as many as it takes");
   }
   processes_ = std::move(processes);
   seed_ = file_.header().seed;
@@ -51,7 +52,8 @@ Status Cache::Attach(Role role) {
 void Cache::StartFirst() {
   FileHeader& header = file_.header();
   const std::string boot = BootId();
-  wasClean_ = header.clean.load(std::memory_order_relaxed) == kClean && std::strncmp(header.bootId, boot.c_str(), sizeof header.bootId) == 0;
+  wasClean_ = header.clean.load(std::memory_order_relaxed) == kClean &&
+              std::strncmp(header.bootId, boot.c_str(), sizeof header.bootId) == 0;
   if (!wasClean_) {
     const uint32_t next = header.epoch.load(std::memory_order_relaxed) + 1;
     header.epoch.store(next == 0 ? 1 : next, std::memory_order_relaxed);
@@ -83,16 +85,22 @@ void Cache::Close() {
   file_.Close();
 }
 
-Stripe Cache::StripeAt(uint32_t index) const { return Stripe(file_.base(), file_.geometry(), seed_, index, *processes_); }
+Stripe Cache::StripeAt(uint32_t index) const {
+  return Stripe(file_.base(), file_.geometry(), seed_, index, *processes_);
+}
 
-bool Cache::IsHolder() const { return file_.header().holder.load(std::memory_order_relaxed) == processes_->self().Pack(); }
+bool Cache::IsHolder() const {
+  return file_.header().holder.load(std::memory_order_relaxed) == processes_->self().Pack();
+}
 
 bool Cache::NeedsCheck(const SlotHeader& slot) const {
   // Relaxed: the worst that a stale value does is a second verification.
   return slot.verifiedEpoch.load(std::memory_order_relaxed) != epoch_;
 }
 
-bool Cache::Matches(uint32_t slot, const FillWord& fill) const { return Crc32c(0, data(slot), fill.watermark) == fill.crc; }
+bool Cache::Matches(uint32_t slot, const FillWord& fill) const {
+  return Crc32c(0, data(slot), fill.watermark) == fill.crc;
+}
 
 void Cache::Damaged(Stripe& stripe, uint32_t local) {
   Stripe::Count(stripe.header().counters.checksumFailures);
@@ -161,8 +169,8 @@ bool Cache::Has(const Key& key) {
 bool Cache::MayFillMore() const {
   uint64_t filling = 0;
   const Geometry& g = file_.geometry();
-  // Relaxed and not all at one moment: the share is a limit against runaway use, not an exact account. No stripe fills more than it has,
-  // whatever a damaged count says until the stripe is used next.
+  // Relaxed and not all at one moment: the share is a limit against runaway use, not an exact account. No stripe fills
+  // more than it has, whatever a damaged count says until the stripe is used next.
   for (uint32_t index = 0; index < g.stripeCount; index++) {
     filling += std::min(g.slotsPerStripe, StripeAt(index).header().filling.load(std::memory_order_relaxed));
   }
@@ -258,8 +266,8 @@ AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length)
   fill.watermark += static_cast<uint32_t>(length);
   SlotFollow& follow = stripe.follow(fill.slot % stripe.size());
   follow.progress.store(MonotonicMs(), std::memory_order_relaxed);
-  // Release part: the bytes before the watermark. Sequentially consistent, with the loads and stores of `waiters` here and in Watch: either
-  // the follower sees this watermark or this sees the follower's bit.
+  // Release part: the bytes before the watermark. Sequentially consistent, with the loads and stores of `waiters` here
+  // and in Watch: either the follower sees this watermark or this sees the follower's bit.
   slot.fill.store(FillWord{fill.watermark, fill.crc}.Encode(fill.slot), std::memory_order_seq_cst);
   if (fill.watermark == fill.length) {
     Finish(handle, false);
@@ -321,10 +329,12 @@ bool Cache::Watch(const Key& key, uint32_t seen) {
   FillWord fill;
   if (local == kNil || !stripe->IsSound(local, &fill)) return false;
   SlotHeader& slot = stripe->slot(local);
-  if (slot.owner.load(std::memory_order_relaxed) == 0 || fill.watermark > seen || IsStalled(stripe->follow(local))) return false;
+  if (slot.owner.load(std::memory_order_relaxed) == 0 || fill.watermark > seen || IsStalled(stripe->follow(local)))
+    return false;
   stripe->follow(local).waiters.fetch_or(processes_->selfBit(), std::memory_order_seq_cst);
   // The second look, after the bit: see Append.
-  return FillWord::Decode(slot.fill.load(std::memory_order_seq_cst), stripe->global(local), &fill) && fill.watermark <= seen;
+  return FillWord::Decode(slot.fill.load(std::memory_order_seq_cst), stripe->global(local), &fill) &&
+         fill.watermark <= seen;
 }
 
 uint32_t Cache::Reap() {

@@ -53,7 +53,9 @@ class Cache {
   ~Cache() { Close(); }
 
   Status Open(const OpenOptions& options);
-  /** Attaches to the mapping of another cache of this process, so that thread checkers see both at the same addresses. */
+  /**
+   * Attaches to the mapping of another cache of this process, so that thread checkers see both at the same addresses.
+   */
   Status OpenBeside(const Cache& other);
   /** Ends this process's fills and pin, marks a clean stop when it is the last, and unmaps. May be called twice. */
   void Close();
@@ -69,12 +71,17 @@ class Cache {
   void Release() { processes_->Unpin(); }
   bool Has(const Key& key);
 
-  /** Asks to fill a block. When kFilling, `fill` is a handle for Append and Abandon, and `watermark` the bytes that are there. */
+  /**
+   * Asks to fill a block. When kFilling, `fill` is a handle for Append and Abandon, and `watermark` the bytes that are
+   * there.
+   */
   Claim ClaimFill(const Key& key, uint32_t length, bool onDisk, uint32_t* fill, uint32_t* watermark);
   AppendResult Append(uint32_t fill, const uint8_t* chunk, size_t length);
   void Abandon(uint32_t fill, bool discard);
 
-  /** True when it is worth to wait for the block to have more than `seen` bytes; then this process's doorbell will ring. */
+  /**
+   * True when it is worth to wait for the block to have more than `seen` bytes; then this process's doorbell will ring.
+   */
   bool Watch(const Key& key, uint32_t seen);
   bool FetchMail(uint64_t classes[kMailClasses / 64]) { return processes_->FetchMail(classes); }
 
@@ -82,19 +89,28 @@ class Cache {
   uint32_t Reap();
 
   /**
-   * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks with at least `minViews` views that are not
-   * on disk are left for the disk tier; those too are dropped when their room is needed at once.
+   * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks with at least `minViews`
+   * views that are not on disk are left for the disk tier; those too are dropped when their room is needed at once.
    * @return evicted blocks
    */
   uint32_t EvictAhead(uint32_t freePermille, uint32_t minViews);
-  /** Blocks that will be evicted next and are worth a place on disk: at least `minViews` views and not there yet; at most `limit`. */
+  /**
+   * Blocks that will be evicted next and are worth a place on disk: at least `minViews` views and not there yet; at
+   * most `limit`.
+   */
   std::vector<BlockName> Coldest(uint32_t freePermille, uint32_t minViews, uint32_t limit);
-  /** Copies a whole block of at most `room` bytes after verifying it; returns its length, or kAbsent. Does not count as a use. */
+  /**
+   * Copies a whole block of at most `room` bytes after verifying it; returns its length, or kAbsent. Does not count as
+   * a use.
+   */
   int64_t Copy(const Key& key, uint8_t* to, size_t room);
   /** Notes whether the disk tier holds the block; false when it is not here. */
   bool MarkOnDisk(const Key& key, bool onDisk);
 
-  /** Verifies about `budget` bytes of blocks, going on where it stopped; returns the bytes looked at, 0 when there was nothing. */
+  /**
+   * Verifies about `budget` bytes of blocks, going on where it stopped; returns the bytes looked at, 0 when there was
+   * nothing.
+   */
   uint64_t Scrub(uint64_t budget);
   CacheStats Stats();
 
@@ -107,7 +123,9 @@ class Cache {
   /** False when another supervisor has taken over. */
   bool IsHolder() const;
   bool isOpen() const { return processes_ != nullptr; }
-  std::atomic<uint32_t>* generations() const { return reinterpret_cast<std::atomic<uint32_t>*>(file_.base() + file_.geometry().generations); }
+  std::atomic<uint32_t>* generations() const {
+    return reinterpret_cast<std::atomic<uint32_t>*>(file_.base() + file_.geometry().generations);
+  }
   uint8_t* data(uint32_t slot) const { return file_.base() + file_.geometry().data + uint64_t{slot} * kBlockSize; }
 
  private:

@@ -17,7 +17,10 @@ namespace {
 
 /** The polynomial, bits reversed. */
 constexpr uint32_t kPolynomial = 0x82f63b78;
-/** Bytes per lane: the instruction takes three cycles but starts one each cycle, so three lanes go at three times the speed of one. */
+/**
+ * Bytes per lane: the instruction takes three cycles but starts one each cycle, so three lanes go at three times the
+ * speed of one.
+ */
 constexpr size_t kLane = 2048;
 
 using Operator = uint32_t[32];
@@ -78,7 +81,9 @@ uint64_t Load64(const uint8_t* at) {
 
 #if defined(__x86_64__)
 #define MOOVEDGE_CRC_TARGET __attribute__((target("sse4.2")))
-MOOVEDGE_CRC_TARGET inline uint32_t Step64(uint32_t crc, uint64_t value) { return static_cast<uint32_t>(_mm_crc32_u64(crc, value)); }
+MOOVEDGE_CRC_TARGET inline uint32_t Step64(uint32_t crc, uint64_t value) {
+  return static_cast<uint32_t>(_mm_crc32_u64(crc, value));
+}
 MOOVEDGE_CRC_TARGET inline uint32_t Step8(uint32_t crc, uint8_t value) { return _mm_crc32_u8(crc, value); }
 bool Detect() { return __builtin_cpu_supports("sse4.2"); }
 #elif defined(__aarch64__)
@@ -130,8 +135,8 @@ uint32_t Crc32cPortable(uint32_t crc, const void* data, size_t length) {
   for (; length >= 8; at += 8, length -= 8) {
     crc ^= static_cast<uint32_t>(at[0]) | static_cast<uint32_t>(at[1]) << 8 | static_cast<uint32_t>(at[2]) << 16 |
            static_cast<uint32_t>(at[3]) << 24;
-    crc = table[7][crc & 0xff] ^ table[6][crc >> 8 & 0xff] ^ table[5][crc >> 16 & 0xff] ^ table[4][crc >> 24] ^ table[3][at[4]] ^
-          table[2][at[5]] ^ table[1][at[6]] ^ table[0][at[7]];
+    crc = table[7][crc & 0xff] ^ table[6][crc >> 8 & 0xff] ^ table[5][crc >> 16 & 0xff] ^ table[4][crc >> 24] ^
+          table[3][at[4]] ^ table[2][at[5]] ^ table[1][at[6]] ^ table[0][at[7]];
   }
   for (; length > 0; at++, length--) crc = crc >> 8 ^ table[0][(crc ^ *at) & 0xff];
   return ~crc;

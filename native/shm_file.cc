@@ -31,7 +31,8 @@ std::string IsoTime(uint64_t ms) {
   const time_t seconds = static_cast<time_t>(ms / 1000);
   tm parts;
   char text[32];
-  if (gmtime_r(&seconds, &parts) == nullptr || std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) return "an unknown time";
+  if (gmtime_r(&seconds, &parts) == nullptr || std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+    return "an unknown time";
   return text;
 }
 
@@ -79,11 +80,15 @@ Status OpenError(const std::string& path, int error) {
   switch (error) {
     case EACCES:
     case EPERM:
-      return Status::Error(Status::kSystem, what + ": no permission; run as the user who owns it, or choose another cache.memory.file");
+      return Status::Error(Status::kSystem,
+                           what + ": no permission; run as the user who owns it, or choose another cache.memory.file");
     case ENOENT:
-      return Status::Error(Status::kSystem, what + ": it does not exist, or its directory does not; create the directory or choose another cache.memory.file");
+      return Status::Error(Status::kSystem, what +
+                                                ": it does not exist, or its directory does not; create the directory "
+                                                "or choose another cache.memory.file");
     case ENOTDIR:
-      return Status::Error(Status::kSystem, what + ": a part of its path is not a directory; choose another cache.memory.file");
+      return Status::Error(Status::kSystem,
+                           what + ": a part of its path is not a directory; choose another cache.memory.file");
     case EISDIR:
       return Status::Error(Status::kSystem, what + ": it is a directory; cache.memory.file must name a file");
     case EROFS:
@@ -96,8 +101,10 @@ Status OpenError(const std::string& path, int error) {
 Status SpaceError(const std::string& path, int fd, uint64_t needed) {
   struct statfs fs;
   const uint64_t available = fstatfs(fd, &fs) == 0 ? fs.f_bavail * static_cast<uint64_t>(fs.f_bsize) : 0;
-  return Status::Error(Status::kSpace, "the filesystem of the cache file " + path + " has " + Mebibytes(available) + " free, the cache needs " +
-                                           Mebibytes(needed) + "; set a smaller cache.memory.size, or enlarge the filesystem (docker run --shm-size)");
+  return Status::Error(Status::kSpace,
+                       "the filesystem of the cache file " + path + " has " + Mebibytes(available) +
+                           " free, the cache needs " + Mebibytes(needed) +
+                           "; set a smaller cache.memory.size, or enlarge the filesystem (docker run --shm-size)");
 }
 
 }  // namespace
@@ -114,21 +121,27 @@ std::string BootId() {
 
 Status ReadHeader(int fd, uint64_t fileSize, FileHeader* header) {
   char magic[sizeof kMagic];
-  if (fileSize < sizeof magic || !ReadAll(fd, magic, sizeof magic, 0) || std::memcmp(magic, kMagic, sizeof magic) != 0) {
+  if (fileSize < sizeof magic || !ReadAll(fd, magic, sizeof magic, 0) ||
+      std::memcmp(magic, kMagic, sizeof magic) != 0) {
     return Status::Error(Status::kForeign, "it is not a cache file of moovedge");
   }
   const auto damaged = [](std::string why) { return Status::Error(Status::kDamaged, std::move(why)); };
-  if (fileSize < kPage || !ReadAll(fd, header, sizeof *header, 0)) return damaged("the file was cut off inside its header");
-  if (header->layoutVersion != kLayoutVersion || header->byteOrder != kByteOrder) return damaged("the file has the layout of another version");
+  if (fileSize < kPage || !ReadAll(fd, header, sizeof *header, 0))
+    return damaged("the file was cut off inside its header");
+  if (header->layoutVersion != kLayoutVersion || header->byteOrder != kByteOrder)
+    return damaged("the file has the layout of another version");
   if (header->crc != HeaderCrc(*header)) return damaged("the header is damaged");
   Geometry derived;
   const Geometry& found = header->geometry;
-  if (!MakeGeometry(uint64_t{found.slotCount} * kBlockSize, &derived) || std::memcmp(&found, &derived, sizeof derived) != 0) {
+  if (!MakeGeometry(uint64_t{found.slotCount} * kBlockSize, &derived) ||
+      std::memcmp(&found, &derived, sizeof derived) != 0) {
     return damaged("the file has the geometry of another version");
   }
-  if (header->state.load(std::memory_order_relaxed) != kReady) return damaged("the process that made the file did not finish");
+  if (header->state.load(std::memory_order_relaxed) != kReady)
+    return damaged("the process that made the file did not finish");
   if (fileSize < found.fileSize) {
-    return damaged("the file was cut off: it has " + std::to_string(fileSize) + " of " + std::to_string(found.fileSize) + " bytes");
+    return damaged("the file was cut off: it has " + std::to_string(fileSize) + " of " +
+                   std::to_string(found.fileSize) + " bytes");
   }
   return {};
 }
@@ -144,7 +157,8 @@ Status SharedFile::Open(const OpenOptions& options) {
     }
     Close();
   }
-  return Status::Error(Status::kSystem, "the cache file " + path_ + " is being replaced by another process over and over; stop one of them");
+  return Status::Error(Status::kSystem, "the cache file " + path_ +
+                                            " is being replaced by another process over and over; stop one of them");
 }
 
 Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
@@ -154,10 +168,13 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   if (fd_ < 0) return OpenError(path_, errno);
   struct stat opened;
   if (fstat(fd_, &opened) != 0) return OpenError(path_, errno);
-  if (!S_ISREG(opened.st_mode)) return Status::Error(Status::kForeign, "the cache file " + path_ + " is not a regular file; choose another cache.memory.file");
+  if (!S_ISREG(opened.st_mode))
+    return Status::Error(Status::kForeign,
+                         "the cache file " + path_ + " is not a regular file; choose another cache.memory.file");
   if (opened.st_uid != geteuid() && opened.st_uid != 0) {
-    return Status::Error(Status::kForeign, "the cache file " + path_ + " belongs to user " + std::to_string(opened.st_uid) +
-                                               ", who could change what players get; remove it or choose another cache.memory.file");
+    return Status::Error(Status::kForeign,
+                         "the cache file " + path_ + " belongs to user " + std::to_string(opened.st_uid) +
+                             ", who could change what players get; remove it or choose another cache.memory.file");
   }
   Status status = TakeStart();
   if (!status.ok()) return status;
@@ -175,7 +192,8 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   if (supervisor) {
     if (IsLockedByOther(fd_, kHolderLock, 1) && !options.takeOver) {
       return Status::Error(Status::kHeld, "the cache file " + path_ + " is in use by the edge with pid " +
-                                              std::to_string(header.holderPid.load(std::memory_order_relaxed)) + ", started at " +
+                                              std::to_string(header.holderPid.load(std::memory_order_relaxed)) +
+                                              ", started at " +
                                               IsoTime(header.holderSince.load(std::memory_order_relaxed)) +
                                               "; stop it, or choose another cache.memory.file or port");
     }
@@ -183,18 +201,22 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   }
   if (status.kind == Status::kForeign) {
     if (!supervisor || !IsBlank(fd_, size)) {
-      return Status::Error(Status::kForeign, "the cache file " + path_ + " can't be used: " + status.message + "; remove it or choose another cache.memory.file");
+      return Status::Error(Status::kForeign, "the cache file " + path_ + " can't be used: " + status.message +
+                                                 "; remove it or choose another cache.memory.file");
     }
     if (created_.empty()) created_ = "there was none";
     return Create(options);
   }
   Geometry wanted;
-  if (supervisor && status.ok() && !options.keepSize && MakeGeometry(options.bytes, &wanted) && wanted.slotCount != header.geometry.slotCount) {
-    status = Status::Error(Status::kDamaged, "the size has changed from " + std::to_string(header.geometry.slotCount) + " to " +
-                                                 std::to_string(wanted.slotCount) + " blocks");
+  if (supervisor && status.ok() && !options.keepSize && MakeGeometry(options.bytes, &wanted) &&
+      wanted.slotCount != header.geometry.slotCount) {
+    status = Status::Error(Status::kDamaged, "the size has changed from " + std::to_string(header.geometry.slotCount) +
+                                                 " to " + std::to_string(wanted.slotCount) + " blocks");
   }
   if (!status.ok()) {
-    if (!supervisor) return Status::Error(Status::kDamaged, "the cache file " + path_ + " can't be used: " + status.message + "; restart the edge");
+    if (!supervisor)
+      return Status::Error(Status::kDamaged,
+                           "the cache file " + path_ + " can't be used: " + status.message + "; restart the edge");
     // A new file under the same name: whoever still maps this one keeps it, and is not cut off under its feet.
     created_ = status.message;
     if (unlink(path_.c_str()) != 0) return Status::System("the cache file " + path_ + " can't be replaced", errno);
@@ -217,18 +239,22 @@ Status SharedFile::Create(const OpenOptions& options) {
     return status;
   };
   if (!MakeGeometry(options.bytes, &geometry_)) {
-    return giveUp(Status::Error(Status::kArgument, "the cache's size must be between one block of " + std::to_string(kBlockSize) + " bytes and " +
-                                                Mebibytes(kMaxBytes) + ", found " + std::to_string(options.bytes) + " bytes"));
+    return giveUp(Status::Error(Status::kArgument, "the cache's size must be between one block of " +
+                                                       std::to_string(kBlockSize) + " bytes and " +
+                                                       Mebibytes(kMaxBytes) + ", found " +
+                                                       std::to_string(options.bytes) + " bytes"));
   }
   const uint64_t bytes = RoundToPages(fd_, geometry_.fileSize);
   struct statfs fs;
-  if (options.reserve && fstatfs(fd_, &fs) == 0 && fs.f_type != HUGETLBFS_MAGIC && fs.f_bavail * static_cast<uint64_t>(fs.f_bsize) < bytes) {
+  if (options.reserve && fstatfs(fd_, &fs) == 0 && fs.f_type != HUGETLBFS_MAGIC &&
+      fs.f_bavail * static_cast<uint64_t>(fs.f_bsize) < bytes) {
     return giveUp(SpaceError(path_, fd_, bytes));
   }
   // The header first: from here on the file is known as ours, whenever this process dies.
   Status status = Reserve(kPage);
   if (!status.ok()) return giveUp(status);
-  if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0) return giveUp(Status::System("the cache file " + path_ + " can't be made", errno));
+  if (ftruncate(fd_, static_cast<off_t>(bytes)) != 0)
+    return giveUp(Status::System("the cache file " + path_ + " can't be made", errno));
   status = Map(geometry_.fileSize);
   if (!status.ok()) return giveUp(status);
   FileHeader& h = header();
@@ -276,7 +302,9 @@ Status SharedFile::Map(uint64_t bytes) {
   void* base = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
   if (base == MAP_FAILED) {
     mapped_ = 0;
-    return Status::System("the cache file " + path_ + " can't be mapped (" + Mebibytes(bytes) + "; is there a limit on address space, ulimit -v?)", errno);
+    return Status::System("the cache file " + path_ + " can't be mapped (" + Mebibytes(bytes) +
+                              "; is there a limit on address space, ulimit -v?)",
+                          errno);
   }
   base_ = static_cast<uint8_t*>(base);
   ownsMapping_ = true;
@@ -303,9 +331,11 @@ Status SharedFile::OpenBeside(const SharedFile& other) {
 Status SharedFile::TakeStart() {
   const int error = LockWithin(fd_, kStartLock, kStartTimeoutMs);
   if (error == 0) return {};
-  if (error != ETIMEDOUT) return Status::System("the cache file " + path_ + " can't be locked; choose another cache.memory.file", error);
+  if (error != ETIMEDOUT)
+    return Status::System("the cache file " + path_ + " can't be locked; choose another cache.memory.file", error);
   return Status::Error(Status::kHeld, "another process has been opening the cache file " + path_ + " for " +
-                                          std::to_string(kStartTimeoutMs / 1000) + " s; stop it, or choose another cache.memory.file");
+                                          std::to_string(kStartTimeoutMs / 1000) +
+                                          " s; stop it, or choose another cache.memory.file");
 }
 
 void SharedFile::ReleaseStart() { Unlock(fd_, kStartLock); }

@@ -29,7 +29,8 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, uint32_t minViews) {
     Order& order = stripe->order();
     const auto isFull = [&] { return stripe->header().freeCount.load(std::memory_order_relaxed) < target; };
     uint32_t slot = isFull() ? order.First() : kNil;
-    // The same window as in Coldest: when the disk can't keep up, blocks that are warmer must not go in the place of colder ones.
+    // The same window as in Coldest: when the disk can't keep up, blocks that are warmer must not go in the place of
+    // colder ones.
     for (uint32_t steps = 0; slot != kNil && steps < 2 * target && isFull(); steps++) {
       const uint32_t next = order.Next(slot);
       if (!stripe->IsWanted(slot, minViews) && stripe->MayEvict(slot)) {
@@ -55,7 +56,8 @@ std::vector<BlockName> Cache::Coldest(uint32_t freePermille, uint32_t minViews, 
     if (!stripe || stripe->header().freeCount.load(std::memory_order_relaxed) >= 2 * target) continue;
     Order& order = stripe->order();
     uint32_t slot = order.First();
-    for (uint32_t steps = 0; slot != kNil && steps < 2 * target && blocks.size() < limit; steps++, slot = order.Next(slot)) {
+    for (uint32_t steps = 0; slot != kNil && steps < 2 * target && blocks.size() < limit;
+         steps++, slot = order.Next(slot)) {
       FillWord fill;
       const SlotHeader& header = stripe->slot(slot);
       if (!stripe->IsWanted(slot, minViews) || !stripe->MayEvict(slot) || !stripe->IsSound(slot, &fill)) continue;

@@ -10,11 +10,12 @@
 //   follows      SlotFollow[slots]                 who waits for the slot's filler
 //   data         byte[slots * blockSize]           aligned to kDataAlignment
 //
-// A slot belongs to one stripe for good: stripe s has the slots [s * slotsPerStripe, (s + 1) * slotsPerStripe). The hash of a key
-// chooses the stripe. Inside index and links, slots are numbered from 0 within their stripe; kNil stands for none.
+// A slot belongs to one stripe for good: stripe s has the slots [s * slotsPerStripe, (s + 1) * slotsPerStripe). The
+// hash of a key chooses the stripe. Inside index and links, slots are numbered from 0 within their stripe; kNil stands
+// for none.
 //
-// Any process may die at any instruction. What is written under a stripe's lock is repaired from the slot headers by whoever finds the
-// lock held by a dead process. What is written without a lock is one atomic word each.
+// Any process may die at any instruction. What is written under a stripe's lock is repaired from the slot headers by
+// whoever finds the lock held by a dead process. What is written without a lock is one atomic word each.
 #ifndef MOOVEDGE_SHM_LAYOUT_H_
 #define MOOVEDGE_SHM_LAYOUT_H_
 
@@ -88,7 +89,10 @@ struct FileHeader {
   // Written under the start lock.
   std::atomic<uint32_t> state;
   std::atomic<uint32_t> clean;
-  /** Raised by the first process that attaches after an unclean stop: a block verified in another epoch is verified again. Never 0. */
+  /**
+   * Raised by the first process that attaches after an unclean stop: a block verified in another epoch is verified
+   * again. Never 0.
+   */
   std::atomic<uint32_t> epoch;
   /** The boot in which `clean` was written: a machine that went down may have lost any page of a file on a disk. */
   char bootId[40];
@@ -106,7 +110,10 @@ struct FileHeader {
 
 /** One attached process. It holds the lock of its byte of the file as long as it lives, which is how others know. */
 struct alignas(64) ProcessEntry {
-  /** incarnation << 32 | pid; pid 0 when the entry is free. The incarnation counts the processes that have had the entry. */
+  /**
+   * incarnation << 32 | pid; pid 0 when the entry is free. The incarnation counts the processes that have had the
+   * entry.
+   */
   std::atomic<uint64_t> identity;
   /** Milliseconds since 1970. */
   std::atomic<uint64_t> since;
@@ -166,7 +173,8 @@ struct Key {
   uint32_t block;
 
   bool operator==(const Key& other) const {
-    return id[0] == other.id[0] && id[1] == other.id[1] && id[2] == other.id[2] && id[3] == other.id[3] && block == other.block;
+    return id[0] == other.id[0] && id[1] == other.id[1] && id[2] == other.id[2] && id[3] == other.id[3] &&
+           block == other.block;
   }
 };
 
@@ -194,8 +202,8 @@ struct alignas(64) SlotHeader {
 /** Beside each slot header, and of meaning only while the slot is being filled. */
 struct SlotFollow {
   /**
-   * Who is to be told of the next change: a bit for the processes whose index is the bit's number modulo 64. Set under the lock, taken by
-   * the filler without it.
+   * Who is to be told of the next change: a bit for the processes whose index is the bit's number modulo 64. Set under
+   * the lock, taken by the filler without it.
    */
   std::atomic<uint64_t> waiters;
   /** When the watermark last moved: milliseconds of the monotonic clock; written by the filler without the lock. */
@@ -216,7 +224,10 @@ static_assert(std::atomic<uint64_t>::is_always_lock_free, "words of the file are
  */
 bool MakeGeometry(uint64_t bytes, Geometry* geometry);
 
-/** Progress of a fill and checksum of the bytes so far in one word, so that a filler may die between any two instructions. */
+/**
+ * Progress of a fill and checksum of the bytes so far in one word, so that a filler may die between any two
+ * instructions.
+ */
 struct FillWord {
   /** Bytes that are there. */
   uint32_t watermark;

@@ -30,7 +30,8 @@ bool IsDead(uint32_t word, const ProcessTable& processes) {
 LockResult TryLockWord(std::atomic<uint32_t>* word, const ProcessTable& processes) {
   uint32_t seen = 0;
   // Acquire: what the former holder did is seen.
-  if (word->compare_exchange_strong(seen, processes.self().Pack(), std::memory_order_acquire)) return LockResult::kLocked;
+  if (word->compare_exchange_strong(seen, processes.self().Pack(), std::memory_order_acquire))
+    return LockResult::kLocked;
   if (!IsDead(seen, processes)) return LockResult::kBusy;
   // The sleepers of the dead holder are kept in the word: UnlockWord wakes them.
   const uint32_t mine = processes.self().Pack() | kSleepers;
@@ -62,7 +63,8 @@ LockResult LockWord(std::atomic<uint32_t>* word, const ProcessTable& processes) 
     // Looked at only when the same holder has been seen before and after a sleep.
     if (seen == suspect) {
       if (IsDead(seen, processes)) {
-        if (word->compare_exchange_strong(seen, self | kSleepers, std::memory_order_acquire)) return LockResult::kStolen;
+        if (word->compare_exchange_strong(seen, self | kSleepers, std::memory_order_acquire))
+          return LockResult::kStolen;
         continue;
       }
       if (MonotonicMs() - start >= kLockTimeoutMs) return LockResult::kBusy;

@@ -1,7 +1,8 @@
 // The order in which the blocks of a stripe are evicted: least recently used first.
 //
-// Another policy is another class with these members, over the same links; `SlotHeader::lastUse` and `views` are there for it to use, and
-// `Insert` in order of `lastUse` is how it is rebuilt. All calls are made with the stripe's lock held.
+// Another policy is another class with these members, over the same links; `SlotHeader::lastUse` and `views` are there
+// for it to use, and `Insert` in order of `lastUse` is how it is rebuilt. All calls are made with the stripe's lock
+// held.
 #ifndef MOOVEDGE_SHM_ORDER_H_
 #define MOOVEDGE_SHM_ORDER_H_
 
@@ -12,7 +13,8 @@
 namespace shm {
 
 /**
- * Members return false, or kNil, when the links make no sense: then the stripe must be rebuilt. Slots are numbered within the stripe.
+ * Members return false, or kNil, when the links make no sense: then the stripe must be rebuilt. Slots are numbered
+ * within the stripe.
  */
 class LruOrder {
  public:

@@ -10,7 +10,9 @@ namespace shm {
 namespace {
 
 uint32_t PidOf(uint64_t identity) { return static_cast<uint32_t>(identity); }
-uint32_t IncarnationOf(uint64_t identity) { return static_cast<uint32_t>(identity >> 32) & ProcessId::kIncarnationMask; }
+uint32_t IncarnationOf(uint64_t identity) {
+  return static_cast<uint32_t>(identity >> 32) & ProcessId::kIncarnationMask;
+}
 
 }  // namespace
 
@@ -90,7 +92,8 @@ std::vector<ProcessTable::Dead> ProcessTable::FindDead() const {
 bool ProcessTable::Free(const Dead& dead) {
   uint64_t identity = dead.identity;
   // Compare and exchange, because a new process may have attached to this very entry: then the entry is its own.
-  return entries_[dead.index].identity.compare_exchange_strong(identity, identity & ~uint64_t{0xffffffff}, std::memory_order_acq_rel);
+  return entries_[dead.index].identity.compare_exchange_strong(identity, identity & ~uint64_t{0xffffffff},
+                                                               std::memory_order_acq_rel);
 }
 
 uint32_t ProcessTable::CountAlive() const {
@@ -123,9 +126,11 @@ void ProcessTable::Ring(uint64_t waiters, uint32_t mailClass) const {
   const uint32_t limit = waiters == 0 ? 0 : Limit();
   for (uint32_t index = 0; index < limit; index++) {
     ProcessEntry& entry = entries_[index];
-    if ((waiters >> index % 64 & 1) == 0 || index == self_.index || PidOf(entry.identity.load(std::memory_order_relaxed)) == 0) continue;
-    // Bit first, word of words second, doorbell last; FetchMail reads in the opposite order. Sequentially consistent, so that a bit
-    // set after FetchMail has passed its word finds the doorbell at 0 and rings again.
+    if ((waiters >> index % 64 & 1) == 0 || index == self_.index ||
+        PidOf(entry.identity.load(std::memory_order_relaxed)) == 0)
+      continue;
+    // Bit first, word of words second, doorbell last; FetchMail reads in the opposite order. Sequentially consistent,
+    // so that a bit set after FetchMail has passed its word finds the doorbell at 0 and rings again.
     entry.mail[mailClass / 64].fetch_or(uint64_t{1} << (mailClass % 64), std::memory_order_seq_cst);
     entry.mailWords.fetch_or(uint64_t{1} << (mailClass / 64), std::memory_order_seq_cst);
     if (entry.doorbell.exchange(1, std::memory_order_seq_cst) == 0) FutexWake(&entry.doorbell, INT_MAX);

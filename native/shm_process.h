@@ -29,7 +29,8 @@ static_assert(kProcesses < ProcessId::kIndexMask, "an index fits");
 class ProcessTable {
  public:
   /** @param fd file whose byte locks say who lives; each attachment needs an open file of its own */
-  ProcessTable(FileHeader* header, ProcessEntry* entries, int fd) : limit_(header->processLimit), entries_(entries), fd_(fd) {}
+  ProcessTable(FileHeader* header, ProcessEntry* entries, int fd)
+      : limit_(header->processLimit), entries_(entries), fd_(fd) {}
 
   /**
    * Takes a free entry. Call with the start lock held.
@@ -57,7 +58,10 @@ class ProcessTable {
     uint64_t identity;
   };
   std::vector<Dead> FindDead() const;
-  /** Frees a dead process's entry, when all that it held is free; false when somebody else has done so or taken the entry. */
+  /**
+   * Frees a dead process's entry, when all that it held is free; false when somebody else has done so or taken the
+   * entry.
+   */
   bool Free(const Dead& dead);
   /** Number of living processes, this one included. */
   uint32_t CountAlive() const;
@@ -78,7 +82,10 @@ class ProcessTable {
   /** Number of living processes that have a block pinned. */
   uint32_t CountPinned() const;
 
-  /** Tells the processes of `waiters`, as in SlotFollow, but not this one, that a block of mail class `mailClass` has changed. */
+  /**
+   * Tells the processes of `waiters`, as in SlotFollow, but not this one, that a block of mail class `mailClass` has
+   * changed.
+   */
   void Ring(uint64_t waiters, uint32_t mailClass) const;
   /** Moves this process's mail into `classes` (a bit per class); false when there was none. */
   bool FetchMail(uint64_t classes[kMailClasses / 64]);

@@ -38,7 +38,8 @@ bool ReadRecords(int fd, uint64_t offset, uint64_t count, Visit visit) {
   for (uint64_t done = 0; done < count;) {
     const uint64_t want = std::min(kPiece, count - done);
     const size_t length = static_cast<size_t>(want * sizeof(Record));
-    const ssize_t got = pread(fd, static_cast<void*>(piece.get()), length, static_cast<off_t>(offset + done * sizeof(Record)));
+    const ssize_t got =
+        pread(fd, static_cast<void*>(piece.get()), length, static_cast<off_t>(offset + done * sizeof(Record)));
     if (got != static_cast<ssize_t>(length)) return false;
     for (uint64_t i = 0; i < want; i++) visit(static_cast<uint32_t>(done + i), piece[i]);
     done += want;
@@ -56,7 +57,8 @@ Status Inspect(const std::string& path, Inspection* inspection) {
     ~Closer() { close(fd); }
   } closer = {fd};
   struct stat info;
-  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return Status::Error(Status::kForeign, "the cache file " + path + " is not a regular file");
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    return Status::Error(Status::kForeign, "the cache file " + path + " is not a regular file");
   FileHeader header = {};
   Status status = ReadHeader(fd, static_cast<uint64_t>(info.st_size), &header);
   if (!status.ok()) return Status::Error(status.kind, "the cache file " + path + " can't be read: " + status.message);
@@ -68,38 +70,43 @@ Status Inspect(const std::string& path, Inspection* inspection) {
   CacheStats& stats = inspection->stats;
   stats.capacity = g.slotCount;
 
-  bool complete = ReadRecords<ProcessEntry>(fd, g.processes, kProcesses, [&](uint32_t index, const ProcessEntry& entry) {
-    const uint32_t pid = static_cast<uint32_t>(entry.identity.load(std::memory_order_relaxed));
-    if (pid == 0 || !IsLockedByOther(fd, kProcessLock + index, 1)) return;
-    stats.processes++;
-    if (entry.hazard.load(std::memory_order_relaxed) != 0) stats.pinned++;
-    inspection->attached.push_back({pid, entry.role.load(std::memory_order_relaxed), entry.since.load(std::memory_order_relaxed)});
-  });
-  complete = complete && ReadRecords<StripeHeader>(fd, g.stripes, g.stripeCount, [&](uint32_t, const StripeHeader& stripe) { stats.Add(stripe); });
+  bool complete =
+      ReadRecords<ProcessEntry>(fd, g.processes, kProcesses, [&](uint32_t index, const ProcessEntry& entry) {
+        const uint32_t pid = static_cast<uint32_t>(entry.identity.load(std::memory_order_relaxed));
+        if (pid == 0 || !IsLockedByOther(fd, kProcessLock + index, 1)) return;
+        stats.processes++;
+        if (entry.hazard.load(std::memory_order_relaxed) != 0) stats.pinned++;
+        inspection->attached.push_back(
+            {pid, entry.role.load(std::memory_order_relaxed), entry.since.load(std::memory_order_relaxed)});
+      });
+  complete = complete && ReadRecords<StripeHeader>(fd, g.stripes, g.stripeCount,
+                                                   [&](uint32_t, const StripeHeader& stripe) { stats.Add(stripe); });
   // Counted from the slots: after an unclean stop the stripes' counts may be behind.
   stats.used = 0;
   stats.filling = 0;
   std::set<std::pair<uint64_t, uint64_t>> objects;
   complete = complete && ReadRecords<SlotHeader>(fd, g.slots, g.slotCount, [&](uint32_t index, const SlotHeader& slot) {
-    if (slot.state.load(std::memory_order_relaxed) != kUsed) return;
-    stats.used++;
-    FillWord fill;
-    if (slot.length > kBlockSize || IdentityCrc(slot.key, slot.length, index) != slot.identityCrc ||
-        !FillWord::Decode(slot.fill.load(std::memory_order_relaxed), index, &fill)) {
-      inspection->damaged++;
-      return;
-    }
-    if (slot.owner.load(std::memory_order_relaxed) != 0) stats.filling++;
-    (fill.watermark == slot.length ? inspection->whole : inspection->partial)++;
-    if (slot.onDisk.load(std::memory_order_relaxed) != 0) inspection->onDisk++;
-    inspection->bytes += fill.watermark;
-    const uint64_t use = slot.lastUse.load(std::memory_order_relaxed);
-    if (stats.oldestUse == 0 || use < stats.oldestUse) stats.oldestUse = use;
-    const uint32_t* id = slot.key.id;
-    objects.emplace(uint64_t{id[0]} << 32 | id[1], uint64_t{id[2]} << 32 | id[3]);
-  });
+               if (slot.state.load(std::memory_order_relaxed) != kUsed) return;
+               stats.used++;
+               FillWord fill;
+               if (slot.length > kBlockSize || IdentityCrc(slot.key, slot.length, index) != slot.identityCrc ||
+                   !FillWord::Decode(slot.fill.load(std::memory_order_relaxed), index, &fill)) {
+                 inspection->damaged++;
+                 return;
+               }
+               if (slot.owner.load(std::memory_order_relaxed) != 0) stats.filling++;
+               (fill.watermark == slot.length ? inspection->whole : inspection->partial)++;
+               if (slot.onDisk.load(std::memory_order_relaxed) != 0) inspection->onDisk++;
+               inspection->bytes += fill.watermark;
+               const uint64_t use = slot.lastUse.load(std::memory_order_relaxed);
+               if (stats.oldestUse == 0 || use < stats.oldestUse) stats.oldestUse = use;
+               const uint32_t* id = slot.key.id;
+               objects.emplace(uint64_t{id[0]} << 32 | id[1], uint64_t{id[2]} << 32 | id[3]);
+             });
   inspection->objects = static_cast<uint32_t>(objects.size());
-  if (!complete) return Status::Error(Status::kDamaged, "the cache file " + path + " ended while it was read: is an edge replacing it? Try again");
+  if (!complete)
+    return Status::Error(Status::kDamaged,
+                         "the cache file " + path + " ended while it was read: is an edge replacing it? Try again");
   return {};
 }
 

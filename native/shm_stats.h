@@ -26,7 +26,9 @@ struct CacheStats {
   uint64_t dropped = 0;
   uint64_t checksumFailures = 0;
   uint64_t repairs = 0;
-  /** When the block was last used that has been unused for longest, in microseconds since 1970; 0 when there is none. */
+  /**
+   * When the block was last used that has been unused for longest, in microseconds since 1970; 0 when there is none.
+   */
   uint64_t oldestUse = 0;
 
   void Add(const StripeHeader& stripe);
@@ -60,7 +62,9 @@ struct Inspection {
   std::vector<ProcessInfo> attached;
 };
 
-/** Looks into a cache file by reading it; takes no locks, changes nothing, and works whether an edge runs on it or not. */
+/**
+ * Looks into a cache file by reading it; takes no locks, changes nothing, and works whether an edge runs on it or not.
+ */
 Status Inspect(const std::string& path, Inspection* inspection);
 
 }  // namespace shm

@@ -125,7 +125,8 @@ uint32_t Stripe::PopFree() {
 
 bool Stripe::MayEvict(uint32_t slot) const {
   const SlotHeader& s = slots_[slot];
-  return s.state.load(std::memory_order_relaxed) == kUsed && s.owner.load(std::memory_order_relaxed) == 0 && !IsPinned(slot);
+  return s.state.load(std::memory_order_relaxed) == kUsed && s.owner.load(std::memory_order_relaxed) == 0 &&
+         !IsPinned(slot);
 }
 
 bool Stripe::IsWanted(uint32_t slot, uint32_t minViews) const {
@@ -140,7 +141,9 @@ uint32_t Stripe::Allocate() {
     uint32_t slot = order_.First();
     uint32_t steps = 0;
     for (; slot != kNil && steps <= kProcesses; steps++, slot = order_.Next(slot)) {
-      if (slots_[slot].state.load(std::memory_order_relaxed) != kUsed || slots_[slot].owner.load(std::memory_order_relaxed) != 0) break;
+      if (slots_[slot].state.load(std::memory_order_relaxed) != kUsed ||
+          slots_[slot].owner.load(std::memory_order_relaxed) != 0)
+        break;
       if (IsPinned(slot)) continue;
       Evict(slot);
       return PopFree();
@@ -153,7 +156,8 @@ uint32_t Stripe::Allocate() {
   return kNil;
 }
 
-void Stripe::Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length, bool onDisk, uint64_t owner, uint32_t epoch) {
+void Stripe::Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length, bool onDisk, uint64_t owner,
+                   uint32_t epoch) {
   SlotHeader& s = slots_[slot];
   s.key = key;
   s.length = length;
@@ -213,7 +217,8 @@ void Stripe::Discard(uint32_t slot) {
 }
 
 void Stripe::Evict(uint32_t slot) {
-  Count(slots_[slot].onDisk.load(std::memory_order_relaxed) != 0 ? header_->counters.evictedToDisk : header_->counters.dropped);
+  Count(slots_[slot].onDisk.load(std::memory_order_relaxed) != 0 ? header_->counters.evictedToDisk
+                                                                 : header_->counters.dropped);
   Discard(slot);
 }
 
@@ -244,7 +249,8 @@ void Stripe::Rebuild() {
   header_->freeCount.store(0, std::memory_order_relaxed);
   header_->filling.store(0, std::memory_order_relaxed);
   order_.Clear();
-  // A time well ahead is damage, or the clock was set back; it must not keep a block for ever. A little ahead is as usual: see Tick.
+  // A time well ahead is damage, or the clock was set back; it must not keep a block for ever. A little ahead is as
+  // usual: see Tick.
   const uint64_t now = RealtimeUs();
   const uint64_t latest = now + kClockSlackUs;
   header_->clock = 0;

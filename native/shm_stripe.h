@@ -1,7 +1,8 @@
 // One stripe of the cache: its slots, the hash index over them, the free list and the order of eviction.
 //
-// The slot headers are the truth, the rest is derived from them. Every change is made to the header first and to the index after; when
-// the index is found to make no sense, or its last writer died, `Repair` derives it again, which completes the change.
+// The slot headers are the truth, the rest is derived from them. Every change is made to the header first and to the
+// index after; when the index is found to make no sense, or its last writer died, `Repair` derives it again, which
+// completes the change.
 //
 //   state  owner   member of
 //   free   0       free list
@@ -47,10 +48,14 @@ class Stripe {
   bool MayEvict(uint32_t slot) const;
   /** True when the block was seen often enough for the disk tier and is not there. */
   bool IsWanted(uint32_t slot, uint32_t minViews) const;
-  /** Makes a slot free for reuse, evicting if `mayEvict`, and takes it out of the free list; kNil when all are pinned or being filled. */
+  /**
+   * Makes a slot free for reuse, evicting if `mayEvict`, and takes it out of the free list; kNil when all are pinned or
+   * being filled.
+   */
   uint32_t Allocate();
   /** Gives an allocated slot to a block that `owner` is about to fill. */
-  void Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length, bool onDisk, uint64_t owner, uint32_t epoch);
+  void Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length, bool onDisk, uint64_t owner,
+             uint32_t epoch);
   /** Gives a used slot without filler, or whose filler died, to a new one. */
   void TakeOver(uint32_t slot, uint64_t owner);
   /** Ends the fill of a used or doomed slot. */

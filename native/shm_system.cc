@@ -28,7 +28,8 @@ uint64_t RealtimeUs() {
 void FutexWait(std::atomic<uint32_t>* word, uint32_t expected, uint32_t timeoutMs) {
   timespec timeout = {static_cast<time_t>(timeoutMs / 1000), static_cast<long>(timeoutMs % 1000) * 1000000};
   // Not FUTEX_PRIVATE: the sleepers and wakers are in different processes.
-  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT, expected, timeoutMs == 0 ? nullptr : &timeout, nullptr, 0);
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT, expected, timeoutMs == 0 ? nullptr : &timeout,
+          nullptr, 0);
 }
 
 void FutexWake(std::atomic<uint32_t>* word, int count) {
@@ -71,7 +72,8 @@ void Unlock(int fd, int64_t byte) {
 bool IsLockedByOther(int fd, int64_t byte, int64_t count) {
   struct flock lock = ByteLock(byte, F_WRLCK);
   lock.l_len = count;
-  // When the kernel can't tell, the holder counts as alive: a slot that stays busy is better than one taken from a living process.
+  // When the kernel can't tell, the holder counts as alive: a slot that stays busy is better than one taken from a
+  // living process.
   return fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 

@@ -44,7 +44,9 @@ void FutexWait(std::atomic<uint32_t>* word, uint32_t expected, uint32_t timeoutM
 /** Wakes at most `count` sleepers. */
 void FutexWake(std::atomic<uint32_t>* word, int count);
 
-/** Bytes of the file, far past its end, whose locks say who is there. The kernel releases them when their holder dies. */
+/**
+ * Bytes of the file, far past its end, whose locks say who is there. The kernel releases them when their holder dies.
+ */
 enum LockByte : int64_t {
   /** Held for writing while a process opens or closes the file. */
   kStartLock = int64_t{1} << 62,
@@ -54,9 +56,14 @@ enum LockByte : int64_t {
   kProcessLock = kStartLock + 2,
 };
 
-/** Takes the lock of one byte without waiting; it belongs to the open file, not the process. False when another has it. */
+/**
+ * Takes the lock of one byte without waiting; it belongs to the open file, not the process. False when another has it.
+ */
 bool TryLock(int fd, int64_t byte, bool write);
-/** Takes the lock for writing. Returns 0, ETIMEDOUT after `timeoutMs`, or what else errno says: not every filesystem has such locks. */
+/**
+ * Takes the lock for writing. Returns 0, ETIMEDOUT after `timeoutMs`, or what else errno says: not every filesystem has
+ * such locks.
+ */
 int LockWithin(int fd, int64_t byte, uint32_t timeoutMs);
 void Unlock(int fd, int64_t byte);
 /** True when another open file has a lock on any of `count` bytes. */

@@ -42,13 +42,15 @@ Napi::Value AddToWords(const Napi::CallbackInfo& info) {
   uint8_t *source, *target;
   size_t length, targetLength;
   uint32_t size, word, delta;
-  if (!ToBytes(env, info[0], &source, &length) || !ToBytes(env, info[1], &target, &targetLength) || !ToUint32(env, info[2], &size) ||
-      !ToUint32(env, info[3], &word) || !ToUint32(env, info[4], &delta)) {
+  if (!ToBytes(env, info[0], &source, &length) || !ToBytes(env, info[1], &target, &targetLength) ||
+      !ToUint32(env, info[2], &size) || !ToUint32(env, info[3], &word) || !ToUint32(env, info[4], &delta)) {
     return env.Undefined();
   }
   const bool overlaps = source < target + targetLength && target < source + length;
-  if (size < sizeof delta || word > size - sizeof delta || length != targetLength || length % size != 0 || (overlaps && source != target)) {
-    Napi::RangeError::New(env, "expected as many whole entries in both, and a word inside an entry").ThrowAsJavaScriptException();
+  if (size < sizeof delta || word > size - sizeof delta || length != targetLength || length % size != 0 ||
+      (overlaps && source != target)) {
+    Napi::RangeError::New(env, "expected as many whole entries in both, and a word inside an entry")
+        .ThrowAsJavaScriptException();
     return env.Undefined();
   }
   if (size == sizeof delta) {
@@ -62,4 +64,6 @@ Napi::Value AddToWords(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void InitWords(Napi::Env env, Napi::Object exports) { exports.Set("addToWords", Napi::Function::New(env, AddToWords, "addToWords")); }
+void InitWords(Napi::Env env, Napi::Object exports) {
+  exports.Set("addToWords", Napi::Function::New(env, AddToWords, "addToWords"));
+}

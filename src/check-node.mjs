@@ -1,14 +1,19 @@
-// Says what to do when this Node.js can't run moovedge, before anything else fails. Runs as npm's `preinstall` and is imported first by the
-// programs. Written for any Node.js that knows modules: nothing newer than version 14.
+// Says what to do when this Node.js can't run moovedge, before anything else fails. Runs as npm's `preinstall` and is
+// imported first by the programs. Written for any Node.js that knows modules: nothing newer than version 14.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 
-/** Releases of Node.js for which the pinned front end (uWebSockets.js) holds a binary and the dependencies run, by ABI. */
+/**
+ * Releases of Node.js for which the pinned front end (uWebSockets.js) holds a binary and the dependencies run, by ABI.
+ */
 const ABIS = { 115: 'Node 20 (20.9 or later)', 127: 'Node 22' };
 const ARCHITECTURES = ['x64', 'arm64'];
 const FIRST_OF_20 = 9;
-/** What package.json says of uWebSockets.js as it is shipped; somebody who changed it brings another binary, and knows why. */
+/**
+ * What package.json says of uWebSockets.js as it is shipped; somebody who changed it brings another binary, and knows
+ * why.
+ */
 const PINNED = 'npm:uws-pack@20.0.8';
 
 const ROOT = new URL('../', import.meta.url);
@@ -46,6 +51,9 @@ function missingTools() {
 
 const lines = obstacles();
 if (lines.length === 0 && process.env.npm_lifecycle_event === 'preinstall') {
+  // In a clone of the repository what is missing is installed, where that takes no password; in a package it is named.
+  const packages = new URL('test/packages.mjs', ROOT);
+  if (existsSync(packages)) (await import(packages.href)).provide('build');
   const missing = missingTools();
   if (missing.length > 0) {
     lines.push(

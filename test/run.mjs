@@ -1,7 +1,9 @@
-// `npm test [-- GROUP|PART-OF-A-PATH …]`: types, style, build, then every test, or those that are named (`npm test -- unit`).
+// `npm test [-- GROUP|PART-OF-A-PATH …]`: sees to the programs that tests start, builds, then runs every test, or those
+// that are named (`npm test -- unit`).
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { provide } from './packages.mjs';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 /** Files that run at once: the machine of the continuous integration has two cores. */
@@ -42,12 +44,9 @@ if (files.length === 0) {
   process.stderr.write(`no test file matches ${wanted.join(' ')}\n`);
   process.exit(1);
 }
+provide('test');
 if (!existsSync(`${ROOT}native/build/Release/moovedge.node`)) step('addon', 'npm', ['run', 'install', '--silent']);
 step('build', `${BIN}tsc`, ['-p', 'tsconfig.json']);
-if (wanted.length === 0) {
-  step('types', `${BIN}tsc`, ['-p', 'tsconfig.test.json']);
-  step('style', `${BIN}biome`, ['check', '--error-on-warnings', '.']);
-}
 const flags = ['--import', 'tsx', '--test', `--test-concurrency=${CONCURRENCY}`];
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > 20 || minor >= 11) flags.push(`--test-timeout=${TIMEOUT}`);

@@ -38,7 +38,8 @@ void TestCleanAndUncleanStops() {
     CHECK_EQUAL(cache.file().header().epoch, epoch);
     for (uint32_t number = big; number < big + 10; number++) CHECK_EQUAL(Read(cache, number), LengthOf(number));
     // The order of use survives too.
-    CHECK(Fill(cache, 1) && Fill(cache, 2) && Fill(cache, 3) && Fill(cache, 4) && Fill(cache, 5) && Fill(cache, 6) && Fill(cache, 7));
+    CHECK(Fill(cache, 1) && Fill(cache, 2) && Fill(cache, 3) && Fill(cache, 4) && Fill(cache, 5) && Fill(cache, 6) &&
+          Fill(cache, 7));
     CHECK(!cache.Has(KeyOf(big)) && cache.Has(KeyOf(big + 1)));
     flip(cache, big + 3);
     // As after kill -9: the mark of a clean stop is not made.
@@ -334,14 +335,18 @@ void TestDamagedHeaders() {
     }
   }
   // A process whose entry in the table is damaged writes it again before others take it for dead.
-  auto* entry = reinterpret_cast<shm::ProcessEntry*>(a.file().base() + a.file().geometry().processes) + b.processes().self().index;
+  auto* entry = reinterpret_cast<shm::ProcessEntry*>(a.file().base() + a.file().geometry().processes) +
+                b.processes().self().index;
   CHECK(b.ClaimFill(KeyOf(5), 100, false, &fill, &watermark) == shm::Claim::kFilling);
   entry->identity.fetch_xor(uint64_t{1} << 40);
   b.Reap();
   CHECK(a.processes().IsAlive(b.processes().self()));
 }
 
-/** Damages the file's working parts at random while it is used: no crash, no hang, no wrong byte, and it comes to rights. */
+/**
+ * Damages the file's working parts at random while it is used: no crash, no hang, no wrong byte, and it comes to
+ * rights.
+ */
 void TestFlippedBits() {
   TemporaryFile file("flips");
   CacheOptions options;

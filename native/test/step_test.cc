@@ -43,7 +43,9 @@ int64_t ReadShort(Cache& cache, uint32_t number) {
 void Work(Cache& cache, int part, void (*begin)()) {
   uint32_t fill, watermark;
   const std::vector<uint8_t> content = ContentOf(50, 0, kLength);
-  const auto claim = [&] { return cache.ClaimFill(KeyOf(50), kLength, false, &fill, &watermark) == shm::Claim::kFilling; };
+  const auto claim = [&] {
+    return cache.ClaimFill(KeyOf(50), kLength, false, &fill, &watermark) == shm::Claim::kFilling;
+  };
   const auto append = [&](uint32_t from, uint32_t to) { return cache.Append(fill, content.data() + from, to - from); };
   if (part == 0) {
     // Evicts.
@@ -197,7 +199,8 @@ int main(int count, char** arguments) {
   }
   const uint64_t repairs = cache.Stats().repairs;
   CHECK(repairs > 0);
-  std::printf("step test passed: killed after every %llu. instruction, %llu times; %llu repairs\n", static_cast<unsigned long long>(stride),
-              static_cast<unsigned long long>(kills), static_cast<unsigned long long>(repairs));
+  std::printf("step test passed: killed after every %llu. instruction, %llu times; %llu repairs\n",
+              static_cast<unsigned long long>(stride), static_cast<unsigned long long>(kills),
+              static_cast<unsigned long long>(repairs));
   return 0;
 }

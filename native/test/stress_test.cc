@@ -1,4 +1,5 @@
-// Many processes on one file, killed at random: no wrong byte, nothing lost but what was being filled, nothing left behind.
+// Many processes on one file, killed at random: no wrong byte, nothing lost but what was being filled, nothing left
+// behind.
 //
 //   stress_test processes ROUNDS    children are killed one at a time, and now and then all at once
 //   stress_test threads ROUNDS      the same work by threads on one mapping, which thread checkers can follow
@@ -176,7 +177,8 @@ void Threads(uint32_t rounds) {
         Cache cache({});
         CHECK(cache.OpenBeside(first).ok());
         std::vector<Begun> begun;
-        for (uint32_t life = random.Below(rounds); life > 0 && done < rounds; life--, done++) Step(cache, random, begun);
+        for (uint32_t life = random.Below(rounds); life > 0 && done < rounds; life--, done++)
+          Step(cache, random, begun);
       }
     });
   }

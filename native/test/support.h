@@ -14,17 +14,17 @@
 
 #include "../shm_cache.h"
 
-#define CHECK(condition)                                                \
-  do {                                                                  \
-    if (!(condition)) test::Fail(__FILE__, __LINE__, #condition);       \
+#define CHECK(condition)                                          \
+  do {                                                            \
+    if (!(condition)) test::Fail(__FILE__, __LINE__, #condition); \
   } while (false)
 
-#define CHECK_EQUAL(found, expected)                                                                            \
-  do {                                                                                                          \
-    const long long f = static_cast<long long>(found), e = static_cast<long long>(expected);                    \
-    if (f != e) {                                                                                               \
-      test::Fail(__FILE__, __LINE__, #found " is " + std::to_string(f) + ", expected " + std::to_string(e));    \
-    }                                                                                                           \
+#define CHECK_EQUAL(found, expected)                                                                         \
+  do {                                                                                                       \
+    const long long f = static_cast<long long>(found), e = static_cast<long long>(expected);                 \
+    if (f != e) {                                                                                            \
+      test::Fail(__FILE__, __LINE__, #found " is " + std::to_string(f) + ", expected " + std::to_string(e)); \
+    }                                                                                                        \
   } while (false)
 
 namespace test {
@@ -95,7 +95,8 @@ inline bool IsContent(uint32_t number, uint32_t from, const uint8_t* bytes, size
 /** Path of a cache file that is removed at the end. */
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& name) : path_("/dev/shm/moovedge-test-" + name + "-" + std::to_string(getpid())) {
+  explicit TemporaryFile(const std::string& name)
+      : path_("/dev/shm/moovedge-test-" + name + "-" + std::to_string(getpid())) {
     unlink(path_.c_str());
     CurrentFile() = path_;
   }
@@ -161,7 +162,8 @@ inline void CheckInvariants(shm::Cache& cache) {
   for (uint32_t index = 0; index < g.stripeCount; index++) {
     shm::Stripe stripe = StripeAt(cache, cache.processes(), index);
     const shm::StripeHeader& header = stripe.header();
-    const auto* links = reinterpret_cast<const shm::SlotLinks*>(cache.file().base() + g.links) + uint64_t{index} * g.slotsPerStripe;
+    const auto* links =
+        reinterpret_cast<const shm::SlotLinks*>(cache.file().base() + g.links) + uint64_t{index} * g.slotsPerStripe;
     CHECK_EQUAL(header.lock.load(), 0);
     CHECK(stripe.CountsAgree());
     std::vector<int> seen(stripe.size(), 0);

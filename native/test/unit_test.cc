@@ -47,7 +47,8 @@ void TestGeometry() {
   CHECK(!shm::MakeGeometry(0, &g));
   CHECK(!shm::MakeGeometry(shm::kBlockSize - 1, &g));
   CHECK(!shm::MakeGeometry(shm::kMaxBytes + 1, &g));
-  for (uint64_t bytes : {uint64_t{shm::kBlockSize}, uint64_t{64} << 20, (uint64_t{1} << 30) + 12345, uint64_t{100} << 30, shm::kMaxBytes}) {
+  for (uint64_t bytes : {uint64_t{shm::kBlockSize}, uint64_t{64} << 20, (uint64_t{1} << 30) + 12345,
+                         uint64_t{100} << 30, shm::kMaxBytes}) {
     CHECK(shm::MakeGeometry(bytes, &g));
     CHECK(uint64_t{g.slotCount} * shm::kBlockSize <= bytes);
     CHECK(bytes - uint64_t{g.slotCount} * shm::kBlockSize < uint64_t{g.stripeCount} * shm::kBlockSize);
@@ -75,7 +76,7 @@ void TestFillWord() {
     // No one or two flipped bits pass.
     for (int a = 0; a < 64; a++) {
       for (int b = a; b < 64; b++) {
-        const uint64_t damaged = word ^ uint64_t{1} << a ^ (a == b ? 0 : uint64_t{1} << b);
+        const uint64_t damaged = word ^ uint64_t { 1 } << a ^ (a == b ? 0 : uint64_t{1} << b);
         CHECK(!shm::FillWord::Decode(damaged, slot, &found));
       }
     }
@@ -279,7 +280,8 @@ void TestEvictionAhead() {
   // Without a disk tier all may go, until enough is free.
   CHECK_EQUAL(cache.EvictAhead(50, 0xffffffff), 4);
   CHECK_EQUAL(cache.Stats().dropped, 4);
-  CHECK(!cache.Has(KeyOf(7)) && !cache.Has(KeyOf(0)) && !cache.Has(KeyOf(1)) && !cache.Has(KeyOf(2)) && cache.Has(KeyOf(3)));
+  CHECK(!cache.Has(KeyOf(7)) && !cache.Has(KeyOf(0)) && !cache.Has(KeyOf(1)) && !cache.Has(KeyOf(2)) &&
+        cache.Has(KeyOf(3)));
   CHECK_EQUAL(cache.EvictAhead(50, 0xffffffff), 0);
   CheckInvariants(cache);
 }

@@ -1,9 +1,10 @@
 import { type Browser, chromium } from 'playwright-core';
+import { browserPath } from '../packages.mjs';
 
-/** Debian's Chromium, quiet and able to play without a gesture. The caller closes it. */
+/** The system's Chromium, quiet and able to play without a gesture. The caller closes it. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath: browserPath(),
     args: [
       '--no-sandbox',
       '--disable-gpu',
