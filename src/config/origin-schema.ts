@@ -50,6 +50,10 @@ export const originSchema = withRules(
       integer(0, 1000000),
       'Fetches of one worker that may wait for their turn; more are answered with 503.',
     ).prefault(1024),
+    retryAfter: setting(
+      choice('url', 'server'),
+      'What an answer of 429 or 503 with Retry-After holds back: its URL, or all of its server.',
+    ).prefault('url'),
     hedgeAfter: setting(
       time('10ms', '10m'),
       'A second url is asked when the first byte is this late; left out: never.',

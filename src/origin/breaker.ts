@@ -1,4 +1,4 @@
-/** `closed`: requests go through. `open`: none do. `half_open`: the pause is over and single requests try whether the server is back. */
+/** `closed`: the server is well. `open`: it is given a rest. `half_open`: the pause is over and single requests try whether it is back. */
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
 /** Options of `Breaker`. */
@@ -11,9 +11,13 @@ export interface BreakerOptions {
   readonly maxCooldown: number;
 }
 
+/** Most URLs that are remembered as those that failed. */
+const SUSPECTS_MAX = 64;
+
 /**
- * Circuit breaker of one server: passive health, learned from the requests that are made anyway. Every `enter` must be followed by one
- * of `succeeded`, `failed` or `left`.
+ * Circuit breaker of one server: passive health, learned from how the connections of requests fare that are made anyway; what the server answers
+ * under one URL is no part of it. It advises: whoever has no other server asks this one all the same. Every `enter` must be followed by
+ * one of `succeeded`, `failed` or `left`.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -24,7 +28,10 @@ export class Breaker {
   #pauses = 0;
   /** Milliseconds, on the clock of `now`, at which the pause ends; undefined when closed. */
   #until: number | undefined;
-  #probing = false;
+  /** URL of the request that tries whether the server is back. */
+  #probe: string | undefined;
+  /** URLs that failed since the last success: it may be them rather than the server, so they don't try whether it is back. */
+  readonly #suspects = new Set<string>();
 
   /** @param changed called when it opens, with the milliseconds of the pause, and with undefined when it closes */
   constructor(options: BreakerOptions, changed: (pause: number | undefined) => void = () => {}) {
@@ -38,52 +45,51 @@ export class Breaker {
     return now < this.#until ? 'open' : 'half_open';
   }
 
-  /** True when a request may go through. */
-  allows(now: number): boolean {
-    const state = this.state(now);
-    return state === 'closed' || (state === 'half_open' && !this.#probing);
+  /** True when a request for `url` should go to this server. */
+  advises(now: number, url: string): boolean {
+    if (this.#until === undefined) return true;
+    if (this.#probe !== undefined || now < this.#until) return false;
+    // When nothing else is asked for, a suspect must do.
+    return !this.#suspects.has(url) || now >= this.#until + this.#options.maxCooldown;
   }
 
-  /** Milliseconds until it is worth asking again; 0 when it is so already. */
-  wait(now: number): number {
-    return this.#until === undefined ? 0 : Math.max(0, this.#until - now);
+  /** A request for `url` goes through, as advised or for want of another server. */
+  enter(now: number, url: string): void {
+    if (this.#until !== undefined && this.advises(now, url)) this.#probe = url;
   }
 
-  /** A request goes through. */
-  enter(now: number): void {
-    if (this.state(now) === 'half_open') this.#probing = true;
-  }
-
-  /** A request was answered. */
+  /** A request was answered, whatever the answer. */
   succeeded(): void {
+    this.#suspects.clear();
     this.#failures = 0;
     this.#pauses = 0;
-    this.#probing = false;
+    this.#probe = undefined;
     if (this.#until === undefined) return;
     this.#until = undefined;
     this.#changed(undefined);
   }
 
   /**
-   * A request failed in a way that the server is to blame for.
-   * @param retryAfter seconds that the server itself asked for, which open the breaker at once
+   * A connection could not be made, broke, or fell silent.
+   * @param connected false when the URL can't be the cause, because it came to no request
    */
-  failed(now: number, retryAfter: number | undefined): void {
+  failed(now: number, url: string, connected: boolean): void {
     const state = this.state(now);
-    // What was under way when it opened says nothing new.
-    if (state === 'open') return;
-    this.#probing = false;
+    if (connected && this.#suspects.size < SUSPECTS_MAX) this.#suspects.add(url);
+    // What was under way when it opened says nothing new, nor does what was asked for want of another server.
+    if (state === 'open' || (state === 'half_open' && url !== this.#probe)) return;
+    this.#probe = undefined;
     this.#failures++;
-    if (state === 'closed' && this.#failures < this.#options.failures && !retryAfter) return;
+    if (state === 'closed' && this.#failures < this.#options.failures) return;
     const { cooldown, maxCooldown } = this.#options;
-    const pause = Math.min(maxCooldown, retryAfter ? retryAfter * 1000 : cooldown * 2 ** this.#pauses);
+    const pause = Math.min(maxCooldown, cooldown * 2 ** this.#pauses);
     this.#pauses++;
     this.#until = now + pause;
     this.#changed(pause);
   }
 
   /** A request was given up before its outcome was known. */
-  left(): void {
-    this.#probing = false;
+  left(url: string): void {
+    if (url === this.#probe) this.#probe = undefined;
   }
 }

@@ -127,10 +127,16 @@ export class HttpAttempt implements ExchangeSink {
     this.replica.active--;
   }
 
+  /** True once there was a connection for the request. */
+  get connected(): boolean {
+    return this.#sentAt > 0;
+  }
+
   #refuse(why: Refusal): void {
     this.#over();
-    // A player's pause may have been too long for the server: that is not the server's fault.
-    this.#listener.refused(this, this.#paused ? { ...why, blame: false } : why);
+    // A player's pause may have been too long for the server, and another host may be down that it redirects to: neither is its fault.
+    const blameless = this.#paused || !this.#target.own;
+    this.#listener.refused(this, blameless ? { ...why, blame: false } : why);
   }
 
   #send(): void {

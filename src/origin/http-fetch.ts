@@ -5,7 +5,7 @@ import { hasValidator } from './fields.js';
 import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink } from './origin.js';
 import { changed, type Refusal, refusal } from './refusal.js';
-import type { Replica, Replicas } from './replica.js';
+import type { Experience, Replica, Replicas } from './replica.js';
 import type { AcceptedHead, Wanted } from './response-head.js';
 
 /** What all fetches of one origin share. */
@@ -32,16 +32,16 @@ const REREAD_MAX = 16 * 1024 * 1024;
  * at the byte where it stopped, on the condition that the validator is still the same. So is one that has given its place up because its
  * reader took nothing while others waited, when the reader reads on.
  */
-export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
+export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Experience {
+  readonly url: string;
+  readonly failures = new Map<Replica, number>();
+  readonly hopeless = new Set<Replica>();
   readonly #context: FetchContext;
   readonly #request: OriginRequest;
   readonly #location: Location;
   readonly #sink: OriginSink;
   /** Tries under way: one, or two while a hedged fetch waits for its first head. */
   #attempts: HttpAttempt[] = [];
-  /** Servers that failed, to be tried last; and those that have no right answer, not to be tried again. */
-  readonly #failed = new Set<Replica>();
-  readonly #hopeless = new Set<Replica>();
   #answer: OriginAnswer | undefined;
   #answeredBy: Replica | undefined;
   /** Next byte of the object that the sink is to get. */
@@ -66,6 +66,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     this.#context = context;
     this.#request = request;
     this.#location = location;
+    this.url = `${location.path}?${location.query}`;
     this.#sink = sink;
     this.#triesLeft = context.retries;
   }
@@ -158,23 +159,29 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     };
   }
 
-  /** @param last why the try before this one failed */
-  #try(last?: Refusal): void {
+  /** Tries again, or for the first time, as soon as a server may be asked. */
+  #try(): void {
+    const wait = this.#context.replicas.wait(performance.now(), this) ?? 0;
+    if (wait > 0 && !this.#isUnderWay) this.#failSoon(heldBack(wait));
+    else if (wait > 0) this.#timer = setTimeout(() => this.#ask(), this.#patience(wait));
+    else this.#ask();
+  }
+
+  #ask(): void {
     const { replicas, hedgeAfter } = this.#context;
-    const now = performance.now();
-    const replica = replicas.pick(now, this.#failed, this.#hopeless);
-    if (!replica) {
-      this.#failSoon(last ?? this.#resting(now));
-      return;
-    }
-    this.#attempt(replica);
+    // There is one: a fetch for which all are hopeless has failed.
+    this.#attempt(replicas.pick(performance.now(), this)!);
     if (hedgeAfter > 0 && !this.#answer) this.#timer = setTimeout(() => this.#hedge(), hedgeAfter);
   }
 
-  #resting(now: number): Refusal {
-    const retryAfter = Math.ceil(this.#context.replicas.wait(now) / 1000);
-    const message = 'the origin failed too often and is given a rest; try again later';
-    return refusal('origin_unavailable', message, 'nowhere', undefined, { retryAfter });
+  /** True for bytes of a film that is being watched: rather than that it is cut, a hold is waited out, or overstepped in the end. */
+  get #isUnderWay(): boolean {
+    return this.#answer !== undefined || this.#request.condition?.kind === 'same';
+  }
+
+  /** Milliseconds that a film under way waits for a hold of `wait`. */
+  #patience(wait: number): number {
+    return Math.min(wait, this.#context.timeouts.firstByte);
   }
 
   #attempt(replica: Replica): void {
@@ -186,7 +193,12 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
 
   #hedge(): void {
     const asked = this.#attempts[0]!.replica;
-    const replica = this.#context.replicas.pick(performance.now(), new Set([asked]), this.#hopeless);
+    const failures = new Map(this.failures).set(asked, 1 + (this.failures.get(asked) ?? 0));
+    const replica = this.#context.replicas.pick(performance.now(), {
+      url: this.url,
+      hopeless: this.hopeless,
+      failures,
+    });
     if (!replica) return;
     this.#context.stats.hedges++;
     this.#attempt(replica);
@@ -248,7 +260,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     this.#progressMark = this.#position;
     this.#triesLeft = this.#context.retries;
     this.#retries = 0;
-    this.#failed.clear();
+    this.failures.clear();
   }
 
   ended(attempt: HttpAttempt): void {
@@ -266,18 +278,25 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
 
   refused(attempt: HttpAttempt, why: Refusal): void {
     const { replica } = attempt;
-    if (why.blame) replica.breaker.failed(performance.now(), why.error.options.retryAfter);
+    const { replicas } = this.#context;
+    const now = performance.now();
+    if (why.blame) replica.breaker.failed(now, this.url, attempt.connected);
     else if (why.answer) replica.breaker.succeeded();
-    else replica.breaker.left();
+    else replica.breaker.left(this.url);
+    const { retryAfter = 0 } = why.error.options;
+    if (why.verdict === 'anywhere' && retryAfter > 0) replicas.hold(replica, now, this.url, retryAfter * 1000);
     this.#attempts = this.#attempts.filter(other => other !== attempt);
     if (why.error.code === 'object_changed') this.#change = why;
     // A replica that lags behind the one that answered has nothing to say about the object.
     const verdict =
       this.#answer && replica !== this.#answeredBy && why.verdict === 'nowhere' ? 'elsewhere' : why.verdict;
-    (verdict === 'anywhere' ? this.#failed : this.#hopeless).add(replica);
+    if (verdict === 'anywhere') this.failures.set(replica, 1 + (this.failures.get(replica) ?? 0));
+    else this.hopeless.add(replica);
+    const wait = replicas.wait(now, this);
     if (verdict === 'nowhere') this.#fail(why);
     else if (this.#attempts.length > 0) return;
     else if (this.#position === this.#end && verdict === 'anywhere') this.ended(attempt);
+    else if (wait === undefined || (wait > 0 && !this.#isUnderWay)) this.#fail(this.#change ?? why);
     else if (!this.resumable || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
     else this.#retry(why);
   }
@@ -297,17 +316,16 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
       this.#standBy();
       return;
     }
-    const now = performance.now();
-    const untried = (replica: Replica) => !this.#failed.has(replica) && !this.#hopeless.has(replica);
-    const elsewhere = this.#context.replicas.all.some(replica => untried(replica) && replica.breaker.allows(now));
     // An idle connection that turned out to be closed, or another server, is worth a try at once.
-    const delay = elsewhere || !why.blame ? 0 : this.#context.backoff * 2 ** this.#retries++;
-    this.#timer = setTimeout(() => this.#try(this.#change ?? why), delay);
+    const isIdle = !why.blame && why.answer === undefined;
+    const elsewhere = this.#context.replicas.hasUntried(performance.now(), this);
+    const delay = elsewhere || isIdle ? 0 : this.#context.backoff * 2 ** this.#retries++;
+    this.#timer = setTimeout(() => this.#try(), delay);
   }
 
   #drop(attempt: HttpAttempt): void {
     attempt.cancel();
-    attempt.replica.breaker.left();
+    attempt.replica.breaker.left(this.url);
   }
 
   #failSoon(why: Refusal): void {
@@ -333,4 +351,10 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     if (wasRunning) queue.leave(this);
     else queue.forget(this);
   }
+}
+
+/** The server has asked for a pause, which is not over. */
+function heldBack(wait: number): Refusal {
+  const message = 'the origin has asked for a pause; try again later';
+  return refusal('origin_unavailable', message, 'nowhere', undefined, { retryAfter: Math.ceil(wait / 1000) });
 }

@@ -14,7 +14,16 @@ export interface OriginSettings
   extends RouteRule,
     Pick<
       HttpOriginOptions,
-      'name' | 'balance' | 'timeouts' | 'retries' | 'maxConnections' | 'maxFetches' | 'queue' | 'redirects' | 'headers'
+      | 'name'
+      | 'balance'
+      | 'timeouts'
+      | 'retries'
+      | 'maxConnections'
+      | 'maxFetches'
+      | 'queue'
+      | 'retryAfter'
+      | 'redirects'
+      | 'headers'
     > {
   /** A place that `parseOrigin` reads; or `urls`, all of one kind. */
   readonly url?: string | undefined;

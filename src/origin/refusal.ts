@@ -14,7 +14,7 @@ export type Verdict = 'nowhere' | 'elsewhere' | 'anywhere';
 export interface Refusal {
   readonly error: EdgeError;
   readonly verdict: Verdict;
-  /** Counts against the server that failed: it is down or overloaded, not merely without this object. */
+  /** Counts against the server: its connection failed. What it answers under one URL does not. */
   readonly blame: boolean;
   /** Head of the refusing answer; undefined when there was none. */
   readonly answer: RefusedAnswer | undefined;

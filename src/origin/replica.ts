@@ -1,5 +1,6 @@
 import type { Log } from '../observe/log-type.js';
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
+import { Holds } from './holds.js';
 
 /** One of the servers that hold the same objects. */
 export interface ReplicaOptions {
@@ -23,6 +24,7 @@ export class Replica {
   readonly base: URL;
   readonly weight: number;
   readonly breaker: Breaker;
+  readonly holds = new Holds();
   /** Requests under way. */
   active = 0;
   /** Running value of smooth weighted round-robin. */
@@ -56,7 +58,19 @@ export interface ReplicasOptions {
   /** Most requests that one server should be given at a time, while another is free; only where they go by weight. */
   readonly connections: number;
   readonly breaker: BreakerOptions;
+  /** What an answer of 429 or 503 with Retry-After holds back: its URL, or all of its server. */
+  readonly retryAfter: 'url' | 'server';
   readonly log: Log;
+}
+
+/** How the tries of one fetch have fared, for the choice of the next server. */
+export interface Experience {
+  /** Path and query of what is fetched. */
+  readonly url: string;
+  /** Failures of each server that may pass. */
+  readonly failures: ReadonlyMap<Replica, number>;
+  /** Servers that have no right answer. */
+  readonly hopeless: ReadonlySet<Replica>;
 }
 
 /** Chooses among the servers of one origin. */
@@ -64,31 +78,60 @@ export class Replicas {
   readonly all: readonly Replica[];
   readonly #weighted: boolean;
   readonly #connections: number;
+  readonly #holdsServer: boolean;
 
-  constructor({ servers, balance, connections, breaker, log }: ReplicasOptions) {
+  constructor({ servers, balance, connections, breaker, retryAfter, log }: ReplicasOptions) {
     this.all = servers.map(each => new Replica(each, breaker, log));
     this.#weighted = balance === 'weighted';
     this.#connections = connections;
+    this.#holdsServer = retryAfter === 'server';
   }
 
   /**
-   * The server for the next try, which counts as entered. Those in `avoid` come last, those in `never` not at all.
+   * The server for the next try, which counts as entered: the one of which there is most to hope. One that is not hopeless is never ruled out.
    * @param now milliseconds of a monotonic clock
-   * @returns undefined when every one is resting or ruled out
+   * @returns undefined when all are hopeless
    */
-  pick(now: number, avoid: ReadonlySet<Replica>, never: ReadonlySet<Replica>): Replica | undefined {
-    const allowed = this.all.filter(replica => !never.has(replica) && replica.breaker.allows(now));
-    const busy = (replica: Replica) => this.#weighted && replica.active >= this.#connections;
-    const rank = (replica: Replica) => (avoid.has(replica) ? 2 : 0) + (busy(replica) ? 1 : 0);
-    const best = Math.min(...allowed.map(rank));
-    const choice = this.#choose(allowed.filter(replica => rank(replica) === best));
-    choice?.breaker.enter(now);
+  pick(now: number, experience: Experience): Replica | undefined {
+    const { url, failures, hopeless } = experience;
+    const rank = (replica: Replica) => {
+      const doubts = (failures.get(replica) ?? 0) + (replica.breaker.advises(now, url) ? 0 : 1);
+      const isBusy = this.#weighted && replica.active >= this.#connections;
+      return (this.#held(replica, now, url) > 0 ? 1e6 : 0) + 2 * doubts + (isBusy ? 1 : 0);
+    };
+    const ranked = this.all
+      .filter(replica => !hopeless.has(replica))
+      .map(replica => ({ replica, rank: rank(replica) }));
+    const best = Math.min(...ranked.map(each => each.rank));
+    const choice = this.#choose(ranked.filter(each => each.rank === best).map(({ replica }) => replica));
+    choice?.breaker.enter(now, url);
     return choice;
   }
 
-  /** Milliseconds until the first of them is worth asking again. */
-  wait(now: number): number {
-    return Math.min(...this.all.map(({ breaker }) => breaker.wait(now)));
+  /** True when there is a server that has not failed yet, and of which there is as much to hope as of any. */
+  hasUntried(now: number, { url, failures, hopeless }: Experience): boolean {
+    return this.all.some(
+      replica =>
+        !hopeless.has(replica) &&
+        !failures.has(replica) &&
+        replica.breaker.advises(now, url) &&
+        this.#held(replica, now, url) === 0,
+    );
+  }
+
+  /** Milliseconds until a server may be asked that is held back by none of its answers: mostly 0; undefined when all are hopeless. */
+  wait(now: number, { url, hopeless }: Experience): number | undefined {
+    const waits = this.all.filter(replica => !hopeless.has(replica)).map(replica => this.#held(replica, now, url));
+    return waits.length === 0 ? undefined : Math.min(...waits);
+  }
+
+  /** Holds back what a server has asked to be held back. */
+  hold(replica: Replica, now: number, url: string, pause: number): void {
+    replica.holds.hold(this.#holdsServer ? '' : url, now, pause);
+  }
+
+  #held(replica: Replica, now: number, url: string): number {
+    return replica.holds.wait(this.#holdsServer ? '' : url, now);
   }
 
   #choose(candidates: readonly Replica[]): Replica | undefined {

@@ -41,10 +41,10 @@ export function refusedStatus(status: number, fields: Fields, wanted: Wanted, no
     const size = parseContentRange(fields['content-range'])?.size;
     return refusal('range_not_satisfiable', 'the range lies past the end of the object', 'nowhere', head, { size });
   }
-  const retryAfter = retryAfterOf(fields, now);
+  const retryAfter = status === 429 || status === 503 ? retryAfterOf(fields, now) : undefined;
   if (status >= 500 || status === 429 || status === 408) {
     const message = `the origin is out of order (${status}); try again later`;
-    return refusal('origin_unavailable', message, 'anywhere', head, { blame: true, retryAfter });
+    return refusal('origin_unavailable', message, 'anywhere', head, { retryAfter });
   }
   return refusal('origin_protocol', `the origin answered ${status}, which is no answer to a GET`, 'elsewhere', head);
 }

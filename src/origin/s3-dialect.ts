@@ -109,7 +109,7 @@ export class S3Dialect implements Dialect {
     }
     if (CREDENTIAL_CODES.has(code)) return this.#unwelcome(code, head);
     if (PASSING_CODES.has(code) && status < 500) {
-      return refusal('origin_unavailable', `the store is busy (${code})`, 'anywhere', head, { blame: true });
+      return refusal('origin_unavailable', `the store is busy (${code})`, 'anywhere', head);
     }
     if (PLACE_CODES.has(code)) {
       const region = fields['x-amz-bucket-region'] ?? element(body, 'Region');

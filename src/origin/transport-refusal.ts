@@ -9,9 +9,12 @@ export function brokenOff(cause?: Error): Refusal {
   });
 }
 
+/** Errors of this machine rather than of the server: no descriptor, port or memory is left. */
+const OURS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
 /** What a broken exchange means. */
-export function transportRefusal(kind: TransportFailure, cause: Error): Refusal {
-  const blame = { blame: true, cause };
+export function transportRefusal(kind: TransportFailure, cause: Error & { readonly code?: string }): Refusal {
+  const blame = { blame: !OURS.has(cause.code ?? ''), cause };
   switch (kind) {
     case 'connect':
       return refusal('origin_unavailable', "the origin can't be reached", 'anywhere', undefined, blame);
@@ -28,9 +31,7 @@ export function transportRefusal(kind: TransportFailure, cause: Error): Refusal 
     case 'reset':
       return brokenOff(cause);
     case 'protocol':
-      return refusal('origin_protocol', 'the origin sent a malformed or too large head', 'elsewhere', undefined, {
-        cause,
-      });
+      return refusal('origin_protocol', 'the origin sent a malformed or too large head', 'elsewhere', undefined, blame);
     case 'invalid':
       return refusal('bad_request', "the request can't be sent to the origin as it is", 'nowhere', undefined, {
         cause,

@@ -93,7 +93,10 @@ const ROWS: Record<string, Row> = {
   '503 with Retry-After': {
     fault: faults.status(503, { 'Retry-After': '30' }),
     first: cells('origin_unavailable - 0', 'origin_unavailable - 0', WHOLE),
+    // A film under way waits as long as it may.
+    middle: cells('origin_unavailable - 0', WHOLE, WHOLE),
     revalidation: cells('origin_unavailable - 0', 'origin_unavailable - 0', CONFIRMED),
+    ...SILENCE,
   },
   '500 with a body that never ends': { fault: [faults.status(500), faults.stall(2)], ...passing('origin_unavailable') },
   203: { fault: faults.status(203), ...elsewhere('origin_protocol') },

@@ -348,39 +348,112 @@ test('replicas by weight', async () => {
   assert.deepEqual([server.requests.length, replica.requests.length], [30, 10]);
 });
 
-test('a breaker lets single probes through, and one failure closes it again for longer', async () => {
-  server.fault(faults.status(500));
-  const origin = open({ retries: 0, breaker: { failures: 2, cooldown: 200, maxCooldown: 5000 } });
-  const ask = () => fetchInto(origin, { path: '/f', range: { start: 0, end: 9 } });
-  for (let i = 0; i < 2; i++) assert.equal(await ask().over, 'origin_unavailable');
-  const resting = ask();
-  assert.equal(await resting.over, 'origin_unavailable');
-  assert.equal(resting.error!.options.retryAfter, 1);
-  assert.equal(server.requests.length, 2);
-  await new Promise(resolve => setTimeout(resolve, 210));
-  await Promise.all([ask().over, ask().over, ask().over]);
-  assert.equal(server.requests.length, 3, 'one probe');
-  await new Promise(resolve => setTimeout(resolve, 210));
-  await ask().over;
-  assert.equal(server.requests.length, 3, 'the second pause is longer');
-  await new Promise(resolve => setTimeout(resolve, 210));
-  server.heal();
-  assert.equal(await ask().over, 'ended');
+test('what a server answers under one URL says nothing of its health, and neither does a redirect to one that is down', async () => {
+  server.fault(faults.status(500), { path: '/broken' });
+  server.fault(faults.status(429, { 'Retry-After': '30' }), { path: '/limited' });
+  server.fault(faults.redirect('http://127.0.0.1:1/'), { path: '/moved' });
+  const breaker = { failures: 2, cooldown: 10_000, maxCooldown: 10_000 };
+  const origin = open({ retries: 0, breaker, redirects: { hosts: ['127.0.0.1'], max: 3 } });
+  for (let i = 0; i < 4; i++) {
+    for (const path of ['/broken', '/limited', '/moved']) {
+      assert.equal(await fetchInto(origin, { path }).over, 'origin_unavailable');
+    }
+  }
+  assert.equal(origin.stats.replicas[0]!.state, 'closed');
+  assert.equal(await fetchInto(origin, { path: '/f' }).over, 'ended');
+});
+
+test('a lone server is asked however often it failed', async () => {
+  const origin = open({ retries: 0, breaker: { failures: 2, cooldown: 10_000, maxCooldown: 10_000 } });
+  await server.refuse();
+  for (let i = 0; i < 4; i++) assert.equal(await fetchInto(origin, { path: '/f' }).over, 'origin_unavailable');
+  assert.equal(origin.stats.replicas[0]!.state, 'open');
+  await server.accept();
+  assert.equal(await fetchInto(origin, { path: '/f' }).over, 'ended');
   assert.equal(origin.stats.replicas[0]!.state, 'closed');
 });
 
-test('Retry-After opens the breaker at once and is passed on', async () => {
-  server.fault(faults.status(503, { 'Retry-After': '120' }));
-  const origin = open();
-  for (let i = 0; i < 3; i++) {
-    const sink = fetchInto(origin, { path: '/f' });
-    assert.equal(await sink.over, 'origin_unavailable');
-    if (i === 0) {
+test('of two servers that both rest, both are asked', async () => {
+  const origin = open({ retries: 1, breaker: { failures: 1, cooldown: 10_000, maxCooldown: 10_000 } }, both());
+  await Promise.all([server.refuse(), replica.refuse()]);
+  assert.equal(await fetchInto(origin, { path: '/f' }).over, 'origin_unavailable');
+  assert.deepEqual(
+    origin.stats.replicas.map(({ state }) => state),
+    ['open', 'open'],
+  );
+  await replica.accept();
+  assert.equal(await fetchInto(origin, { path: '/f' }).over, 'ended');
+});
+
+test('a breaker lets single probes through, of other URLs than that which failed, and one failure opens it for longer', async () => {
+  server.fault(faults.reset('head'));
+  for (const name of ['a', 'b', 'c', 'd', 'e'])
+    for (const each of [server, replica]) each.put(`/${name}`, { size: 100 });
+  const origin = open({ retries: 2, breaker: { failures: 2, cooldown: 200, maxCooldown: 5000 } }, both());
+  const ask = async (path: string) => {
+    const sink = fetchInto(origin, { path });
+    assert.equal(await sink.over, 'ended');
+  };
+  for (let i = 0; i < 4; i++) await ask('/f');
+  assert.equal(server.requests.length, 2);
+  await new Promise(resolve => setTimeout(resolve, 210));
+  await ask('/f');
+  assert.equal(server.requests.length, 2, 'the suspect is no probe');
+  await Promise.all([ask('/a'), ask('/b'), ask('/c')]);
+  assert.equal(server.requests.length, 3, 'one probe');
+  await new Promise(resolve => setTimeout(resolve, 210));
+  await ask('/d');
+  assert.equal(server.requests.length, 3, 'the second pause is longer');
+  await new Promise(resolve => setTimeout(resolve, 210));
+  server.heal();
+  await ask('/e');
+  assert.equal(origin.stats.replicas[0]!.state, 'closed');
+});
+
+test('Retry-After of a 429 or 503 holds back its URL and is passed on', async () => {
+  for (const status of [429, 503]) {
+    server.heal();
+    server.forget();
+    server.fault(faults.status(status, { 'Retry-After': '120' }), { path: '/limited' });
+    const origin = open();
+    for (let i = 0; i < 3; i++) {
+      const sink = fetchInto(origin, { path: '/limited' });
+      assert.equal(await sink.over, 'origin_unavailable');
       assert.equal(sink.error!.options.retryAfter, 120);
-      assert.equal(sink.refused!.status, 503);
+      if (i === 0) assert.equal(sink.refused!.status, status);
+    }
+    assert.equal(server.requests.length, 1);
+    assert.equal(await fetchInto(origin, { path: '/f' }).over, 'ended');
+  }
+});
+
+test('Retry-After holds back all of the server when it is set so', async () => {
+  server.fault(faults.status(503, { 'Retry-After': '120' }), { path: '/limited' });
+  const origin = open({ retryAfter: 'server' });
+  assert.equal(await fetchInto(origin, { path: '/limited' }).over, 'origin_unavailable');
+  assert.equal(await fetchInto(origin, { path: '/f' }).over, 'origin_unavailable');
+  assert.equal(server.requests.length, 1);
+  const two = open({ retryAfter: 'server' }, both());
+  assert.equal(await fetchInto(two, { path: '/limited' }).over, 'not_found');
+  assert.equal(await fetchInto(two, { path: '/f' }).over, 'ended');
+  assert.deepEqual([server.requests.length, replica.requests.length], [2, 2]);
+});
+
+test('a film under way waits for the end of a pause that the server asked for, or asks after a while', async () => {
+  const first = fetchInto(open(), { path: '/f', range: { start: 0, end: 10 } });
+  await first.over;
+  const condition = { kind: 'same', validator: first.answer!.validator } as const;
+  for (const retryAfter of ['url', 'server'] as const) {
+    for (const seconds of ['1', '3600']) {
+      server.heal();
+      server.fault(faults.status(429, { 'Retry-After': seconds }), { times: 1 });
+      const origin = open({ retryAfter, timeouts: { ...PATIENT, firstByte: 1500 } });
+      const began = performance.now();
+      const sink = fetchInto(origin, { path: '/f', range: { start: 100, end: 2000 }, condition });
+      assert.equal(await sink.over, 'ended');
+      assert.ok(performance.now() - began >= (seconds === '1' ? 990 : 1490));
     }
   }
-  assert.equal(server.requests.length, 1);
 });
 
 test('a hedged second request answers when the first byte is late, and the loser is dropped', async () => {
