@@ -2,7 +2,7 @@ import type { Reading } from '../reading.js';
 import type { BoxScan } from './box-scan.js';
 import { bytesInChunk, compileOffsets } from './chunk-offset.js';
 import { type CoreTables, coreOf, REORDER_MAX, type TrackIndex } from './movie-index.js';
-import { compileRuns } from './run-table.js';
+import { compileRuns, type RunSums } from './run-table.js';
 import type { SampleEntries } from './sample-entry.js';
 import { commonSize, compileSizes } from './sample-size.js';
 import { compositionOffset, decodeTime, type TimedTrack } from './sample-time.js';
@@ -92,7 +92,7 @@ export function* compileTables(
     tables.push(yield* compileOther(scan, table, [times.table, offsets?.table, chunks.table, map.table, sizes]));
   const core = coreOf(tables, handler) as CoreTables;
 
-  const packet = packetOf(handler === 'soun' ? entries : undefined, core);
+  const packet = packetOf(handler === 'soun' ? entries : undefined, core, times);
   const last = Math.min(samples, map.probe.first + map.probe.samples);
   const { probe } = map;
   const bytes = yield* lookUp(scan.source, source => bytesInChunk(source, { core, ...packet }, probe, last));
@@ -153,14 +153,22 @@ function agree(id: number, ...counts: number[]): number {
   return least;
 }
 
-/** Packets of old QuickTime sound: `stsz` says that each sample has one byte, and the sample description knows better. */
+/** Bytes of the largest packet of sound that is believed. */
+const PACKET_MAX = 64 * 1024;
+
+/**
+ * Packets of QuickTime sound whose samples are counted one by one: each lasts one tick, or `stsz` says that each has
+ * one byte. What it says of their size is not looked at then, as players don't: the sample description knows better.
+ */
 function packetOf(
   sound: SampleEntries | undefined,
-  core: CoreTables,
+  { stsz }: CoreTables,
+  times: RunSums,
 ): Pick<TrackIndex, 'packetSamples' | 'packetBytes'> {
-  const counted = commonSize(core.stsz) === 1 && core.stts.count === 1;
+  const common = commonSize(stsz);
+  const counted = common === 1 || (common !== undefined && times.least === 1 && times.greatest === 1);
   const { packetSamples = 0, packetBytes = 0 } = sound ?? {};
-  const known = packetSamples > 0 && packetBytes > 0 && Number.isInteger(packetBytes);
+  const known = packetSamples > 0 && packetBytes > 0 && packetBytes <= PACKET_MAX;
   return counted && known ? { packetSamples, packetBytes } : { packetSamples: 0, packetBytes: 0 };
 }
 

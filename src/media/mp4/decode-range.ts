@@ -28,25 +28,29 @@ const STANDING = new Set(['vide', 'text', 'sbtl', 'subt', 'subp', 'clcp']);
 /**
  * Finds the samples for `segments`, of which there is at least one.
  *
- * Where the cut itself falls inside a sample, players differ. Those that follow the edit list to the letter show the rest of the sample; those
- * built on ffmpeg drop a picture or a text that began before the edit and present the next one in its place, too early. So that all of them agree,
- * the sample is shortened where it is the first that is kept; otherwise such an edit of a video track begins with the next picture, after an empty
- * edit. Sound is cut inside a sample by all of them.
+ * Where the cut itself falls inside a sample, players differ. Those that follow the edit list to the letter show the
+ * rest of the sample; those built on ffmpeg drop a picture or a text that began before the edit and present the next
+ * one in its place, too early. So that all of them agree, the sample is shortened where it is the first that is kept;
+ * otherwise such an edit of a video track begins with the next picture, after an empty edit. Sound is cut inside a
+ * sample by all of them, but not inside a packet of samples.
  *
+ * @param wanted the segments
  * @param toEnd whether to keep all samples up to the last
  */
 export function decodeRange(
   source: TableBytes,
   track: SampledTrack,
-  segments: readonly Segment[],
+  wanted: readonly Segment[],
   toEnd: boolean,
 ): DecodeRange {
+  const segments = track.packetSamples > 1 ? fromPacket(source, track, wanted) : wanted;
   const [segment] = segments as [Segment];
   const earliest = segments.reduce((least, { media }) => Math.min(least, media), segment.media);
   const start = decodeStart(source, track, earliest);
   let first = Math.max(0, start.sample - track.preroll);
-  if (track.packetSamples > 1) first -= samplesIntoPacket(source, track, first);
-  const end = toEnd ? track.samples : Math.max(first + 1, endOf(source, track, segments));
+  if (track.packetSamples > 1) first = startOfPacket(source, track, first);
+  let end = toEnd ? track.samples : Math.max(first + 1, endOf(source, track, segments));
+  if (track.packetSamples > 1 && end < track.samples) end = endOfPacket(source, track, end);
   const firstTime = decodeTime(source, track, first);
   const endTime = decodeTime(source, track, end);
   const shift = Math.max(0, firstTime - earliest);
@@ -77,10 +81,31 @@ export function leastComposition(source: TableBytes, track: SampledTrack, range:
   return least;
 }
 
-/** Packets of old QuickTime sound can't be taken apart. */
-function samplesIntoPacket(source: TableBytes, track: SampledTrack, sample: number): number {
+/** The first sample of the packet of QuickTime sound that holds `sample`. */
+export function startOfPacket(source: TableBytes, track: SampledTrack, sample: number): number {
   const chunk = chunkOf(source, track.core.stsc, track.chunks, sample);
-  return (sample - chunk.first) % track.packetSamples;
+  return sample - ((sample - chunk.first) % track.packetSamples);
+}
+
+/** The sample after the last of the packet that holds sample `end - 1`; packets end with their chunk. */
+function endOfPacket(source: TableBytes, track: SampledTrack, end: number): number {
+  const chunk = chunkOf(source, track.core.stsc, track.chunks, end - 1);
+  const packets = Math.ceil((end - chunk.first) / track.packetSamples);
+  return Math.min(chunk.first + packets * track.packetSamples, chunk.first + chunk.samples, track.samples);
+}
+
+/**
+ * The segments, of which the first, where the cut falls into a packet, begins with the next packet, when it has one.
+ */
+function fromPacket(source: TableBytes, track: SampledTrack, segments: readonly Segment[]): readonly Segment[] {
+  const [{ start, end, media, dwell }, ...rest] = segments as [Segment, ...Segment[]];
+  if (dwell || track.segments.some(other => other.start === start)) return segments;
+  const sample = sampleAt(source, track, media);
+  const first = startOfPacket(source, track, sample);
+  if (decodeTime(source, track, first) >= media) return segments;
+  const next = decodeTime(source, track, endOfPacket(source, track, sample + 1));
+  const later = start + (next - media) / track.timescale;
+  return later < end ? [{ start: later, end, media: next, dwell }, ...rest] : segments;
 }
 
 /** The segments, of which the first begins with the picture of composition time `next`, when it has one. */
@@ -90,7 +115,10 @@ function fromPicture(segments: readonly Segment[], next: number | undefined, tim
   return later < end ? [{ start: later, end, media: next!, dwell }, ...rest] : segments;
 }
 
-/** Composition times, in ticks, of the samples presented around a moment; undefined when there are none or order is too bad to tell. */
+/**
+ * Composition times, in ticks, of the samples presented around a moment; undefined when there are none or order is too
+ * bad to tell.
+ */
 export interface PicturesAround {
   /** Of the last one before the moment or at it. */
   readonly before: number | undefined;

@@ -1,15 +1,21 @@
 import { EdgeError } from '../../errors.js';
 import type { Seek } from '../format.js';
-import { picturesAround } from './decode-range.js';
+import { picturesAround, startOfPacket } from './decode-range.js';
 import { clipSegments } from './edit-list.js';
 import { durationOf, hasSamples, type MovieIndex, type SampledTrack } from './movie-index.js';
-import { decodeStart } from './sample-time.js';
+import { decodeStart, decodeTime } from './sample-time.js';
 import { mapTogether, type TableBytes } from './table-bytes.js';
 import { cutTrack, type TrackCut } from './track-cut.js';
 
-/** Seconds by which a key frame may come after `start` and still be the one that is meant: players round times to milliseconds. */
+/**
+ * Seconds by which a key frame may come after `start` and still be the one that is meant: players round times to
+ * milliseconds.
+ */
 const SNAP_TOLERANCE = 0.0005;
-/** Seconds past its end during which a video track still decides where a cut begins, so that the very end of a film shows a picture. */
+/**
+ * Seconds past its end during which a video track still decides where a cut begins, so that the very end of a film
+ * shows a picture.
+ */
 const TAIL = 1;
 
 /** A cut of all tracks. */
@@ -19,8 +25,9 @@ export interface MovieCut {
   /** Second of the source at which it ends; undefined when it goes on to the end. */
   readonly end: number | undefined;
   /**
-   * Cuts of `MovieIndex.tracks`, in the same order. Undefined for a track that is left out: hint tracks, whose samples hold sample numbers and
-   * offsets of the media they are about, and video tracks without a picture, which players take for damaged.
+   * Cuts of `MovieIndex.tracks`, in the same order. Undefined for a track that is left out: hint tracks, whose samples
+   * hold sample numbers and offsets of the media they are about, and video tracks without a picture, which players take
+   * for damaged.
    */
   readonly tracks: readonly (TrackCut | undefined)[];
 }
@@ -53,8 +60,9 @@ export function cutMovie(source: TableBytes, index: MovieIndex, seek: Seek, exac
 }
 
 /**
- * The second at which the answer begins: where the last sync sample at or before `start` is presented, in the track that decides (video before
- * sound); or, when exact, `start` itself, unless no picture follows it: then the last picture.
+ * The second at which the answer begins: where the last sync sample at or before `start` is presented, in the track
+ * that decides (video before sound); or, when exact, `start` itself, unless no picture follows it: then the last
+ * picture.
  */
 function beginning(source: TableBytes, index: MovieIndex, start: number, end: number, exact: boolean): number {
   const track = leadingTrack(index, start);
@@ -75,13 +83,18 @@ function beginning(source: TableBytes, index: MovieIndex, start: number, end: nu
     if (next !== undefined && next < segment.media + shown) return start;
     composition = before;
   } else {
-    ({ composition } = decodeStart(source, track, media));
+    const { sample, ...decoded } = decodeStart(source, track, media);
+    composition =
+      track.packetSamples > 1 ? decodeTime(source, track, startOfPacket(source, track, sample)) : decoded.composition;
   }
   if (composition === undefined || composition > media) return start;
   return segment.start + Math.max(0, composition - segment.media) / timescale;
 }
 
-/** The track that decides where an answer begins. Still pictures, such as covers, don't: they have one sample for the whole film. */
+/**
+ * The track that decides where an answer begins. Still pictures, such as covers, don't: they have one sample for the
+ * whole film.
+ */
 function leadingTrack(index: MovieIndex, start: number): SampledTrack | undefined {
   const tracks = index.tracks.filter(hasSamples).filter(({ samples, segments }) => samples > 1 && segments.length > 0);
   for (const handler of ['vide', 'soun']) {

@@ -12,7 +12,10 @@ export interface SampleEntries {
   readonly codec: string | undefined;
   /** Data references that they use, counted from 1. */
   readonly references: readonly number[];
-  /** For uncompressed and old QuickTime sound (QuickTime File Format, "Sound Sample Descriptions"): samples and bytes of a packet; otherwise 0. */
+  /**
+   * For uncompressed and old QuickTime sound (QuickTime File Format, "Sound Sample Descriptions"): samples and bytes of
+   * a packet; otherwise 0.
+   */
   readonly packetSamples: number;
   readonly packetBytes: number;
 }
@@ -36,21 +39,47 @@ export function* readSampleEntries(source: ByteSource, box: Box): Reading<Sample
 
 const NO_PACKET = { packetSamples: 0, packetBytes: 0 };
 
-/** Bytes of a sample of one channel; 0 for as many as the description says. */
+/**
+ * Uncompressed sound: bytes of a sample of one channel; below 0 for as many as the description says, and that many
+ * where it says nothing.
+ */
 const PCM: Readonly<Record<string, number>> = {
-  ...{ 'raw ': 0, NONE: 0, twos: 0, sowt: 0 },
+  ...{ 'raw ': -1, NONE: -1, twos: -2, sowt: -2, lpcm: -2 },
   ...{ ulaw: 1, alaw: 1, in24: 3, in32: 4, fl32: 4, fl64: 8 },
 };
+/**
+ * Codecs whose packets are always the same, whatever a description of version 1 says: samples, and bytes of one
+ * channel.
+ */
+const PACKETS: Readonly<Record<string, readonly [samples: number, bytes: number]>> = {
+  ...{ MAC3: [6, 2], MAC6: [6, 1], ima4: [64, 34], agsm: [160, 33] },
+};
+/** Codecs whose packets a description of version 0 does not tell. */
+const OLD_PACKETS: typeof PACKETS = { Qclp: [160, 35], Qclq: [160, 17] };
 
-/** @param sound a sound sample description from its version on */
+/**
+ * @param type codec
+ * @param sound a sound sample description from its version on
+ */
 function soundPacket(type: string, sound: Uint8Array): typeof NO_PACKET {
   if (sound.length < 20) return NO_PACKET;
   const version = u16(sound, 0);
-  if (version === 1 && sound.length >= 36) return { packetSamples: u32(sound, 20), packetBytes: u32(sound, 28) };
-  if (version === 2 && sound.length >= 56) return { packetSamples: u32(sound, 52), packetBytes: u32(sound, 48) };
+  const long = version === 2 && sound.length >= 56;
+  const [channels, bits] = long ? [u32(sound, 32), u32(sound, 40)] : [Math.max(1, u16(sound, 8)), u16(sound, 10)];
+  const always = PACKETS[type];
+  if (always !== undefined) return { packetSamples: always[0], packetBytes: always[1] * channels };
+  const said = { packetSamples: 0, packetBytes: 0 };
+  if (version === 1 && sound.length >= 36)
+    Object.assign(said, { packetSamples: u32(sound, 20), packetBytes: u32(sound, 28) });
+  if (long) Object.assign(said, { packetSamples: u32(sound, 52), packetBytes: u32(sound, 48) });
+  const isSaid = said.packetSamples > 0 && said.packetBytes > 0;
   const width = PCM[type];
-  if (width === undefined) return NO_PACKET;
-  return { packetSamples: 1, packetBytes: u16(sound, 8) * (width === 0 ? u16(sound, 10) / 8 : width) };
+  // Writers get the fields of PCM wrong, and players do not look at them; packets of version 2 may hold padding.
+  if (isSaid && (width === undefined || said.packetSamples > 1 || long)) return said;
+  if (width !== undefined)
+    return { packetSamples: 1, packetBytes: channels * (width > 0 ? width : Math.ceil(bits / 8) || -width) };
+  const old = OLD_PACKETS[type];
+  return old === undefined ? said : { packetSamples: old[0], packetBytes: old[1] * channels };
 }
 
 /** Reads `dref`: for each data reference, whether the media is in this very file (section 8.7.2). */
@@ -64,8 +93,8 @@ export function* readDataReferences(source: ByteSource, box: Box): Reading<boole
 }
 
 /**
- * Samples that a decoder must be given before the wanted one: the roll distance of `sgpd` (sections 8.9.3 and 10.1), 0 when the group
- * tells of something else.
+ * Samples that a decoder must be given before the wanted one: the roll distance of `sgpd` (sections 8.9.3 and 10.1), 0
+ * when the group tells of something else.
  */
 export function* readRoll(source: ByteSource, box: Box): Reading<number> {
   const size = Math.min(boxBodySize(box), 32);
