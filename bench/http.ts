@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../test/support/ports.js';
 import { caches, nginxStatic } from './support/caches.js';
 import { runFolder } from './support/folder.js';
 import { hotContest, rangesOf } from './support/hot.js';
 import { benchOptions } from './support/options.js';
 import type { Report } from './support/report.js';
-import { freePort, Server } from './support/server.js';
+import { Server } from './support/server.js';
 
 const FILE = '/film.mp4';
 const FILE_SIZE = 64 * 1024 * 1024;

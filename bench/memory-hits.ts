@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../src/cache/block.js';
+import { freePort } from '../test/support/ports.js';
 import { runFolder } from './support/folder.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type ResultTable, Sample } from './support/report.js';
-import { freePort, Server } from './support/server.js';
+import { Server } from './support/server.js';
 import { load, type Request, writeRequests } from './support/wrk.js';
 
 const BLOCKS = 256;

@@ -50,7 +50,7 @@ async function play(server: Server, trace: readonly Session[], seconds: number):
   const begun = performance.now();
   const end = begun + seconds * 1000;
   const session = async ({ at, path, chunks }: Session) => {
-    await until(begun + at * 1000);
+    await sleepUntil(begun + at * 1000);
     const viewer = await Viewer.connect(server.port);
     for (const { from, to, seconds: played } of chunks) {
       const due = performance.now() + played * 1000;
@@ -63,7 +63,7 @@ async function play(server: Server, trace: readonly Session[], seconds: number):
       delays.push(viewing.first - viewing.asked);
       bytes += viewing.bytes;
       if (played > 0 && performance.now() > due) failed++;
-      if (due < end) await until(due);
+      if (due < end) await sleepUntil(due);
     }
     viewer.leave();
   };
@@ -72,6 +72,6 @@ async function play(server: Server, trace: readonly Session[], seconds: number):
   return { requests: delays.length, bytes, seconds, p50: sample.median, p99: sample.quantile(0.99), failed };
 }
 
-function until(time: number): Promise<void> {
+function sleepUntil(time: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, time - performance.now()));
 }

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort, Server } from './server.js';
+import { freePort } from '../../test/support/ports.js';
+import { Server } from './server.js';
 import type { TlsFiles } from './tls-files.js';
 
 /** What the edge is started with. */

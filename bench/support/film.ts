@@ -8,7 +8,7 @@ import { LEASH } from './server.js';
 const run = promisify(execFile);
 
 /** Directory of what benchmarks make and keep between runs; not in git. */
-export const benchCache = fileURLToPath(new URL('../../.cache/bench/', import.meta.url));
+const benchCache = fileURLToPath(new URL('../../.cache/bench/', import.meta.url));
 
 /** What `makeFilm` may be told. */
 export interface FilmOptions {

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, SERVER_CORE, Server } from './server.js';
+import { freePort } from '../../test/support/ports.js';
+import { SERVER_CORE, Server } from './server.js';
 import { TLS_CIPHER, type TlsFiles } from './tls-files.js';
 
 /** What an nginx does. */

@@ -67,7 +67,7 @@ export interface Report {
 }
 
 /** A table as text: medians, and the spread behind them where it is more than 2 %. */
-export function formatTable(table: ResultTable): string {
+function formatTable(table: ResultTable): string {
   const cells = [
     ['', ...table.columns.map(column => column.title)],
     ...table.rows.map(row => [

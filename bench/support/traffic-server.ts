@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort, Server } from './server.js';
+import { freePort } from '../../test/support/ports.js';
+import { Server } from './server.js';
 import { TLS_CIPHER, type TlsFiles } from './tls-files.js';
 
 const run = promisify(execFile);

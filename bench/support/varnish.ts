@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, Server } from './server.js';
+import { freePort } from '../../test/support/ports.js';
+import { Server } from './server.js';
 
 /** What Varnish says of every request in its log in shared memory; masked, since the others write no log of requests either. */
 const LOGGED =

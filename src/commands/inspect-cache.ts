@@ -37,7 +37,7 @@ export async function inspectCache(options: InspectCacheOptions, write: (text: s
 }
 
 /** What is told of a memory tier at `now`, milliseconds since 1970. */
-export function memoryRows(found: MemoryTierInspection, now: number): InspectionRow[] {
+function memoryRows(found: MemoryTierInspection, now: number): InspectionRow[] {
   const blocks = (size: number, count: number) => `${bytes(size)} in ${count} ${count === 1 ? 'block' : 'blocks'}`;
   const ago = (date: Date) => `${date.toISOString()} (${duration((now - date.getTime()) / 1000)} ago)`;
   return [

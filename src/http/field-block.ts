@@ -16,14 +16,11 @@ export function isFieldValue(value: string): boolean {
  * message are left out.
  */
 export class FieldBlock {
-  /** Fields that were left out. */
-  readonly refused: number;
   readonly #first: string = '';
   readonly #rest: Uint8Array | undefined;
 
   constructor(fields: readonly Field[]) {
     const good = fields.filter(([name, value]) => NAME.test(name) && VALUE.test(value));
-    this.refused = fields.length - good.length;
     if (good.length === 0) return;
     const lines = good.map(([name, value]) => `${name}: ${value.trim()}`).join('\r\n');
     this.#first = good[0]![0];

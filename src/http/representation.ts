@@ -41,8 +41,6 @@ const OF_NOT_MODIFIED = new Set(['cache-control', 'cdn-cache-control', 'content-
 
 /** Makes the fields of answers. Those of a plain object are made once for as long as the object lives. */
 export class Representations {
-  /** Fields of objects that were not sent because they would have broken the message. */
-  refused = 0;
   readonly #common: readonly Field[];
   readonly #sends: (name: string) => boolean;
   readonly #plain = new WeakMap<StoredObject, Representation>();
@@ -85,18 +83,18 @@ export class Representations {
     const modified = file.lastModified === undefined ? undefined : formatHttpDate(file.lastModified);
     if (modified !== undefined) fields.push(['Last-Modified', modified]);
     if (file.seekActual !== undefined) fields.push(['X-Seek-Actual', String(Number(file.seekActual.toFixed(6)))]);
-    return { file, fields: this.#block([...fields, ...this.#stored(stored)]) };
+    return { file, fields: new FieldBlock([...fields, ...this.#stored(stored)]) };
   }
 
   /** Fields of a 304 (RFC 9110 section 15.4.5) for a file made from the object. */
   notModified(file: VirtualFile, object: StoredObject): FieldBlock {
     const stored = this.#stored(object.fields).filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));
-    return this.#block([['ETag', file.etag], ...this.#common, ...stored]);
+    return new FieldBlock([['ETag', file.etag], ...this.#common, ...stored]);
   }
 
   /** Fields of a body of unknown size. */
   stream(contentType: string, stored: readonly Field[]): FieldBlock {
-    return this.#block([
+    return new FieldBlock([
       ['Accept-Ranges', 'none'],
       ['Content-Type', contentType],
       ...this.#common,
@@ -106,11 +104,5 @@ export class Representations {
 
   #stored(fields: readonly Field[]): readonly Field[] {
     return fields.filter(([name]) => this.#sends(name.toLowerCase()));
-  }
-
-  #block(fields: readonly Field[]): FieldBlock {
-    const block = new FieldBlock(fields);
-    this.refused += block.refused;
-    return block;
   }
 }

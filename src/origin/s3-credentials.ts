@@ -50,7 +50,7 @@ function fixed(credentials: Credentials | undefined): CredentialsSource {
 }
 
 /** Keys of a profile in the text of a credentials file; undefined when it has none. */
-export function parseCredentials(text: string, profile: string): Credentials | undefined {
+function parseCredentials(text: string, profile: string): Credentials | undefined {
   const found = new Map<string, string>();
   let section = '';
   for (const line of text.split(/\r?\n/)) {

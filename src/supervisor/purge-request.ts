@@ -1,7 +1,7 @@
 import { EdgeError } from '../errors.js';
 
 /** Most URLs of one purge or prefetch. */
-export const URLS_MAX = 10_000;
+const URLS_MAX = 10_000;
 const URL_LENGTH_MAX = 16 * 1024;
 
 /** A URL of the edge as a player would ask for it. */

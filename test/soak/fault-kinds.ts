@@ -1,8 +1,9 @@
 import { closeSync, openSync, readFileSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Edge, isAlive, kill } from '../support/edge.js';
+import type { Edge } from '../support/edge.js';
 import { type Fault, type FaultOrigin, faults } from '../support/fault-origin.js';
+import { isAlive, kill } from '../support/processes.js';
 import { flipMemory, flipStore, type Part } from './damage.js';
 import type { EdgeLog } from './edge-log.js';
 import type { Library } from './library.js';

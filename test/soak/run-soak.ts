@@ -3,8 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aac, clip, h264, picture, tone } from '../support/clips.js';
-import { Edge, isAlive } from '../support/edge.js';
+import { Edge } from '../support/edge.js';
 import { FaultOrigin } from '../support/fault-origin.js';
+import { isAlive } from '../support/processes.js';
 import { Downloader } from './download.js';
 import { EdgeLog } from './edge-log.js';
 import { FAULT_KINDS, type FaultKind, heal, type Scene } from './fault-kinds.js';

@@ -73,7 +73,7 @@ export function count<K>(counts: Map<K, number>, key: K): void {
 }
 
 /** The value that `share` of all values do not exceed; 0 of none. */
-export function quantile(values: readonly number[], share: number): number {
+function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }

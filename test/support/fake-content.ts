@@ -90,7 +90,7 @@ export class FakeObject {
 }
 
 /** A reader that hands out copies and spoils them at release, so that a late use shows as wrong bytes. */
-export class FakeReader implements BlockReader {
+class FakeReader implements BlockReader {
   outcome: CacheOutcome = 'memory';
   #pin: Uint8Array | undefined;
   #want: { offset: number; listener: ReaderListener } | undefined;

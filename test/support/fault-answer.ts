@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { At, Interruption, Plan, SeenRequest } from './faults.js';
+import type { At, Interruption, Plan, SeenRequest } from './fault-plan.js';
 
 /** Holds a stalled answer. */
 export interface Gate {

@@ -18,10 +18,11 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { contentAt } from './content.js';
 import { type Gate, sendAnswer } from './fault-answer.js';
-import { parseRequest, planAnswer, type StoredFile } from './fault-plan.js';
-import type { Fault, Plan, SeenRequest } from './faults.js';
+import { type Plan, parseRequest, planAnswer, type SeenRequest, type StoredFile } from './fault-plan.js';
+import type { Fault } from './faults.js';
 
-export { type Fault, faults, type Plan, type SeenRequest } from './faults.js';
+export type { Plan, SeenRequest } from './fault-plan.js';
+export { type Fault, faults } from './faults.js';
 
 /** What a path holds. Either `size` (bytes, content of `version`) or `bytes`. */
 export interface PutOptions {

@@ -1,5 +1,3 @@
-import type { Plan, SeenRequest } from './faults.js';
-
 /** An object of the fault origin. */
 export interface StoredFile {
   readonly size: number;
@@ -8,6 +6,64 @@ export interface StoredFile {
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A request as the fault origin saw it; filled in further while it is answered. */
+export interface SeenRequest {
+  readonly method: string;
+  /** Path with its percent-encoding, without the query. */
+  readonly path: string;
+  /** Query without '?'. */
+  readonly query: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the Range field asked for, whether or not it was honoured; undefined when there was none. `end` is exclusive, Infinity when open. */
+  readonly range: { readonly start: number; readonly end: number } | undefined;
+  /** Number of the connection, counted from 0, that brought it. */
+  readonly connection: number;
+  /** Status sent; 0 when none was. */
+  status: number;
+  /** Bytes of body that were handed to the socket. */
+  bytes: number;
+  /** Offset in the object of the first byte of the body. */
+  offset: number;
+  /** True when the answer is over, however it ended. */
+  done: boolean;
+}
+
+/** Position of an interruption: before the answer's first byte, in the middle of its head, or after that many bytes of body. */
+export type At = 'head' | 'within-head' | number;
+
+/** What happens at a position: the connection is reset (RST), closed in order (FIN), or held still (for `ms`, or until `release()`). */
+export interface Interruption {
+  readonly at: At;
+  readonly action: 'reset' | 'close' | 'stall';
+  /** Milliseconds of a stall; undefined until `release()`. */
+  readonly ms?: number;
+}
+
+/** How one request will be answered. A fault changes what the well-behaved origin would have done. */
+export interface Plan {
+  status: number;
+  /** Field names as sent. */
+  headers: Map<string, string>;
+  /** When set, sent in place of status line and fields; must end with an empty line. */
+  rawHead: string | Buffer | undefined;
+  /** Offset in the object of the first byte of the body. */
+  offset: number;
+  /** Bytes of body. */
+  length: number;
+  /** Gives bytes of the body, `[start, end)` of the object. */
+  read(start: number, end: number): Uint8Array;
+  interruptions: Interruption[];
+  /** Slow drip: chunks of so many bytes, so many milliseconds apart. */
+  drip: { readonly bytes: number; readonly ms: number } | undefined;
+  /** Body in chunked coding. `unterminated` leaves out the last chunk and closes. */
+  chunked: false | 'whole' | 'unterminated';
+  /** Close the connection when the body is sent. */
+  close: boolean;
+  /** Whole object, for faults that need it. */
+  readonly object: StoredFile | undefined;
 }
 
 /** Reads a request's head (without the empty line). */

@@ -35,7 +35,7 @@ function u24(value: number): number[] {
 }
 
 /** A whole tag with its trailer. */
-export function tagBytes({ type, timestamp, data }: TestTag): Buffer {
+function tagBytes({ type, timestamp, data }: TestTag): Buffer {
   const trailer = Buffer.alloc(4);
   trailer.writeUInt32BE(11 + data.length);
   const time = [...u24(timestamp % 0x1000000), Math.floor(timestamp / 0x1000000)];

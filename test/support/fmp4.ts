@@ -35,7 +35,7 @@ export interface TestLayout {
 /** Ticks per second of track 1 (video) and track 2 (audio). */
 export const TIMESCALES = [1000, 8000] as const;
 
-export function u32(...numbers: number[]): Buffer {
+function u32(...numbers: number[]): Buffer {
   const bytes = Buffer.alloc(numbers.length * 4);
   for (const [i, number] of numbers.entries()) bytes.writeUInt32BE(number >>> 0, i * 4);
   return bytes;

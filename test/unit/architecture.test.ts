@@ -1,95 +1,92 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { exportsOf, filesOf, importsOf, ROOT, textOf } from '../support/source-tree.js';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const TEXT = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+const TEXT = textOf('ARCHITECTURE.md');
+const SOURCES = filesOf('src', /\.ts$/);
+const PROGRAMS = [...SOURCES, ...filesOf('test', /\.(ts|mjs)$/), ...filesOf('bench', /\.(ts|mjs)$/)];
 
-/** Files that anybody may import. */
-const LEAVES = new Set([
-  'cache/block',
-  'cache/outcome',
-  'observe/log-type',
-  'errors',
-  'http-date',
-  'lru',
-  'native',
-  'media/byte-source',
-  'origin/parse-origin',
-]);
-/** What each stage may import beside itself and the leaves. `worker`, `cli` and `commands` compose and may import everything. */
-const DOWNWARD: Readonly<Record<string, readonly string[]>> = {
-  'virtual-file': [],
-  config: [],
-  store: [],
-  observe: [],
-  media: ['virtual-file'],
-  origin: [],
-  cache: ['origin', 'store'],
-  catalog: ['cache', 'media', 'origin', 'store'],
-  delivery: ['cache', 'catalog', 'virtual-file'],
-  http: ['cache', 'catalog', 'delivery', 'media', 'observe', 'virtual-file'],
-  supervisor: ['cache', 'catalog', 'config', 'http', 'observe', 'origin'],
-};
-
-function files(folder: string, kinds: RegExp): string[] {
-  return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
-    .filter(file => kinds.test(file) && !file.startsWith('build/'))
-    .map(file => `${folder}/${file}`);
+/** A row of the table of folders. */
+interface Row {
+  /** Path from the root of the repository. */
+  readonly path: string;
+  /** `leaf`, `everything`, or paths below `src`, in backticks. */
+  readonly allowed: string;
 }
 
-const SOURCES = files('src', /\.ts$/);
+const ROWS: readonly Row[] = [...TEXT.matchAll(/^\| `((?:src|native)[^`]*)` \| ([^|]+) \| [^|]+ \|$/gm)].map(
+  ([, path, allowed]) => ({ path: path!, allowed: allowed! }),
+);
 
-/** Modules that a file imports, as they are written. */
-function imports(file: string): string[] {
-  const text = readFileSync(join(ROOT, file), 'utf8');
-  const statements =
-    /^(?:import|export)\b(?:[^'\n]* from)? '([^'\n]+)';$|^\} from '([^'\n]+)';$|\bawait import\('([^'\n]+)'\)/gm;
-  return [...text.matchAll(statements)].map(([, whole, broken, late]) => (whole ?? broken ?? late)!);
+function covers({ path }: Row, file: string): boolean {
+  return file === path || file.startsWith(`${path}/`);
+}
+
+/** The row that holds for a file: the longest that covers it. */
+function rowOf(file: string): Row | undefined {
+  return ROWS.filter(row => covers(row, file)).sort((a, b) => b.path.length - a.path.length)[0];
+}
+
+function mayImport(file: string, target: string): boolean {
+  const from = rowOf(file)!;
+  const to = rowOf(target);
+  if (to === undefined) return false;
+  if (from.path === to.path || to.allowed === 'leaf' || from.allowed === 'everything') return true;
+  return [...from.allowed.matchAll(/`([^`]+)`/g)].some(([, path]) => covers({ ...from, path: `src/${path}` }, target));
 }
 
 describe('ARCHITECTURE.md', () => {
-  it('has a line for every file, and no line without a file', () => {
-    const listed = new Set<string>();
-    let folder = '';
-    for (const line of TEXT.slice(TEXT.indexOf('## Files')).split('\n')) {
-      folder = /^### (\S+)/.exec(line)?.[1] ?? folder;
-      const name = /^- `([^`]+)`: \S/.exec(line)?.[1];
-      if (name !== undefined) listed.add(`${folder}/${name}`);
-    }
-    const there = [...files('src', /\.(ts|mjs|html|css)$/), ...files('native', /\.(cc|h)$/)];
-    assert.deepEqual([...listed].sort(), there.sort());
+  it('has a row for every file, and no row without a file', () => {
+    assert.deepEqual(
+      SOURCES.filter(file => rowOf(file) === undefined),
+      [],
+    );
+    assert.deepEqual(
+      ROWS.filter(row => !existsSync(join(ROOT, row.path))),
+      [],
+    );
+  });
+
+  it('allows every import between folders', () => {
+    const upward = SOURCES.flatMap(file =>
+      importsOf(file)
+        .flatMap(({ file: target }) => target ?? [])
+        .filter(target => target.startsWith('src/') && target.endsWith('.ts') && !mayImport(file, target))
+        .map(target => `${file} imports ${target}`),
+    );
+    assert.deepEqual(upward, []);
   });
 
   it('names the one importer of each library', () => {
     const importers = new Map<string, string[]>();
     for (const file of SOURCES) {
-      for (const module of imports(file)) {
+      for (const { module } of importsOf(file)) {
         if (module.startsWith('.') || module.startsWith('node:')) continue;
         importers.set(module, [...new Set([...(importers.get(module) ?? []), file])]);
       }
     }
-    const table = [...TEXT.matchAll(/^\| (\S+) \| `(\S+)` \|$/gm)].map(
+    const table = [...TEXT.matchAll(/^\| ([^`|\s]+) \| `(\S+)` \|$/gm)].map(
       ([, library, file]) => [library!, [file!]] as const,
     );
     assert.deepEqual([...importers].sort(), [...table].sort());
   });
 });
 
-it('imports run downward only', () => {
-  const upward = SOURCES.flatMap(file => {
-    const [, stage] = file.split('/');
-    const allowed = DOWNWARD[stage!];
-    if (allowed === undefined) return [];
-    return imports(file)
-      .filter(module => module.startsWith('.'))
-      .map(module => relative(join(ROOT, 'src'), resolve(ROOT, dirname(file), module)).replace(/\.m?js$/, ''))
-      .filter(
-        target => !LEAVES.has(target) && target.split('/')[0] !== stage && !allowed.includes(target.split('/')[0]!),
-      )
-      .map(target => `${file} imports ${target}`);
+it('what a file exports is used: values by another file, types at least within the file', () => {
+  const used = new Map<string, Set<string>>();
+  for (const { file, names } of PROGRAMS.flatMap(importsOf)) {
+    if (file !== undefined) used.set(file, new Set([...(used.get(file) ?? []), ...names]));
+  }
+  const unused = PROGRAMS.flatMap(file => {
+    // Benchmarks and the reporter are loaded by name.
+    if (/^bench\/[^/]+\.ts$/.test(file) || file === 'test/reporter.mjs') return [];
+    const names = used.get(file);
+    return exportsOf(file)
+      .filter(({ name }) => !names?.has(name) && !names?.has('*'))
+      .filter(({ name, isType }) => !isType || [...textOf(file).matchAll(new RegExp(`\\b${name}\\b`, 'g'))].length < 2)
+      .map(({ name }) => `${name} of ${file}`);
   });
-  assert.deepEqual(upward, []);
+  assert.deepEqual(unused, []);
 });

@@ -31,7 +31,7 @@ const DATA_AT = 48;
 /** Bytes of a block key. */
 export const BLOCK_KEY_BYTES = 20;
 /** Bytes of a key of the table of blocks. */
-export const RING_KEY_BYTES = 8 + BLOCK_KEY_BYTES;
+const RING_KEY_BYTES = 8 + BLOCK_KEY_BYTES;
 /** Bytes of a value of the table of blocks. */
 export const VALUE_BYTES = DATA_AT + BLOCK_SIZE;
 

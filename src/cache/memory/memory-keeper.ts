@@ -22,7 +22,7 @@ export class MemoryKeeper {
   readonly #tier: SharedMemoryTier;
   readonly #timer: NodeJS.Timeout;
   readonly #freeShare: number;
-  #scrubRate: number;
+  readonly #scrubRate: number;
   #scrubbedAt = performance.now();
   #owed = 0;
 
@@ -31,11 +31,6 @@ export class MemoryKeeper {
     this.#freeShare = options.freeShare ?? 0.02;
     this.#scrubRate = options.scrubRate;
     this.#timer = setInterval(() => this.round(), options.interval ?? 100).unref();
-  }
-
-  /** Another rate from now on, in bytes per second. */
-  set scrubRate(rate: number) {
-    this.#scrubRate = rate;
   }
 
   /** What is done at each interval. Nothing while another supervisor has the tier. */

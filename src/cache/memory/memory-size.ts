@@ -5,7 +5,7 @@ import { EdgeError } from '../../errors.js';
 
 /** Smallest and largest size of the memory tier, in bytes. */
 export const MIN_MEMORY_SIZE = 64 * 1024 * 1024;
-export const MAX_MEMORY_SIZE = 512 * 1024 ** 3;
+const MAX_MEMORY_SIZE = 512 * 1024 ** 3;
 
 /** Bytes of memory that this process and its children may use: the machine's, or the limit of their cgroup when that is less. */
 export function allowedMemory(): number {

@@ -23,7 +23,7 @@ export function isTagType(byte: number): boolean {
 }
 
 /** Unsigned 24-bit number at `at`. */
-export function u24(bytes: Uint8Array, at: number): number {
+function u24(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
 }
 

@@ -50,11 +50,6 @@ export class BoxWriter {
     this.#view.setUint32(mark.at, this.position - mark.position);
   }
 
-  /** Writes `value` over four bytes that were written at `at`. */
-  u32At(at: number, value: number): void {
-    this.#view.setUint32(at, value);
-  }
-
   /** Writes `value` over the four bytes (or eight, when `wide`) that were written at `at`. */
   offsetAt(at: number, value: number, wide: boolean): void {
     if (wide) this.#view.setUint32(at, Math.floor(value / 0x1_0000_0000));

@@ -30,9 +30,6 @@ export function headOf(box: Box): BoxHead {
 /** Most bytes of a box header; reading this many at a box's offset (or fewer where the file ends) is always enough for `parseBox`. */
 export const BOX_HEADER_MAX = 16;
 
-/** Bytes of the header of a full box after the box header: version and flags. */
-export const FULL_BOX_EXTRA = 4;
-
 /** First byte of a box's contents. */
 export function boxBody(box: Box): number {
   return box.offset + box.headerSize;

@@ -28,7 +28,7 @@ const NON_SYNC = 0x10000;
 const TRAFS_MAX = 256;
 
 /** Bytes of the largest `moof` that is read. */
-export const MOOF_MAX = READ_MAX;
+const MOOF_MAX = READ_MAX;
 
 /**
  * Reads a movie fragment; `yield*` it.
@@ -46,7 +46,7 @@ export function* readMoof(source: ByteSource, box: Box, movie: FragmentedMovie):
  * @param headerSize bytes of its header
  * @throws EdgeError `unplayable` when it is broken
  */
-export function parseMoof(moof: Uint8Array, headerSize: number, movie: FragmentedMovie): TrackFragment[] {
+function parseMoof(moof: Uint8Array, headerSize: number, movie: FragmentedMovie): TrackFragment[] {
   try {
     const trafs = parseBoxes(moof, headerSize, moof.length, TRAFS_MAX).filter(({ type }) => type === 'traf');
     return trafs.flatMap(traf => parseTraf(moof, traf, movie) ?? []);

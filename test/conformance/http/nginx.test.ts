@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -10,6 +8,7 @@ import fc from 'fast-check';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
+import { freePort } from '../../support/ports.js';
 import { fetchRaw, type RawAnswer, RawConnection } from '../../support/raw-http.js';
 
 /**
@@ -24,14 +23,6 @@ const folder = mkdtempSync(join(tmpdir(), 'moovedge-nginx-'));
 const nginxPort = await freePort();
 const { content, port: edgePort } = await startEdge();
 let nginx: ChildProcess | undefined;
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  await once(probe.close(), 'close');
-  return port;
-}
 
 async function startNginx(): Promise<void> {
   mkdirSync(join(folder, 'root'));

@@ -2,28 +2,20 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { HttpOrigin } from '../../../src/origin/http-origin.js';
 import { contentAt } from '../../support/content.js';
 import { httpOrigin } from '../../support/http-origin.js';
+import { freePort } from '../../support/ports.js';
 import { fetchInto } from '../../support/recording-sink.js';
 
 const SIZE = 3_000_000;
 let folder: string;
 let nginx: ChildProcess;
 let origin: HttpOrigin;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Settles when something listens on the port. */
 async function listening(port: number): Promise<void> {

@@ -4,8 +4,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { BLOCK_SIZE } from '../../../src/cache/block.js';
 import { firstWrong } from '../../support/content.js';
-import { type Answer, Edge, isAlive, kill } from '../../support/edge.js';
+import { type Answer, Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
+import { isAlive, kill } from '../../support/processes.js';
 
 const FILMS = 6;
 const SIZE = 5 * BLOCK_SIZE + 12_345;

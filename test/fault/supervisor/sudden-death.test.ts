@@ -4,9 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { defaultConfig } from '../../../src/config/schema.js';
 import { silentLog } from '../../../src/observe/log-type.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
-import { EdgeProcess, fetchText, freePorts, isAlive, until } from '../../integration/supervisor/edge-process.js';
+import { EdgeProcess, fetchText } from '../../integration/supervisor/edge-process.js';
 import { fakeServices } from '../../integration/supervisor/fake-services.js';
 import { Load } from '../../integration/supervisor/load.js';
+import { freePorts } from '../../support/ports.js';
+import { isAlive } from '../../support/processes.js';
+import { until } from '../../support/until.js';
 
 test('when the supervisor is killed, running answers end, no process is left, and a new edge starts at once', async () => {
   const edge = await EdgeProcess.start();

@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { fetchText, freePorts, isAlive, until } from '../supervisor/edge-process.js';
+import { freePorts } from '../../support/ports.js';
+import { isAlive } from '../../support/processes.js';
+import { until } from '../../support/until.js';
+import { fetchText } from '../supervisor/edge-process.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-start-'));

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { EdgeError } from '../../../src/errors.js';
 import { AccessLog } from '../../../src/observe/access-log.js';
 import { createLog } from '../../../src/observe/log.js';
-import { until } from '../supervisor/edge-process.js';
+import { until } from '../../support/until.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-log-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,44 +1,17 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type Agent, get, type IncomingMessage } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { EdgeStats } from '../../../src/supervisor/supervisor.js';
+import { freePorts } from '../../support/ports.js';
+import { isAlive } from '../../support/processes.js';
+import { until } from '../../support/until.js';
 
 const MAIN = fileURLToPath(new URL('edge-main.ts', import.meta.url));
-/** Milliseconds that anything that is waited for may take on a busy machine. */
-const PATIENCE = 30_000;
-
-/** Ports that nobody uses. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      server =>
-        new Promise<number>(resolve => {
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
-  return ports;
-}
-
-/** Waits until `check` gives something. */
-export async function until<T>(what: string, check: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const end = performance.now() + PATIENCE;
-  for (;;) {
-    const result = await check();
-    if (result !== undefined) return result;
-    if (performance.now() > end) assert.fail(`waited in vain: ${what}`);
-    await sleep(20);
-  }
-}
 
 /** An answer's status and body. */
 export interface Answer {
@@ -67,15 +40,6 @@ export function fetchText(
     );
     request.on('error', reject);
   });
-}
-
-/** True while a process lives. */
-export function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
 
 /** What an edge of a test is started with. */

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EdgeProcess, fetchText, freePorts, isAlive, until } from './edge-process.js';
+import { freePorts } from '../../support/ports.js';
+import { isAlive } from '../../support/processes.js';
+import { until } from '../../support/until.js';
+import { EdgeProcess, fetchText } from './edge-process.js';
 
 test('SIGTERM finishes what runs, exits with 0 and leaves no process', async () => {
   const edge = await EdgeProcess.start();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EdgeProcess, fetchText, until } from './edge-process.js';
+import { until } from '../../support/until.js';
+import { EdgeProcess, fetchText } from './edge-process.js';
 import { Load } from './load.js';
 
 test('no request fails when the configuration is reloaded under load', async () => {

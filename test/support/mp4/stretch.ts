@@ -2,7 +2,7 @@ import { EdgeError } from '../../../src/errors.js';
 import type { ByteSource } from '../../../src/media/byte-source.js';
 
 /** A file with a hole of zeros, as large as one likes, in the middle. */
-export class StretchedSource implements ByteSource {
+class StretchedSource implements ByteSource {
   readonly size: number;
 
   /**

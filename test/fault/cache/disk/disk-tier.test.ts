@@ -10,16 +10,8 @@ import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
 import { type Log, silentLog } from '../../../../src/observe/log-type.js';
-import {
-  checksum,
-  content,
-  load,
-  MiB,
-  objectId,
-  temporaryFolder,
-  turn,
-  until,
-} from '../../../unit/cache/disk/support.js';
+import { until } from '../../../support/until.js';
+import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from '../../../unit/cache/disk/support.js';
 
 const root = temporaryFolder(after);
 
@@ -125,7 +117,10 @@ test('on a full disk the ring turns in what it has, drops nothing, says it once,
     assert.equal(said.length, 1);
     assert.match(said[0]!, /no space for the whole disk tier/);
     rmSync(filler);
-    await until(() => writer.offer(objectId(1), n, content(1, n++)) && writer.stats.blocks > blocks + 10);
+    await until(
+      'the ring grows',
+      () => writer.offer(objectId(1), n, content(1, n++)) && writer.stats.blocks > blocks + 10,
+    );
     await expectNewest();
     assert.equal(said.length, 2);
     assert.match(said[1]!, /space for the disk tier again/);
@@ -149,7 +144,7 @@ test('a full disk gives up what was moved aside', async t => {
     writeFileSync(`${diskFile(folder)}.damaged-20260101T000000`, randomBytes(20 * MiB));
     const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log: silentLog, retryDelay: 1 });
     for (let n = 0; n < 60; n++) {
-      await until(() => writer.room > 0);
+      await until('room in the queue', () => writer.room > 0);
       writer.offer(objectId(1), n, content(1, n));
     }
     assert.deepEqual(
@@ -214,7 +209,7 @@ test('a disk that does not answer costs its loads and no more', async () => {
   assert.equal(reader.stats.refused, 6);
   assert.equal(reader.has(objectId(1), 0), false, 'no more are sent after them');
   await Promise.all(busy);
-  await until(() => reader.has(objectId(1), 0));
+  await until('the newest block', () => reader.has(objectId(1), 0));
   for (let n = 0; n < 10; n++) assert.deepEqual(await load(reader, 1, n), Buffer.from(content(1, n)));
   reader.close();
   await writer.close();

@@ -12,7 +12,8 @@ import { WriterProcess } from '../../../../src/cache/disk/writer-process.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { native } from '../../../../src/native.js';
 import { type Log, silentLog } from '../../../../src/observe/log-type.js';
-import { content, load, MiB, objectId, temporaryFolder, until } from '../../../unit/cache/disk/support.js';
+import { until } from '../../../support/until.js';
+import { content, load, MiB, objectId, temporaryFolder } from '../../../unit/cache/disk/support.js';
 
 const root = temporaryFolder(after);
 const FREE_SHARE = 0.1;
@@ -62,8 +63,8 @@ async function watch(memory: SharedMemoryTier, n: number, block: number, views: 
 }
 
 /** Waits until every cold block that is wanted on disk is there. */
-function written(memory: SharedMemoryTier): Promise<void> {
-  return until(() => memory.coldest(0.05, 2, 1).length === 0);
+async function written(memory: SharedMemoryTier): Promise<void> {
+  await until('cold blocks written', () => memory.coldest(0.05, 2, 1).length === 0);
 }
 
 /** Has blocks of object `n` watched until one of them is on disk, and returns which. */
@@ -85,7 +86,7 @@ test('what memory evicts after enough views is found on disk, the rest is not; a
     if (block === total / 2) process.kill(writer.pid!, 'SIGKILL');
     await written(memory);
   }
-  await until(() => writer.restarts === 1 && writer.stats.written > 0);
+  await until('the writer again', () => writer.restarts === 1 && writer.stats.written > 0);
   let found = 0;
   for (let block = 0; block < total; block++) {
     const onDisk = reader.has(objectId(1), block);
@@ -112,11 +113,11 @@ test('a tier that damages those who touch it is moved aside when they are gone, 
     await watch(memory, 1, block, 2);
     await written(memory);
   }
-  await until(() => reader.has(objectId(1), 0));
+  await until('the block on disk', () => reader.has(objectId(1), 0));
   reader.close();
   truncateSync(diskFile(folder), 16 * 4096);
   writer.suspect('SIGBUS');
-  await until(() => said.some(text => /moved aside/.test(text)));
+  await until('it is said', () => said.some(text => /moved aside/.test(text)));
   reader = read();
   const found = await firstOnDisk(memory, reader, 2);
   assert.deepEqual(await load(reader, 2, found), Buffer.from(content(2, found)));
@@ -136,13 +137,13 @@ test('a tier on a read-only file system is said once and used as soon as it can 
   const reader = read();
   try {
     await writer.start();
-    await until(() => said.length > 0);
+    await until('it is said', () => said.length > 0);
     assert.match(said[0]!, /can not be opened/);
     await new Promise(resolve => setTimeout(resolve, 2500));
     assert.equal(said.length, 1);
     assert.equal(reader.has(objectId(1), 0), false);
     mount('-o', 'remount,rw');
-    await until(() => writer.stats.fileBytes > 0);
+    await until('the file', () => writer.stats.fileBytes > 0);
     const found = await firstOnDisk(memory, reader, 1);
     assert.deepEqual(await load(reader, 1, found), Buffer.from(content(1, found)));
   } finally {

@@ -5,7 +5,8 @@ import type { ObjectId } from '../../../../src/cache/block.js';
 import { type ColdBlocks, Demotion } from '../../../../src/cache/disk/demotion.js';
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
 import { silentLog } from '../../../../src/observe/log-type.js';
-import { checksum, content, MiB, objectId, temporaryFolder, until } from './support.js';
+import { until } from '../../../support/until.js';
+import { checksum, content, MiB, objectId, temporaryFolder } from './support.js';
 
 const root = temporaryFolder(after);
 
@@ -107,7 +108,7 @@ test('a demotion that was started works by itself until it is stopped', async ()
   const memory = new FakeMemory(30);
   const demotion = new Demotion({ memory, writer, minHits: 2, interval: 5 });
   demotion.start();
-  await until(() => memory.onDisk.size === 28);
+  await until('28 blocks on disk', () => memory.onDisk.size === 28);
   demotion.stop();
   assert.equal(writer.stats.written, 28);
   await writer.close();

@@ -9,7 +9,8 @@ import { batchBlocks, blocksIn, diskFile } from '../../../../src/cache/disk/disk
 import { DiskWriter, type DiskWriterOptions } from '../../../../src/cache/disk/disk-writer.js';
 import { inspectDisk } from '../../../../src/cache/disk/inspection.js';
 import { type Log, silentLog } from '../../../../src/observe/log-type.js';
-import { checksum, content, load, MiB, objectId, temporaryFolder, turn, until } from './support.js';
+import { until } from '../../../support/until.js';
+import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from './support.js';
 
 const root = temporaryFolder(after);
 let folders = 0;
@@ -179,7 +180,7 @@ test('a reader follows the writer to a new file', async () => {
   let writer = write();
   for (let n = 0; n < 150; n++) writer.offer(objectId(1), n, content(1, n));
   writer.flush();
-  const sees = (n: number) => until(() => reader.has(objectId(n), 0));
+  const sees = (n: number) => until('the block', () => reader.has(objectId(n), 0));
   await sees(1);
   await writer.close();
   writer = new DiskWriter({ ...options, capacity: 16 * MiB });
@@ -285,7 +286,7 @@ test('a writer whose file was removed begins afresh', async () => {
   rmSync(diskFile(options.folder));
   writer.offer(objectId(1), 1, content(1, 1));
   assert.ok(writer.flush());
-  await until(() => reader.has(objectId(1), 1));
+  await until('the block', () => reader.has(objectId(1), 1));
   assert.equal(reader.has(objectId(1), 0), false);
   assert.equal(writer.stats.blocks, 1);
   assert.deepEqual(await load(reader, 1, 1), Buffer.from(content(1, 1)));
@@ -302,7 +303,7 @@ test('a reader without a tier misses, says so once, and closes', async () => {
   await new Promise(resolve => setTimeout(resolve, 50));
   assert.equal(said.length, 1);
   const writer = write();
-  await until(() => said.length === 2);
+  await until('both are said', () => said.length === 2);
   assert.match(said[1]!, /again/);
   await writer.close();
   rmSync(options.folder, { recursive: true });

@@ -56,8 +56,3 @@ export function load(reader: DiskReader, n: number, block: number, length = BLOC
 export function turn(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, 2));
 }
-
-/** Waits until `condition` holds; the test runner's time limit is its own. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
-}

@@ -194,11 +194,12 @@ test('the keeper evicts ahead, scrubs at its rate and ends the fills of the dead
   view[0]! ^= 1;
   keeper.round();
   assert.equal(tier.stats().checksumFailures, 0);
-  keeper.scrubRate = 1e9;
+  const scrubber = new MemoryKeeper({ tier, scrubRate: 1e9, interval: 3_600_000, freeShare: 0.1 });
   while (tier.stats().checksumFailures === 0) {
     await new Promise(resolve => setTimeout(resolve, 5));
-    keeper.round();
+    scrubber.round();
   }
+  scrubber.close();
   assert.equal(tier.has(idOf(1), 50), false);
   assert.equal(tier.stats().checksumFailures, 1);
   // Another supervisor has taken over: this keeper leaves all as it is.

@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Seconds that anything that is waited for may take on a busy machine. */
+const PATIENCE = 30;
+/** Milliseconds between two looks. */
+const INTERVAL = 5;
+
+/**
+ * Waits until `check` gives something else than undefined or false, and gives that.
+ * @param what is waited for, for the message when it does not come
+ * @param seconds that it may take
+ */
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  seconds = PATIENCE,
+): Promise<T> {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    const result = await check();
+    if (result !== undefined && result !== false) return result as T;
+    if (performance.now() > end) assert.fail(`waited ${seconds} s in vain: ${what}`);
+    await sleep(INTERVAL);
+  }
+}
