@@ -4,6 +4,7 @@ import { Lru } from '../lru.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
 import type { Format, Seek } from './format.js';
 import type { IndexStore, MediaObject, MediaPlanner, SeekQuery } from './media.js';
+import { COMPILE_BUDGET, MeteredSource, PLAN_BUDGET } from './metered-source.js';
 import { perform, type Reading, read, settle } from './reading.js';
 import { parseSeek } from './seek-query.js';
 
@@ -22,8 +23,8 @@ export interface PlannerOptions {
 }
 
 /**
- * What is known of an object: its index; that it is no media file; that nothing of it can be moved, while seeks were not asked for yet; or why it
- * can't be cut.
+ * What is known of an object: its index; that it is no media file; that nothing of it can be moved, while seeks were
+ * not asked for yet; or why it can't be cut.
  */
 type Knowledge =
   | { readonly kind: 'index'; readonly format: Format<unknown>; readonly index: unknown }
@@ -51,8 +52,8 @@ const PLAIN: Knowledge = { kind: 'plain' };
 const UNMOVED: Knowledge = { kind: 'unmoved' };
 
 /**
- * Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait for it. Plans are kept too:
- * a player that seeks asks for several ranges of the same answer.
+ * Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait
+ * for it. Plans are kept too: a player that seeks asks for several ranges of the same answer.
  */
 export class Planner implements MediaPlanner {
   /** Running numbers: indexes compiled, taken from the store, and objects that could not be cut. */
@@ -63,7 +64,11 @@ export class Planner implements MediaPlanner {
   readonly #once = new Set<string>();
   readonly #underWay = new Map<string, Promise<Knowledge>>();
 
+  /** Under which refusals are stored; holds all that they depend on beside the object. */
+  readonly #refusals: string;
+
   constructor(private readonly options: PlannerOptions) {
+    this.#refusals = ['refused-1', ...options.formats.map(({ name, limits = '' }) => name + limits)].join(' ');
     this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));
     this.#plans = new Lru(options.indexMemory * PLAN_SHARE);
   }
@@ -114,9 +119,20 @@ export class Planner implements MediaPlanner {
     if (known !== undefined) return known;
     const found = yield* this.#index(object);
     if (found === undefined) return undefined;
-    const file = yield* whenThere(found.format.plan(found.index, object, seek));
+    const file = yield* this.#plan(found, object, seek);
     if (file !== undefined && this.#isAskedAgain(key)) this.#plans.set(key, file, planBytes(file));
     return file;
+  }
+
+  *#plan({ format, index }: IndexOf, object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
+    const source = new MeteredSource(object.source, PLAN_BUDGET);
+    try {
+      return yield* whenThere(format.plan(index, { ...object, source }, seek));
+    } catch (error) {
+      // A file that is too much work for one seek would be for the next one.
+      if (error instanceof EdgeError && error.code === 'media_too_large') this.#refuse(object, error);
+      throw error;
+    }
   }
 
   #isAskedAgain(key: string): boolean {
@@ -159,7 +175,7 @@ export class Planner implements MediaPlanner {
   *#learn(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
     const stored = this.#restore(object);
     if (stored !== undefined) return this.#keep(object, stored);
-    const { source } = object;
+    const source = new MeteredSource(object.source, COMPILE_BUDGET);
     const head = yield* read(source, 0, Math.min(HEAD, source.size));
     try {
       for (const format of this.options.formats) {
@@ -173,13 +189,24 @@ export class Planner implements MediaPlanner {
       }
     } catch (error) {
       if (!isAboutTheFile(error)) throw error;
-      this.stats.refused++;
-      return this.#keep(object, { kind: 'refused', error });
+      return this.#refuse(object, error);
     }
     return this.#keep(object, PLAIN);
   }
 
+  /** Remembers, as long as an index would be, that the object can't be cut. */
+  #refuse(object: MediaObject, error: EdgeError): Knowledge {
+    this.stats.refused++;
+    this.options.store?.put(object.identity, this.#refusals, seal(Buffer.from(`${error.code} ${error.message}`)));
+    return this.#keep(object, { kind: 'refused', error });
+  }
+
   #restore({ identity, source }: MediaObject): Knowledge | undefined {
+    const error = refusalOf(unseal(this.options.store?.get(identity, this.#refusals)));
+    if (error !== undefined) {
+      this.stats.restored++;
+      return { kind: 'refused', error };
+    }
     for (const format of this.options.formats) {
       const bytes = unseal(this.options.store?.get(identity, format.name));
       const index = bytes && format.decode(bytes, source.size);
@@ -223,6 +250,12 @@ function serves(knowledge: Knowledge, purpose: Purpose): boolean {
 /** Whether an error says something of the object's bytes, which stays true. */
 function isAboutTheFile(error: unknown): error is EdgeError {
   return error instanceof EdgeError && (error.code === 'unplayable' || error.code === 'media_too_large');
+}
+
+/** The refusal that was stored as these bytes: its code, a space, its message. */
+function refusalOf(bytes: Uint8Array | undefined): EdgeError | undefined {
+  const [, code, message] = /^(unplayable|media_too_large) (.*)$/s.exec(Buffer.from(bytes ?? []).toString()) ?? [];
+  return code && message !== undefined ? new EdgeError(code as EdgeError['code'], message) : undefined;
 }
 
 /** The bytes of an index behind their checksum. */

@@ -1,14 +1,20 @@
 import type { ByteSource } from './byte-source.js';
+import { MeteredSource } from './metered-source.js';
 
 /**
- * A computation that reads: it yields a promise when bytes are not at hand and is resumed with what the promise brought.
- * Written once, it runs to its end without a promise when everything is cached, and waits where it must otherwise.
+ * A computation that reads: it yields a promise when bytes are not at hand and is resumed with what the promise
+ * brought. Written once, it runs to its end without a promise when everything is cached, and waits where it must
+ * otherwise.
  * @typeParam T what it comes to
  */
 export type Reading<T> = Generator<Promise<unknown>, T, unknown>;
 
-/** Reads exactly `length` bytes from `offset`; `yield*` it. The bytes belong to the caller. */
+/**
+ * Reads exactly `length` bytes from `offset`; `yield*` it. The bytes belong to the caller. Other work gets its turn now
+ * and then.
+ */
 export function* read(source: ByteSource, offset: number, length: number): Reading<Uint8Array> {
+  if (source instanceof MeteredSource && source.due) yield* source.breathe();
   const bytes = source.read(offset, length);
   return bytes instanceof Uint8Array ? bytes : ((yield bytes) as Uint8Array);
 }
@@ -18,7 +24,10 @@ export function* settle<T>(promise: Promise<T>): Reading<T> {
   return (yield promise) as T;
 }
 
-/** Runs a reading: its result at once when it never had to wait, a promise of it otherwise. Throws (or rejects with) what it throws. */
+/**
+ * Runs a reading: its result at once when it never had to wait, a promise of it otherwise. Throws (or rejects with)
+ * what it throws.
+ */
 export function perform<T>(reading: Reading<T>): T | Promise<T> {
   const step = reading.next();
   return step.done ? step.value : finish(reading, step.value);
@@ -36,20 +45,5 @@ async function finish<T>(reading: Reading<T>, first: Promise<unknown>): Promise<
     }
     if (step.done) return step.value;
     waiting = step.value;
-  }
-}
-
-/** Lets the event loop turn now and then during a reading that passes over megabytes of cached bytes. One for each such reading. */
-export class Pacer {
-  #since = performance.now();
-
-  /** @param slice most milliseconds between two turns of the event loop */
-  constructor(readonly slice = 8) {}
-
-  /** Waits for a turn of the event loop when the last one was more than `slice` ago; `yield*` it often. */
-  *breathe(): Reading<void> {
-    if (performance.now() - this.#since < this.slice) return;
-    yield new Promise<void>(resolve => setImmediate(resolve));
-    this.#since = performance.now();
   }
 }

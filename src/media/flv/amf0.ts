@@ -1,11 +1,13 @@
 /**
- * AMF0 (Action Message Format 0, Adobe 2007), as far as script data of FLV uses it. Input is hostile: time is linear in the bytes,
- * depth is bounded, and nothing is believed about counts.
+ * AMF0 (Action Message Format 0, Adobe 2007), as far as script data of FLV uses it. Input is hostile: values are
+ * counted and bounded, depth too, and nothing is believed about counts.
  */
 
 const [NUMBER, BOOLEAN, STRING, OBJECT, NULL, UNDEFINED, REFERENCE] = [0, 1, 2, 3, 5, 6, 7];
 const [ECMA_ARRAY, OBJECT_END, STRICT_ARRAY, DATE, LONG_STRING, XML, TYPED_OBJECT] = [8, 9, 10, 11, 12, 15, 16];
 const DEPTH_MAX = 16;
+/** Most values that are looked at, numbers in arrays of numbers aside. */
+const VALUES_MAX = 64 * 1024;
 
 /** Bytes of one number in a strict array: its marker and an IEEE double. */
 export const NUMBER_BYTES = 9;
@@ -28,6 +30,7 @@ export type Amf0Value = number | boolean | string | null | readonly Amf0Value[] 
 export class Amf0Reader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
+  #values = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -55,15 +58,13 @@ export class Amf0Reader {
         return this.#within(at + 5 + this.#view.getUint32(at + 1));
       case STRICT_ARRAY: {
         let next = at + 5;
-        for (let left = this.#count(at); left > 0; left--) next = this.skip(next, depth + 1);
+        for (let left = this.#count(at); left > 0; left--) {
+          next = this.#bytes[next] === NUMBER ? this.#within(next + NUMBER_BYTES) : this.skip(next, depth + 1);
+        }
         return next;
       }
-      default: {
-        const properties = this.#properties(at, depth);
-        let step = properties.next();
-        while (!step.done) step = properties.next();
-        return step.value;
-      }
+      default:
+        return this.#properties(at, depth);
     }
   }
 
@@ -95,7 +96,9 @@ export class Amf0Reader {
       }
       default: {
         const map = new Map<string, Amf0Value>();
-        for (const { name, value } of this.#properties(at, depth)) map.set(name, this.value(value, depth + 1));
+        this.#properties(at, depth, (start, length, value) => {
+          map.set(this.#text(start + 2, length), this.value(value, depth + 1));
+        });
         return map;
       }
     }
@@ -111,7 +114,10 @@ export class Amf0Reader {
     return this.#view.getUint8(at) === NUMBER ? this.#view.getFloat64(at + 1) : undefined;
   }
 
-  /** Where the first of the numbers of a strict array of nothing else stands, and how many they are; undefined for any other value. */
+  /**
+   * Where the first of the numbers of a strict array of nothing else stands, and how many they are; undefined for any
+   * other value.
+   */
   numbers(at: number): { at: number; count: number } | undefined {
     if (this.#view.getUint8(at) !== STRICT_ARRAY) return undefined;
     const count = this.#count(at);
@@ -120,13 +126,26 @@ export class Amf0Reader {
     return { at: at + 5, count };
   }
 
-  /** The properties of the object or ECMA array whose marker stands at `at`; none for another value. An end without its mark is accepted where the bytes end. */
+  /**
+   * The properties of the object or ECMA array whose marker stands at `at`; none for another value. An end without its
+   * mark is accepted where the bytes end.
+   */
   properties(at: number): Amf0Property[] {
     const marker = this.#view.getUint8(at);
-    return marker === OBJECT || marker === ECMA_ARRAY ? [...this.#properties(at, 0)] : [];
+    const found: Amf0Property[] = [];
+    if (marker !== OBJECT && marker !== ECMA_ARRAY) return found;
+    this.#properties(at, 0, (start, length, value, end) => {
+      found.push({ name: this.#text(start + 2, length), start, value, end });
+    });
+    return found;
   }
 
-  *#properties(at: number, depth: number): Generator<Amf0Property, number> {
+  /**
+   * Passes over the properties of the object or ECMA array whose marker stands at `at`.
+   * @param take is told where each name begins, its bytes, and where the value begins and ends
+   * @returns offset just past the object
+   */
+  #properties(at: number, depth: number, take?: (start: number, length: number, value: number, end: number) => void) {
     const marker = this.#view.getUint8(at);
     let next = at + 1;
     if (marker === ECMA_ARRAY) next += 4;
@@ -137,7 +156,7 @@ export class Amf0Reader {
       const value = this.#within(next + 2 + length);
       if (length === 0 && this.#view.getUint8(value) === OBJECT_END) return value + 1;
       const end = this.skip(value, depth + 1);
-      yield { name: this.#text(next + 2, length), start: next, value, end };
+      take?.(next, length, value, end);
       next = end;
     }
     return next;
@@ -145,6 +164,7 @@ export class Amf0Reader {
 
   #marker(at: number, depth: number): number {
     if (depth > DEPTH_MAX) throw new RangeError('AMF0 values are nested too deep');
+    if (++this.#values > VALUES_MAX) throw new RangeError('AMF0 data has too many values');
     return this.#view.getUint8(at);
   }
 

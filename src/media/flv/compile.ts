@@ -1,7 +1,8 @@
 import { EdgeError } from '../../errors.js';
 import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import type { Points } from '../points.js';
-import { Pacer, type Reading, read } from '../reading.js';
+import { type Reading, read } from '../reading.js';
 import type { FlvIndex } from './flv-index.js';
 import type { FlvMetadata, ParsedMetadata } from './metadata.js';
 import { Survey } from './survey.js';
@@ -19,12 +20,12 @@ export interface FlvCompileOptions {
 }
 
 /**
- * Compiles the index of an FLV file: from the head of the file and the key-frame table of `onMetaData` when that holds, otherwise from
- * the headers of all tags; `yield*` it. The walk gives other work its turn, so it may run in the background of a busy worker.
- * With a table, decoder configurations that change in the middle of the file stay unknown.
+ * Compiles the index of an FLV file: from the head of the file and the key-frame table of `onMetaData` when that holds,
+ * otherwise from the headers of all tags; `yield*` it. The walk gives other work its turn, so it may run in the
+ * background of a busy worker. With a table, decoder configurations that change in the middle of the file stay unknown.
  * @throws EdgeError `unplayable` when no tag can begin a cut, and whatever the source throws
  */
-export function* compileFlvIndex(source: ByteSource, options: FlvCompileOptions): Reading<FlvIndex> {
+export function* compileFlvIndex(source: MeteredSource, options: FlvCompileOptions): Reading<FlvIndex> {
   const head = yield* read(source, 0, Math.min(source.size, 9));
   if (!isFlv(head)) throw new EdgeError('unplayable', 'an FLV header was expected at the beginning of the file');
   const survey = new Survey(source);
@@ -61,11 +62,9 @@ export function* compileFlvIndex(source: ByteSource, options: FlvCompileOptions)
 
 /** Walks until `enough` or the end; false at the end. */
 function* walk(tags: TagReader, survey: Survey, enough: (count: number) => boolean): Reading<boolean> {
-  const pacer = new Pacer();
   for (let count = 0; !enough(count); count++) {
     if (!(yield* tags.next())) return false;
     yield* survey.take(tags);
-    if (count % 64 === 63) yield* pacer.breathe();
   }
   return true;
 }
@@ -74,7 +73,10 @@ interface TablePoints extends Pick<Points, 'positions' | 'times'> {
   readonly skipped: number;
 }
 
-/** The points of the key-frame table; undefined when there is none, or it points at something else where it is compared with the file. */
+/**
+ * The points of the key-frame table; undefined when there is none, or it points at something else where it is compared
+ * with the file.
+ */
 function* tablePoints(source: ByteSource, { metadata, sawVideo }: Survey): Reading<TablePoints | undefined> {
   if (!metadata?.table || !sawVideo) return undefined;
   const positions = [...metadata.positions];

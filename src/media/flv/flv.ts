@@ -2,6 +2,7 @@ import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import type { ByteSource } from '../byte-source.js';
 import type { Format, Seek } from '../format.js';
 import type { MediaObject } from '../media.js';
+import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
 import { perform } from '../reading.js';
 import { compileFlvIndex } from './compile.js';
 import { decodeFlvIndex, encodeFlvIndex, type FlvIndex, flvIndexWeight } from './flv-index.js';
@@ -24,7 +25,7 @@ export class Flv implements Format<FlvIndex> {
   }
 
   compile(source: ByteSource): FlvIndex | Promise<FlvIndex> {
-    return perform(compileFlvIndex(source, { steps: this.#steps }));
+    return perform(compileFlvIndex(MeteredSource.over(source, COMPILE_BUDGET), { steps: this.#steps }));
   }
 
   weight(index: FlvIndex): number {

@@ -1,5 +1,5 @@
 import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import { Points } from '../points.js';
 import { readAll } from '../read-all.js';
 import { type Reading, read } from '../reading.js';
@@ -10,6 +10,10 @@ import type { TagReader } from './tag-reader.js';
 
 /** Milliseconds between two points of a file without video. */
 const AUDIO_STEP = 1000;
+/** Nanoseconds that a tag costs whose header was read together with others. */
+const TAG_WORK = 150;
+/** Script tags among which `onMetaData` is looked for. */
+const SCRIPTS_MAX = 8;
 /** Most bytes of a script tag that is read. */
 const METADATA_MAX = 4 * 1024 * 1024;
 
@@ -25,12 +29,14 @@ export class Survey {
   last = 0;
   sawVideo = false;
   sawAudio = false;
+  #scripts = 0;
   #steps = new Uint16Array(1024).fill(NO_TAG);
 
-  constructor(private readonly source: ByteSource) {}
+  constructor(private readonly source: MeteredSource) {}
 
   /** Takes in the reader's current tag; `yield*` it. */
   *take(tag: TagReader): Reading<void> {
+    this.source.spend(TAG_WORK);
     this.#markStep(tag.offset);
     const type = tag.type & 0x1f;
     if (type === SCRIPT_TAG) {
@@ -71,7 +77,7 @@ export class Survey {
   }
 
   *#readMetadata({ offset, dataSize }: TagReader): Reading<void> {
-    if (dataSize === 0 || dataSize > METADATA_MAX) return;
+    if (dataSize === 0 || dataSize > METADATA_MAX || ++this.#scripts > SCRIPTS_MAX) return;
     const data = yield* readAll(this.source, offset + TAG_HEADER, dataSize);
     this.metadata = parseMetadata(data, offset + TAG_HEADER);
   }

@@ -1,10 +1,15 @@
 import { type ByteSource, READ_MAX } from '../byte-source.js';
+import { MeteredSource } from '../metered-source.js';
 import { type Reading, settle } from '../reading.js';
 import { describePayload, PAYLOAD_HEAD, type Payload } from './payload.js';
 import { dataSizeOf, isTagType, TAG_HEADER, TAG_TRAILER, timestampOf } from './tag.js';
 
-/** Bytes read at once: a header with the head of its data, and often the next small tags. */
+/**
+ * Bytes read at once: a header with the head of its data, and often the next small tags; less after a tag that was
+ * longer than that.
+ */
 const WINDOW = 2048;
+const SHORT_WINDOW = 256;
 
 /**
  * Walks the tags of a file through small reads of their headers. One walk, one owner.
@@ -18,7 +23,10 @@ export class TagReader {
   dataSize = 0;
   /** Milliseconds, 0 to 2^32-1. */
   timestamp = 0;
-  /** Whether `next` stopped at something that is not a tag. False when it stopped at the end of the file, or at a tag that the file cuts off. */
+  /**
+   * Whether `next` stopped at something that is not a tag. False when it stopped at the end of the file, or at a tag
+   * that the file cuts off.
+   */
   broken = false;
   #following: number;
   #window: Uint8Array = new Uint8Array();
@@ -28,7 +36,8 @@ export class TagReader {
 
   /**
    * @param offset absolute offset of the first tag
-   * @param long whether the walk is long: where the last read had to wait for the origin, the next one asks for as much as it can
+   * @param long whether the walk is long: where the last read had to wait for the origin, the next one asks for as much
+   *   as it can
    */
   constructor(
     private readonly source: ByteSource,
@@ -62,7 +71,9 @@ export class TagReader {
   }
 
   *#fill(at: number): Reading<void> {
-    const length = this.#waited && this.long ? READ_MAX : WINDOW;
+    if (this.source instanceof MeteredSource && this.source.due) yield* this.source.breathe();
+    const near = this.dataSize > WINDOW ? SHORT_WINDOW : WINDOW;
+    const length = this.#waited && this.long ? READ_MAX : near;
     const bytes = this.source.read(at, Math.min(length, this.source.size - at));
     this.#waited = !(bytes instanceof Uint8Array);
     this.#window = bytes instanceof Uint8Array ? bytes : yield* settle(bytes);

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../byte-source.js';
-import { Pacer, type Reading, read } from '../reading.js';
+import type { MeteredSource } from '../metered-source.js';
+import { type Reading, read } from '../reading.js';
 import { BOX_HEADER_MAX, type Box, boxBody, boxBodySize, name, parseBox, readBox, u32 } from './box.js';
 import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from './header-box.js';
 import type { KeptBox } from './movie-index.js';
@@ -14,11 +14,10 @@ const KEPT_MAX = 32 * 1024;
 
 /** A walk over the boxes of one object, bounded in boxes and in bytes kept. */
 export class BoxScan implements Scan {
-  readonly pacer = new Pacer();
   #boxes = 0;
   #kept = 0;
 
-  constructor(readonly source: ByteSource) {}
+  constructor(readonly source: MeteredSource) {}
 
   /** The header of the box at `offset`, which must end at `limit` or before. */
   *box(offset: number, limit = this.source.size): Reading<Box> {
@@ -26,7 +25,10 @@ export class BoxScan implements Scan {
     return yield* readBox(this.source, offset, limit);
   }
 
-  /** The boxes in the contents of `parent`. A size of 0 ends them: it has no meaning inside a box, and ends QuickTime's lists. */
+  /**
+   * The boxes in the contents of `parent`. A size of 0 ends them: it has no meaning inside a box, and ends QuickTime's
+   * lists.
+   */
   *children(parent: Box): Reading<Box[]> {
     const children: Box[] = [];
     for (let at = boxBody(parent); parent.end - at >= 8; at = children[children.length - 1]!.end) {
@@ -35,7 +37,6 @@ export class BoxScan implements Scan {
       this.#count();
       children.push(parseBox(header, 0, at, parent.end));
     }
-    yield* this.pacer.breathe();
     return children;
   }
 

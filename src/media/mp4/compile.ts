@@ -1,5 +1,5 @@
 import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import { type Reading, read } from '../reading.js';
 import { type Box, boxBody, boxBodySize, headOf } from './box.js';
 import { BoxScan } from './box-scan.js';
@@ -19,11 +19,12 @@ export interface CompileOptions {
 const TRACKS_MAX = 128;
 
 /**
- * Compiles the seek index of a progressive MP4: finds `moov` wherever it stands and passes once over its tables, in pieces.
+ * Compiles the seek index of a progressive MP4: finds `moov` wherever it stands and passes once over its tables, in
+ * pieces.
  * @returns undefined when the movie is fragmented
  * @throws EdgeError `unplayable`, `media_too_large`
  */
-export function* compileMovie(source: ByteSource, options: CompileOptions): Reading<MovieIndex | undefined> {
+export function* compileMovie(source: MeteredSource, options: CompileOptions): Reading<MovieIndex | undefined> {
   const scan = new BoxScan(source);
   const top = yield* findMovie(scan);
   const { movie } = top;
@@ -120,7 +121,10 @@ function* findMovie(scan: BoxScan): Reading<TopLevel> {
   throw broken('it has no movie box "moov"');
 }
 
-/** Whether a `meta` box holds file offsets (`iloc`, ISO/IEC 14496-12 section 8.11.3), which a moved file would make wrong. */
+/**
+ * Whether a `meta` box holds file offsets (`iloc`, ISO/IEC 14496-12 section 8.11.3), which a moved file would make
+ * wrong.
+ */
 function* hasItemLocations(scan: BoxScan, meta: Box): Reading<boolean> {
   // QuickTime's is a plain box, that of the standard is a full box.
   for (const extra of [4, 0]) {

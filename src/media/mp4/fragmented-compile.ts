@@ -1,5 +1,6 @@
 import { EdgeError } from '../../errors.js';
 import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import type { Reading } from '../reading.js';
 import { type Box, readBox } from './box.js';
 import { BoxScan } from './box-scan.js';
@@ -7,7 +8,7 @@ import type { FragmentIndex } from './fragmented-index.js';
 import { type RandomAccess, readMfra } from './fragmented-mfra.js';
 import { type FragmentedMovie, readFragmentedMovie, referenceTrack } from './fragmented-movie.js';
 import { MOOF_PATCH_MAX } from './fragmented-patch.js';
-import { readSidx } from './fragmented-sidx.js';
+import { readSidx, referenceOf } from './fragmented-sidx.js';
 import { FragmentWalk, LEAD, type ReferenceFragment } from './fragmented-walk.js';
 import { broken } from './table.js';
 
@@ -20,7 +21,7 @@ const TAIL_MAX = 8 * 1024 * 1024;
 
 /** What all ways of finding the points need, and what they share. */
 interface Context {
-  readonly source: ByteSource;
+  readonly source: MeteredSource;
   readonly movie: FragmentedMovie;
   readonly walk: FragmentWalk;
   /** The first fragment of the reference track. */
@@ -33,12 +34,13 @@ type Found = Pick<FragmentIndex, 'positions' | 'times' | 'end' | 'seen' | 'sync'
 };
 
 /**
- * Compiles the index of a fragmented MP4: from a `sidx` that covers the file, else from the `mfra` at its end, else from all `moof`;
- * `yield*` it. What the first two claim is compared with the file in a few places, and each plan looks at the fragment that it begins with.
+ * Compiles the index of a fragmented MP4: from a `sidx` that covers the file, else from the `mfra` at its end, else
+ * from all `moof`; `yield*` it. What the first two claim is compared with the file in a few places, and each plan looks
+ * at the fragment that it begins with.
  * @returns undefined when the file has no `moov` with `mvex`
  * @throws EdgeError `unplayable`, `media_too_large`, and whatever the source throws
  */
-export function* compileFragments(source: ByteSource): Reading<FragmentIndex | undefined> {
+export function* compileFragments(source: MeteredSource): Reading<FragmentIndex | undefined> {
   const scan = new BoxScan(source);
   const { fileType, movieBox } = yield* findMovie(scan);
   const movie = movieBox && (yield* readFragmentedMovie(scan, movieBox));
@@ -82,12 +84,13 @@ function* findMovie(scan: BoxScan): Reading<{ fileType?: Box; movieBox?: Box }> 
 function* fromSidx({ source, walk, first }: Context): Reading<Found | undefined> {
   if (walk.absolute || walk.indexes.length === 0) return undefined;
   const { id, timescale } = walk.reference;
-  const indexes = [];
-  for (const box of walk.indexes) indexes.push(yield* readSidx(source, box));
-  const index = indexes.find(({ referenceId }) => referenceId === id);
-  const subsegments = index?.subsegments ?? [];
+  let box: Box | undefined;
+  for (const candidate of walk.indexes) if ((yield* referenceOf(source, candidate)) === id) box ??= candidate;
+  if (!box) return undefined;
+  const index = yield* readSidx(source, box);
+  const { subsegments } = index;
   const last = subsegments.at(-1);
-  if (!index || !last) return undefined;
+  if (!last) return undefined;
   const end = last.offset + last.size;
   if (end > source.size || source.size - end > TAIL_MAX || !(yield* isTail(source, end))) return undefined;
   const sync = subsegments.some(({ sap }) => sap);
@@ -146,7 +149,10 @@ function* fromMfra(context: Context): Reading<Found | undefined> {
   };
 }
 
-/** The entries of the reference track, each moved forward to the fragments of other tracks that are presented together with it. */
+/**
+ * The entries of the reference track, each moved forward to the fragments of other tracks that are presented together
+ * with it.
+ */
 function alignEntries({ entries }: RandomAccess, { walk, movie }: Context): { offsets: number[]; times: number[] } {
   const [offsets, times]: [number[], number[]] = [[], []];
   let others: { offset: number; time: number }[] = [];
@@ -197,8 +203,8 @@ function* fromMoofs({ source, walk }: Context): Reading<Found> {
 }
 
 /**
- * Makes points of claimed offsets and times, which must rise. Claimed times are of the presentation or of the media, depending on the
- * muxer; what the first fragment says decides.
+ * Makes points of claimed offsets and times, which must rise. Claimed times are of the presentation or of the media,
+ * depending on the muxer; what the first fragment says decides.
  */
 function calibrate(
   first: ReferenceFragment,

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import { readAll } from '../read-all.js';
 import { type Reading, read } from '../reading.js';
 import { boxBody, fourcc, parseBoxes, u32, u64 } from './box.js';
@@ -21,15 +21,17 @@ export interface RandomAccess {
 }
 
 const MFRA_MAX = 8 * 1024 * 1024;
-/** Most entries, over all tracks. */
-const ENTRIES_MAX = 256 * 1024;
+/** Bytes of memory that an entry takes while points are made of it, and nanoseconds. */
+const ENTRY_BYTES = 192;
+const ENTRY_WORK = 500;
 const MFRO_SIZE = 16;
 
 /**
  * Reads the `mfra` that stands last in the file; `yield*` it.
- * @returns undefined when there is none, or one that is broken or too large: the fragments can still be found by looking for them
+ * @returns undefined when there is none, or one that is broken or too large: the fragments can still be found by
+ *   looking for them
  */
-export function* readMfra(source: ByteSource): Reading<RandomAccess | undefined> {
+export function* readMfra(source: MeteredSource): Reading<RandomAccess | undefined> {
   if (source.size < MFRO_SIZE + 8) return undefined;
   const mfro = yield* read(source, source.size - MFRO_SIZE, MFRO_SIZE);
   const size = u32(mfro, 12);
@@ -39,19 +41,22 @@ export function* readMfra(source: ByteSource): Reading<RandomAccess | undefined>
   if (fourcc(bytes, 4) !== 'mfra' || u32(bytes, 0) !== size) return undefined;
   const entries: RandomAccessEntry[] = [];
   for (const tfra of parseBoxes(bytes, 8, size)) {
-    if (tfra.type === 'tfra' && !readTfra(bytes.subarray(boxBody(tfra), tfra.end), at, entries)) return undefined;
+    if (tfra.type === 'tfra' && !readTfra(source, bytes.subarray(boxBody(tfra), tfra.end), at, entries))
+      return undefined;
   }
   return { at, entries: entries.sort((a, b) => a.offset - b.offset) };
 }
 
-/** @returns false when the box is broken, has too many entries, or points at something past `limit` */
-function readTfra(body: Uint8Array, limit: number, entries: RandomAccessEntry[]): boolean {
+/** @returns false when the box is broken or points at something past `limit` */
+function readTfra(source: MeteredSource, body: Uint8Array, limit: number, entries: RandomAccessEntry[]): boolean {
   if (body.length < 16) return false;
   const wide = body[0] === 1;
   const [trackId, lengths, count] = [u32(body, 4), body[11]!, u32(body, 12)];
   const numbers = 3 + ((lengths >> 4) & 3) + ((lengths >> 2) & 3) + (lengths & 3);
   const entry = (wide ? 16 : 8) + numbers;
-  if (count > (body.length - 16) / entry || entries.length + count > ENTRIES_MAX) return false;
+  if (count > (body.length - 16) / entry) return false;
+  source.keep(count * ENTRY_BYTES);
+  source.spend(count * ENTRY_WORK);
   for (let i = 0, at = 16; i < count; i++, at += entry) {
     const time = wide ? u64(body, at) : u32(body, at);
     const offset = wide ? u64(body, at + 8) : u32(body, at + 4);

@@ -4,6 +4,7 @@ import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import type { ByteSource } from '../byte-source.js';
 import type { Seek } from '../format.js';
 import type { MediaObject } from '../media.js';
+import { MeteredSource, PLAN_BUDGET } from '../metered-source.js';
 import { readAll } from '../read-all.js';
 import type { Reading } from '../reading.js';
 import { lastAtMost } from '../search.js';
@@ -23,12 +24,12 @@ const BACK_MAX = 64;
 const ROUNDING = 0.001;
 
 /**
- * The fragmented MP4 that begins with the last fragment at or before `seek.start` that begins with a sync sample, and ends before the
- * first one at or after `seek.end`: `ftyp`, `moov`, a `sidx` for what follows, fragments; `yield*` it.
+ * The fragmented MP4 that begins with the last fragment at or before `seek.start` that begins with a sync sample, and
+ * ends before the first one at or after `seek.end`: `ftyp`, `moov`, a `sidx` for what follows, fragments; `yield*` it.
  *
- * Fragments keep their `tfdt`, as in DASH: the timeline is the film's, so players show the film's own time and begin where the first
- * fragment does. An edit list that moved the timeline to 0 is understood by ffmpeg, but Chromium then takes the media time of the
- * edit for priming, and drops as many seconds of sound.
+ * Fragments keep their `tfdt`, as in DASH: the timeline is the film's, so players show the film's own time and begin
+ * where the first fragment does. An edit list that moved the timeline to 0 is understood by ffmpeg, but Chromium then
+ * takes the media time of the edit for priming, and drops as many seconds of sound.
  *
  * @param format name and layout version, for the entity tag
  * @returns undefined when the plain file is the answer
@@ -66,7 +67,10 @@ function headOfFile(index: FragmentIndex, object: MediaObject, to: number, forma
   return answer(object, [source(0, end)], 0, format, [0, end]);
 }
 
-/** The last point at or before `wanted` at which a fragment begins with a sync sample, and its presentation time in ticks. */
+/**
+ * The last point at or before `wanted` at which a fragment begins with a sync sample, and its presentation time in
+ * ticks.
+ */
 function* startPoint(
   index: FragmentIndex,
   bytes: ByteSource,
@@ -75,7 +79,12 @@ function* startPoint(
   if (index.seen) return { point: wanted, time: index.times[wanted]! };
   let first: number | undefined;
   for (let point = wanted; point >= 0 && point > wanted - BACK_MAX; point--) {
-    const walk = new FragmentWalk(bytes, index, index.reference, index.positions[point]!);
+    const walk = new FragmentWalk(
+      MeteredSource.over(bytes, PLAN_BUDGET),
+      index,
+      index.reference,
+      index.positions[point]!,
+    );
     walk.setClock(index.times[point]! + index.reference.shift);
     if (!(yield* walk.next(index.positions[point + 1] ?? index.end))) {
       throw broken(`a movie fragment was expected at byte ${index.positions[point]}, where its index points`);

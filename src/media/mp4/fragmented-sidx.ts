@@ -1,6 +1,6 @@
-import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import { readAll } from '../read-all.js';
-import type { Reading } from '../reading.js';
+import { type Reading, read } from '../reading.js';
 import { type Box, boxBody, boxBodySize, readBox, u32, u64 } from './box.js';
 import { BoxWriter } from './box-writer.js';
 import { broken } from './table.js';
@@ -27,41 +27,34 @@ export interface SegmentIndex {
   readonly subsegments: readonly Subsegment[];
 }
 
-/** Most subsegments of one index, over all levels. */
-const SUBSEGMENTS_MAX = 128 * 1024;
-/** Most `sidx` boxes of one tree, and levels of it. */
-const BOXES_MAX = 4096;
+/** Bytes of memory that a subsegment takes while points are made of it, and nanoseconds. */
+const SUBSEGMENT_BYTES = 256;
+const SUBSEGMENT_WORK = 150;
+/** Most levels of a tree of `sidx`. */
 const DEPTH_MAX = 8;
 /** Bytes of the largest `sidx`: 65,535 references. */
 const SIDX_MAX = 1024 * 1024;
 
-interface Budget {
-  boxes: number;
-  subsegments: number;
-}
-
 /**
  * Reads a `sidx` and those that it refers to; `yield*` it.
  * @param box a box of type `sidx`
- * @throws EdgeError `unplayable` when a part of it is broken or the bounds are passed, and whatever the source throws
+ * @throws EdgeError `unplayable` when a part of it is broken, and whatever the source throws
  */
-export function* readSidx(source: ByteSource, box: Box): Reading<SegmentIndex> {
-  const budget = { boxes: 0, subsegments: 0 };
+export function* readSidx(source: MeteredSource, box: Box): Reading<SegmentIndex> {
   const levels: Subsegment[][] = [];
-  const { referenceId, timescale } = yield* readLevel(source, box, 0, budget, levels);
+  const { referenceId, timescale } = yield* readLevel(source, box, 0, levels);
   return { referenceId, timescale, subsegments: levels.flat() };
 }
 
 function* readLevel(
-  source: ByteSource,
+  source: MeteredSource,
   box: Box,
   depth: number,
-  budget: Budget,
   found: Subsegment[][],
 ): Reading<{ referenceId: number; timescale: number }> {
   if (box.type !== 'sidx' || boxBodySize(box) < 24 || boxBodySize(box) > SIDX_MAX)
     throw broken('a box "sidx" was expected where its segment index points');
-  if (++budget.boxes > BOXES_MAX || depth > DEPTH_MAX) throw broken('its segment indexes have no end');
+  if (depth > DEPTH_MAX) throw broken('its segment indexes have no end');
   const bytes = yield* readAll(source, boxBody(box), boxBodySize(box));
   const wide = bytes[0] !== 0;
   if (wide && bytes.length < 32) throw broken('a box "sidx" is too short');
@@ -70,17 +63,16 @@ function* readLevel(
   let offset = box.end + (wide ? u64(bytes, 20) : u32(bytes, 16));
   let at = wide ? 32 : 24;
   const count = bytes[at - 2]! * 256 + bytes[at - 1]!;
-  budget.subsegments += count;
-  if (timescale === 0 || at + count * 12 > bytes.length || budget.subsegments > SUBSEGMENTS_MAX) {
-    throw broken('a box "sidx" is broken');
-  }
+  if (timescale === 0 || at + count * 12 > bytes.length) throw broken('a box "sidx" is broken');
+  source.keep(count * SUBSEGMENT_BYTES);
+  source.spend(count * SUBSEGMENT_WORK);
   const own: Subsegment[] = [];
   for (let i = 0; i < count; i++, at += 12) {
     const [reference, duration, sapWord] = [u32(bytes, at), u32(bytes, at + 4), u32(bytes, at + 8)];
     const size = reference % 0x8000_0000;
     if (reference >= 0x8000_0000) {
       found.push(own.splice(0));
-      const inner = yield* readLevel(source, yield* readBox(source, offset, source.size), depth + 1, budget, found);
+      const inner = yield* readLevel(source, yield* readBox(source, offset, source.size), depth + 1, found);
       if (inner.timescale !== timescale) throw broken('its segment indexes have different timescales');
     } else {
       const sapType = Math.floor(sapWord / 0x1000_0000) % 8;
@@ -91,6 +83,11 @@ function* readLevel(
   }
   found.push(own);
   return { referenceId, timescale };
+}
+
+/** The track that a `sidx` is about; `yield*` it. */
+export function* referenceOf(source: MeteredSource, box: Box): Reading<number> {
+  return boxBodySize(box) < 8 ? 0 : u32(yield* read(source, boxBody(box) + 4, 4), 0);
 }
 
 /** Most references of a `sidx` that is made; where there are more subsegments, each reference takes several. */

@@ -1,22 +1,29 @@
 import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
+import type { MeteredSource } from '../metered-source.js';
 import { Points } from '../points.js';
-import { Pacer, type Reading } from '../reading.js';
+import type { Reading } from '../reading.js';
 import { type Box, readBox } from './box.js';
 import { readMoof, type TrackFragment } from './fragmented-moof.js';
 import type { FragmentedMovie, FragmentTrack } from './fragmented-movie.js';
 import { broken } from './table.js';
 
-/** Boxes that stand before a `moof` and belong to it (ISO/IEC 14496-12 sections 8.16.2 to 8.16.5, ISO/IEC 23009-1 section 5.10.3). */
+/**
+ * Boxes that stand before a `moof` and belong to it (ISO/IEC 14496-12 sections 8.16.2 to 8.16.5, ISO/IEC 23009-1
+ * section 5.10.3).
+ */
 const LEADING = new Set(['styp', 'sidx', 'ssix', 'prft', 'emsg']);
 /** Seconds by which a fragment of another track may begin before the frame at which a cut begins. */
 export const LEAD = 0.25;
-/** Most boxes of one walk. */
-const BOXES_MAX = 4 * 1024 * 1024;
+/** Bytes of memory that a `sidx` and a `moof` take while the walk lasts. */
+const BOX_BYTES = 128;
+const MOOF_BYTES = 64;
 
 /** A fragment of the reference track. */
 export interface ReferenceFragment {
-  /** Absolute offset of the first box that belongs to it, or to a fragment of another track that is presented together with it. */
+  /**
+   * Absolute offset of the first box that belongs to it, or to a fragment of another track that is presented together
+   * with it.
+   */
   readonly position: number;
   /** Absolute offset of its `moof`. */
   readonly moof: number;
@@ -56,12 +63,10 @@ export class FragmentWalk {
   #others: { position: number; time: number }[] = [];
   /** Decoding time at which each track goes on when a fragment does not say, ticks. */
   readonly #clocks = new Map<number, number>();
-  #boxes = 0;
-  readonly #pacer = new Pacer();
 
   /** @param at absolute offset of the first box */
   constructor(
-    private readonly source: ByteSource,
+    private readonly source: MeteredSource,
     private readonly movie: FragmentedMovie,
     readonly reference: FragmentTrack,
     at: number,
@@ -80,7 +85,10 @@ export class FragmentWalk {
     this.#clocks.set(this.reference.id, ticks);
   }
 
-  /** Goes on to the next fragment of the reference track, which is then `fragment`; `yield*` it. False when there is none before `limit`. */
+  /**
+   * Goes on to the next fragment of the reference track, which is then `fragment`; `yield*` it. False when there is
+   * none before `limit`.
+   */
   *next(limit: number): Reading<boolean> {
     const before = this.fragment;
     while (this.fragment === before) {
@@ -91,16 +99,16 @@ export class FragmentWalk {
 
   /** Passes one box, or a `moof` with its media. False at `limit`, or where no whole one follows. */
   *#step(limit: number): Reading<boolean> {
-    if (++this.#boxes > BOXES_MAX)
-      throw new EdgeError('media_too_large', `can't seek in this file: it has more than ${BOXES_MAX} boxes`);
-    yield* this.#pacer.breathe();
     const box = yield* this.#box(this.#at, limit);
     if (!box || box.type === 'mfra') return false;
     this.#at = box.end;
     if (box.type !== 'moof') {
       // What stands before the first fragment is an index of the whole file, or of what may be cut away.
       const isIndex = box.type === 'sidx' && this.moofs.length === 0;
-      if (isIndex) this.indexes.push(box);
+      if (isIndex) {
+        this.source.keep(BOX_BYTES);
+        this.indexes.push(box);
+      }
       this.#lead = LEADING.has(box.type) && !isIndex ? (this.#lead ?? box.offset) : undefined;
       return true;
     }
@@ -109,6 +117,7 @@ export class FragmentWalk {
     const position = this.#lead ?? box.offset;
     this.#lead = undefined;
     this.largest = Math.max(this.largest, box.end - box.offset);
+    this.source.keep(MOOF_BYTES);
     this.moofs.push(box.offset);
     this.#take(yield* readMoof(this.source, box, this.movie), position, box.offset);
     if (media?.type === 'mdat') this.#at = media.end;

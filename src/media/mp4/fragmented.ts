@@ -2,6 +2,7 @@ import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import type { ByteSource } from '../byte-source.js';
 import type { Format, Seek } from '../format.js';
 import type { MediaObject } from '../media.js';
+import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
 import { perform } from '../reading.js';
 import { fourcc } from './box.js';
 import { compileFragments } from './fragmented-compile.js';
@@ -16,7 +17,10 @@ import { planFragments } from './fragmented-plan.js';
 /** Boxes with which a fragmented MP4 begins. */
 const FIRST_BOXES = new Set(['ftyp', 'styp', 'moov', 'free', 'skip', 'uuid', 'pdin']);
 
-/** MP4 files whose samples are in movie fragments (ISO/IEC 14496-12 section 8.8), such as those made for DASH or by recorders. */
+/**
+ * MP4 files whose samples are in movie fragments (ISO/IEC 14496-12 section 8.8), such as those made for DASH or by
+ * recorders.
+ */
 export class FragmentedMp4 implements Format<FragmentIndex> {
   readonly name = 'fmp4-1';
 
@@ -25,7 +29,7 @@ export class FragmentedMp4 implements Format<FragmentIndex> {
   }
 
   compile(source: ByteSource): FragmentIndex | undefined | Promise<FragmentIndex | undefined> {
-    return perform(compileFragments(source));
+    return perform(compileFragments(MeteredSource.over(source, COMPILE_BUDGET)));
   }
 
   weight(index: FragmentIndex): number {

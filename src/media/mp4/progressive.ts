@@ -3,6 +3,7 @@ import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import type { ByteSource } from '../byte-source.js';
 import type { Format, Seek } from '../format.js';
 import type { MediaObject } from '../media.js';
+import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
 import { perform, type Reading } from '../reading.js';
 import { seekEtag } from '../seek-etag.js';
 import { fourcc } from './box.js';
@@ -17,8 +18,8 @@ import { lookUp } from './table-bytes.js';
 /** Options of `ProgressiveMp4`. */
 export interface ProgressiveMp4Options {
   /**
-   * `keyframe`: answers begin at the last key frame at or before `start`. `exact`: they begin at `start`, and an edit hides what must be
-   * decoded before it.
+   * `keyframe`: answers begin at the last key frame at or before `start`. `exact`: they begin at `start`, and an edit
+   * hides what must be decoded before it.
    */
   readonly seek: 'keyframe' | 'exact';
   /** Bytes of the largest movie box that is accepted. */
@@ -31,15 +32,18 @@ const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'pn
 /** MP4, M4A and QuickTime files whose movie box holds all sample tables (ISO/IEC 14496-12 without movie fragments). */
 export class ProgressiveMp4 implements Format<MovieIndex> {
   readonly name = 'mp4-1';
+  readonly limits: string;
 
-  constructor(private readonly options: ProgressiveMp4Options) {}
+  constructor(private readonly options: ProgressiveMp4Options) {
+    this.limits = ` maxMoov=${options.maxMoov}`;
+  }
 
   matches(head: Uint8Array): boolean {
     return head.length >= 8 && FIRST_BOXES.has(fourcc(head, 4));
   }
 
   compile(source: ByteSource): MovieIndex | undefined | Promise<MovieIndex | undefined> {
-    return perform(compileMovie(source, this.options));
+    return perform(compileMovie(MeteredSource.over(source, COMPILE_BUDGET), this.options));
   }
 
   weight(index: MovieIndex): number {

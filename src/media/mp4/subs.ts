@@ -6,8 +6,8 @@ import type { TableBytes } from './table-bytes.js';
 import type { TableCut } from './table-cut.js';
 
 /**
- * `subs`, sub-samples (ISO/IEC 14496-12 section 8.7.7): entries of any size for some of the samples.
- * Column 0: number, from 1, of the sample of the entry at the mark. Column 1: byte of the table at which that entry begins.
+ * `subs`, sub-samples (ISO/IEC 14496-12 section 8.7.7): entries of any size for some of the samples. Column 0: number,
+ * from 1, of the sample of the entry at the mark. Column 1: byte of the table at which that entry begins.
  */
 
 /** Sample delta and subsample count of an entry. */
@@ -31,7 +31,7 @@ export function* compileSubs(scan: Scan, table: Table): Reading<Table> {
     if (entry % STRIDE === 0) {
       numbers[entry / STRIDE] = walk.sample;
       positions[entry / STRIDE] = position;
-      yield* scan.pacer.breathe();
+      yield* scan.source.breathe();
     }
   }
   return { ...table, length: walk.position, columns: [numbers, positions] };

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../byte-source.js';
+import { MeteredSource } from '../metered-source.js';
 import { type Reading, settle } from '../reading.js';
 
 /** Reads kept. */
@@ -14,8 +15,8 @@ class Absent {
 }
 
 /**
- * The bytes of an object for lookups in its tables, which look at the same few entries again and again. What `read` returns is shared: not to be
- * written to.
+ * The bytes of an object for lookups in its tables, which look at the same few entries again and again. What `read`
+ * returns is shared: not to be written to.
  */
 export class TableBytes {
   /** Bytes of the object. */
@@ -30,7 +31,9 @@ export class TableBytes {
     this.size = source.size;
   }
 
-  /** Exactly `length` bytes from `offset`. To be called within `lookUp` only, which sees to it that they are at hand. */
+  /**
+   * Exactly `length` bytes from `offset`. To be called within `lookUp` only, which sees to it that they are at hand.
+   */
   read(offset: number, length: number): Uint8Array {
     for (let slot = 0; slot < this.#offsets.length; slot++) {
       const skipped = offset - this.#offsets[slot]!;
@@ -49,12 +52,13 @@ export class TableBytes {
 }
 
 /**
- * Makes a lookup: at once when all bytes it reads are at hand. Where some are not, they are waited for and it is made again, so it must have no
- * effect but its result.
+ * Makes a lookup: at once when all bytes it reads are at hand. Where some are not, they are waited for and it is made
+ * again, so it must have no effect but its result.
  */
 export function* lookUp<T>(source: ByteSource, lookup: (bytes: TableBytes) => T): Reading<T> {
   const bytes = new TableBytes(source);
   for (;;) {
+    if (source instanceof MeteredSource) yield* source.breathe();
     let arrival: Promise<unknown>;
     try {
       return lookup(bytes);

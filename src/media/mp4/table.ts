@@ -1,23 +1,29 @@
 import { EdgeError } from '../../errors.js';
 import { type ByteSource, READ_MAX } from '../byte-source.js';
-import { type Pacer, type Reading, read } from '../reading.js';
+import type { MeteredSource } from '../metered-source.js';
+import { type Reading, read } from '../reading.js';
 import { type Box, type BoxHead, boxBody, boxBodySize, headOf, name, u32 } from './box.js';
 import type { TableBytes } from './table-bytes.js';
 
 /**
- * A table of a sample table box (ISO/IEC 14496-12 section 8), as the seek index keeps it: where its entries stand in the object, and sums at
- * every `STRIDE`th entry, so that a lookup is a binary search in memory and one short read.
+ * A table of a sample table box (ISO/IEC 14496-12 section 8), as the seek index keeps it: where its entries stand in
+ * the object, and sums at every `STRIDE`th entry, so that a lookup is a binary search in memory and one short read.
  */
 export interface Table {
   readonly type: string;
   readonly box: BoxHead;
-  /** Bytes of the box between its header and the entry count (or the entries, when there is no count): version, flags and what follows. */
+  /**
+   * Bytes of the box between its header and the entry count (or the entries, when there is no count): version, flags
+   * and what follows.
+   */
   readonly prelude: Uint8Array;
   /** Whether an entry count stands between the prelude and the entries. */
   readonly counted: boolean;
   /** Entries. */
   readonly count: number;
-  /** Bytes of an entry: ½ for 4-bit entries, 0 when every sample has the value in the prelude or entries differ in size. */
+  /**
+   * Bytes of an entry: ½ for 4-bit entries, 0 when every sample has the value in the prelude or entries differ in size.
+   */
   readonly entrySize: number;
   /** Absolute offset of the first entry in the object. */
   readonly offset: number;
@@ -94,7 +100,8 @@ export function shapeOf(type: string, head: Uint8Array): TableShape | undefined 
 }
 
 /**
- * Reads the head of a table: everything but inline entries and columns. Undefined when the box is no table that is cut along with the samples.
+ * Reads the head of a table: everything but inline entries and columns. Undefined when the box is no table that is cut
+ * along with the samples.
  * @throws EdgeError `unplayable` when the entries do not fit into the box
  */
 export function* readTable(source: ByteSource, box: Box): Reading<Table | undefined> {
@@ -127,14 +134,13 @@ export function* readTable(source: ByteSource, box: Box): Reading<Table | undefi
 
 /** What compiling a table needs beside the table. */
 export interface Scan {
-  readonly source: ByteSource;
-  readonly pacer: Pacer;
+  readonly source: MeteredSource;
 }
 
 /**
  * Passes over a table's bytes in chunks of whole entries.
- * @param use is given each chunk in order, and the number of its first entry. Its loop should work on its own variables: those of an
- * enclosing function cost an allocation each time they are written.
+ * @param use is given each chunk in order, and the number of its first entry. Its loop should work on its own
+ * variables: those of an enclosing function cost an allocation each time they are written.
  * @returns the chunk, when it is the only one and short enough to be kept inline
  */
 export function* streamTable(
@@ -147,7 +153,6 @@ export function* streamTable(
     const chunk = yield* read(scan.source, table.offset + at, Math.min(step, table.length - at));
     use(viewOf(chunk), at / table.entrySize);
     if (table.length <= INLINE_MAX) return chunk;
-    yield* scan.pacer.breathe();
   }
   return table.length === 0 ? new Uint8Array(0) : undefined;
 }

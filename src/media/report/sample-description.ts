@@ -1,5 +1,6 @@
 import { EdgeError } from '../../errors.js';
 import type { ByteSource } from '../byte-source.js';
+import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
 import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box.js';
 import { BoxScan } from '../mp4/box-scan.js';
 import { headerNumber } from '../mp4/header-box.js';
@@ -16,9 +17,11 @@ export interface SampleDescription {
 const DESCRIPTION_MAX = 1024 * 1024;
 const UNKNOWN: SampleDescription = { codec: 'unknown', details: '' };
 
-/** What the first entry of each track's `stsd` says, by track id; `yield*` it. Tracks that can't be read are left out. */
+/**
+ * What the first entry of each track's `stsd` says, by track id; `yield*` it. Tracks that can't be read are left out.
+ */
 export function* readSampleDescriptions(source: ByteSource, movieAt: number): Reading<Map<number, SampleDescription>> {
-  const scan = new BoxScan(source);
+  const scan = new BoxScan(MeteredSource.over(source, COMPILE_BUDGET));
   const found = new Map<number, SampleDescription>();
   for (const trak of yield* scan.children(yield* scan.box(movieAt, source.size))) {
     if (trak.type !== 'trak') continue;
@@ -41,7 +44,10 @@ function* descend(scan: BoxScan, from: Box, path: readonly string[]): Reading<Bo
   return box;
 }
 
-/** Bytes of the fields of visual and audio sample entries before their boxes (ISO/IEC 14496-12 sections 12.1.3 and 12.2.3). */
+/**
+ * Bytes of the fields of visual and audio sample entries before their boxes (ISO/IEC 14496-12 sections 12.1.3 and
+ * 12.2.3).
+ */
 const [VISUAL, AUDIO] = [78, 28];
 
 /** @param stsd contents of the box */

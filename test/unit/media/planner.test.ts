@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { EdgeError } from '../../../src/errors.js';
 import type { ByteSource } from '../../../src/media/byte-source.js';
 import { Flv } from '../../../src/media/flv/flv.js';
+import type { Format } from '../../../src/media/format.js';
 import type { IndexStore } from '../../../src/media/media.js';
 import { ProgressiveMp4 } from '../../../src/media/mp4/progressive.js';
 import { Planner, type PlannerOptions } from '../../../src/media/planner.js';
@@ -224,5 +225,55 @@ describe('the planner', () => {
     );
     assert.equal(seen.length, 3);
     assert.ok(seen.every(seconds => seconds >= 0 && seconds < 5));
+  });
+
+  it('remembers in the store what it refuses, as long as formats and limits are the same', async () => {
+    const store = new MapStore();
+    const broken = mediaObject(new MemorySource(Buffer.concat([film.subarray(0, 64), Buffer.alloc(64)])));
+    const first = planner({ store });
+    await assert.rejects(async () => first.plan(broken, middle), { code: 'unplayable' });
+    const error = await Promise.resolve()
+      .then(() => first.plan(broken, middle))
+      .catch((refused: EdgeError) => refused);
+    const later = planner({ store });
+    const source = new MemorySource(new Uint8Array(0));
+    await assert.rejects(async () => later.plan(mediaObject(source), middle), error as EdgeError);
+    assert.equal(source.reads, 0);
+    assert.deepEqual(later.stats, { compiled: 0, restored: 1, refused: 0 });
+    const other = planner({ store, formats: [new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 23 })] });
+    await assert.rejects(async () => other.plan(broken, middle), { code: 'unplayable' });
+    assert.equal(other.stats.refused, 1);
+    for (const key of store.map.keys()) store.map.set(key, Buffer.from('something else'));
+    const damaged = planner({ store });
+    await assert.rejects(async () => damaged.plan(broken, middle), { code: 'unplayable' });
+    assert.equal(damaged.stats.refused, 1);
+  });
+
+  it('remembers a file of which one plan costs too much', async () => {
+    const store = new MapStore();
+    let compiled = 0;
+    const endless: Format<unknown> = {
+      name: 'endless-1',
+      matches: () => true,
+      compile: () => ++compiled,
+      weight: () => 1,
+      encode: () => new Uint8Array(1),
+      decode: () => 1,
+      plan: (_index, { source }) => {
+        for (;;) source.read(0, 8);
+      },
+    };
+    const edge = planner({ store, formats: [endless] });
+    const object = mediaObject(new MemorySource(film));
+    await assert.rejects(async () => edge.plan(object, middle), { code: 'media_too_large', status: 422 });
+    const source = new MemorySource(film);
+    await assert.rejects(async () => edge.plan(mediaObject(source), { ...middle, start: '9' }), {
+      code: 'media_too_large',
+    });
+    assert.equal(source.reads, 0);
+    await assert.rejects(async () => planner({ store, formats: [endless] }).plan(mediaObject(source), middle), {
+      code: 'media_too_large',
+    });
+    assert.deepEqual([compiled, source.reads], [1, 0]);
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { COMPILE_BUDGET, MeteredSource } from '../../../../src/media/metered-source.js';
 import { parseBox } from '../../../../src/media/mp4/box.js';
 import { compileRuns, cutRuns, runAt, runOf } from '../../../../src/media/mp4/run-table.js';
 import { compileSizes, sizeOf } from '../../../../src/media/mp4/sample-size.js';
@@ -9,7 +10,7 @@ import { compileSampleNumbers, cutSampleNumbers, syncSamplesBefore } from '../..
 import { readTable, type Table } from '../../../../src/media/mp4/table.js';
 import { TableBytes } from '../../../../src/media/mp4/table-bytes.js';
 import type { TableCut } from '../../../../src/media/mp4/table-cut.js';
-import { Pacer, type Reading } from '../../../../src/media/reading.js';
+import type { Reading } from '../../../../src/media/reading.js';
 import { box } from '../../../support/mp4/build.js';
 import { MemorySource, render } from '../../../support/virtual.js';
 
@@ -19,7 +20,10 @@ function words(...values: number[]): Buffer {
   return bytes;
 }
 
-/** Performs a reading of bytes at hand: all that it can wait for is a turn of the event loop, which it takes on a busy machine. */
+/**
+ * Performs a reading of bytes at hand: all that it can wait for is a turn of the event loop, which it takes on a busy
+ * machine.
+ */
 function now<T>(reading: Reading<T>): T {
   for (;;) {
     const step = reading.next(undefined as never);
@@ -30,7 +34,7 @@ function now<T>(reading: Reading<T>): T {
 /** A table box in an object, as the compiler meets it. */
 function tableIn(bytes: Buffer) {
   const source = new MemorySource(Buffer.concat([Buffer.alloc(32), bytes]));
-  const scan = { source, pacer: new Pacer() };
+  const scan = { source: MeteredSource.over(source, COMPILE_BUDGET) };
   const table = now(readTable(source, parseBox(source.bytes, 32, 0, source.size))) as Table;
   return { source, scan, table };
 }
