@@ -46,7 +46,9 @@ if (files.length === 0) {
 }
 provide('test');
 if (!existsSync(`${ROOT}native/build/Release/moovedge.node`)) step('addon', 'npm', ['run', 'install', '--silent']);
-step('build', `${BIN}tsc`, ['-p', 'tsconfig.json']);
+// Coverage of what runs from dist/ is told by its sources.
+const maps = process.env.NODE_V8_COVERAGE === undefined ? [] : ['--sourceMap'];
+step('build', `${BIN}tsc`, ['-p', 'tsconfig.json', ...maps]);
 const flags = ['--import', 'tsx', '--test', `--test-concurrency=${CONCURRENCY}`];
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > 20 || minor >= 11) flags.push(`--test-timeout=${TIMEOUT}`);
