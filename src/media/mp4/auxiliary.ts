@@ -30,8 +30,9 @@ export function cutAuxiliary(
   if (saiz === undefined) throw broken(`track ${track.id} has box "saio" without box "saiz"`);
   const bytes = (from: number, to: number) =>
     sizeOf(source, saiz, Math.min(from, saiz.count), Math.min(to, saiz.count));
-  const perChunk = saio.count === track.chunks;
-  if (!perChunk && saio.count !== 1) {
+  // There may be chunks that no sample needs.
+  const perChunk = saio.count > 1;
+  if (perChunk ? saio.count < track.tail.number || saio.count > track.chunks : saio.count !== 1) {
     throw broken(`box "saio" of track ${track.id} has ${saio.count} entries, where 1 or ${track.chunks} are expected`);
   }
   const [headFirst, tailFirst] = perChunk ? [head.first, tail.first] : [0, 0];

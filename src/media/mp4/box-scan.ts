@@ -1,6 +1,6 @@
 import type { MeteredSource } from '../metered-source.js';
 import { type Reading, read } from '../reading.js';
-import { BOX_HEADER_MAX, type Box, boxBody, boxBodySize, name, parseBox, readBox, u32 } from './box.js';
+import { BOX_HEADER_MAX, type Box, boxBody, boxBodySize, fourcc, isType, name, parseBox, readBox, u32 } from './box.js';
 import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from './header-box.js';
 import type { KeptBox } from './movie-index.js';
 import { broken, type Scan } from './table.js';
@@ -26,14 +26,16 @@ export class BoxScan implements Scan {
   }
 
   /**
-   * The boxes in the contents of `parent`. A size of 0 ends them: it has no meaning inside a box, and ends QuickTime's
-   * lists.
+   * The boxes in the contents of `parent`. A size of 0 without a type ends them, as it does QuickTime's lists; with a
+   * type it is that of a box that goes on to the end. What is neither a type nor a size that fits is no box, and nothing
+   * after it is.
    */
   *children(parent: Box): Reading<Box[]> {
     const children: Box[] = [];
     for (let at = boxBody(parent); parent.end - at >= 8; at = children[children.length - 1]!.end) {
       const header = yield* read(this.source, at, Math.min(BOX_HEADER_MAX, parent.end - at));
-      if (u32(header, 0) === 0) break;
+      const size = u32(header, 0);
+      if (!isType(fourcc(header, 4)) && (size === 0 || size > parent.end - at)) break;
       this.#count();
       children.push(parseBox(header, 0, at, parent.end));
     }

@@ -112,6 +112,11 @@ export function u64(bytes: Uint8Array, at: number): number {
   return value;
 }
 
+/** Whether four characters may be the type of a box: printable ones, the first perhaps QuickTime's ©. */
+export function isType(type: string): boolean {
+  return /^[ -~\u00a9][ -~]{3}$/.test(type);
+}
+
 /** A box type that is fit for a message, whatever bytes it is made of. */
 export function name(type: string): string {
   return `box "${type.replace(/[^ -~]/g, '?')}"`;

@@ -10,7 +10,6 @@ import type { TableBytes } from './table-bytes.js';
 
 /** What the offsets of a track's chunks amount to. */
 export interface OffsetSums {
-  readonly table: Table;
   /** Least offset; 0 when there are no chunks. */
   readonly least: number;
   /** Greatest offset, and the number from 1 of the chunk that has it. */
@@ -20,12 +19,12 @@ export interface OffsetSums {
   readonly ordered: boolean;
 }
 
-/** Compiles a table of chunk offsets. */
-export function* compileOffsets(scan: Scan, table: Table): Reading<OffsetSums> {
+/** Sums up the first `count` of a table of chunk offsets. */
+export function* compileOffsets(scan: Scan, table: Table, count: number): Reading<OffsetSums> {
   const sums = { least: Number.MAX_SAFE_INTEGER, greatest: -1, last: 0, ordered: true };
   const { entrySize } = table;
   let previous = 0;
-  yield* streamTable(scan, table, (chunk, from) => {
+  yield* streamTable(scan, { ...table, count, length: count * entrySize }, (chunk, from) => {
     let { least, greatest, last, ordered } = sums;
     let before = previous;
     for (let at = 0, entry = from; at < chunk.byteLength; at += entrySize, entry++) {
@@ -42,8 +41,7 @@ export function* compileOffsets(scan: Scan, table: Table): Reading<OffsetSums> {
     previous = before;
     Object.assign(sums, { least, greatest, last, ordered });
   });
-  if (table.count === 0) return { table, least: 0, greatest: 0, last: 0, ordered: true };
-  return { table, ...sums };
+  return count === 0 ? { least: 0, greatest: 0, last: 0, ordered: true } : sums;
 }
 
 /** Offset of chunk `number`, counted from 1. */

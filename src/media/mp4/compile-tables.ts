@@ -1,19 +1,19 @@
 import type { Reading } from '../reading.js';
 import type { BoxScan } from './box-scan.js';
-import { bytesInChunk, compileOffsets } from './chunk-offset.js';
+import { bytesInChunk, compileOffsets, type OffsetSums } from './chunk-offset.js';
 import { type CoreTables, coreOf, REORDER_MAX, type TrackIndex } from './movie-index.js';
-import { compileRuns, type RunSums } from './run-table.js';
+import { compileRuns, mendTimes, type RunSums } from './run-table.js';
 import type { SampleEntries } from './sample-entry.js';
 import { commonSize, compileSizes } from './sample-size.js';
 import { compositionOffset, decodeTime, type TimedTrack } from './sample-time.js';
-import { chunkOf, compileChunks } from './stsc.js';
+import { type ChunkSums, chunkOf, compileChunks } from './stsc.js';
 import { compileSampleNumbers } from './stss.js';
 import { compileSubs } from './subs.js';
 import { broken, STRIDE, type Table } from './table.js';
 import { lookUp, type TableBytes } from './table-bytes.js';
 
-/** Samples by which the counts of two tables may differ; as many as both have are used then. */
-const MISCOUNT_MAX = 2;
+/** Samples by which `stsz` may count fewer than all other tables, or more than the chunks hold. */
+const MISCOUNT_MAX = 32;
 /** Tables that a track has once. */
 const ONCE = new Set(['stts', 'ctts', 'stss', 'stps', 'stsc', 'stsz', 'stco', 'sdtp', 'stdp', 'padb']);
 const SAME: Readonly<Record<string, string>> = { stz2: 'stsz', co64: 'stco' };
@@ -74,22 +74,20 @@ export function* compileTables(
     return { ...NO_SAMPLES, tables: heads };
   }
 
-  const times = yield* compileRuns(scan, head.stts, true);
-  const offsets = head.ctts && (yield* compileRuns(scan, head.ctts, false));
-  const offsetSamples =
-    offsets === undefined || offsets.table.count === 0 ? times.table.samples : offsets.table.samples;
-  const samples = agree(id, head.stsz.count, times.table.samples, offsetSamples);
+  const { map, chunks } = yield* compilePlaces(scan, head);
+  let times = yield* compileRuns(scan, head.stts, true);
+  const samples = agree(id, head.stsz.count, times.table.samples, map);
   if (samples === 0) return { ...NO_SAMPLES, tables: heads };
-  const chunks = yield* compileOffsets(scan, head.stco);
-  const map = yield* compileChunks(scan, head.stsc, head.stco.count, chunks.last);
-  if (map.samples < samples || map.probe === undefined) {
-    throw broken(`the chunks of track ${id} have room for ${map.samples} samples, and it has ${samples}`);
-  }
+  if (map.probe === undefined) throw broken(`track ${id} has no chunks`);
+  if (times.least < 0 || times.table.samples < samples)
+    times = yield* compileRuns(scan, yield* mendTimes(scan, head.stts, samples), true);
+  const offsets = head.ctts && (yield* compileRuns(scan, head.ctts, false));
+  const short = offsets !== undefined && offsets.table.samples < samples;
   const sizes = yield* compileSizes(scan, head.stsz, map.largest > STRIDE);
 
   const tables: Table[] = [];
   for (const table of heads)
-    tables.push(yield* compileOther(scan, table, [times.table, offsets?.table, chunks.table, map.table, sizes]));
+    tables.push(yield* compileOther(scan, table, samples, [times.table, offsets?.table, map.table, sizes]));
   const core = coreOf(tables, handler) as CoreTables;
 
   const packet = packetOf(handler === 'soun' ? entries : undefined, core, times);
@@ -104,8 +102,8 @@ export function* compileTables(
     core,
     samples: times.table.samples,
     ticks: times.ticks,
-    leastOffset: offsets?.least ?? 0,
-    greatestOffset: offsets?.greatest ?? 0,
+    leastOffset: short ? Math.min(0, offsets.least) : (offsets?.least ?? 0),
+    greatestOffset: short ? Math.max(0, offsets.greatest) : (offsets?.greatest ?? 0),
   };
   const ends = yield* lookUp(scan.source, source => {
     const ticks = decodeTime(source, timed, samples);
@@ -128,13 +126,18 @@ export function* compileTables(
 }
 
 /** The compiled table: one of `done`, or compiled here by its type. */
-function* compileOther(scan: BoxScan, table: Table, done: readonly (Table | undefined)[]): Reading<Table> {
+function* compileOther(
+  scan: BoxScan,
+  table: Table,
+  samples: number,
+  done: readonly (Table | undefined)[],
+): Reading<Table> {
   const found = done.find(other => other?.box.offset === table.box.offset);
   if (found !== undefined) return found;
   switch (table.type) {
     case 'stss':
     case 'stps':
-      return yield* compileSampleNumbers(scan, table);
+      return yield* compileSampleNumbers(scan, table, samples);
     case 'sbgp':
       return (yield* compileRuns(scan, table, false)).table;
     case 'subs':
@@ -146,11 +149,36 @@ function* compileOther(scan: BoxScan, table: Table, done: readonly (Table | unde
   }
 }
 
-/** The number of samples that all tables have. */
-function agree(id: number, ...counts: number[]): number {
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  if (most - least > MISCOUNT_MAX) throw broken(`the tables of track ${id} count ${least} and ${most} samples`);
-  return least;
+/**
+ * The chunks of a track. There may be more of them than its samples need; those that are not needed may lead anywhere and are not looked at.
+ */
+function* compilePlaces(
+  scan: BoxScan,
+  { stsc, stsz, stco }: CoreTables,
+): Reading<{ map: ChunkSums; chunks: OffsetSums }> {
+  const chunks = yield* compileOffsets(scan, stco, stco.count);
+  const map = yield* compileChunks(scan, stsc, stco.count, chunks.last);
+  const last = Math.min(stsz.count, map.samples) - 1;
+  if (last < 0) return { map, chunks };
+  const needed = yield* lookUp(scan.source, source => chunkOf(source, map.table, stco.count, last).number);
+  if (needed === stco.count) return { map, chunks };
+  const used = yield* compileOffsets(scan, stco, needed);
+  return { map: yield* compileChunks(scan, stsc, stco.count, used.last), chunks: used };
+}
+
+/**
+ * The samples of a track, as players count them: those of `stsz` that the chunks have room for. The last time of `stts` holds for those that it
+ * does not count.
+ * @throws EdgeError `unplayable` when the tables can't mean the same samples
+ */
+function agree(id: number, sizes: number, times: number, map: ChunkSums): number {
+  const samples = Math.min(sizes, map.samples);
+  const others = Math.min(times, map.samples);
+  if (sizes < others - Math.max(MISCOUNT_MAX, others >> 6) || (times === 0 && sizes > MISCOUNT_MAX))
+    throw broken(`the tables of track ${id} count ${sizes} and ${others} samples`);
+  if (map.samples < sizes - Math.max(MISCOUNT_MAX, map.largest))
+    throw broken(`the chunks of track ${id} have room for ${map.samples} samples, and it has ${sizes}`);
+  return times === 0 ? 0 : samples;
 }
 
 /** Bytes of the largest packet of sound that is believed. */
@@ -172,12 +200,13 @@ function packetOf(
   return counted && known ? { packetSamples, packetBytes } : { packetSamples: 0, packetBytes: 0 };
 }
 
-/** Composition time at which the last sample presented ends. */
+/** Composition time at which the last sample presented ends. One without a duration is presented too, for a tick. */
 function endOfMedia(source: TableBytes, track: TimedTrack): number {
   let end = 0;
   for (let sample = Math.max(0, track.samples - REORDER_MAX); sample < track.samples; sample++) {
-    const next = decodeTime(source, track, sample + 1);
-    end = Math.max(end, next + compositionOffset(source, track, sample));
+    const time = decodeTime(source, track, sample);
+    const duration = Math.max(1, decodeTime(source, track, sample + 1) - time);
+    end = Math.max(end, time + duration + compositionOffset(source, track, sample));
   }
   return end;
 }

@@ -42,8 +42,8 @@ export function* compileMovie(source: MeteredSource, options: CompileOptions): R
   const mvhd = children.find(child => child.type === 'mvhd');
   if (mvhd === undefined) throw broken('it has no box "mvhd"');
   const header = yield* scan.header('mvhd', mvhd);
-  const timescale = headerNumber(header);
-  if (timescale === 0) throw broken('the timescale of box "mvhd" is 0');
+  // Players take 0 for 1.
+  const timescale = Math.max(1, headerNumber(header));
 
   const pieces: Piece[] = [];
   const tracks: TrackIndex[] = [];

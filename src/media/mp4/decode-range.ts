@@ -22,15 +22,13 @@ export interface DecodeRange {
 
 /** Samples among which the next picture, or the first one presented, is sought. */
 const REORDER_MAX = 64;
-/** Handlers of tracks whose samples stand until the next one: pictures and text. */
-const STANDING = new Set(['vide', 'text', 'sbtl', 'subt', 'subp', 'clcp']);
 
 /**
  * Finds the samples for `segments`, of which there is at least one.
  *
  * Where the cut itself falls inside a sample, players differ. Those that follow the edit list to the letter show the
- * rest of the sample; those built on ffmpeg drop a picture or a text that began before the edit and present the next
- * one in its place, too early. So that all of them agree, the sample is shortened where it is the first that is kept;
+ * rest of the sample; those built on ffmpeg drop a picture, a text or metadata that began before the edit and
+ * present the next one in its place, too early. So that all of them agree, the sample is shortened where it is the first that is kept;
  * otherwise such an edit of a video track begins with the next picture, after an empty edit. Sound is cut inside a
  * sample by all of them, but not inside a packet of samples.
  *
@@ -59,7 +57,7 @@ export function decodeRange(
 
   const ownBeginning = track.segments.some(other => other.start === segment.start);
   const inside = segment.media !== composition && !segment.dwell;
-  if (ownBeginning || !inside || !STANDING.has(track.handler)) return range;
+  if (ownBeginning || !inside || track.handler === 'soun') return range;
   const around = picturesAround(source, track, segment.media);
   const trim = segment.media - composition;
   const isFirst = around.before === composition && first === start.sample && segment.media === earliest;

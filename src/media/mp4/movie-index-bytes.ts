@@ -6,7 +6,7 @@ import { EDITS_MAX, type Edit, segmentsOf } from './edit-list.js';
 import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from './header-box.js';
 import { coreOf, type KeptBox, type MovieIndex, type Piece, type TrackIndex } from './movie-index.js';
 import type { Chunk } from './stsc.js';
-import { INLINE_MAX, marks, shapeOf, type Table } from './table.js';
+import { MENDED_MAX, marks, shapeOf, type Table } from './table.js';
 
 /**
  * The seek index of a progressive MP4 as bytes; fields as `IndexWriter` writes them, numbers as f64 unless another size is given.
@@ -225,7 +225,7 @@ class MovieReader {
     const [offset, length] = [this.#in.whole(this.size), this.#in.whole(this.size)];
     check(length <= this.size - offset && Math.ceil(count * entrySize) <= length);
     const samples = this.#u32();
-    const inline = this.#flag() ? this.#in.bytes(INLINE_MAX) : undefined;
+    const inline = this.#flag() ? this.#in.bytes(MENDED_MAX) : undefined;
     check(inline === undefined || inline.length === length);
     const columns: Float64Array[] = [];
     for (let rows = this.#in.u8(); rows > 0; rows--) columns.push(this.#in.rising(MAX, false));

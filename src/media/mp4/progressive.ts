@@ -27,7 +27,10 @@ export interface ProgressiveMp4Options {
 }
 
 /** Types of boxes that a file of the ISO base media or QuickTime family begins with. */
-const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'pnot', 'uuid', 'styp', 'pdin']);
+const FIRST_BOXES = new Set([
+  ...['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'pnot', 'uuid', 'styp', 'pdin'],
+  ...['junk', 'pict', 'PICT', 'prfl', 'udta', 'meta'],
+]);
 
 /** MP4, M4A and QuickTime files whose movie box holds all sample tables (ISO/IEC 14496-12 without movie fragments). */
 export class ProgressiveMp4 implements Format<MovieIndex> {

@@ -1,5 +1,16 @@
 import type { Reading } from '../reading.js';
-import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table, viewOf } from './table.js';
+import {
+  broken,
+  markBefore,
+  marks,
+  mendable,
+  readEntries,
+  type Scan,
+  STRIDE,
+  streamTable,
+  type Table,
+  viewOf,
+} from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
@@ -53,11 +64,40 @@ export function* compileRuns(scan: Scan, table: Table, withTicks: boolean): Read
     Object.assign(sums, { samples, ticks, least, greatest });
   });
   const { samples, ticks, least, greatest } = sums;
-  if (withTicks && least < 0) throw broken(`box "${table.type}" holds a negative duration`);
   if (samples > 0xffff_ffff || Math.abs(ticks) > Number.MAX_SAFE_INTEGER)
     throw broken(`the runs of box "${table.type}" are too long`);
   const columns = withTicks ? [samplesBefore, ticksBefore] : [samplesBefore];
   return { table: { ...table, samples, inline, columns }, ticks, least, greatest };
+}
+
+/** Least duration in `stts` that is taken for a correction, as ffmpeg does; one further below 0 is nonsense. */
+const CORRECTION_MIN = -480_000;
+
+/**
+ * `stts` with runs for `samples` samples and without negative durations, in memory, as ffmpeg reads it: a negative duration lasts a tick, and what
+ * time that adds is taken off those that follow, evenly; the last duration goes on.
+ * @throws EdgeError `unplayable` when the table is too long, or a duration far below 0
+ */
+export function* mendTimes(scan: Scan, table: Table, samples: number): Reading<Table> {
+  const entries = yield* mendable(scan, table);
+  const view = viewOf(entries);
+  let [counted, meant, time] = [0, 0, 0];
+  for (let at = 0; at < entries.length; at += ENTRY) {
+    const run = view.getUint32(at);
+    const value = view.getInt32(at + 4);
+    if (value < CORRECTION_MIN) throw broken(`box "${table.type}" holds a negative duration`);
+    const duration = value < 0 ? 1 : value;
+    counted += run;
+    meant += run * value;
+    time += run * duration;
+    const drift = Math.floor(Math.max(0, time - meant) / Math.max(1, run));
+    const less = Math.max(0, Math.min(drift, duration - 1));
+    time -= run * less;
+    view.setUint32(at + 4, duration - less);
+  }
+  const last = entries.length - ENTRY;
+  if (counted < samples) view.setUint32(last, view.getUint32(last) + samples - counted);
+  return { ...table, inline: entries };
 }
 
 /** A run and where it begins. */
@@ -110,6 +150,8 @@ export interface RunChange {
   readonly shift?: number;
   /** Taken from the value of the first sample alone. */
   readonly trim?: number;
+  /** Whether samples past the last run have the value 0, and are told of so that the change holds for them too. */
+  readonly padded?: boolean;
 }
 
 /** The runs of samples `[first, end)`. Runs that end early are cut to what there is of them. */
@@ -118,10 +160,11 @@ export function cutRuns(
   table: Table,
   first: number,
   end: number,
-  { shift = 0, trim = 0 }: RunChange = {},
+  { shift = 0, trim = 0, padded = false }: RunChange = {},
 ): TableCut {
   const limit = Math.min(end, table.samples);
-  if (first >= limit) return { kind: 'entries', table, count: 0 };
+  const pad = padded && end > limit ? [end - Math.max(first, limit), shift >>> 0] : [];
+  if (first >= limit) return { kind: 'entries', table, count: pad.length / 2, head: pad };
   const run = runOf(source, table, first);
   const last = limit === table.samples ? LAST : runOf(source, table, limit - 1);
   if (run === undefined || last === undefined) throw broken(`box "${table.type}" does not hold all its samples`);
@@ -129,10 +172,10 @@ export function cutRuns(
   const value = (run.value + shift) >>> 0;
   const left = (inOneRun ? limit : run.first + run.samples) - first;
   const head = trim === 0 ? [left, value] : left === 1 ? [1, value - trim] : [1, value - trim, left - 1, value];
-  if (inOneRun) return { kind: 'entries', table, count: head.length / 2, head };
+  if (inOneRun) return { kind: 'entries', table, count: (head.length + pad.length) / 2, head: [...head, ...pad] };
   const bodyEnd = last === LAST ? table.count : last.entry;
   const body = tableBody(table, run.entry + 1, bodyEnd, shift === 0 ? undefined : { word: 4, delta: shift });
-  const tail = last === LAST ? [] : [limit - last.first, (last.value + shift) >>> 0];
+  const tail = last === LAST ? pad : [limit - last.first, (last.value + shift) >>> 0];
   const count = (head.length + tail.length) / 2 + bodyEnd - (run.entry + 1);
   return { kind: 'entries', table, count, head, body, tail };
 }

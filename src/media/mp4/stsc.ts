@@ -47,11 +47,14 @@ export interface Chunk {
 export function* compileChunks(scan: Scan, table: Table, chunks: number, probe: number): Reading<ChunkSums> {
   const before = new Float64Array(marks(table.count));
   // The entry under way: its first chunk, samples per chunk, description; samples before it.
-  const open = { first: 1, perChunk: 0, description: 0, samples: 0 };
+  let open = { first: 1, perChunk: 0, description: 0, samples: 0 };
+  // The one before it.
+  let closed = open;
   let largest = 0;
   let found: Chunk | undefined;
   const inline = yield* streamTable(scan, table, (chunk, from) => {
     let { first, perChunk, description, samples } = open;
+    let past = closed;
     for (let at = 0, entry = from; at < chunk.byteLength; at += ENTRY, entry++) {
       const next = chunk.getUint32(at);
       if (entry === 0 ? next !== 1 : next <= first) throw broken('the chunks of box "stsc" are not in order');
@@ -59,24 +62,40 @@ export function* compileChunks(scan: Scan, table: Table, chunks: number, probe: 
       if (first <= probe && probe < next) {
         found = chunkIn(probe, { entry: entry - 1, first, end: next, before: samples, perChunk, description });
       }
+      if (entry > 0 && perChunk === 0) throw broken('box "stsc" has chunks without samples');
+      if (entry === table.count - 1) past = { first, perChunk, description, samples };
       samples += (next - first) * perChunk;
       first = next;
       perChunk = chunk.getUint32(at + 4);
       description = chunk.getUint32(at + 8);
-      if (perChunk === 0) throw broken('box "stsc" has chunks without samples');
       if (perChunk > largest) largest = perChunk;
       if (entry % STRIDE === 0) before[entry / STRIDE] = samples;
     }
-    Object.assign(open, { first, perChunk, description, samples });
+    open = { first, perChunk, description, samples };
+    closed = past;
   });
+  let { count } = table;
+  if (count > 0 && open.perChunk === 0) {
+    if (count === 1) throw broken('box "stsc" has chunks without samples');
+    // A last entry that says nothing is not meant, and the one before it goes on.
+    open = closed;
+    count--;
+  }
   const { first, perChunk, description } = open;
   const samples = open.samples + (chunks + 1 - first) * perChunk;
   if (samples > Number.MAX_SAFE_INTEGER) throw broken('box "stsc" has too many samples');
   if (found === undefined && table.count > 0 && probe >= first) {
-    const last = { entry: table.count - 1, first, end: chunks + 1, before: open.samples, perChunk, description };
+    const last = { entry: count - 1, first, end: chunks + 1, before: open.samples, perChunk, description };
     found = chunkIn(probe, last);
   }
-  return { table: { ...table, inline, columns: [before] }, samples, largest, probe: found };
+  const length = count * ENTRY;
+  const columns = [before.subarray(0, marks(count))];
+  return {
+    table: { ...table, count, length, inline: inline?.subarray(0, length), columns },
+    samples,
+    largest,
+    probe: found,
+  };
 }
 
 /** An entry and what is known of its place. */

@@ -1,6 +1,17 @@
-import type { Reading } from '../reading.js';
+import { type Reading, read } from '../reading.js';
 import { u32 } from './box.js';
-import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import {
+  broken,
+  markBefore,
+  marks,
+  mendable,
+  readEntries,
+  type Scan,
+  STRIDE,
+  streamTable,
+  type Table,
+  viewOf,
+} from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
@@ -9,21 +20,35 @@ import { type TableCut, tableBody } from './table-cut.js';
  * Column 0: the number in the entry at the mark.
  */
 
-/** Compiles a list of sample numbers. */
-export function* compileSampleNumbers(scan: Scan, table: Table): Reading<Table> {
+/**
+ * Compiles a list of sample numbers. Those past the last of `samples` are left out; a list that counts from 0, as some writers do, is mended.
+ */
+export function* compileSampleNumbers(scan: Scan, table: Table, samples: number): Reading<Table> {
+  if (table.inline === undefined && table.count > 0 && u32(yield* read(scan.source, table.offset, 4), 0) === 0)
+    return yield* compileSampleNumbers(scan, yield* fromOne(scan, table), samples);
   const numbers = new Float64Array(marks(table.count));
-  let last = 0;
+  let [last, count] = [0, 0];
   const inline = yield* streamTable(scan, table, (chunk, from) => {
-    let before = last;
+    let [before, kept] = [last, count];
     for (let at = 0, entry = from; at < chunk.byteLength; at += 4, entry++) {
       const number = chunk.getUint32(at);
       if (number <= before) throw broken(`the samples of box "${table.type}" are not in order`);
       if (entry % STRIDE === 0) numbers[entry / STRIDE] = number;
       before = number;
+      if (number <= samples) kept++;
     }
-    last = before;
+    [last, count] = [before, kept];
   });
-  return { ...table, inline, columns: [numbers] };
+  const length = count * 4;
+  return { ...table, count, length, inline: inline?.subarray(0, length), columns: [numbers.subarray(0, marks(count))] };
+}
+
+/** The list counted from 1, in memory. */
+function* fromOne(scan: Scan, table: Table): Reading<Table> {
+  const entries = yield* mendable(scan, table);
+  const view = viewOf(entries);
+  for (let at = 0; at < entries.length; at += 4) view.setUint32(at, view.getUint32(at) + 1);
+  return { ...table, inline: entries };
 }
 
 /** Number of entries whose sample, counted from 0, is below `sample`. */

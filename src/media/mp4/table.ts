@@ -31,7 +31,7 @@ export interface Table {
   readonly length: number;
   /** Samples that all runs of a run table speak of; 0 for other tables. */
   readonly samples: number;
-  /** All entries, when they are few. */
+  /** All entries, when they are few or are not those of the object. */
   readonly inline: Uint8Array | undefined;
   /** Sums before entries 0, STRIDE, 2 × STRIDE …; what is summed depends on the type. Each column never decreases. */
   readonly columns: readonly Float64Array[];
@@ -41,6 +41,8 @@ export interface Table {
 export const STRIDE = 128;
 /** Tables of at most this many bytes are kept whole. */
 export const INLINE_MAX = 512;
+/** Longest table that is kept whole because it had to be mended. */
+export const MENDED_MAX = 1024 * 1024;
 /** Bytes read at once when a table is streamed. */
 const CHUNK = READ_MAX;
 /** Most bytes of prelude, entry count included, of any table. */
@@ -148,6 +150,10 @@ export function* streamTable(
   table: Table,
   use: (chunk: DataView, firstEntry: number) => void,
 ): Reading<Uint8Array | undefined> {
+  if (table.inline !== undefined) {
+    use(viewOf(table.inline), 0);
+    return table.inline;
+  }
   const step = CHUNK - (CHUNK % Math.max(1, table.entrySize));
   for (let at = 0; at < table.length; at += step) {
     const chunk = yield* read(scan.source, table.offset + at, Math.min(step, table.length - at));
@@ -155,6 +161,20 @@ export function* streamTable(
     if (table.length <= INLINE_MAX) return chunk;
   }
   return table.length === 0 ? new Uint8Array(0) : undefined;
+}
+
+/**
+ * A copy of all entries of a table that must be mended.
+ * @throws EdgeError `unplayable` when there are too many
+ */
+export function* mendable(scan: Scan, table: Table): Reading<Uint8Array> {
+  if (table.length > MENDED_MAX)
+    throw broken(`box "${table.type}" is wrong, and at ${table.length} bytes too long to be mended`);
+  const entries = new Uint8Array(table.length);
+  yield* streamTable(scan, table, ({ buffer, byteOffset, byteLength }, from) =>
+    entries.set(new Uint8Array(buffer, byteOffset, byteLength), from * table.entrySize),
+  );
+  return entries;
 }
 
 /** The bytes of entries `[from, to)`, which must exist. Not to be written to. */

@@ -101,7 +101,7 @@ function cutTable(
     case 'stts':
       return cutRuns(source, table, first, end, { trim });
     case 'ctts':
-      return cutRuns(source, table, first, end, { shift });
+      return cutRuns(source, table, first, end, { shift, padded: true });
     case 'sbgp':
       return cutRuns(source, table, first, end);
     case 'stsc':

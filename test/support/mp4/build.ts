@@ -37,8 +37,12 @@ export function box(type: string, wide: boolean, ...parts: Uint8Array[]): Buffer
     : Buffer.concat([u32(body.length + 8), name, body]);
 }
 
-/** The file of a movie. */
-export function build(movie: ModelMovie): Uint8Array {
+/**
+ * The file of a movie.
+ * @param quirky whether its tracks have their quirks; without them the file says the same by the book
+ */
+export function build(movie: ModelMovie, quirky = false): Uint8Array {
+  if (!quirky) return build({ ...movie, tracks: movie.tracks.map(straight) }, true);
   const fileType = box('ftyp', false, Buffer.from('isom'), u32(512), Buffer.from('isomiso2mp41'));
   const media = placeMedia(movie);
   const draft = moov(
@@ -83,6 +87,10 @@ export function build(movie: ModelMovie): Uint8Array {
   });
   if (before === boxes.length) files.push(index);
   return new Uint8Array(Buffer.concat(files));
+}
+
+function straight(track: ModelTrack): ModelTrack {
+  return { ...track, form: { ...track.form, quirk: 'none' } };
 }
 
 /** Stands for the movie box among the numbers of media boxes. */
@@ -175,8 +183,11 @@ function trak(
   const tkhd = box('tkhd', false, u32(3, 1, 2, number + 1, 0, 777, 0, 0, 0), u32(0), matrix, u32(160 << 16, 90 << 16));
   const scale = (duration: number) => Math.floor((duration * movie.timescale) / 1000);
   const elst = track.edits.map(({ duration, media }) => u32(scale(duration), media, 0x10000));
+  const more = track.form.quirk === 'too many edits said' ? 3 : 0;
   const edts =
-    track.edits.length === 0 ? [] : [box('edts', false, box('elst', false, u32(0, track.edits.length), ...elst))];
+    track.edits.length === 0
+      ? []
+      : [box('edts', false, box('elst', false, u32(0, track.edits.length + more), ...elst))];
   const mdhd = box('mdhd', false, u32(0, 1, 2, track.timescale, 5), u32(0x55c40000));
   const hdlr = box('hdlr', false, u32(0, 0), Buffer.from(track.handler), Buffer.alloc(13));
   const dinf = box('dinf', false, box('dref', false, u32(0, 1), box('url ', false, u32(1))));
@@ -198,9 +209,15 @@ function runs(values: readonly number[]): [count: number, value: number][] {
   return found;
 }
 
-function runTable(type: string, versionAndFlags: Buffer, values: readonly number[]): Buffer {
-  const found = runs(values);
+function runTable(type: string, versionAndFlags: Buffer, values: readonly number[], fewer = 0): Buffer {
+  const found = runs(values.slice(0, values.length - fewer));
   return box(type, false, versionAndFlags, u32(found.length, ...found.flat()));
+}
+
+/** How many of the last values, but not all, are `value`. */
+function atEnd(values: readonly number[], value: number | undefined): number {
+  const other = values.findLastIndex(each => each !== value);
+  return Math.min(values.length - 1, values.length - 1 - other);
 }
 
 function tables(
@@ -208,13 +225,16 @@ function tables(
   offsets: readonly number[],
   auxiliary: readonly number[],
 ): Buffer[] {
+  const deltas = samples.map(({ delta }) => delta);
   const entry = (type: string) => box(type, false, Buffer.alloc(6), u16(1), Buffer.alloc(70));
   const found = [
     box('stsd', false, u32(0, 2), entry('avc1'), entry('avc1')),
     runTable(
       'stts',
       u32(0),
-      samples.map(({ delta }) => delta),
+      deltas,
+      // The last duration goes on.
+      form.quirk === 'times that stop early' ? Math.max(0, atEnd(deltas, deltas.at(-1)) - 1) : 0,
     ),
   ];
   if (form.ctts) {
@@ -223,17 +243,28 @@ function tables(
         'ctts',
         u32(form.compositionVersion << 24),
         samples.map(({ offset }) => offset),
+        form.quirk === 'offsets that stop early'
+          ? atEnd(
+              samples.map(({ offset }) => offset),
+              0,
+            )
+          : 0,
       ),
     );
     if (form.cslg) found.push(compositionShift(samples, form.cslgVersion));
   }
   if (form.stss) {
-    const sync = samples.flatMap((sample, i) => (sample.sync ? [i + 1] : []));
+    const first = form.quirk === 'sync samples from 0' ? 0 : 1;
+    const sync = samples.flatMap((sample, i) => (sample.sync ? [i + first] : []));
+    if (form.quirk === 'sync samples past the end') sync.push(samples.length + 1, samples.length + 700);
     found.push(box('stss', false, u32(0, sync.length, ...sync)));
   }
-  found.push(chunkTable(chunks, descriptions), sizeTable(samples, form));
-  const wideOffsets = form.wideOffsets ? offsets.map(u64) : offsets.map(offset => u32(offset));
-  found.push(box(form.wideOffsets ? 'co64' : 'stco', false, u32(0, offsets.length), ...wideOffsets));
+  const unused = form.quirk === 'unused chunks' ? [0xffff_0000, 0, 5] : [];
+  const emptyRun = form.quirk === 'an empty last run of chunks' && chunks.length > 1;
+  found.push(chunkTable(chunks, descriptions, emptyRun), sizeTable(samples, form));
+  const places = [...offsets, ...unused];
+  const wideOffsets = form.wideOffsets ? places.map(u64) : places.map(offset => u32(offset));
+  found.push(box(form.wideOffsets ? 'co64' : 'stco', false, u32(0, places.length), ...wideOffsets));
   if (form.sdtp) found.push(box('sdtp', false, u32(0), u8(...samples.map(({ depends }) => depends))));
   if (form.padb)
     found.push(box('padb', false, u32(0, samples.length), nibbles(samples.map(({ depends }) => depends & 7))));
@@ -276,18 +307,22 @@ function compositionShift(samples: readonly ModelSample[], version: 0 | 1): Buff
   return box('cslg', false, u32(version << 24), version === 1 ? Buffer.concat(fields.map(i64)) : u32(...fields));
 }
 
-function chunkTable(chunks: readonly number[], descriptions: readonly number[]): Buffer {
+function chunkTable(chunks: readonly number[], descriptions: readonly number[], emptyRun: boolean): Buffer {
   const entries: number[][] = [];
   chunks.forEach((count, i) => {
     const last = entries[entries.length - 1];
     if (last === undefined || last[1] !== count || last[2] !== descriptions[i])
       entries.push([i + 1, count, descriptions[i]!]);
   });
+  // It may stand at the last chunk where the run before it holds there too.
+  const last = entries.at(-1)!;
+  if (emptyRun && last[0]! < chunks.length) entries.push([chunks.length, 0, last[2]!]);
   return box('stsc', false, u32(0, entries.length, ...entries.flat()));
 }
 
-function sizeTable(samples: readonly ModelSample[], { sizeBits, sameSize }: ModelTrack['form']): Buffer {
+function sizeTable(samples: readonly ModelSample[], { sizeBits, sameSize, quirk }: ModelTrack['form']): Buffer {
   const sizes = samples.map(({ size }) => size);
+  if (quirk === 'more sizes than samples') sizes.push(1, 1);
   if (sameSize) return box('stsz', false, u32(0, sizes[0]!, sizes.length));
   if (sizeBits === 32) return box('stsz', false, u32(0, 0, sizes.length, ...sizes));
   const entries = sizeBits === 16 ? Buffer.concat(sizes.map(u16)) : sizeBits === 8 ? u8(...sizes) : nibbles(sizes);

@@ -25,6 +25,20 @@ export interface ModelEdit {
   readonly media: number;
 }
 
+/** What is wrong with a track's tables, and what players see through. */
+export const QUIRKS = [
+  'none',
+  'unused chunks',
+  'sync samples past the end',
+  'sync samples from 0',
+  'times that stop early',
+  'offsets that stop early',
+  'too many edits said',
+  'an empty last run of chunks',
+  'a last sample without duration',
+  'more sizes than samples',
+] as const;
+
 /** How a track's tables are written. */
 export interface TrackForm {
   readonly compositionVersion: 0 | 1;
@@ -48,6 +62,7 @@ export interface TrackForm {
   readonly typed: boolean;
   readonly subsVersion: 0 | 1;
   readonly cslgVersion: 0 | 1;
+  readonly quirk: (typeof QUIRKS)[number];
 }
 
 /** A track. */
@@ -108,6 +123,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
     typed: bool,
     subsVersion: fc.constantFrom(0, 1),
     cslgVersion: fc.constantFrom(0, 1),
+    quirk: fc.constantFrom(...QUIRKS),
   });
   return fc
     .record({
@@ -142,6 +158,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
           auxiliary: shape.sameAuxiliary ? 3 : seed % 4,
         };
       });
+      if (shape.quirk === 'a last sample without duration') plain.push({ ...plain.pop()!, delta: 0 });
       const samples = shape.ctts ? reorder(plain, shape.compositionVersion, seeds[0]! % 2 === 0) : plain;
       const chunks: number[] = [];
       for (let left = samples.length, i = 0; left > 0; i++) {

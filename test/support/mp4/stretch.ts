@@ -43,11 +43,12 @@ export function stretch(file: Uint8Array, at: number, hole: number): StretchedSo
     if (type === 'mdat' && body <= at && at <= end) bytes.writeBigUInt64BE(BigInt(end - start + hole), start + 8);
     const wide = type === 'co64' || (type === 'saio' && bytes[body] === 1);
     const narrow = type === 'stco' || (type === 'saio' && bytes[body] === 0);
-    for (let entry = body + 8; wide && entry < end; entry += 8) {
+    const first = body + (type === 'saio' && (bytes[body + 3]! & 1) === 1 ? 16 : 8);
+    for (let entry = first; wide && entry < end; entry += 8) {
       const offset = Number(bytes.readBigUInt64BE(entry));
       if (offset >= at) bytes.writeBigUInt64BE(BigInt(offset + hole), entry);
     }
-    for (let entry = body + 8; narrow && entry < end; entry += 4) {
+    for (let entry = first; narrow && entry < end; entry += 4) {
       const offset = bytes.readUInt32BE(entry);
       if (offset >= at) bytes.writeUInt32BE(offset + hole, entry);
     }

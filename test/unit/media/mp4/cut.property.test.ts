@@ -28,7 +28,8 @@ function decodeTimes(track: ParsedTrack): number[] {
 /** What the edit list presents, in seconds; never past the end of the media. */
 function shownOf(track: ParsedTrack, scale: number): Shown[] {
   const times = decodeTimes(track);
-  const mediaEnd = Math.max(...track.samples.map(({ offset }, i) => times[i + 1]! + offset));
+  // A sample without duration is presented for a tick.
+  const mediaEnd = Math.max(...track.samples.map(({ offset, delta }, i) => times[i]! + Math.max(1, delta) + offset));
   if (track.edits.length === 0) return [{ start: 0, end: mediaEnd / track.timescale, media: 0 }];
   const shown: Shown[] = [];
   let position = 0;
@@ -170,7 +171,7 @@ function checkCompositionShift(told: string, track: ParsedTrack): void {
   assert.ok(shift >= 0 && offsets.every(offset => offset + shift >= 0), `${told}: cslg ${track.cslg}`);
   const compositions = offsets.map((offset, i) => times[i]! + offset);
   assert.equal(first, Math.min(...compositions), `${told}: cslg ${track.cslg}`);
-  const last = Math.max(...compositions.map((time, i) => time + track.samples[i]!.delta));
+  const last = Math.max(...compositions.map((time, i) => time + Math.max(1, track.samples[i]!.delta)));
   assert.ok(end === 0 || end === last, `${told}: cslg ${track.cslg}, ends at ${last}`);
 }
 
@@ -218,8 +219,8 @@ describe('cut of a generated movie', () => {
   it('has the samples, the tables and the times of the source', async () => {
     await fc.assert(
       fc.asyncProperty(movies(400), seeks, async (model, { at, length, seek, later, windows }) => {
-        const bytes = build(model);
-        const source = parseMovie(bytes);
+        const bytes = build(model, true);
+        const source = parseMovie(build(model));
         const format = new ProgressiveMp4({ seek, maxMoov: 1 << 24 });
         const memory = new MemorySource(bytes, later);
         const index = await format.compile(memory);

@@ -43,17 +43,22 @@ describe('edit lists', () => {
     const cases = {
       'another speed': entry(5, 0, 0x20000),
       'a negative media time': entry(5, -7, 0x10000),
-      'edits in': entry(5, 0, 0x10000).subarray(0, 19),
     };
     for (const [reason, bytes] of Object.entries(cases)) {
       const whole = Buffer.from(bytes);
       whole.writeUInt32BE(whole.length, 0);
       await assert.rejects(reread(whole), { code: 'unplayable', message: new RegExp(reason) });
     }
-    const many = Buffer.alloc(16);
-    many.writeUInt32BE(0xffff_ffff, 12);
-    many.writeUInt32BE(16, 0);
-    await assert.rejects(reread(many), { code: 'unplayable' });
+    const many = box('elst', false, Buffer.alloc(8 + 1025 * 12));
+    many.writeUInt32BE(1025, 12);
+    await assert.rejects(reread(many), { code: 'unplayable', message: /1025 edits/ });
+  });
+
+  it('that are fewer than the box says are read as far as they go, as players do', async () => {
+    const whole = box('elst', false, Buffer.from('0000000000000003000003e80000040000010000000003e8000004', 'hex'));
+    assert.deepEqual(await reread(whole), [play(1000, 1024)]);
+    const none = box('elst', false, Buffer.from('00000000ffffffff', 'hex'));
+    assert.deepEqual(await reread(none), []);
   });
 
   it('present what they say, and never more than there is', () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { COMPILE_BUDGET, MeteredSource } from '../../../../src/media/metered-source.js';
 import { parseBox } from '../../../../src/media/mp4/box.js';
-import { compileRuns, cutRuns, runAt, runOf } from '../../../../src/media/mp4/run-table.js';
+import { compileRuns, cutRuns, mendTimes, runAt, runOf } from '../../../../src/media/mp4/run-table.js';
 import { compileSizes, sizeOf } from '../../../../src/media/mp4/sample-size.js';
 import { chunkOf, compileChunks, cutChunks } from '../../../../src/media/mp4/stsc.js';
 import { compileSampleNumbers, cutSampleNumbers, syncSamplesBefore } from '../../../../src/media/mp4/stss.js';
@@ -108,13 +108,32 @@ describe('run tables', () => {
 
   it('with negative durations or endless sums are refused', () => {
     for (const entries of [
-      [1, -5],
+      [1, -480_001],
       [0xffff_ffff, 0x7fff_ffff],
       [0xffff_ffff, 1, 5, 1],
     ]) {
       const { scan, table } = tableIn(box('stts', false, words(0, entries.length / 2, ...entries)));
-      assert.throws(() => now(compileRuns(scan, table, true)), { code: 'unplayable' });
+      assert.throws(
+        () => {
+          now(compileRuns(scan, table, true));
+          now(mendTimes(scan, table, 1));
+        },
+        { code: 'unplayable' },
+      );
     }
+  });
+
+  it('with negative durations are mended as ffmpeg reads them, and the last one goes on', () => {
+    const mended = (entries: number[], samples: number) => {
+      const { source, scan, table } = tableIn(box('stts', false, words(0, entries.length / 2, ...entries)));
+      const { table: runs } = now(compileRuns(scan, now(mendTimes(scan, table, samples)), true));
+      return entriesOf(cutRuns(new TableBytes(source), runs, 0, samples), source);
+    };
+    // What a tick more adds is taken off the samples that follow, as long as each keeps a tick.
+    assert.deepEqual(mended([50, 512, 1, -100, 99, 512], 150), [50, 512, 1, 1, 99, 511]);
+    assert.deepEqual(mended([50, 512, 1, -600, 99, 512], 150), [50, 512, 1, 1, 99, 506]);
+    assert.deepEqual(mended([50, 512, 10, -1, 90, 512], 150), [50, 512, 10, 1, 90, 512]);
+    assert.deepEqual(mended([2, 10, 3, 7], 9), [2, 10, 7, 7]);
   });
 });
 
@@ -178,13 +197,28 @@ describe('sizes', () => {
 });
 
 describe('sync samples', () => {
+  it('past the last sample are left out, and a list that counts from 0 is read as one that counts from 1', () => {
+    const numbers = (list: number[], samples: number) => {
+      const { source, scan, table: head } = tableIn(box('stss', false, words(0, list.length, ...list)));
+      const table = now(compileSampleNumbers(scan, head, samples));
+      return entriesOf(cutSampleNumbers(new TableBytes(source), table, 0, samples, true), source);
+    };
+    assert.deepEqual(numbers([1, 5, 9, 10, 400], 9), [1, 5, 9]);
+    assert.deepEqual(numbers([0, 5, 9], 9), [1, 6]);
+    const long = Array.from({ length: 700 }, (_, i) => i * 3);
+    assert.deepEqual(
+      numbers(long, 1000),
+      long.map(number => number + 1).filter(number => number <= 1000),
+    );
+  });
+
   it('are found and renumbered', () => {
     const numbers = fc.uniqueArray(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 600, size: 'max' });
     fc.assert(
       fc.property(numbers, range, fc.integer({ min: 1, max: 20 }), (list, pick, most) => {
         const sorted = list.sort((a, b) => a - b);
         const { source, scan, table: head } = tableIn(box('stss', false, words(0, sorted.length, ...sorted)));
-        const table = now(compileSampleNumbers(scan, head));
+        const table = now(compileSampleNumbers(scan, head, 3000));
         const [first, end] = within(3000, pick);
         const expected = sorted
           .filter(number => number - 1 <= first)
