@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BLOCK_SIZE } from '../src/cache/block.js';
+import { BLOCK_SIZE } from '../src/base/block.js';
 import { parseSize } from '../src/config/units.js';
 import { dieWith, presentBlocks, shuffle, spareMemory, sparseTier, timeLookups } from './support/cache-file.js';
 import { startEdge } from './support/edge.js';

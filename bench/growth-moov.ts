@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { ByteSource } from '../src/media/byte-source.js';
+import type { ByteSource } from '../src/base/byte-source.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
 import { startEdge } from './support/edge.js';
 import { makeFilm } from './support/film.js';

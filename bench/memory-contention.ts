@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { BLOCK_SIZE } from '../src/cache/block.js';
+import { BLOCK_SIZE } from '../src/base/block.js';
 import { SharedMemoryTier } from '../src/cache/memory/shared-memory-tier.js';
 import { fillBlocks, withCacheFile } from './support/cache-file.js';
 import { benchOptions } from './support/options.js';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BLOCK_SIZE } from '../src/cache/block.js';
+import { BLOCK_SIZE } from '../src/base/block.js';
 import { freePort } from '../test/support/ports.js';
 import { runFolder } from './support/folder.js';
 import { benchOptions } from './support/options.js';

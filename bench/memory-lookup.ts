@@ -1,4 +1,4 @@
-import { BLOCK_SIZE } from '../src/cache/block.js';
+import { BLOCK_SIZE } from '../src/base/block.js';
 import {
   BENCH_ID,
   cpuNanoseconds,

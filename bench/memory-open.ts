@@ -1,4 +1,4 @@
-import { BLOCK_SIZE } from '../src/cache/block.js';
+import { BLOCK_SIZE } from '../src/base/block.js';
 import { ABSENT } from '../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../src/cache/memory/shared-memory-tier.js';
 import { parseSize } from '../src/config/units.js';

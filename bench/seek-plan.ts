@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { ByteSource } from '../src/media/byte-source.js';
-import type { MediaObject } from '../src/media/media.js';
-import type { MovieIndex } from '../src/media/mp4/movie-index.js';
+import type { ByteSource } from '../src/base/byte-source.js';
+import type { MovieIndex } from '../src/media/mp4/index/movie-index.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
+import type { MediaObject } from '../src/media/seek/media.js';
 import type { VirtualFile } from '../src/virtual-file/virtual-file.js';
 import { makeFilm } from './support/film.js';
 import { benchOptions } from './support/options.js';

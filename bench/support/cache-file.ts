@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { BLOCK_SIZE, type ObjectId } from '../../src/cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../src/cache/memory/shared-memory-tier.js';
 import { runFolder } from './folder.js';

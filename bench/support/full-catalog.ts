@@ -1,8 +1,8 @@
+import { silentLog } from '../../src/base/log.js';
 import { makeEntry } from '../../src/catalog/entry.js';
 import { encodeEntry } from '../../src/catalog/entry-record.js';
 import { LmdbCatalogStore } from '../../src/catalog/lmdb-catalog-store.js';
 import { objectKey, storeKey } from '../../src/catalog/object-identity.js';
-import { silentLog } from '../../src/observe/log-type.js';
 
 /** Name of the origin that is given on the command line. */
 const ORIGIN = 'main';

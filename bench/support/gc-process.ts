@@ -1,6 +1,6 @@
 /* Works with a sparse cache of a given size and says what the garbage collector did meanwhile: see memory-gc.ts. */
 import { constants, PerformanceObserver } from 'node:perf_hooks';
-import { BLOCK_SIZE } from '../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
 import { ABSENT } from '../../src/cache/memory/memory-tier.js';
 import { BENCH_ID, sparseTier } from './cache-file.js';
 

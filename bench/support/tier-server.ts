@@ -3,7 +3,7 @@
  *
  *   node --import tsx bench/support/tier-server.ts slab|FILE BLOCKS PORT      FILE is that of a shared tier
  */
-import { BLOCK_SIZE } from '../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
 import { App, type HttpResponse } from '../../src/http/uws.js';

@@ -1,6 +1,6 @@
 import type { Origin } from '../origin/origin.js';
 import type { ContentRequest } from './content.js';
-import type { RequestWish } from './request-wish.js';
+import type { RequestWish } from './rfc9111/request-cache-control.js';
 
 /** Where the objects of a host and path come from. */
 export interface Route {

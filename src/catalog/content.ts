@@ -1,6 +1,6 @@
-import type { BlockReader } from '../cache/block-reader.js';
-import type { CacheOutcome } from '../cache/outcome.js';
-import type { ByteSource } from '../media/byte-source.js';
+import type { ByteSource } from '../base/byte-source.js';
+import type { CacheOutcome } from '../base/cache-outcome.js';
+import type { BlockReader } from '../cache/read/block-reader.js';
 import type { StoredObject } from './stored-object.js';
 
 /** What a player asks for, checked and freed of what is ours. */

@@ -1,7 +1,7 @@
+import { EdgeError } from '../base/errors.js';
+import { Lru } from '../base/lru.js';
+import type { ObjectSupply } from '../cache/fetch/object-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
-import type { ObjectSupply } from '../cache/object-supply.js';
-import { EdgeError } from '../errors.js';
-import { Lru } from '../lru.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Entry } from './entry.js';
 import { decodeEntry, encodeEntry } from './entry-record.js';

@@ -1,4 +1,4 @@
-import { EdgeError, isErrorCode } from '../errors.js';
+import { EdgeError, isErrorCode } from '../base/errors.js';
 import { describe, type Entry, type ErrorEntry, type ObjectEntry } from './entry.js';
 import { idFromText, idText } from './object-identity.js';
 

@@ -1,10 +1,10 @@
-import type { EdgeError } from '../errors.js';
-import { parseHttpDate } from '../http-date.js';
+import type { EdgeError } from '../base/errors.js';
+import { parseHttpDate } from '../base/http-date.js';
 import type { OriginAnswer } from '../origin/origin.js';
-import type { Freshness } from './freshness.js';
-import { keptFields, sentFields } from './kept-fields.js';
 import { mediaType } from './media-type.js';
 import { objectId, playerEtag } from './object-identity.js';
+import type { Freshness } from './rfc9111/freshness.js';
+import { keptFields, sentFields } from './rfc9111/kept-fields.js';
 import type { StoredObject } from './stored-object.js';
 
 /** What is known under a key; a closed set. */

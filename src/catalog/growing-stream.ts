@@ -1,6 +1,6 @@
-import { BLOCK_SIZE, type ObjectId } from '../cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../base/block.js';
+import type { EdgeError } from '../base/errors.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
-import type { EdgeError } from '../errors.js';
 import type { OriginFetch, OriginSink } from '../origin/origin.js';
 import type { OpenStream, StreamHandle, StreamSink } from './content.js';
 

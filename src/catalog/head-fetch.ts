@@ -1,4 +1,4 @@
-import { asEdgeError, EdgeError } from '../errors.js';
+import { asEdgeError, EdgeError } from '../base/errors.js';
 import type { Origin, OriginAnswer, OriginFetch, OriginRequest, OriginSink, RefusedAnswer } from '../origin/origin.js';
 
 /** What came of asking the origin: an answer that was taken, or a refusal. */

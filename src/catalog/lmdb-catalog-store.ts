@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { IndexStore } from '../media/media.js';
-import type { Log } from '../observe/log-type.js';
+import type { Log } from '../base/log.js';
+import type { IndexStore } from '../media/seek/media.js';
 import { Environment, type EnvironmentOptions } from '../store/environment.js';
 import { examine } from '../store/examination.js';
 import { FaultLatch } from '../store/fault-latch.js';

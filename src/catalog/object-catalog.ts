@@ -1,20 +1,20 @@
+import type { CacheOutcome } from '../base/cache-outcome.js';
+import { EdgeError } from '../base/errors.js';
+import type { Supply } from '../cache/fetch/block-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
-import type { CacheOutcome } from '../cache/outcome.js';
-import type { Supply } from '../cache/supply.js';
-import { EdgeError } from '../errors.js';
 import { type Ask, pick, type Route, type Router } from './ask.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from './content.js';
-import { Enquiry, type Finding } from './enquiry.js';
 import type { ObjectEntry } from './entry.js';
 import { EntryCache, type Loaded } from './entry-cache.js';
-import { ageOf, type FreshnessOptions, servesOnError } from './freshness.js';
 import { HeadLocks } from './head-lock.js';
-import { negativeLifetime } from './negative-lifetime.js';
 import { objectKey, variantKey } from './object-identity.js';
 import { OpenedObject } from './opened-object.js';
+import { Enquiry, type Finding } from './origin-lookup.js';
 import { Purges } from './purge.js';
-import { useOf, wishOf } from './request-wish.js';
+import { ageOf, type FreshnessOptions, servesOnError } from './rfc9111/freshness.js';
+import { negativeLifetime } from './rfc9111/negative-lifetime.js';
+import { useOf, wishOf } from './rfc9111/request-cache-control.js';
 
 /** Options of `ObjectCatalog`. */
 export interface ObjectCatalogOptions {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ObjectId } from '../cache/block.js';
+import type { ObjectId } from '../base/block.js';
 import { GENERATIONS } from '../cache/memory/memory-tier.js';
 import { isStrong } from '../origin/fields.js';
 import type { Validator } from '../origin/origin.js';

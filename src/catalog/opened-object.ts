@@ -1,10 +1,10 @@
-import type { BlockReader } from '../cache/block-reader.js';
-import type { Demand } from '../cache/demand.js';
-import type { ObjectSupply } from '../cache/object-supply.js';
-import type { CacheOutcome } from '../cache/outcome.js';
-import type { Begun } from '../cache/reader.js';
-import { ReaderSource } from '../cache/reader-source.js';
-import type { ByteSource } from '../media/byte-source.js';
+import type { ByteSource } from '../base/byte-source.js';
+import type { CacheOutcome } from '../base/cache-outcome.js';
+import type { ObjectSupply } from '../cache/fetch/object-loader.js';
+import type { Demand } from '../cache/fetch/waiters.js';
+import type { BlockReader } from '../cache/read/block-reader.js';
+import type { Begun } from '../cache/read/reader.js';
+import { ReaderSource } from '../cache/read/reader-source.js';
 import type { OpenObject } from './content.js';
 import type { StoredObject } from './stored-object.js';
 

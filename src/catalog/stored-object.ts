@@ -1,4 +1,4 @@
-import type { ObjectId } from '../cache/block.js';
+import type { ObjectId } from '../base/block.js';
 import type { Validator } from '../origin/origin.js';
 
 /** One version of one object, as far as its head is concerned. Immutable; a new version is a new StoredObject with another id. */

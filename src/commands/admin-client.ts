@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { EdgeError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import { defaultConfig } from '../config/schema.js';
-import { EdgeError } from '../errors.js';
 
 /** Milliseconds without a byte after which an edge counts as silent. */
 const TIMEOUT = 60_000;

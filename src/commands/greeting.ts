@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
+import { parseOrigin } from '../base/origin-url.js';
 import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
-import { parseOrigin } from '../origin/parse-origin.js';
 
 const MEDIA = /\.(mp4|m4v|m4a|mov|flv)$/i;
 /** Files of an origin that are shown. */

@@ -1,5 +1,5 @@
-import { inspectMemoryTier, type MemoryTierInspection } from '../cache/memory/inspection.js';
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
+import { inspectMemoryTier, type MemoryTierInspection } from '../cache/memory/memory-inspection.js';
 import { bytes, duration, percent } from './figures.js';
 
 /** A name and what is said of it. */

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { BLOCK_SIZE, blockLength } from '../cache/block.js';
-import { EdgeError } from '../errors.js';
-import type { ByteSource } from '../media/byte-source.js';
+import { BLOCK_SIZE, blockLength } from '../base/block.js';
+import type { ByteSource } from '../base/byte-source.js';
+import { EdgeError } from '../base/errors.js';
 
 /** Blocks kept, 64 MiB. */
 const BLOCKS_MAX = 256;

@@ -1,4 +1,4 @@
-import { BLOCK_SIZE } from '../cache/block.js';
+import { BLOCK_SIZE } from '../base/block.js';
 import type { Distances, TrackReport } from '../media/report/media-report.js';
 import { bytes } from './figures.js';
 import type { Inspection, SeekCost } from './inspect.js';

@@ -1,4 +1,4 @@
-import { inspectDisk } from '../cache/disk/inspection.js';
+import { inspectDisk } from '../cache/disk/disk-inspection.js';
 import { type ConfigSources, loadConfig } from '../config/load.js';
 import { memoryFile } from '../config/places.js';
 import { bytes } from './figures.js';

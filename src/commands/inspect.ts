@@ -1,14 +1,14 @@
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 import { Flv } from '../media/flv/flv.js';
-import type { Format } from '../media/format.js';
-import type { MediaObject } from '../media/media.js';
-import { FragmentedMp4 } from '../media/mp4/fragmented.js';
+import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
+import { perform, type Reading } from '../media/io/reading.js';
 import { ProgressiveMp4 } from '../media/mp4/progressive.js';
-import { perform, type Reading } from '../media/reading.js';
 import { reportFlv } from '../media/report/flv-report.js';
 import { reportFragments } from '../media/report/fragmented-report.js';
 import type { MediaReport } from '../media/report/media-report.js';
 import { reportMovie } from '../media/report/progressive-report.js';
+import type { Format } from '../media/seek/format.js';
+import type { MediaObject } from '../media/seek/media.js';
 import { type InspectedSource, openInspected } from './inspect-source.js';
 import { inspectionText } from './inspect-text.js';
 

@@ -1,7 +1,7 @@
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
+import type { PrefetchProgress } from '../admin/prefetch.js';
+import { EdgeError } from '../base/errors.js';
 import { formatSize } from '../config/units.js';
-import { EdgeError } from '../errors.js';
-import type { PrefetchProgress } from '../supervisor/prefetch.js';
 import type { AdminClient } from './admin-client.js';
 
 /** Bars on the screen at once. */

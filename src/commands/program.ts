@@ -54,7 +54,7 @@ Signals: TERM or INT drains and exits, HUP reloads the configuration, USR1 opens
   for (const { spec, text } of SERVE_FLAGS) command.option(spec, text);
   command.action(async (origin: string | undefined, options: Record<string, unknown>) => {
     const { serve } = await import('./serve.js');
-    const { edgeServices } = await import('../supervisor/edge-services.js');
+    const { edgeServices } = await import('../app/services/edge-services.js');
     const sources = {
       file: options.config as string | undefined,
       flags: flagValues(origin, options),

@@ -1,4 +1,4 @@
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 import type { AdminClient } from './admin-client.js';
 
 /** What shall be purged; exactly one of the first three. */

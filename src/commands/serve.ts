@@ -1,13 +1,13 @@
 import { isatty } from 'node:tty';
+import { AdminPort } from '../admin/admin-port.js';
+import { prefetch } from '../admin/prefetch.js';
+import { adminRoutes } from '../admin/routes.js';
+import { EdgeError } from '../base/errors.js';
 import { type ConfigSources, loadConfig } from '../config/load.js';
 import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
-import { EdgeError } from '../errors.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
-import { AdminPort } from '../supervisor/admin/admin-port.js';
-import { adminRoutes } from '../supervisor/admin/routes.js';
 import { edgeOn, PROCESS_TITLE } from '../supervisor/port.js';
-import { prefetch } from '../supervisor/prefetch.js';
 import type { ServicesFactory } from '../supervisor/services.js';
 import { processOf } from '../supervisor/sockets.js';
 import { Supervisor } from '../supervisor/supervisor.js';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseOrigin } from '../origin/parse-origin.js';
+import { parseOrigin } from '../base/origin-url.js';
 import { formatSize, formatTime, parseSize, parseTime } from './units.js';
 
 /** What the value of a setting may be: how it is said to people, and how it is read. */

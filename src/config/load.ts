@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 import { closest } from './closest.js';
 import { checkOriginPlaces } from './origin-places.js';
 import { type Config, schema } from './schema.js';

@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { parseOrigin } from '../origin/parse-origin.js';
+import { parseOrigin } from '../base/origin-url.js';
 import type { Config } from './schema.js';
 import type { Issue } from './setting.js';
 

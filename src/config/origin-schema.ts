@@ -1,4 +1,4 @@
-import { parseOrigin } from '../origin/parse-origin.js';
+import { parseOrigin } from '../base/origin-url.js';
 import { choice, flag, integer, originUrl, path, text, time } from './kind.js';
 import { group, item, list, map, setting, withRules } from './setting.js';
 

@@ -1,9 +1,9 @@
-import type { BlockReader, ReaderListener } from '../cache/block-reader.js';
-import type { CacheOutcome } from '../cache/outcome.js';
+import type { CacheOutcome } from '../base/cache-outcome.js';
+import type { BlockReader, ReaderListener } from '../cache/read/block-reader.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { Span } from '../virtual-file/span.js';
+import { Room, type Writer } from './backpressure.js';
 import { gather, goesAlone, readChecked } from './gather.js';
-import { Room, type Writer } from './room.js';
 import type { StallSweep } from './sweep.js';
 import type { Transport } from './transport.js';
 

@@ -1,5 +1,5 @@
-import type { BlockReader } from '../cache/block-reader.js';
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
+import type { BlockReader } from '../cache/read/block-reader.js';
 import {
   PATCH_OUTPUT_MAX,
   PATCH_SOURCE_MAX,

@@ -1,6 +1,6 @@
 import type { OpenStream, StreamHandle, StreamSink } from '../catalog/content.js';
+import { Room, type Writer } from './backpressure.js';
 import type { DeliveryContext, DeliveryListener } from './delivery.js';
-import { Room, type Writer } from './room.js';
 import type { Transport } from './transport.js';
 
 /** Bytes given to the socket at once: all that the transport buffers when the socket refuses them. */

@@ -1,8 +1,8 @@
-import { type CacheOutcome, cacheStatus } from '../cache/outcome.js';
+import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
+import { EdgeError } from '../base/errors.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
 import { StreamDelivery } from '../delivery/stream-delivery.js';
-import { EdgeError } from '../errors.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
 import type { FieldBlock } from './field-block.js';

@@ -1,8 +1,8 @@
+import type { Log } from '../base/log.js';
 import type { Content } from '../catalog/content.js';
 import type { StallSweep } from '../delivery/sweep.js';
-import type { MediaPlanner } from '../media/media.js';
+import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
-import type { Log } from '../observe/log-type.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
 import type { HttpStats } from './http-stats.js';

@@ -1,4 +1,4 @@
-import type { CacheOutcome } from '../cache/outcome.js';
+import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { DeliveryStats } from '../delivery/delivery.js';
 
 /** Outcome of an answer, `none` when no object came into it. */

@@ -1,6 +1,6 @@
+import type { ByteSource } from '../base/byte-source.js';
 import type { OpenObject } from '../catalog/content.js';
-import type { ByteSource } from '../media/byte-source.js';
-import type { MediaObject } from '../media/media.js';
+import type { MediaObject } from '../media/seek/media.js';
 
 /** An open object as the media stage sees it. Made for every request, so what most requests don't need is made when asked for. */
 export class MediaView implements MediaObject {

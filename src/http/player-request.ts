@@ -1,4 +1,4 @@
-import { BLOCK_SIZE } from '../cache/block.js';
+import { BLOCK_SIZE } from '../base/block.js';
 import type { ContentRequest } from '../catalog/content.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';

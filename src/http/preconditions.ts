@@ -1,4 +1,4 @@
-import { parseHttpDate } from '../http-date.js';
+import { parseHttpDate } from '../base/http-date.js';
 import { holdsEntityTag } from './entity-tag.js';
 
 /** The conditional fields of a request (RFC 9110 section 13.1), '' where absent; repeated fields are joined with commas. */

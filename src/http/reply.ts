@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
-import { type CacheOutcome, cacheStatus } from '../cache/outcome.js';
+import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
+import { asEdgeError } from '../base/errors.js';
 import type { Transport } from '../delivery/transport.js';
-import { asEdgeError } from '../errors.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock } from './field-block.js';
 import type { HttpContext } from './http-context.js';

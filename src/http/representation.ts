@@ -1,5 +1,5 @@
+import { formatHttpDate } from '../base/http-date.js';
 import type { StoredObject } from '../catalog/stored-object.js';
-import { formatHttpDate } from '../http-date.js';
 import { source } from '../virtual-file/span.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
 import { type Field, FieldBlock } from './field-block.js';

@@ -1,10 +1,10 @@
 import { createServer } from 'node:net';
+import { EdgeError } from '../base/errors.js';
+import { type Log, silentLog } from '../base/log.js';
 import type { Content } from '../catalog/content.js';
 import { StallSweep } from '../delivery/sweep.js';
-import { EdgeError } from '../errors.js';
-import type { MediaPlanner } from '../media/media.js';
+import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
-import { type Log, silentLog } from '../observe/log-type.js';
 import { Cors, type CorsOptions } from './cors.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';

@@ -1,4 +1,4 @@
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 
 /** What a request's target says, checked and freed of what is ours. */
 export interface Target {

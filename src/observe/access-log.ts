@@ -1,4 +1,4 @@
-import type { CacheOutcome } from '../cache/outcome.js';
+import type { CacheOutcome } from '../base/cache-outcome.js';
 import { LineSink, type LineTarget } from './line-sink.js';
 import { redactUrl } from './redact.js';
 

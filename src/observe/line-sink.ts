@@ -1,5 +1,5 @@
 import { close, closeSync, openSync, write, writeSync } from 'node:fs';
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 
 /** Bytes of lines that wait for a slow target; more are dropped, so that neither memory nor players suffer. */
 const WAITING_MAX = 16 * 1024 * 1024;

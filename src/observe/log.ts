@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { pino, stdSerializers } from 'pino';
+import type { Log } from '../base/log.js';
 import { LineSink } from './line-sink.js';
-import type { Log } from './log-type.js';
 import { redact } from './redact.js';
 
 /** Standard error: the log's place, so that standard output is free for the access log. */

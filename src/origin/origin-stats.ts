@@ -1,5 +1,5 @@
+import type { ReplicaStats } from './http/replica.js';
 import type { Origin } from './origin.js';
-import type { ReplicaStats } from './replica.js';
 
 /** Counters of one origin; plain fields that only grow, but for those that say "at this moment". */
 export interface OriginStats {

@@ -1,4 +1,4 @@
-import type { EdgeError } from '../errors.js';
+import type { EdgeError } from '../base/errors.js';
 
 /** What tells one version of an object from another, as the origin sent it (RFC 9110 section 8.8). */
 export interface Validator {

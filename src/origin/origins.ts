@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { EdgeError } from '../errors.js';
-import type { Log } from '../observe/log-type.js';
-import { FileOrigin } from './file-origin.js';
-import { HttpOrigin, type HttpOriginOptions } from './http-origin.js';
+import { EdgeError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
+import { type OriginPlace, parseOrigin } from '../base/origin-url.js';
+import { FileOrigin } from './file/file-origin.js';
+import { HttpOrigin, type HttpOriginOptions } from './http/http-origin.js';
 import type { ManagedOrigin, OriginObserver } from './origin-stats.js';
-import { type OriginPlace, parseOrigin } from './parse-origin.js';
 import { type RouteRule, RouteTable } from './route-table.js';
-import { createS3Origin } from './s3-origin.js';
+import { createS3Origin } from './s3/s3-origin.js';
 
 /** One origin as the configuration describes it. Times in milliseconds; files of `tls` and `s3` by name. */
 export interface OriginSettings

@@ -1,4 +1,4 @@
-import { EdgeError, type ErrorCode } from '../errors.js';
+import { EdgeError, type ErrorCode } from '../base/errors.js';
 import type { Fields } from './fields.js';
 import type { RefusedAnswer } from './origin.js';
 

@@ -1,4 +1,4 @@
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 import { matchesHost } from './host-pattern.js';
 
 /** Which requests an origin answers. */

@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import { open, type RootDatabase } from 'lmdb';
-import { EdgeError } from '../errors.js';
-import type { Log } from '../observe/log-type.js';
+import { EdgeError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 import { allocate, expectSpace } from './allocation.js';
-import { moveAside } from './aside.js';
 import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
 import { type LmdbStats, treePages } from './lmdb-stats.js';
+import { moveAside } from './move-aside.js';
 import { commitCause, isDamage, storeError, UnusableData } from './store-error.js';
 import { type LmdbDatabase, Table } from './table.js';
 

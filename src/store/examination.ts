@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Log } from '../observe/log-type.js';
-import { moveAside } from './aside.js';
+import type { Log } from '../base/log.js';
 import type { EnvironmentOptions } from './environment.js';
+import { moveAside } from './move-aside.js';
 
 /** What the examining process is told. */
 export interface Examination {

@@ -1,4 +1,4 @@
-import { silentLog } from '../observe/log-type.js';
+import { silentLog } from '../base/log.js';
 import { Environment } from './environment.js';
 import { DAMAGED, type Examination } from './examination.js';
 import { isDamage } from './store-error.js';

@@ -1,4 +1,4 @@
-import type { Log } from '../observe/log-type.js';
+import type { Log } from '../base/log.js';
 
 /**
  * Says once that something has begun to fail and once that it works again, however often it is tried between.

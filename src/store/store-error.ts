@@ -1,5 +1,5 @@
-import { EdgeError } from '../errors.js';
-import type { AsideReason } from './aside.js';
+import { EdgeError } from '../base/errors.js';
+import type { AsideReason } from './move-aside.js';
 
 /** LMDB's codes (lmdb.h, "Return Codes") that say that the file is not what it should be. */
 const WRONG_DATA = new Map([

@@ -1,4 +1,4 @@
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 import type { Changes } from './changes.js';
 
 /** What a table uses of an lmdb-js database of binary keys and values. */

@@ -1,6 +1,6 @@
+import { EdgeError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 import type { Config } from '../config/schema.js';
-import { EdgeError } from '../errors.js';
-import type { Log } from '../observe/log-type.js';
 import { type SlotOptions, WorkerSlot } from './worker-slot.js';
 
 /** Milliseconds after its deadline at which a worker that drains is killed. */

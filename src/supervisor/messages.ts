@@ -1,5 +1,5 @@
+import type { ErrorCode } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
-import type { ErrorCode } from '../errors.js';
 import type { MetricsSnapshot } from '../observe/metrics.js';
 
 /** A worker as it stands. */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EdgeError } from '../errors.js';
+import { EdgeError } from '../base/errors.js';
 import { type Listener, listenersOf, processOf } from './sockets.js';
 
 /** Title of the supervisor's process; workers are called `moovedge worker N`. */

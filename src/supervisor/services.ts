@@ -1,8 +1,8 @@
-import type { ObjectId } from '../cache/block.js';
+import type { PurgeRequest, PurgeResult } from '../admin/purge-request.js';
+import type { ObjectId } from '../base/block.js';
+import type { Log } from '../base/log.js';
 import type { Config } from '../config/schema.js';
-import type { Log } from '../observe/log-type.js';
 import type { Metrics } from '../observe/metrics.js';
-import type { PurgeRequest, PurgeResult } from './purge-request.js';
 
 /**
  * What the supervisor does for all workers beside looking after them, such as writing the disk tier. Failing services are logged and never

@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os';
+import type { PurgeRequest, PurgeResult } from '../admin/purge-request.js';
+import { EdgeError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 import type { Config } from '../config/schema.js';
-import { EdgeError } from '../errors.js';
-import type { Log } from '../observe/log-type.js';
 import { MergedMetrics } from '../observe/merged-metrics.js';
 import { Metrics } from '../observe/metrics.js';
 import { type Totals, totalsOf } from '../observe/totals.js';
 import { Generation } from './generation.js';
 import { requireFreePort } from './port.js';
-import type { PurgeRequest, PurgeResult } from './purge-request.js';
 import type { Services, ServicesFactory } from './services.js';
 import type { WorkerProcess } from './worker-process.js';
 

@@ -1,6 +1,6 @@
-import type { ObjectId } from '../cache/block.js';
+import type { ObjectId } from '../base/block.js';
+import { asEdgeError, EdgeError } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
-import { asEdgeError, EdgeError } from '../errors.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
 import type { MetricsSnapshot } from '../observe/metrics.js';
 import type { ErrorMessage, ToSupervisor, ToWorker, WorkerReport } from './messages.js';

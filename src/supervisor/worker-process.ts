@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { ObjectId } from '../cache/block.js';
+import type { ObjectId } from '../base/block.js';
+import { EdgeError } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
-import { EdgeError } from '../errors.js';
 import type { ToSupervisor, ToWorker, WorkerReport } from './messages.js';
 
 /** What a worker process is started with. */

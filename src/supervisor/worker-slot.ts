@@ -1,6 +1,6 @@
-import type { ObjectId } from '../cache/block.js';
-import { EdgeError } from '../errors.js';
-import type { Log } from '../observe/log-type.js';
+import type { ObjectId } from '../base/block.js';
+import { EdgeError } from '../base/errors.js';
+import type { Log } from '../base/log.js';
 import { Backoff } from './backoff.js';
 import type { WorkerReport } from './messages.js';
 import { WorkerProcess, type WorkerStart } from './worker-process.js';

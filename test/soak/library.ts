@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { BLOCK_SIZE } from '../../src/cache/block.js';
-import { EdgeError } from '../../src/errors.js';
-import { Lru } from '../../src/lru.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
+import { EdgeError } from '../../src/base/errors.js';
+import { Lru } from '../../src/base/lru.js';
 import { Flv } from '../../src/media/flv/flv.js';
-import { FragmentedMp4 } from '../../src/media/mp4/fragmented.js';
+import { FragmentedMp4 } from '../../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
-import { Planner } from '../../src/media/planner.js';
+import { Planner } from '../../src/media/seek/planner.js';
 import type { VirtualFile } from '../../src/virtual-file/virtual-file.js';
 import { contentAt, fillContent } from '../support/content.js';
 import type { FaultOrigin } from '../support/fault-origin.js';

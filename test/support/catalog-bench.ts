@@ -1,14 +1,14 @@
 /**
  * A catalog over a fake origin, with a clock that the test turns. Several `worker()`s share tier and store, as processes would.
  */
-import { BLOCK_SIZE } from '../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
+import { Supply, type SupplyOptions } from '../../src/cache/fetch/block-loader.js';
 import type { MemoryTier } from '../../src/cache/memory/memory-tier.js';
-import { Supply, type SupplyOptions } from '../../src/cache/supply.js';
 import type { CatalogStore } from '../../src/catalog/catalog-store.js';
 import type { OpenObject, OpenStream } from '../../src/catalog/content.js';
-import type { FreshnessOptions } from '../../src/catalog/freshness.js';
 import { ObjectCatalog, type ObjectCatalogOptions } from '../../src/catalog/object-catalog.js';
 import { Purger } from '../../src/catalog/purge.js';
+import type { FreshnessOptions } from '../../src/catalog/rfc9111/freshness.js';
 import type { Origin } from '../../src/origin/origin.js';
 import { FakeOrigin } from './fake-origin.js';
 import { MemoryCatalogStore } from './memory-catalog-store.js';

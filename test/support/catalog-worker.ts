@@ -3,9 +3,9 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { silentLog } from '../../src/base/log.js';
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../../src/catalog/lmdb-catalog-store.js';
-import { silentLog } from '../../src/observe/log-type.js';
 import { type Asked, CatalogBench } from './catalog-bench.js';
 import { httpOrigin } from './http-origin.js';
 

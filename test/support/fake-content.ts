@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { BLOCK_SIZE, type ObjectId } from '../../src/cache/block.js';
-import type { BlockReader, ReaderListener } from '../../src/cache/block-reader.js';
-import type { CacheOutcome } from '../../src/cache/outcome.js';
+import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
+import type { CacheOutcome } from '../../src/base/cache-outcome.js';
+import { EdgeError } from '../../src/base/errors.js';
+import type { BlockReader, ReaderListener } from '../../src/cache/read/block-reader.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../../src/catalog/content.js';
 import type { StoredObject } from '../../src/catalog/stored-object.js';
-import { EdgeError } from '../../src/errors.js';
-import type { MediaPlanner } from '../../src/media/media.js';
+import type { MediaPlanner } from '../../src/media/seek/media.js';
 
 /** A planner for which every file is plain. */
 export const plainPlanner: MediaPlanner = { plan: () => undefined };

@@ -8,8 +8,8 @@
  *   origin.hold(); … origin.go();                           // no events meanwhile
  *   origin.requests, origin.timesSent('/film.mp4')          // what was asked, how many bytes of each block were sent
  */
-import { BLOCK_SIZE } from '../../src/cache/block.js';
-import { EdgeError, type ErrorCode } from '../../src/errors.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
+import { EdgeError, type ErrorCode } from '../../src/base/errors.js';
 import type { Origin, OriginAnswer, OriginFetch, OriginRequest, OriginSink } from '../../src/origin/origin.js';
 import { contentAt } from './content.js';
 

@@ -1,5 +1,5 @@
-import { silentLog } from '../../src/observe/log-type.js';
-import { HttpOrigin, type HttpOriginOptions } from '../../src/origin/http-origin.js';
+import { silentLog } from '../../src/base/log.js';
+import { HttpOrigin, type HttpOriginOptions } from '../../src/origin/http/http-origin.js';
 
 /** Timeouts longer than anything takes on a busy machine; tests of timeouts set their own. */
 export const PATIENT = { connect: 10_000, firstByte: 10_000, stall: 10_000 };

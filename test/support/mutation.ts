@@ -1,6 +1,7 @@
 /** A small mutation fuzzer: seeds, random edits, and a fixed sequence of random numbers, so that a finding can be met again. */
-import { EdgeError } from '../../src/errors.js';
-import type { ByteSource } from '../../src/media/byte-source.js';
+
+import type { ByteSource } from '../../src/base/byte-source.js';
+import { EdgeError } from '../../src/base/errors.js';
 
 /** Numbers that break parsers. */
 const MAGIC = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff];

@@ -1,5 +1,5 @@
-import { BLOCK_SIZE } from '../../src/cache/block.js';
-import type { BlockReader } from '../../src/cache/block-reader.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
+import type { BlockReader } from '../../src/cache/read/block-reader.js';
 import { ContentVerifier, contentAt } from './content.js';
 
 /**

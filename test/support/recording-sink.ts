@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { EdgeError } from '../../src/errors.js';
+import type { EdgeError } from '../../src/base/errors.js';
 import type {
   Origin,
   OriginAnswer,

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { EdgeError } from '../../src/errors.js';
+import { EdgeError } from '../../src/base/errors.js';
 import { Flv } from '../../src/media/flv/flv.js';
 import type { FlvOptions } from '../../src/media/flv/plan.js';
-import type { Format } from '../../src/media/format.js';
-import { FragmentedMp4 } from '../../src/media/mp4/fragmented.js';
+import { FragmentedMp4 } from '../../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
-import { Planner } from '../../src/media/planner.js';
+import type { Format } from '../../src/media/seek/format.js';
+import { Planner } from '../../src/media/seek/planner.js';
 import { MemorySource, mediaObject, render } from './virtual.js';
 
 /** Bytes under a path, with their type. */

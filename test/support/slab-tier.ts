@@ -1,4 +1,4 @@
-import { BLOCK_SIZE, type ObjectId } from '../../src/cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
 import {
   ABSENT,
   type BlockFill,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { BLOCK_SIZE } from '../../src/cache/block.js';
-import { EdgeError } from '../../src/errors.js';
-import { type ByteSource, READ_MAX } from '../../src/media/byte-source.js';
-import type { MediaObject } from '../../src/media/media.js';
+import { BLOCK_SIZE } from '../../src/base/block.js';
+import { type ByteSource, READ_MAX } from '../../src/base/byte-source.js';
+import { EdgeError } from '../../src/base/errors.js';
+import type { MediaObject } from '../../src/media/seek/media.js';
 import { PATCH_OUTPUT_MAX, PATCH_SOURCE_MAX } from '../../src/virtual-file/span.js';
 import type { VirtualFile } from '../../src/virtual-file/virtual-file.js';
 

@@ -1,4 +1,4 @@
-import { BLOCK_SIZE, type ObjectId } from '../block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
 import type { DiskWriter } from './disk-writer.js';
 
 /** The memory tier as demotion sees it. */

@@ -1,8 +1,8 @@
-import type { Log } from '../../observe/log-type.js';
+import type { ObjectId } from '../../base/block.js';
+import type { Log } from '../../base/log.js';
 import type { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
 import type { Table } from '../../store/table.js';
-import type { ObjectId } from '../block.js';
 import { BLOCK_KEY_BYTES, type Checksum, readValue, ringKey, writeBlockKey } from './disk-record.js';
 import { diskFile, openForReading } from './disk-store.js';
 import type { DiskTier } from './disk-tier.js';

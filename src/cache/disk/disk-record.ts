@@ -1,4 +1,4 @@
-import { BLOCK_SIZE, type ObjectId } from '../block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
 
 /*
  * What the disk tier stores. Two tables:

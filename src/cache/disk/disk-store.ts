@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Log } from '../../observe/log-type.js';
+import type { Log } from '../../base/log.js';
 import { Environment, type EnvironmentOptions } from '../../store/environment.js';
 import { VALUE_BYTES } from './disk-record.js';
 

@@ -1,4 +1,4 @@
-import type { ObjectId } from '../block.js';
+import type { ObjectId } from '../../base/block.js';
 
 /** The disk tier as a worker sees it: read only. Writing is the supervisor's. */
 export interface DiskTier {

@@ -1,12 +1,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Log } from '../../observe/log-type.js';
+import type { ObjectId } from '../../base/block.js';
+import type { Log } from '../../base/log.js';
 import { expectSpace } from '../../store/allocation.js';
-import { replaceData } from '../../store/aside.js';
 import { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
+import { replaceData } from '../../store/move-aside.js';
 import { isDamage, isLmdbFailure } from '../../store/store-error.js';
-import type { ObjectId } from '../block.js';
 import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, writeBlockKey } from './disk-record.js';
 import { DiskRing } from './disk-ring.js';
 import { batchBlocks, blocksIn, diskFile, diskStoreOptions } from './disk-store.js';

@@ -1,8 +1,8 @@
-import { EdgeError } from '../../errors.js';
-import type { Log } from '../../observe/log-type.js';
-import { removeAsides } from '../../store/aside.js';
+import { EdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
 import type { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
+import { removeAsides } from '../../store/move-aside.js';
 import { VALUE_BYTES } from './disk-record.js';
 import { blocksIn } from './disk-store.js';
 

@@ -1,4 +1,4 @@
-import type { ObjectId } from '../block.js';
+import type { ObjectId } from '../../base/block.js';
 import type { BlockWaiter } from './memory-tier.js';
 
 /** Number of classes of blocks; the addon tells of changes by class. */

@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import { EdgeError } from '../../errors.js';
+import { EdgeError } from '../../base/errors.js';
 
 /** Smallest and largest size of the memory tier, in bytes. */
 export const MIN_MEMORY_SIZE = 64 * 1024 * 1024;

@@ -1,5 +1,5 @@
-import type { NativeTierStats } from '../../native.js';
-import { BLOCK_SIZE } from '../block.js';
+import { BLOCK_SIZE } from '../../base/block.js';
+import type { NativeTierStats } from '../../base/native.js';
 
 /** Figures of a cache file: of all processes together, counted since the file was made. Sizes in bytes; a block counts as a whole one. */
 export interface MemoryTierStats {

@@ -1,4 +1,4 @@
-import type { ObjectId } from '../block.js';
+import type { ObjectId } from '../../base/block.js';
 
 /** `acquire` found no block. */
 export const ABSENT = -1;

@@ -1,7 +1,7 @@
-import { EdgeError } from '../../errors.js';
-import { type NativeTier, native } from '../../native.js';
-import { type Log, silentLog } from '../../observe/log-type.js';
-import { BLOCK_SIZE, type ObjectId } from '../block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
+import { EdgeError } from '../../base/errors.js';
+import { type Log, silentLog } from '../../base/log.js';
+import { type NativeTier, native } from '../../base/native.js';
 import { BLOCK_CLASSES, BlockWaits, blockClass } from './block-waits.js';
 import { defaultMemorySize } from './memory-size.js';
 import { ABSENT, type BlockFill, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';

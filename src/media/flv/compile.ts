@@ -1,8 +1,8 @@
-import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
-import type { MeteredSource } from '../metered-source.js';
-import type { Points } from '../points.js';
-import { type Reading, read } from '../reading.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import { EdgeError } from '../../base/errors.js';
+import type { MeteredSource } from '../io/metered-source.js';
+import { type Reading, read } from '../io/reading.js';
+import type { Points } from '../seek/points.js';
 import type { FlvIndex } from './flv-index.js';
 import type { FlvMetadata, ParsedMetadata } from './metadata.js';
 import { Survey } from './survey.js';

@@ -1,4 +1,4 @@
-import { IndexReader, IndexWriter } from '../index-bytes.js';
+import { IndexReader, IndexWriter } from '../io/index-bytes.js';
 import { type FlvMetadata, PROPERTIES_MAX, TABLE_MAX } from './metadata.js';
 
 /** A tag that decoders need before frames. */

@@ -1,9 +1,9 @@
+import type { ByteSource } from '../../base/byte-source.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
-import type { ByteSource } from '../byte-source.js';
-import type { Format, Seek } from '../format.js';
-import type { MediaObject } from '../media.js';
-import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
-import { perform } from '../reading.js';
+import { COMPILE_BUDGET, MeteredSource } from '../io/metered-source.js';
+import { perform } from '../io/reading.js';
+import type { Format, Seek } from '../seek/format.js';
+import type { MediaObject } from '../seek/media.js';
 import { compileFlvIndex } from './compile.js';
 import { decodeFlvIndex, encodeFlvIndex, type FlvIndex, flvIndexWeight } from './flv-index.js';
 import { type FlvOptions, planFlv } from './plan.js';

@@ -1,7 +1,7 @@
-import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
-import type { Reading } from '../reading.js';
-import { lastAtMost } from '../search.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import { EdgeError } from '../../base/errors.js';
+import type { Reading } from '../io/reading.js';
+import { lastAtMost } from '../io/search.js';
 import type { FlvIndex } from './flv-index.js';
 import { TagReader } from './tag-reader.js';
 

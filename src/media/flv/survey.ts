@@ -1,8 +1,8 @@
-import { EdgeError } from '../../errors.js';
-import type { MeteredSource } from '../metered-source.js';
-import { Points } from '../points.js';
-import { readAll } from '../read-all.js';
-import { type Reading, read } from '../reading.js';
+import { EdgeError } from '../../base/errors.js';
+import type { MeteredSource } from '../io/metered-source.js';
+import { readAll } from '../io/read-all.js';
+import { type Reading, read } from '../io/reading.js';
+import { Points } from '../seek/points.js';
 import { CONFIG_MAX, CONFIGS_MAX, type ConfigTag, NO_TAG, STEP } from './flv-index.js';
 import { type ParsedMetadata, parseMetadata } from './metadata.js';
 import { AUDIO_TAG, SCRIPT_TAG, TAG_HEADER, VIDEO_TAG } from './tag.js';

@@ -1,6 +1,6 @@
-import { type ByteSource, READ_MAX } from '../byte-source.js';
-import { MeteredSource } from '../metered-source.js';
-import { type Reading, settle } from '../reading.js';
+import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
+import { MeteredSource } from '../io/metered-source.js';
+import { type Reading, settle } from '../io/reading.js';
 import { describePayload, PAYLOAD_HEAD, type Payload } from './payload.js';
 import { dataSizeOf, isTagType, TAG_HEADER, TAG_TRAILER, timestampOf } from './tag.js';
 

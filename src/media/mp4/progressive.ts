@@ -1,19 +1,19 @@
+import type { ByteSource } from '../../base/byte-source.js';
 import type { Span } from '../../virtual-file/span.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
-import type { ByteSource } from '../byte-source.js';
-import type { Format, Seek } from '../format.js';
-import type { MediaObject } from '../media.js';
-import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
-import { perform, type Reading } from '../reading.js';
-import { seekEtag } from '../seek-etag.js';
-import { fourcc } from './box.js';
-import { compileMovie } from './compile.js';
-import { moveMovieFirst } from './faststart.js';
-import { layOut } from './layout.js';
-import { cutMovie } from './movie-cut.js';
-import { durationOf, type MovieIndex, weightOf } from './movie-index.js';
-import { decodeMovie, encodeMovie } from './movie-index-bytes.js';
-import { lookUp } from './table-bytes.js';
+import { COMPILE_BUDGET, MeteredSource } from '../io/metered-source.js';
+import { perform, type Reading } from '../io/reading.js';
+import type { Format, Seek } from '../seek/format.js';
+import type { MediaObject } from '../seek/media.js';
+import { seekEtag } from '../seek/seek-etag.js';
+import { fourcc } from './box/box.js';
+import { moveMovieFirst } from './cut/faststart.js';
+import { layOut } from './cut/layout.js';
+import { cutMovie } from './cut/movie-cut.js';
+import { compileMovie } from './index/compile.js';
+import { durationOf, type MovieIndex, weightOf } from './index/movie-index.js';
+import { decodeMovie, encodeMovie } from './index/movie-index-bytes.js';
+import { lookUp } from './table/table-bytes.js';
 
 /** Options of `ProgressiveMp4`. */
 export interface ProgressiveMp4Options {

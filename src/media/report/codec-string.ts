@@ -1,4 +1,4 @@
-import { type Box, boxBody, boxBodySize, u32 } from '../mp4/box.js';
+import { type Box, boxBody, boxBodySize, u32 } from '../mp4/box/box.js';
 
 /** What codec configurations say for a `codecs` parameter after the type of the sample entry (RFC 6381), by the box that holds them. */
 const PARAMETERS: Readonly<Record<string, (config: Uint8Array) => string | undefined>> = {

@@ -1,9 +1,9 @@
-import type { ByteSource } from '../byte-source.js';
+import type { ByteSource } from '../../base/byte-source.js';
 import { Amf0Reader, Amf0Writer } from '../flv/amf0.js';
 import type { FlvIndex } from '../flv/flv-index.js';
 import { AUDIO_TAG, VIDEO_TAG } from '../flv/tag.js';
 import { TagReader } from '../flv/tag-reader.js';
-import type { Reading } from '../reading.js';
+import type { Reading } from '../io/reading.js';
 import { distancesOf, type MediaReport, type TrackReport } from './media-report.js';
 
 /** Most tags at the beginning that are looked at for codecs. */

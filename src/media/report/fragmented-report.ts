@@ -1,6 +1,6 @@
-import type { ByteSource } from '../byte-source.js';
-import type { FragmentIndex } from '../mp4/fragmented-index.js';
-import type { Reading } from '../reading.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import type { FragmentIndex } from '../fmp4/index.js';
+import type { Reading } from '../io/reading.js';
 import { distancesOf, kindOf, type MediaReport } from './media-report.js';
 import { readSampleDescriptions } from './sample-description.js';
 

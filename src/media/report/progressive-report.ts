@@ -1,9 +1,9 @@
-import type { ByteSource } from '../byte-source.js';
-import { durationOf, type MovieIndex, type TrackIndex } from '../mp4/movie-index.js';
-import { decodeTime } from '../mp4/sample-time.js';
-import { syncSamplesBefore } from '../mp4/stss.js';
-import { lookUp, type TableBytes } from '../mp4/table-bytes.js';
-import type { Reading } from '../reading.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import type { Reading } from '../io/reading.js';
+import { durationOf, type MovieIndex, type TrackIndex } from '../mp4/index/movie-index.js';
+import { decodeTime } from '../mp4/table/sample-time.js';
+import { syncSamplesBefore } from '../mp4/table/stss.js';
+import { lookUp, type TableBytes } from '../mp4/table/table-bytes.js';
 import { type Distances, distancesOf, kindOf, type MediaReport } from './media-report.js';
 import { readSampleDescriptions } from './sample-description.js';
 

@@ -1,11 +1,11 @@
-import { EdgeError } from '../../errors.js';
-import type { ByteSource } from '../byte-source.js';
-import { COMPILE_BUDGET, MeteredSource } from '../metered-source.js';
-import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box.js';
-import { BoxScan } from '../mp4/box-scan.js';
-import { headerNumber } from '../mp4/header-box.js';
-import { readAll } from '../read-all.js';
-import type { Reading } from '../reading.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import { EdgeError } from '../../base/errors.js';
+import { COMPILE_BUDGET, MeteredSource } from '../io/metered-source.js';
+import { readAll } from '../io/read-all.js';
+import type { Reading } from '../io/reading.js';
+import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box/box.js';
+import { BoxScan } from '../mp4/box/box-scan.js';
+import { headerNumber } from '../mp4/box/header-box.js';
 import { codecString } from './codec-string.js';
 
 /** How the samples of a track are coded, for people. */

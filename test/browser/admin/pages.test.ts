@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
-import { silentLog } from '../../../src/observe/log-type.js';
-import { AdminServer } from '../../../src/supervisor/admin/admin-server.js';
-import { adminRoutes } from '../../../src/supervisor/admin/routes.js';
+import { AdminServer } from '../../../src/admin/admin-server.js';
+import { adminRoutes } from '../../../src/admin/routes.js';
+import { silentLog } from '../../../src/base/log.js';
 import { launchChromium } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
-import type { HttpOrigin } from '../../../src/origin/http-origin.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
+import type { HttpOrigin } from '../../../src/origin/http/http-origin.js';
 import { CatalogBench, FRESHNESS, type Worker } from '../../support/catalog-bench.js';
 import { selfSigned } from '../../support/certificate.js';
 import { type Fault, FaultOrigin, faults } from '../../support/fault-origin.js';

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { inspectTiers } from '../../../src/commands/inspect-tiers.js';
 import { firstWrong } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';

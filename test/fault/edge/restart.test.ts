@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { firstWrong } from '../../support/content.js';
 import { type Answer, Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';

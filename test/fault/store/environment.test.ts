@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { silentLog } from '../../../src/observe/log-type.js';
+import { silentLog } from '../../../src/base/log.js';
 import { Environment, type EnvironmentOptions } from '../../../src/store/environment.js';
 import { examine } from '../../../src/store/examination.js';
 

@@ -1,4 +1,4 @@
-import { silentLog } from '../../../src/observe/log-type.js';
+import { silentLog } from '../../../src/base/log.js';
 import { Environment } from '../../../src/store/environment.js';
 
 /*

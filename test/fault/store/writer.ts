@@ -1,4 +1,4 @@
-import { silentLog } from '../../../src/observe/log-type.js';
+import { silentLog } from '../../../src/base/log.js';
 import { Environment } from '../../../src/store/environment.js';
 
 /* Writes ten values of 20,000 bytes that repeat the number of the round, again and again, until it is killed. */

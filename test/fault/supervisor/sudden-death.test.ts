@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { silentLog } from '../../../src/base/log.js';
 import { defaultConfig } from '../../../src/config/schema.js';
-import { silentLog } from '../../../src/observe/log-type.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
 import { EdgeProcess, fetchText } from '../../integration/supervisor/edge-process.js';
 import { fakeServices } from '../../integration/supervisor/fake-services.js';

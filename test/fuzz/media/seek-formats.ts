@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { ByteSource } from '../../../src/media/byte-source.js';
-import type { Format } from '../../../src/media/format.js';
-import { perform, type Reading } from '../../../src/media/reading.js';
+import type { ByteSource } from '../../../src/base/byte-source.js';
+import { perform, type Reading } from '../../../src/media/io/reading.js';
 import type { MediaReport } from '../../../src/media/report/media-report.js';
+import type { Format } from '../../../src/media/seek/format.js';
 import { BoundedSource, Dice, isRefusal, mutate } from '../../support/mutation.js';
 import { mediaObject, render } from '../../support/virtual.js';
 

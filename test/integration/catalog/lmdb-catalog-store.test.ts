@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { silentLog } from '../../../src/base/log.js';
 import { catalogFile, LmdbCatalogStore } from '../../../src/catalog/lmdb-catalog-store.js';
 import { storeKey } from '../../../src/catalog/object-identity.js';
 import { Purger, Purges } from '../../../src/catalog/purge.js';
-import { silentLog } from '../../../src/observe/log-type.js';
 import { SlabTier } from '../../support/slab-tier.js';
 
 const root = mkdtempSync(join(tmpdir(), 'moovedge-catalog-'));

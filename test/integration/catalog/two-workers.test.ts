@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
+import { silentLog } from '../../../src/base/log.js';
 import { SharedMemoryTier } from '../../../src/cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../../../src/catalog/lmdb-catalog-store.js';
 import { Purger } from '../../../src/catalog/purge.js';
-import { silentLog } from '../../../src/observe/log-type.js';
 import { type CrowdResult, WorkerProcess } from '../../support/catalog-worker.js';
 import { FaultOrigin, faults } from '../../support/fault-origin.js';
 

@@ -4,12 +4,12 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { silentLog } from '../../../src/observe/log-type.js';
+import { AdminServer } from '../../../src/admin/admin-server.js';
+import { prefetch } from '../../../src/admin/prefetch.js';
+import { adminRoutes } from '../../../src/admin/routes.js';
+import { silentLog } from '../../../src/base/log.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { totalsOf } from '../../../src/observe/totals.js';
-import { AdminServer } from '../../../src/supervisor/admin/admin-server.js';
-import { adminRoutes } from '../../../src/supervisor/admin/routes.js';
-import { prefetch } from '../../../src/supervisor/prefetch.js';
 import type { EdgeStats } from '../../../src/supervisor/supervisor.js';
 import { moovedge } from './cli.js';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { EdgeError, type ErrorCode } from '../../../src/base/errors.js';
 import type { StoredObject } from '../../../src/catalog/stored-object.js';
-import { EdgeError, type ErrorCode } from '../../../src/errors.js';
 import type { AccessEntry } from '../../../src/observe/access-log.js';
 import { literal, source } from '../../../src/virtual-file/span.js';
 import { contentAt } from '../../support/content.js';

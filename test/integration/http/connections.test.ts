@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { BlockReader } from '../../../src/cache/block-reader.js';
+import { EdgeError } from '../../../src/base/errors.js';
+import type { BlockReader } from '../../../src/cache/read/block-reader.js';
 import type { OpenStream, StreamSink } from '../../../src/catalog/content.js';
-import { EdgeError } from '../../../src/errors.js';
 import type { AccessEntry } from '../../../src/observe/access-log.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
-import { EdgeError } from '../../../src/errors.js';
+import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { contentAt } from '../../support/content.js';
 import { FakeContent, FakeObject, plainPlanner } from '../../support/fake-content.js';

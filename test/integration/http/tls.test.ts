@@ -4,7 +4,7 @@ import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { EdgeError } from '../../../src/errors.js';
+import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { selfSigned } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';

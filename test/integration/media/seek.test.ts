@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { Edge } from '../../support/edge.js';
 import { box } from '../../support/mp4/build.js';
 import { fetchRaw, type RawAnswer } from '../../support/raw-http.js';

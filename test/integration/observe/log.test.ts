@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { EdgeError } from '../../../src/errors.js';
+import { EdgeError } from '../../../src/base/errors.js';
 import { AccessLog } from '../../../src/observe/access-log.js';
 import { createLog } from '../../../src/observe/log.js';
 import { until } from '../../support/until.js';

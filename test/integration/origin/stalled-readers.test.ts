@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { HttpOrigin } from '../../../src/origin/http-origin.js';
+import type { HttpOrigin } from '../../../src/origin/http/http-origin.js';
 import { type Fault, FaultOrigin, faults, type PutOptions } from '../../support/fault-origin.js';
 import { httpOrigin } from '../../support/http-origin.js';
 import { fetchInto, type RecordingSink } from '../../support/recording-sink.js';

@@ -1,4 +1,4 @@
-import { EdgeError } from '../../../src/errors.js';
+import { EdgeError } from '../../../src/base/errors.js';
 import type { ServicesFactory } from '../../../src/supervisor/services.js';
 
 /** Services that do nothing but say what they were told. */

@@ -4,8 +4,8 @@
  */
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
-import { EdgeError } from '../../../src/errors.js';
-import { native } from '../../../src/native.js';
+import { EdgeError } from '../../../src/base/errors.js';
+import { native } from '../../../src/base/native.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { quiesceListener } from '../../../src/supervisor/listener.js';
 import { runWorker } from '../../../src/supervisor/worker-link.js';

@@ -1,5 +1,5 @@
-import { EdgeError } from '../../../src/errors.js';
-import type { ByteSource } from '../../../src/media/byte-source.js';
+import type { ByteSource } from '../../../src/base/byte-source.js';
+import { EdgeError } from '../../../src/base/errors.js';
 
 /** A file with a hole of zeros, as large as one likes, in the middle. */
 class StretchedSource implements ByteSource {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { EdgeError } from '../../../src/base/errors.js';
 import { type Entry, makeEntry } from '../../../src/catalog/entry.js';
 import { decodeEntry, encodeEntry } from '../../../src/catalog/entry-record.js';
-import { keptFields, sentFields, updatedFields } from '../../../src/catalog/kept-fields.js';
-import { EdgeError } from '../../../src/errors.js';
+import { keptFields, sentFields, updatedFields } from '../../../src/catalog/rfc9111/kept-fields.js';
 
 const context = {
   key: 'main/a.mp4',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
-import { EdgeError, type ErrorCode } from '../../../src/errors.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
+import { EdgeError, type ErrorCode } from '../../../src/base/errors.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
 import { contentAt } from '../../support/content.js';
 import { FakeOrigin } from '../../support/fake-origin.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_SIZE } from '../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
 import { FakeOrigin } from '../../support/fake-origin.js';
 import { verifyAll } from '../../support/read-all.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EdgeError } from '../../../src/errors.js';
+import { EdgeError } from '../../../src/base/errors.js';
 import { parseHost, parseTarget } from '../../../src/http/target.js';
 
 const target = (path: string, query = '', dropped: string[] = []) => parseTarget(path, query, 8192, new Set(dropped));

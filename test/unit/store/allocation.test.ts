@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { silentLog } from '../../../src/observe/log-type.js';
+import { silentLog } from '../../../src/base/log.js';
 import { allocate, expectSpace } from '../../../src/store/allocation.js';
 import { Environment } from '../../../src/store/environment.js';
 

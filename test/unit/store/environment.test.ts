@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { EdgeError } from '../../../src/errors.js';
-import { type Log, silentLog } from '../../../src/observe/log-type.js';
+import { EdgeError } from '../../../src/base/errors.js';
+import { type Log, silentLog } from '../../../src/base/log.js';
 import { Environment, type EnvironmentOptions } from '../../../src/store/environment.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-store-'));

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ALL_FORMATS, BufferSource, Input } from 'mediabunny';
-import { perform } from '../../../../src/media/reading.js';
+import { perform } from '../../../../src/media/io/reading.js';
 import { readSampleDescriptions } from '../../../../src/media/report/sample-description.js';
 import { aac, clip, h264, picture, tone } from '../../../support/clips.js';
 import { MemorySource } from '../../../support/virtual.js';

@@ -6,10 +6,10 @@ import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { type Log, silentLog } from '../../../../src/base/log.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
-import { type Log, silentLog } from '../../../../src/observe/log-type.js';
 import { until } from '../../../support/until.js';
 import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from '../../../unit/cache/disk/support.js';
 

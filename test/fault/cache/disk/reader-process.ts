@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
+import { silentLog } from '../../../../src/base/log.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
-import { silentLog } from '../../../../src/observe/log-type.js';
 import { content, load, objectId } from '../../../unit/cache/disk/support.js';
 
 /*

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
+import { silentLog } from '../../../../src/base/log.js';
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
-import { silentLog } from '../../../../src/observe/log-type.js';
 import { content, objectId } from '../../../unit/cache/disk/support.js';
 
 /* Writes random blocks of objects until it is killed. Arguments: folder, capacity, objects, blocks of each. Says when the ring has turned. */

@@ -20,12 +20,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { BLOCK_SIZE } from '../../../../src/cache/block.js';
-import { inspectMemoryTier } from '../../../../src/cache/memory/inspection.js';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
+import { EdgeError } from '../../../../src/base/errors.js';
+import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { inspectCache } from '../../../../src/commands/inspect-cache.js';
-import { EdgeError } from '../../../../src/errors.js';
 import { temporaryCacheFile } from '../../../unit/cache/memory/temporary-tier.js';
 import { PATTERN_ID, pattern, patternLength } from './pattern.js';
 

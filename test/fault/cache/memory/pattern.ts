@@ -1,4 +1,4 @@
-import { BLOCK_SIZE, type ObjectId } from '../../../../src/cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 
 /** The object whose blocks tier processes fill. */
 export const PATTERN_ID = Uint32Array.of(0xabcdef, 2, 3, 4) as ObjectId;

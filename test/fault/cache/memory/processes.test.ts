@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { BLOCK_SIZE } from '../../../../src/cache/block.js';
-import { inspectMemoryTier } from '../../../../src/cache/memory/inspection.js';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
+import { EdgeError } from '../../../../src/base/errors.js';
+import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
-import { EdgeError } from '../../../../src/errors.js';
 import { TemporaryTier, temporaryCacheFile } from '../../../unit/cache/memory/temporary-tier.js';
 import { PATTERN_ID, pattern, patternLength } from './pattern.js';
 import { TierProcess } from './tier-process.js';

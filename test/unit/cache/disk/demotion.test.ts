@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { ObjectId } from '../../../../src/cache/block.js';
+import type { ObjectId } from '../../../../src/base/block.js';
+import { silentLog } from '../../../../src/base/log.js';
 import { type ColdBlocks, Demotion } from '../../../../src/cache/disk/demotion.js';
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
-import { silentLog } from '../../../../src/observe/log-type.js';
 import { until } from '../../../support/until.js';
 import { checksum, content, MiB, objectId, temporaryFolder } from './support.js';
 

@@ -3,12 +3,12 @@ import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync, wri
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_SIZE } from '../../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
+import { type Log, silentLog } from '../../../../src/base/log.js';
+import { inspectDisk } from '../../../../src/cache/disk/disk-inspection.js';
 import { DiskReader, type DiskReaderOptions } from '../../../../src/cache/disk/disk-reader.js';
 import { batchBlocks, blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterOptions } from '../../../../src/cache/disk/disk-writer.js';
-import { inspectDisk } from '../../../../src/cache/disk/inspection.js';
-import { type Log, silentLog } from '../../../../src/observe/log-type.js';
 import { until } from '../../../support/until.js';
 import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from './support.js';
 

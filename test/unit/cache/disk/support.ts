@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { BLOCK_SIZE, type ObjectId } from '../../../../src/cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 import type { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 
 export const MiB = 1024 * 1024;

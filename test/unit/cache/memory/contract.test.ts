@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BLOCK_SIZE } from '../../../../src/cache/block.js';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { ABSENT, type BlockFill, type MemoryTier } from '../../../../src/cache/memory/memory-tier.js';
 import { SlabTier } from '../../../support/slab-tier.js';
 import { idOf, TemporaryTier } from './temporary-tier.js';

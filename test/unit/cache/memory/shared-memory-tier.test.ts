@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { statfsSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { test } from 'node:test';
-import { BLOCK_SIZE } from '../../../../src/cache/block.js';
-import { inspectMemoryTier } from '../../../../src/cache/memory/inspection.js';
-import { MemoryKeeper } from '../../../../src/cache/memory/memory-keeper.js';
+import { MemoryKeeper } from '../../../../src/app/services/memory-keeper.js';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
+import { EdgeError } from '../../../../src/base/errors.js';
+import type { Log } from '../../../../src/base/log.js';
+import { native } from '../../../../src/base/native.js';
+import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
 import { allowedMemory, defaultMemorySize, MIN_MEMORY_SIZE } from '../../../../src/cache/memory/memory-size.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
-import { EdgeError } from '../../../../src/errors.js';
-import { native } from '../../../../src/native.js';
-import type { Log } from '../../../../src/observe/log-type.js';
 import { idOf, TemporaryTier, temporaryCacheFile } from './temporary-tier.js';
 
 function fill(tier: SharedMemoryTier, object: number, block: number, bytes: Uint8Array): void {

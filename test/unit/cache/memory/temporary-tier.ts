@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { BLOCK_SIZE, type ObjectId } from '../../../../src/cache/block.js';
+import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
 
 /** A path under /dev/shm that nothing has, removed by `remove`. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { EdgeError } from '../../../../src/errors.js';
+import { EdgeError } from '../../../../src/base/errors.js';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
 import { box, build } from '../../../support/mp4/build.js';
 import { type ModelMovie, type ModelTrack, movies } from '../../../support/mp4/model.js';

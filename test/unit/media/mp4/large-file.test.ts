@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { ByteSource } from '../../../../src/media/byte-source.js';
+import type { ByteSource } from '../../../../src/base/byte-source.js';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
 import { PATCH_OUTPUT_MAX, type PatchedSpan, source as sourceSpan } from '../../../../src/virtual-file/span.js';
 import type { VirtualFile } from '../../../../src/virtual-file/virtual-file.js';

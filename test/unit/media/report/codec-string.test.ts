@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseBoxes } from '../../../../src/media/mp4/box.js';
+import { parseBoxes } from '../../../../src/media/mp4/box/box.js';
 import { codecString } from '../../../../src/media/report/codec-string.js';
 import { box } from '../../../support/mp4/build.js';
 

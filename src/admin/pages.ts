@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { hostName } from './access.js';
+import type { AdminRoute, AdminRoutes } from './admin-server.js';
+
+/** Folder of the pages. Compiled code runs in dist/, beside src/, where the pages stay. */
+const ASSETS = new URL('../../src/admin/assets/', import.meta.url);
+
+/** The port that players connect to, and what it speaks. */
+export interface PlayerPort {
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+}
+
+/** Routes of the dashboard and the demo player. Pages are static and hold no data, so they are open; what they show they fetch. */
+export function pageRoutes(player: () => PlayerPort): AdminRoutes {
+  const asset = (file: string, type: string): AdminRoute => {
+    const text = readFileSync(new URL(file, ASSETS), 'utf8');
+    return {
+      open: true,
+      answer: ({ request, response }) => send(request, response, text, type, player()),
+    };
+  };
+  return {
+    'GET /': asset('dashboard.html', 'text/html; charset=utf-8'),
+    'GET /player': asset('player.html', 'text/html; charset=utf-8'),
+    'GET /dashboard.mjs': asset('dashboard.mjs', 'text/javascript; charset=utf-8'),
+    'GET /player.mjs': asset('player.mjs', 'text/javascript; charset=utf-8'),
+    'GET /style.css': asset('style.css', 'text/css; charset=utf-8'),
+  };
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  text: string,
+  type: string,
+  { scheme, port }: PlayerPort,
+): void {
+  const name = hostName(request.headers.host) ?? 'localhost';
+  const media = `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const body = text.replaceAll('{{playerPort}}', String(port)).replaceAll('{{playerScheme}}', scheme);
+  response.writeHead(200, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    'Content-Security-Policy': `default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src ${media}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
+    'Referrer-Policy': 'no-referrer',
+  });
+  response.end(body);
+}

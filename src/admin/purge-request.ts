@@ -1,0 +1,96 @@
+import { EdgeError } from '../base/errors.js';
+
+/** Most URLs of one purge or prefetch. */
+const URLS_MAX = 10_000;
+const URL_LENGTH_MAX = 16 * 1024;
+
+/** A URL of the edge as a player would ask for it. */
+export interface EdgeUrl {
+  /** Host field without port, in lower case; undefined stands for any host. */
+  readonly host: string | undefined;
+  /** Percent-encoded path that begins with '/'. */
+  readonly path: string;
+  /** Query string without '?'; empty when there is none. */
+  readonly query: string;
+}
+
+/** What shall no longer be served. */
+export interface PurgeRequest {
+  readonly scope:
+    | { readonly kind: 'urls'; readonly urls: readonly EdgeUrl[] }
+    /** Everything whose path begins with the prefix's path. */
+    | { readonly kind: 'prefix'; readonly prefix: EdgeUrl }
+    | { readonly kind: 'all' };
+  /** Marks stale instead: the next request revalidates, and stale answers remain allowed where the policy allows them. */
+  readonly soft: boolean;
+}
+
+/** What a purge did. */
+export interface PurgeResult {
+  /** Objects that were marked; undefined where they are not counted (by prefix, all). */
+  readonly objects?: number;
+}
+
+/**
+ * Reads a purge from the body of a request: `{"urls": […]}`, `{"prefix": "…"}` or `{"all": true}`, each with `"soft": true` or without.
+ * @throws EdgeError `bad_request`
+ */
+export function parsePurge(body: unknown): PurgeRequest {
+  const fields = fieldsOf(body, ['urls', 'prefix', 'all', 'soft']);
+  const { urls, prefix, all, soft = false } = fields;
+  if (typeof soft !== 'boolean') throw wrong('soft', 'true or false', soft);
+  if ([urls, prefix, all].filter(field => field !== undefined).length !== 1) {
+    throw new EdgeError('bad_request', 'expected exactly one of urls, prefix and all');
+  }
+  if (urls !== undefined) return { scope: { kind: 'urls', urls: parseUrls(urls) }, soft };
+  if (prefix !== undefined) return { scope: { kind: 'prefix', prefix: parseEdgeUrl(prefix) }, soft };
+  if (all !== true) throw wrong('all', 'true', all);
+  return { scope: { kind: 'all' }, soft };
+}
+
+/**
+ * The fields of a JSON object.
+ * @throws EdgeError `bad_request` when `body` is no object or has a field that is not `known`
+ */
+export function fieldsOf(body: unknown, known: readonly string[]): Record<string, unknown> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    throw new EdgeError('bad_request', `expected a JSON object with ${known.join(', ')}`);
+  }
+  const unknown = Object.keys(body).find(key => !known.includes(key));
+  if (unknown !== undefined)
+    throw new EdgeError('bad_request', `expected ${known.join(', ')}, found ${JSON.stringify(unknown)}`);
+  return body as Record<string, unknown>;
+}
+
+/**
+ * A list of URLs.
+ * @throws EdgeError `bad_request`
+ */
+export function parseUrls(value: unknown): EdgeUrl[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > URLS_MAX) {
+    throw new EdgeError('bad_request', `expected urls to be a list of 1 to ${URLS_MAX} URLs or paths`);
+  }
+  return value.map(parseEdgeUrl);
+}
+
+/**
+ * A URL (`http://edge:8080/films/a.mp4`) or a path (`/films/a.mp4`) of the edge, normalised as a browser would.
+ * @throws EdgeError `bad_request`
+ */
+export function parseEdgeUrl(value: unknown): EdgeUrl {
+  const isPath = typeof value === 'string' && value.startsWith('/') && !value.startsWith('//');
+  const absolute = isPath ? `http://any.invalid${value}` : value;
+  if (typeof absolute !== 'string' || absolute.length > URL_LENGTH_MAX || !URL.canParse(absolute)) {
+    throw wrong('a URL or a path that begins with /', 'http://host/path or /path', value);
+  }
+  const url = new URL(absolute);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw wrong('a URL', 'http://host/path or /path', value);
+  return { host: isPath ? undefined : url.hostname, path: url.pathname, query: url.search.slice(1) };
+}
+
+function wrong(what: string, expected: string, found: unknown): EdgeError {
+  return new EdgeError(
+    'bad_request',
+    `${what}: expected ${expected}, found ${String(JSON.stringify(found)).slice(0, 200)}`,
+  );
+}

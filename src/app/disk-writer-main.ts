@@ -1,0 +1,104 @@
+import type { ObjectId } from '../base/block.js';
+import type { Log } from '../base/log.js';
+import { native } from '../base/native.js';
+import { Demotion } from '../cache/disk/demotion.js';
+import { diskFile } from '../cache/disk/disk-store.js';
+import { type BlockName, DiskWriter } from '../cache/disk/disk-writer.js';
+import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
+import { FaultLatch } from '../store/fault-latch.js';
+import type { WriterOrder, WriterReport, WriterTask } from './services/disk-writer-process.js';
+
+/* The process that writes the disk tier: see writer-process.ts. It ends when its parent does. */
+
+const OPEN_RETRY = 1_000;
+const REPORT_INTERVAL = 1_000;
+const READER_CHECK_INTERVAL = 30_000;
+
+const task = JSON.parse(process.argv[2]!) as WriterTask;
+
+function report(message: WriterReport): void {
+  // With a callback, so that a supervisor that dies at this moment is no uncaught error; `disconnect` tells of it.
+  if (process.connected) process.send!(message, undefined, undefined, () => {});
+}
+
+function logger(level: keyof Log): Log['info'] {
+  return (fields, text) => report({ kind: 'log', level, fields: { ...fields, pid: process.pid }, text });
+}
+
+const log: Log = { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
+const opening = new FaultLatch(
+  log,
+  { path: diskFile(task.folder) },
+  'the disk tier can not be opened; the edge goes on without it and tries again',
+  'the disk tier can be opened again',
+);
+const memory = new SharedMemoryTier({ file: task.memoryFile, role: 'worker' });
+const damaged: BlockName[] = [];
+let writer: DiskWriter | undefined;
+let demotion: Demotion | undefined;
+
+async function open(): Promise<void> {
+  try {
+    const { folder, capacity, minHits, freeShare } = task;
+    const opened = new DiskWriter({
+      folder,
+      capacity,
+      checksum: bytes => native.crc32c(0, bytes),
+      log,
+      expired: (id, block) => memory.markOnDisk(id, block, false),
+    });
+    report({ kind: 'ready' });
+    await opened.shrink();
+    opening.clear();
+    writer = opened;
+    demotion = new Demotion({ memory, writer, minHits, freeShare });
+    demotion.start();
+  } catch (error) {
+    opening.raise(error);
+    report({ kind: 'ready' });
+    setTimeout(open, OPEN_RETRY);
+  }
+}
+
+function tick(): void {
+  if (writer === undefined) memory.evictAhead(task.freeShare);
+  else report({ kind: 'stats', stats: writer.stats });
+  if (writer?.broken) {
+    if (writer.damaged) report({ kind: 'damaged' });
+    process.exitCode = 1;
+    process.disconnect();
+  }
+}
+
+/** Removes what has come in since, so that many damaged blocks cost one commit. */
+function removeDamaged(): void {
+  const blocks = damaged.splice(0);
+  writer?.remove(blocks);
+  for (const { id, block } of blocks) memory.markOnDisk(id, block, false);
+}
+
+process.on('message', message => {
+  const order = message as WriterOrder;
+  if (order.kind === 'check-readers') writer?.checkReaders();
+  else if (damaged.push({ id: Uint32Array.from(order.id) as ObjectId, block: order.block }) === 1) {
+    setImmediate(removeDamaged);
+  }
+});
+
+async function end(): Promise<void> {
+  demotion?.stop();
+  await writer?.close();
+  memory.close();
+  process.exit();
+}
+
+process.once('disconnect', end);
+
+// The supervisor says when to stop: a signal to the whole group (Ctrl-C) must not end the writer before the workers.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+setInterval(tick, REPORT_INTERVAL);
+setInterval(() => writer?.checkReaders(), READER_CHECK_INTERVAL);
+// A supervisor that died before there was anybody to listen has left no event behind.
+if (process.connected) await open();
+else await end();

@@ -1,0 +1,196 @@
+import { native } from '../base/native.js';
+import { DiskReader } from '../cache/disk/disk-reader.js';
+import { Supply } from '../cache/fetch/block-loader.js';
+import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
+import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
+import { ObjectCatalog } from '../catalog/object-catalog.js';
+import { catalogFolder, memoryFile, tlsFiles } from '../config/places.js';
+import type { Config } from '../config/schema.js';
+import { createHttpServer, type HttpServer } from '../http/server.js';
+import { Flv } from '../media/flv/flv.js';
+import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
+import { ProgressiveMp4 } from '../media/mp4/progressive.js';
+import { Planner } from '../media/seek/planner.js';
+import { AccessLog } from '../observe/access-log.js';
+import type { ProcessLog } from '../observe/log.js';
+import { Metrics } from '../observe/metrics.js';
+import { createOrigins, type Origins } from '../origin/origins.js';
+import { quiesceListener } from '../supervisor/listener.js';
+import { countListeners } from '../supervisor/sockets.js';
+import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
+
+/** Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12 s. */
+const IDLE_DRAIN = 13_000;
+
+/** Everything of the data path, wired. */
+class Worker implements WorkerHandle {
+  readonly #config: Config;
+  readonly #log: ProcessLog;
+  readonly #metrics = new Metrics({ process: true });
+  readonly #tier: SharedMemoryTier;
+  readonly #disk: DiskReader | undefined;
+  readonly #store: LmdbCatalogStore;
+  readonly #origins: Origins;
+  readonly #supply: Supply;
+  readonly #catalog: ObjectCatalog;
+  readonly #planner: Planner;
+  readonly #accessLog: AccessLog | undefined;
+  readonly #server: HttpServer;
+  /** Workers of this generation, which drain together. */
+  readonly #siblings: number;
+  #drained: Promise<void> | undefined;
+
+  constructor(config: Config, { log, index, workers, damagedBlock }: WorkerLink) {
+    this.#config = config;
+    this.#log = log;
+    const { cache, catalog, media, http, origins } = config;
+    this.#siblings = workers;
+    const metrics = this.#metrics;
+    const tls = tlsFiles(config);
+    const stall = Math.max(15_000, ...origins.map(({ timeouts }) => timeouts.stall));
+    this.#tier = new SharedMemoryTier({
+      file: memoryFile(config),
+      role: 'worker',
+      fillShare: cache.memory.fillShare,
+      followTimeout: stall,
+      verify: cache.memory.verify,
+      log,
+    });
+    this.#disk =
+      cache.disk.path === undefined
+        ? undefined
+        : new DiskReader({
+            folder: cache.disk.path,
+            capacity: cache.disk.size,
+            checksum: bytes => native.crc32c(0, bytes),
+            log,
+            onDamage: damagedBlock,
+            observe: metrics.histogram('moovedge_disk_read_seconds'),
+          });
+    this.#store = new LmdbCatalogStore({ folder: catalogFolder(config), capacity: catalog.size, owner: false, log });
+    this.#origins = createOrigins(origins, {
+      log,
+      observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },
+    });
+    this.#supply = new Supply({ tier: this.#tier, disk: this.#disk, readAhead: cache.readAhead });
+    this.#catalog = new ObjectCatalog({
+      supply: this.#supply,
+      tier: this.#tier,
+      store: this.#store,
+      route: this.#origins.route,
+      memory: catalog.memory,
+      freshness: config.freshness,
+      honourRequestDirectives: config.freshness.honourRequestDirectives,
+      setCookie: config.freshness.setCookie,
+    });
+    this.#planner = new Planner({
+      formats: [new ProgressiveMp4(media.mp4), new FragmentedMp4(), new Flv(media.flv)],
+      indexMemory: media.indexMemory,
+      faststart: media.mp4.faststart,
+      store: this.#store.indexes,
+      observe: metrics.histogram('moovedge_seek_plan_seconds'),
+    });
+    this.#accessLog =
+      config.log.access === 'off'
+        ? undefined
+        : new AccessLog(config.log.access === 'stdout' ? { fd: 1 } : config.log.access, index);
+    this.#server = createHttpServer({
+      content: this.#catalog,
+      planner: this.#planner,
+      cors: http.cors,
+      range: http.range,
+      maxUrlLength: http.maxUrlLength,
+      dropQuery: http.dropQuery,
+      stallTimeout: config.delivery.stallTimeout,
+      ...(tls && { tls }),
+      log,
+      observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),
+      ...(this.#accessLog && {
+        accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry),
+      }),
+      beforeClose: () => quiesceListener(config.listen.port, this.#siblings, native),
+    });
+    this.#describe();
+  }
+
+  async listen(): Promise<void> {
+    await this.#server.listen(this.#config.listen.host, this.#config.listen.port);
+  }
+
+  drain(deadline: number): Promise<void> {
+    this.#drained ??= this.#drain(deadline);
+    const cut = setTimeout(() => this.#server.close(), deadline);
+    return this.#drained.finally(() => clearTimeout(cut));
+  }
+
+  async #drain(deadline: number): Promise<void> {
+    // A connection that is idle may be about to bear a request, which is answered as long as others take the next connection.
+    const idle = countListeners(this.#config.listen.port) > this.#siblings ? IDLE_DRAIN : 0;
+    const whole = await this.#server.drain({ grace: deadline, idle });
+    if (!whole) this.#log.warn({ deadline }, 'answers were cut, because they outlasted the time to drain');
+    this.#server.close();
+    this.#supply.close();
+    await this.#origins.close();
+    this.#disk?.close();
+    await this.#store.close();
+    this.#tier.close();
+  }
+
+  metrics() {
+    return this.#metrics.snapshot();
+  }
+
+  stats(): object {
+    return {
+      http: this.#server.stats,
+      catalog: { ...this.#catalog.stats, entryBytes: this.#catalog.entryBytes },
+      supply: this.#supply.stats,
+      disk: this.#disk?.stats,
+      planner: { ...this.#planner.stats, indexBytes: this.#planner.indexBytes },
+      origins: this.#origins.stats(),
+    };
+  }
+
+  reopenLogs(): void {
+    this.#accessLog?.reopen();
+  }
+
+  /** What operators watch; the names are in observe/metric-table.ts. */
+  #describe(): void {
+    const metrics = this.#metrics;
+    const http = this.#server.stats;
+    const supply = this.#supply.stats;
+    metrics.counter('moovedge_http_requests_total', () =>
+      Object.entries(http.requests).flatMap(([outcome, byStatus]) =>
+        Object.entries(byStatus).map(([status, count]) => [{ status, outcome }, count] as const),
+      ),
+    );
+    metrics.counter('moovedge_http_response_bytes_total', () => http.responseBytes);
+    metrics.gauge('moovedge_http_open_responses', () => http.openResponses);
+    metrics.gauge('moovedge_http_open_connections', () => http.openConnections);
+    metrics.counter('moovedge_block_lookups_total', () => [
+      [{ tier: 'memory' }, supply.memoryLookups],
+      [{ tier: 'disk' }, supply.diskLookups],
+      [{ tier: 'origin' }, supply.originLookups],
+    ]);
+    metrics.counter('moovedge_origin_requests_total', () =>
+      this.#origins.all.flatMap(({ name, stats }) =>
+        Object.entries(stats.requests).map(([status, count]) => [{ origin: name, status }, count] as const),
+      ),
+    );
+    metrics.counter('moovedge_origin_response_bytes_total', () =>
+      this.#origins.all.map(({ name, stats }) => [{ origin: name }, stats.responseBytes] as const),
+    );
+    metrics.stats('catalog', this.#catalog.stats);
+    metrics.stats('supply', supply);
+    if (this.#disk !== undefined) metrics.stats('disk_reads', this.#disk.stats);
+  }
+}
+
+runWorker({
+  async start(config, link) {
+    const worker = new Worker(config, link);
+    await worker.listen();
+    return worker;
+  },
+});

@@ -1,0 +1,188 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ObjectId } from '../../base/block.js';
+import type { Log } from '../../base/log.js';
+import { diskStoreOptions } from '../../cache/disk/disk-store.js';
+import type { DiskWriterStats } from '../../cache/disk/disk-writer.js';
+import { examine } from '../../store/examination.js';
+
+/** What the writer's process is told at its start. Sizes in bytes. */
+export interface WriterTask {
+  folder: string;
+  capacity: number;
+  minHits: number;
+  /** The memory tier's file. */
+  memoryFile: string;
+  freeShare: number;
+}
+
+/** What the writer's process is told later. */
+export type WriterOrder = { kind: 'remove'; id: readonly number[]; block: number } | { kind: 'check-readers' };
+
+/** What the writer's process says. */
+export type WriterReport =
+  /** It has tried to open the tier, and will go on trying if it could not. */
+  | { kind: 'ready' }
+  | { kind: 'stats'; stats: DiskWriterStats }
+  /** LMDB has found the environment damaged: the process ends, and the environment is to be examined. */
+  | { kind: 'damaged' }
+  | { kind: 'log'; level: keyof Log; fields: object; text: string };
+
+/** What the writer of the disk tier is started with. */
+export interface WriterProcessOptions {
+  /** Folder of the tier; made when it is missing. */
+  folder: string;
+  /** Most bytes on disk. */
+  capacity: number;
+  /** Views that a block needs, when it leaves memory, to go to disk. */
+  minHits: number;
+  /** The memory tier's file, which must be there. */
+  memoryFile: string;
+  /** Part of memory that is kept free, 0 to 0.5. The default is 0.02. */
+  freeShare?: number;
+  log: Log;
+  /** Milliseconds before a writer that died is started again; doubled with each death up to a minute. The default is 1000. */
+  restartDelay?: number;
+}
+
+const MAX_RESTART_DELAY = 60_000;
+/** A writer that has lived for so many milliseconds is taken to be well. */
+const WELL_AFTER = 60_000;
+/** Milliseconds in which a writer that was told to stop has to be gone. */
+const STOP_TIMEOUT = 10_000;
+/** Signals by which the kernel ends a process that touches pages that are damaged, unreadable or not there. */
+const FAULT_SIGNALS: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGFPE', 'SIGILL'];
+
+/**
+ * The supervisor's handle on the process that writes the disk tier. The writer has a process of its own because commits wait for the disk, and
+ * because LMDB trusts what it maps: a damaged file ends the process that touches it, and that must be neither a worker for good nor the
+ * supervisor ever.
+ */
+export class WriterProcess {
+  readonly #options: WriterProcessOptions;
+  #child: ChildProcess | undefined;
+  #stopping = false;
+  #startedAt = 0;
+  #restartDelay: number;
+  #restart: NodeJS.Timeout | undefined;
+  /** The last examination; one at a time. */
+  #examination: Promise<void> = Promise.resolve();
+  /** What the writer last said of itself. */
+  stats: DiskWriterStats;
+  /** Writers that died and were started again. */
+  restarts = 0;
+
+  constructor(options: WriterProcessOptions) {
+    this.#options = options;
+    this.#restartDelay = options.restartDelay ?? 1000;
+    this.stats = {
+      blocks: 0,
+      capacityBytes: options.capacity,
+      fileBytes: 0,
+      written: 0,
+      expired: 0,
+      dropped: 0,
+      failedCommits: 0,
+    };
+  }
+
+  /** The writer's process id, or undefined while there is none. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /**
+   * Looks whether the tier is sound, moves it aside when it is not, and starts the writer. Resolves when workers may open the tier. Never
+   * rejects: an edge without its disk tier goes on without.
+   */
+  async start(): Promise<void> {
+    await this.#examine(false);
+    if (!this.#stopping) await this.#spawn();
+  }
+
+  /**
+   * To be called when a worker has died by a signal that damaged pages cause: examines the tier, values and all, and begins afresh when it is
+   * damaged.
+   */
+  suspect(signal: NodeJS.Signals | null): void {
+    if (this.#stopping) return;
+    if (FAULT_SIGNALS.includes(signal)) void this.#examine(true);
+    else this.#tell({ kind: 'check-readers' });
+  }
+
+  /** Removes a block that a worker has found damaged. */
+  remove(id: ObjectId, block: number): void {
+    this.#tell({ kind: 'remove', id: Array.from(id), block });
+  }
+
+  /** Lets the writer commit what it has, and waits until it is gone. May be called twice. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    await this.#examination;
+    const child = this.#child;
+    if (child === undefined) return;
+    const gone = new Promise<void>(resolve => child.once('exit', () => resolve()));
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT);
+    if (child.connected) child.disconnect();
+    await gone;
+    clearTimeout(timer);
+  }
+
+  #examine(values: boolean): Promise<void> {
+    const { folder, capacity, log } = this.#options;
+    this.#examination = this.#examination.then(async () => {
+      await examine(diskStoreOptions(folder, capacity, log), { values, timeLimit: values ? 60_000 : 10_000 });
+    });
+    return this.#examination;
+  }
+
+  #spawn(): Promise<void> {
+    const { folder, capacity, minHits, memoryFile, freeShare = 0.02 } = this.#options;
+    const task: WriterTask = { folder, capacity, minHits, memoryFile, freeShare };
+    const main = fileURLToPath(new URL(`../disk-writer-main${extname(import.meta.url)}`, import.meta.url));
+    const child = fork(main, [JSON.stringify(task)], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    this.#startedAt = performance.now();
+    return new Promise(resolve => {
+      let damaged = false;
+      child.on('message', message => {
+        const report = message as WriterReport;
+        if (report.kind === 'ready') resolve();
+        else if (report.kind === 'stats') this.stats = report.stats;
+        else if (report.kind === 'damaged') damaged = true;
+        else this.#options.log[report.level](report.fields, report.text);
+      });
+      child.once('error', error =>
+        this.#options.log.error({ error }, 'the writer of the disk tier can not be started'),
+      );
+      child.once('exit', (status, signal) => {
+        resolve();
+        this.#child = undefined;
+        if (!this.#stopping) this.#died(status, signal, damaged);
+      });
+    });
+  }
+
+  #died(status: number | null, signal: NodeJS.Signals | null, damaged: boolean): void {
+    this.restarts++;
+    if (performance.now() - this.#startedAt > WELL_AFTER) this.#restartDelay = this.#options.restartDelay ?? 1000;
+    this.#options.log.warn(
+      { status, signal, delay: this.#restartDelay },
+      'the writer of the disk tier has died; it is started again',
+    );
+    this.#restart = setTimeout(async () => {
+      await this.#examine(damaged || FAULT_SIGNALS.includes(signal));
+      if (!this.#stopping) await this.#spawn();
+    }, this.#restartDelay);
+    this.#restartDelay = Math.min(MAX_RESTART_DELAY, this.#restartDelay * 2);
+  }
+
+  #tell(order: WriterOrder): void {
+    if (this.#child?.connected) this.#child.send(order);
+  }
+}

@@ -1,0 +1,52 @@
+import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
+import { objectKey } from '../../catalog/object-identity.js';
+import type { Purger } from '../../catalog/purge.js';
+import type { Config } from '../../config/schema.js';
+import { parseTarget } from '../../http/target.js';
+import { routeTable } from '../../origin/route-table.js';
+
+/** A key is as long as a request's target may be. */
+const TARGET_MAX = 64 * 1024;
+
+/**
+ * Carries a purge out: finds the keys that the URLs have in the catalog, as requests for them would.
+ * @throws EdgeError `bad_request`, `store`
+ */
+export function purgeEdge(purger: Purger, config: Config, { scope, soft }: PurgeRequest): PurgeResult {
+  if (scope.kind === 'all') {
+    purger.all(soft);
+    return {};
+  }
+  if (scope.kind === 'prefix') {
+    for (const prefix of prefixKeys(config, scope.prefix)) purger.prefix(prefix, soft);
+    return {};
+  }
+  const keys = new Set(scope.urls.flatMap(url => keysOf(config, url)));
+  purger.urls([...keys], soft);
+  return { objects: keys.size };
+}
+
+/** Keys of a URL; without a host, those of every origin that some host leads to. */
+function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
+  const target = parseTarget(path, query, TARGET_MAX, new Set(config.http.dropQuery));
+  const routes = routeTable(config.origins);
+  const found = host === undefined ? routes.findAll(target.path) : [routes.find(host, target.path)];
+  return found.flatMap(match => (match === undefined ? [] : [objectKey(match.rule.name, match.path, target.query)]));
+}
+
+/** Beginnings of keys: the prefix within each origin that lies below or above it. */
+function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
+  const target = parseTarget(path, '', TARGET_MAX, new Set());
+  const routes = routeTable(config.origins);
+  const found = host === undefined ? routes.findAll(target.path) : [routes.find(host, target.path)];
+  const within = found.flatMap(match => (match === undefined ? [] : [match.rule.name + match.path]));
+  // Origins whose own path lies below the prefix are purged whole.
+  const below = config.origins
+    .filter(
+      origin =>
+        origin.path.startsWith(target.path) &&
+        (host === undefined || origin.host === undefined || origin.host === host),
+    )
+    .map(({ name, path: base, stripPath }) => name + (stripPath ? '/' : base));
+  return [...new Set([...within, ...below])];
+}

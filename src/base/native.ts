@@ -1,0 +1,129 @@
+import { createRequire } from 'node:module';
+import { EdgeError } from './errors.js';
+
+/** Options of `openMemoryTier`; all are required. Sizes in bytes, times in milliseconds. */
+export interface NativeTierOptions {
+  file: string;
+  supervisor: boolean;
+  bytes: number;
+  keepSize: boolean;
+  takeOver: boolean;
+  reserve: boolean;
+  /** Thousandths. */
+  fillPermille: number;
+  followTimeout: number;
+  verifyAlways: boolean;
+}
+
+/** Figures of a cache file. Blocks are counted in slots. */
+export interface NativeTierStats {
+  capacity: number;
+  used: number;
+  filling: number;
+  pinned: number;
+  processes: number;
+  hits: number;
+  misses: number;
+  evictedToDisk: number;
+  dropped: number;
+  checksumFailures: number;
+  repairs: number;
+  /** Milliseconds since 1970; 0 when the cache is empty. */
+  oldestUse: number;
+}
+
+/** What `inspectMemoryTier` finds. Times are in milliseconds since 1970. */
+export interface NativeInspection extends NativeTierStats {
+  fileSize: number;
+  createdAt: number;
+  openedAt: number;
+  clean: boolean;
+  whole: number;
+  partial: number;
+  damaged: number;
+  onDisk: number;
+  bytes: number;
+  objects: number;
+  attached: { pid: number; role: 'supervisor' | 'worker'; since: number }[];
+}
+
+/**
+ * An open cache file. The calls made for each block take their arguments from `registers`, eight 32-bit words: 0 to 3 the object's id,
+ * 4 the block, 5 one more argument; results are in 6 (slot, or handle of a fill) and 7 (watermark).
+ */
+export interface NativeTier {
+  /** The blocks, in slots, in pieces of 1 GiB. */
+  readonly windows: ArrayBuffer[];
+  readonly registers: ArrayBuffer;
+  /** 4096 bits, written by `fetchMail`. */
+  readonly mail: ArrayBuffer;
+  /** One word: not 0 while a block is pinned. Storing 0 with `Atomics.store` is the release. */
+  readonly pin: ArrayBuffer;
+  readonly generations: ArrayBuffer;
+  /** Bytes of all blocks. */
+  readonly capacity: number;
+  /** True when no other process had the file open. */
+  readonly first: boolean;
+  /** True when the file was left by a clean stop. */
+  readonly clean: boolean;
+  /** Why the file was made anew; empty when it was there. */
+  readonly created: string;
+  /** Argument: whether this is a new view. Returns readable bytes, or -1. */
+  acquire(): number;
+  has(): boolean;
+  /** Argument: length. Returns 0 when the fill is the caller's, 1 following, 2 present, 3 full. */
+  claim(onDisk: number): number;
+  /** Returns 0 appended, 1 complete, 2 the fill was lost, 3 too long. */
+  append(fill: number, chunk: Uint8Array): number;
+  abandon(fill: number, discard: number): void;
+  /** Argument: bytes seen. True when it is worth waiting; `rung` will be called. */
+  watch(): boolean;
+  /** To be called once for each call of `rung`. */
+  fetchMail(): boolean;
+  reap(): number;
+  evictAhead(freePermille: number, minViews: number): number;
+  /** Six words per block: id, block, length. */
+  coldest(freePermille: number, minViews: number, limit: number): Uint32Array;
+  /** Returns the length, or -1. */
+  copy(target: Uint8Array): number;
+  /** Argument: whether it is on disk. */
+  markOnDisk(): boolean;
+  scrub(budget: number): number;
+  stats(): NativeTierStats;
+  isHolder(): boolean;
+  close(): void;
+}
+
+/** The functions of the addon in native/. Errors of the memory tier have a `kind`. */
+export interface NativeAddon {
+  /** `rung` is called from the event loop when a watched block has changed. */
+  openMemoryTier(options: NativeTierOptions, rung: () => void): NativeTier;
+  inspectMemoryTier(file: string): NativeInspection;
+  /** CRC32C of `bytes` after what `crc` covers (0 at the start). */
+  crc32c(crc: number, bytes: Uint8Array): number;
+  /**
+   * Writes the entries in `source`, of `size` bytes each, to `target`, of the same length, with `delta` added, modulo 2^32, to the big-endian
+   * 32-bit word at byte `word` of each. `target` may be `source`, and does not overlap it otherwise.
+   */
+  addToWords(source: Uint8Array, target: Uint8Array, size: number, word: number, delta: number): void;
+  /** Makes the listeners of this process on `port` refuse new connections; returns how many there are. */
+  refuseConnections(port: number): number;
+  /**
+   * New connections to `port` go to the `count` listeners, of all processes that share it, that began to listen after the first `first`; with a
+   * count of 0 the kernel chooses again.
+   */
+  steerConnections(port: number, first: number, count: number): void;
+  /** Connections to `port` that wait to be accepted by this process. */
+  waitingConnections(port: number): number;
+}
+
+/** The addon. The path is the same from src/base/ and from dist/base/. */
+export const native: NativeAddon = load('../../native/build/Release/moovedge.node');
+
+function load(path: string): NativeAddon {
+  try {
+    return createRequire(import.meta.url)(path);
+  } catch (cause) {
+    throw new EdgeError('internal', 'the native addon can not be loaded; build it with: npm run install', { cause });
+  }
+}

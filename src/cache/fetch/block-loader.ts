@@ -1,0 +1,121 @@
+import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
+import { EdgeError } from '../../base/errors.js';
+import type { Origin, Validator } from '../../origin/origin.js';
+import type { DiskTier } from '../disk/disk-tier.js';
+import type { MemoryTier } from '../memory/memory-tier.js';
+import { ObjectSupply } from './object-loader.js';
+import type { FillRun } from './range-fill.js';
+import { RoomQueue } from './room-queue.js';
+
+/** What must be known of one version of one object to bring its bytes. */
+export interface SuppliedObject {
+  readonly id: ObjectId;
+  /** Bytes. */
+  readonly size: number;
+  readonly origin: Origin;
+  /** Path, query and fields of the origin's request, as in `OriginRequest`. */
+  readonly path: string;
+  readonly query: string;
+  readonly fields: Readonly<Record<string, string>>;
+  /** What fetches are conditional on; both undefined when the origin gave nothing to tell versions apart by. */
+  readonly validator: Validator;
+  /** False for an object that must not be stored: its bytes stream past the cache. */
+  readonly cacheable: boolean;
+  /** Told, perhaps more than once, that the origin holds another version. */
+  changed(): void;
+}
+
+/** Options of `Supply`. Sizes are in bytes and rounded up to blocks. */
+export interface SupplyOptions {
+  readonly tier: MemoryTier;
+  readonly disk?: DiskTier | undefined;
+  /**
+   * How far to fetch ahead of a reader that reads to the end of the object, which may stop anywhere: `min` at first, doubled while it reads
+   * on, up to `max` (0: not at all), and no further than it reads in `time` milliseconds at its pace, which is at least `min`; default: any time.
+   */
+  readonly readAhead: { readonly min: number; readonly max: number; readonly time?: number };
+  /** Most bytes of one origin request; default 16 MiB. */
+  readonly maxRun?: number;
+  /** Milliseconds without a read after which a reader counts as paused; default 5000. */
+  readonly pauseAfter?: number;
+}
+
+/** Counters of `Supply`; plain numbers that only grow. */
+export interface SupplyStats {
+  /** Blocks that readers came to, by where the block was. */
+  memoryLookups: number;
+  diskLookups: number;
+  originLookups: number;
+  /** Origin requests for blocks (a first request for an object included), and those that failed. */
+  runs: number;
+  failedRuns: number;
+  /** Origin requests that were cut short because nobody wanted their rest. */
+  stoppedRuns: number;
+  /** Bytes that came from origins into blocks. */
+  filledBytes: number;
+  /** Fills taken over where another filler had stopped. */
+  takeovers: number;
+  /** Streams past the cache. */
+  bypassStreams: number;
+  /** Blocks loaded from disk, and loads that brought nothing. */
+  diskLoads: number;
+  failedDiskLoads: number;
+}
+
+/** The way of blocks into the memory tier, from disk and origins, for the readers of this process. */
+export class Supply {
+  readonly tier: MemoryTier;
+  readonly disk: DiskTier | undefined;
+  /** Blocks. */
+  readonly firstWindow: number;
+  readonly maxWindow: number;
+  readonly maxRun: number;
+  /** Milliseconds. */
+  readonly aheadTime: number;
+  readonly pauseAfter: number;
+  readonly stats: SupplyStats = {
+    memoryLookups: 0,
+    diskLookups: 0,
+    originLookups: 0,
+    runs: 0,
+    failedRuns: 0,
+    stoppedRuns: 0,
+    filledBytes: 0,
+    takeovers: 0,
+    bypassStreams: 0,
+    diskLoads: 0,
+    failedDiskLoads: 0,
+  };
+  /** Why nothing is fetched any more, once closed. */
+  stopping: EdgeError | undefined;
+  /** Readers that wait for room. */
+  readonly room = new RoomQueue();
+  /** Origin fetches under way. */
+  readonly running = new Set<FillRun>();
+
+  constructor(options: SupplyOptions) {
+    this.tier = options.tier;
+    this.disk = options.disk;
+    this.maxWindow = Math.max(1, blocks(options.readAhead.max));
+    this.firstWindow = Math.min(this.maxWindow, Math.max(1, blocks(options.readAhead.min)));
+    this.aheadTime = options.readAhead.time ?? Number.POSITIVE_INFINITY;
+    this.maxRun = Math.max(1, blocks(options.maxRun ?? 16 * 1024 * 1024));
+    this.pauseAfter = options.pauseAfter ?? 5000;
+  }
+
+  /** The supply of one version of one object. To be kept and shared by its readers: it is what collapses their demands in this process. */
+  object(object: SuppliedObject): ObjectSupply {
+    return new ObjectSupply(this, object);
+  }
+
+  /** Ends the fetches under way and fails who waits for them; what has come of their blocks stays for whoever wants to go on. */
+  close(): void {
+    this.stopping = new EdgeError('overloaded', 'the edge is stopping: ask again', { retryAfter: 1 });
+    for (const run of [...this.running]) run.stop(this.stopping);
+    this.room.wakeAll();
+  }
+}
+
+function blocks(bytes: number): number {
+  return Math.ceil(bytes / BLOCK_SIZE);
+}

@@ -1,0 +1,145 @@
+import { BLOCK_SIZE, blockOf } from '../../base/block.js';
+import { asEdgeError, type EdgeError } from '../../base/errors.js';
+import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
+import type { Aside } from './aside.js';
+import { changed, expectBody, wrongLength } from './body-check.js';
+import type { ObjectSupply } from './object-loader.js';
+import type { Follower } from './waiters.js';
+
+/**
+ * An origin fetch that goes past the cache to one reader: for objects that must not be stored, when there is no room for another fill,
+ * and when a filler stalls. Sequential; holds the chunk at hand and pauses the fetch until it has been read.
+ */
+export class PastStream implements OriginSink, Aside {
+  readonly outcome = 'bypass';
+  readonly #object: ObjectSupply;
+  /** The body ends before this offset. */
+  #end: number;
+  #fetch: OriginFetch | undefined;
+  /** What has come and was not read: more than one chunk only when the fetch takes a moment to pause. */
+  #chunks: Uint8Array[] = [];
+  /** Offset of the first byte held, and of the next one that comes. */
+  #position: number;
+  #arrived: number;
+  /** Bytes before this offset are of no use. */
+  #from: number;
+  #follower: Follower | undefined;
+  #error: EdgeError | undefined;
+  #ended = false;
+
+  constructor(object: ObjectSupply, start: number, end: number) {
+    this.#object = object;
+    this.#end = Math.min(end, object.size);
+    this.#position = start;
+    this.#arrived = start;
+    this.#from = start;
+  }
+
+  /** Sends the request. */
+  begin(): void {
+    this.#object.supply.stats.bypassStreams++;
+    this.#fetch = this.#object.fetch(this.#position, this.#end, this);
+  }
+
+  /** Goes on with a fetch whose head has come already and whose body begins at the start. */
+  adopt(fetch: OriginFetch): void {
+    this.#object.supply.stats.bypassStreams++;
+    this.#fetch = fetch;
+  }
+
+  view(offset: number, end: number): Uint8Array | undefined {
+    this.#drop(offset);
+    const chunk = this.#chunks[0];
+    if (chunk === undefined || offset < this.#position) return undefined;
+    const blockEnd = (blockOf(offset) + 1) * BLOCK_SIZE;
+    return chunk.subarray(offset - this.#position, Math.min(end, blockEnd) - this.#position);
+  }
+
+  want(offset: number, follower: Follower): boolean {
+    if (offset < this.#position || offset >= this.#end || offset > this.#arrived + BLOCK_SIZE) return false;
+    this.#drop(offset);
+    this.#from = Math.max(this.#from, offset);
+    this.#follower = follower;
+    if (this.#error !== undefined || this.#chunks.length > 0) queueMicrotask(() => this.#tell());
+    else this.#fetch?.resume();
+    return true;
+  }
+
+  close(): void {
+    this.#ended = true;
+    this.#follower = undefined;
+    this.#chunks = [];
+    this.#fetch?.cancel();
+    this.#object.wentPast(this);
+  }
+
+  answered(answer: OriginAnswer): void {
+    if (this.#ended) return;
+    try {
+      expectBody(answer, this.#object.object, this.#arrived);
+    } catch (error) {
+      this.failed(asEdgeError(error));
+      return;
+    }
+    if (answer.status === 200) {
+      this.#position = 0;
+      this.#arrived = 0;
+      this.#end = this.#object.size;
+    }
+  }
+
+  bytes(chunk: Uint8Array): void {
+    if (this.#ended) return;
+    if (chunk.length > this.#end - this.#arrived) {
+      this.failed(wrongLength(this.#object.object, 'longer'));
+      return;
+    }
+    this.#arrived += chunk.length;
+    if (this.#arrived <= this.#from) {
+      this.#position = this.#arrived;
+      return;
+    }
+    if (this.#chunks.length === 0) this.#position = this.#arrived - chunk.length;
+    this.#chunks.push(new Uint8Array(chunk));
+    this.#fetch?.pause();
+    this.#tell();
+  }
+
+  ended(): void {
+    this.#object.wentPast(this);
+    if (!this.#ended && this.#arrived < this.#end) this.failed(wrongLength(this.#object.object, 'shorter'));
+  }
+
+  failed(error: EdgeError): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    this.#fetch?.cancel();
+    this.#object.wentPast(this);
+    if (error.code === 'object_changed') this.#object.originChanged(changed(this.#object.object));
+    this.#tell();
+  }
+
+  /** Tells the follower what there is: its byte, or that it will not come. */
+  #tell(): void {
+    const follower = this.#follower;
+    if (follower === undefined) return;
+    if (this.#chunks.length > 0) {
+      this.#follower = undefined;
+      follower.woken();
+    } else if (this.#error !== undefined) {
+      this.#follower = undefined;
+      follower.failed(this.#error);
+    }
+  }
+
+  /** Forgets the chunks that end at or before `offset`. */
+  #drop(offset: number): void {
+    let chunk = this.#chunks[0];
+    while (chunk !== undefined && this.#position + chunk.length <= offset) {
+      this.#position += chunk.length;
+      this.#chunks.shift();
+      chunk = this.#chunks[0];
+    }
+  }
+}

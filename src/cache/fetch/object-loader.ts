@@ -1,0 +1,237 @@
+import { BLOCK_SIZE, blockLength, type ObjectId } from '../../base/block.js';
+import type { EdgeError } from '../../base/errors.js';
+import { hasValidator } from '../../origin/fields.js';
+import type { OriginFetch, OriginSink } from '../../origin/origin.js';
+import type { BlockFill } from '../memory/memory-tier.js';
+import type { BlockReader } from '../read/block-reader.js';
+import { type Begun, CachedReader } from '../read/reader.js';
+import type { SuppliedObject, Supply } from './block-loader.js';
+import { PastStream } from './bypass-stream.js';
+import { DiskLoad } from './disk-load.js';
+import { FillRun } from './range-fill.js';
+import type { Demand, Feed } from './waiters.js';
+
+/** Most loads from disk under way for one object before more are begun ahead of need. */
+const LOADS_AHEAD = 8;
+
+/** Most streams past the cache for one cacheable object. */
+const PAST_MAX = 32;
+
+/** Milliseconds for which the disk tier is not asked again for a block that it could not bring. */
+const DISK_PAUSE = 5000;
+
+/** Why a block can't be brought by a feed of this process: it is filled by another one, has come meanwhile, or there is no room. */
+export type NotBrought = 'following' | 'present' | 'full';
+
+/** What is under way in this process for one version of one object: its origin fetches, its loads from disk, and who wants what. */
+export class ObjectSupply {
+  readonly supply: Supply;
+  readonly object: SuppliedObject;
+  /** Number of blocks. */
+  readonly blocks: number;
+  readonly #past = new Set<PastStream>();
+  readonly #demands = new Set<Demand>();
+  readonly #loads = new Map<number, DiskLoad>();
+  /** Blocks that the disk tier claims to have but could not bring, and until when (`performance.now()`) it is not asked for them. */
+  readonly #unreadable = new Map<number, number>();
+  /** Fields of the next fetches; those of the object unless set. */
+  fields: Readonly<Record<string, string>>;
+  #runs: FillRun[] = [];
+  #retired: EdgeError | undefined;
+
+  /** @internal made by `Supply.object` */
+  constructor(supply: Supply, object: SuppliedObject) {
+    this.supply = supply;
+    this.object = object;
+    this.fields = object.fields;
+    this.blocks = Math.ceil(object.size / BLOCK_SIZE);
+  }
+
+  get id(): ObjectId {
+    return this.object.id;
+  }
+
+  get size(): number {
+    return this.object.size;
+  }
+
+  /**
+   * A reader, to be closed by its owner.
+   * @param begun what has been begun for it; a stream becomes the reader's
+   */
+  reader(begun?: Begun): BlockReader {
+    return new CachedReader(this, begun);
+  }
+
+  /** A reader for what is in memory: it has nothing brought ahead, and need not be closed while it does not `want`. */
+  glance(): BlockReader {
+    return new CachedReader(this, undefined, false);
+  }
+
+  /** Registers a demand; it keeps fills going until it is withdrawn. */
+  demand(demand: Demand): void {
+    this.#demands.add(demand);
+  }
+
+  withdraw(demand: Demand): void {
+    this.#demands.delete(demand);
+  }
+
+  /** The block just past what anybody wants from `block` on without a gap; 0 when nobody wants `block`. */
+  demandFrom(block: number): number {
+    let end = 0;
+    for (const demand of this.#demands) {
+      const wanted = demand.wantedUpTo(block);
+      if (wanted > end) end = wanted;
+    }
+    return Math.min(end, this.blocks);
+  }
+
+  /** The origin no longer has this version: what is not cached will not come. Fetches under way may end. */
+  retire(error: EdgeError): void {
+    this.#retired ??= error;
+  }
+
+  /** Why nothing more is fetched; undefined while this version is the origin's and the edge is not stopping. */
+  get refusal(): EdgeError | undefined {
+    return this.#retired ?? this.supply.stopping;
+  }
+
+  /** @internal the origin was found to have another version */
+  originChanged(error: EdgeError): void {
+    this.retire(error);
+    this.object.changed();
+  }
+
+  /** What brings `block` within reasonable time, if anything of this process does. */
+  feedOf(block: number): Feed | undefined {
+    const load = this.#loads.get(block);
+    if (load !== undefined) return load;
+    for (const run of this.#runs) if (run.soonAt(block)) return run;
+    return undefined;
+  }
+
+  /**
+   * Begins to bring `block`: from disk, or by an origin request for it and the missing blocks that follow, up to `limit`.
+   * Not called while `feedOf` has a feed.
+   */
+  bring(block: number, limit: number): Feed | NotBrought {
+    const { tier } = this.supply;
+    const onDisk = this.#onDisk(block);
+    const claim = tier.claim(this.id, block, blockLength(this.size, block), onDisk);
+    if (claim === 'full' && onDisk) return this.#load(block, undefined);
+    if (typeof claim === 'string') return claim;
+    return onDisk ? this.#load(block, claim) : this.#run(block, limit, claim);
+  }
+
+  /**
+   * Has the blocks `[from, to)` brought ahead of need, in so far as they are missing and nothing is on its way. Begins one origin request at
+   * most; when that nears its end it asks on by itself.
+   * @returns the block up to which all is there or seen to; less than `to` when it is worth asking again
+   */
+  bringAhead(from: number, to: number): number {
+    const { tier } = this.supply;
+    if (this.refusal !== undefined || !this.object.cacheable) return to;
+    for (let block = from; block < to; block++) {
+      if (tier.has(this.id, block) || this.#loads.has(block)) continue;
+      const run = this.#runs.find(run => run.covers(block));
+      if (run !== undefined) {
+        if (!run.nearEnd) return to;
+        block = run.end - 1;
+        continue;
+      }
+      // Whoever fills the block before, in another process, goes on to this one if it is wanted there.
+      if (block > 0 && !this.#isOurs(block - 1)) return block;
+      if (this.#loads.size >= LOADS_AHEAD) return block;
+      const brought = this.bring(block, to);
+      if (brought === 'full') return block;
+      if (typeof brought === 'object' && brought.kind === 'origin') return to;
+    }
+    return to;
+  }
+
+  /**
+   * Takes over an origin fetch whose head has come and whose body begins with block `first`, at its first byte.
+   * @param end block to end before, unless `rangeless`: then the body is the whole object
+   * @returns undefined when the first block is there or on its way already, so that the fetch is of no use; 'full' when there is no room
+   */
+  adopt(fetch: OriginFetch, first: number, end: number, rangeless: boolean): FillRun | 'full' | undefined {
+    const claim = this.supply.tier.claim(this.id, first, blockLength(this.size, first));
+    if (claim === 'full') return claim;
+    if (typeof claim === 'string') return undefined;
+    const run = new FillRun(this, first, Math.min(end, this.blocks), claim);
+    this.#runs.push(run);
+    run.adopt(fetch, rangeless);
+    return run;
+  }
+
+  /**
+   * False when so many of the object's readers go past the cache already that one more must wait: a filler that stalls must not turn its
+   * followers into as many requests.
+   */
+  get mayGoPast(): boolean {
+    return this.#past.size < PAST_MAX;
+  }
+
+  /** A stream past the cache of bytes `[start, end)`. */
+  pastStream(start: number, end: number): PastStream {
+    const stream = new PastStream(this, start, end);
+    this.#past.add(stream);
+    stream.begin();
+    return stream;
+  }
+
+  /** @internal a stream past the cache is over */
+  wentPast(stream: PastStream): void {
+    this.#past.delete(stream);
+  }
+
+  /** Fetches bytes `[start, end)` of this version from the origin. */
+  fetch(start: number, end: number, sink: OriginSink): OriginFetch {
+    const { fields } = this;
+    const { origin, path, query, validator } = this.object;
+    const condition = hasValidator(validator) ? ({ kind: 'same', validator } as const) : undefined;
+    return origin.fetch({ path, query, fields, range: { start, end }, condition }, sink);
+  }
+
+  /** @internal a run is over */
+  ended(run: FillRun): void {
+    this.#runs = this.#runs.filter(other => other !== run);
+    this.supply.running.delete(run);
+  }
+
+  /** @internal a load is over; `found` is false when the disk tier could not bring what it said it had */
+  loaded(block: number, found: boolean): void {
+    this.#loads.delete(block);
+    if (!found) this.#unreadable.set(block, performance.now() + DISK_PAUSE);
+  }
+
+  #onDisk(block: number): boolean {
+    const { disk } = this.supply;
+    if (disk?.has(this.id, block) !== true) return false;
+    return this.#unreadable.size === 0 || !((this.#unreadable.get(block) ?? 0) > performance.now());
+  }
+
+  #isOurs(block: number): boolean {
+    return this.supply.tier.has(this.id, block) || this.#loads.has(block) || this.#runs.some(run => run.covers(block));
+  }
+
+  #load(block: number, fill: BlockFill | undefined): DiskLoad {
+    const load = new DiskLoad(this, block, fill);
+    this.#loads.set(block, load);
+    load.begin();
+    return load;
+  }
+
+  #run(block: number, limit: number, fill: BlockFill): FillRun {
+    const { tier, maxRun } = this.supply;
+    const last = Math.min(limit, this.blocks, block + maxRun);
+    let end = block + 1;
+    while (end < last && !tier.has(this.id, end) && !this.#onDisk(end) && this.feedOf(end) === undefined) end++;
+    for (const run of this.#runs) if (run.covers(block)) run.endBefore(block);
+    const run = new FillRun(this, block, end, fill);
+    this.#runs.push(run);
+    run.begin();
+    return run;
+  }
+}

@@ -1,0 +1,67 @@
+import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
+import { EdgeError } from '../../base/errors.js';
+import type { ObjectSupply } from '../fetch/object-loader.js';
+import type { BlockReader } from './block-reader.js';
+
+/**
+ * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Demands nothing between reads, so it may be
+ * kept for as long as its owner likes.
+ */
+export class ReaderSource implements ByteSource {
+  readonly size: number;
+  readonly #object: ObjectSupply;
+  /** For what is at hand: it never waits and asks for nothing ahead. */
+  #glance: BlockReader | undefined;
+
+  constructor(object: ObjectSupply) {
+    this.#object = object;
+    this.size = object.size;
+  }
+
+  read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    if (!(offset >= 0 && length >= 0 && length <= READ_MAX && offset + length <= this.size)) {
+      throw new EdgeError(
+        'unplayable',
+        `bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes`,
+      );
+    }
+    const target = new Uint8Array(length);
+    this.#glance ??= this.#object.glance();
+    const copied = copy(this.#glance, offset, target, 0);
+    return copied < length ? copyAll(this.#object.reader(), offset, target, copied) : target;
+  }
+}
+
+/** Copies what is at hand of the object from `offset` on into `target`, from `copied` on; returns how much has been copied then. */
+function copy(reader: BlockReader, offset: number, target: Uint8Array, copied: number): number {
+  while (copied < target.length) {
+    const bytes = reader.read(offset + copied, offset + target.length);
+    if (bytes === undefined) break;
+    target.set(bytes, copied);
+    copied += bytes.length;
+    reader.release();
+  }
+  return copied;
+}
+
+function copyAll(reader: BlockReader, offset: number, target: Uint8Array, copied: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const end = offset + target.length;
+    const listener = {
+      readable() {
+        copied = copy(reader, offset, target, copied);
+        if (copied < target.length) {
+          reader.want(offset + copied, end, listener);
+          return;
+        }
+        reader.close();
+        resolve(target);
+      },
+      failed(error: unknown) {
+        reader.close();
+        reject(error);
+      },
+    };
+    reader.want(offset + copied, end, listener);
+  });
+}

@@ -1,0 +1,334 @@
+import { BLOCK_SIZE, blockLength, blockOf } from '../../base/block.js';
+import type { CacheOutcome } from '../../base/cache-outcome.js';
+import { EdgeError } from '../../base/errors.js';
+import { type Aside, LentBlock } from '../fetch/aside.js';
+import type { PastStream } from '../fetch/bypass-stream.js';
+import { DiskLoad } from '../fetch/disk-load.js';
+import type { ObjectSupply } from '../fetch/object-loader.js';
+import type { Demand, Feed, Follower } from '../fetch/waiters.js';
+import { ABSENT, type BlockWaiter } from '../memory/memory-tier.js';
+import type { BlockReader, ReaderListener } from './block-reader.js';
+import { Pace } from './pace.js';
+
+/** Milliseconds for which a reader waits for room. */
+const ROOM_TIMEOUT = 15_000;
+
+/** Ways in which a block is come by, from fast to slow: the slowest of several steps is the outcome. */
+const SLOWNESS = { memory: 0, disk: 1, collapsed: 2, miss: 3, bypass: 4 } as const;
+type Way = keyof typeof SLOWNESS;
+
+/** What has been begun for a reader before it was made: blocks `[from, to)` on their way, or a stream past the cache. */
+export interface Begun {
+  readonly from: number;
+  readonly to: number;
+  readonly stream?: PastStream | undefined;
+}
+
+/** The reader of one version of one object: memory tier first; `want` has the rest brought there, or streams past it. */
+export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter {
+  outcome: CacheOutcome = 'memory';
+  readonly #object: ObjectSupply;
+  readonly #looksAhead: boolean;
+  #pinned = false;
+  /** Block of the last read that gave bytes; -1 before the first. */
+  #block = -1;
+  /** End of what the reader means to read without a gap; learnt from `read` and `want`. */
+  #end = 0;
+  /** Blocks that are fetched ahead when the end is open; 0 before the first. */
+  #window = 0;
+  readonly #pace: Pace;
+  /** Block up to which is seen to what is ahead; `wantedUpTo` promises the fills to read so far. */
+  #ahead = 0;
+  /** `performance.now()` of the last read or want. */
+  #active = 0;
+  #registered = false;
+  #closed = false;
+
+  /** Offset that was asked for and not yet told; valid while there is a listener. */
+  wanted = 0;
+  #listener: ReaderListener | undefined;
+  /** What is being waited on: a feed of this process, or the tier's word on a block that another process fills. */
+  #feed: Feed | undefined;
+  #tierBlock = -1;
+  #aside: Aside | undefined;
+  /** `performance.now()` since when there is no way to the wanted byte; 0 while there is. */
+  #stuckSince = 0;
+  /** How the wanted block is being come by. */
+  #way: Way = 'memory';
+  #wayBlock = -1;
+
+  /** @internal made by `ObjectSupply.reader` and `ObjectSupply.glance` */
+  constructor(object: ObjectSupply, begun: Begun | undefined, looksAhead = true) {
+    this.#object = object;
+    this.#looksAhead = looksAhead;
+    this.#pace = new Pace(object.supply.aheadTime);
+    if (begun === undefined) return;
+    this.#aside = begun.stream;
+    this.#block = begun.from - 1;
+    this.#ahead = begun.to;
+    this.#end = begun.to * BLOCK_SIZE;
+    this.#window = object.supply.firstWindow;
+    this.#active = performance.now();
+    this.#pace.restart(this.#active);
+    this.#register();
+  }
+
+  read(offset: number, end: number): Uint8Array | undefined {
+    const aside = this.#aside;
+    if (aside !== undefined) {
+      const view = aside.view(offset, end);
+      if (view !== undefined) {
+        this.#came(blockOf(offset), end, aside.outcome);
+        return view;
+      }
+    }
+    const { tier } = this.#object.supply;
+    const block = blockOf(offset);
+    const readable = tier.acquire(this.#object.id, block, block !== this.#block);
+    if (readable === ABSENT) return undefined;
+    const start = block * BLOCK_SIZE;
+    const to = Math.min(readable, end - start);
+    if (to <= offset - start) {
+      tier.release();
+      return undefined;
+    }
+    this.#pinned = true;
+    if (aside !== undefined) this.#leaveAside();
+    const view = tier.view(offset - start, to);
+    this.#came(block, end, readable < blockLength(this.#object.size, block) ? 'collapsed' : 'memory');
+    return view;
+  }
+
+  release(): void {
+    if (!this.#pinned) return;
+    this.#pinned = false;
+    this.#object.supply.tier.release();
+  }
+
+  want(offset: number, end: number, listener: ReaderListener): void {
+    this.#unwait();
+    if (this.#closed) return;
+    this.wanted = offset;
+    this.#stuckSince = 0;
+    this.#listener = listener;
+    const block = blockOf(offset);
+    this.#expect(block, end);
+    if (this.#ahead <= block) this.#ahead = Math.min(block + this.#reach(), this.#lastBlock());
+    this.#register();
+    this.#look(true);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unwait();
+    this.release();
+    this.#leaveAside();
+    if (this.#registered) this.#object.withdraw(this);
+  }
+
+  /** What the reader has said that it wants ahead, unless it has paused. */
+  wantedUpTo(block: number): number {
+    const at = this.#listener === undefined ? this.#block : blockOf(this.wanted);
+    if (block < at || block >= this.#ahead) return 0;
+    if (this.#listener === undefined && performance.now() - this.#active > this.#object.supply.pauseAfter) return 0;
+    return this.#ahead;
+  }
+
+  /** The feed brought the wanted byte or ended. */
+  woken(): void {
+    const feed = this.#feed;
+    this.#feed = undefined;
+    const lent = feed instanceof DiskLoad ? feed.lent(blockOf(this.wanted)) : undefined;
+    if (lent !== undefined) {
+      this.#leaveAside();
+      this.#aside = new LentBlock(blockOf(this.wanted), lent);
+      this.#tell();
+    } else if (feed === undefined) this.#tell();
+    else this.#look(false);
+  }
+
+  failed(error: unknown): void {
+    this.#feed = undefined;
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.failed(error);
+  }
+
+  blockChanged(): void {
+    this.#tierBlock = -1;
+    if (this.#listener !== undefined) this.#look(false);
+  }
+
+  #register(): void {
+    if (this.#registered) return;
+    this.#registered = true;
+    this.#object.demand(this);
+  }
+
+  #tell(): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#active = performance.now();
+    listener?.readable();
+  }
+
+  /** Finds the wanted byte or sets about having it brought. `within` is true inside `want`, which must not call the listener. */
+  #look(within: boolean): void {
+    const object = this.#object;
+    const block = blockOf(this.wanted);
+    if (this.#aside?.want(this.wanted, this)) {
+      this.#goes('bypass', block);
+      return;
+    }
+    this.#leaveAside();
+    const { tier } = object.supply;
+    const readable = tier.acquire(object.id, block, false);
+    if (readable !== ABSENT) tier.release();
+    if (readable > this.wanted - block * BLOCK_SIZE) {
+      if (within) this.#lookAgain();
+      else this.#tell();
+      return;
+    }
+    const { refusal } = object;
+    if (refusal !== undefined) {
+      if (within) this.#lookAgain();
+      else this.failed(refusal);
+      return;
+    }
+    if (!object.object.cacheable) {
+      this.#goPast(this.#end);
+      return;
+    }
+    const feed = object.feedOf(block);
+    const brought = feed ?? object.bring(block, this.#ahead);
+    if (brought === 'following') {
+      this.#goes('collapsed', block);
+      this.#tierBlock = block;
+      tier.waitFor(object.id, block, Math.max(0, readable), this);
+    } else if (brought === 'full') {
+      this.#goWithoutRoom(block, within);
+    } else if (brought === 'present') {
+      this.#lookAgain();
+    } else {
+      this.#goes(brought.kind === 'disk' ? 'disk' : feed === undefined ? 'miss' : 'collapsed', block);
+      this.#feed = brought;
+      brought.join(this);
+    }
+  }
+
+  #lookAgain(): void {
+    const { wanted } = this;
+    const listener = this.#listener;
+    queueMicrotask(() => {
+      if (this.#listener === listener && listener !== undefined && this.wanted === wanted) this.#look(false);
+    });
+  }
+
+  /** There is no room for a fill of `block`, or its filler stalls. */
+  #goWithoutRoom(block: number, within: boolean): void {
+    const { supply, mayGoPast } = this.#object;
+    if (mayGoPast) {
+      this.#goPast(Math.min(this.#end, (block + supply.maxRun) * BLOCK_SIZE));
+      return;
+    }
+    const now = performance.now();
+    this.#stuckSince ||= now;
+    if (now - this.#stuckSince > ROOM_TIMEOUT && !within) {
+      this.failed(
+        new EdgeError('overloaded', 'the cache has no room for more files at once: ask again', { retryAfter: 5 }),
+      );
+      return;
+    }
+    this.#feed = supply.room;
+    supply.room.join(this);
+  }
+
+  #goPast(end: number): void {
+    this.#goes('bypass', blockOf(this.wanted));
+    const stream = this.#object.pastStream(this.wanted, end);
+    stream.want(this.wanted, this);
+    this.#aside = stream;
+  }
+
+  #leaveAside(): void {
+    this.#aside?.close();
+    this.#aside = undefined;
+  }
+
+  #goes(way: Way, block: number): void {
+    if (block !== this.#wayBlock || SLOWNESS[way] > SLOWNESS[this.#way]) this.#way = way;
+    this.#wayBlock = block;
+  }
+
+  /** Stops waiting; the listener will hear nothing. */
+  #unwait(): void {
+    this.#listener = undefined;
+    this.#feed?.leave(this);
+    this.#feed = undefined;
+    if (this.#tierBlock < 0) return;
+    this.#object.supply.tier.cancelWait(this.#object.id, this.#tierBlock, this);
+    this.#tierBlock = -1;
+  }
+
+  /** Bytes of `block` were read, come by in the way `found` unless it was wanted before. */
+  #came(block: number, end: number, found: CacheOutcome): void {
+    if (block === this.#block) {
+      if (this.#registered) this.#active = performance.now();
+      return;
+    }
+    const { stats } = this.#object.supply;
+    this.outcome = block === this.#wayBlock ? this.#way : found;
+    if (this.outcome === 'memory') stats.memoryLookups++;
+    else if (this.outcome === 'disk') stats.diskLookups++;
+    else stats.originLookups++;
+    const first = this.#block < 0;
+    this.#expect(block, end);
+    this.#block = block;
+    this.#pace.advance(this.#active);
+    if (!first && this.#looksAhead) this.#askAhead(block);
+  }
+
+  /** Keeps account of where the reader is and how far it means to go. */
+  #expect(block: number, end: number): void {
+    const { firstWindow, pauseAfter } = this.#object.supply;
+    const now = performance.now();
+    const inSequence = block === this.#block || block === this.#block + 1;
+    if (!inSequence || now - this.#active > pauseAfter || this.#window === 0) {
+      this.#end = 0;
+      this.#window = firstWindow;
+      this.#ahead = 0;
+      this.#pace.restart(now);
+    }
+    this.#end = Math.min(Math.max(this.#end, end), this.#object.size);
+    this.#active = now;
+  }
+
+  /** Has more brought when half of what was seen to has been read. */
+  #askAhead(block: number): void {
+    const isEnough = this.#ahead - block > this.#reach() >> 1 || this.#ahead >= this.#lastBlock();
+    if (isEnough && this.#ahead > block + 1) return;
+    this.#window = Math.min(this.#object.supply.maxWindow, this.#window * 2);
+    const to = Math.min(block + this.#reach(), this.#lastBlock());
+    const from = Math.max(block + 1, this.#ahead);
+    if (from >= to) return;
+    this.#register();
+    this.#ahead = to;
+    this.#ahead = this.#object.bringAhead(from, to);
+  }
+
+  /**
+   * Blocks to fetch ahead: all up to an end inside the object, which was asked for as such. A reader to the object's end may stop anywhere:
+   * nothing is fetched for it that it will not come to for long.
+   */
+  #reach(): number {
+    const { maxRun, firstWindow } = this.#object.supply;
+    if (this.#end < this.#object.size) return maxRun;
+    return Math.max(firstWindow, Math.min(this.#window, this.#pace.blocks(this.#active)));
+  }
+
+  /** The block just past what the reader means to read. */
+  #lastBlock(): number {
+    return Math.ceil(this.#end / BLOCK_SIZE);
+  }
+}

@@ -1,0 +1,317 @@
+import { randomUUID } from 'node:crypto';
+import { BLOCK_SIZE, blockOf } from '../base/block.js';
+import type { EdgeError } from '../base/errors.js';
+import type { Supply } from '../cache/fetch/block-loader.js';
+import { PastStream } from '../cache/fetch/bypass-stream.js';
+import type { ObjectSupply } from '../cache/fetch/object-loader.js';
+import type { Begun } from '../cache/read/reader.js';
+import { type Fields, hasValidator } from '../origin/fields.js';
+import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, RefusedAnswer } from '../origin/origin.js';
+import { type Ask, pick, sentOn } from './ask.js';
+import type { OpenObject, OpenStream } from './content.js';
+import { confirmEntry, type EntryContext, makeEntry, type ObjectEntry } from './entry.js';
+import type { EntryCache, Loaded } from './entry-cache.js';
+import { BlockKeeper, GrowingStream } from './growing-stream.js';
+import { fetchHead, type Taken } from './head-fetch.js';
+import { variantKey } from './object-identity.js';
+import { OpenedObject } from './opened-object.js';
+import type { Purges } from './purge.js';
+import { ageOf, type Freshness, type FreshnessOptions, freshnessOf } from './rfc9111/freshness.js';
+import { updatedFields } from './rfc9111/kept-fields.js';
+import { notStored, varyNames } from './rfc9111/storable.js';
+
+/** How long requests for something that must not be stored go to the origin without waiting for one another, in milliseconds. */
+const PASS_TTL = 60_000;
+
+/** What came of asking the origin. `committed` settles when the other processes can know it. */
+export type Finding =
+  /** The object's entry is up to date; `own` is for who asked. */
+  | {
+      readonly kind: 'object';
+      readonly loaded: Loaded;
+      readonly outcome: 'miss' | 'revalidated';
+      readonly own: OpenObject;
+      readonly committed: Promise<void>;
+    }
+  /** The answer depends on fields that were not sent: ask again for the variant. */
+  | { readonly kind: 'vary'; readonly committed: Promise<void> }
+  /** For who asked, and nobody else. */
+  | { readonly kind: 'private'; readonly own: OpenObject | OpenStream; readonly committed: Promise<void> }
+  | { readonly kind: 'refused'; readonly error: EdgeError; readonly answer: RefusedAnswer | undefined };
+
+/** Options of `Enquiry`. */
+export interface EnquiryOptions {
+  readonly supply: Supply;
+  readonly entries: EntryCache;
+  readonly purges: Purges;
+  readonly freshness: FreshnessOptions;
+  readonly setCookie: 'drop' | 'bypass';
+  readonly now: () => number;
+}
+
+/** How an enquiry is made. */
+export interface EnquiryMode {
+  /** Stored object that the origin may confirm. */
+  readonly stale: Loaded | undefined;
+  /** Nobody reads the body. */
+  readonly headOnly?: boolean;
+  /** Answers are known not to be stored: asks for exactly what the player wants. */
+  readonly pass?: boolean;
+}
+
+/** What holds for the whole of one enquiry. */
+interface Enquiring {
+  readonly ask: Ask;
+  readonly mode: EnquiryMode;
+  readonly epoch: number;
+  readonly validated: number;
+}
+
+const DONE = Promise.resolve();
+/** A 206 that does not say how large the object is. */
+const SIZE_MISSING = 'size missing';
+
+/** Asks the origin about an object, by the first fetch of its bytes: never by a request for the head alone. */
+export class Enquiry {
+  readonly #options: EnquiryOptions;
+
+  constructor(options: EnquiryOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async make(ask: Ask, mode: EnquiryMode): Promise<Finding> {
+    const { purges } = this.#options;
+    const enquiring = { ask, mode, epoch: purges.marks(ask.primary).hard, validated: purges.sequence() };
+    const entry = mode.stale?.entry;
+    const validator = entry?.kind === 'object' ? entry.object.validator : undefined;
+    const condition = validator && hasValidator(validator) ? ({ kind: 'changed', validator } as const) : undefined;
+    let range: OriginRequest['range'] = this.#firstRange(ask, mode);
+    for (;;) {
+      const request: OriginRequest = {
+        path: ask.route.path,
+        query: ask.request.query,
+        range,
+        condition,
+        fields: sentOn(ask.varied, ask.authorization),
+      };
+      const result = await fetchHead(ask.route.origin, request, (answer, fetch) =>
+        this.#take(enquiring, answer, fetch),
+      );
+      if (result.kind === 'taken' && result.value !== SIZE_MISSING) return result.value;
+      if (result.kind === 'refused' && (result.error.code !== 'range_not_satisfiable' || range === undefined))
+        return result;
+      // The size is learnt from the first block, and that of an empty object, or of one that is kept secret, from the whole.
+      const isEmpty: boolean = result.kind === 'taken' || result.answer?.size === 0 || range?.start === 0;
+      range = isEmpty ? undefined : { start: 0, end: BLOCK_SIZE };
+    }
+  }
+
+  /** A supply for the bytes of an entry; kept with it. */
+  supplyOf(loaded: Loaded, entry: ObjectEntry, route: Ask['route'], query: string, authorization = ''): ObjectSupply {
+    if (loaded.supply !== undefined) {
+      if (authorization !== '') loaded.supply.fields = sentOn(entry.varied, authorization);
+      return loaded.supply;
+    }
+    const fields = sentOn(entry.varied, authorization);
+    const { id, size, validator } = entry.object;
+    const changed = () => this.#options.entries.remove(entry);
+    const { origin, path } = route;
+    loaded.supply = this.#options.supply.object({
+      id,
+      size,
+      origin,
+      path,
+      query,
+      fields,
+      validator,
+      cacheable: true,
+      changed,
+    });
+    return loaded.supply;
+  }
+
+  /** Bytes of the first request, as far as the player's tells; whole blocks, unless nothing will be stored. */
+  #firstRange({ request }: Ask, { pass, headOnly }: EnquiryMode): { start: number; end: number } {
+    const { start, end } = request.hint;
+    if (headOnly) return { start: 0, end: BLOCK_SIZE };
+    if (pass) return { start, end: Math.max(end, start + 1) };
+    const { firstWindow, maxRun } = this.#options.supply;
+    const first = blockOf(start);
+    const isOpen = end >= Number.MAX_SAFE_INTEGER;
+    const blocks = isOpen ? firstWindow : Math.min(maxRun, Math.max(1, Math.ceil(end / BLOCK_SIZE) - first));
+    return { start: first * BLOCK_SIZE, end: (first + blocks) * BLOCK_SIZE };
+  }
+
+  #take(enquiring: Enquiring, answer: OriginAnswer, fetch: OriginFetch): Taken<Finding | typeof SIZE_MISSING> {
+    const { ask, mode } = enquiring;
+    if (answer.status === 304) return { value: this.#confirmed(enquiring, answer), body: undefined };
+    if (answer.status === 206 && answer.size === undefined) return { value: SIZE_MISSING, body: undefined };
+    const names = varyNames(answer.fields);
+    const varied = pick(ask.request, names);
+    const reason = notStored(answer.fields, {
+      authorized: ask.authorization !== '',
+      setCookie: this.#options.setCookie,
+    });
+    if (reason !== undefined || ask.wish?.noStore) {
+      const committed = reason === undefined || reason === 'authorization' ? DONE : this.#savePass(enquiring);
+      const { own, body } = this.#privately(ask, answer, fetch);
+      return { value: { kind: 'private', own, committed }, body };
+    }
+    const key = variantKey(ask.primary, varied);
+    const committed = this.#saveVary(enquiring, names);
+    // What was sent has chosen this answer: it must be what this player would have sent.
+    if (names.some(name => varied[name] !== (ask.varied[name] ?? ''))) {
+      return { value: { kind: 'vary', committed }, body: undefined };
+    }
+    const nonce = hasValidator(answer.validator) ? '' : randomUUID();
+    const { primary, route } = ask;
+    const { epoch, validated } = enquiring;
+    const authorized = ask.authorization !== '';
+    const context: EntryContext = { key, primary, epoch, validated, varied, authorized, nonce, path: route.path };
+    const freshness = this.#freshness(answer.fields, answer, route.silentLifetime);
+    if (answer.size === undefined) return this.#growing(enquiring, answer, fetch, context, freshness);
+    const entry = makeEntry(answer, answer.size, answer.size, freshness, context);
+    const saved = this.#options.entries.save(entry, mode.stale);
+    const { own, body } = this.#adopt(enquiring, saved.loaded, entry, answer, fetch);
+    const all = Promise.all([committed, saved.committed]).then(() => {});
+    return { value: { kind: 'object', loaded: saved.loaded, outcome: 'miss', own, committed: all }, body };
+  }
+
+  /** The origin has confirmed the stored object. */
+  #confirmed({ ask, mode, validated }: Enquiring, answer: OriginAnswer): Finding {
+    const { entries } = this.#options;
+    const stale = mode.stale!;
+    const before = stale.entry as ObjectEntry;
+    const { path, silentLifetime } = ask.route;
+    const fields = updatedFields(before.fields, answer.fields);
+    // Date and Age are of this answer or of none.
+    const { date, age } = answer.fields;
+    const dated = { ...fields, ...(date === undefined ? {} : { date }), ...(age === undefined ? {} : { age }) };
+    const freshness = this.#freshness(dated, answer, silentLifetime);
+    const entry = confirmEntry(before, fields, freshness, path, validated);
+    // An origin that is cheap to ask is asked by each process, rather than that each of its answers is written down.
+    const { loaded, committed } =
+      silentLifetime === undefined ? entries.save(entry, stale) : entries.keep(entry, stale);
+    const supply = this.supplyOf(loaded, entry, ask.route, ask.request.query, ask.authorization);
+    const own = new OpenedObject(entry.object, this.#seconds(freshness), 'revalidated', supply);
+    return { kind: 'object', loaded, outcome: 'revalidated', own, committed };
+  }
+
+  /** Hands the body on to a fill of the blocks that it brings. */
+  #adopt(
+    { ask, mode }: Enquiring,
+    loaded: Loaded,
+    entry: ObjectEntry,
+    answer: OriginAnswer,
+    fetch: OriginFetch,
+  ): { own: OpenObject; body: OriginSink | undefined } {
+    const supply = this.supplyOf(loaded, entry, ask.route, ask.request.query, ask.authorization);
+    const age = this.#seconds(entry.freshness);
+    const { offset, status, length = 0 } = answer;
+    const end = Math.min(offset + length, entry.object.size);
+    const from = blockOf(offset);
+    const to = end === entry.object.size ? supply.blocks : blockOf(end);
+    const isOfUse = mode.headOnly !== true && offset % BLOCK_SIZE === 0 && to > from;
+    if (!isOfUse) return { own: new OpenedObject(entry.object, age, 'miss', supply), body: undefined };
+    const run = supply.adopt(fetch, from, to, status === 200);
+    if (run === undefined) return { own: new OpenedObject(entry.object, age, 'miss', supply), body: undefined };
+    const stream = run === 'full' ? new PastStream(supply, offset, end) : undefined;
+    stream?.adopt(fetch);
+    const own = new OpenedObject(entry.object, age, 'miss', supply, { from, to: this.#wantedTo(ask, to), stream });
+    return { own, body: run === 'full' ? stream : run };
+  }
+
+  /** Of a body that an origin without ranges sends whole, no more is wanted at first than would have been asked for. */
+  #wantedTo(ask: Ask, to: number): number {
+    return Math.min(to, Math.ceil(this.#firstRange(ask, { stale: undefined }).end / BLOCK_SIZE));
+  }
+
+  /** An object that goes past the cache to this player. */
+  #privately(ask: Ask, answer: OriginAnswer, fetch: OriginFetch): { own: OpenObject | OpenStream; body: OriginSink } {
+    const { path, origin } = ask.route;
+    const key = `${ask.key}\n${randomUUID()}`;
+    const fields = sentOn(ask.varied, ask.authorization);
+    const freshness = this.#freshness(answer.fields, answer, undefined);
+    const context = {
+      key,
+      primary: ask.primary,
+      epoch: 0,
+      validated: 0,
+      varied: ask.varied,
+      authorized: false,
+      nonce: key,
+      path,
+    };
+    const { object } = makeEntry(answer, answer.size ?? 0, answer.size, freshness, context);
+    const withCookies =
+      this.#options.setCookie === 'bypass'
+        ? { ...object, fields: [...object.fields, ...cookies(answer.fields)] }
+        : object;
+    if (answer.size === undefined) {
+      const stream = new GrowingStream(object.contentType, withCookies.fields, fetch, undefined);
+      return { own: stream, body: stream };
+    }
+    const { id, size, validator } = object;
+    const described = {
+      id,
+      size,
+      origin,
+      path,
+      query: ask.request.query,
+      fields,
+      validator,
+      cacheable: false,
+      changed() {},
+    };
+    const supply = this.#options.supply.object(described);
+    const stream = new PastStream(supply, answer.offset, answer.offset + (answer.length ?? size));
+    stream.adopt(fetch);
+    const begun: Begun = { from: blockOf(answer.offset), to: blockOf(answer.offset) + 1, stream };
+    return { own: new OpenedObject(withCookies, this.#seconds(freshness), 'bypass', supply, begun), body: stream };
+  }
+
+  /** A body that does not say how long it is: its entry is made when it has ended. */
+  #growing(
+    enquiring: Enquiring,
+    answer: OriginAnswer,
+    fetch: OriginFetch,
+    context: EntryContext,
+    freshness: Freshness,
+  ): Taken<Finding> {
+    const { supply, entries } = this.#options;
+    const complete = (size: number) =>
+      void entries.save(makeEntry(answer, size, undefined, freshness, context), undefined);
+    const { object } = makeEntry(answer, 0, undefined, freshness, context);
+    const keeper = answer.unframed ? undefined : new BlockKeeper(supply.tier, object.id, complete);
+    const own = new GrowingStream(object.contentType, object.fields, fetch, keeper);
+    return { value: { kind: 'private', own, committed: this.#savePass(enquiring) }, body: own };
+  }
+
+  #savePass({ ask: { key, primary }, epoch }: Enquiring): Promise<void> {
+    const expires = this.#options.now() + PASS_TTL;
+    return this.#options.entries.save({ kind: 'pass', key, primary, epoch, expires }, undefined).committed;
+  }
+
+  #saveVary({ ask: { primary }, epoch }: Enquiring, names: readonly string[]): Promise<void> {
+    if (names.length === 0) return DONE;
+    const known = this.#options.entries.find(primary, primary)?.entry;
+    if (known?.kind === 'vary' && known.names.join() === names.join()) return DONE;
+    return this.#options.entries.save({ kind: 'vary', key: primary, primary, epoch, names }, undefined).committed;
+  }
+
+  #freshness(fields: Fields, answer: OriginAnswer, silent: number | undefined): Freshness {
+    return freshnessOf(fields, answer, this.#options.freshness, silent);
+  }
+
+  #seconds(freshness: Freshness): number {
+    return Math.floor(ageOf(freshness, this.#options.now()) / 1000);
+  }
+}
+
+/** Set-Cookie fields, which come joined by commas although their dates have commas of their own (RFC 6265 section 3). */
+function cookies(fields: Fields): [string, string][] {
+  const joined = fields['set-cookie'];
+  if (joined === undefined) return [];
+  return joined.split(/,\s*(?=[^\s;,=]+=)/).map(cookie => ['set-cookie', cookie]);
+}

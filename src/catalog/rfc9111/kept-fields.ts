@@ -1,0 +1,71 @@
+import type { Fields } from '../../origin/fields.js';
+import { namedFields } from './cache-control.js';
+import { directivesOf } from './freshness.js';
+
+/** Fields that are neither stored nor sent on: of one connection or one message, about the origin's host, or written anew by the edge. */
+const DROPPED = new Set([
+  'accept-ranges',
+  'age',
+  'alt-svc',
+  'cache-status',
+  'clear-site-data',
+  'connection',
+  'content-length',
+  'content-range',
+  'date',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-connection',
+  'public-key-pins',
+  'server',
+  'set-cookie',
+  'set-cookie2',
+  'strict-transport-security',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'via',
+  'warning',
+  'www-authenticate',
+]);
+
+/** Fields that describe the object and that the edge sends from what it has learnt from them. */
+const DESCRIBED = new Set(['content-type', 'etag', 'last-modified']);
+
+/** Bounds of what is kept of an answer, so that an origin can't fill the catalog with one. */
+const COUNT_MAX = 64;
+const BYTES_MAX = 16 * 1024;
+/** Fields that are kept before all others. */
+const FIRST = ['cache-control', 'cdn-cache-control', 'expires', 'vary', 'content-type', 'etag', 'last-modified'];
+
+/** The fields of an answer that are stored with it (RFC 9111 section 3.1), by name in lower case. */
+export function keptFields(fields: Fields): Record<string, string> {
+  const { directives } = directivesOf(fields);
+  const private_ = [...(namedFields(directives, 'no-cache') ?? []), ...(namedFields(directives, 'private') ?? [])];
+  const kept: Record<string, string> = {};
+  let bytes = 0;
+  let count = 0;
+  for (const name of [...FIRST, ...Object.keys(fields)]) {
+    const value = fields[name];
+    if (value === undefined || DROPPED.has(name) || private_.includes(name) || Object.hasOwn(kept, name)) continue;
+    if (bytes + name.length + value.length > BYTES_MAX || count >= COUNT_MAX || name === '__proto__') continue;
+    kept[name] = value;
+    bytes += name.length + value.length;
+    count++;
+  }
+  return kept;
+}
+
+/** Those of the kept fields that are sent on to players. */
+export function sentFields(kept: Readonly<Record<string, string>>): [name: string, value: string][] {
+  return Object.entries(kept).filter(([name]) => !DESCRIBED.has(name));
+}
+
+/** The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored; what describes the body stays. */
+export function updatedFields(kept: Readonly<Record<string, string>>, confirmation: Fields): Record<string, string> {
+  const brought = keptFields(confirmation);
+  for (const name of ['content-type', 'content-encoding', 'etag']) delete brought[name];
+  return { ...kept, ...brought };
+}

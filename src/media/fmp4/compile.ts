@@ -1,0 +1,264 @@
+import type { ByteSource } from '../../base/byte-source.js';
+import { EdgeError } from '../../base/errors.js';
+import type { MeteredSource } from '../io/metered-source.js';
+import type { Reading } from '../io/reading.js';
+import { type Box, readBox } from '../mp4/box/box.js';
+import { BoxScan } from '../mp4/box/box-scan.js';
+import { broken } from '../mp4/table/table.js';
+import type { FragmentIndex } from './index.js';
+import { type RandomAccess, readMfra } from './mfra.js';
+import { type FragmentedMovie, readFragmentedMovie, referenceTrack } from './movie.js';
+import { MOOF_PATCH_MAX } from './patch.js';
+import { readSidx, referenceOf } from './sidx.js';
+import { FragmentWalk, LEAD, type ReferenceFragment } from './walk.js';
+
+/** Most `moof` of a file whose fragments can't be moved as they are. */
+const MOOFS_MAX = 128 * 1024;
+/** Most boxes that are looked at in one place to see whether an index holds. */
+const NEIGHBOURS_MAX = 64;
+/** Bytes by which the file may go on after what its `sidx` covers: a small `mfra`, `free` or `mfro` is no media. */
+const TAIL_MAX = 8 * 1024 * 1024;
+
+/** What all ways of finding the points need, and what they share. */
+interface Context {
+  readonly source: MeteredSource;
+  readonly movie: FragmentedMovie;
+  readonly walk: FragmentWalk;
+  /** The first fragment of the reference track. */
+  readonly first: ReferenceFragment;
+}
+
+type Found = Pick<FragmentIndex, 'positions' | 'times' | 'end' | 'seen' | 'sync' | 'moofs'> & {
+  /** Presentation time at which the reference track ends, ticks. */
+  readonly endTime: number;
+};
+
+/**
+ * Compiles the index of a fragmented MP4: from a `sidx` that covers the file, else from the `mfra` at its end, else
+ * from all `moof`; `yield*` it. What the first two claim is compared with the file in a few places, and each plan looks
+ * at the fragment that it begins with.
+ * @returns undefined when the file has no `moov` with `mvex`
+ * @throws EdgeError `unplayable`, `media_too_large`, and whatever the source throws
+ */
+export function* compileFragments(source: MeteredSource): Reading<FragmentIndex | undefined> {
+  const scan = new BoxScan(source);
+  const { fileType, movieBox } = yield* findMovie(scan);
+  const movie = movieBox && (yield* readFragmentedMovie(scan, movieBox));
+  if (!movieBox || !movie) return undefined;
+  const reference = referenceTrack(movie);
+  const walk = new FragmentWalk(source, movie, reference, movieBox.end);
+  if (!(yield* walk.next(source.size))) throw broken('it has no movie fragments for its first track');
+  const context = { source, movie, walk, first: walk.fragment! };
+  const found =
+    (yield* unlessBroken(fromSidx(context))) ?? (yield* unlessBroken(fromMfra(context))) ?? (yield* fromMoofs(context));
+  const { endTime, ...points } = found;
+  if (!Number.isSafeInteger(endTime)) throw broken('it ends at a time beyond all bounds');
+  const base = Math.min(context.first.time, points.times[0]!);
+  return {
+    size: source.size,
+    fileType: fileType && { from: fileType.offset, to: fileType.end },
+    movie: { from: movieBox.offset, to: movieBox.end },
+    hasSamples: movie.hasSamples,
+    tracks: movie.tracks,
+    reference,
+    timed: context.first.timed,
+    base: movie.hasSamples ? 0 : base,
+    duration: Math.max(1, endTime - (movie.hasSamples ? 0 : base)),
+    ...points,
+  };
+}
+
+function* findMovie(scan: BoxScan): Reading<{ fileType?: Box; movieBox?: Box }> {
+  const { size } = scan.source;
+  let fileType: Box | undefined;
+  for (let at = 0; size - at >= 8; ) {
+    const box = yield* scan.box(at, size);
+    if (box.type === 'ftyp') fileType ??= box;
+    if (box.type === 'moov') return { ...(fileType && { fileType }), movieBox: box };
+    at = box.end;
+  }
+  return {};
+}
+
+/** Points of the `sidx` of the reference track, when it leads to the end of the file. */
+function* fromSidx({ source, walk, first }: Context): Reading<Found | undefined> {
+  if (walk.absolute || walk.indexes.length === 0) return undefined;
+  const { id, timescale } = walk.reference;
+  let box: Box | undefined;
+  for (const candidate of walk.indexes) if ((yield* referenceOf(source, candidate)) === id) box ??= candidate;
+  if (!box) return undefined;
+  const index = yield* readSidx(source, box);
+  const { subsegments } = index;
+  const last = subsegments.at(-1);
+  if (!last) return undefined;
+  const end = last.offset + last.size;
+  if (end > source.size || source.size - end > TAIL_MAX || !(yield* isTail(source, end))) return undefined;
+  const sync = subsegments.some(({ sap }) => sap);
+  const usable = sync ? subsegments.filter(({ sap }) => sap) : subsegments;
+  const ticks = (time: number) => Math.round((time * timescale) / index.timescale);
+  const offsets = usable.map(({ offset }) => offset);
+  const calibrated = calibrate(
+    first,
+    offsets,
+    usable.map(({ time }) => ticks(time)),
+  );
+  if (!calibrated || !(yield* holdsBoxes(source, offsets))) return undefined;
+  return {
+    ...calibrated.points,
+    endTime: calibrated.shift + ticks(last.time + last.duration),
+    end,
+    seen: false,
+    sync,
+    moofs: undefined,
+  };
+}
+
+/** Whether no fragment stands between `at` and the end of the file, as far as a few boxes tell. */
+function* isTail(source: ByteSource, start: number): Reading<boolean> {
+  let at = start;
+  for (let count = 0; source.size - at >= 8; count++) {
+    const box = yield* readBox(source, at, source.size);
+    if (box.type === 'moof' || box.type === 'sidx' || box.type === 'styp' || count === NEIGHBOURS_MAX) return false;
+    at = box.end;
+  }
+  return true;
+}
+
+/** Points of the `mfra`. */
+function* fromMfra(context: Context): Reading<Found | undefined> {
+  const { source, walk, movie, first } = context;
+  const access = yield* readMfra(source);
+  if (!access) return undefined;
+  const { offsets, times } = alignEntries(access, context);
+  if (offsets.at(-1) === undefined) return undefined;
+  const calibrated = calibrate(first, offsets, times);
+  const moofs = [...new Set(access.entries.map(({ offset }) => offset))];
+  if (!calibrated || !(yield* holdsBoxes(source, offsets))) return undefined;
+  if (walk.absolute && !(yield* areAll(source, moofs))) return undefined;
+  const tail = new FragmentWalk(source, movie, walk.reference, offsets.at(-1)!);
+  tail.setClock(times.at(-1)! + walk.reference.shift);
+  while (yield* tail.next(access.at)) if (tail.moofs.length > 256) return undefined;
+  if (tail.end > access.at || tail.moofs.length === 0) return undefined;
+  return {
+    ...calibrated.points,
+    end: tail.end,
+    endTime: tail.endTime,
+    seen: false,
+    sync: false,
+    moofs: walk.absolute ? Float64Array.from(moofs.filter(moof => moof < tail.end)) : undefined,
+  };
+}
+
+/**
+ * The entries of the reference track, each moved forward to the fragments of other tracks that are presented together
+ * with it.
+ */
+function alignEntries({ entries }: RandomAccess, { walk, movie }: Context): { offsets: number[]; times: number[] } {
+  const [offsets, times]: [number[], number[]] = [[], []];
+  let others: { offset: number; time: number }[] = [];
+  for (const { trackId, time, offset } of entries) {
+    const track = movie.tracks.find(({ id }) => id === trackId);
+    if (!track) continue;
+    if (track !== walk.reference) {
+      others.push({ offset, time: time / track.timescale });
+      continue;
+    }
+    const companion = others.find(other => other.time >= time / track.timescale - LEAD);
+    const position = Math.min(offset, companion?.offset ?? offset);
+    others = [];
+    if (position > (offsets.at(-1) ?? -1)) {
+      offsets.push(position);
+      times.push(time);
+    }
+  }
+  return { offsets, times };
+}
+
+/** Points of all `moof`. */
+function* fromMoofs({ source, walk }: Context): Reading<Found> {
+  while (yield* walk.next(source.size)) {
+    if (walk.absolute && walk.moofs.length > MOOFS_MAX) {
+      throw new EdgeError(
+        'media_too_large',
+        `can't seek in this file: it has more than ${MOOFS_MAX} fragments with absolute offsets`,
+      );
+    }
+  }
+  if (walk.absolute && walk.largest > MOOF_PATCH_MAX) {
+    throw new EdgeError(
+      'media_too_large',
+      `can't seek in this file: a "moof" of ${walk.largest} bytes has absolute offsets; ${MOOF_PATCH_MAX} are the limit`,
+    );
+  }
+  if (walk.points.positions.length === 0) throw broken('none of its fragments begins with a sync sample');
+  return {
+    positions: Float64Array.from(walk.points.positions),
+    times: Float64Array.from(walk.points.times),
+    end: walk.end,
+    endTime: walk.endTime,
+    seen: true,
+    sync: true,
+    moofs: walk.absolute ? Float64Array.from(walk.moofs) : undefined,
+  };
+}
+
+/**
+ * Makes points of claimed offsets and times, which must rise. Claimed times are of the presentation or of the media,
+ * depending on the muxer; what the first fragment says decides.
+ */
+function calibrate(
+  first: ReferenceFragment,
+  offsets: readonly number[],
+  times: readonly number[],
+): { points: Pick<Found, 'positions' | 'times'>; shift: number } | undefined {
+  const rise =
+    offsets.every((offset, i) => i === 0 || offset > offsets[i - 1]!) &&
+    times.every((time, i) => i === 0 || time >= times[i - 1]!);
+  if (!rise || offsets.length === 0) return undefined;
+  const begins = offsets[0]! <= first.moof && (offsets[1] ?? Number.POSITIVE_INFINITY) > first.moof;
+  const shift = begins ? first.time - times[0]! : 0;
+  if (!Number.isSafeInteger(times.at(-1)! + shift)) return undefined;
+  return {
+    shift,
+    points: {
+      positions: Float64Array.from(offsets),
+      times: Float64Array.from(times, time => Math.max(0, time + shift)),
+    },
+  };
+}
+
+/** Whether a box that may begin a fragment stands at the first, the middle and the last of the offsets. */
+function* holdsBoxes(source: ByteSource, offsets: readonly number[]): Reading<boolean> {
+  for (const offset of [offsets[0]!, offsets[offsets.length >> 1]!, offsets.at(-1)!]) {
+    const { type } = yield* readBox(source, offset, source.size);
+    if (!BEGINNINGS.has(type)) return false;
+  }
+  return true;
+}
+
+const BEGINNINGS = new Set(['moof', 'styp', 'sidx', 'ssix', 'prft', 'emsg', 'free', 'skip', 'uuid']);
+
+/** Whether `moofs` lists all `moof`, as far as a look at a few neighbours tells. */
+function* areAll(source: ByteSource, moofs: readonly number[]): Reading<boolean> {
+  for (const i of new Set([0, moofs.length >> 1, moofs.length - 2])) {
+    const [from, to] = [moofs[i], moofs[i + 1]];
+    if (from === undefined || to === undefined) continue;
+    let at = from;
+    for (let count = 0; at < to; count++) {
+      const box = yield* readBox(source, at, to);
+      if ((box.type === 'moof') !== (at === from) || count === NEIGHBOURS_MAX) return false;
+      at = box.end;
+    }
+  }
+  return true;
+}
+
+/** What a reading comes to, or undefined when it finds that the file is broken. */
+function* unlessBroken<T>(reading: Reading<T>): Reading<T | undefined> {
+  try {
+    return yield* reading;
+  } catch (error) {
+    if (error instanceof EdgeError && error.code === 'unplayable') return undefined;
+    throw error;
+  }
+}

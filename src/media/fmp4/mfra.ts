@@ -1,0 +1,67 @@
+import type { MeteredSource } from '../io/metered-source.js';
+import { readAll } from '../io/read-all.js';
+import { type Reading, read } from '../io/reading.js';
+import { boxBody, fourcc, parseBoxes, u32, u64 } from '../mp4/box/box.js';
+
+/** A fragment that `tfra` points at (ISO/IEC 14496-12 section 8.8.10). */
+export interface RandomAccessEntry {
+  readonly trackId: number;
+  /** Ticks of the track. */
+  readonly time: number;
+  /** Absolute offset of the `moof`. */
+  readonly offset: number;
+}
+
+/** A movie fragment random access box. */
+export interface RandomAccess {
+  /** Absolute offset of the `mfra` box. */
+  readonly at: number;
+  /** Of all tracks, by offset. */
+  readonly entries: readonly RandomAccessEntry[];
+}
+
+const MFRA_MAX = 8 * 1024 * 1024;
+/** Bytes of memory that an entry takes while points are made of it, and nanoseconds. */
+const ENTRY_BYTES = 192;
+const ENTRY_WORK = 500;
+const MFRO_SIZE = 16;
+
+/**
+ * Reads the `mfra` that stands last in the file; `yield*` it.
+ * @returns undefined when there is none, or one that is broken or too large: the fragments can still be found by
+ *   looking for them
+ */
+export function* readMfra(source: MeteredSource): Reading<RandomAccess | undefined> {
+  if (source.size < MFRO_SIZE + 8) return undefined;
+  const mfro = yield* read(source, source.size - MFRO_SIZE, MFRO_SIZE);
+  const size = u32(mfro, 12);
+  if (fourcc(mfro, 4) !== 'mfro' || size < MFRO_SIZE + 8 || size > Math.min(source.size, MFRA_MAX)) return undefined;
+  const at = source.size - size;
+  const bytes = yield* readAll(source, at, size);
+  if (fourcc(bytes, 4) !== 'mfra' || u32(bytes, 0) !== size) return undefined;
+  const entries: RandomAccessEntry[] = [];
+  for (const tfra of parseBoxes(bytes, 8, size)) {
+    if (tfra.type === 'tfra' && !readTfra(source, bytes.subarray(boxBody(tfra), tfra.end), at, entries))
+      return undefined;
+  }
+  return { at, entries: entries.sort((a, b) => a.offset - b.offset) };
+}
+
+/** @returns false when the box is broken or points at something past `limit` */
+function readTfra(source: MeteredSource, body: Uint8Array, limit: number, entries: RandomAccessEntry[]): boolean {
+  if (body.length < 16) return false;
+  const wide = body[0] === 1;
+  const [trackId, lengths, count] = [u32(body, 4), body[11]!, u32(body, 12)];
+  const numbers = 3 + ((lengths >> 4) & 3) + ((lengths >> 2) & 3) + (lengths & 3);
+  const entry = (wide ? 16 : 8) + numbers;
+  if (count > (body.length - 16) / entry) return false;
+  source.keep(count * ENTRY_BYTES);
+  source.spend(count * ENTRY_WORK);
+  for (let i = 0, at = 16; i < count; i++, at += entry) {
+    const time = wide ? u64(body, at) : u32(body, at);
+    const offset = wide ? u64(body, at + 8) : u32(body, at + 4);
+    if (offset >= limit) return false;
+    entries.push({ trackId, time, offset });
+  }
+  return true;
+}

@@ -1,0 +1,123 @@
+import type { MeteredSource } from '../io/metered-source.js';
+import { readAll } from '../io/read-all.js';
+import { type Reading, read } from '../io/reading.js';
+import { type Box, boxBody, boxBodySize, readBox, u32, u64 } from '../mp4/box/box.js';
+import { BoxWriter } from '../mp4/box/box-writer.js';
+import { broken } from '../mp4/table/table.js';
+
+/** A part of a file that a segment index points at (ISO/IEC 14496-12 section 8.16.3). */
+export interface Subsegment {
+  /** Absolute offset. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Earliest presentation time, ticks of the index. */
+  readonly time: number;
+  /** Ticks of the index. */
+  readonly duration: number;
+  /** Whether it says that it begins with a stream access point of type 1 or 2, or of a type that it does not tell. */
+  readonly sap: boolean;
+}
+
+/** A segment index with all that it refers to. */
+export interface SegmentIndex {
+  readonly referenceId: number;
+  /** Ticks per second, at least 1. */
+  readonly timescale: number;
+  readonly subsegments: readonly Subsegment[];
+}
+
+/** Bytes of memory that a subsegment takes while points are made of it, and nanoseconds. */
+const SUBSEGMENT_BYTES = 256;
+const SUBSEGMENT_WORK = 150;
+/** Most levels of a tree of `sidx`. */
+const DEPTH_MAX = 8;
+/** Bytes of the largest `sidx`: 65,535 references. */
+const SIDX_MAX = 1024 * 1024;
+
+/**
+ * Reads a `sidx` and those that it refers to; `yield*` it.
+ * @param box a box of type `sidx`
+ * @throws EdgeError `unplayable` when a part of it is broken, and whatever the source throws
+ */
+export function* readSidx(source: MeteredSource, box: Box): Reading<SegmentIndex> {
+  const levels: Subsegment[][] = [];
+  const { referenceId, timescale } = yield* readLevel(source, box, 0, levels);
+  return { referenceId, timescale, subsegments: levels.flat() };
+}
+
+function* readLevel(
+  source: MeteredSource,
+  box: Box,
+  depth: number,
+  found: Subsegment[][],
+): Reading<{ referenceId: number; timescale: number }> {
+  if (box.type !== 'sidx' || boxBodySize(box) < 24 || boxBodySize(box) > SIDX_MAX)
+    throw broken('a box "sidx" was expected where its segment index points');
+  if (depth > DEPTH_MAX) throw broken('its segment indexes have no end');
+  const bytes = yield* readAll(source, boxBody(box), boxBodySize(box));
+  const wide = bytes[0] !== 0;
+  if (wide && bytes.length < 32) throw broken('a box "sidx" is too short');
+  const [referenceId, timescale] = [u32(bytes, 4), u32(bytes, 8)];
+  let time = wide ? u64(bytes, 12) : u32(bytes, 12);
+  let offset = box.end + (wide ? u64(bytes, 20) : u32(bytes, 16));
+  let at = wide ? 32 : 24;
+  const count = bytes[at - 2]! * 256 + bytes[at - 1]!;
+  if (timescale === 0 || at + count * 12 > bytes.length) throw broken('a box "sidx" is broken');
+  source.keep(count * SUBSEGMENT_BYTES);
+  source.spend(count * SUBSEGMENT_WORK);
+  const own: Subsegment[] = [];
+  for (let i = 0; i < count; i++, at += 12) {
+    const [reference, duration, sapWord] = [u32(bytes, at), u32(bytes, at + 4), u32(bytes, at + 8)];
+    const size = reference % 0x8000_0000;
+    if (reference >= 0x8000_0000) {
+      found.push(own.splice(0));
+      const inner = yield* readLevel(source, yield* readBox(source, offset, source.size), depth + 1, found);
+      if (inner.timescale !== timescale) throw broken('its segment indexes have different timescales');
+    } else {
+      const sapType = Math.floor(sapWord / 0x1000_0000) % 8;
+      own.push({ offset, size, time, duration, sap: sapWord >= 0x8000_0000 && sapType <= 2 });
+    }
+    offset += size;
+    time += duration;
+  }
+  found.push(own);
+  return { referenceId, timescale };
+}
+
+/** The track that a `sidx` is about; `yield*` it. */
+export function* referenceOf(source: MeteredSource, box: Box): Reading<number> {
+  return boxBodySize(box) < 8 ? 0 : u32(yield* read(source, boxBody(box) + 4, 4), 0);
+}
+
+/** Most references of a `sidx` that is made; where there are more subsegments, each reference takes several. */
+const REFERENCES_MAX = 1024;
+
+/**
+ * Makes a `sidx` of one level that stands right before the first subsegment.
+ * @returns undefined when a number is too great for its field
+ */
+export function makeSidx(index: SegmentIndex): Uint8Array | undefined {
+  const { referenceId, timescale, subsegments } = index;
+  const together = Math.ceil(subsegments.length / REFERENCES_MAX);
+  const count = Math.ceil(subsegments.length / together);
+  const writer = new BoxWriter(44 + count * 12);
+  const mark = writer.openFull('sidx', 1, 0);
+  writer.u32(referenceId);
+  writer.u32(timescale);
+  writer.u64(subsegments[0]!.time);
+  writer.u64(0);
+  writer.u16(0);
+  writer.u16(count);
+  for (let first = 0; first < subsegments.length; first += together) {
+    const group = subsegments.slice(first, first + together);
+    const size = group.reduce((sum, subsegment) => sum + subsegment.size, 0);
+    const duration = group.reduce((sum, subsegment) => sum + subsegment.duration, 0);
+    if (size >= 0x8000_0000 || duration >= 0x1_0000_0000) return undefined;
+    writer.u32(size);
+    writer.u32(duration);
+    writer.u32(group[0]!.sap ? 0x9000_0000 : 0);
+  }
+  writer.close(mark);
+  return writer.take();
+}

@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import { EdgeError } from '../../base/errors.js';
+import { Lru } from '../../base/lru.js';
+import type { VirtualFile } from '../../virtual-file/virtual-file.js';
+import { COMPILE_BUDGET, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
+import { perform, type Reading, read, settle } from '../io/reading.js';
+import type { Format, Seek } from './format.js';
+import type { IndexStore, MediaObject, MediaPlanner, SeekQuery } from './media.js';
+import { parseSeek } from './seek-query.js';
+
+/** Options of `Planner`. */
+export interface PlannerOptions {
+  /** In the order in which they are asked. */
+  readonly formats: readonly Format<unknown>[];
+  /** Bytes of compiled indexes kept in memory, and of plans. */
+  readonly indexMemory: number;
+  /** `always`: also plain requests get files whose index stands last in an order fit for streaming. */
+  readonly faststart: 'off' | 'always';
+  /** Where compiled indexes outlive the process. */
+  readonly store?: IndexStore;
+  /** Told how long each seek took to plan, in seconds. */
+  readonly observe?: (seconds: number) => void;
+}
+
+/**
+ * What is known of an object: its index; that it is no media file; that nothing of it can be moved, while seeks were
+ * not asked for yet; or why it can't be cut.
+ */
+type Knowledge =
+  | { readonly kind: 'index'; readonly format: Format<unknown>; readonly index: unknown }
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'unmoved' }
+  | { readonly kind: 'refused'; readonly error: EdgeError };
+
+/** What the knowledge is for: cutting, or the whole file in another order, which only some formats have. */
+type Purpose = 'seek' | 'whole';
+
+/** Bytes by which a file is recognised. */
+const HEAD = 4096;
+/** Bytes that an entry without an index counts. */
+const SMALL = 512;
+/** The part of `indexMemory` that plans may take. */
+const PLAN_SHARE = 1 / 4;
+/** Bytes that a plan counts beside its literal bytes, and each of its spans. */
+const PLAN = 1024;
+const SPAN = 256;
+/** Seeks that are remembered as asked for once. */
+const ONCE_MAX = 1024;
+/** Bytes of the checksum before a stored index. */
+const CHECKSUM = 16;
+const PLAIN: Knowledge = { kind: 'plain' };
+const UNMOVED: Knowledge = { kind: 'unmoved' };
+
+/**
+ * Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait
+ * for it. Plans are kept too: a player that seeks asks for several ranges of the same answer.
+ */
+export class Planner implements MediaPlanner {
+  /** Running numbers: indexes compiled, taken from the store, and objects that could not be cut. */
+  readonly stats = { compiled: 0, restored: 0, refused: 0 };
+  readonly #known: Lru<Knowledge>;
+  readonly #plans: Lru<VirtualFile>;
+  /** Seeks asked for once; most are not asked for again, and keeping their plans would cost as much as making them. */
+  readonly #once = new Set<string>();
+  readonly #underWay = new Map<string, Promise<Knowledge>>();
+
+  /** Under which refusals are stored; holds all that they depend on beside the object. */
+  readonly #refusals: string;
+
+  constructor(private readonly options: PlannerOptions) {
+    this.#refusals = ['refused-1', ...options.formats.map(({ name, limits = '' }) => name + limits)].join(' ');
+    this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));
+    this.#plans = new Lru(options.indexMemory * PLAN_SHARE);
+  }
+
+  /** Bytes of the compiled indexes and plans in memory. */
+  get indexBytes(): number {
+    return this.#known.bytes + this.#plans.bytes;
+  }
+
+  plan(object: MediaObject, query: SeekQuery): VirtualFile | undefined | Promise<VirtualFile | undefined> {
+    const seek = parseSeek(query);
+    const wholeFile = seek === undefined || (seek.start === 0 && seek.end === undefined);
+    if (wholeFile) {
+      const wished = seek !== undefined || this.options.faststart === 'always';
+      return wished ? perform(this.#whole(object)) : undefined;
+    }
+    const begun = performance.now();
+    const told = () => this.options.observe?.((performance.now() - begun) / 1000);
+    let file: VirtualFile | undefined | Promise<VirtualFile | undefined>;
+    try {
+      file = perform(this.#seek(object, seek));
+    } catch (error) {
+      told();
+      throw error;
+    }
+    if (file instanceof Promise) return file.finally(told);
+    told();
+    return file;
+  }
+
+  /**
+   * What the edge knows of an object's structure, for `inspect`; undefined when it is no media file.
+   * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`, and whatever the source throws
+   */
+  index(object: MediaObject): IndexOf | undefined | Promise<IndexOf | undefined> {
+    return perform(this.#index(object));
+  }
+
+  *#index(object: MediaObject): Reading<IndexOf | undefined> {
+    const knowledge = yield* this.#know(object, 'seek');
+    if (knowledge.kind === 'refused') throw knowledge.error;
+    return knowledge.kind === 'index' ? knowledge : undefined;
+  }
+
+  *#seek(object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
+    const key = planKey(object, seek);
+    const known = this.#plans.get(key);
+    if (known !== undefined) return known;
+    const found = yield* this.#index(object);
+    if (found === undefined) return undefined;
+    const file = yield* this.#plan(found, object, seek);
+    if (file !== undefined && this.#isAskedAgain(key)) this.#plans.set(key, file, planBytes(file));
+    return file;
+  }
+
+  *#plan({ format, index }: IndexOf, object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
+    const source = new MeteredSource(object.source, PLAN_BUDGET);
+    try {
+      return yield* whenThere(format.plan(index, { ...object, source }, seek));
+    } catch (error) {
+      // A file that is too much work for one seek would be for the next one.
+      if (error instanceof EdgeError && error.code === 'media_too_large') this.#refuse(object, error);
+      throw error;
+    }
+  }
+
+  #isAskedAgain(key: string): boolean {
+    if (this.#once.delete(key)) return true;
+    if (this.#once.size === ONCE_MAX) this.#once.clear();
+    this.#once.add(key);
+    return false;
+  }
+
+  /** A request for the whole file never fails because of what is in it. */
+  *#whole(object: MediaObject): Reading<VirtualFile | undefined> {
+    try {
+      const knowledge = yield* this.#know(object, 'whole');
+      return knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
+    } catch (error) {
+      if (error instanceof EdgeError) return undefined;
+      throw error;
+    }
+  }
+
+  *#know(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
+    const known = this.#known.get(object.identity);
+    if (known !== undefined && serves(known, purpose)) return known;
+    for (let other = this.#underWay.get(object.identity); other; other = this.#underWay.get(object.identity)) {
+      try {
+        const learnt = yield* settle(other);
+        if (serves(learnt, purpose)) return learnt;
+      } catch {
+        // It read through another request's source, which may have ended early; the next one tries with its own.
+      }
+    }
+    const learnt = perform(this.#learn(object, purpose));
+    if (!(learnt instanceof Promise)) return learnt;
+    this.#underWay.set(object.identity, learnt);
+    const done = () => this.#underWay.delete(object.identity);
+    learnt.then(done, done);
+    return yield* settle(learnt);
+  }
+
+  *#learn(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
+    const stored = this.#restore(object);
+    if (stored !== undefined) return this.#keep(object, stored);
+    const source = new MeteredSource(object.source, COMPILE_BUDGET);
+    const head = yield* read(source, 0, Math.min(HEAD, source.size));
+    try {
+      for (const format of this.options.formats) {
+        if (!format.matches(head)) continue;
+        if (purpose === 'whole' && format.whole === undefined) return this.#keep(object, UNMOVED);
+        const index = yield* whenThere(format.compile(source));
+        if (index === undefined) continue;
+        this.stats.compiled++;
+        this.options.store?.put(object.identity, format.name, seal(format.encode(index)));
+        return this.#keep(object, { kind: 'index', format, index });
+      }
+    } catch (error) {
+      if (!isAboutTheFile(error)) throw error;
+      return this.#refuse(object, error);
+    }
+    return this.#keep(object, PLAIN);
+  }
+
+  /** Remembers, as long as an index would be, that the object can't be cut. */
+  #refuse(object: MediaObject, error: EdgeError): Knowledge {
+    this.stats.refused++;
+    this.options.store?.put(object.identity, this.#refusals, seal(Buffer.from(`${error.code} ${error.message}`)));
+    return this.#keep(object, { kind: 'refused', error });
+  }
+
+  #restore({ identity, source }: MediaObject): Knowledge | undefined {
+    const error = refusalOf(unseal(this.options.store?.get(identity, this.#refusals)));
+    if (error !== undefined) {
+      this.stats.restored++;
+      return { kind: 'refused', error };
+    }
+    for (const format of this.options.formats) {
+      const bytes = unseal(this.options.store?.get(identity, format.name));
+      const index = bytes && format.decode(bytes, source.size);
+      if (index === undefined) continue;
+      this.stats.restored++;
+      return { kind: 'index', format, index };
+    }
+    return undefined;
+  }
+
+  #keep({ identity }: MediaObject, knowledge: Knowledge): Knowledge {
+    const bytes = knowledge.kind === 'index' ? knowledge.format.weight(knowledge.index) : SMALL;
+    this.#known.set(identity, knowledge, bytes);
+    return knowledge;
+  }
+}
+
+/** A compiled index and the format that it belongs to. */
+export interface IndexOf {
+  readonly format: Format<unknown>;
+  readonly index: unknown;
+}
+
+/** Everything that decides a plan; entity tags and media types hold no line break. */
+function planKey({ identity, etag, lastModified, contentType }: MediaObject, { start, end }: Seek): string {
+  return `${start}-${end} ${identity} ${lastModified}\n${etag}\n${contentType}`;
+}
+
+function planBytes({ spans }: VirtualFile): number {
+  return spans.reduce((sum, span) => sum + SPAN + (span.kind === 'literal' ? span.length : 0), PLAN);
+}
+
+function* whenThere<T>(value: T | Promise<T>): Reading<T> {
+  return value instanceof Promise ? yield* settle(value) : value;
+}
+
+function serves(knowledge: Knowledge, purpose: Purpose): boolean {
+  return knowledge.kind !== 'unmoved' || purpose === 'whole';
+}
+
+/** Whether an error says something of the object's bytes, which stays true. */
+function isAboutTheFile(error: unknown): error is EdgeError {
+  return error instanceof EdgeError && (error.code === 'unplayable' || error.code === 'media_too_large');
+}
+
+/** The refusal that was stored as these bytes: its code, a space, its message. */
+function refusalOf(bytes: Uint8Array | undefined): EdgeError | undefined {
+  const [, code, message] = /^(unplayable|media_too_large) (.*)$/s.exec(Buffer.from(bytes ?? []).toString()) ?? [];
+  return code && message !== undefined ? new EdgeError(code as EdgeError['code'], message) : undefined;
+}
+
+/** The bytes of an index behind their checksum. */
+function seal(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([checksum(bytes), bytes]);
+}
+
+/** The bytes behind a checksum that fits them. */
+function unseal(sealed: Uint8Array | undefined): Uint8Array | undefined {
+  if (sealed === undefined || sealed.length < CHECKSUM) return undefined;
+  const bytes = sealed.subarray(CHECKSUM);
+  return checksum(bytes).equals(sealed.subarray(0, CHECKSUM)) ? bytes : undefined;
+}
+
+function checksum(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest().subarray(0, CHECKSUM);
+}

@@ -1,0 +1,315 @@
+import { conditionFields, endToEnd, type Fields, forwarded } from '../fields.js';
+import type { OriginAnswer } from '../origin.js';
+import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
+import { type Refusal, refusal } from '../refusal.js';
+import type { Dialect, Location } from './dialect.js';
+import { Watch } from './idle-timeout.js';
+import { type Redirects, type Target, targetOf } from './redirects.js';
+import type { Replica } from './replica.js';
+import { type AcceptedHead, checkHead, refusedStatus, type Wanted } from './response-head.js';
+import { brokenOff, transportRefusal } from './transport-refusal.js';
+import type { Exchange, ExchangeSink, HttpClient, TransportFailure } from './undici-client.js';
+
+/** Milliseconds that an origin has for each step. */
+export interface Timeouts {
+  /** TCP and TLS handshake. */
+  readonly connect: number;
+  /** From the request to the head of its answer. */
+  readonly firstByte: number;
+  /** Longest silence within a body. */
+  readonly stall: number;
+}
+
+/** What all tries of one origin share. */
+export interface AttemptContext {
+  readonly client: HttpClient;
+  readonly dialect: Dialect;
+  readonly timeouts: Timeouts;
+  readonly redirects: Redirects;
+  /** Fields that the configuration adds to each request; names in lower case. */
+  readonly fields: Fields;
+  /** TLS name of the origin's own servers, when it isn't that of the URL. */
+  readonly servername: string | undefined;
+  readonly stats: OriginStats;
+  readonly observer: OriginObserver | undefined;
+}
+
+/** Takes the events of a try, all from the event loop: `accepted`, `bytes` any number of times, `ended`; or `refused` at any point. */
+export interface AttemptListener {
+  accepted(
+    attempt: HttpAttempt,
+    head: AcceptedHead,
+    answer: Pick<OriginAnswer, 'fields' | 'requestTime' | 'responseTime' | 'unframed'>,
+  ): void;
+  bytes(attempt: HttpAttempt, chunk: Uint8Array): void;
+  /** The body is as long as its head said. */
+  ended(attempt: HttpAttempt): void;
+  refused(attempt: HttpAttempt, refusal: Refusal): void;
+}
+
+/** A gateway says that it is one (RFC 9110 section 7.6.3). */
+const INTRODUCTION: Fields = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
+/** Fields of the player that are meant for the origin's own hosts only. */
+const SECRETS = ['authorization', 'cookie'];
+/** Most bytes of the body of a refusing answer that are read, to explain it or to keep the connection. */
+const REFUSAL_BODY = 16 * 1024;
+/** Milliseconds for reading them. */
+const REFUSAL_TIME = 1000;
+
+/** One request to one server, redirects included: sends it, checks what comes, and says how it went wrong. */
+export class HttpAttempt implements ExchangeSink {
+  readonly replica: Replica;
+  readonly #context: AttemptContext;
+  readonly #location: Location;
+  readonly #listener: AttemptListener;
+  readonly #visited = new Set<string>();
+  readonly #watch = new Watch(() => this.#late());
+  #wanted: Wanted;
+  #target: Target;
+  #exchange: Exchange | undefined;
+  #phase: 'connecting' | 'waiting' | 'body' | 'explaining' | 'over' = 'connecting';
+  #paused = false;
+  #reused = false;
+  #requestTime = 0;
+  #sentAt = 0;
+  #head: AcceptedHead | undefined;
+  /** The refusing answer that is being explained, and what has come of its body. */
+  #refused: { readonly status: number; readonly fields: Fields; body: Buffer } | undefined;
+  #received = 0;
+
+  /** @param location of the object behind the server's base URL */
+  constructor(
+    context: AttemptContext,
+    replica: Replica,
+    location: Location,
+    wanted: Wanted,
+    listener: AttemptListener,
+  ) {
+    this.#context = context;
+    this.replica = replica;
+    this.#location = location;
+    this.#wanted = wanted;
+    this.#listener = listener;
+    this.#target = targetOf(replica.base, location);
+  }
+
+  /** Sends the request; the listener is not called from within. */
+  start(): void {
+    this.replica.active++;
+    this.#send();
+  }
+
+  /** Stops the flow of bytes; the stall timeout does not run meanwhile. */
+  pause(): void {
+    this.#paused = true;
+    if (this.#phase !== 'body') return;
+    this.#watch.stop();
+    this.#exchange?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#phase !== 'body') return;
+    this.#watch.start(this.#context.timeouts.stall);
+    this.#exchange?.resume();
+  }
+
+  /** Ends the try; the listener hears nothing more. */
+  cancel(): void {
+    if (this.#phase === 'over') return;
+    this.#over();
+    this.#exchange?.cancel();
+  }
+
+  #over(): void {
+    this.#phase = 'over';
+    this.#watch.stop();
+    this.replica.active--;
+  }
+
+  /** True once there was a connection for the request. */
+  get connected(): boolean {
+    return this.#sentAt > 0;
+  }
+
+  #refuse(why: Refusal): void {
+    this.#over();
+    // A player's pause may have been too long for the server, and another host may be down that it redirects to: neither is its fault.
+    const blameless = this.#paused || !this.#target.own;
+    this.#listener.refused(this, blameless ? { ...why, blame: false } : why);
+  }
+
+  #send(): void {
+    const { client, dialect, timeouts } = this.#context;
+    // The client bounds the making of a connection; this bounds the wait for one that others use.
+    this.#watch.start(2 * timeouts.connect + timeouts.firstByte);
+    const { origin, target, own } = this.#target;
+    this.#visited.add(origin + target);
+    this.#requestTime = Date.now();
+    const send = (fields: Record<string, string>) => {
+      this.#exchange = client.send(origin, target, fields, this, own ? this.#context.servername : undefined);
+    };
+    if (!dialect.sign) {
+      send(this.#fields());
+      return;
+    }
+    dialect.sign(origin + target, this.#fields()).then(
+      fields => {
+        if (this.#phase !== 'over') send(fields);
+      },
+      cause => {
+        if (this.#phase === 'over') return;
+        this.#refuse(refusal('origin_unavailable', "the request can't be signed", 'nowhere', undefined, { cause }));
+      },
+    );
+  }
+
+  #fields(): Record<string, string> {
+    const { range, condition } = this.#wanted;
+    const fields: Record<string, string> = { ...INTRODUCTION, ...forwarded(this.#location.fields) };
+    if (this.#target.own) Object.assign(fields, this.#target.authorization, this.#context.fields);
+    else for (const secret of SECRETS) delete fields[secret];
+    fields['accept-encoding'] = 'identity';
+    if (range) fields.range = `bytes=${range.start}-${range.end === Number.POSITIVE_INFINITY ? '' : range.end - 1}`;
+    return Object.assign(fields, conditionFields(condition));
+  }
+
+  #late(): void {
+    this.#exchange?.cancel();
+    const phase = this.#phase;
+    if (phase === 'explaining') {
+      this.#explain();
+      return;
+    }
+    if (phase === 'connecting') {
+      const message = "all of the origin's connections are busy; come back in a moment";
+      this.#refuse(refusal('overloaded', message, 'elsewhere', undefined, { retryAfter: 1 }));
+      return;
+    }
+    if (phase === 'waiting') this.#count('origin_timeout');
+    const message =
+      phase === 'waiting' ? 'the origin did not answer in time' : 'the origin fell silent in the middle of a body';
+    this.#refuse(refusal('origin_timeout', message, 'anywhere', undefined, { blame: true }));
+  }
+
+  #count(outcome: number | string): void {
+    countRequest(this.#context.stats, outcome);
+  }
+
+  sent(reused: boolean): void {
+    this.#phase = 'waiting';
+    this.#reused = reused;
+    this.#sentAt = performance.now();
+    this.#watch.start(this.#context.timeouts.firstByte);
+  }
+
+  head(status: number, raw: Readonly<Record<string, string | string[] | undefined>>): void {
+    const responseTime = Date.now();
+    this.#count(status);
+    this.#context.observer?.ttfb((performance.now() - this.#sentAt) / 1000);
+    const fields = endToEnd(raw);
+    if (status === 200 || status === 206 || status === 304) {
+      const head = checkHead(status, fields, this.#wanted);
+      if (head === 'unconfirmed') {
+        this.#again({ range: this.#wanted.range, condition: undefined });
+        return;
+      }
+      if ('error' in head) {
+        this.#exchange!.cancel();
+        this.#refuse(head);
+        return;
+      }
+      this.#head = head;
+      this.#phase = 'body';
+      if (this.#paused) this.#exchange!.pause();
+      else this.#watch.start(this.#context.timeouts.stall);
+      const unframed = head.length === undefined && raw['transfer-encoding'] === undefined;
+      this.#listener.accepted(this, head, { fields, requestTime: this.#requestTime, responseTime, unframed });
+      return;
+    }
+    // No range is satisfiable in an empty object: it is asked for whole.
+    if (status === 416 && this.#wanted.range?.start === 0) {
+      this.#again({ range: undefined, condition: this.#wanted.condition });
+      return;
+    }
+    if (this.#context.redirects.isRedirect(status, fields)) {
+      const next = this.#context.redirects.follow(this.#target, fields, this.#visited);
+      if (!('error' in next)) {
+        this.#target = next;
+        this.#again(this.#wanted);
+        return;
+      }
+      this.#exchange!.drain(REFUSAL_BODY, REFUSAL_TIME);
+      this.#refuse(next);
+      return;
+    }
+    this.#refused = { status, fields, body: Buffer.alloc(0) };
+    if (this.#context.dialect.explain) {
+      this.#phase = 'explaining';
+      this.#watch.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
+      return;
+    }
+    this.#exchange!.drain(REFUSAL_BODY, REFUSAL_TIME);
+    this.#refuse(refusedStatus(status, fields, this.#wanted, responseTime));
+  }
+
+  /** Sends another request in place of the one that was answered. */
+  #again(wanted: Wanted): void {
+    this.#exchange!.drain(REFUSAL_BODY, REFUSAL_TIME);
+    this.#wanted = wanted;
+    this.#phase = 'connecting';
+    this.#send();
+  }
+
+  #explain(): void {
+    const { status, fields, body } = this.#refused!;
+    const explained = this.#context.dialect.explain!(status, fields, body.toString('utf8'), this.#wanted);
+    this.#refuse(explained ?? refusedStatus(status, fields, this.#wanted, Date.now()));
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#context.stats.responseBytes += chunk.length;
+    if (this.#refused) {
+      this.#refused.body = Buffer.concat([this.#refused.body, chunk]);
+      if (this.#refused.body.length < REFUSAL_BODY) return;
+      this.#exchange!.cancel();
+      this.#explain();
+      return;
+    }
+    this.#watch.touch();
+    this.#received += chunk.length;
+    const { status, length } = this.#head!;
+    if (length !== undefined && this.#received > length) {
+      this.#exchange!.cancel();
+      const head = { status, fields: {} };
+      this.#refuse(refusal('origin_protocol', 'the origin sent a longer body than it said', 'elsewhere', head));
+      return;
+    }
+    this.#listener.bytes(this, chunk);
+  }
+
+  end(): void {
+    if (this.#refused) {
+      this.#explain();
+      return;
+    }
+    if (this.#head!.length !== undefined && this.#received < this.#head!.length) {
+      this.#refuse(brokenOff());
+      return;
+    }
+    this.#over();
+    this.#listener.ended(this);
+  }
+
+  failed(kind: TransportFailure, cause: Error): void {
+    if (this.#refused) {
+      this.#explain();
+      return;
+    }
+    const why = transportRefusal(kind, cause);
+    if (!this.#head) this.#count(why.error.code);
+    // The server may close an idle connection at the moment at which it is used again.
+    const idle = kind === 'reset' && this.#reused && !this.#head;
+    this.#refuse(idle ? { ...why, blame: false } : why);
+  }
+}

@@ -1,0 +1,360 @@
+import { BLOCK_SIZE } from '../../base/block.js';
+import { hasValidator } from '../fields.js';
+import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink } from '../origin.js';
+import { changed, type Refusal, refusal } from '../refusal.js';
+import type { Location } from './dialect.js';
+import type { FetchQueue, QueuedFetch } from './fetch-queue.js';
+import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
+import type { Experience, Replica, Replicas } from './replica.js';
+import type { AcceptedHead, Wanted } from './response-head.js';
+
+/** What all fetches of one origin share. */
+export interface FetchContext extends AttemptContext {
+  readonly replicas: Replicas;
+  readonly queue: FetchQueue;
+  /** Tries after the first that bring no progress. */
+  readonly retries: number;
+  /** Milliseconds before a second try on the same server; doubled for each further one. */
+  readonly backoff: number;
+  /** Milliseconds after which a second server is asked beside a silent one; 0 for never. */
+  readonly hedgeAfter: number;
+  /** Called when the fetch is over, however it ended. */
+  readonly over: (fetch: HttpFetch) => void;
+}
+
+/** Fewest bytes of an answer that is shorter than what was asked for, in bytes: less would need too many requests. */
+const SHORT_ANSWER = 16 * 1024;
+/** Most bytes that are read once more to come to where a fetch stopped, from a server that sends the whole object only. */
+const REREAD_MAX = 16 * 1024 * 1024;
+
+/**
+ * One fetch: as many tries as it takes to bring its bytes in one piece, of one version. A try that breaks off is continued by another
+ * at the byte where it stopped, on the condition that the validator is still the same. So is one that has given its place up because its
+ * reader took nothing while others waited, when the reader reads on.
+ */
+export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Experience {
+  readonly url: string;
+  readonly failures = new Map<Replica, number>();
+  readonly hopeless = new Set<Replica>();
+  readonly #context: FetchContext;
+  readonly #request: OriginRequest;
+  readonly #location: Location;
+  readonly #sink: OriginSink;
+  /** Tries under way: one, or two while a hedged fetch waits for its first head. */
+  #attempts: HttpAttempt[] = [];
+  #answer: OriginAnswer | undefined;
+  #answeredBy: Replica | undefined;
+  /** Next byte of the object that the sink is to get. */
+  #position = 0;
+  /** End of what it is to get; undefined while nobody knows. */
+  #end: number | undefined;
+  /** Bytes of the present try that the sink has already. */
+  #skip = 0;
+  /** Where the present try began, and where tries were last granted anew. */
+  #tryStart = 0;
+  #progressMark = 0;
+  #triesLeft: number;
+  #retries = 0;
+  #change: Refusal | undefined;
+  #paused = false;
+  /** `standby`: it has no place, and asks for one when it is resumed. */
+  #state: 'queued' | 'running' | 'standby' | 'over' = 'queued';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param location of the object behind any of the servers' base URLs */
+  constructor(context: FetchContext, request: OriginRequest, location: Location, sink: OriginSink) {
+    this.#context = context;
+    this.#request = request;
+    this.#location = location;
+    this.url = `${location.path}?${location.query}`;
+    this.#sink = sink;
+    this.#triesLeft = context.retries;
+  }
+
+  /** Starts, or queues; the sink is not called from within. */
+  start(): void {
+    const { queue, timeouts, stats } = this.#context;
+    this.#state = 'queued';
+    const entered = queue.enter(this);
+    if (entered === 'running') this.begin();
+    else if (entered === 'full') {
+      stats.overloads++;
+      this.#failSoon(this.#overloaded());
+    } else {
+      this.#timer = setTimeout(() => {
+        stats.overloads++;
+        this.#fail(this.#overloaded());
+      }, timeouts.firstByte);
+    }
+  }
+
+  pause(): void {
+    this.#paused = true;
+    if (!this.#answer) return;
+    this.#attempts[0]?.pause();
+    if (this.#state === 'running') this.#context.queue.pause(this);
+    else if (this.#state === 'queued') this.#standBy();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (this.#state === 'standby') this.start();
+    else if (this.#answer) {
+      this.#context.queue.resume(this);
+      this.#attempts[0]?.resume();
+    }
+  }
+
+  cancel(): void {
+    this.#finish();
+  }
+
+  /** Ends the fetch because its origin is closing. */
+  shutDown(): void {
+    this.#fail(refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere'));
+  }
+
+  begin(): void {
+    clearTimeout(this.#timer);
+    this.#state = 'running';
+    this.#try();
+  }
+
+  giveWay(): void {
+    if (this.resumable) {
+      this.#context.stats.yields++;
+      this.#standBy();
+    } else {
+      const message =
+        'its player took no byte while others waited for the origin, and nothing can go on where it stands';
+      this.#fail(refusal('overloaded', message, 'nowhere', undefined, { retryAfter: 1 }));
+    }
+  }
+
+  /** Gives its place up until it is resumed. */
+  #standBy(): void {
+    const { queue } = this.#context;
+    clearTimeout(this.#timer);
+    for (const attempt of this.#attempts) this.#drop(attempt);
+    this.#attempts = [];
+    const hadPlace = this.#state === 'running';
+    this.#state = 'standby';
+    if (hadPlace) queue.leave(this);
+    else queue.forget(this);
+  }
+
+  #overloaded(): Refusal {
+    const message = 'too many fetches from this origin are waiting; come back in a moment';
+    return refusal('overloaded', message, 'nowhere', undefined, { retryAfter: 1 });
+  }
+
+  #wanted(): Wanted {
+    if (!this.#answer) return this.#request;
+    const end = this.#end ?? this.#request.range?.end ?? Number.POSITIVE_INFINITY;
+    const whole = this.#position === 0 && !this.#request.range;
+    return {
+      range: whole ? undefined : { start: this.#position, end },
+      condition: { kind: 'same', validator: this.#answer.validator },
+    };
+  }
+
+  /** Tries again, or for the first time, as soon as a server may be asked. */
+  #try(): void {
+    const wait = this.#context.replicas.wait(performance.now(), this) ?? 0;
+    if (wait > 0 && !this.#isUnderWay) this.#failSoon(heldBack(wait));
+    else if (wait > 0) this.#timer = setTimeout(() => this.#ask(), this.#patience(wait));
+    else this.#ask();
+  }
+
+  #ask(): void {
+    const { replicas, hedgeAfter } = this.#context;
+    // There is one: a fetch for which all are hopeless has failed.
+    this.#attempt(replicas.pick(performance.now(), this)!);
+    if (hedgeAfter > 0 && !this.#answer) this.#timer = setTimeout(() => this.#hedge(), hedgeAfter);
+  }
+
+  /** True for bytes of a film that is being watched: rather than that it is cut, a hold is waited out, or overstepped in the end. */
+  get #isUnderWay(): boolean {
+    return this.#answer !== undefined || this.#request.condition?.kind === 'same';
+  }
+
+  /** Milliseconds that a film under way waits for a hold of `wait`. */
+  #patience(wait: number): number {
+    return Math.min(wait, this.#context.timeouts.firstByte);
+  }
+
+  #attempt(replica: Replica): void {
+    this.#tryStart = this.#position;
+    const attempt = new HttpAttempt(this.#context, replica, this.#location, this.#wanted(), this);
+    this.#attempts.push(attempt);
+    attempt.start();
+  }
+
+  #hedge(): void {
+    const asked = this.#attempts[0]!.replica;
+    const failures = new Map(this.failures).set(asked, 1 + (this.failures.get(asked) ?? 0));
+    const replica = this.#context.replicas.pick(performance.now(), {
+      url: this.url,
+      hopeless: this.hopeless,
+      failures,
+    });
+    if (!replica) return;
+    this.#context.stats.hedges++;
+    this.#attempt(replica);
+  }
+
+  accepted(
+    attempt: HttpAttempt,
+    head: AcceptedHead,
+    times: Pick<OriginAnswer, 'fields' | 'requestTime' | 'responseTime' | 'unframed'>,
+  ): void {
+    clearTimeout(this.#timer);
+    for (const rival of this.#attempts) if (rival !== attempt) this.#drop(rival);
+    this.#attempts = [attempt];
+    if (this.#paused) {
+      attempt.pause();
+      this.#context.queue.pause(this);
+    }
+    if (this.#answer) {
+      this.#skip = this.#position - head.offset;
+      if (head.size === undefined || this.#answer.size === undefined || head.size === this.#answer.size) return;
+      this.#drop(attempt);
+      this.refused(attempt, changed());
+      return;
+    }
+    this.#answeredBy = attempt.replica;
+    this.#position = this.#tryStart = this.#progressMark = head.offset;
+    if (head.length !== undefined) this.#end = head.offset + head.length;
+    // A server may answer less than was asked for; the rest is asked for afterwards.
+    if (head.status === 206 && head.size !== undefined) this.#end = Math.min(this.#request.range!.end, head.size);
+    const length = this.#end === undefined ? undefined : this.#end - head.offset;
+    this.#answer = { ...head, length, ...times };
+    this.#sink.answered(this.#answer);
+  }
+
+  bytes(attempt: HttpAttempt, chunk: Uint8Array): void {
+    let fresh = chunk;
+    if (this.#skip > 0) {
+      const skipped = Math.min(this.#skip, chunk.length);
+      this.#skip -= skipped;
+      fresh = chunk.subarray(skipped);
+    }
+    const left = (this.#end ?? Number.POSITIVE_INFINITY) - this.#position;
+    const clipped = fresh.length > left;
+    if (clipped) fresh = fresh.subarray(0, left);
+    if (fresh.length > 0) {
+      this.#position += fresh.length;
+      if (this.#position - this.#progressMark >= BLOCK_SIZE) this.#progressed();
+      this.#sink.bytes(fresh);
+    }
+    // Only a server that sends the whole for the rest of a range still goes on here.
+    if (clipped && this.#state === 'running') {
+      attempt.cancel();
+      this.ended(attempt);
+    }
+  }
+
+  /** A fetch that comes forward is granted its tries anew. */
+  #progressed(): void {
+    this.#progressMark = this.#position;
+    this.#triesLeft = this.#context.retries;
+    this.#retries = 0;
+    this.failures.clear();
+  }
+
+  ended(attempt: HttpAttempt): void {
+    attempt.replica.breaker.succeeded();
+    this.#attempts = [];
+    if (this.#end === undefined || this.#position === this.#end) {
+      const sink = this.#sink;
+      this.#finish();
+      sink.ended();
+    } else if (this.#position - this.#tryStart < SHORT_ANSWER || !hasValidator(this.#answer!.validator)) {
+      this.#fail(refusal('origin_protocol', 'the origin answered less than was asked for', 'nowhere'));
+    } else if (this.#paused) this.#standBy();
+    else this.#try();
+  }
+
+  refused(attempt: HttpAttempt, why: Refusal): void {
+    const { replica } = attempt;
+    const { replicas } = this.#context;
+    const now = performance.now();
+    if (why.blame) replica.breaker.failed(now, this.url, attempt.connected);
+    else if (why.answer) replica.breaker.succeeded();
+    else replica.breaker.left(this.url);
+    const { retryAfter = 0 } = why.error.options;
+    if (why.verdict === 'anywhere' && retryAfter > 0) replicas.hold(replica, now, this.url, retryAfter * 1000);
+    this.#attempts = this.#attempts.filter(other => other !== attempt);
+    if (why.error.code === 'object_changed') this.#change = why;
+    // A replica that lags behind the one that answered has nothing to say about the object.
+    const verdict =
+      this.#answer && replica !== this.#answeredBy && why.verdict === 'nowhere' ? 'elsewhere' : why.verdict;
+    if (verdict === 'anywhere') this.failures.set(replica, 1 + (this.failures.get(replica) ?? 0));
+    else this.hopeless.add(replica);
+    const wait = replicas.wait(now, this);
+    if (verdict === 'nowhere') this.#fail(why);
+    else if (this.#attempts.length > 0) return;
+    else if (this.#position === this.#end && verdict === 'anywhere') this.ended(attempt);
+    else if (wait === undefined || (wait > 0 && !this.#isUnderWay)) this.#fail(this.#change ?? why);
+    else if (!this.resumable || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
+    else this.#retry(why);
+  }
+
+  /** False when the sink has bytes that nothing can tell from another version's, or too many to have them sent again. */
+  get resumable(): boolean {
+    const answer = this.#answer;
+    if (!answer || this.#position === answer.offset) return true;
+    const sendsRanges = answer.status === 206 || answer.fields['accept-ranges'] === 'bytes';
+    return hasValidator(answer.validator) && (sendsRanges || this.#position <= REREAD_MAX);
+  }
+
+  #retry(why: Refusal): void {
+    clearTimeout(this.#timer);
+    this.#context.stats.retries++;
+    if (this.#paused) {
+      this.#standBy();
+      return;
+    }
+    // An idle connection that turned out to be closed, or another server, is worth a try at once.
+    const isIdle = !why.blame && why.answer === undefined;
+    const elsewhere = this.#context.replicas.hasUntried(performance.now(), this);
+    const delay = elsewhere || isIdle ? 0 : this.#context.backoff * 2 ** this.#retries++;
+    this.#timer = setTimeout(() => this.#try(), delay);
+  }
+
+  #drop(attempt: HttpAttempt): void {
+    attempt.cancel();
+    attempt.replica.breaker.left(this.url);
+  }
+
+  #failSoon(why: Refusal): void {
+    queueMicrotask(() => this.#fail(why));
+  }
+
+  #fail(why: Refusal): void {
+    if (this.#state === 'over') return;
+    const sink = this.#sink;
+    this.#finish();
+    sink.failed(why.error, why.answer);
+  }
+
+  #finish(): void {
+    if (this.#state === 'over') return;
+    const { queue, over } = this.#context;
+    const wasRunning = this.#state === 'running';
+    this.#state = 'over';
+    clearTimeout(this.#timer);
+    for (const attempt of this.#attempts) this.#drop(attempt);
+    this.#attempts = [];
+    over(this);
+    if (wasRunning) queue.leave(this);
+    else queue.forget(this);
+  }
+}
+
+/** The server has asked for a pause, which is not over. */
+function heldBack(wait: number): Refusal {
+  const message = 'the origin has asked for a pause; try again later';
+  return refusal('origin_unavailable', message, 'nowhere', undefined, { retryAfter: Math.ceil(wait / 1000) });
+}

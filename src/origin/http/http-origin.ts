@@ -1,0 +1,153 @@
+import type { Log } from '../../base/log.js';
+import type { Fields } from '../fields.js';
+import type { OriginFetch, OriginRequest, OriginSink } from '../origin.js';
+import type { ManagedOrigin, OriginObserver, OriginStats } from '../origin-stats.js';
+import { refusal } from '../refusal.js';
+import type { BreakerOptions } from './breaker.js';
+import { type Dialect, isPlainPath } from './dialect.js';
+import { FetchQueue } from './fetch-queue.js';
+import type { Timeouts } from './http-attempt.js';
+import { type FetchContext, HttpFetch } from './http-fetch.js';
+import { Redirects } from './redirects.js';
+import { Replicas, type ReplicasOptions } from './replica.js';
+import { HttpClient, type TlsOptions } from './undici-client.js';
+
+/** Options of `HttpOrigin`. Limits hold per process. */
+export interface HttpOriginOptions extends Pick<ReplicasOptions, 'servers' | 'balance'> {
+  readonly name: string;
+  readonly timeouts: Timeouts;
+  /** Further tries of a fetch in which none brings a block. */
+  readonly retries: number;
+  /** Most connections to one server. */
+  readonly maxConnections: number;
+  /** Most fetches at once; there are never more than connections allow. */
+  readonly maxFetches: number;
+  /** Most fetches that wait for their turn, each for no longer than `timeouts.firstByte`. */
+  readonly queue: number;
+  /** Milliseconds after which a silent server is overtaken by another, or asked again if it is the only one; undefined for never. */
+  readonly hedgeAfter: number | undefined;
+  /** Names of hosts that redirects may lead to, beside the servers' own, and how many in a row. */
+  readonly redirects: { readonly hosts: readonly string[]; readonly max: number };
+  /** Fields added to each request to the servers' own hosts. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: TlsOptions & {
+    /** Name that the servers' certificates must bear; undefined for the host of their URL. */
+    readonly servername?: string | undefined;
+  };
+  /** What an answer of 429 or 503 with Retry-After holds back; its URL when left out. */
+  readonly retryAfter?: ReplicasOptions['retryAfter'] | undefined;
+  readonly dialect?: Dialect | undefined;
+  readonly breaker?: BreakerOptions | undefined;
+  /** Milliseconds before a second try on the same server; doubled for each further one. */
+  readonly backoff?: number | undefined;
+  readonly log: Log;
+  readonly observer?: OriginObserver | undefined;
+}
+
+/** Milliseconds that an idle connection is kept when the server doesn't say. */
+const KEEP_ALIVE = 10_000;
+/** Bytes of an answer's head. */
+const HEAD_MAX = 32 * 1024;
+const BACKOFF = 100;
+const BREAKER: BreakerOptions = { failures: 5, cooldown: 1_000, maxCooldown: 30_000 };
+
+/** Plain HTTP: the object's name is its path, its query is the player's. */
+const PLAIN: Dialect = {
+  locate: ({ path, query, fields }) => (isPlainPath(path) ? { path, query, fields } : undefined),
+};
+
+/** Objects of one or several HTTP servers that hold the same. */
+export class HttpOrigin implements ManagedOrigin {
+  readonly name: string;
+  readonly stats: OriginStats;
+  readonly #context: FetchContext;
+  readonly #fetches = new Set<HttpFetch>();
+  #closed = false;
+
+  constructor(options: HttpOriginOptions) {
+    const { name, timeouts, maxConnections, maxFetches, queue: length, breaker = BREAKER, log } = options;
+    // Servers that are tried in order have the connections of one.
+    const connections = maxConnections * (options.balance === 'weighted' ? options.servers.length : 1);
+    const queue = new FetchQueue(Math.min(maxFetches, connections), length);
+    const replicas = new Replicas({
+      ...options,
+      connections: maxConnections,
+      breaker,
+      retryAfter: options.retryAfter ?? 'url',
+    });
+    const stats: OriginStats = {
+      requests: {},
+      responseBytes: 0,
+      retries: 0,
+      hedges: 0,
+      overloads: 0,
+      yields: 0,
+      get active() {
+        return queue.active;
+      },
+      get queued() {
+        return queue.waiting;
+      },
+      get replicas() {
+        const now = performance.now();
+        return replicas.all.map(replica => replica.stats(now));
+      },
+    };
+    this.name = name;
+    this.stats = stats;
+    this.#context = {
+      client: new HttpClient({
+        connections: maxConnections,
+        connectTimeout: timeouts.connect,
+        keepAlive: KEEP_ALIVE,
+        maxHeaderSize: HEAD_MAX,
+        tls: options.tls,
+      }),
+      dialect: options.dialect ?? PLAIN,
+      timeouts,
+      redirects: new Redirects(
+        replicas.all.map(({ base }) => base),
+        options.redirects.hosts,
+        options.redirects.max,
+      ),
+      fields: lowerCase(options.headers),
+      servername: options.tls.servername,
+      stats,
+      observer: options.observer,
+      replicas,
+      queue,
+      retries: options.retries,
+      backoff: options.backoff ?? BACKOFF,
+      hedgeAfter: options.hedgeAfter ?? 0,
+      over: fetch => this.#fetches.delete(fetch),
+    };
+    if (replicas.all.some(({ base }) => base.protocol === 'https:') && options.tls.insecure) {
+      log.warn({ origin: name }, "the certificates of the origin's servers are not checked");
+    }
+  }
+
+  fetch(request: OriginRequest, sink: OriginSink): OriginFetch {
+    const location = this.#context.dialect.locate(request);
+    if (this.#closed || !location) {
+      const why = this.#closed
+        ? refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere')
+        : refusal('not_found', 'no object can have that name', 'nowhere');
+      const timer = setImmediate(() => sink.failed(why.error));
+      return { pause() {}, resume() {}, cancel: () => clearImmediate(timer) };
+    }
+    const fetch = new HttpFetch(this.#context, request, location, sink);
+    this.#fetches.add(fetch);
+    fetch.start();
+    return fetch;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const fetch of [...this.#fetches]) fetch.shutDown();
+    await this.#context.client.close();
+  }
+}
+
+function lowerCase(fields: Readonly<Record<string, string>>): Fields {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value]));
+}

@@ -1,0 +1,149 @@
+import type { Log } from '../../base/log.js';
+import { Holds } from '../holds.js';
+import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
+
+/** One of the servers that hold the same objects. */
+export interface ReplicaOptions {
+  /** Base URL: scheme, perhaps credentials, host, port and path prefix. */
+  readonly url: string;
+  /** Share of the requests in relation to the other weights, where they go by weight. */
+  readonly weight: number;
+}
+
+/** Numbers of one server, for /stats. */
+export interface ReplicaStats {
+  /** Without credentials. */
+  readonly url: string;
+  readonly state: BreakerState;
+  /** Requests under way. */
+  readonly active: number;
+}
+
+/** A server with its health. */
+export class Replica {
+  readonly base: URL;
+  readonly weight: number;
+  readonly breaker: Breaker;
+  readonly holds = new Holds();
+  /** Requests under way. */
+  active = 0;
+  /** Running value of smooth weighted round-robin. */
+  credit = 0;
+
+  constructor(options: ReplicaOptions, breaker: BreakerOptions, log: Log) {
+    this.base = new URL(options.url);
+    this.weight = options.weight;
+    this.breaker = new Breaker(breaker, pause => {
+      if (pause === undefined) log.info({ url: this.#label }, 'the origin server is back');
+      else log.warn({ url: this.#label, pause }, 'the origin server fails and is given a rest');
+    });
+  }
+
+  /** Numbers for /stats. */
+  stats(now: number): ReplicaStats {
+    return { url: this.#label, state: this.breaker.state(now), active: this.active };
+  }
+
+  /** The base URL without credentials. */
+  get #label(): string {
+    return `${this.base.origin}${this.base.pathname}`;
+  }
+}
+
+/** Options of `Replicas`. */
+export interface ReplicasOptions {
+  readonly servers: readonly ReplicaOptions[];
+  /** Which is asked first: the first that is well, or each by its weight. */
+  readonly balance: 'ordered' | 'weighted';
+  /** Most requests that one server should be given at a time, while another is free; only where they go by weight. */
+  readonly connections: number;
+  readonly breaker: BreakerOptions;
+  /** What an answer of 429 or 503 with Retry-After holds back: its URL, or all of its server. */
+  readonly retryAfter: 'url' | 'server';
+  readonly log: Log;
+}
+
+/** How the tries of one fetch have fared, for the choice of the next server. */
+export interface Experience {
+  /** Path and query of what is fetched. */
+  readonly url: string;
+  /** Failures of each server that may pass. */
+  readonly failures: ReadonlyMap<Replica, number>;
+  /** Servers that have no right answer. */
+  readonly hopeless: ReadonlySet<Replica>;
+}
+
+/** Chooses among the servers of one origin. */
+export class Replicas {
+  readonly all: readonly Replica[];
+  readonly #weighted: boolean;
+  readonly #connections: number;
+  readonly #holdsServer: boolean;
+
+  constructor({ servers, balance, connections, breaker, retryAfter, log }: ReplicasOptions) {
+    this.all = servers.map(each => new Replica(each, breaker, log));
+    this.#weighted = balance === 'weighted';
+    this.#connections = connections;
+    this.#holdsServer = retryAfter === 'server';
+  }
+
+  /**
+   * The server for the next try, which counts as entered: the one of which there is most to hope. One that is not hopeless is never ruled out.
+   * @param now milliseconds of a monotonic clock
+   * @returns undefined when all are hopeless
+   */
+  pick(now: number, experience: Experience): Replica | undefined {
+    const { url, failures, hopeless } = experience;
+    const rank = (replica: Replica) => {
+      const doubts = (failures.get(replica) ?? 0) + (replica.breaker.advises(now, url) ? 0 : 1);
+      const isBusy = this.#weighted && replica.active >= this.#connections;
+      return (this.#held(replica, now, url) > 0 ? 1e6 : 0) + 2 * doubts + (isBusy ? 1 : 0);
+    };
+    const ranked = this.all
+      .filter(replica => !hopeless.has(replica))
+      .map(replica => ({ replica, rank: rank(replica) }));
+    const best = Math.min(...ranked.map(each => each.rank));
+    const choice = this.#choose(ranked.filter(each => each.rank === best).map(({ replica }) => replica));
+    choice?.breaker.enter(now, url);
+    return choice;
+  }
+
+  /** True when there is a server that has not failed yet, and of which there is as much to hope as of any. */
+  hasUntried(now: number, { url, failures, hopeless }: Experience): boolean {
+    return this.all.some(
+      replica =>
+        !hopeless.has(replica) &&
+        !failures.has(replica) &&
+        replica.breaker.advises(now, url) &&
+        this.#held(replica, now, url) === 0,
+    );
+  }
+
+  /** Milliseconds until a server may be asked that is held back by none of its answers: mostly 0; undefined when all are hopeless. */
+  wait(now: number, { url, hopeless }: Experience): number | undefined {
+    const waits = this.all.filter(replica => !hopeless.has(replica)).map(replica => this.#held(replica, now, url));
+    return waits.length === 0 ? undefined : Math.min(...waits);
+  }
+
+  /** Holds back what a server has asked to be held back. */
+  hold(replica: Replica, now: number, url: string, pause: number): void {
+    replica.holds.hold(this.#holdsServer ? '' : url, now, pause);
+  }
+
+  #held(replica: Replica, now: number, url: string): number {
+    return replica.holds.wait(this.#holdsServer ? '' : url, now);
+  }
+
+  #choose(candidates: readonly Replica[]): Replica | undefined {
+    if (!this.#weighted || candidates.length < 2) return candidates[0];
+    let total = 0;
+    let best = candidates[0]!;
+    for (const candidate of candidates) {
+      candidate.credit += candidate.weight;
+      total += candidate.weight;
+      if (candidate.credit > best.credit) best = candidate;
+    }
+    best.credit -= total;
+    return best;
+  }
+}

@@ -1,0 +1,42 @@
+import { type Refusal, refusal } from '../refusal.js';
+import type { TransportFailure } from './undici-client.js';
+
+/** The connection ended before the body did. */
+export function brokenOff(cause?: Error): Refusal {
+  return refusal('origin_unavailable', 'the origin broke off its answer', 'anywhere', undefined, {
+    blame: true,
+    cause,
+  });
+}
+
+/** Errors of this machine rather than of the server: no descriptor, port or memory is left. */
+const OURS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+/** What a broken exchange means. */
+export function transportRefusal(kind: TransportFailure, cause: Error & { readonly code?: string }): Refusal {
+  const blame = { blame: !OURS.has(cause.code ?? ''), cause };
+  switch (kind) {
+    case 'connect':
+      return refusal('origin_unavailable', "the origin can't be reached", 'anywhere', undefined, blame);
+    case 'connect_timeout':
+      return refusal('origin_timeout', 'the origin did not accept a connection in time', 'anywhere', undefined, blame);
+    case 'tls':
+      return refusal(
+        'origin_unavailable',
+        "the origin's TLS certificate or handshake failed",
+        'elsewhere',
+        undefined,
+        blame,
+      );
+    case 'reset':
+      return brokenOff(cause);
+    case 'protocol':
+      return refusal('origin_protocol', 'the origin sent a malformed or too large head', 'elsewhere', undefined, blame);
+    case 'invalid':
+      return refusal('bad_request', "the request can't be sent to the origin as it is", 'nowhere', undefined, {
+        cause,
+      });
+    case 'closed':
+      return refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere', undefined, { cause });
+  }
+}

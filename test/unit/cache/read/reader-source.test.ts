@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
+import { Supply } from '../../../../src/cache/fetch/block-loader.js';
+import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
+import { contentAt } from '../../../support/content.js';
+import { FakeOrigin } from '../../../support/fake-origin.js';
+import { SlabTier } from '../../../support/slab-tier.js';
+import { FILM, suppliedFilm } from '../../../support/source-film.js';
+
+const SIZE = 10 * BLOCK_SIZE - 5;
+
+function setUp() {
+  const origin = new FakeOrigin();
+  origin.put(FILM, { size: SIZE });
+  const tier = new SlabTier({ blocks: 64, fillShare: 1 });
+  const supply = new Supply({ tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
+  const object = supply.object(suppliedFilm(origin, SIZE));
+  return { origin, tier, supply, source: new ReaderSource(object) };
+}
+
+describe('ReaderSource', () => {
+  it('fetches the blocks that a read needs and no more, and gives cached bytes at once', async () => {
+    const { origin, tier, source } = setUp();
+    const read = source.read(SIZE - 300_000, 300_000);
+    assert.ok(read instanceof Promise);
+    assert.ok(Buffer.from(await read).equals(contentAt(FILM, 'v1', SIZE - 300_000, SIZE)));
+    assert.deepEqual(
+      origin.requests.map(({ range }) => range),
+      [{ start: 8 * BLOCK_SIZE, end: SIZE }],
+    );
+    const again = source.read(9 * BLOCK_SIZE - 10, 20);
+    assert.ok(!(again instanceof Promise));
+    assert.deepEqual(Buffer.from(again), contentAt(FILM, 'v1', 9 * BLOCK_SIZE - 10, 9 * BLOCK_SIZE + 10));
+    again.fill(0);
+    assert.deepEqual(
+      Buffer.from(await source.read(9 * BLOCK_SIZE - 10, 20)),
+      contentAt(FILM, 'v1', 9 * BLOCK_SIZE - 10, 9 * BLOCK_SIZE + 10),
+    );
+    assert.equal(tier.stats.filling, 0);
+  });
+
+  it('counts a block once however many small reads it takes', async () => {
+    const { supply, source } = setUp();
+    await source.read(0, 10);
+    const lookups = () => supply.stats.memoryLookups + supply.stats.originLookups;
+    const before = lookups();
+    for (let i = 0; i < 1000; i++) await source.read(i * 20, 20);
+    assert.equal(lookups(), before + 1);
+  });
+
+  it('serves several reads at a time', async () => {
+    const { origin, source } = setUp();
+    const offsets = [0, 5 * BLOCK_SIZE, 100, 2 * BLOCK_SIZE + 7];
+    const all = await Promise.all(offsets.map(offset => source.read(offset, 500)));
+    for (const [i, bytes] of all.entries()) {
+      assert.deepEqual(Buffer.from(bytes), contentAt(FILM, 'v1', offsets[i]!, offsets[i]! + 500));
+    }
+    assert.equal(origin.requests.length, 3);
+  });
+
+  it('refuses what lies outside, and passes failures on', async () => {
+    const { origin, source } = setUp();
+    for (const [offset, length] of [
+      [-1, 5],
+      [SIZE - 4, 5],
+      [0, -1],
+      [0, 2 ** 21],
+      [Number.NaN, 1],
+    ] as const) {
+      assert.throws(() => source.read(offset, length), { code: 'unplayable' });
+    }
+    assert.equal((source.read(SIZE, 0) as Uint8Array).length, 0);
+    origin.next = { fail: { code: 'origin_timeout' } };
+    await assert.rejects(async () => source.read(0, 10), { code: 'origin_timeout' });
+  });
+});

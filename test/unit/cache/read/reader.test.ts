@@ -1,0 +1,483 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
+import { EdgeError } from '../../../../src/base/errors.js';
+import type { DiskTier } from '../../../../src/cache/disk/disk-tier.js';
+import { type SuppliedObject, Supply, type SupplyOptions } from '../../../../src/cache/fetch/block-loader.js';
+import { contentAt } from '../../../support/content.js';
+import { FakeOrigin } from '../../../support/fake-origin.js';
+import { readAll, verifyAll } from '../../../support/read-all.js';
+import { SlabTier } from '../../../support/slab-tier.js';
+import { FILM, suppliedFilm } from '../../../support/source-film.js';
+
+const KIB = 1024;
+
+interface Bench {
+  origin: FakeOrigin;
+  tier: SlabTier;
+  supply: Supply;
+  size: number;
+  described: SuppliedObject;
+  changes: number;
+}
+
+function bench(
+  blocks: number,
+  options: Partial<SupplyOptions> & {
+    tierBlocks?: number;
+    fillShare?: number;
+    origin?: FakeOrigin;
+    tier?: SlabTier;
+  } = {},
+): Bench {
+  const size = blocks * BLOCK_SIZE - 1000;
+  const origin = options.origin ?? new FakeOrigin();
+  origin.put(FILM, { size });
+  const tier = options.tier ?? new SlabTier({ blocks: options.tierBlocks ?? 256, fillShare: options.fillShare ?? 0.5 });
+  const supply = new Supply({ readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE }, ...options, tier });
+  const result: Bench = {
+    origin,
+    tier,
+    supply,
+    size,
+    changes: 0,
+    described: suppliedFilm(origin, size, () => {
+      result.changes++;
+    }),
+  };
+  return result;
+}
+
+/** Puts blocks of the film into the memory tier. */
+function preload(b: Bench, blocks: Iterable<number>): void {
+  for (const block of blocks) {
+    const bytes = contentAt(FILM, 'v1', block * BLOCK_SIZE, Math.min((block + 1) * BLOCK_SIZE, b.size));
+    const fill = b.tier.claim(b.described.id, block, bytes.length);
+    assert.ok(typeof fill === 'object');
+    fill.append(bytes);
+  }
+}
+
+describe('CachedReader', () => {
+  it('brings a range of missing blocks by one origin request, conditional on the version', async () => {
+    const b = bench(10);
+    const object = b.supply.object(b.described);
+    const reader = object.reader();
+    await verifyAll(reader, 100, 200, { path: FILM, to: 9 * BLOCK_SIZE });
+    assert.equal(reader.outcome, 'miss');
+    await verifyAll(reader, 200, 9 * BLOCK_SIZE, { path: FILM });
+    assert.equal(b.origin.requests.length, 1);
+    assert.deepEqual(b.origin.requests[0]?.range, { start: 0, end: 9 * BLOCK_SIZE });
+    assert.deepEqual(b.origin.requests[0]?.condition, { kind: 'same', validator: b.described.validator });
+    reader.close();
+    const again = object.reader();
+    await verifyAll(again, 100, 9 * BLOCK_SIZE, { path: FILM });
+    assert.equal(again.outcome, 'memory');
+    assert.equal(b.origin.requests.length, 1);
+    assert.equal(b.supply.stats.memoryLookups, 9);
+  });
+
+  it('gives bytes as they arrive, not when the block is whole', async () => {
+    const b = bench(2);
+    b.origin.chunk = 10_000;
+    const sizes: number[] = [];
+    await readAll(b.supply.object(b.described).reader(), 0, BLOCK_SIZE, bytes => void sizes.push(bytes.length));
+    assert.ok(sizes.length > 20, `${sizes.length} pieces`);
+  });
+
+  it('asks only for the gap between cached blocks', async () => {
+    const b = bench(10);
+    preload(b, [0, 1, 2, 6, 7, 8, 9]);
+    await verifyAll(b.supply.object(b.described).reader(), 0, b.size - 1, { path: FILM });
+    assert.deepEqual(
+      b.origin.requests.map(request => request.range),
+      [{ start: 3 * BLOCK_SIZE, end: 6 * BLOCK_SIZE }],
+    );
+  });
+
+  it('fetches each block once for 500 readers that come at once', async () => {
+    const b = bench(12);
+    const object = b.supply.object(b.described);
+    const readers = Array.from({ length: 500 }, () => object.reader());
+    await Promise.all(readers.map(reader => verifyAll(reader, 0, 3 * BLOCK_SIZE, { path: FILM })));
+    for (const reader of readers) reader.close();
+    assert.deepEqual(b.origin.timesSent(FILM).slice(0, 4), [1, 1, 1, 0]);
+    assert.equal(b.origin.requests.length, 1);
+  });
+
+  it('fetches each block once for readers of two processes', async () => {
+    const b = bench(12);
+    const other = new Supply({ tier: b.tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
+    const objects = [b.supply.object(b.described), other.object(b.described)];
+    const readers = Array.from({ length: 40 }, (_, i) => objects[i % 2]!.reader());
+    await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));
+    assert.deepEqual(b.origin.timesSent(FILM), new Array(12).fill(1));
+    // The two don't snatch block after block from each other, with a request for each.
+    assert.ok(b.origin.requests.length <= 5, `${b.origin.requests.length} requests`);
+  });
+
+  it('reads on in ever larger requests when the end is open, each asked for before the last has ended', async () => {
+    const b = bench(60);
+    await verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM });
+    assert.deepEqual(b.origin.timesSent(FILM), new Array(60).fill(1));
+    const lengths = b.origin.requests.map(({ range }) => Math.round((range!.end - range!.start) / BLOCK_SIZE));
+    assert.equal(lengths[0], 2);
+    assert.ok(Math.max(...lengths) >= 4 && lengths.length <= 17, lengths.join());
+  });
+
+  it('fetches no further than the read-ahead of a reader that stops reading', async () => {
+    const b = bench(60);
+    const reader = b.supply.object(b.described).reader();
+    await verifyAll(reader, 0, BLOCK_SIZE + 1, { path: FILM, to: b.size });
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.ok(b.origin.bytesSent <= 5 * BLOCK_SIZE, `${b.origin.bytesSent / BLOCK_SIZE} blocks`);
+    reader.close();
+  });
+
+  it('stops a fill after the block at hand when its reader pauses', async () => {
+    const b = bench(60, { pauseAfter: 0 });
+    const reader = b.supply.object(b.described).reader();
+    await verifyAll(reader, 0, 10, { path: FILM, to: b.size });
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.deepEqual(b.origin.timesSent(FILM).slice(0, 3), [1, 0, 0]);
+    assert.equal(b.supply.stats.stoppedRuns, 1);
+    reader.close();
+  });
+
+  it('fetches no more ahead of a slow reader than it will read in a while', async () => {
+    const b = bench(60, { readAhead: { min: BLOCK_SIZE, max: 32 * BLOCK_SIZE, time: 10 } });
+    const reader = b.supply.object(b.described).reader();
+    for (let block = 0; block < 12; block++) {
+      await verifyAll(reader, block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE, { path: FILM, to: b.size });
+      // At this pace, ten milliseconds are less than a block.
+      await new Promise(resolve => setTimeout(resolve, 15));
+    }
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.ok(b.origin.bytesSent <= 14 * BLOCK_SIZE, `${b.origin.bytesSent / BLOCK_SIZE} blocks`);
+    reader.close();
+  });
+
+  it('stops a fill after the block at hand when its reader leaves', async () => {
+    const b = bench(30);
+    const reader = b.supply.object(b.described).reader();
+    await verifyAll(reader, 0, BLOCK_SIZE + 10, { path: FILM, to: 29 * BLOCK_SIZE });
+    reader.close();
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.deepEqual(b.origin.timesSent(FILM).slice(0, 3), [1, 1, 0]);
+    assert.equal(b.tier.stats.filling, 0);
+    assert.equal(b.supply.stats.stoppedRuns, 1);
+  });
+
+  it('goes on for a second reader when the first leaves', async () => {
+    const b = bench(10);
+    const object = b.supply.object(b.described);
+    const first = object.reader();
+    const second = object.reader();
+    const done = verifyAll(second, 0, 9 * BLOCK_SIZE, { path: FILM });
+    await verifyAll(first, 0, BLOCK_SIZE, { path: FILM, to: 9 * BLOCK_SIZE });
+    first.close();
+    await done;
+    assert.equal(b.origin.requests.length, 1);
+  });
+
+  it('sends a far seek its own request and cuts the earlier one short there', async () => {
+    const b = bench(40);
+    const object = b.supply.object(b.described);
+    b.origin.chunk = 16 * KIB;
+    const [early, late] = [object.reader(), object.reader()];
+    const whole = verifyAll(early, 0, 39 * BLOCK_SIZE, { path: FILM });
+    await b.origin.until(() => b.origin.bytesSent > BLOCK_SIZE);
+    await verifyAll(late, 20 * BLOCK_SIZE, 30 * BLOCK_SIZE, { path: FILM });
+    await whole;
+    assert.deepEqual(b.origin.timesSent(FILM).slice(0, 39), new Array(39).fill(1));
+  });
+
+  it('takes over a fill where another filler gave up', async () => {
+    const b = bench(3);
+    const fill = b.tier.claim(b.described.id, 0, BLOCK_SIZE);
+    assert.ok(typeof fill === 'object');
+    fill.append(contentAt(FILM, 'v1', 0, 100_000));
+    const reader = b.supply.object(b.described).reader();
+    const done = verifyAll(reader, 0, 2 * BLOCK_SIZE, { path: FILM });
+    await new Promise(resolve => setImmediate(resolve));
+    assert.equal(b.origin.requests.length, 0);
+    fill.abandon();
+    await done;
+    assert.deepEqual(b.origin.requests[0]?.range, { start: 100_000, end: 2 * BLOCK_SIZE });
+    assert.equal(b.supply.stats.takeovers, 1);
+  });
+
+  it('streams past the cache when a filler of another process stalls', async () => {
+    const b = bench(3, { tier: new SlabTier({ blocks: 16, fillShare: 1, followTimeout: 20 }) });
+    const fill = b.tier.claim(b.described.id, 0, BLOCK_SIZE);
+    assert.ok(typeof fill === 'object');
+    fill.append(contentAt(FILM, 'v1', 0, 1000));
+    const reader = b.supply.object(b.described).reader();
+    const awake = setTimeout(() => {}, 5000);
+    await verifyAll(reader, 0, b.size, { path: FILM });
+    clearTimeout(awake);
+    assert.equal(b.supply.stats.bypassStreams, 1);
+    fill.abandon();
+    b.tier.close();
+  });
+
+  it('streams past the cache when there is no room for fills, holding one chunk', async () => {
+    const b = bench(20, { tierBlocks: 4, fillShare: 0.25 });
+    const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
+    assert.ok(typeof blocker === 'object');
+    const reader = b.supply.object(b.described).reader();
+    let pieces = 0;
+    await new Promise<void>((resolve, reject) => {
+      let at = 5;
+      const step = () => {
+        const bytes = reader.read(at, b.size);
+        if (bytes === undefined) {
+          reader.want(at, b.size, { readable: () => setImmediate(step), failed: reject });
+          return;
+        }
+        assert.deepEqual(bytes, new Uint8Array(contentAt(FILM, 'v1', at, at + bytes.length)));
+        assert.equal(reader.outcome, 'bypass');
+        at += bytes.length;
+        reader.release();
+        pieces++;
+        assert.ok(b.origin.bytesSent - at <= b.origin.chunk, 'the stream ran ahead of its reader');
+        if (at === b.size) resolve();
+        else setImmediate(step);
+      };
+      step();
+    });
+    assert.ok(pieces > 20);
+    assert.equal(b.supply.stats.bypassStreams, 1);
+    reader.close();
+    blocker.abandon();
+  });
+
+  it('does not turn a crowd that finds no room into as many requests', async () => {
+    const b = bench(4, { tierBlocks: 4, fillShare: 0.25 });
+    const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
+    assert.ok(typeof blocker === 'object');
+    const object = b.supply.object(b.described);
+    const readers = Array.from({ length: 100 }, () => object.reader());
+    const all = readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM }));
+    assert.equal(b.origin.requests.length, 32);
+    await Promise.race(all);
+    blocker.abandon();
+    await Promise.all(all);
+    for (const reader of readers) reader.close();
+    assert.ok(b.origin.requests.length < 50, `${b.origin.requests.length}`);
+  });
+
+  it('comes back to the cache at the end of a stream past it', async () => {
+    const b = bench(12, { tierBlocks: 4, fillShare: 0.25, maxRun: 4 * BLOCK_SIZE });
+    const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
+    assert.ok(typeof blocker === 'object');
+    const reader = b.supply.object(b.described).reader();
+    await verifyAll(reader, 0, 1000, { path: FILM, to: b.size });
+    blocker.abandon();
+    await verifyAll(reader, 1000, b.size, { path: FILM });
+    assert.equal(b.supply.stats.bypassStreams, 1);
+    assert.ok(b.tier.has(b.described.id, 11));
+    assert.deepEqual(b.origin.timesSent(FILM), new Array(12).fill(1));
+  });
+
+  it('answers no sooner than the next turn from want, and once', async () => {
+    const b = bench(2);
+    preload(b, [0]);
+    const reader = b.supply.object(b.described).reader();
+    const told: string[] = [];
+    const listener = (name: string) => ({ readable: () => void told.push(name), failed: assert.fail });
+    reader.want(10, 20, listener('first'));
+    assert.deepEqual(told, []);
+    await new Promise(resolve => setImmediate(resolve));
+    assert.deepEqual(told, ['first']);
+    reader.want(10, 20, listener('replaced'));
+    reader.want(11, 20, listener('second'));
+    await new Promise(resolve => setImmediate(resolve));
+    assert.deepEqual(told, ['first', 'second']);
+    reader.want(10, 20, listener('closed'));
+    reader.close();
+    reader.close();
+    await new Promise(resolve => setImmediate(resolve));
+    assert.deepEqual(told, ['first', 'second']);
+  });
+});
+
+describe('an origin that ignores ranges', () => {
+  it('has the blocks before the wanted one filled too, by one request', async () => {
+    const b = bench(8);
+    b.origin.every = { ignoreRange: true };
+    const object = b.supply.object(b.described);
+    await verifyAll(object.reader(), 5 * BLOCK_SIZE + 7, 6 * BLOCK_SIZE, { path: FILM });
+    await verifyAll(object.reader(), 0, 5 * BLOCK_SIZE, { path: FILM });
+    assert.equal(b.origin.requests.length, 1);
+    assert.equal(b.tier.stats.filling, 0);
+  });
+
+  it('has the first blocks filled by a body that goes on', async () => {
+    const b = bench(8);
+    b.origin.every = { ignoreRange: true };
+    const object = b.supply.object(b.described);
+    await verifyAll(object.reader(), 0, BLOCK_SIZE + 5, { path: FILM });
+    await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
+    assert.deepEqual(b.origin.timesSent(FILM), [1, 1, 0, 0, 0, 0, 0, 0]);
+    await verifyAll(object.reader(), 0, b.size, { path: FILM });
+  });
+
+  it('streams past the cache from the wanted byte on', async () => {
+    const b = bench(8, { tierBlocks: 4, fillShare: 0.25 });
+    const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
+    assert.ok(typeof blocker === 'object');
+    b.origin.every = { ignoreRange: true };
+    await verifyAll(b.supply.object(b.described).reader(), 3 * BLOCK_SIZE + 5, 7 * BLOCK_SIZE, { path: FILM });
+    assert.equal(b.origin.requests.length, 1);
+    blocker.abandon();
+  });
+});
+
+describe('an origin that sends less of a range than was asked for', () => {
+  it('is asked for the rest', async () => {
+    const b = bench(3);
+    b.origin.every = { head: { length: 100_000 }, endAfter: 100_000 };
+    await verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM });
+    assert.ok(b.origin.requests.length <= 10, `${b.origin.requests.length} requests`);
+    assert.equal(b.supply.stats.failedRuns, 0);
+  });
+});
+
+describe('disk', () => {
+  class FakeDisk implements DiskTier {
+    loads: number[] = [];
+    broken = new Set<number>();
+    constructor(
+      readonly blocks: Set<number>,
+      readonly size: number,
+    ) {}
+    has(_id: ObjectId, block: number): boolean {
+      return this.blocks.has(block);
+    }
+    load(_id: ObjectId, block: number, length: number, done: (bytes: Uint8Array | undefined) => void): void {
+      this.loads.push(block);
+      const start = block * BLOCK_SIZE;
+      const bytes = this.broken.has(block) ? undefined : contentAt(FILM, 'v1', start, start + length);
+      setImmediate(() => {
+        done(bytes);
+        bytes?.fill(0);
+      });
+    }
+    close(): void {}
+  }
+
+  it('loads blocks into memory, ahead of the reader, each once', async () => {
+    const disk = new FakeDisk(new Set(Array(20).keys()), 20);
+    const b = bench(20, { disk });
+    const object = b.supply.object(b.described);
+    const readers = Array.from({ length: 5 }, () => object.reader());
+    await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));
+    assert.deepEqual(
+      disk.loads.toSorted((x, y) => x - y),
+      [...Array(20).keys()],
+    );
+    assert.equal(b.origin.requests.length, 0);
+    assert.ok(b.supply.stats.diskLookups > 0);
+    const first = object.reader();
+    await verifyAll(first, 0, 10, { path: FILM });
+    assert.equal(first.outcome, 'memory');
+  });
+
+  it('says that the block came from disk', async () => {
+    const b = bench(3, { disk: new FakeDisk(new Set([0]), 3) });
+    const reader = b.supply.object(b.described).reader();
+    await verifyAll(reader, 0, 10, { path: FILM });
+    assert.equal(reader.outcome, 'disk');
+  });
+
+  it('falls back to the origin for a block that the disk can not bring', async () => {
+    const disk = new FakeDisk(new Set([0, 1, 2, 3]), 4);
+    disk.broken.add(1);
+    const b = bench(4, { disk });
+    await verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM });
+    assert.deepEqual(b.origin.timesSent(FILM), [0, 1, 0, 0]);
+    assert.equal(b.supply.stats.failedDiskLoads, 1);
+  });
+
+  it('reads from disk without room in memory', async () => {
+    const disk = new FakeDisk(new Set(Array(6).keys()), 6);
+    const b = bench(6, { disk, tierBlocks: 4, fillShare: 0.25 });
+    const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
+    assert.ok(typeof blocker === 'object');
+    await verifyAll(b.supply.object(b.described).reader(), 3, b.size, { path: FILM });
+    assert.equal(b.origin.requests.length, 0);
+    blocker.abandon();
+  });
+});
+
+describe('faults', () => {
+  const failing = async (promise: Promise<void>, code: string) => {
+    await assert.rejects(promise, error => error instanceof EdgeError && error.code === code);
+  };
+
+  it('fails every reader that waits on a failing fetch, once', async () => {
+    const b = bench(3);
+    b.origin.next = { fail: { code: 'origin_unavailable' } };
+    const object = b.supply.object(b.described);
+    await Promise.all(
+      [1, 2, 3].map(() => failing(verifyAll(object.reader(), 0, 10, { path: FILM }), 'origin_unavailable')),
+    );
+    assert.equal(b.origin.requests.length, 1);
+    assert.equal(b.tier.stats.filling, 0);
+    await verifyAll(object.reader(), 0, b.size, { path: FILM });
+  });
+
+  it('goes on after a broken fetch where it broke', async () => {
+    const b = bench(3);
+    b.origin.next = { failAfter: 70_000 };
+    const object = b.supply.object(b.described);
+    await failing(verifyAll(object.reader(), 0, b.size - 1, { path: FILM }), 'origin_unavailable');
+    await verifyAll(object.reader(), 0, b.size - 1, { path: FILM });
+    assert.equal(b.origin.requests[1]?.range?.start, 70_000);
+  });
+
+  for (const [name, fault, code] of [
+    ['a body that ends early', { endAfter: 70_000 }, 'origin_protocol'],
+    ['a body that goes on too long', { extra: 10 }, 'origin_protocol'],
+    ['another offset', { head: { offset: 5 } }, 'origin_protocol'],
+    ['another size', { head: { size: 77 } }, 'object_changed'],
+    ['another validator', { head: { validator: { etag: '"x"', lastModified: undefined } } }, 'object_changed'],
+  ] as const) {
+    it(`keeps nothing of ${name}`, async () => {
+      const b = bench(1);
+      b.origin.next = fault;
+      const object = b.supply.object(b.described);
+      await failing(verifyAll(object.reader(), 0, b.size, { path: FILM }), code);
+      assert.equal(b.tier.acquire(b.described.id, 0), -1);
+      assert.equal(b.tier.stats.filling, 0);
+      assert.equal(b.changes, code === 'object_changed' ? 1 : 0);
+    });
+  }
+
+  it('serves what is cached of a version that is gone, and nothing else', async () => {
+    const b = bench(6);
+    preload(b, [0, 1]);
+    b.origin.put(FILM, { size: b.size, version: 'v2' });
+    const object = b.supply.object(b.described);
+    const reader = object.reader();
+    await verifyAll(reader, 0, 2 * BLOCK_SIZE, { path: FILM });
+    await failing(verifyAll(reader, 2 * BLOCK_SIZE, b.size, { path: FILM }), 'object_changed');
+    assert.equal(b.changes, 1);
+    await failing(verifyAll(object.reader(), 3 * BLOCK_SIZE, b.size, { path: FILM }), 'object_changed');
+    assert.equal(b.origin.requests.length, 1);
+    await verifyAll(object.reader(), 0, 2 * BLOCK_SIZE, { path: FILM });
+  });
+
+  it('ends its fetches when it is closed', async () => {
+    const b = bench(6);
+    const reader = b.supply.object(b.described).reader();
+    const failure = failing(verifyAll(reader, 0, b.size, { path: FILM }), 'overloaded');
+    b.supply.close();
+    await failure;
+    await failing(verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM }), 'overloaded');
+    assert.equal(b.tier.stats.filling, 0);
+    assert.ok(b.origin.requests[0]?.cancelled);
+    reader.close();
+  });
+});
