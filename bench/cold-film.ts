@@ -47,14 +47,18 @@ interface Showing {
   /** Requests to the origin, and bytes that it sent in proportion to the blocks that were watched. */
   readonly requests: number;
   readonly share: number;
-  /** Milliseconds from the first byte that the origin sends from where a viewer begins, or from a later request, to the viewer's first byte. */
+  /**
+   * Milliseconds from the first byte that the origin sends from where a viewer begins, or from a later request, to the
+   * viewer's first byte.
+   */
   readonly delays: Sample;
   readonly seconds: number;
 }
 
 /**
- * `--viewers` open at once a film that is in no cache, on an edge of two workers: what the origin must send, and how soon each viewer
- * has its first byte. The origin takes `--latency` milliseconds to answer, and runs in the viewers' process, so that there is one clock.
+ * `--viewers` open at once a film that is in no cache, on an edge of two workers: what the origin must send, and how
+ * soon each viewer has its first byte. The origin takes `--latency` milliseconds to answer, and runs in the viewers'
+ * process, so that there is one clock.
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { viewers: '500', latency: '20' });

@@ -17,7 +17,10 @@ const FILM_SIZE = 64;
 const FILM_BLOCKS = (FILM_SIZE * MEBIBYTE) / BLOCK;
 const REQUESTS = 16_384;
 
-/** Blocks of a hot set four times as large as the memory, some asked for much oftener than others; all of it fits on disk. `--connections N` */
+/**
+ * Blocks of a hot set four times as large as the memory, some asked for much oftener than others; all of it fits on
+ * disk. `--connections N`
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { connections: '16' });
   const connections = Number(options.rest.connections);

@@ -32,8 +32,8 @@ const DEPTH = 8;
 const LOADS = 3000;
 
 /**
- * The disk tier on the disk of the machine's temporary folder: what its writer and its reader do by themselves, and what players of
- * memory feel of those of the disk. `--size GiB`
+ * The disk tier on the disk of the machine's temporary folder: what its writer and its reader do by themselves, and
+ * what players of memory feel of those of the disk. `--size GiB`
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { size: '2' });
@@ -80,8 +80,8 @@ async function writing(folder: string, capacity: number): Promise<ResultTable> {
 }
 
 /**
- * Reads blocks in no order: with nothing of the file in the page cache; with what the examination of a tier brings in at each start of an edge,
- * which is the trees, and what the disk reads ahead with them; and with all of it.
+ * Reads blocks in no order: with nothing of the file in the page cache; with what the examination of a tier brings in
+ * at each start of an edge, which is the trees, and what the disk reads ahead with them; and with all of it.
  */
 async function reading(folder: string, capacity: number, notes: string[]): Promise<ResultTable> {
   const rows: Row[] = [];
@@ -130,8 +130,9 @@ async function reading(folder: string, capacity: number, notes: string[]): Promi
 }
 
 /**
- * Players of a hot file in memory, alone, beside others of memory, and beside as many whose every block comes from disk. All ask at a fixed rate
- * that leaves the worker time to spare: how long an answer takes at full load says how many ask, not what the disk does to them.
+ * Players of a hot file in memory, alone, beside others of memory, and beside as many whose every block comes from
+ * disk. All ask at a fixed rate that leaves the worker time to spare: how long an answer takes at full load says how
+ * many ask, not what the disk does to them.
  */
 async function disturbance(folder: string, { seconds, rounds }: BenchOptions, notes: string[]): Promise<ResultTable> {
   const origin = await startNoiseOrigin();

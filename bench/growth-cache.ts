@@ -19,7 +19,10 @@ const LENGTH = 64;
 const LOOKUPS = 1_000_000;
 const ENTRY = fileURLToPath(new URL('./support/sparse-edge.mjs', import.meta.url));
 
-/** What start-up, a lookup and a request cost, and the memory of the edge, by size of a cache that is full. `--sizes A,B,…`. */
+/**
+ * What start-up, a lookup and a request cost, and the memory of the edge, by size of a cache that is full.
+ * `--sizes A,B,…`.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds, rest } = benchOptions(args, { sizes: '1GiB,4GiB,16GiB,64GiB' });
   const folder = runFolder(ROOM);
@@ -88,7 +91,9 @@ async function grow(size: string, folder: string, origin: string, rounds: number
   ];
 }
 
-/** Fills every block, and gives the processor time of a lookup with pin and release among all of them, in nanoseconds. */
+/**
+ * Fills every block, and gives the processor time of a lookup with pin and release among all of them, in nanoseconds.
+ */
 function fill(file: string, blocks: number, rounds: number): Sample {
   const tier = sparseTier(file, blocks, LENGTH, { fillShare: 1 });
   const present = shuffle(presentBlocks(tier, blocks));

@@ -7,7 +7,10 @@ import { type Report, type Row, Sample } from './support/report.js';
 import { hotRanges, measure } from './support/steady.js';
 import { load } from './support/wrk.js';
 
-/** What a request costs, and the memory of the edge, by connections that send requests all the time. `--connections A,B,…`. */
+/**
+ * What a request costs, and the memory of the edge, by connections that send requests all the time.
+ * `--connections A,B,…`.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds, rest } = benchOptions(args, { connections: '10,100,1000,10000' });
   const counts = rest.connections!.split(',').map(Number);

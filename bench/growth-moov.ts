@@ -39,7 +39,10 @@ class FileSource implements ByteSource {
   }
 }
 
-/** What the first seek and all others cost, and the memory of index and edge, by size of `moov`. `--films SECONDS,…`, lengths of the films. */
+/**
+ * What the first seek and all others cost, and the memory of index and edge, by size of `moov`. `--films SECONDS,…`,
+ * lengths of the films.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds, rest } = benchOptions(args, { films: '100,1000,7200,20000,52000' });
   const folder = runFolder(4 * 2 ** 30);

@@ -13,7 +13,10 @@ const ASKED = 200_000;
 /** Seconds. */
 const WARM_UP = 10;
 
-/** What start-up, a known object and a new one cost, and the memory of the edge, by objects that the catalog knows. `--objects A,B,…`. */
+/**
+ * What start-up, a known object and a new one cost, and the memory of the edge, by objects that the catalog knows.
+ * `--objects A,B,…`.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds, rest } = benchOptions(args, { objects: '1000,10000,100000,1000000' });
   const counts = rest.objects!.split(',').map(Number);

@@ -26,9 +26,10 @@ const CATALOGUE: TraceOptions = {
 };
 
 /**
- * What the tiers find, on a workload of films: popularity by Zipf's law, five minutes watched on average, with seeks. Memory is 1 % of all
- * films, disk 10 %. First by a model of the tiers over 20,000 films; then by the edge itself, and by nginx's slice cache with as much space as
- * both tiers together, over fewer films that fit the machine. `--films N --views N`
+ * What the tiers find, on a workload of films: popularity by Zipf's law, five minutes watched on average, with seeks.
+ * Memory is 1 % of all films, disk 10 %. First by a model of the tiers over 20,000 films; then by the edge itself, and
+ * by nginx's slice cache with as much space as both tiers together, over fewer films that fit the machine.
+ * `--films N --views N`
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rest } = benchOptions(args, { films: '100', views: '2500' });

@@ -13,7 +13,10 @@ const FILE_SIZE = 64 * 1024 * 1024;
 const CACHE_SIZE = 512 * 1024 * 1024;
 const BARE = fileURLToPath(new URL('./support/bare-uws.ts', import.meta.url));
 
-/** Hot ranges of 4 KB and 256 KB at random places of a file of 64 MiB that every server holds in memory. `--connections N` */
+/**
+ * Hot ranges of 4 KB and 256 KB at random places of a file of 64 MiB that every server holds in memory.
+ * `--connections N`
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { connections: '64' });
   const connections = Number(options.rest.connections);

@@ -17,7 +17,9 @@ interface Measured {
   cpuPerThousand: number;
 }
 
-/** Hits over HTTP with the least server there can be, from the shared tier, the tier of one process, and a plain buffer. */
+/**
+ * Hits over HTTP with the least server there can be, from the shared tier, the tier of one process, and a plain buffer.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds } = benchOptions(args);
   const folder = runFolder(4 * BLOCKS * BLOCK_SIZE);

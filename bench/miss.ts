@@ -31,9 +31,9 @@ interface Delays {
 }
 
 /**
- * Blocks that nobody has asked for: how soon the first byte comes, one request at a time and with `--players` at once, and what a load of
- * nothing but misses costs. The origin of the first notes when it writes its first byte; it runs in the client's process, so that there is one clock.
- * `--players N`
+ * Blocks that nobody has asked for: how soon the first byte comes, one request at a time and with `--players` at once,
+ * and what a load of nothing but misses costs. The origin of the first notes when it writes its first byte; it runs in
+ * the client's process, so that there is one clock. `--players N`
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { players: '16', connections: '32' });

@@ -13,8 +13,9 @@ const CACHE_SIZE = 1024 * 2 ** 20;
 const FILMS = { films: 320, filmSize: 16 };
 
 /**
- * Players as they are: they come at a fixed rate, read the beginning of a film, then half a second of it every half second, seek, pause and leave.
- * Films are five times as large as the cache, so some of what is asked for is not there. `--arrivals PER-SECOND`
+ * Players as they are: they come at a fixed rate, read the beginning of a film, then half a second of it every half
+ * second, seek, pause and leave. Films are five times as large as the cache, so some of what is asked for is not there.
+ * `--arrivals PER-SECOND`
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { arrivals: '25' });

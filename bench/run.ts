@@ -12,8 +12,9 @@ import { formatReport, type Report } from './support/report.js';
 import { stopAll } from './support/server.js';
 
 /*
- * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER] and what the benchmark understands itself.
- * A benchmark is a file of this folder that exports `run(args)`, which prints or gives back what it has found.
+ * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER] and what the
+ * benchmark understands itself. A benchmark is a file of this folder that exports `run(args)`, which prints or gives
+ * back what it has found.
  */
 
 interface Benchmark {

@@ -29,7 +29,10 @@ class CopyingSource implements ByteSource {
   }
 }
 
-/** `--film SECONDS`. Index of a 2-hour film: what it takes to build and to keep. Seeks into it: time, spans and memory of a plan. */
+/**
+ * `--film SECONDS`. Index of a 2-hour film: what it takes to build and to keep. Seeks into it: time, spans and memory
+ * of a plan.
+ */
 export async function run(args: string[]): Promise<Report> {
   const { rounds, rest } = benchOptions(args, { film: '7200' });
   const bytes = new Uint8Array(readFileSync(await makeFilm({ duration: Number(rest.film) })));

@@ -15,7 +15,9 @@ const DURATION = 7200;
 const BUFFERS = ['512k', '16m'];
 /** Seconds that a player watches. */
 const PLAYED = 10;
-/** Seconds at which players begin: enough to be different, few enough to ask each server for the size of its headers. */
+/**
+ * Seconds at which players begin: enough to be different, few enough to ask each server for the size of its headers.
+ */
 const STARTS = Array.from({ length: 64 }, (_, i) => Math.round(((i + 0.5) / 64) * DURATION * 10) / 10);
 /** So many that the edge, which keeps the plans of recent seeks, has to plan nearly all of them. */
 const NEW_STARTS = Array.from(
@@ -23,7 +25,10 @@ const NEW_STARTS = Array.from(
   (_, i) => Math.round(((i + 0.5) / 200_000) * DURATION * 1000) / 1000,
 );
 
-/** `?start=` into a film of two hours: the first kilobyte of the answer, everything before the media, and ten seconds of the film. */
+/**
+ * `?start=` into a film of two hours: the first kilobyte of the answer, everything before the media, and ten seconds of
+ * the film.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { connections: '16' });
   const connections = Number(options.rest.connections);

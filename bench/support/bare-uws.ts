@@ -1,6 +1,6 @@
 /**
- * The least that a uWebSockets.js server of ranges can be: one file in a buffer, a Range field, four answer fields, and the send. What a
- * request costs beyond it is what the edge's own work costs.
+ * The least that a uWebSockets.js server of ranges can be: one file in a buffer, a Range field, four answer fields, and
+ * the send. What a request costs beyond it is what the edge's own work costs.
  *
  *   node --import tsx bench/support/bare-uws.ts FILE PORT
  */

@@ -69,13 +69,19 @@ export async function dieWith(file: string): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Nanoseconds of processor time since `start`, a value of `process.cpuUsage`: what others do on the machine does not count. */
+/**
+ * Nanoseconds of processor time since `start`, a value of `process.cpuUsage`: what others do on the machine does not
+ * count.
+ */
 export function cpuNanoseconds(start: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(start);
   return (user + system) * 1000;
 }
 
-/** Nanoseconds of processor time per lookup, pin, view of `viewed` bytes if any, and release, of `lookups` blocks taken in turn from `blocks`. */
+/**
+ * Nanoseconds of processor time per lookup, pin, view of `viewed` bytes if any, and release, of `lookups` blocks taken
+ * in turn from `blocks`.
+ */
 export function timeLookups(tier: SharedMemoryTier, blocks: Uint32Array, lookups: number, viewed: number): number {
   let at = 0;
   let sum = 0;

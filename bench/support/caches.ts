@@ -27,8 +27,8 @@ export interface CacheOptions {
 }
 
 /**
- * The edge and those that can take its place as a cache, each as large as the others. nginx has no memory of its own: its files lie in the page
- * cache, and it runs with and without sendfile, since neither is best for all sizes.
+ * The edge and those that can take its place as a cache, each as large as the others. nginx has no memory of its own:
+ * its files lie in the page cache, and it runs with and without sendfile, since neither is best for all sizes.
  */
 export function caches(options: CacheOptions): Contestant[] {
   const { origin, folder, memory, disk, sliceSize = 256 * 1024, tls, cold } = options;

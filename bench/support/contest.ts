@@ -50,7 +50,8 @@ export async function startContestants(
 }
 
 /**
- * Has files below `root` fetched whole by each server, twice, since some caches keep what is asked for again; and a piece of each compared.
+ * Has files below `root` fetched whole by each server, twice, since some caches keep what is asked for again; and a
+ * piece of each compared.
  * @throws Error when a server sends something else
  */
 export async function warm(servers: readonly Server[], root: string, paths: readonly string[]): Promise<void> {

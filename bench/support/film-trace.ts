@@ -26,8 +26,8 @@ export function filmBlocks(film: number, { shortest, longest }: TraceOptions): n
 }
 
 /**
- * Views in the order in which they begin. Six of ten begin at the film's beginning, the others anywhere; and at each fifth of what is watched one
- * viewer in five seeks to another place.
+ * Views in the order in which they begin. Six of ten begin at the film's beginning, the others anywhere; and at each
+ * fifth of what is watched one viewer in five seeks to another place.
  */
 export function filmTrace(options: TraceOptions): Watch[] {
   const random = randomNumbers(options.seed);

@@ -19,8 +19,9 @@ export interface FilmOptions {
 }
 
 /**
- * Path of a film of 160 × 90 pixels at 28 frames a second with B-frames, a key frame every two seconds, and stereo AAC: a clip of a minute,
- * looped without encoding it again. Two hours have a `moov` of about 7 MB in a file of about 150 MB. Made once and kept.
+ * Path of a film of 160 × 90 pixels at 28 frames a second with B-frames, a key frame every two seconds, and stereo AAC:
+ * a clip of a minute, looped without encoding it again. Two hours have a `moov` of about 7 MB in a file of about 150
+ * MB. Made once and kept.
  */
 export async function makeFilm({ duration = 7200, faststart = true }: FilmOptions = {}): Promise<string> {
   const film = join(benchCache, `film-${duration}${faststart ? '' : '-moov-last'}.mp4`);

@@ -17,7 +17,10 @@ interface Point {
   most: number;
 }
 
-/** Each column of a table as a line in a panel of its own, over a logarithmic axis and from zero up, so that what is flat looks flat. */
+/**
+ * Each column of a table as a line in a panel of its own, over a logarithmic axis and from zero up, so that what is
+ * flat looks flat.
+ */
 export function lines(table: ResultTable, axis: Axis, top: number): Drawing {
   const parts = [text(10, top + 20, table.title)];
   for (const [i, column] of table.columns.entries()) {

@@ -1,4 +1,7 @@
-/* Looks up the blocks of a cache file for some seconds, when told to, and says how many a second: see memory-contention.ts. */
+/*
+ * Looks up the blocks of a cache file for some seconds, when told to, and says how many a second: see
+ * memory-contention.ts.
+ */
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
 import { presentBlocks, shuffle, timeLookups } from './cache-file.js';
 

@@ -13,8 +13,9 @@ export type NginxRole =
   /** Serves the files of a folder, and cuts MP4 at `?start=`. */
   | { kind: 'mp4'; root: string; bufferSize: string }
   /**
-   * Caches what `origin` serves, in slices; with `lock`, each slice is asked for once and other players wait for it. nginx looks at the size of its
-   * cache every ten seconds; `exact` bounds the number of slices instead, which is looked at with each.
+   * Caches what `origin` serves, in slices; with `lock`, each slice is asked for once and other players wait for it.
+   * nginx looks at the size of its cache every ten seconds; `exact` bounds the number of slices instead, which is
+   * looked at with each.
    */
   | {
       kind: 'slice';
@@ -31,8 +32,8 @@ export interface NginxOptions {
   /** The core that it is bound to. */
   core?: number;
   /**
-   * Whether the kernel copies from files to sockets. Off, which is the default here, costs less CPU for files in memory; but then the slice cache
-   * holds the rest of the file in memory for every player that is slower than it.
+   * Whether the kernel copies from files to sockets. Off, which is the default here, costs less CPU for files in
+   * memory; but then the slice cache holds the rest of the file in memory for every player that is slower than it.
    */
   sendfile?: boolean;
   /** Has the port speak TLS 1.3. */
@@ -46,8 +47,9 @@ const KEYS_PER_KIB = 7.9;
 const ZONE_HEAD_KIB = 5;
 
 /**
- * Starts nginx of Debian's package `nginx` without a log of requests, and connections that are never closed; otherwise Debian's
- * defaults. `slice`: when the cache is too large, it is cut to its size at once and not by a hundred files. `mp4`: the buffers hold the whole index of the film, as they must.
+ * Starts nginx of Debian's package `nginx` without a log of requests, and connections that are never closed; otherwise
+ * Debian's defaults. `slice`: when the cache is too large, it is cut to its size at once and not by a hundred files.
+ * `mp4`: the buffers hold the whole index of the film, as they must.
  * @param folder where it keeps its files
  */
 export async function startNginx(
@@ -121,7 +123,10 @@ function before(role: NginxRole): string {
   upstream origin { server ${role.origin.replace('http://', '')}; keepalive 64; }`;
 }
 
-/** Without it where space counts: nginx goes on answering from files that it holds open after it has removed them from its cache. */
+/**
+ * Without it where space counts: nginx goes on answering from files that it holds open after it has removed them from
+ * its cache.
+ */
 function openFiles(role: NginxRole): string {
   if (role.kind === 'slice' && role.exact) return '';
   return 'open_file_cache max=10000 inactive=3600s; open_file_cache_valid 3600s;';

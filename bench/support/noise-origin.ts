@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net';
 const BLOCK = 256 * 1024;
 const RANGE = /^bytes=(\d+)-(\d+)?$/;
 
-/** An origin that has every file: `/MEBIBYTES/NAME` is a file of so many (`0.25` is a block), of noise that no two places of it share. */
+/**
+ * An origin that has every file: `/MEBIBYTES/NAME` is a file of so many (`0.25` is a block), of noise that no two
+ * places of it share.
+ */
 export interface NoiseOrigin {
   readonly url: string;
   /** Bytes of bodies that it has sent. */

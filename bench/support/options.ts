@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 
-/** What `--peers` takes: first words of names in tables; `bare` is the least that a server with the edge's HTTP library can be. */
+/**
+ * What `--peers` takes: first words of names in tables; `bare` is the least that a server with the edge's HTTP library
+ * can be.
+ */
 export const PEERS: readonly string[] = ['nginx', 'varnish', 'trafficserver', 'bare'];
 
 /** What every benchmark may be told. */

@@ -13,7 +13,9 @@ export interface ReadOn {
   stuck: number;
 }
 
-/** Players, in a process of their own, that ask for a file, read its beginning, and then nothing until they are told to. */
+/**
+ * Players, in a process of their own, that ask for a file, read its beginning, and then nothing until they are told to.
+ */
 export class PausedPlayers {
   readonly #process: ChildProcess;
   readonly #answers: Interface;

@@ -104,7 +104,10 @@ export class Server {
     return answer;
   }
 
-  /** Binds all threads that it has made, once more: some programs choose cores for their threads, whatever they were told. */
+  /**
+   * Binds all threads that it has made, once more: some programs choose cores for their threads, whatever they were
+   * told.
+   */
   async #bind(core: number): Promise<void> {
     const pids = processTree(this.#child.pid!);
     await Promise.all(pids.map(pid => run('taskset', ['-a', '-c', '-p', String(core), String(pid)])));

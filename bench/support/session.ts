@@ -44,8 +44,9 @@ const PAUSES = 0.04;
 const PAUSE_SECONDS = 2;
 
 /**
- * Players of films whose popularity follows Zipf's law. They come at random (Poisson), read the head, then the film from its beginning or, four of
- * ten, from anywhere, chunk by chunk at the pace at which it plays, with seeks and pauses, and leave.
+ * Players of films whose popularity follows Zipf's law. They come at random (Poisson), read the head, then the film
+ * from its beginning or, four of ten, from anywhere, chunk by chunk at the pace at which it plays, with seeks and
+ * pauses, and leave.
  */
 export function sessions({ films, filmSize, arrivals, seconds, seed }: SessionOptions): Session[] {
   const random = randomNumbers(seed * 7919);

@@ -20,7 +20,9 @@ export interface Steady {
   anonymous: number;
 }
 
-/** Has the server fetch a film of a noise-origin.ts into its memory, and writes a list of ranges of 4 KiB all over it. */
+/**
+ * Has the server fetch a film of a noise-origin.ts into its memory, and writes a list of ranges of 4 KiB all over it.
+ */
 export async function hotRanges(server: Server, file: string): Promise<string> {
   const { status, body } = await server.get(FILM);
   if (status !== 200 || body.length !== FILM_SIZE) throw new Error(`${server.name} answers ${status} to ${FILM}`);

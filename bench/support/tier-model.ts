@@ -15,7 +15,10 @@ interface Block {
   warmer: Block;
 }
 
-/** The tiers as they decide, without their bytes: memory least recently used first, disk first in first out. Sizes in blocks. */
+/**
+ * The tiers as they decide, without their bytes: memory least recently used first, disk first in first out. Sizes in
+ * blocks.
+ */
 export class TierModel {
   readonly #memory = new Map<number, Block>();
   readonly #disk = new Set<number>();

@@ -17,8 +17,8 @@ export interface TrafficServerOptions {
   /** Bytes of the cache in memory; as many as of the file by default. */
   memory?: number;
   /**
-   * Has a file fetched whole, in the background, whose range is asked for; otherwise only whole files are kept. Debian's package has no
-   * plugin that slices.
+   * Has a file fetched whole, in the background, whose range is asked for; otherwise only whole files are kept.
+   * Debian's package has no plugin that slices.
    */
   fetchesWhole?: boolean | undefined;
   /** Has the port speak TLS 1.3. */
@@ -26,8 +26,8 @@ export interface TrafficServerOptions {
 }
 
 /**
- * Starts Apache Traffic Server of Debian's package `trafficserver` as a cache of what `origin` serves, with one thread for connections and
- * a cache in memory that takes objects of any size; otherwise the defaults.
+ * Starts Apache Traffic Server of Debian's package `trafficserver` as a cache of what `origin` serves, with one thread
+ * for connections and a cache in memory that takes objects of any size; otherwise the defaults.
  * @param folder where it keeps its files
  */
 export async function startTrafficServer(

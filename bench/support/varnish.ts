@@ -3,14 +3,17 @@ import { join } from 'node:path';
 import { freePort } from '../../test/support/ports.js';
 import { Server } from './server.js';
 
-/** What Varnish says of every request in its log in shared memory; masked, since the others write no log of requests either. */
+/**
+ * What Varnish says of every request in its log in shared memory; masked, since the others write no log of requests
+ * either.
+ */
 const LOGGED =
   'Begin End Link Timestamp SessOpen SessClose ReqAcct ReqStart ReqMethod ReqURL ReqProtocol ReqHeader ReqUnset ' +
   'VCL_call VCL_return VCL_use Hit Length RespProtocol RespStatus RespReason RespHeader RespUnset';
 
 /**
- * Starts Varnish of Debian's package `varnish` as a cache of what `origin` serves: one pool of threads, since it has one core, no
- * gzip and no log of requests; otherwise the defaults.
+ * Starts Varnish of Debian's package `varnish` as a cache of what `origin` serves: one pool of threads, since it has
+ * one core, no gzip and no log of requests; otherwise the defaults.
  * @param folder where it keeps its files
  * @param cacheSize bytes of memory; or of a file in `folder`, when `storage` is `file`
  */

@@ -14,7 +14,10 @@ export interface Viewing {
 const BUFFER = Buffer.alloc(256 * 1024);
 const HEAD_END = '\r\n\r\n';
 
-/** A player on a connection that is kept, with as little work per byte as Node allows, which notes when the first byte of a body comes. */
+/**
+ * A player on a connection that is kept, with as little work per byte as Node allows, which notes when the first byte
+ * of a body comes.
+ */
 export class Viewer {
   readonly #port: number;
   readonly #socket: Socket;

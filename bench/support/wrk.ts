@@ -7,7 +7,10 @@ import { CLIENT_CORE, LEASH } from './server.js';
 const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('./wrk.lua', import.meta.url));
 
-/** A request: a path, in which `#` stands for a name that no other request has, and the values of its Range and If-None-Match fields if it has any. */
+/**
+ * A request: a path, in which `#` stands for a name that no other request has, and the values of its Range and
+ * If-None-Match fields if it has any.
+ */
 export interface Request {
   path: string;
   range?: string;

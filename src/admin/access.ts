@@ -27,8 +27,8 @@ export class Access {
   }
 
   /**
-   * Keeps web pages of other sites out. On loopback the Host field must name this machine, so that a page whose name has been rebound to
-   * 127.0.0.1 reaches nothing; anywhere, a request that a page of another origin makes is refused.
+   * Keeps web pages of other sites out. On loopback the Host field must name this machine, so that a page whose name
+   * has been rebound to 127.0.0.1 reaches nothing; anywhere, a request that a page of another origin makes is refused.
    */
   refuseForeignPage({ headers }: IncomingMessage): Refusal | undefined {
     const name = hostName(headers.host);

@@ -12,7 +12,10 @@ export interface PlayerPort {
   readonly port: number;
 }
 
-/** Routes of the dashboard and the demo player. Pages are static and hold no data, so they are open; what they show they fetch. */
+/**
+ * Routes of the dashboard and the demo player. Pages are static and hold no data, so they are open; what they show they
+ * fetch.
+ */
 export function pageRoutes(player: () => PlayerPort): AdminRoutes {
   const asset = (file: string, type: string): AdminRoute => {
     const text = readFileSync(new URL(file, ASSETS), 'utf8');

@@ -49,8 +49,8 @@ export function parsePrefetch(body: unknown): PrefetchRequest {
 }
 
 /**
- * Fills the cache as a player would: asks the edge's own port and throws the bytes away. So all rules of serving hold, and each block is
- * fetched once, whoever else wants it.
+ * Fills the cache as a player would: asks the edge's own port and throws the bytes away. So all rules of serving hold,
+ * and each block is fetched once, whoever else wants it.
  * @param progress told now and then, and at the end of each URL
  */
 export async function prefetch(

@@ -21,7 +21,9 @@ export interface PurgeRequest {
     /** Everything whose path begins with the prefix's path. */
     | { readonly kind: 'prefix'; readonly prefix: EdgeUrl }
     | { readonly kind: 'all' };
-  /** Marks stale instead: the next request revalidates, and stale answers remain allowed where the policy allows them. */
+  /**
+   * Marks stale instead: the next request revalidates, and stale answers remain allowed where the policy allows them.
+   */
   readonly soft: boolean;
 }
 
@@ -32,7 +34,8 @@ export interface PurgeResult {
 }
 
 /**
- * Reads a purge from the body of a request: `{"urls": […]}`, `{"prefix": "…"}` or `{"all": true}`, each with `"soft": true` or without.
+ * Reads a purge from the body of a request: `{"urls": […]}`, `{"prefix": "…"}` or `{"all": true}`, each with
+ * `"soft": true` or without.
  * @throws EdgeError `bad_request`
  */
 export function parsePurge(body: unknown): PurgeRequest {

@@ -8,7 +8,7 @@ import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { FaultLatch } from '../store/fault-latch.js';
 import type { WriterOrder, WriterReport, WriterTask } from './services/disk-writer-process.js';
 
-/* The process that writes the disk tier: see writer-process.ts. It ends when its parent does. */
+/* The process that writes the disk tier: see disk-writer-process.ts. It ends when its parent does. */
 
 const OPEN_RETRY = 1_000;
 const REPORT_INTERVAL = 1_000;

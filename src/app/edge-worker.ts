@@ -1,6 +1,6 @@
 import { native } from '../base/native.js';
 import { DiskReader } from '../cache/disk/disk-reader.js';
-import { Supply } from '../cache/fetch/block-loader.js';
+import { BlockLoader } from '../cache/fetch/block-loader.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
@@ -19,7 +19,10 @@ import { quiesceListener } from '../supervisor/listener.js';
 import { countListeners } from '../supervisor/sockets.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
 
-/** Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12 s. */
+/**
+ * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
+ * s.
+ */
 const IDLE_DRAIN = 13_000;
 
 /** Everything of the data path, wired. */
@@ -31,7 +34,7 @@ class Worker implements WorkerHandle {
   readonly #disk: DiskReader | undefined;
   readonly #store: LmdbCatalogStore;
   readonly #origins: Origins;
-  readonly #supply: Supply;
+  readonly #loader: BlockLoader;
   readonly #catalog: ObjectCatalog;
   readonly #planner: Planner;
   readonly #accessLog: AccessLog | undefined;
@@ -72,9 +75,9 @@ class Worker implements WorkerHandle {
       log,
       observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },
     });
-    this.#supply = new Supply({ tier: this.#tier, disk: this.#disk, readAhead: cache.readAhead });
+    this.#loader = new BlockLoader({ tier: this.#tier, disk: this.#disk, readAhead: cache.readAhead });
     this.#catalog = new ObjectCatalog({
-      supply: this.#supply,
+      loader: this.#loader,
       tier: this.#tier,
       store: this.#store,
       route: this.#origins.route,
@@ -124,12 +127,13 @@ class Worker implements WorkerHandle {
   }
 
   async #drain(deadline: number): Promise<void> {
-    // A connection that is idle may be about to bear a request, which is answered as long as others take the next connection.
+    // A connection that is idle may be about to bear a request, which is answered as long as others take the next
+    // connection.
     const idle = countListeners(this.#config.listen.port) > this.#siblings ? IDLE_DRAIN : 0;
     const whole = await this.#server.drain({ grace: deadline, idle });
     if (!whole) this.#log.warn({ deadline }, 'answers were cut, because they outlasted the time to drain');
     this.#server.close();
-    this.#supply.close();
+    this.#loader.close();
     await this.#origins.close();
     this.#disk?.close();
     await this.#store.close();
@@ -144,7 +148,7 @@ class Worker implements WorkerHandle {
     return {
       http: this.#server.stats,
       catalog: { ...this.#catalog.stats, entryBytes: this.#catalog.entryBytes },
-      supply: this.#supply.stats,
+      supply: this.#loader.stats,
       disk: this.#disk?.stats,
       planner: { ...this.#planner.stats, indexBytes: this.#planner.indexBytes },
       origins: this.#origins.stats(),
@@ -159,7 +163,7 @@ class Worker implements WorkerHandle {
   #describe(): void {
     const metrics = this.#metrics;
     const http = this.#server.stats;
-    const supply = this.#supply.stats;
+    const loader = this.#loader.stats;
     metrics.counter('moovedge_http_requests_total', () =>
       Object.entries(http.requests).flatMap(([outcome, byStatus]) =>
         Object.entries(byStatus).map(([status, count]) => [{ status, outcome }, count] as const),
@@ -169,9 +173,9 @@ class Worker implements WorkerHandle {
     metrics.gauge('moovedge_http_open_responses', () => http.openResponses);
     metrics.gauge('moovedge_http_open_connections', () => http.openConnections);
     metrics.counter('moovedge_block_lookups_total', () => [
-      [{ tier: 'memory' }, supply.memoryLookups],
-      [{ tier: 'disk' }, supply.diskLookups],
-      [{ tier: 'origin' }, supply.originLookups],
+      [{ tier: 'memory' }, loader.memoryLookups],
+      [{ tier: 'disk' }, loader.diskLookups],
+      [{ tier: 'origin' }, loader.originLookups],
     ]);
     metrics.counter('moovedge_origin_requests_total', () =>
       this.#origins.all.flatMap(({ name, stats }) =>
@@ -182,7 +186,7 @@ class Worker implements WorkerHandle {
       this.#origins.all.map(({ name, stats }) => [{ origin: name }, stats.responseBytes] as const),
     );
     metrics.stats('catalog', this.#catalog.stats);
-    metrics.stats('supply', supply);
+    metrics.stats('supply', loader);
     if (this.#disk !== undefined) metrics.stats('disk_reads', this.#disk.stats);
   }
 }

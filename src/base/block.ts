@@ -12,7 +12,9 @@ export function blockOf(offset: number): number {
   return Math.floor(offset / BLOCK_SIZE);
 }
 
-/** Bytes of block `block` in an object of `size` bytes; the last block is the rest, and a block past the end has none. */
+/**
+ * Bytes of block `block` in an object of `size` bytes; the last block is the rest, and a block past the end has none.
+ */
 export function blockLength(size: number, block: number): number {
   return Math.max(0, Math.min(BLOCK_SIZE, size - block * BLOCK_SIZE));
 }

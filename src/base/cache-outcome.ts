@@ -1,5 +1,6 @@
 /**
- * How the first block of an answer was come by: the closed set that logs, metrics and the Cache-Status field (RFC 9211) share.
+ * How the first block of an answer was come by: the closed set that logs, metrics and the Cache-Status field (RFC 9211)
+ * share.
  * - `memory`, `disk`: a hit in that tier
  * - `miss`: fetched from the origin for this answer
  * - `collapsed`: another request's fetch was under way and this answer followed it

@@ -1,6 +1,6 @@
 /**
- * Every error that leaves a module has a code from this table. The code decides the HTTP status; nobody matches on messages.
- * A message says what was expected, what was found, and what to do.
+ * Every error that leaves a module has a code from this table. The code decides the HTTP status; nobody matches on
+ * messages. A message says what was expected, what was found, and what to do.
  */
 const STATUS = {
   /** The request can't be understood: bad encoding, traversal, NUL, overlong URL. */
@@ -49,14 +49,18 @@ export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(STATUS, code);
 }
 
-/** An error with a code; `message` is fit to be shown to the user who caused it and holds no stack, path of the machine or secret. */
+/**
+ * An error with a code; `message` is fit to be shown to the user who caused it and holds no stack, path of the machine
+ * or secret.
+ */
 export class EdgeError extends Error {
   override readonly name = 'EdgeError';
 
   /**
    * @param code what kind of error this is
    * @param message what was expected, what was found, what to do; one line
-   * @param options `cause` is kept for the log; `retryAfter` in seconds is sent as Retry-After; `headers` go into the answer (such as Content-Range on 416)
+   * @param options `cause` is kept for the log; `retryAfter` in seconds is sent as Retry-After; `headers` go into the
+   *   answer (such as Content-Range on 416)
    */
   constructor(
     readonly code: ErrorCode,

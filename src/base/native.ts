@@ -48,8 +48,8 @@ export interface NativeInspection extends NativeTierStats {
 }
 
 /**
- * An open cache file. The calls made for each block take their arguments from `registers`, eight 32-bit words: 0 to 3 the object's id,
- * 4 the block, 5 one more argument; results are in 6 (slot, or handle of a fill) and 7 (watermark).
+ * An open cache file. The calls made for each block take their arguments from `registers`, eight 32-bit words: 0 to 3
+ * the object's id, 4 the block, 5 one more argument; results are in 6 (slot, or handle of a fill) and 7 (watermark).
  */
 export interface NativeTier {
   /** The blocks, in slots, in pieces of 1 GiB. */
@@ -102,15 +102,16 @@ export interface NativeAddon {
   /** CRC32C of `bytes` after what `crc` covers (0 at the start). */
   crc32c(crc: number, bytes: Uint8Array): number;
   /**
-   * Writes the entries in `source`, of `size` bytes each, to `target`, of the same length, with `delta` added, modulo 2^32, to the big-endian
-   * 32-bit word at byte `word` of each. `target` may be `source`, and does not overlap it otherwise.
+   * Writes the entries in `source`, of `size` bytes each, to `target`, of the same length, with `delta` added, modulo
+   * 2^32, to the big-endian 32-bit word at byte `word` of each. `target` may be `source`, and does not overlap it
+   * otherwise.
    */
   addToWords(source: Uint8Array, target: Uint8Array, size: number, word: number, delta: number): void;
   /** Makes the listeners of this process on `port` refuse new connections; returns how many there are. */
   refuseConnections(port: number): number;
   /**
-   * New connections to `port` go to the `count` listeners, of all processes that share it, that began to listen after the first `first`; with a
-   * count of 0 the kernel chooses again.
+   * New connections to `port` go to the `count` listeners, of all processes that share it, that began to listen after
+   * the first `first`; with a count of 0 the kernel chooses again.
    */
   steerConnections(port: number, first: number, count: number): void;
   /** Connections to `port` that wait to be accepted by this process. */

@@ -1,6 +1,6 @@
 import type { Origin } from '../origin/origin.js';
 import type { ContentRequest } from './content.js';
-import type { RequestWish } from './rfc9111/request-cache-control.js';
+import type { RequestCacheControl } from './rfc9111/request-cache-control.js';
 
 /** Where the objects of a host and path come from. */
 export interface Route {
@@ -8,10 +8,10 @@ export interface Route {
   /** Percent-encoded path to ask the origin for. */
   readonly path: string;
   /**
-   * Milliseconds for which an answer that says nothing of its freshness is fresh, in place of heuristic and default; for origins that are
-   * cheap to ask, such as a directory.
+   * Milliseconds for which an answer that says nothing of its freshness is fresh, in place of heuristic and default;
+   * for origins that are cheap to ask, such as a directory.
    */
-  readonly silentLifetime?: number | undefined;
+  readonly defaultLifetime?: number | undefined;
 }
 
 /** Finds the origin of a request; undefined when there is none for it. */
@@ -28,7 +28,7 @@ export interface Ask {
   readonly varied: Readonly<Record<string, string>>;
   /** '' when the request has none. */
   readonly authorization: string;
-  readonly wish: RequestWish | undefined;
+  readonly requestCacheControl: RequestCacheControl | undefined;
 }
 
 /** The fields of the player's request that go on to the origin. */

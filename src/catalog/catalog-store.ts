@@ -1,12 +1,16 @@
 /**
- * What outlives the process of the catalog, shared by all processes of the machine. Keys are 1 to 64 bytes. What is read is hostile: whoever
- * reads it checks it.
+ * What outlives the process of the catalog, shared by all processes of the machine. Keys are 1 to 64 bytes. What is
+ * read is hostile: whoever reads it checks it.
  */
 export interface CatalogStore {
-  /** The entry under `key` as it was committed by any process before this call; undefined when there is none or the store can't be read. */
+  /**
+   * The entry under `key` as it was committed by any process before this call; undefined when there is none or the
+   * store can't be read.
+   */
   entry(key: Uint8Array): Uint8Array | undefined;
   /**
-   * Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored; never rejects.
+   * Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored;
+   * never rejects.
    * @param brief it soon means nothing, and makes room before all others
    */
   saveEntry(key: Uint8Array, value: Uint8Array | undefined, brief?: boolean): Promise<void>;

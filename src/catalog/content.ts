@@ -9,11 +9,20 @@ export interface ContentRequest {
   readonly host: string;
   /** Normalised percent-encoded path starting with '/'. */
   readonly path: string;
-  /** Query string without '?', without `start`, `end` and the names that the configuration drops; empty when nothing is left. */
+  /**
+   * Query string without '?', without `start`, `end` and the names that the configuration drops; empty when nothing is
+   * left.
+   */
   readonly query: string;
-  /** First byte that the player is about to read and the end of what it means to read, as far as its Range tells; guesses for the first fetch. */
+  /**
+   * First byte that the player is about to read and the end of what it means to read, as far as its Range tells;
+   * guesses for the first fetch.
+   */
   readonly hint: { readonly start: number; readonly end: number };
-  /** One field of the player's request by lower-case name, '' when absent. Only valid until `open` returns or its promise settles. */
+  /**
+   * One field of the player's request by lower-case name, '' when absent. Only valid until `open` returns or its
+   * promise settles.
+   */
   field(name: string): string;
 }
 
@@ -23,22 +32,33 @@ export interface OpenObject {
   readonly object: StoredObject;
   /** Seconds since the origin vouched for it (RFC 9111 section 4.2.3), for Age. */
   readonly age: number;
-  /** Overrules the reader's outcome in Cache-Status when the head, not the block, decided (`stale`, `revalidated`, `bypass`); undefined otherwise. */
+  /**
+   * Overrules the reader's outcome in Cache-Status when the head, not the block, decided (`stale`, `revalidated`,
+   * `bypass`); undefined otherwise.
+   */
   readonly outcome: CacheOutcome | undefined;
   /** A reader for the player; the caller closes it. */
   reader(): BlockReader;
   /** Random reads for the media stage. */
   source(): ByteSource;
-  /** Must be called when the answer has been begun or given up, so that a first fetch that nobody reads on from can stop. */
+  /**
+   * Must be called when the answer has been begun or given up, so that a first fetch that nobody reads on from can
+   * stop.
+   */
   release(): void;
 }
 
-/** A body of unknown size: it can be streamed to this player only, and is kept for later requests when its end has come. */
+/**
+ * A body of unknown size: it can be streamed to this player only, and is kept for later requests when its end has come.
+ */
 export interface OpenStream {
   readonly kind: 'stream';
   readonly contentType: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
-  /** Starts the flow. `bytes` returns false to pause; `resume` goes on. Ends with `ended` or `failed`. Returns the handle that stops it. */
+  /**
+   * Starts the flow. `bytes` returns false to pause; `resume` goes on. Ends with `ended` or `failed`. Returns the
+   * handle that stops it.
+   */
   start(sink: StreamSink): StreamHandle;
   release(): void;
 }
@@ -60,8 +80,10 @@ export interface StreamHandle {
 /** What the HTTP stage sees of everything behind it. */
 export interface Content {
   /**
-   * Finds the object behind a request: at once when its head is cached and fresh, otherwise after a word with the origin.
-   * @throws EdgeError (or rejects with one): `not_found`, `forbidden`, `gone`, `origin_*`, `overloaded`, `only_if_cached`
+   * Finds the object behind a request: at once when its head is cached and fresh, otherwise after a word with the
+   * origin.
+   * @throws EdgeError (or rejects with one): `not_found`, `forbidden`, `gone`, `origin_*`, `overloaded`,
+   *   `only_if_cached`
    */
   open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream>;
 }

@@ -1,6 +1,6 @@
 import { EdgeError } from '../base/errors.js';
 import { Lru } from '../base/lru.js';
-import type { ObjectSupply } from '../cache/fetch/object-loader.js';
+import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Entry } from './entry.js';
@@ -8,22 +8,24 @@ import { decodeEntry, encodeEntry } from './entry-record.js';
 import { bucketOf, generationOf, idText, PURGE_GENERATION, storeKey } from './object-identity.js';
 import type { Purges } from './purge.js';
 
-/** Bytes that an entry takes in memory beside its texts: objects and maps of V8, and its supply. */
+/** Bytes that an entry takes in memory beside its texts: objects and maps of V8, and its loader. */
 const OVERHEAD = 2048;
 
 const DONE = Promise.resolve();
 
 /** A stored entry, and when the other processes see it. */
 export interface Saved {
-  readonly loaded: Loaded;
+  readonly cached: CachedEntry;
   readonly committed: Promise<void>;
 }
 
 /** An entry as this process holds it. */
-export class Loaded {
+export class CachedEntry {
   /** Brings the object's bytes; made when first wanted. */
-  supply: ObjectSupply | undefined;
-  /** The error of the last try to revalidate, and until when (milliseconds since 1970) the origin is not asked again. */
+  loader: ObjectLoader | undefined;
+  /**
+   * The error of the last try to revalidate, and until when (milliseconds since 1970) the origin is not asked again.
+   */
   failure: EdgeError | undefined;
   failedUntil = 0;
   /** A soft purge has marked it stale. */
@@ -41,11 +43,11 @@ export class Loaded {
 }
 
 /**
- * The entries of the catalog: those used last in memory, all of them in the store. Shared counters tell when another process has changed
- * an entry or made a purge; then it is read again, without a word between the processes.
+ * The entries of the catalog: those used last in memory, all of them in the store. Shared counters tell when another
+ * process has changed an entry or made a purge; then it is read again, without a word between the processes.
  */
 export class EntryCache {
-  readonly #lru: Lru<Loaded>;
+  readonly #lru: Lru<CachedEntry>;
   readonly #store: CatalogStore;
   readonly #tier: MemoryTier;
   readonly #purges: Purges;
@@ -69,11 +71,11 @@ export class EntryCache {
    * The entry under `key`, as it stands on this machine; undefined when there is none or it was purged.
    * @param primary key of the URL; differs from `key` for a variant
    */
-  find(key: string, primary: string): Loaded | undefined {
-    const loaded = this.#lru.get(key);
-    if (loaded !== undefined && this.#isCurrent(loaded)) return loaded;
+  find(key: string, primary: string): CachedEntry | undefined {
+    const cached = this.#lru.get(key);
+    if (cached !== undefined && this.#isCurrent(cached)) return cached;
     if (this.#removing.has(key)) return undefined;
-    return this.#load(key, primary, loaded);
+    return this.#load(key, primary, cached);
   }
 
   /**
@@ -81,22 +83,22 @@ export class EntryCache {
    * @param before what was found before, perhaps under another key
    * @returns the entry, and a promise that settles when the other processes see it
    */
-  save(entry: Entry, before: Loaded | undefined): Saved {
-    const loaded = this.#put(entry, before);
-    if (loaded === undefined) return { loaded: new Loaded(entry, 0), committed: DONE };
-    loaded.pending = true;
+  save(entry: Entry, before: CachedEntry | undefined): Saved {
+    const cached = this.#put(entry, before);
+    if (cached === undefined) return { cached: new CachedEntry(entry, 0), committed: DONE };
+    cached.pending = true;
     this.#removing.delete(entry.key);
     const isBrief = entry.kind === 'error' || entry.kind === 'pass';
     const committed = this.#store.saveEntry(storeKey(entry.key), encodeEntry(entry), isBrief).then(() => {
-      this.#announce(loaded.index, loaded);
-      loaded.pending = false;
+      this.#announce(cached.index, cached);
+      cached.pending = false;
     });
-    return { loaded, committed };
+    return { cached, committed };
   }
 
   /** Keeps an entry for this process only, while it stays in memory. */
-  keep(entry: Entry, before: Loaded | undefined): Saved {
-    return { loaded: this.#put(entry, before) ?? new Loaded(entry, 0), committed: DONE };
+  keep(entry: Entry, before: CachedEntry | undefined): Saved {
+    return { cached: this.#put(entry, before) ?? new CachedEntry(entry, 0), committed: DONE };
   }
 
   /** Removes the entry of an object that the origin no longer has in this version. Another version's entry stays. */
@@ -112,20 +114,20 @@ export class EntryCache {
   }
 
   /** Tells the other processes; an entry that is what the store has need not be read again by this one. */
-  #announce(index: number, loaded: Loaded | undefined): void {
+  #announce(index: number, cached: CachedEntry | undefined): void {
     const before = this.#tier.generation(index);
     this.#tier.bumpGeneration(index);
-    if (loaded?.generation === before) loaded.generation = before + 1;
+    if (cached?.generation === before) cached.generation = before + 1;
   }
 
-  #isCurrent(loaded: Loaded): boolean {
+  #isCurrent(cached: CachedEntry): boolean {
     return (
-      loaded.generation === this.#tier.generation(loaded.index) &&
-      loaded.purgeGeneration === this.#tier.generation(PURGE_GENERATION)
+      cached.generation === this.#tier.generation(cached.index) &&
+      cached.purgeGeneration === this.#tier.generation(PURGE_GENERATION)
     );
   }
 
-  #load(key: string, primary: string, known: Loaded | undefined): Loaded | undefined {
+  #load(key: string, primary: string, known: CachedEntry | undefined): CachedEntry | undefined {
     const index = known?.index ?? generationOf(bucketOf(primary));
     if (known?.pending) {
       this.#stamp(known);
@@ -137,41 +139,47 @@ export class EntryCache {
     const entry = record && decodeEntry(record, key);
     if (entry === undefined || entry.primary !== primary) return this.#forget(key);
     // One that was kept for this process only is the later one.
-    const loaded = known !== undefined && isLater(known.entry, entry) ? known : new Loaded(entry, index);
-    loaded.generation = generation;
-    loaded.purgeGeneration = purgeGeneration;
-    if (this.#isPurged(loaded)) return this.#forget(key);
-    if (loaded === known) return known;
-    succeed(known, loaded);
+    const cached = known !== undefined && isLater(known.entry, entry) ? known : new CachedEntry(entry, index);
+    cached.generation = generation;
+    cached.purgeGeneration = purgeGeneration;
+    if (this.#isPurged(cached)) return this.#forget(key);
+    if (cached === known) return known;
+    succeed(known, cached);
     if (known !== undefined && !isLater(entry, known.entry)) {
-      loaded.failure = known.failure;
-      loaded.failedUntil = known.failedUntil;
+      cached.failure = known.failure;
+      cached.failedUntil = known.failedUntil;
     }
-    this.#lru.set(key, loaded, weightOf(entry));
-    return loaded;
+    this.#lru.set(key, cached, weightOf(entry));
+    return cached;
   }
 
-  /** Puts an entry into memory; undefined when a purge since its fetch began makes it of no use to anybody but who is being answered. */
-  #put(entry: Entry, before: Loaded | undefined): Loaded | undefined {
-    const loaded = new Loaded(entry, generationOf(bucketOf(entry.primary)));
-    this.#stamp(loaded);
-    if (this.#isPurged(loaded)) return undefined;
-    succeed(before?.entry.key === entry.key ? before : this.#lru.get(entry.key), loaded);
-    this.#lru.set(entry.key, loaded, weightOf(entry));
-    return loaded;
+  /**
+   * Puts an entry into memory; undefined when a purge since its fetch began makes it of no use to anybody but who is
+   * being answered.
+   */
+  #put(entry: Entry, before: CachedEntry | undefined): CachedEntry | undefined {
+    const cached = new CachedEntry(entry, generationOf(bucketOf(entry.primary)));
+    this.#stamp(cached);
+    if (this.#isPurged(cached)) return undefined;
+    succeed(before?.entry.key === entry.key ? before : this.#lru.get(entry.key), cached);
+    this.#lru.set(entry.key, cached, weightOf(entry));
+    return cached;
   }
 
-  /** Remembers the counters. Before what they tell of is looked at, so that a change between the two is seen as one at the next look. */
-  #stamp(loaded: Loaded): void {
-    loaded.generation = this.#tier.generation(loaded.index);
-    loaded.purgeGeneration = this.#tier.generation(PURGE_GENERATION);
+  /**
+   * Remembers the counters. Before what they tell of is looked at, so that a change between the two is seen as one at
+   * the next look.
+   */
+  #stamp(cached: CachedEntry): void {
+    cached.generation = this.#tier.generation(cached.index);
+    cached.purgeGeneration = this.#tier.generation(PURGE_GENERATION);
   }
 
   /** Whether the entry was purged; marks it stale when a soft purge says so. */
-  #isPurged(loaded: Loaded): boolean {
-    const { entry } = loaded;
+  #isPurged(cached: CachedEntry): boolean {
+    const { entry } = cached;
     const marks = this.#purges.marks(entry.primary);
-    loaded.markedStale = entry.kind === 'object' && entry.validated < marks.soft;
+    cached.markedStale = entry.kind === 'object' && entry.validated < marks.soft;
     return entry.epoch < marks.hard;
   }
 
@@ -180,12 +188,15 @@ export class EntryCache {
   }
 }
 
-/** Hands on what brings the object's bytes when the version is the same; otherwise the old version's answers must do with what is cached. */
-function succeed(before: Loaded | undefined, after: Loaded): void {
-  if (before?.supply === undefined) return;
-  if (isSameVersion(before.entry, after.entry)) after.supply = before.supply;
+/**
+ * Hands on what brings the object's bytes when the version is the same; otherwise the old version's answers must do
+ * with what is cached.
+ */
+function succeed(before: CachedEntry | undefined, after: CachedEntry): void {
+  if (before?.loader === undefined) return;
+  if (isSameVersion(before.entry, after.entry)) after.loader = before.loader;
   else if (after.entry.kind === 'object') {
-    before.supply.retire(
+    before.loader.retire(
       new EdgeError('object_changed', 'the file changed at the origin while it was being read: ask again'),
     );
   }

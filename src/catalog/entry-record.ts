@@ -3,8 +3,8 @@ import { describe, type Entry, type ErrorEntry, type ObjectEntry } from './entry
 import { idFromText, idText } from './object-identity.js';
 
 /*
- * An entry in the store: one byte of version, then JSON. Short, because a catalog holds millions; whatever does not have exactly
- * this shape is not an entry.
+ * An entry in the store: one byte of version, then JSON. Short, because a catalog holds millions; whatever does not
+ * have exactly this shape is not an entry.
  */
 const VERSION = 1;
 /** Longest record that is read, in bytes. */

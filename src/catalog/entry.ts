@@ -67,7 +67,10 @@ export interface EntryContext extends EntryBase {
 /** The parts of an answer that an entry keeps. */
 export type EntryHead = Pick<OriginAnswer, 'validator' | 'fields'>;
 
-/** Makes the entry of an object of `size` bytes from an origin's answer. `knownSize` is what the object's identity was made with. */
+/**
+ * Makes the entry of an object of `size` bytes from an origin's answer. `knownSize` is what the object's identity was
+ * made with.
+ */
 export function makeEntry(
   answer: EntryHead,
   size: number,

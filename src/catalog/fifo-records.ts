@@ -6,9 +6,9 @@ import type { Table } from '../store/table.js';
  * Two tables of an environment, bounded by what it takes on disk: what was stored longest ago goes first.
  *   records  u64 stamp (big-endian), key  → value
  *   stamps   key                          → u64 stamp of the key's record
- * A stamp is a time in microseconds since 1970; that of a brief record is set back by 32 years, so that those go before all others.
- * Records lie in the order in which they go, so that dropping the oldest empties whole pages. A record whose key has another stamp was
- * left over when two processes stored one key at once.
+ * A stamp is a time in microseconds since 1970; that of a brief record is set back by 32 years, so that those go before
+ * all others. Records lie in the order in which they go, so that dropping the oldest empties whole pages. A record
+ * whose key has another stamp was left over when two processes stored one key at once.
  */
 const STAMP_BYTES = 8;
 const BRIEF_SETBACK = 1e15;

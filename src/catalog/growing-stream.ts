@@ -37,7 +37,10 @@ export class BlockKeeper {
     this.#complete(size);
   }
 
-  /** Only a block's whole length may be claimed, and that of the last one is known at the end: so blocks are kept when they are whole. */
+  /**
+   * Only a block's whole length may be claimed, and that of the last one is known at the end: so blocks are kept when
+   * they are whole.
+   */
   #keep(bytes: Uint8Array): void {
     const claim = this.#tier.claim(this.#id, this.#block, bytes.length);
     if (typeof claim === 'object') claim.append(claim.watermark === 0 ? bytes : bytes.subarray(claim.watermark));
@@ -46,7 +49,9 @@ export class BlockKeeper {
   }
 }
 
-/** A body whose size is known at its end only: goes to one player, with back-pressure to the origin, and past a keeper. */
+/**
+ * A body whose size is known at its end only: goes to one player, with back-pressure to the origin, and past a keeper.
+ */
 export class GrowingStream implements OpenStream, OriginSink, StreamHandle {
   readonly kind = 'stream';
   readonly #fetch: OriginFetch;

@@ -59,8 +59,8 @@ class HeadFetch<T> implements OriginSink {
 }
 
 /**
- * Asks the origin. `take` is called with the head, before the first byte of the body, and says what becomes of it; what it throws is a refusal.
- * Never rejects.
+ * Asks the origin. `take` is called with the head, before the first byte of the body, and says what becomes of it; what
+ * it throws is a refusal. Never rejects.
  */
 export function fetchHead<T>(
   origin: Origin,

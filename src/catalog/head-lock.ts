@@ -5,8 +5,8 @@ import { lockId } from './object-identity.js';
 export type Release = () => void;
 
 /**
- * The right to ask the origin about a key, for one process of the machine at a time: the fill of a block that nobody will ever complete. A
- * process that dies holding it loses it, as with any fill.
+ * The right to ask the origin about a key, for one process of the machine at a time: the fill of a block that nobody
+ * will ever complete. A process that dies holding it loses it, as with any fill.
  */
 export class HeadLocks {
   readonly #tier: MemoryTier;
@@ -18,7 +18,8 @@ export class HeadLocks {
   /**
    * Waits for the right.
    * @param settled looked at before and after each wait: true when the right is not needed any more
-   * @returns how to give it back; undefined when it was settled, or when the right can't be had in time (no room, or its holder is stuck)
+   * @returns how to give it back; undefined when it was settled, or when the right can't be had in time (no room, or
+   *   its holder is stuck)
    */
   take(key: string, settled: () => boolean): Promise<Release | undefined> {
     const id = lockId(key);

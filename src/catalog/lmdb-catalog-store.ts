@@ -68,14 +68,18 @@ export class LmdbCatalogStore implements CatalogStore {
   }
 
   /**
-   * Moves a damaged catalog aside. To be called by the owner before anybody opens it, and when a process that had it open was ended by a signal.
+   * Moves a damaged catalog aside. To be called by the owner before anybody opens it, and when a process that had it
+   * open was ended by a signal.
    * @returns false when it was damaged
    */
   static examine(options: Pick<LmdbCatalogStoreOptions, 'folder' | 'capacity' | 'log'>): Promise<boolean> {
     return examine(environmentOptions(options));
   }
 
-  /** Makes this process the owner, when the one before has left. A second store on the same file must not be opened for that. */
+  /**
+   * Makes this process the owner, when the one before has left. A second store on the same file must not be opened for
+   * that.
+   */
   own(): void {
     this.#owner = true;
   }

@@ -5,7 +5,8 @@ const UNKNOWN =
   /^\s*(application\/(octet-stream|x-download|force-download|unknown)|binary\/octet-stream|unknown\/unknown)\b/i;
 
 /**
- * Content-Type for players: the origin's, or by the path's extension when the origin has none of use. The only importer of mime.
+ * Content-Type for players: the origin's, or by the path's extension when the origin has none of use. The only importer
+ * of mime.
  * @param path percent-encoded
  */
 export function mediaType(sent: string | undefined, path: string): string {

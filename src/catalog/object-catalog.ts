@@ -1,24 +1,24 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
-import type { Supply } from '../cache/fetch/block-loader.js';
+import type { BlockLoader } from '../cache/fetch/block-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import { type Ask, pick, type Route, type Router } from './ask.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from './content.js';
 import type { ObjectEntry } from './entry.js';
-import { EntryCache, type Loaded } from './entry-cache.js';
+import { type CachedEntry, EntryCache } from './entry-cache.js';
 import { HeadLocks } from './head-lock.js';
 import { objectKey, variantKey } from './object-identity.js';
 import { OpenedObject } from './opened-object.js';
-import { Enquiry, type Finding } from './origin-lookup.js';
+import { type LookupResult, OriginLookup } from './origin-lookup.js';
 import { Purges } from './purge.js';
 import { ageOf, type FreshnessOptions, servesOnError } from './rfc9111/freshness.js';
 import { negativeLifetime } from './rfc9111/negative-lifetime.js';
-import { useOf, wishOf } from './rfc9111/request-cache-control.js';
+import { requestCacheControlOf, useOf } from './rfc9111/request-cache-control.js';
 
 /** Options of `ObjectCatalog`. */
 export interface ObjectCatalogOptions {
-  readonly supply: Supply;
+  readonly loader: BlockLoader;
   readonly tier: MemoryTier;
   readonly store: CatalogStore;
   readonly route: Router;
@@ -49,8 +49,8 @@ export interface CatalogStats {
 }
 
 /** What the waiters for one fetch learn. */
-type Lesson =
-  | { readonly kind: 'found'; readonly loaded: Loaded; readonly outcome: CacheOutcome }
+type Resolution =
+  | { readonly kind: 'found'; readonly cached: CachedEntry; readonly outcome: CacheOutcome }
   | { readonly kind: 'error'; readonly error: EdgeError }
   /** What came is not for others: each asks for itself. */
   | { readonly kind: 'alone' }
@@ -58,14 +58,14 @@ type Lesson =
   | { readonly kind: 'again' };
 
 /** The end of a fetch that others may wait for: what they learn, and what is for who made it. */
-interface Led {
-  readonly lesson: Lesson;
+interface Resolved {
+  readonly resolution: Resolution;
   readonly own?: OpenObject | OpenStream | undefined;
 }
 
 /** A fetch under way that others may wait for. */
 interface Running {
-  readonly led: Promise<Led>;
+  readonly resolved: Promise<Resolved>;
   /** Later purges than these are not heeded by it. */
   readonly purges: number;
 }
@@ -73,7 +73,10 @@ interface Running {
 /** Rounds after which an origin that says something else each time is given up. */
 const ROUNDS = 4;
 
-/** The objects of all origins: finds the object behind a request in memory, in the store, or by asking the origin, once for all who wait. */
+/**
+ * The objects of all origins: finds the object behind a request in memory, in the store, or by asking the origin, once
+ * for all who wait.
+ */
 export class ObjectCatalog implements Content {
   readonly stats: CatalogStats = {
     hits: 0,
@@ -90,17 +93,24 @@ export class ObjectCatalog implements Content {
   readonly #purges: Purges;
   readonly #entries: EntryCache;
   readonly #locks: HeadLocks;
-  readonly #enquiry: Enquiry;
+  readonly #originLookup: OriginLookup;
   readonly #running = new Map<string, Running>();
 
   constructor(options: ObjectCatalogOptions) {
-    const { supply, tier, store, memory, freshness, setCookie = 'drop', now = Date.now } = options;
+    const { loader, tier, store, memory, freshness, setCookie = 'drop', now = Date.now } = options;
     this.#options = options;
     this.#now = now;
     this.#purges = new Purges(store, tier);
     this.#entries = new EntryCache(store, tier, this.#purges, memory);
     this.#locks = new HeadLocks(tier);
-    this.#enquiry = new Enquiry({ supply, entries: this.#entries, purges: this.#purges, freshness, setCookie, now });
+    this.#originLookup = new OriginLookup({
+      loader,
+      entries: this.#entries,
+      purges: this.#purges,
+      freshness,
+      setCookie,
+      now,
+    });
   }
 
   /** Bytes of the entries in memory. */
@@ -112,21 +122,21 @@ export class ObjectCatalog implements Content {
     const route = this.#options.route(request.host, request.path);
     if (route === undefined) throw new EdgeError('not_found', 'no origin is configured for this host and path');
     const primary = objectKey(route.origin.name, route.path, request.query);
-    const loaded = this.#find(request, primary);
-    const opened = loaded && this.#openLoaded(loaded, request, route);
+    const cached = this.#find(request, primary);
+    const opened = cached && this.#openLoaded(cached, request, route);
     return opened ?? this.#openByAsking(request, route, primary);
   }
 
   /** What is known of the variant that the request's fields choose. */
-  #find(request: ContentRequest, primary: string): Loaded | undefined {
-    const loaded = this.#entries.find(primary, primary);
-    if (loaded?.entry.kind !== 'vary') return loaded;
-    return this.#entries.find(variantKey(primary, pick(request, loaded.entry.names)), primary);
+  #find(request: ContentRequest, primary: string): CachedEntry | undefined {
+    const cached = this.#entries.find(primary, primary);
+    if (cached?.entry.kind !== 'vary') return cached;
+    return this.#entries.find(variantKey(primary, pick(request, cached.entry.names)), primary);
   }
 
   /** Opens from what is known, if that is allowed without asking the origin. @throws EdgeError that is remembered */
-  #openLoaded(loaded: Loaded, request: ContentRequest, route: Route): OpenObject | undefined {
-    const { entry } = loaded;
+  #openLoaded(cached: CachedEntry, request: ContentRequest, route: Route): OpenObject | undefined {
+    const { entry } = cached;
     const now = this.#now();
     if (entry.kind === 'error' && now < entry.expires && request.field('authorization') === '') {
       this.stats.negativeHits++;
@@ -134,36 +144,40 @@ export class ObjectCatalog implements Content {
     }
     if (entry.kind !== 'object') return undefined;
     const { freshness } = entry;
-    const wish = this.#options.honourRequestDirectives ? wishOf(name => request.field(name)) : undefined;
-    const use = useOf(freshness, ageOf(freshness, now), now, loaded.markedStale, wish);
+    const requestCacheControl = this.#options.honourRequestDirectives
+      ? requestCacheControlOf(name => request.field(name))
+      : undefined;
+    const use = useOf(freshness, ageOf(freshness, now), now, cached.markedStale, requestCacheControl);
     if (use === 'fresh') {
       this.stats.hits++;
-      return this.#opened(loaded, entry, request, route, undefined);
+      return this.#opened(cached, entry, request, route, undefined);
     }
-    const failing = now < loaded.failedUntil;
+    const failing = now < cached.failedUntil;
     if (use === 'revalidate') {
       const replaced =
-        loaded.failure !== undefined && servesOnError(freshness, now, loaded.markedStale) && !wish?.noCache;
-      if (!replaced && failing) throw loaded.failure!;
+        cached.failure !== undefined &&
+        servesOnError(freshness, now, cached.markedStale) &&
+        !requestCacheControl?.noCache;
+      if (!replaced && failing) throw cached.failure!;
       if (!replaced) return undefined;
     }
     // After a failure nobody waits for the next try.
-    if (use !== 'stale' && !failing) void this.#revalidateMeanwhile(loaded, this.#askLater(request, route, entry));
+    if (use !== 'stale' && !failing) void this.#revalidateMeanwhile(cached, this.#askLater(request, route, entry));
     this.stats.staleHits++;
-    return this.#opened(loaded, entry, request, route, 'stale');
+    return this.#opened(cached, entry, request, route, 'stale');
   }
 
   #opened(
-    loaded: Loaded,
+    cached: CachedEntry,
     entry: ObjectEntry,
     request: ContentRequest,
     route: Route,
     outcome: CacheOutcome | undefined,
   ): OpenObject {
     const authorization = entry.authorized ? request.field('authorization') : '';
-    const supply = this.#enquiry.supplyOf(loaded, entry, route, request.query, authorization);
+    const loader = this.#originLookup.loaderOf(cached, entry, route, request.query, authorization);
     const age = Math.floor(ageOf(entry.freshness, this.#now()) / 1000);
-    return new OpenedObject(entry.object, age, outcome, supply);
+    return new OpenedObject(entry.object, age, outcome, loader);
   }
 
   #ask(request: ContentRequest, route: Route, primary: string): Ask {
@@ -176,7 +190,9 @@ export class ObjectCatalog implements Content {
       key: variantKey(primary, varied),
       varied,
       authorization: request.field('authorization'),
-      wish: this.#options.honourRequestDirectives ? wishOf(name => request.field(name)) : undefined,
+      requestCacheControl: this.#options.honourRequestDirectives
+        ? requestCacheControlOf(name => request.field(name))
+        : undefined,
     };
   }
 
@@ -194,57 +210,64 @@ export class ObjectCatalog implements Content {
       const known = this.#entries.find(ask.key, primary);
       const opened = round > 0 && known ? this.#openLoaded(known, request, route) : undefined;
       if (opened !== undefined) return opened;
-      if (ask.wish?.onlyIfCached) throw new EdgeError('only_if_cached', 'nothing is cached that may be used as it is');
+      if (ask.requestCacheControl?.onlyIfCached)
+        throw new EdgeError('only_if_cached', 'nothing is cached that may be used as it is');
       const isForOne: boolean = alone || this.#isForOne(ask, known);
-      const { lesson, own }: Led = isForOne ? await this.#askAlone(ask, known) : await this.#askTogether(ask);
+      const { resolution, own }: Resolved = isForOne ? await this.#askAlone(ask, known) : await this.#askTogether(ask);
       if (own !== undefined) return own;
-      if (lesson.kind === 'error') throw lesson.error;
-      if (lesson.kind === 'found') {
-        if (lesson.outcome === 'stale') this.stats.staleHits++;
-        return this.#opened(lesson.loaded, lesson.loaded.entry as ObjectEntry, request, route, lesson.outcome);
+      if (resolution.kind === 'error') throw resolution.error;
+      if (resolution.kind === 'found') {
+        if (resolution.outcome === 'stale') this.stats.staleHits++;
+        return this.#opened(
+          resolution.cached,
+          resolution.cached.entry as ObjectEntry,
+          request,
+          route,
+          resolution.outcome,
+        );
       }
-      alone ||= lesson.kind === 'alone';
+      alone ||= resolution.kind === 'alone';
     }
     throw new EdgeError('origin_protocol', 'the origin names other request fields in Vary with each answer');
   }
 
   /** True when nobody else can use what comes: the request has credentials, or answers are known not to be stored. */
-  #isForOne(ask: Ask, known: Loaded | undefined): boolean {
-    if (ask.authorization !== '' || ask.wish?.noStore) return true;
+  #isForOne(ask: Ask, known: CachedEntry | undefined): boolean {
+    if (ask.authorization !== '' || ask.requestCacheControl?.noStore) return true;
     return known?.entry.kind === 'pass' && this.#now() < known.entry.expires;
   }
 
-  async #askAlone(ask: Ask, known: Loaded | undefined): Promise<Led> {
+  async #askAlone(ask: Ask, known: CachedEntry | undefined): Promise<Resolved> {
     this.stats.bypassed++;
     const stale = known?.entry.kind === 'object' ? known : undefined;
-    const pass = known?.entry.kind === 'pass' || ask.wish?.noStore === true;
-    return this.#learn(ask, known, await this.#enquiry.make(ask, { stale, pass }));
+    const pass = known?.entry.kind === 'pass' || ask.requestCacheControl?.noStore === true;
+    return this.#learn(ask, known, await this.#originLookup.make(ask, { stale, pass }));
   }
 
   /** Asks the origin once for all who want to know, in this process and in others. */
-  async #askTogether(ask: Ask): Promise<Led> {
+  async #askTogether(ask: Ask): Promise<Resolved> {
     const marks = this.#purges.marks(ask.primary);
     const purges = Math.max(marks.hard, marks.soft);
     const running = this.#running.get(ask.key);
     if (running !== undefined && running.purges === purges) {
       this.stats.collapsed++;
-      return { lesson: (await running.led).lesson };
+      return { resolution: (await running.resolved).resolution };
     }
     return this.#run(ask.key, purges, this.#lead(ask));
   }
 
-  #run(key: string, purges: number, led: Promise<Led>): Promise<Led> {
-    const running = { led, purges };
+  #run(key: string, purges: number, resolved: Promise<Resolved>): Promise<Resolved> {
+    const running = { resolved, purges };
     this.#running.set(key, running);
     const done = () => {
       if (this.#running.get(key) === running) this.#running.delete(key);
     };
-    led.then(done, done);
-    return led;
+    resolved.then(done, done);
+    return resolved;
   }
 
-  async #lead(ask: Ask): Promise<Led> {
-    let known: Loaded | undefined;
+  async #lead(ask: Ask): Promise<Resolved> {
+    let known: CachedEntry | undefined;
     const release = await this.#locks.take(ask.key, () => {
       known = this.#entries.find(ask.key, ask.primary);
       return known !== undefined && this.#isSettled(known, ask);
@@ -252,65 +275,66 @@ export class ObjectCatalog implements Content {
     if (known !== undefined && this.#isSettled(known, ask)) {
       release?.();
       this.stats.collapsed++;
-      return { lesson: { kind: known.entry.kind === 'pass' ? 'alone' : 'again' } };
+      return { resolution: { kind: known.entry.kind === 'pass' ? 'alone' : 'again' } };
     }
     let committed: Promise<void> | undefined;
     try {
       const stale = known?.entry.kind === 'object' ? known : undefined;
-      const finding = await this.#enquiry.make(ask, { stale });
-      if (finding.kind !== 'refused') committed = finding.committed;
-      const led = this.#learn(ask, known, finding);
-      committed ??= this.#remember(ask, known, finding);
-      return led;
+      const result = await this.#originLookup.make(ask, { stale });
+      if (result.kind !== 'refused') committed = result.committed;
+      const resolved = this.#learn(ask, known, result);
+      committed ??= this.#remember(ask, known, result);
+      return resolved;
     } finally {
       void (committed ?? Promise.resolve()).then(release);
     }
   }
 
   /** True when another process has learnt what was to be asked. */
-  #isSettled({ entry, markedStale, failedUntil }: Loaded, { wish }: Ask): boolean {
+  #isSettled({ entry, markedStale, failedUntil }: CachedEntry, { requestCacheControl }: Ask): boolean {
     const now = this.#now();
     if (entry.kind === 'vary') return true;
     if (entry.kind !== 'object') return now < entry.expires;
     return (
-      now < failedUntil || useOf(entry.freshness, ageOf(entry.freshness, now), now, markedStale, wish) !== 'revalidate'
+      now < failedUntil ||
+      useOf(entry.freshness, ageOf(entry.freshness, now), now, markedStale, requestCacheControl) !== 'revalidate'
     );
   }
 
-  /** What a finding means for those who wait for it. */
-  #learn(ask: Ask, known: Loaded | undefined, finding: Finding): Led {
+  /** What a result means for those who wait for it. */
+  #learn(ask: Ask, known: CachedEntry | undefined, result: LookupResult): Resolved {
     if (known?.entry.kind === 'object') this.stats.revalidations++;
     else this.stats.misses++;
-    switch (finding.kind) {
+    switch (result.kind) {
       case 'object': {
-        const { loaded, outcome, own } = finding;
+        const { cached, outcome, own } = result;
         if (outcome === 'revalidated') this.stats.confirmed++;
-        return { lesson: { kind: 'found', loaded, outcome: outcome === 'miss' ? 'collapsed' : outcome }, own };
+        return { resolution: { kind: 'found', cached, outcome: outcome === 'miss' ? 'collapsed' : outcome }, own };
       }
       case 'vary':
-        return { lesson: { kind: 'again' } };
+        return { resolution: { kind: 'again' } };
       case 'private':
-        return { lesson: { kind: 'alone' }, own: finding.own };
+        return { resolution: { kind: 'alone' }, own: result.own };
       case 'refused':
-        return { lesson: this.#refused(ask, known, finding.error) };
+        return { resolution: this.#refused(ask, known, result.error) };
     }
   }
 
   /** An error, or a stale object in its place where that is allowed (RFC 5861 section 4). */
-  #refused(ask: Ask, known: Loaded | undefined, error: EdgeError): Lesson {
+  #refused(ask: Ask, known: CachedEntry | undefined, error: EdgeError): Resolution {
     if (known?.entry.kind !== 'object' || error.status < 500) return { kind: 'error', error };
     const now = this.#now();
     known.failure = error;
     known.failedUntil = now + this.#options.freshness.errorTtl;
-    if (ask.wish?.noCache || !servesOnError(known.entry.freshness, now, known.markedStale))
+    if (ask.requestCacheControl?.noCache || !servesOnError(known.entry.freshness, now, known.markedStale))
       return { kind: 'error', error };
-    return { kind: 'found', loaded: known, outcome: 'stale' };
+    return { kind: 'found', cached: known, outcome: 'stale' };
   }
 
   /** Remembers an error for the next requests, in place of what was known unless that may still be confirmed. */
-  async #remember(ask: Ask, known: Loaded | undefined, finding: Finding): Promise<void> {
-    if (finding.kind !== 'refused') return;
-    const { error, answer } = finding;
+  async #remember(ask: Ask, known: CachedEntry | undefined, result: LookupResult): Promise<void> {
+    if (result.kind !== 'refused') return;
+    const { error, answer } = result;
     if (known?.entry.kind === 'object' && error.status >= 500) return;
     const lifetime = negativeLifetime(error, answer, this.#options.freshness);
     if (lifetime <= 0) return;
@@ -321,16 +345,16 @@ export class ObjectCatalog implements Content {
   }
 
   /** Revalidates while the stale object is being served, unless somebody on this machine is at it. */
-  async #revalidateMeanwhile(loaded: Loaded, ask: Ask): Promise<void> {
-    if (this.#running.has(ask.key) || ask.key !== loaded.entry.key) return;
+  async #revalidateMeanwhile(cached: CachedEntry, ask: Ask): Promise<void> {
+    if (this.#running.has(ask.key) || ask.key !== cached.entry.key) return;
     const release = this.#locks.tryTake(ask.key);
     if (release === 'taken') return;
     const marks = this.#purges.marks(ask.primary);
-    const asking = this.#enquiry.make(ask, { stale: loaded, headOnly: true }).then(async finding => {
-      const led = this.#learn(ask, loaded, finding);
-      led.own?.release();
-      await (finding.kind === 'refused' ? this.#remember(ask, loaded, finding) : finding.committed);
-      return { lesson: led.lesson };
+    const asking = this.#originLookup.make(ask, { stale: cached, headOnly: true }).then(async result => {
+      const resolved = this.#learn(ask, cached, result);
+      resolved.own?.release();
+      await (result.kind === 'refused' ? this.#remember(ask, cached, result) : result.committed);
+      return { resolution: resolved.resolution };
     });
     await this.#run(ask.key, Math.max(marks.hard, marks.soft), asking);
     release();

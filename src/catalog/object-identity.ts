@@ -9,12 +9,18 @@ const BUCKETS = 2 ** 20;
 /** Shared counter that tells of purges by prefix and of everything. */
 export const PURGE_GENERATION = 0;
 
-/** Cache key of a URL: origin name, path and the part of the query that counts. A path begins with '/', which no origin name contains. */
+/**
+ * Cache key of a URL: origin name, path and the part of the query that counts. A path begins with '/', which no origin
+ * name contains.
+ */
 export function objectKey(origin: string, path: string, query: string): string {
   return query === '' ? origin + path : `${origin}${path}?${query}`;
 }
 
-/** Key of one variant of an object (RFC 9111 section 4.1): the object's key and the request fields that its answers depend on. */
+/**
+ * Key of one variant of an object (RFC 9111 section 4.1): the object's key and the request fields that its answers
+ * depend on.
+ */
 export function variantKey(key: string, varied: Readonly<Record<string, string>>): string {
   let result = key;
   for (const name of Object.keys(varied).sort()) result += `\n${name}:${varied[name]!.replaceAll(/\s+/g, ' ').trim()}`;
@@ -50,7 +56,10 @@ export interface Identity {
   readonly validator: Validator;
   /** Bytes; undefined when the body came without its length. */
   readonly size: number | undefined;
-  /** Sequence number of the last purge of the object, so that what is purged is not found again under an unchanged validator. */
+  /**
+   * Sequence number of the last purge of the object, so that what is purged is not found again under an unchanged
+   * validator.
+   */
   readonly epoch: number;
   /** Tells fetches apart when there is no validator to do so; empty otherwise. */
   readonly nonce: string;

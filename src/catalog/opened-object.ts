@@ -1,6 +1,6 @@
 import type { ByteSource } from '../base/byte-source.js';
 import type { CacheOutcome } from '../base/cache-outcome.js';
-import type { ObjectSupply } from '../cache/fetch/object-loader.js';
+import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Demand } from '../cache/fetch/waiters.js';
 import type { BlockReader } from '../cache/read/block-reader.js';
 import type { Begun } from '../cache/read/reader.js';
@@ -8,10 +8,13 @@ import { ReaderSource } from '../cache/read/reader-source.js';
 import type { OpenObject } from './content.js';
 import type { StoredObject } from './stored-object.js';
 
-/** An object in the hands of one request. What its first fetch has begun goes on until a reader takes it over or it is released. */
+/**
+ * An object in the hands of one request. What its first fetch has begun goes on until a reader takes it over or it is
+ * released.
+ */
 export class OpenedObject implements OpenObject, Demand {
   readonly kind = 'object';
-  readonly #supply: ObjectSupply;
+  readonly #loader: ObjectLoader;
   #begun: Begun | undefined;
 
   constructor(
@@ -19,12 +22,12 @@ export class OpenedObject implements OpenObject, Demand {
     /** Seconds. */
     readonly age: number,
     readonly outcome: CacheOutcome | undefined,
-    supply: ObjectSupply,
+    loader: ObjectLoader,
     begun?: Begun,
   ) {
-    this.#supply = supply;
+    this.#loader = loader;
     this.#begun = begun;
-    if (begun !== undefined) supply.demand(this);
+    if (begun !== undefined) loader.demand(this);
   }
 
   wantedUpTo(block: number): number {
@@ -35,11 +38,11 @@ export class OpenedObject implements OpenObject, Demand {
   reader(): BlockReader {
     const begun = this.#begun;
     this.#letGo();
-    return this.#supply.reader(begun);
+    return this.#loader.reader(begun);
   }
 
   source(): ByteSource {
-    return new ReaderSource(this.#supply);
+    return new ReaderSource(this.#loader);
   }
 
   release(): void {
@@ -49,7 +52,7 @@ export class OpenedObject implements OpenObject, Demand {
 
   #letGo(): void {
     if (this.#begun === undefined) return;
-    this.#supply.withdraw(this);
+    this.#loader.withdraw(this);
     this.#begun = undefined;
   }
 }

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { BLOCK_SIZE, blockOf } from '../base/block.js';
 import type { EdgeError } from '../base/errors.js';
-import type { Supply } from '../cache/fetch/block-loader.js';
-import { PastStream } from '../cache/fetch/bypass-stream.js';
-import type { ObjectSupply } from '../cache/fetch/object-loader.js';
+import type { BlockLoader } from '../cache/fetch/block-loader.js';
+import { BypassStream } from '../cache/fetch/bypass-stream.js';
+import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Begun } from '../cache/read/reader.js';
 import { type Fields, hasValidator } from '../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, RefusedAnswer } from '../origin/origin.js';
 import { type Ask, pick, sentOn } from './ask.js';
 import type { OpenObject, OpenStream } from './content.js';
 import { confirmEntry, type EntryContext, makeEntry, type ObjectEntry } from './entry.js';
-import type { EntryCache, Loaded } from './entry-cache.js';
+import type { CachedEntry, EntryCache } from './entry-cache.js';
 import { BlockKeeper, GrowingStream } from './growing-stream.js';
 import { fetchHead, type Taken } from './head-fetch.js';
 import { variantKey } from './object-identity.js';
@@ -20,15 +20,18 @@ import { ageOf, type Freshness, type FreshnessOptions, freshnessOf } from './rfc
 import { updatedFields } from './rfc9111/kept-fields.js';
 import { notStored, varyNames } from './rfc9111/storable.js';
 
-/** How long requests for something that must not be stored go to the origin without waiting for one another, in milliseconds. */
+/**
+ * How long requests for something that must not be stored go to the origin without waiting for one another, in
+ * milliseconds.
+ */
 const PASS_TTL = 60_000;
 
 /** What came of asking the origin. `committed` settles when the other processes can know it. */
-export type Finding =
+export type LookupResult =
   /** The object's entry is up to date; `own` is for who asked. */
   | {
       readonly kind: 'object';
-      readonly loaded: Loaded;
+      readonly cached: CachedEntry;
       readonly outcome: 'miss' | 'revalidated';
       readonly own: OpenObject;
       readonly committed: Promise<void>;
@@ -39,9 +42,9 @@ export type Finding =
   | { readonly kind: 'private'; readonly own: OpenObject | OpenStream; readonly committed: Promise<void> }
   | { readonly kind: 'refused'; readonly error: EdgeError; readonly answer: RefusedAnswer | undefined };
 
-/** Options of `Enquiry`. */
-export interface EnquiryOptions {
-  readonly supply: Supply;
+/** Options of `OriginLookup`. */
+export interface OriginLookupOptions {
+  readonly loader: BlockLoader;
   readonly entries: EntryCache;
   readonly purges: Purges;
   readonly freshness: FreshnessOptions;
@@ -49,20 +52,20 @@ export interface EnquiryOptions {
   readonly now: () => number;
 }
 
-/** How an enquiry is made. */
-export interface EnquiryMode {
+/** How an lookup is made. */
+export interface LookupMode {
   /** Stored object that the origin may confirm. */
-  readonly stale: Loaded | undefined;
+  readonly stale: CachedEntry | undefined;
   /** Nobody reads the body. */
   readonly headOnly?: boolean;
   /** Answers are known not to be stored: asks for exactly what the player wants. */
   readonly pass?: boolean;
 }
 
-/** What holds for the whole of one enquiry. */
-interface Enquiring {
+/** What holds for the whole of one lookup. */
+interface Lookup {
   readonly ask: Ask;
-  readonly mode: EnquiryMode;
+  readonly mode: LookupMode;
   readonly epoch: number;
   readonly validated: number;
 }
@@ -72,17 +75,17 @@ const DONE = Promise.resolve();
 const SIZE_MISSING = 'size missing';
 
 /** Asks the origin about an object, by the first fetch of its bytes: never by a request for the head alone. */
-export class Enquiry {
-  readonly #options: EnquiryOptions;
+export class OriginLookup {
+  readonly #options: OriginLookupOptions;
 
-  constructor(options: EnquiryOptions) {
+  constructor(options: OriginLookupOptions) {
     this.#options = options;
   }
 
   /** Never rejects. */
-  async make(ask: Ask, mode: EnquiryMode): Promise<Finding> {
+  async make(ask: Ask, mode: LookupMode): Promise<LookupResult> {
     const { purges } = this.#options;
-    const enquiring = { ask, mode, epoch: purges.marks(ask.primary).hard, validated: purges.sequence() };
+    const lookup = { ask, mode, epoch: purges.marks(ask.primary).hard, validated: purges.sequence() };
     const entry = mode.stale?.entry;
     const validator = entry?.kind === 'object' ? entry.object.validator : undefined;
     const condition = validator && hasValidator(validator) ? ({ kind: 'changed', validator } as const) : undefined;
@@ -95,29 +98,34 @@ export class Enquiry {
         condition,
         fields: sentOn(ask.varied, ask.authorization),
       };
-      const result = await fetchHead(ask.route.origin, request, (answer, fetch) =>
-        this.#take(enquiring, answer, fetch),
-      );
+      const result = await fetchHead(ask.route.origin, request, (answer, fetch) => this.#take(lookup, answer, fetch));
       if (result.kind === 'taken' && result.value !== SIZE_MISSING) return result.value;
       if (result.kind === 'refused' && (result.error.code !== 'range_not_satisfiable' || range === undefined))
         return result;
-      // The size is learnt from the first block, and that of an empty object, or of one that is kept secret, from the whole.
+      // The size is learnt from the first block, and that of an empty object, or of one that is kept secret, from the
+      // whole.
       const isEmpty: boolean = result.kind === 'taken' || result.answer?.size === 0 || range?.start === 0;
       range = isEmpty ? undefined : { start: 0, end: BLOCK_SIZE };
     }
   }
 
-  /** A supply for the bytes of an entry; kept with it. */
-  supplyOf(loaded: Loaded, entry: ObjectEntry, route: Ask['route'], query: string, authorization = ''): ObjectSupply {
-    if (loaded.supply !== undefined) {
-      if (authorization !== '') loaded.supply.fields = sentOn(entry.varied, authorization);
-      return loaded.supply;
+  /** A loader for the bytes of an entry; kept with it. */
+  loaderOf(
+    cached: CachedEntry,
+    entry: ObjectEntry,
+    route: Ask['route'],
+    query: string,
+    authorization = '',
+  ): ObjectLoader {
+    if (cached.loader !== undefined) {
+      if (authorization !== '') cached.loader.fields = sentOn(entry.varied, authorization);
+      return cached.loader;
     }
     const fields = sentOn(entry.varied, authorization);
     const { id, size, validator } = entry.object;
     const changed = () => this.#options.entries.remove(entry);
     const { origin, path } = route;
-    loaded.supply = this.#options.supply.object({
+    cached.loader = this.#options.loader.object({
       id,
       size,
       origin,
@@ -128,24 +136,24 @@ export class Enquiry {
       cacheable: true,
       changed,
     });
-    return loaded.supply;
+    return cached.loader;
   }
 
   /** Bytes of the first request, as far as the player's tells; whole blocks, unless nothing will be stored. */
-  #firstRange({ request }: Ask, { pass, headOnly }: EnquiryMode): { start: number; end: number } {
+  #firstRange({ request }: Ask, { pass, headOnly }: LookupMode): { start: number; end: number } {
     const { start, end } = request.hint;
     if (headOnly) return { start: 0, end: BLOCK_SIZE };
     if (pass) return { start, end: Math.max(end, start + 1) };
-    const { firstWindow, maxRun } = this.#options.supply;
+    const { firstWindow, maxRun } = this.#options.loader;
     const first = blockOf(start);
     const isOpen = end >= Number.MAX_SAFE_INTEGER;
     const blocks = isOpen ? firstWindow : Math.min(maxRun, Math.max(1, Math.ceil(end / BLOCK_SIZE) - first));
     return { start: first * BLOCK_SIZE, end: (first + blocks) * BLOCK_SIZE };
   }
 
-  #take(enquiring: Enquiring, answer: OriginAnswer, fetch: OriginFetch): Taken<Finding | typeof SIZE_MISSING> {
-    const { ask, mode } = enquiring;
-    if (answer.status === 304) return { value: this.#confirmed(enquiring, answer), body: undefined };
+  #take(lookup: Lookup, answer: OriginAnswer, fetch: OriginFetch): Taken<LookupResult | typeof SIZE_MISSING> {
+    const { ask, mode } = lookup;
+    if (answer.status === 304) return { value: this.#confirmed(lookup, answer), body: undefined };
     if (answer.status === 206 && answer.size === undefined) return { value: SIZE_MISSING, body: undefined };
     const names = varyNames(answer.fields);
     const varied = pick(ask.request, names);
@@ -153,72 +161,72 @@ export class Enquiry {
       authorized: ask.authorization !== '',
       setCookie: this.#options.setCookie,
     });
-    if (reason !== undefined || ask.wish?.noStore) {
-      const committed = reason === undefined || reason === 'authorization' ? DONE : this.#savePass(enquiring);
+    if (reason !== undefined || ask.requestCacheControl?.noStore) {
+      const committed = reason === undefined || reason === 'authorization' ? DONE : this.#savePass(lookup);
       const { own, body } = this.#privately(ask, answer, fetch);
       return { value: { kind: 'private', own, committed }, body };
     }
     const key = variantKey(ask.primary, varied);
-    const committed = this.#saveVary(enquiring, names);
+    const committed = this.#saveVary(lookup, names);
     // What was sent has chosen this answer: it must be what this player would have sent.
     if (names.some(name => varied[name] !== (ask.varied[name] ?? ''))) {
       return { value: { kind: 'vary', committed }, body: undefined };
     }
     const nonce = hasValidator(answer.validator) ? '' : randomUUID();
     const { primary, route } = ask;
-    const { epoch, validated } = enquiring;
+    const { epoch, validated } = lookup;
     const authorized = ask.authorization !== '';
     const context: EntryContext = { key, primary, epoch, validated, varied, authorized, nonce, path: route.path };
-    const freshness = this.#freshness(answer.fields, answer, route.silentLifetime);
-    if (answer.size === undefined) return this.#growing(enquiring, answer, fetch, context, freshness);
+    const freshness = this.#freshness(answer.fields, answer, route.defaultLifetime);
+    if (answer.size === undefined) return this.#growing(lookup, answer, fetch, context, freshness);
     const entry = makeEntry(answer, answer.size, answer.size, freshness, context);
     const saved = this.#options.entries.save(entry, mode.stale);
-    const { own, body } = this.#adopt(enquiring, saved.loaded, entry, answer, fetch);
+    const { own, body } = this.#adopt(lookup, saved.cached, entry, answer, fetch);
     const all = Promise.all([committed, saved.committed]).then(() => {});
-    return { value: { kind: 'object', loaded: saved.loaded, outcome: 'miss', own, committed: all }, body };
+    return { value: { kind: 'object', cached: saved.cached, outcome: 'miss', own, committed: all }, body };
   }
 
   /** The origin has confirmed the stored object. */
-  #confirmed({ ask, mode, validated }: Enquiring, answer: OriginAnswer): Finding {
+  #confirmed({ ask, mode, validated }: Lookup, answer: OriginAnswer): LookupResult {
     const { entries } = this.#options;
     const stale = mode.stale!;
     const before = stale.entry as ObjectEntry;
-    const { path, silentLifetime } = ask.route;
+    const { path, defaultLifetime } = ask.route;
     const fields = updatedFields(before.fields, answer.fields);
     // Date and Age are of this answer or of none.
     const { date, age } = answer.fields;
     const dated = { ...fields, ...(date === undefined ? {} : { date }), ...(age === undefined ? {} : { age }) };
-    const freshness = this.#freshness(dated, answer, silentLifetime);
+    const freshness = this.#freshness(dated, answer, defaultLifetime);
     const entry = confirmEntry(before, fields, freshness, path, validated);
     // An origin that is cheap to ask is asked by each process, rather than that each of its answers is written down.
-    const { loaded, committed } =
-      silentLifetime === undefined ? entries.save(entry, stale) : entries.keep(entry, stale);
-    const supply = this.supplyOf(loaded, entry, ask.route, ask.request.query, ask.authorization);
-    const own = new OpenedObject(entry.object, this.#seconds(freshness), 'revalidated', supply);
-    return { kind: 'object', loaded, outcome: 'revalidated', own, committed };
+    const { cached, committed } =
+      defaultLifetime === undefined ? entries.save(entry, stale) : entries.keep(entry, stale);
+    const loader = this.loaderOf(cached, entry, ask.route, ask.request.query, ask.authorization);
+    const own = new OpenedObject(entry.object, this.#seconds(freshness), 'revalidated', loader);
+    return { kind: 'object', cached, outcome: 'revalidated', own, committed };
   }
 
   /** Hands the body on to a fill of the blocks that it brings. */
   #adopt(
-    { ask, mode }: Enquiring,
-    loaded: Loaded,
+    { ask, mode }: Lookup,
+    cached: CachedEntry,
     entry: ObjectEntry,
     answer: OriginAnswer,
     fetch: OriginFetch,
   ): { own: OpenObject; body: OriginSink | undefined } {
-    const supply = this.supplyOf(loaded, entry, ask.route, ask.request.query, ask.authorization);
+    const loader = this.loaderOf(cached, entry, ask.route, ask.request.query, ask.authorization);
     const age = this.#seconds(entry.freshness);
     const { offset, status, length = 0 } = answer;
     const end = Math.min(offset + length, entry.object.size);
     const from = blockOf(offset);
-    const to = end === entry.object.size ? supply.blocks : blockOf(end);
+    const to = end === entry.object.size ? loader.blocks : blockOf(end);
     const isOfUse = mode.headOnly !== true && offset % BLOCK_SIZE === 0 && to > from;
-    if (!isOfUse) return { own: new OpenedObject(entry.object, age, 'miss', supply), body: undefined };
-    const run = supply.adopt(fetch, from, to, status === 200);
-    if (run === undefined) return { own: new OpenedObject(entry.object, age, 'miss', supply), body: undefined };
-    const stream = run === 'full' ? new PastStream(supply, offset, end) : undefined;
+    if (!isOfUse) return { own: new OpenedObject(entry.object, age, 'miss', loader), body: undefined };
+    const run = loader.adopt(fetch, from, to, status === 200);
+    if (run === undefined) return { own: new OpenedObject(entry.object, age, 'miss', loader), body: undefined };
+    const stream = run === 'full' ? new BypassStream(loader, offset, end) : undefined;
     stream?.adopt(fetch);
-    const own = new OpenedObject(entry.object, age, 'miss', supply, { from, to: this.#wantedTo(ask, to), stream });
+    const own = new OpenedObject(entry.object, age, 'miss', loader, { from, to: this.#wantedTo(ask, to), stream });
     return { own, body: run === 'full' ? stream : run };
   }
 
@@ -264,36 +272,36 @@ export class Enquiry {
       cacheable: false,
       changed() {},
     };
-    const supply = this.#options.supply.object(described);
-    const stream = new PastStream(supply, answer.offset, answer.offset + (answer.length ?? size));
+    const loader = this.#options.loader.object(described);
+    const stream = new BypassStream(loader, answer.offset, answer.offset + (answer.length ?? size));
     stream.adopt(fetch);
     const begun: Begun = { from: blockOf(answer.offset), to: blockOf(answer.offset) + 1, stream };
-    return { own: new OpenedObject(withCookies, this.#seconds(freshness), 'bypass', supply, begun), body: stream };
+    return { own: new OpenedObject(withCookies, this.#seconds(freshness), 'bypass', loader, begun), body: stream };
   }
 
   /** A body that does not say how long it is: its entry is made when it has ended. */
   #growing(
-    enquiring: Enquiring,
+    lookup: Lookup,
     answer: OriginAnswer,
     fetch: OriginFetch,
     context: EntryContext,
     freshness: Freshness,
-  ): Taken<Finding> {
-    const { supply, entries } = this.#options;
+  ): Taken<LookupResult> {
+    const { loader, entries } = this.#options;
     const complete = (size: number) =>
       void entries.save(makeEntry(answer, size, undefined, freshness, context), undefined);
     const { object } = makeEntry(answer, 0, undefined, freshness, context);
-    const keeper = answer.unframed ? undefined : new BlockKeeper(supply.tier, object.id, complete);
+    const keeper = answer.unframed ? undefined : new BlockKeeper(loader.tier, object.id, complete);
     const own = new GrowingStream(object.contentType, object.fields, fetch, keeper);
-    return { value: { kind: 'private', own, committed: this.#savePass(enquiring) }, body: own };
+    return { value: { kind: 'private', own, committed: this.#savePass(lookup) }, body: own };
   }
 
-  #savePass({ ask: { key, primary }, epoch }: Enquiring): Promise<void> {
+  #savePass({ ask: { key, primary }, epoch }: Lookup): Promise<void> {
     const expires = this.#options.now() + PASS_TTL;
     return this.#options.entries.save({ kind: 'pass', key, primary, epoch, expires }, undefined).committed;
   }
 
-  #saveVary({ ask: { primary }, epoch }: Enquiring, names: readonly string[]): Promise<void> {
+  #saveVary({ ask: { primary }, epoch }: Lookup, names: readonly string[]): Promise<void> {
     if (names.length === 0) return DONE;
     const known = this.#options.entries.find(primary, primary)?.entry;
     if (known?.kind === 'vary' && known.names.join() === names.join()) return DONE;
@@ -309,7 +317,9 @@ export class Enquiry {
   }
 }
 
-/** Set-Cookie fields, which come joined by commas although their dates have commas of their own (RFC 6265 section 3). */
+/**
+ * Set-Cookie fields, which come joined by commas although their dates have commas of their own (RFC 6265 section 3).
+ */
 function cookies(fields: Fields): [string, string][] {
   const joined = fields['set-cookie'];
   if (joined === undefined) return [];

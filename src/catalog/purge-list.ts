@@ -76,7 +76,10 @@ export function parsePurgeList(record: Uint8Array): PurgeList | undefined {
   return { sequence, all, prefixes };
 }
 
-/** Merges the oldest two prefixes into what they have in common until the list is short enough: purges too much rather than too little. */
+/**
+ * Merges the oldest two prefixes into what they have in common until the list is short enough: purges too much rather
+ * than too little.
+ */
 function bounded(list: PurgeList): PurgeList {
   const { prefixes } = list;
   if (prefixes.length <= PREFIXES_MAX) return list;

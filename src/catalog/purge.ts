@@ -17,8 +17,8 @@ import {
  * Purges are marks in the store, not work on what is stored, so each takes the same time whatever it concerns. Records:
  *   'list'              the `PurgeList` as JSON
  *   'u' u32 bucket      f64 hard, f64 soft: marks of a group of URLs, little-endian
- * A purge of one URL concerns its whole group of about one in a million; the others of the group are fetched again, too.
- * A shared counter tells the workers that the marks for a group, or the list, have changed.
+ * A purge of one URL concerns its whole group of about one in a million; the others of the group are fetched again,
+ * too. A shared counter tells the workers that the marks for a group, or the list, have changed.
  */
 const LIST = Buffer.from('list');
 const NO_MARKS: PurgeMarks = { hard: 0, soft: 0 };
@@ -56,7 +56,10 @@ export class Purges {
   }
 }
 
-/** Makes purges. They are in effect in all workers when a method returns. For processes without players: waits for the disk. */
+/**
+ * Makes purges. They are in effect in all workers when a method returns. For processes without players: waits for the
+ * disk.
+ */
 export class Purger {
   readonly #store: CatalogStore;
   readonly #tier: MemoryTier;

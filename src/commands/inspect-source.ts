@@ -76,7 +76,8 @@ export class InspectedSource implements ByteSource {
 
 /**
  * Opens a file, or an `http(s)` URL whose server answers ranges.
- * @throws EdgeError (rejects) `not_found`, `forbidden`, `bad_request` for a directory, `origin_unavailable`, `origin_protocol`
+ * @throws EdgeError (rejects) `not_found`, `forbidden`, `bad_request` for a directory, `origin_unavailable`,
+ *   `origin_protocol`
  */
 export function openInspected(target: string): Promise<InspectedSource> {
   return /^https?:\/\//i.test(target) ? openUrl(target) : openFile(target);

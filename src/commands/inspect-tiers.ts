@@ -5,7 +5,8 @@ import { bytes } from './figures.js';
 import { type InspectionRow, inspectCache } from './inspect-cache.js';
 
 /**
- * `moovedge inspect-cache`: tells what the tiers of an edge hold, which is found by its configuration as `serve` would read it.
+ * `moovedge inspect-cache`: tells what the tiers of an edge hold, which is found by its configuration as `serve` would
+ * read it.
  * @returns exit code
  * @throws EdgeError when the configuration is wrong
  */

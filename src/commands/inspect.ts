@@ -39,7 +39,9 @@ export interface SeekCost {
   readonly milliseconds: number;
   /** Blocks of 256 KiB that the plan reads when nothing is cached but the index. */
   readonly blocks: number;
-  /** Bytes of the answer, those of them that stand before the media, and those that are made and kept while it is sent. */
+  /**
+   * Bytes of the answer, those of them that stand before the media, and those that are made and kept while it is sent.
+   */
   readonly size: number;
   readonly head: number;
   readonly made: number;

@@ -6,7 +6,10 @@ import { version } from './package-files.js';
 import type { PurgeFlags } from './purge.js';
 import { flagValues, SERVE_FLAGS } from './serve-flags.js';
 
-/** The command line. Each command is loaded when it is used, so that checking a configuration needs no cache and no addon. */
+/**
+ * The command line. Each command is loaded when it is used, so that checking a configuration needs no cache and no
+ * addon.
+ */
 export function program(): Command {
   const program = new Command('moovedge')
     .description('Edge caching HTTP pseudo-streaming server for video')

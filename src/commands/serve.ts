@@ -15,7 +15,10 @@ import { greeting } from './greeting.js';
 import { version, workerEntry } from './package-files.js';
 import { samplesOrigin } from './serve-flags.js';
 
-/** Milliseconds after the first SIGTERM or SIGINT in which further ones are the same wish, told twice (by a terminal and by npm). */
+/**
+ * Milliseconds after the first SIGTERM or SIGINT in which further ones are the same wish, told twice (by a terminal and
+ * by npm).
+ */
 const ONE_WISH = 1000;
 /** Milliseconds that an older edge may take to let go of its files and admin port. */
 const HAND_OVER_WAIT = 30_000;
@@ -33,8 +36,8 @@ export interface ServeOptions {
 }
 
 /**
- * Serves until a signal ends it: SIGTERM and SIGINT drain, and end it at once when repeated; SIGHUP reloads; SIGUSR1 opens log files again;
- * SIGUSR2 hands over to another edge.
+ * Serves until a signal ends it: SIGTERM and SIGINT drain, and end it at once when repeated; SIGHUP reloads; SIGUSR1
+ * opens log files again; SIGUSR2 hands over to another edge.
  * @returns when players are served
  * @throws EdgeError that people should read, when it can't start
  */

@@ -9,7 +9,10 @@ export function closest(word: string, known: readonly string[]): string | undefi
   return near[0]?.candidate;
 }
 
-/** Optimal string alignment distance (insertions, deletions, replacements, swaps of neighbours); words longer than 64 are infinitely far. */
+/**
+ * Optimal string alignment distance (insertions, deletions, replacements, swaps of neighbours); words longer than 64
+ * are infinitely far.
+ */
 function editDistance(a: string, b: string): number {
   if (a.length > 64 || b.length > 64) return Number.POSITIVE_INFINITY;
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];

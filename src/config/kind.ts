@@ -94,7 +94,9 @@ export function host(): Kind<string> {
   };
 }
 
-/** A directory (`path`, `file://` URL) or an `http`, `https` or `s3` URL; the scheme decides what kind of origin it is. */
+/**
+ * A directory (`path`, `file://` URL) or an `http`, `https` or `s3` URL; the scheme decides what kind of origin it is.
+ */
 export function originUrl(): Kind<string> {
   return {
     expected: 'a directory, http(s)://host/base or s3://bucket/prefix',

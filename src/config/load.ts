@@ -29,7 +29,9 @@ export interface ConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** A configuration that can't be used; `message` has a line for each mistake, in order, each beginning with where it is. */
+/**
+ * A configuration that can't be used; `message` has a line for each mistake, in order, each beginning with where it is.
+ */
 export class ConfigError extends EdgeError {
   constructor(readonly mistakes: readonly string[]) {
     super('bad_config', mistakes.join('\n'));
@@ -38,7 +40,8 @@ export class ConfigError extends EdgeError {
 
 /**
  * Reads and checks a configuration.
- * @throws ConfigError with every mistake, as `file:line:column: key: expected …, found …` or `--flag: expected …, found …`
+ * @throws ConfigError with every mistake, as `file:line:column: key: expected …, found …` or
+ *   `--flag: expected …, found …`
  */
 export function loadConfig(sources: ConfigSources): Config {
   const { file, flags } = sources;

@@ -6,8 +6,8 @@ export function memoryFile({ cache, listen }: Config): string {
 }
 
 /**
- * The catalog's folder: its own, else the disk tier's, else one beside the memory tier's file, so that what is known of files lives as long
- * as their blocks.
+ * The catalog's folder: its own, else the disk tier's, else one beside the memory tier's file, so that what is known of
+ * files lives as long as their blocks.
  */
 export function catalogFolder(config: Config): string {
   return config.catalog.path ?? config.cache.disk.path ?? `${memoryFile(config)}.catalog`;

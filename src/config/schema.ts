@@ -210,7 +210,10 @@ const tree = group({
   }),
 });
 
-/** The whole configuration, checked: sizes in bytes, times in milliseconds, shares from 0 to 1. Plain data that survives JSON. */
+/**
+ * The whole configuration, checked: sizes in bytes, times in milliseconds, shares from 0 to 1. Plain data that survives
+ * JSON.
+ */
 export type Config = Values<typeof tree>;
 
 /** The schema with the rules between settings. */

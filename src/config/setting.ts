@@ -41,8 +41,8 @@ export type Values<S extends Schema> = z.output<S>;
 const infos = z.registry<SettingInfo>();
 
 /**
- * A setting: one leaf of the schema. Its default is given with `.prefault(…)`, as a user would write it; `.optional()` makes it one
- * that may be left out.
+ * A setting: one leaf of the schema. Its default is given with `.prefault(…)`, as a user would write it; `.optional()`
+ * makes it one that may be left out.
  * @param kind what it may be
  * @param text what it does, one sentence
  */
@@ -86,7 +86,9 @@ export type Draft<T> =
 /** Says that something is wrong at a path below the schema that a rule stands at. */
 export type Wrong = (path: SettingPath, expected: string) => void;
 
-/** Adds rules between settings. They are applied even when single settings are wrong, whose values are then undefined. */
+/**
+ * Adds rules between settings. They are applied even when single settings are wrong, whose values are then undefined.
+ */
 export function withRules<S extends z.ZodType>(schema: S, rules: (values: Draft<Values<S>>, wrong: Wrong) => void) {
   return schema.superRefine(
     (values, context) => {

@@ -12,10 +12,10 @@ export interface Writer {
 }
 
 /**
- * A response's wait, between two of its turns, for room in the socket or for bytes. The socket's timer may run meanwhile, for bytes refused
- * at the end of a cork too, so the sweep looks after it.
+ * A response's wait, between two of its turns, for room in the socket or for bytes. The socket's timer may run
+ * meanwhile, for bytes refused at the end of a cork too, so the sweep looks after it.
  */
-export class Room implements Stalled {
+export class Backpressure implements Stalled {
   stalledSince = 0;
   sweptAt = 0;
   readonly #transport: Transport;

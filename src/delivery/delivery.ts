@@ -2,7 +2,7 @@ import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { BlockReader, ReaderListener } from '../cache/read/block-reader.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { Span } from '../virtual-file/span.js';
-import { Room, type Writer } from './backpressure.js';
+import { Backpressure, type Writer } from './backpressure.js';
 import { gather, goesAlone, readChecked } from './gather.js';
 import type { StallSweep } from './sweep.js';
 import type { Transport } from './transport.js';
@@ -41,9 +41,10 @@ export interface DeliveryListener {
 }
 
 /**
- * Sends one run of bytes of a virtual file: pulls the spans through one reader, and hands views of blocks to the socket.
- * Nothing is kept of them, and nothing is pinned between two turns. The first source byte is waited for before the listener
- * writes the head, so that a failure still has its status and the head says truly where the block came from.
+ * Sends one run of bytes of a virtual file: pulls the spans through one reader, and hands views of blocks to the
+ * socket. Nothing is kept of them, and nothing is pinned between two turns. The first source byte is waited for before
+ * the listener writes the head, so that a failure still has its status and the head says truly where the block came
+ * from.
  */
 export class Delivery implements ReaderListener, Writer {
   /** Bytes of the body that the socket has taken. */
@@ -55,7 +56,7 @@ export class Delivery implements ReaderListener, Writer {
   readonly #listener: DeliveryListener;
   readonly #context: DeliveryContext;
   /** Made when the first turn does not do it all. */
-  #room: Room | undefined;
+  #backpressure: Backpressure | undefined;
   /** Span at hand, and the byte within it that is next. */
   #index = 0;
   #at = 0;
@@ -99,7 +100,7 @@ export class Delivery implements ReaderListener, Writer {
   close(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#room?.close();
+    this.#backpressure?.close();
     this.#reader.close();
   }
 
@@ -146,8 +147,8 @@ export class Delivery implements ReaderListener, Writer {
       this.close();
       this.#listener.ended();
     } else if (this.#begun) {
-      this.#room ??= new Room(this.#transport, this.#context.sweep, this);
-      this.#room.await(this.sent > before);
+      this.#backpressure ??= new Backpressure(this.#transport, this.#context.sweep, this);
+      this.#backpressure.await(this.sent > before);
     }
   }
 
@@ -189,7 +190,10 @@ export class Delivery implements ReaderListener, Writer {
     }
   }
 
-  /** Sees to it that the head is written in time: true when the first source byte of the answer is at hand, or none is needed. */
+  /**
+   * Sees to it that the head is written in time: true when the first source byte of the answer is at hand, or none is
+   * needed.
+   */
   #peek(): boolean {
     const span = this.#spans[this.#index]!;
     const left = Math.min(span.length - this.#at, this.#total);

@@ -11,7 +11,9 @@ import {
 /** A source span with at least this many bytes left goes to the socket by itself, uncopied. */
 const LARGE = 8 * 1024;
 
-/** Used within one synchronous section at a time, by every response of the process: nothing of it is kept per response. */
+/**
+ * Used within one synchronous section at a time, by every response of the process: nothing of it is kept per response.
+ */
 const patchSource = new Uint8Array(PATCH_SOURCE_MAX);
 const output = new Uint8Array(PATCH_OUTPUT_MAX);
 
@@ -63,7 +65,10 @@ export function gather(
   return output.subarray(0, filled);
 }
 
-/** Puts bytes of a span from `at` on into `target`, at most as many as it holds. Returns how many, at least 1, or what is missing. */
+/**
+ * Puts bytes of a span from `at` on into `target`, at most as many as it holds. Returns how many, at least 1, or what
+ * is missing.
+ */
 function putSpan(reader: BlockReader, span: Span, at: number, left: number, target: Uint8Array): number | Missing {
   switch (span.kind) {
     case 'literal':

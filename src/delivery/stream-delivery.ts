@@ -1,5 +1,5 @@
 import type { OpenStream, StreamHandle, StreamSink } from '../catalog/content.js';
-import { Room, type Writer } from './backpressure.js';
+import { Backpressure, type Writer } from './backpressure.js';
 import type { DeliveryContext, DeliveryListener } from './delivery.js';
 import type { Transport } from './transport.js';
 
@@ -9,8 +9,8 @@ const PIECE = 16 * 1024;
 const FIRST_PIECE = 256;
 
 /**
- * Sends a body of unknown size in chunked coding, as it comes. At most the chunk at hand is kept; the flow stands still until the
- * socket has taken it.
+ * Sends a body of unknown size in chunked coding, as it comes. At most the chunk at hand is kept; the flow stands still
+ * until the socket has taken it.
  */
 export class StreamDelivery implements StreamSink, Writer {
   /** Bytes of the body that the transport has taken. */
@@ -18,7 +18,7 @@ export class StreamDelivery implements StreamSink, Writer {
   readonly #transport: Transport;
   readonly #listener: DeliveryListener;
   readonly #context: DeliveryContext;
-  readonly #room: Room;
+  readonly #backpressure: Backpressure;
   #handle: StreamHandle | undefined;
   /** What is left of the chunk at hand; defined while the flow stands still. */
   #rest: Uint8Array | undefined;
@@ -30,7 +30,7 @@ export class StreamDelivery implements StreamSink, Writer {
     this.#transport = transport;
     this.#listener = listener;
     this.#context = context;
-    this.#room = new Room(transport, context.sweep, this);
+    this.#backpressure = new Backpressure(transport, context.sweep, this);
   }
 
   /** Starts the flow. To be called inside cork. */
@@ -45,7 +45,7 @@ export class StreamDelivery implements StreamSink, Writer {
     if (this.#over) return;
     this.#over = true;
     this.#rest = undefined;
-    this.#room.close();
+    this.#backpressure.close();
     if (!this.#complete) this.#handle?.cancel();
   }
 
@@ -57,7 +57,7 @@ export class StreamDelivery implements StreamSink, Writer {
       rest = this.#write(chunk);
     });
     if (rest !== undefined) this.#rest = new Uint8Array(rest);
-    this.#room.await(true);
+    this.#backpressure.await(true);
     return rest === undefined;
   }
 
@@ -80,7 +80,7 @@ export class StreamDelivery implements StreamSink, Writer {
     this.#transport.cork(() => {});
     if (this.#rest === undefined) return;
     this.#rest = this.#write(this.#rest);
-    this.#room.await(true);
+    this.#backpressure.await(true);
     if (this.#rest !== undefined) return;
     if (this.#complete) this.#end();
     else this.#handle?.resume();
@@ -100,7 +100,10 @@ export class StreamDelivery implements StreamSink, Writer {
     this.#listener.begin('bypass');
   }
 
-  /** Writes piece by piece until the socket refuses; returns what was not given to it, undefined when it took everything. */
+  /**
+   * Writes piece by piece until the socket refuses; returns what was not given to it, undefined when it took
+   * everything.
+   */
   #write(chunk: Uint8Array): Uint8Array | undefined {
     for (let at = 0, size = FIRST_PIECE; at < chunk.length; size = PIECE) {
       const piece = chunk.subarray(at, at + size);

@@ -12,7 +12,10 @@ export interface Stalled {
   cut(): void;
 }
 
-/** uWebSockets.js closes a socket between 8 and 12 seconds after a refused write; a response is seen to this long after the last time. */
+/**
+ * uWebSockets.js closes a socket between 8 and 12 seconds after a refused write; a response is seen to this long after
+ * the last time.
+ */
 const REARM_AFTER = 4000;
 /** Time between two rounds. */
 const ROUND = 500;
@@ -20,8 +23,8 @@ const ROUND = 500;
 const ROUNDS_PER_TURN = 4;
 
 /**
- * Keeps stalled responses alive: paused and slow players are not cut by the socket's ten-second timer, but after `timeout`
- * without a byte. Costs nothing while no response is stalled.
+ * Keeps stalled responses alive: paused and slow players are not cut by the socket's ten-second timer, but after
+ * `timeout` without a byte. Costs nothing while no response is stalled.
  */
 export class StallSweep {
   /** In the order of `sweptAt`. */

@@ -16,8 +16,9 @@ export interface Transport {
   /** Ends a body of unknown size. */
   end(): unknown;
   /**
-   * Runs `turn` at once; what it writes goes out as one. Bytes, up to 16 KiB, that the socket refuses then are buffered and nobody is told;
-   * they go out with the next write, or at the end of the next cork. Bytes may be written within `turn`.
+   * Runs `turn` at once; what it writes goes out as one. Bytes, up to 16 KiB, that the socket refuses then are buffered
+   * and nobody is told; they go out with the next write, or at the end of the next cork. Bytes may be written within
+   * `turn`.
    */
   cork(turn: () => void): unknown;
   /** Stops reading from the socket. A paused socket does not notice that its client has left. */
@@ -26,6 +27,9 @@ export interface Transport {
   resume(): void;
   /** Cuts the connection; the abort handler runs within this call. */
   close(): unknown;
-  /** Calls `handler` when the socket can take bytes again after it refused some. Registering is for good. Bytes may be written within `handler`. */
+  /**
+   * Calls `handler` when the socket can take bytes again after it refused some. Registering is for good. Bytes may be
+   * written within `handler`.
+   */
   onWritable(handler: () => boolean): unknown;
 }

@@ -18,8 +18,8 @@ import { parseHost, parseTarget, type Target } from './target.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
 /**
- * The life of one GET or HEAD: parse, open, plan, answer. Each step goes on at once when the stage behind it answers at once,
- * so that a hot range is sent within the handler of its request; else the exchange waits for a promise.
+ * The life of one GET or HEAD: parse, open, plan, answer. Each step goes on at once when the stage behind it answers at
+ * once, so that a hot range is sent within the handler of its request; else the exchange waits for a promise.
  */
 export class Exchange implements DeliveryListener, BodyMaker {
   readonly #context: HttpContext;
@@ -215,7 +215,10 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#release();
   }
 
-  /** Outcome of an answer that sends no block: where the first block of the file is, when it is at hand, else where the head came from. */
+  /**
+   * Outcome of an answer that sends no block: where the first block of the file is, when it is at hand, else where the
+   * head came from.
+   */
   #headOutcome(opened: OpenObject, file: VirtualFile | undefined): CacheOutcome {
     if (opened.outcome !== undefined) return opened.outcome;
     const first = file && firstSource(file.spans, 0, file.size);

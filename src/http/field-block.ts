@@ -6,14 +6,17 @@ export type Field = readonly [name: string, value: string];
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Whether text from outside may stand as a field's value: no line break, no control character, one byte per character (RFC 9110 section 5.5). */
+/**
+ * Whether text from outside may stand as a field's value: no line break, no control character, one byte per character
+ * (RFC 9110 section 5.5).
+ */
 export function isFieldValue(value: string): boolean {
   return VALUE.test(value);
 }
 
 /**
- * Fields of an answer, serialised once and written with one call. Fields from outside whose name or value could break the
- * message are left out.
+ * Fields of an answer, serialised once and written with one call. Fields from outside whose name or value could break
+ * the message are left out.
  */
 export class FieldBlock {
   readonly #first: string = '';
@@ -27,7 +30,9 @@ export class FieldBlock {
     this.#rest = Buffer.from(lines.slice(this.#first.length + 2), 'latin1');
   }
 
-  /** Writes the fields. The front end copies a value as it is, so the value of the first can bring all the others along. */
+  /**
+   * Writes the fields. The front end copies a value as it is, so the value of the first can bring all the others along.
+   */
   write(res: HttpResponse): void {
     if (this.#rest !== undefined) res.writeHeader(this.#first, this.#rest);
   }

@@ -2,7 +2,10 @@ import type { ByteSource } from '../base/byte-source.js';
 import type { OpenObject } from '../catalog/content.js';
 import type { MediaObject } from '../media/seek/media.js';
 
-/** An open object as the media stage sees it. Made for every request, so what most requests don't need is made when asked for. */
+/**
+ * An open object as the media stage sees it. Made for every request, so what most requests don't need is made when
+ * asked for.
+ */
 export class MediaView implements MediaObject {
   readonly #opened: OpenObject;
   #source: ByteSource | undefined;

@@ -6,8 +6,8 @@ import { isFieldValue } from './field-block.js';
 import type { ByteRange } from './range.js';
 
 /**
- * Several ranges of a file as a body of type multipart/byteranges (RFC 9110 section 14.6): a virtual file in its turn, whose
- * part headers are literal spans. Its boundary is random, so that no stored content can hold it.
+ * Several ranges of a file as a body of type multipart/byteranges (RFC 9110 section 14.6): a virtual file in its turn,
+ * whose part headers are literal spans. Its boundary is random, so that no stored content can hold it.
  */
 export function multipart(file: VirtualFile, ranges: readonly ByteRange[]): VirtualFile {
   const boundary = randomBytes(15).toString('base64url');

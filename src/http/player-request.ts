@@ -37,7 +37,10 @@ export class PlayerRequest implements ContentRequest {
   }
 }
 
-/** What a player is about to read, as far as its request tells: a whole file, a header that a seek is planned from, or a range. */
+/**
+ * What a player is about to read, as far as its request tells: a whole file, a header that a seek is planned from, or a
+ * range.
+ */
 export function hintOf(isHead: boolean, range: RangeSet | undefined, target: Target): ContentRequest['hint'] {
   if (isHead) return { start: 0, end: 1 };
   if (target.start !== undefined || target.end !== undefined) return { start: 0, end: BLOCK_SIZE };

@@ -1,7 +1,9 @@
 import { parseHttpDate } from '../base/http-date.js';
 import { holdsEntityTag } from './entity-tag.js';
 
-/** The conditional fields of a request (RFC 9110 section 13.1), '' where absent; repeated fields are joined with commas. */
+/**
+ * The conditional fields of a request (RFC 9110 section 13.1), '' where absent; repeated fields are joined with commas.
+ */
 export interface Conditions {
   readonly ifMatch: string;
   readonly ifUnmodifiedSince: string;
@@ -18,8 +20,8 @@ export interface Selected {
 }
 
 /**
- * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2, steps 1 to 4. A date that is no valid
- * date, or that there is nothing to compare with, is as if the field were absent.
+ * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2, steps 1 to 4. A date that is no
+ * valid date, or that there is nothing to compare with, is as if the field were absent.
  * @returns `failed` is 412, `not_modified` is 304
  */
 export function evaluate(
@@ -43,8 +45,9 @@ export function evaluate(
 }
 
 /**
- * Whether a Range field is to be heeded in the light of If-Range (RFC 9110 section 13.1.5). A date only counts when it is
- * exactly the object's and a strong validator: the object was at least a second old when the origin vouched for it (section 8.8.2.2).
+ * Whether a Range field is to be heeded in the light of If-Range (RFC 9110 section 13.1.5). A date only counts when it
+ * is exactly the object's and a strong validator: the object was at least a second old when the origin vouched for it
+ * (section 8.8.2.2).
  * @param field value of If-Range, '' when absent
  * @param vouched milliseconds since 1970 at which the origin vouched for the object
  */

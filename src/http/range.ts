@@ -1,6 +1,6 @@
 /**
- * The ranges of a Range field in their order, as pairs of numbers: first and last byte position, both inclusive, the last one
- * `Infinity` when open; or -1 and the length of a suffix.
+ * The ranges of a Range field in their order, as pairs of numbers: first and last byte position, both inclusive, the
+ * last one `Infinity` when open; or -1 and the length of a suffix.
  */
 export type RangeSet = readonly number[];
 
@@ -36,7 +36,10 @@ export function parseRange(field: string): RangeSet | undefined {
   return set.length > 0 ? set : undefined;
 }
 
-/** Reads one range-spec between `at` and `end`, white space around it; an empty element of the list is skipped. False when malformed. */
+/**
+ * Reads one range-spec between `at` and `end`, white space around it; an empty element of the list is skipped. False
+ * when malformed.
+ */
 function parseSpec(field: string, at: number, end: number, set: number[]): boolean {
   while (at < end && isSpace(field.charCodeAt(at))) at++;
   while (at < end && isSpace(field.charCodeAt(end - 1))) end--;
@@ -66,9 +69,10 @@ function digits(field: string, at: number, end: number): number {
 }
 
 /**
- * The bytes that a range set means in a file of `size` bytes, at least 1, in the order asked for. Ranges that overlap or touch become one,
- * in the place of the first of them (RFC 9110 section 15.3.7.2).
- * @returns empty when no range lies in the file; undefined when the set is beyond the limits, as only a broken or hostile player's is
+ * The bytes that a range set means in a file of `size` bytes, at least 1, in the order asked for. Ranges that overlap
+ * or touch become one, in the place of the first of them (RFC 9110 section 15.3.7.2).
+ * @returns empty when no range lies in the file; undefined when the set is beyond the limits, as only a broken or
+ *   hostile player's is
  */
 export function resolveRanges(set: RangeSet, size: number, limits: RangeLimits): readonly ByteRange[] | undefined {
   if (set.length === 2) {

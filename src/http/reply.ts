@@ -24,7 +24,10 @@ export interface BodyMaker {
 /** What the access log tells of the request; taken while the request can be read. */
 type RequestFacts = Pick<AccessEntry, 'time' | 'client' | 'method' | 'host' | 'url' | 'range' | 'referer' | 'agent'>;
 
-/** The answer to one request: writes its head, watches for the player that leaves, and accounts for it once when it ends. */
+/**
+ * The answer to one request: writes its head, watches for the player that leaves, and accounts for it once when it
+ * ends.
+ */
 export class Reply {
   /** The answer is complete, or the player has left: nothing may be written any more. */
   over = false;

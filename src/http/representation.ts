@@ -10,7 +10,10 @@ export interface Representation {
   readonly fields: FieldBlock;
 }
 
-/** Fields that are the edge's own, or that belong to one connection: what an object has stored under these names is not sent. */
+/**
+ * Fields that are the edge's own, or that belong to one connection: what an object has stored under these names is not
+ * sent.
+ */
 const OWN = new Set([
   'accept-ranges',
   'age',

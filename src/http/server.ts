@@ -46,7 +46,10 @@ export interface HttpServerOptions {
   readonly observeTtfb?: (seconds: number) => void;
   /** Takes each answer when it has ended. */
   readonly accessLog?: (entry: AccessEntry) => void;
-  /** Called while the server drains, before its listening socket is closed: the place to turn away connections that would be lost with it. */
+  /**
+   * Called while the server drains, before its listening socket is closed: the place to turn away connections that
+   * would be lost with it.
+   */
   readonly beforeClose?: () => void | Promise<void>;
 }
 
@@ -54,7 +57,10 @@ export interface HttpServerOptions {
 export interface DrainOptions {
   /** Milliseconds for answers under way. */
   readonly grace: number;
-  /** Milliseconds for connections that are idle when no answer is under way any more; a request on them is answered still. 0 when left out. */
+  /**
+   * Milliseconds for connections that are idle when no answer is under way any more; a request on them is answered
+   * still. 0 when left out.
+   */
   readonly idle?: number;
 }
 
@@ -69,7 +75,8 @@ export interface HttpServer {
    */
   listen(host: string, port: number): Promise<number>;
   /**
-   * Stops accepting connections and lets answers under way come to their end; further answers on open connections bear `Connection: close`.
+   * Stops accepting connections and lets answers under way come to their end; further answers on open connections bear
+   * `Connection: close`.
    * @returns whether everything ended in time
    */
   drain(options: DrainOptions): Promise<boolean>;

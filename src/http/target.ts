@@ -3,8 +3,8 @@ import { EdgeError } from '../base/errors.js';
 /** What a request's target says, checked and freed of what is ours. */
 export interface Target {
   /**
-   * Absolute path in one normal form: percent-encoded UTF-8, unreserved characters plain, other escapes in upper case, no empty
-   * segments but a last one, no dot segments, no escaped slash, backslash or control character.
+   * Absolute path in one normal form: percent-encoded UTF-8, unreserved characters plain, other escapes in upper case,
+   * no empty segments but a last one, no dot segments, no escaped slash, backslash or control character.
    */
   readonly path: string;
   /** Query without `start`, `end` and dropped names; the other parameters byte for byte and in order. */
@@ -24,8 +24,8 @@ const UNRESERVED = /[A-Za-z0-9._~-]/;
 const PLAIN_QUERY = /^[\x21\x22\x24-\x7e]*$/;
 
 /**
- * Reads the target of a request (RFC 9112 section 3.2, RFC 3986). What is ambiguous is refused rather than mended, so that no origin
- * can read a path differently from us.
+ * Reads the target of a request (RFC 9112 section 3.2, RFC 3986). What is ambiguous is refused rather than mended, so
+ * that no origin can read a path differently from us.
  * @param path the part before '?', where bytes that are no UTF-8 have become U+FFFD
  * @param query the part after it
  * @param maxLength most characters of both

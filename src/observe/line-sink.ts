@@ -3,7 +3,10 @@ import { EdgeError } from '../base/errors.js';
 
 /** Bytes of lines that wait for a slow target; more are dropped, so that neither memory nor players suffer. */
 const WAITING_MAX = 16 * 1024 * 1024;
-/** Bytes of one write, unless a single line is longer. Writes of at most 4096 bytes to a pipe are never mixed with other processes' (POSIX PIPE_BUF). */
+/**
+ * Bytes of one write, unless a single line is longer. Writes of at most 4096 bytes to a pipe are never mixed with other
+ * processes' (POSIX PIPE_BUF).
+ */
 const WRITE_MAX = 4096;
 /** Milliseconds that lines may wait for others before they are written. */
 const LATEST = 1000;
@@ -18,8 +21,9 @@ const FILE_MODE = 0o640;
 export type LineTarget = string | { readonly fd: number };
 
 /**
- * Whole lines to a file or descriptor, appended, and written off the event loop. Several processes may append to one target. A target that
- * fails or is slow costs lines, which are counted, and nothing else: neither time, nor memory without end, nor the process.
+ * Whole lines to a file or descriptor, appended, and written off the event loop. Several processes may append to one
+ * target. A target that fails or is slow costs lines, which are counted, and nothing else: neither time, nor memory
+ * without end, nor the process.
  */
 export class LineSink {
   /** Lines lost because the target failed or was slow. */
@@ -40,7 +44,8 @@ export class LineSink {
 
   /**
    * @param target a file (made when missing) or a descriptor
-   * @param options `buffer`: bytes gathered before a write, which then is at most a second late; 0 writes in the same turn of the event loop
+   * @param options `buffer`: bytes gathered before a write, which then is at most a second late; 0 writes in the same
+   *   turn of the event loop
    * @throws EdgeError `bad_config` when the file can't be written
    */
   constructor(target: LineTarget, { buffer = 0 }: { buffer?: number } = {}) {

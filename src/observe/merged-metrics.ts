@@ -1,8 +1,8 @@
 import { type MetricsSnapshot, mergeSnapshots } from './metrics.js';
 
 /**
- * The metrics of processes that come and go, as one. Counters of a process that has ended stay in the sum, so that no counter
- * ever goes back; its gauges go with it.
+ * The metrics of processes that come and go, as one. Counters of a process that has ended stay in the sum, so that no
+ * counter ever goes back; its gauges go with it.
  */
 export class MergedMetrics {
   readonly #current = new Map<string, MetricsSnapshot>();

@@ -5,7 +5,10 @@ export interface MetricDefinition {
   readonly labels?: readonly string[];
   /** Upper bounds of a histogram's buckets, in the metric's unit. */
   readonly buckets?: readonly number[];
-  /** How the values of several processes become one: `max` where all see the same thing (a shared file); `sum` when left out. */
+  /**
+   * How the values of several processes become one: `max` where all see the same thing (a shared file); `sum` when left
+   * out.
+   */
   readonly merge?: 'sum' | 'max';
 }
 

@@ -20,7 +20,8 @@ export type Reading = number | Iterable<readonly [labels: Readonly<Record<string
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /**
- * Metrics of one process. Modules count into plain fields; these are read when somebody scrapes, so counting costs an addition.
+ * Metrics of one process. Modules count into plain fields; these are read when somebody scrapes, so counting costs an
+ * addition.
  */
 export class Metrics {
   readonly #registry = new Registry();
@@ -48,10 +49,12 @@ export class Metrics {
   }
 
   /**
-   * Tells the numeric fields of a module's counters: `readAheads` of `stats('fill', counters)` becomes `moovedge_fill_read_aheads_total`.
+   * Tells the numeric fields of a module's counters: `readAheads` of `stats('fill', counters)` becomes
+   * `moovedge_fill_read_aheads_total`.
    * @param part name of the module in metric names
    * @param counters read at each scrape; fields that are no numbers are left out
-   * @param options `gauges`: fields that go up and down, which get no `_total`; `merge`: `max` for what all processes see alike
+   * @param options `gauges`: fields that go up and down, which get no `_total`; `merge`: `max` for what all processes
+   *   see alike
    */
   stats<S extends object>(
     part: string,

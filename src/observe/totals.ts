@@ -78,7 +78,10 @@ export function totalsOf(snapshot: MetricsSnapshot): Totals {
 
 type Labels = Readonly<Record<string, string | number | undefined>>;
 
-/** The value below which a share of a histogram's observations lie, by interpolation within its bucket, as Prometheus does. */
+/**
+ * The value below which a share of a histogram's observations lie, by interpolation within its bucket, as Prometheus
+ * does.
+ */
 function quantile(values: MetricsSnapshot[number]['values'], share: number): number | undefined {
   const buckets = values
     .filter(({ labels }) => (labels as Labels).le !== undefined)

@@ -1,6 +1,9 @@
 import type { OriginRequest, Validator } from './origin.js';
 
-/** Fields of a message, names in lower case, repeated fields joined with ', '. Has no prototype: names come from outside. */
+/**
+ * Fields of a message, names in lower case, repeated fields joined with ', '. Has no prototype: names come from
+ * outside.
+ */
 export type Fields = Readonly<Record<string, string>>;
 
 /** Fields that concern one connection only (RFC 9110 section 7.6.1). */
@@ -55,8 +58,8 @@ export function forwarded(fields: Fields): Record<string, string> {
 }
 
 /**
- * Entity tag and date of an answer (RFC 9110 section 8.8). A tag that lacks its quotes, as some servers send it, still tells versions
- * apart, but can't be sent back as a strong one: it becomes a weak tag.
+ * Entity tag and date of an answer (RFC 9110 section 8.8). A tag that lacks its quotes, as some servers send it, still
+ * tells versions apart, but can't be sent back as a strong one: it becomes a weak tag.
  */
 export function validatorOf(fields: Fields): Validator {
   const { etag: tag = '', 'last-modified': date = '' } = fields;
@@ -79,15 +82,18 @@ export function hasValidator({ etag, lastModified }: Validator): boolean {
 }
 
 /**
- * True when `found` names the version that `wanted` does. Strong tags decide alone: some stores change the date when they move an
- * object. Otherwise everything that was known must be as it was.
+ * True when `found` names the version that `wanted` does. Strong tags decide alone: some stores change the date when
+ * they move an object. Otherwise everything that was known must be as it was.
  */
 export function sameVersion(wanted: Validator, found: Validator): boolean {
   if (isStrong(wanted.etag)) return wanted.etag === found.etag;
   return wanted.etag === found.etag && wanted.lastModified === found.lastModified;
 }
 
-/** True when a 304's fields don't belie that the object is still `wanted` (RFC 9111 section 4.3.4); most of them may be absent. */
+/**
+ * True when a 304's fields don't belie that the object is still `wanted` (RFC 9111 section 4.3.4); most of them may be
+ * absent.
+ */
 export function confirms(wanted: Validator, found: Validator): boolean {
   const bare = (etag: string) => etag.replace(/^W\//, '');
   if (wanted.etag !== undefined) return found.etag === undefined || bare(found.etag) === bare(wanted.etag);
@@ -95,9 +101,9 @@ export function confirms(wanted: Validator, found: Validator): boolean {
 }
 
 /**
- * The precondition fields of a request (RFC 9110 section 13.1). `same` uses those that are refused with 412, and never If-Range, whose
- * 206 may leave out the validators; the answer's validators are compared in any case. `changed` sends one field only, because
- * some servers answer 304 when either of two holds.
+ * The precondition fields of a request (RFC 9110 section 13.1). `same` uses those that are refused with 412, and never
+ * If-Range, whose 206 may leave out the validators; the answer's validators are compared in any case. `changed` sends
+ * one field only, because some servers answer 304 when either of two holds.
  */
 export function conditionFields(condition: OriginRequest['condition']): Record<string, string> {
   if (!condition) return {};
@@ -116,7 +122,10 @@ export function integerOf(value: string | undefined): number | undefined {
   return Number(value);
 }
 
-/** Seconds of a Retry-After field (RFC 9110 section 10.2.3), as a number or a date, at most an hour; undefined when there is none. */
+/**
+ * Seconds of a Retry-After field (RFC 9110 section 10.2.3), as a number or a date, at most an hour; undefined when
+ * there is none.
+ */
 export function retryAfterOf(fields: Fields, now: number): number | undefined {
   const value = fields['retry-after'];
   if (value === undefined) return undefined;
@@ -124,7 +133,10 @@ export function retryAfterOf(fields: Fields, now: number): number | undefined {
   return Number.isNaN(seconds) ? undefined : Math.min(3600, Math.max(0, seconds));
 }
 
-/** A Content-Range field (RFC 9110 section 14.4): a satisfied range `[start, end)`, or an unsatisfied one, and the object's size. */
+/**
+ * A Content-Range field (RFC 9110 section 14.4): a satisfied range `[start, end)`, or an unsatisfied one, and the
+ * object's size.
+ */
 export interface ContentRange {
   readonly start: number | undefined;
   readonly end: number | undefined;

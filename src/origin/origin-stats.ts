@@ -3,7 +3,10 @@ import type { Origin } from './origin.js';
 
 /** Counters of one origin; plain fields that only grow, but for those that say "at this moment". */
 export interface OriginStats {
-  /** Requests sent to the origin, by the status of their answer, or by error code (`origin_unavailable`, `origin_timeout` …) when none came. */
+  /**
+   * Requests sent to the origin, by the status of their answer, or by error code (`origin_unavailable`,
+   * `origin_timeout` …) when none came.
+   */
   readonly requests: Record<string, number>;
   /** Bytes of body received. */
   responseBytes: number;

@@ -17,9 +17,9 @@ export interface OriginRequest {
   /** Bytes `[start, end)` of the object; undefined for the whole. `end` may lie past the end of the object. */
   readonly range: { readonly start: number; readonly end: number } | undefined;
   /**
-   * `same`: the bytes are only of use when the object still has this validator (If-Match or If-Range); any other version fails with
-   * `object_changed`. `changed`: the body is only wanted when the validator differs (If-None-Match, If-Modified-Since); an answer of status 304
-   * says that it does not.
+   * `same`: the bytes are only of use when the object still has this validator (If-Match or If-Range); any other
+   * version fails with `object_changed`. `changed`: the body is only wanted when the validator differs (If-None-Match,
+   * If-Modified-Since); an answer of status 304 says that it does not.
    */
   readonly condition: { readonly kind: 'same' | 'changed'; readonly validator: Validator } | undefined;
   /** Fields of the player's request that are passed on (Authorization, those that Vary names); names in lower case. */
@@ -44,15 +44,16 @@ export interface OriginAnswer {
   readonly requestTime: number;
   readonly responseTime: number;
   /**
-   * True when only the end of the connection tells the end of the body (RFC 9112 section 6.3): a body that was cut looks whole, so it may
-   * be streamed to a player but is not fit for storing.
+   * True when only the end of the connection tells the end of the body (RFC 9112 section 6.3): a body that was cut
+   * looks whole, so it may be streamed to a player but is not fit for storing.
    */
   readonly unframed?: boolean;
 }
 
 /**
- * Takes a fetch's events, all from the event loop: `answered` once, then `bytes` any number of times, then `ended`; or `failed`
- * at any point, and nothing after it. Retries and fail-over happen behind it: bytes are contiguous and of one version.
+ * Takes a fetch's events, all from the event loop: `answered` once, then `bytes` any number of times, then `ended`; or
+ * `failed` at any point, and nothing after it. Retries and fail-over happen behind it: bytes are contiguous and of one
+ * version.
  */
 export interface OriginSink {
   answered(answer: OriginAnswer): void;

@@ -77,7 +77,8 @@ function pem(file: string | undefined): string | undefined {
 
 /**
  * Makes the origin that an entry of the configuration describes.
- * @throws EdgeError `bad_config` when a directory, PEM file or credentials file is missing, or the urls don't fit together
+ * @throws EdgeError `bad_config` when a directory, PEM file or credentials file is missing, or the urls don't fit
+ *   together
  */
 export function createOrigin(settings: OriginSettings, context: OriginsContext): ManagedOrigin {
   const { name, url, urls, s3 = {}, tls } = settings;
@@ -123,7 +124,7 @@ export interface OriginRoute {
   /** Percent-encoded path to ask the origin for. */
   readonly path: string;
   /** Milliseconds for which an answer that says nothing of its freshness is fresh; undefined for the general rule. */
-  readonly silentLifetime: number | undefined;
+  readonly defaultLifetime: number | undefined;
 }
 
 /** All origins of a configuration. */
@@ -145,7 +146,7 @@ export class Origins {
     const match = this.#table.find(host, path);
     if (!match) return undefined;
     const { origin } = match.rule;
-    return { origin, path: match.path, silentLifetime: origin instanceof FileOrigin ? FILE_LIFETIME : undefined };
+    return { origin, path: match.path, defaultLifetime: origin instanceof FileOrigin ? FILE_LIFETIME : undefined };
   };
 
   /** Counters of all origins by name, for /stats. */

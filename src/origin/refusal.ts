@@ -4,16 +4,16 @@ import type { RefusedAnswer } from './origin.js';
 
 /**
  * Where a try that failed may be made again:
- * - `nowhere`: it is the origin's answer, and any replica would say the same
- * - `elsewhere`: this server has no right answer, another may
- * - `anywhere`: the failure is passing
+ * - `never`: it is the origin's answer, and any replica would say the same
+ * - `otherReplica`: this server has no right answer, another may
+ * - `any`: the failure is passing
  */
-export type Verdict = 'nowhere' | 'elsewhere' | 'anywhere';
+export type Retry = 'never' | 'otherReplica' | 'any';
 
 /** One try that brought no bytes, or not all. */
 export interface Refusal {
   readonly error: EdgeError;
-  readonly verdict: Verdict;
+  readonly retry: Retry;
   /** Counts against the server: its connection failed. What it answers under one URL does not. */
   readonly blame: boolean;
   /** Head of the refusing answer; undefined when there was none. */
@@ -24,7 +24,7 @@ export interface Refusal {
 export function refusal(
   code: ErrorCode,
   message: string,
-  verdict: Verdict,
+  retry: Retry,
   head?: { readonly status: number; readonly fields: Fields },
   more: { blame?: boolean; retryAfter?: number | undefined; size?: number | undefined; cause?: unknown } = {},
 ): Refusal {
@@ -36,7 +36,7 @@ export function refusal(
     ...(retryAfter === undefined ? {} : { retryAfter }),
     ...(headers === undefined ? {} : { headers }),
   });
-  return { error, verdict, blame, answer: head && { status: head.status, fields: head.fields, size } };
+  return { error, retry, blame, answer: head && { status: head.status, fields: head.fields, size } };
 }
 
 /** The object is not the version that was wanted. */
@@ -44,7 +44,7 @@ export function changed(head?: { readonly status: number; readonly fields: Field
   return refusal(
     'object_changed',
     'the object changed at the origin while it was being read; ask again',
-    'nowhere',
+    'never',
     head,
   );
 }

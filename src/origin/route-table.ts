@@ -26,7 +26,10 @@ interface Entry<Rule> {
   readonly prefix: string;
 }
 
-/** Several origins by host and path: a rule for the very host goes before one for its domain, that before one for any; then the longest path wins. */
+/**
+ * Several origins by host and path: a rule for the very host goes before one for its domain, that before one for any;
+ * then the longest path wins.
+ */
 export class RouteTable<Rule extends RouteRule> {
   readonly #entries: readonly Entry<Rule>[];
 

@@ -3,11 +3,12 @@ import { closeSync, constants, fstatSync, openSync, statfsSync, writeSync } from
 const ZEROS = Buffer.alloc(256 * 1024);
 
 /**
- * Makes a file at least `bytes` long, with space on the disk behind every byte, so that who writes there later does not fail for want of space
- * or quota, nor because the file system was mounted read-only since. Zeros are appended, never put over what another process has appended
- * meanwhile.
+ * Makes a file at least `bytes` long, with space on the disk behind every byte, so that who writes there later does not
+ * fail for want of space or quota, nor because the file system was mounted read-only since. Zeros are appended, never
+ * put over what another process has appended meanwhile.
  * @param inode of the file that is meant
- * @throws Error of the file system: ENOSPC, EDQUOT, EROFS, EIO, and ESTALE when another file stands at `path`; what was allocated until then stays
+ * @throws Error of the file system: ENOSPC, EDQUOT, EROFS, EIO, and ESTALE when another file stands at `path`; what was
+ *   allocated until then stays
  */
 export function allocate(path: string, inode: number, bytes: number): void {
   const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);

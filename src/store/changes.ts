@@ -6,7 +6,10 @@ const CHANGES_PER_FREE_PAGE = 4;
 const BRANCHES_AHEAD = 1024;
 /** Pages for LMDB's tree of tables, and to spare. */
 const SPARE_PAGES = 64;
-/** Values from this size on may have pages of their own: the last is filled in part, and 16 bytes stand before the first. */
+/**
+ * Values from this size on may have pages of their own: the last is filled in part, and 16 bytes stand before the
+ * first.
+ */
 const LARGE_VALUE = 1024;
 const PAGES_PER_LARGE_VALUE = 2;
 /** Bytes that a leaf holds beside a key and its small value. Leaves are half empty at worst. */
@@ -21,7 +24,10 @@ export interface TreePages {
   readonly free: number;
 }
 
-/** Puts and removes that are committed together: counted for the room that they may take, and in a batch kept until they are applied. */
+/**
+ * Puts and removes that are committed together: counted for the room that they may take, and in a batch kept until they
+ * are applied.
+ */
 export class Changes {
   readonly #waiting: (() => void)[] | undefined;
   #count = 0;

@@ -12,25 +12,29 @@ import { type LmdbDatabase, Table } from './table.js';
 
 /** What an environment is opened with. */
 export interface EnvironmentOptions {
-  /** The data file; LMDB's lock file stands beside it with `-lock` behind its name. The folder is made when it is missing. */
+  /**
+   * The data file; LMDB's lock file stands beside it with `-lock` behind its name. The folder is made when it is
+   * missing.
+   */
   path: string;
   /**
-   * Name and version of what is stored, such as `moovedge-catalog 1`. It is written into a fresh environment; one that says
-   * something else was made by another version and is not read.
+   * Name and version of what is stored, such as `moovedge-catalog 1`. It is written into a fresh environment; one that
+   * says something else was made by another version and is not read.
    */
   format: string;
   /** Names of the tables. */
   tables: readonly string[];
   /**
-   * Bytes of address space to map. Take at least twice what the environment shall ever hold: LMDB as built into lmdb-js grows the map
-   * past this figure rather than fail, so it is no limit; whoever writes bounds what it stores by `usage`.
+   * Bytes of address space to map. Take at least twice what the environment shall ever hold: LMDB as built into lmdb-js
+   * grows the map past this figure rather than fail, so it is no limit; whoever writes bounds what it stores by
+   * `usage`.
    */
   mapSize: number;
   /** True in processes that only read. The default is false. */
   readOnly?: boolean;
   /**
-   * True in the one process of the machine that may move a damaged, foreign or otherwise made environment aside and begin a fresh
-   * one. In all others, which is the default, such an environment is an error.
+   * True in the one process of the machine that may move a damaged, foreign or otherwise made environment aside and
+   * begin a fresh one. In all others, which is the default, such an environment is an error.
    */
   owner?: boolean;
   /** Told when an environment was moved aside. */
@@ -55,14 +59,21 @@ const ENCODING = { encoding: 'binary', keyEncoding: 'binary', compression: false
 /** Table and key under which the format is kept. */
 const FORMAT_TABLE = 'format';
 const FORMAT_KEY = Buffer.from('format');
-/** Bytes that other processes may commit between the allocation for a batch and its commit, which unlike a transaction waits without the lock. */
+/**
+ * Bytes that other processes may commit between the allocation for a batch and its commit, which unlike a transaction
+ * waits without the lock.
+ */
 const OTHERS_BYTES = 2 ** 20;
-/** A batch that is not committed after this many milliseconds is given up: lmdb-js forgets one whose transaction can't begin. */
+/**
+ * A batch that is not committed after this many milliseconds is given up: lmdb-js forgets one whose transaction can't
+ * begin.
+ */
 const BATCH_TIMEOUT = 60_000;
 
 /**
- * An LMDB environment: ordered tables of binary keys and values in one memory-mapped file, read by many processes without locks and
- * written by one at a time. Survives `kill -9` of any process: what was committed is there, the rest never was. The only importer of lmdb.
+ * An LMDB environment: ordered tables of binary keys and values in one memory-mapped file, read by many processes
+ * without locks and written by one at a time. Survives `kill -9` of any process: what was committed is there, the rest
+ * never was. The only importer of lmdb.
  *
  * A read sees what was committed when the current turn of the event loop made its first read.
  */
@@ -111,8 +122,8 @@ export class Environment {
 
   /**
    * Opens an environment, and makes it when it is missing (not when `readOnly`).
-   * @throws EdgeError `store` when the folder or file can't be read or written, when the disk is full, or when the environment is
-   * damaged, foreign or of another version and this process is not its `owner`
+   * @throws EdgeError `store` when the folder or file can't be read or written, when the disk is full, or when the
+   * environment is damaged, foreign or of another version and this process is not its `owner`
    */
   static open(options: EnvironmentOptions): Environment {
     try {
@@ -141,9 +152,10 @@ export class Environment {
   }
 
   /**
-   * Runs `work` as one transaction and returns when it is committed and on disk. `work` reads what it has written. Blocks the event loop
-   * for as long as the disk takes: not for processes with players.
-   * @throws EdgeError `store` when it can't be committed (disk full, read-only, damaged), and what `work` throws; then nothing was written
+   * Runs `work` as one transaction and returns when it is committed and on disk. `work` reads what it has written.
+   * Blocks the event loop for as long as the disk takes: not for processes with players.
+   * @throws EdgeError `store` when it can't be committed (disk full, read-only, damaged), and what `work` throws; then
+   *   nothing was written
    */
   transaction<T>(work: () => T): T {
     this.#expectOpen();
@@ -160,9 +172,11 @@ export class Environment {
   }
 
   /**
-   * Collects the puts and removes that `work` makes and commits them in the background, all or none. Batches that come while a commit is under way
-   * share the next one. The values must stay unchanged until the promise settles. Other writers' commits come before or after, never between.
-   * @throws EdgeError `store` (by rejection) when they could not be committed, and what `work` throws; then none of it was written
+   * Collects the puts and removes that `work` makes and commits them in the background, all or none. Batches that come
+   * while a commit is under way share the next one. The values must stay unchanged until the promise settles. Other
+   * writers' commits come before or after, never between.
+   * @throws EdgeError `store` (by rejection) when they could not be committed, and what `work` throws; then none of it
+   *   was written
    */
   async batch(work: () => void): Promise<void> {
     this.#expectOpen();
@@ -236,7 +250,8 @@ export class Environment {
   }
 
   /**
-   * Frees what processes that died have left in the table of readers, so that they no longer keep freed pages from being used again.
+   * Frees what processes that died have left in the table of readers, so that they no longer keep freed pages from
+   * being used again.
    * @returns how many there were
    */
   checkReaders(): number {
@@ -245,7 +260,8 @@ export class Environment {
   }
 
   /**
-   * Transactions committed since the oldest snapshot that some process is still reading. Pages freed since then can't be used again yet.
+   * Transactions committed since the oldest snapshot that some process is still reading. Pages freed since then can't
+   * be used again yet.
    */
   snapshotLag(): number {
     this.#expectOpen();
@@ -258,7 +274,10 @@ export class Environment {
     return lastTxnId - oldest;
   }
 
-  /** True when another file stands at the path, or none: the owner has begun afresh, and this environment is to be closed and opened again. */
+  /**
+   * True when another file stands at the path, or none: the owner has begun afresh, and this environment is to be
+   * closed and opened again.
+   */
   get replaced(): boolean {
     try {
       return statSync(this.#path).ino !== this.#inode;
@@ -297,8 +316,8 @@ export class Environment {
   }
 
   /**
-   * Allocates what a commit may need, so that LMDB finds space for every page: after a write that fails it corrupts the heap of the process, as
-   * it puts what it has to say of that into too small a buffer.
+   * Allocates what a commit may need, so that LMDB finds space for every page: after a write that fails it corrupts the
+   * heap of the process, as it puts what it has to say of that into too small a buffer.
    * @param more bytes beside
    * @throws EdgeError `store` when the disk is full or can't be written
    */
@@ -321,7 +340,9 @@ export class Environment {
     return new Table(database as LmdbDatabase, () => this.#changes);
   }
 
-  /** Writes the format when the environment is fresh, which it also is when its maker died before it wrote the format. */
+  /**
+   * Writes the format when the environment is fresh, which it also is when its maker died before it wrote the format.
+   */
   #expectFormat({ format, readOnly }: EnvironmentOptions): void {
     const fresh = readOnly !== true && (this.#root.getStats() as LmdbStats).root.entryCount <= 1;
     const table = this.#openTable(FORMAT_TABLE, fresh);

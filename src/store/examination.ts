@@ -21,10 +21,12 @@ export const DAMAGED = 3;
 const GRACE = 10_000;
 
 /**
- * Walks through an environment in a process of its own, because LMDB trusts what it maps and damaged pages may end the process that touches
- * them. One that is damaged is moved aside and logged, so that whoever opens it next begins afresh. To be called by the owner before others
- * open the environment, and when a process that had it open was ended by a signal.
- * @param options `values`: read the values, too; slow, finds unreadable sectors. `timeLimit` in milliseconds, default 10 seconds
+ * Walks through an environment in a process of its own, because LMDB trusts what it maps and damaged pages may end the
+ * process that touches them. One that is damaged is moved aside and logged, so that whoever opens it next begins
+ * afresh. To be called by the owner before others open the environment, and when a process that had it open was ended
+ * by a signal.
+ * @param options `values`: read the values, too; slow, finds unreadable sectors. `timeLimit` in milliseconds, default
+ *   10 seconds
  * @returns false when the environment was damaged
  */
 export async function examine(

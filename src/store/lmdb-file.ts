@@ -15,8 +15,8 @@ import {
 import { dirname } from 'node:path';
 
 /*
- * The part of LMDB's files that is looked at before LMDB may open them. lmdb-js ends the process when opening fails, and LMDB trusts
- * what it maps, so whatever can be known to be wrong is found here. Little-endian.
+ * The part of LMDB's files that is looked at before LMDB may open them. lmdb-js ends the process when opening fails,
+ * and LMDB trusts what it maps, so whatever can be known to be wrong is found here. Little-endian.
  *
  * Data file: pages 0 and 1 are meta pages; the one with the higher transaction id counts.
  *    0  u64 page number
@@ -112,8 +112,8 @@ export function prepareForReading(path: string): void {
 }
 
 /**
- * LMDB maps its lock file and writes to the map, which on a full disk would be a SIGBUS, so the file is made here with all its bytes. One that
- * is damaged is replaced.
+ * LMDB maps its lock file and writes to the map, which on a full disk would be a SIGBUS, so the file is made here with
+ * all its bytes. One that is damaged is replaced.
  */
 function prepareLock(path: string): void {
   const lock = `${path}-lock`;

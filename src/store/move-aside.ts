@@ -5,8 +5,9 @@ import { basename, dirname, join } from 'node:path';
 export type AsideReason = 'damaged' | 'other-version' | 'foreign';
 
 /**
- * Renames the data file of an environment to `PATH.REASON-TIME` and removes its lock file, which says nothing about the data. Of our own,
- * only the one moved aside last is kept, so that they don't fill the disk. Processes that have the environment open go on reading the old file.
+ * Renames the data file of an environment to `PATH.REASON-TIME` and removes its lock file, which says nothing about the
+ * data. Of our own, only the one moved aside last is kept, so that they don't fill the disk. Processes that have the
+ * environment open go on reading the old file.
  * @returns the new name
  * @throws Error of the file system
  */
@@ -20,8 +21,8 @@ export function moveAside(path: string, reason: AsideReason): string {
 }
 
 /**
- * Puts `replacement` in the place of the data file, or removes it when there is none. The lock file goes first: two data files must never
- * share one, and processes that still have the old one open keep theirs.
+ * Puts `replacement` in the place of the data file, or removes it when there is none. The lock file goes first: two
+ * data files must never share one, and processes that still have the old one open keep theirs.
  * @throws Error of the file system
  */
 export function replaceData(path: string, replacement?: string): void {

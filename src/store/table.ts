@@ -32,8 +32,8 @@ export class Table {
   }
 
   /**
-   * The value in a buffer that every table of the process shares: the next `get`, `has` or range of any of them overwrites it. Undefined when
-   * the key is not there. @throws Error when the pages are damaged
+   * The value in a buffer that every table of the process shares: the next `get`, `has` or range of any of them
+   * overwrites it. Undefined when the key is not there. @throws Error when the pages are damaged
    */
   getShared(key: Uint8Array): Uint8Array | undefined {
     const shared = this.#database.getBinaryFast(key);
@@ -67,8 +67,8 @@ export class Table {
   }
 
   /**
-   * Brings the pages of the values into memory on another thread, so that the reads that follow need not wait for the disk, and
-   * calls back from the event loop. A key that is not there is passed over.
+   * Brings the pages of the values into memory on another thread, so that the reads that follow need not wait for the
+   * disk, and calls back from the event loop. A key that is not there is passed over.
    */
   prefetch(keys: readonly Uint8Array[], done: () => void): void {
     this.#database.prefetch(keys, done);

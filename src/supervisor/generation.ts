@@ -54,7 +54,10 @@ export class Generation {
     }
   }
 
-  /** Finishes within `deadline` milliseconds and kills what is left then. A later call may only shorten it. Resolves when no process is left. */
+  /**
+   * Finishes within `deadline` milliseconds and kills what is left then. A later call may only shorten it. Resolves
+   * when no process is left.
+   */
   drain(deadline: number): Promise<void> {
     this.state = 'draining';
     clearTimeout(this.#killTimer);

@@ -7,8 +7,8 @@ export interface ListenerAddon {
   /** This process's listeners on `port` take no new handshake from here on. Returns how many there are. */
   refuseConnections(port: number): number;
   /**
-   * New connections on `port` go to the `count` listeners, of all processes that share it, that began to listen after the first `first`.
-   * With a count of 0 the kernel chooses again.
+   * New connections on `port` go to the `count` listeners, of all processes that share it, that began to listen after
+   * the first `first`. With a count of 0 the kernel chooses again.
    */
   steerConnections(port: number, first: number, count: number): void;
   /** Connections on `port` that the kernel has completed and this process has not accepted yet. */
@@ -20,16 +20,19 @@ const HANDSHAKE = 300;
 /** A client sends a dropped SYN again after a second; by then the listener must be gone. */
 const LONGEST = 800;
 const INTERVAL = 20;
-/** All processes close at the same beat of the clock, because the first close takes the steering from the others. Milliseconds. */
+/**
+ * All processes close at the same beat of the clock, because the first close takes the steering from the others.
+ * Milliseconds.
+ */
 const BEAT = 50;
 
 /**
- * Brings this process's listener on `port` into a state in which closing it loses no connection, if other processes go on listening: new
- * connections are steered to them, and those that the kernel has taken are accepted here. To be called by all processes that are about to
- * close, at the same time, and to be followed by the close at once.
+ * Brings this process's listener on `port` into a state in which closing it loses no connection, if other processes go
+ * on listening: new connections are steered to them, and those that the kernel has taken are accepted here. To be
+ * called by all processes that are about to close, at the same time, and to be followed by the close at once.
  *
- * A client whose connection comes here all the same, because a process has just died, is connected a second late. Where the system moves
- * waiting connections to another listener (`net.ipv4.tcp_migrate_req`), none of this is needed.
+ * A client whose connection comes here all the same, because a process has just died, is connected a second late. Where
+ * the system moves waiting connections to another listener (`net.ipv4.tcp_migrate_req`), none of this is needed.
  * @param closing how many processes are about to close; they began to listen before those that stay
  */
 export async function quiesceListener(port: number, closing: number, addon: ListenerAddon): Promise<void> {

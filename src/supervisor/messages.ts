@@ -26,7 +26,10 @@ export type ToWorker =
       readonly generation: number;
       readonly takeOver: boolean;
     }
-  /** Stop accepting, finish what runs within `deadline` milliseconds, exit with 0. A later one may only shorten the deadline. */
+  /**
+   * Stop accepting, finish what runs within `deadline` milliseconds, exit with 0. A later one may only shorten the
+   * deadline.
+   */
   | { readonly type: 'drain'; readonly deadline: number }
   /** Open log files again by their names. */
   | { readonly type: 'reopenLogs' }

@@ -13,8 +13,8 @@ const UNSEEN_WAIT = 1000;
 const INTERVAL = 100;
 
 /**
- * Checks that nobody listens where the workers are about to. Workers share the port among each other (SO_REUSEPORT), so without this
- * check two edges would share it too, unnoticed.
+ * Checks that nobody listens where the workers are about to. Workers share the port among each other (SO_REUSEPORT), so
+ * without this check two edges would share it too, unnoticed.
  * @param listeners finds those who listen on a port
  * @throws EdgeError `bad_config` that says who has the port, or why it can't be listened on
  */

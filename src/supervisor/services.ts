@@ -5,13 +5,13 @@ import type { Config } from '../config/schema.js';
 import type { Metrics } from '../observe/metrics.js';
 
 /**
- * What the supervisor does for all workers beside looking after them, such as writing the disk tier. Failing services are logged and never
- * end the edge.
+ * What the supervisor does for all workers beside looking after them, such as writing the disk tier. Failing services
+ * are logged and never end the edge.
  */
 export interface Services {
   /**
-   * Called when the workers serve and no other edge uses the same files: after the start, or when an older edge has handed over. What can be
-   * done before the workers start is done by the factory, unless an older edge is in the way.
+   * Called when the workers serve and no other edge uses the same files: after the start, or when an older edge has
+   * handed over. What can be done before the workers start is done by the factory, unless an older edge is in the way.
    * @throws EdgeError that people should read
    */
   activate(): Promise<void>;
@@ -27,7 +27,9 @@ export interface Services {
    * @throws EdgeError
    */
   purge(request: PurgeRequest): Promise<PurgeResult>;
-  /** A worker is gone: what it was filling is for others. `how` is the signal that ended it, or its exit code in words. */
+  /**
+   * A worker is gone: what it was filling is for others. `how` is the signal that ended it, or its exit code in words.
+   */
   workerGone(how: string): void;
   /** A worker has read a damaged block on disk, which is to be removed and counted. */
   damagedBlock(id: ObjectId, block: number): void;

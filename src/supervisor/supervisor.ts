@@ -58,7 +58,10 @@ export interface EdgeStats {
   readonly services: object;
 }
 
-/** Keeps the workers of an edge alive, replaces them at a reload, and adds up what they count. Stays out of the players' way. */
+/**
+ * Keeps the workers of an edge alive, replaces them at a reload, and adds up what they count. Stays out of the players'
+ * way.
+ */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #log: Log;
@@ -89,7 +92,10 @@ export class Supervisor {
     return this.#generations.at(-1)?.config ?? this.#options.config;
   }
 
-  /** True when the newest generation serves, with at least one worker at this moment, and nobody has told the edge to stop. */
+  /**
+   * True when the newest generation serves, with at least one worker at this moment, and nobody has told the edge to
+   * stop.
+   */
   get ready(): boolean {
     const generation = this.#generations.at(-1);
     return (
@@ -116,7 +122,8 @@ export class Supervisor {
   }
 
   /**
-   * Becomes the only user of the edge's files: starts to write the disk tier. Called after `start`, and after an older edge has handed over.
+   * Becomes the only user of the edge's files: starts to write the disk tier. Called after `start`, and after an older
+   * edge has handed over.
    * @throws EdgeError that people should read
    */
   async activate(): Promise<void> {
@@ -124,7 +131,8 @@ export class Supervisor {
   }
 
   /**
-   * Starts workers with another configuration, and drains those that serve when the new ones are ready. When they can't be, nothing changes.
+   * Starts workers with another configuration, and drains those that serve when the new ones are ready. When they can't
+   * be, nothing changes.
    * @throws EdgeError that says why
    */
   reload(config: Config): Promise<void> {
@@ -145,7 +153,9 @@ export class Supervisor {
     for (const { worker } of this.#slots()) worker.reopenLogs();
   }
 
-  /** Lets go of the edge's files, because another edge is about to use them. The workers serve on; `stop` is to follow. */
+  /**
+   * Lets go of the edge's files, because another edge is about to use them. The workers serve on; `stop` is to follow.
+   */
   async handOver(): Promise<void> {
     const services = this.#services;
     this.#services = undefined;
@@ -157,8 +167,8 @@ export class Supervisor {
   }
 
   /**
-   * Drains all workers; those that still answer after `deadline` milliseconds are cut. Resolves when no process is left. May be called again
-   * with a nearer deadline.
+   * Drains all workers; those that still answer after `deadline` milliseconds are cut. Resolves when no process is
+   * left. May be called again with a nearer deadline.
    */
   stop(deadline: number): Promise<void> {
     const drained = Promise.all(this.#all().map(generation => generation.drain(deadline)));

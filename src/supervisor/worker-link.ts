@@ -26,8 +26,9 @@ export interface WorkerLink {
 /** A worker that serves, as its process's link to the supervisor sees it. */
 export interface WorkerHandle {
   /**
-   * Stops accepting without losing a connection that the kernel has taken, and finishes the answers under way; those that still run
-   * `deadline` milliseconds from now are cut. May be called again, with a nearer deadline. Resolves when no connection is left.
+   * Stops accepting without losing a connection that the kernel has taken, and finishes the answers under way; those
+   * that still run `deadline` milliseconds from now are cut. May be called again, with a nearer deadline. Resolves when
+   * no connection is left.
    */
   drain(deadline: number): Promise<void>;
   metrics(): Promise<MetricsSnapshot>;
@@ -47,8 +48,9 @@ export interface WorkerOptions {
 }
 
 /**
- * Makes this process a worker of the supervisor that forked it, until it is drained. A supervisor that dies drains its workers;
- * SIGTERM drains this one. SIGINT and SIGHUP, which a terminal sends to all processes, are the supervisor's business.
+ * Makes this process a worker of the supervisor that forked it, until it is drained. A supervisor that dies drains its
+ * workers; SIGTERM drains this one. SIGINT and SIGHUP, which a terminal sends to all processes, are the supervisor's
+ * business.
  */
 export function runWorker(options: WorkerOptions): void {
   const worker = new WorkerMain(options);

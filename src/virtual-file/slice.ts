@@ -37,7 +37,10 @@ function sliceSpan(span: Span, from: number, to: number): Span {
   }
 }
 
-/** Bytes `[from, to)` of a list of spans as a list of spans; nothing is copied. The part that lies past the end is left out. */
+/**
+ * Bytes `[from, to)` of a list of spans as a list of spans; nothing is copied. The part that lies past the end is left
+ * out.
+ */
 export function sliceSpans(spans: readonly Span[], from: number, to: number): Span[] {
   const parts: Span[] = [];
   let begin = 0;

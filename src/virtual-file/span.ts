@@ -32,13 +32,16 @@ export const PATCH_SOURCE_MAX = 128 * 1024;
 
 /**
  * A pure function from bytes of the source to bytes of the answer, computable for any part of the span on its own.
- * Positions `from` and `to` count bytes of the span's output, `0 <= from < to <= length`, `to - from <= PATCH_OUTPUT_MAX`.
- * Holds no state between calls: equal arguments give equal bytes.
+ * Positions `from` and `to` count bytes of the span's output, `0 <= from < to <= length`,
+ * `to - from <= PATCH_OUTPUT_MAX`. Holds no state between calls: equal arguments give equal bytes.
  */
 export interface Patch {
   /** Absolute source offset of the first byte that is needed to make output from `from` on. */
   sourceFrom(from: number): number;
-  /** Absolute source offset just past the last byte that is needed to make output up to `to`; `sourceTo(to) - sourceFrom(from) <= PATCH_SOURCE_MAX`. */
+  /**
+   * Absolute source offset just past the last byte that is needed to make output up to `to`;
+   * `sourceTo(to) - sourceFrom(from) <= PATCH_SOURCE_MAX`.
+   */
   sourceTo(to: number): number;
   /**
    * Writes output `[from, to)` to the start of `target`.

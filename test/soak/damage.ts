@@ -42,8 +42,9 @@ const VALUE_MAGIC = 0x3142564d;
 const VALUE = 48 + BLOCK;
 
 /**
- * Flips `bits` bits in a part of the memory tier's file, which may be in use. Blocks that a process sends or fills at this moment are spared:
- * bits that flip between the verification of a byte and its way into the socket can be noticed by nobody.
+ * Flips `bits` bits in a part of the memory tier's file, which may be in use. Blocks that a process sends or fills at
+ * this moment are spared: bits that flip between the verification of a byte and its way into the socket can be noticed
+ * by nobody.
  * @returns the number flipped
  */
 export function flipMemory(file: string, part: Part, bits: number, random: Random): number {

@@ -2,7 +2,10 @@ import { type Agent, get, type IncomingMessage, request as send } from 'node:htt
 import type { Answers, Expected, Library, Title } from './library.js';
 import { count, type Ending, type Tally } from './tally.js';
 
-/** Milliseconds without a byte, while the player reads, after which an answer hangs: the edge's own limits for the origin add up to less. */
+/**
+ * Milliseconds without a byte, while the player reads, after which an answer hangs: the edge's own limits for the
+ * origin add up to less.
+ */
 const HANG = 60_000;
 /** Multipart bodies are gathered whole. */
 const GATHERED_MAX = 2 ** 20;

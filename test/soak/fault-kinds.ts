@@ -29,8 +29,8 @@ export interface FaultKind {
   readonly name: string;
   readonly weight: number;
   /**
-   * Does it; resolves when it is over: with the time (of `performance.now`) from which the edge has to recover when that is not the end, and
-   * with 'skipped' when nothing could be done.
+   * Does it; resolves when it is over: with the time (of `performance.now`) from which the edge has to recover when
+   * that is not the end, and with 'skipped' when nothing could be done.
    */
   inject(scene: Scene): Promise<unknown>;
 }

@@ -114,7 +114,10 @@ export class Library {
     return answers;
   }
 
-  /** Where bytes of an unknown place are from: looks for the first sixteen among all contents at the same offset and at all starts of blocks. */
+  /**
+   * Where bytes of an unknown place are from: looks for the first sixteen among all contents at the same offset and at
+   * all starts of blocks.
+   */
   origins(bytes: Uint8Array, offset: number): string {
     const wanted = Buffer.from(bytes.subarray(0, 16));
     for (const title of this.titles) {

@@ -216,8 +216,8 @@ class Run {
   }
 
   /**
-   * Files that have changed, although the origin had said that they would not: answers from what is cached of them are cut where it ends, so
-   * the edge has to forget them before nobody may be cut.
+   * Files that have changed, although the origin had said that they would not: answers from what is cached of them are
+   * cut where it ends, so the edge has to forget them before nobody may be cut.
    */
   async #purge(): Promise<void> {
     const { titles } = this.#scene.library;

@@ -1,4 +1,5 @@
-// Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`. Exit code 1 when anything was wrong.
+// Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`. Exit code 1 when
+// anything was wrong.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runSoak } from './run-soak.js';

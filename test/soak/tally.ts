@@ -32,7 +32,10 @@ export class Tally {
   readonly faults = new Map<string, number>();
   /** Times that a kind of fault found nothing to harm. */
   readonly skipped = new Map<string, number>();
-  /** While there is a calm: requests begun in it that got less than they asked for, against the player's will, by what they got. */
+  /**
+   * While there is a calm: requests begun in it that got less than they asked for, against the player's will, by what
+   * they got.
+   */
   calm: Map<string | number, number> | undefined;
   /** Requests by what the player was up to. */
   readonly behaviours = new Map<string, number>();
@@ -44,7 +47,9 @@ export class Tally {
   hangs = 0;
   /** Processes that died by themselves. */
   crashes = 0;
-  /** Processes that touched pages of a damaged store and were ended by the kernel, as the design of the stores has it. */
+  /**
+   * Processes that touched pages of a damaged store and were ended by the kernel, as the design of the stores has it.
+   */
   endedByDamage = 0;
   leakedProcesses = 0;
   /** Milliseconds from a fault, or from its end when it lasts, until a fresh request succeeded. */

@@ -1,8 +1,9 @@
 /**
- * A catalog over a fake origin, with a clock that the test turns. Several `worker()`s share tier and store, as processes would.
+ * A catalog over a fake origin, with a clock that the test turns. Several `worker()`s share tier and store, as
+ * processes would.
  */
 import { BLOCK_SIZE } from '../../src/base/block.js';
-import { Supply, type SupplyOptions } from '../../src/cache/fetch/block-loader.js';
+import { BlockLoader, type BlockLoaderOptions } from '../../src/cache/fetch/block-loader.js';
 import type { MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../src/catalog/catalog-store.js';
 import type { OpenObject, OpenStream } from '../../src/catalog/content.js';
@@ -47,8 +48,8 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
   constructor(
     readonly origin: O,
     readonly options: Partial<ObjectCatalogOptions> & {
-      supplyOptions?: Partial<SupplyOptions>;
-      silentLifetime?: number;
+      supplyOptions?: Partial<BlockLoaderOptions>;
+      defaultLifetime?: number;
     } = {},
   ) {
     this.tier = options.tier ?? new SlabTier({ blocks: 256, fillShare: 0.9 });
@@ -59,20 +60,20 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
 
   /** A catalog as one process has it. */
   worker(): Worker {
-    const { supplyOptions, silentLifetime, ...options } = this.options;
+    const { supplyOptions, defaultLifetime, ...options } = this.options;
     const readAhead = { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE };
-    const supply = new Supply({ readAhead, ...supplyOptions, tier: this.tier });
+    const loader = new BlockLoader({ readAhead, ...supplyOptions, tier: this.tier });
     const catalog = new ObjectCatalog({
-      supply,
+      loader,
       tier: this.tier,
       store: this.store,
-      route: (_, path) => ({ origin: this.origin, path, silentLifetime }),
+      route: (_, path) => ({ origin: this.origin, path, defaultLifetime }),
       memory: 1024 * 1024,
       now: () => this.now,
       ...options,
       freshness: { ...FRESHNESS, ...options.freshness },
     });
-    return new Worker(catalog, supply);
+    return new Worker(catalog, loader);
   }
 
   /** Turns the clock on. */
@@ -85,7 +86,7 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
 export class Worker {
   constructor(
     readonly catalog: ObjectCatalog,
-    readonly supply: Supply,
+    readonly loader: BlockLoader,
   ) {}
 
   async open(

@@ -1,5 +1,6 @@
 /**
- * A worker process with a real tier, store and origin, driven over IPC: `WorkerProcess.start(...)` in the test, this file in the child.
+ * A worker process with a real tier, store and origin, driven over IPC: `WorkerProcess.start(...)` in the test, this
+ * file in the child.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -3,7 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A self-signed certificate for `names` (127.0.0.1 included) with its private key, both PEM, made by openssl and kept nowhere. */
+/**
+ * A self-signed certificate for `names` (127.0.0.1 included) with its private key, both PEM, made by openssl and kept
+ * nowhere.
+ */
 export function selfSigned(names: readonly string[] = ['localhost']): { cert: string; key: string } {
   const folder = mkdtempSync(join(tmpdir(), 'moovedge-cert-'));
   try {

@@ -12,8 +12,8 @@ const folder = fileURLToPath(new URL('../../.cache/media/', import.meta.url));
 const made = new Map<string, Promise<string>>();
 
 /**
- * Path of a clip that ffmpeg makes with these options, the output being its last argument. Kept between runs under a name that holds a hash of
- * the options. May be asked for by several tests at once, in this process and in others.
+ * Path of a clip that ffmpeg makes with these options, the output being its last argument. Kept between runs under a
+ * name that holds a hash of the options. May be asked for by several tests at once, in this process and in others.
  * @param name with extension, which decides the container
  */
 export function clip(name: string, options: readonly string[]): Promise<string> {

@@ -1,10 +1,10 @@
 /**
- * Test content: a pure function of (path, version, offset), so that every byte that arrives anywhere can be checked without
- * keeping a copy, and a byte of another path, version or offset is noticed. Random access, about 1 GB/s.
+ * Test content: a pure function of (path, version, offset), so that every byte that arrives anywhere can be checked
+ * without keeping a copy, and a byte of another path, version or offset is noticed. Random access, about 1 GB/s.
  *
- *   contentAt('/film.mp4', 'v1', 1000, 2000)            1000 bytes
- *   firstWrong(chunk, '/film.mp4', 'v1', 1000)          -1 when right, else the index of the first wrong byte
- *   new ContentVerifier('/film.mp4', 'v1', 1000).push(chunk)   throws at the first wrong byte, with a hint of where it is from
+ *   contentAt('/film.mp4', 'v1', 1000, 2000) 1000 bytes firstWrong(chunk, '/film.mp4', 'v1', 1000) -1 when right, else
+ *   the index of the first wrong byte new ContentVerifier('/film.mp4', 'v1', 1000).push(chunk) throws at the first
+ *   wrong byte, with a hint of where it is from
  */
 
 /** FNV-1a of a path and a version: what tells one content from another. */
@@ -16,7 +16,10 @@ function seedOf(path: string, version: string): number {
   return hash >>> 0;
 }
 
-/** 32-bit word `index` of the content (the finaliser of MurmurHash3 over a Weyl sequence; the upper half of the index is folded in). */
+/**
+ * 32-bit word `index` of the content (the finaliser of MurmurHash3 over a Weyl sequence; the upper half of the index is
+ * folded in).
+ */
 function wordAt(seed: number, index: number): number {
   let word = (seed ^ Math.imul(Math.floor(index / 0x1_0000_0000), 0x27d4eb2f)) + Math.imul(index | 0, 0x9e3779b9);
   word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);

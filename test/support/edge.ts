@@ -24,7 +24,9 @@ export interface EdgeOptions {
   readonly settings?: string;
 }
 
-/** The product as users start it (`dist/cli.js serve`), in processes of its own, with files that go when the test ends. */
+/**
+ * The product as users start it (`dist/cli.js serve`), in processes of its own, with files that go when the test ends.
+ */
 export class Edge {
   readonly folder: string;
   readonly #options: EdgeOptions;

@@ -1,6 +1,6 @@
 /**
- * An `Origin` inside the process, without sockets, for deterministic tests: its bodies are those of ./content.ts, its chunks come one per
- * turn of the event loop, and every request is kept.
+ * An `Origin` inside the process, without sockets, for deterministic tests: its bodies are those of ./content.ts, its
+ * chunks come one per turn of the event loop, and every request is kept.
  *
  *   const origin = new FakeOrigin();
  *   origin.put('/film.mp4', { size: 10_000_000 });          // version 'v1'; put again to change it in place

@@ -7,8 +7,9 @@ const CORK_BUFFER = 16 * 1024;
 const FRAMING = 8;
 
 /**
- * A socket in memory that takes as many bytes as there is room for, and holds its user to the rules of `Transport`: writes inside cork or
- * the writable handler only. As the front end does, it takes what fits the cork's buffer, and buffers what the socket refuses at the cork's end.
+ * A socket in memory that takes as many bytes as there is room for, and holds its user to the rules of `Transport`:
+ * writes inside cork or the writable handler only. As the front end does, it takes what fits the cork's buffer, and
+ * buffers what the socket refuses at the cork's end.
  */
 export class FakeTransport implements Transport {
   readonly chunks: Buffer[] = [];

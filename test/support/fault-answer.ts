@@ -46,7 +46,8 @@ function reset(socket: Socket): Promise<void> {
     if (socket.destroyed) resolve();
     // A TLS socket has no resetAndDestroy of its own that sends RST; destroying without close_notify is its like.
     const tear = () => ('encrypted' in socket ? socket.destroy() : socket.resetAndDestroy());
-    // What was written before the reset should arrive: RST discards what the kernel has not sent, loopback sends at once.
+    // What was written before the reset should arrive: RST discards what the kernel has not sent, loopback sends at
+    // once.
     socket.write('', () => setImmediate(tear));
   });
 }

@@ -1,18 +1,15 @@
 /**
- * A programmable HTTP/1.1 origin. Without faults it is a well-behaved static server (Range, validators, all preconditions, HEAD,
- * keep-alive) whose bodies are the pure function of ./content.ts; `fault` makes it misbehave for chosen requests, in any way, at any
- * byte. It speaks over raw sockets, so nothing mends what a fault breaks.
+ * A programmable HTTP/1.1 origin. Without faults it is a well-behaved static server (Range, validators, all
+ * preconditions, HEAD, keep-alive) whose bodies are the pure function of ./content.ts; `fault` makes it misbehave for
+ * chosen requests, in any way, at any byte. It speaks over raw sockets, so nothing mends what a fault breaks.
  *
- *   const origin = await FaultOrigin.start();                    // or start({ tls: selfSigned() })
- *   origin.put('/film.mp4', { size: 10_000_000 });               // content of version 'v1'; put again to change it in place
- *   origin.put('/clip.mp4', { bytes: readFileSync(…) });         // or given bytes
- *   origin.fault(faults.reset(1000), { path: '/film.mp4', skip: 1, times: 1 });
- *   … fetch `${origin.url}/film.mp4` …
- *   origin.requests                                              // what was asked, answered and sent
- *   origin.bytesSent('/film.mp4'), origin.timesSent('/film.mp4') // totals; how often each block was sent
- *   await origin.requested(3); await origin.settled();           // instead of sleeping
- *   await origin.refuse(); await origin.accept();                // ECONNREFUSED, and back on the same port
- *   await origin.close();
+ *   const origin = await FaultOrigin.start(); // or start({ tls: selfSigned() }) origin.put('/film.mp4', { size:
+ *   10_000_000 }); // content of version 'v1'; put again to change it in place origin.put('/clip.mp4', { bytes:
+ *   readFileSync(…) }); // or given bytes origin.fault(faults.reset(1000), { path: '/film.mp4', skip: 1, times: 1 }); …
+ *   fetch `${origin.url}/film.mp4` … origin.requests // what was asked, answered and sent
+ *   origin.bytesSent('/film.mp4'), origin.timesSent('/film.mp4') // totals; how often each block was sent await
+ *   origin.requested(3); await origin.settled(); // instead of sleeping await origin.refuse(); await origin.accept();
+ *   // ECONNREFUSED, and back on the same port await origin.close();
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -212,7 +209,9 @@ export class FaultOrigin {
     await closed;
   }
 
-  /** Listens again, on the same port. @param tls another certificate to show from then on, for an origin that has one */
+  /**
+   * Listens again, on the same port. @param tls another certificate to show from then on, for an origin that has one
+   */
   async accept(tls = this.#tls): Promise<void> {
     if (this.#server) return;
     this.#tls = tls;

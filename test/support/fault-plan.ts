@@ -17,7 +17,10 @@ export interface SeenRequest {
   readonly query: string;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** What the Range field asked for, whether or not it was honoured; undefined when there was none. `end` is exclusive, Infinity when open. */
+  /**
+   * What the Range field asked for, whether or not it was honoured; undefined when there was none. `end` is exclusive,
+   * Infinity when open.
+   */
   readonly range: { readonly start: number; readonly end: number } | undefined;
   /** Number of the connection, counted from 0, that brought it. */
   readonly connection: number;
@@ -31,10 +34,16 @@ export interface SeenRequest {
   done: boolean;
 }
 
-/** Position of an interruption: before the answer's first byte, in the middle of its head, or after that many bytes of body. */
+/**
+ * Position of an interruption: before the answer's first byte, in the middle of its head, or after that many bytes of
+ * body.
+ */
 export type At = 'head' | 'within-head' | number;
 
-/** What happens at a position: the connection is reset (RST), closed in order (FIN), or held still (for `ms`, or until `release()`). */
+/**
+ * What happens at a position: the connection is reset (RST), closed in order (FIN), or held still (for `ms`, or until
+ * `release()`).
+ */
 export interface Interruption {
   readonly at: At;
   readonly action: 'reset' | 'close' | 'stall';

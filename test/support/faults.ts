@@ -11,7 +11,10 @@ function setBody(plan: Plan, body: Uint8Array): void {
   plan.headers.set('Content-Length', String(body.length));
 }
 
-/** Every fault that an origin is known to commit. (A refused connection is `origin.refuse()`, a TLS error is `start({ tls })` without trusting its certificate.) */
+/**
+ * Every fault that an origin is known to commit. (A refused connection is `origin.refuse()`, a TLS error is
+ * `start({ tls })` without trusting its certificate.)
+ */
 export const faults = {
   /** RST at a position. */
   reset:

@@ -94,8 +94,8 @@ export async function probe(path: string): Promise<Probe> {
 }
 
 /**
- * What ffmpeg complains of when it decodes all of these files, with the path before each complaint; '' when it is content. One process for many
- * files costs a fraction of one for each.
+ * What ffmpeg complains of when it decodes all of these files, with the path before each complaint; '' when it is
+ * content. One process for many files costs a fraction of one for each.
  */
 export async function complaints(...paths: readonly string[]): Promise<string> {
   const inputs = paths.flatMap(path => ['-threads', '1', '-i', path]);

@@ -56,7 +56,9 @@ export function metadataTag(duration: number, table?: { positions: number[]; tim
   return { type: 18, timestamp: 0, data: Buffer.from(writer.end().finish()) };
 }
 
-/** A file of these tags, and where each of them stands. With `table`, a metadata tag with a key-frame table comes first. */
+/**
+ * A file of these tags, and where each of them stands. With `table`, a metadata tag with a key-frame table comes first.
+ */
 export function makeFlv(tags: readonly TestTag[], table = false): { bytes: Buffer; placed: PlacedTag[] } {
   const keys = tags.filter(({ type, key }) => type === 9 && key);
   const duration = Math.max(0, ...tags.map(({ timestamp }) => timestamp)) / 1000;

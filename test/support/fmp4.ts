@@ -222,7 +222,10 @@ export interface FoundSample {
 export interface FoundFile {
   readonly types: string[];
   readonly samples: FoundSample[];
-  /** Sizes, durations and first words of the references of the first `sidx`, its time, and where what it refers to begins. */
+  /**
+   * Sizes, durations and first words of the references of the first `sidx`, its time, and where what it refers to
+   * begins.
+   */
   readonly sidx:
     | { time: number; at: number; references: { size: number; duration: number; sap: boolean }[] }
     | undefined;

@@ -1,4 +1,7 @@
-/** A small mutation fuzzer: seeds, random edits, and a fixed sequence of random numbers, so that a finding can be met again. */
+/**
+ * A small mutation fuzzer: seeds, random edits, and a fixed sequence of random numbers, so that a finding can be met
+ * again.
+ */
 
 import type { ByteSource } from '../../src/base/byte-source.js';
 import { EdgeError } from '../../src/base/errors.js';
@@ -28,7 +31,10 @@ export class Dice {
   }
 }
 
-/** A changed copy of one of the seeds. @param hot offsets near which edits do most, such as those of headers; given for each seed */
+/**
+ * A changed copy of one of the seeds. @param hot offsets near which edits do most, such as those of headers; given for
+ * each seed
+ */
 export function mutate(dice: Dice, seed: Uint8Array, hot: readonly number[]): Uint8Array {
   let bytes = Uint8Array.from(seed);
   for (let edits = 1 + dice.below(6); edits > 0 && bytes.length > 8; edits--) {

@@ -3,8 +3,8 @@ import type { BlockReader } from '../../src/cache/read/block-reader.js';
 import { ContentVerifier, contentAt } from './content.js';
 
 /**
- * Reads `[start, end)` as delivery does: what is there at once, then `want`. Rejects when the reader fails. `each` sees every piece.
- * `meansToReadTo` is what the reader is told, when that is more than is read.
+ * Reads `[start, end)` as delivery does: what is there at once, then `want`. Rejects when the reader fails. `each` sees
+ * every piece. `meansToReadTo` is what the reader is told, when that is more than is read.
  */
 export function readAll(
   reader: BlockReader,

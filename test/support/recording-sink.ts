@@ -11,8 +11,9 @@ import type {
 import { ContentVerifier } from './content.js';
 
 /**
- * Takes the events of one fetch, and asserts the contract of `OriginSink`: nothing from within `fetch`, one answer first, every byte that of
- * (path, version, offset) of ./content.ts, exactly `length` bytes where that was said, and nothing after `ended`, `failed` or `cancel`.
+ * Takes the events of one fetch, and asserts the contract of `OriginSink`: nothing from within `fetch`, one answer
+ * first, every byte that of (path, version, offset) of ./content.ts, exactly `length` bytes where that was said, and
+ * nothing after `ended`, `failed` or `cancel`.
  *
  *   const sink = fetchInto(origin, { path: '/f', range: { start: 0, end: 100 } }, { version: 'v1' });
  *   await sink.over;          // 'ended', or the code of the error

@@ -60,8 +60,8 @@ class SlabFill implements BlockFill {
 }
 
 /**
- * A memory tier in one process: one slab, one map in order of use. A test double for code above the tier, and the baseline that the
- * bench compares the shared tier with.
+ * A memory tier in one process: one slab, one map in order of use. A test double for code above the tier, and the
+ * baseline that the bench compares the shared tier with.
  */
 export class SlabTier implements MemoryTier {
   readonly stats = { hits: 0, misses: 0, evictions: 0, filling: 0 };

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { literal, type Patch, type PatchedSpan, type Span, source } from '../../src/virtual-file/span.js';
 
-/** Adds `delta` to big-endian numbers of `inBytes` and writes them with `outBytes`, as chunk offsets are patched and widened. */
+/**
+ * Adds `delta` to big-endian numbers of `inBytes` and writes them with `outBytes`, as chunk offsets are patched and
+ * widened.
+ */
 class AddPatch implements Patch {
   constructor(
     readonly offset: number,
@@ -41,7 +44,9 @@ export function addPatch(
   return { kind: 'patched', length: entries * outBytes, patch: new AddPatch(offset, inBytes, outBytes, delta) };
 }
 
-/** The bytes that a list of spans over an object stands for, worked out span by span without any of the code under test. */
+/**
+ * The bytes that a list of spans over an object stands for, worked out span by span without any of the code under test.
+ */
 export function wholeOf(spans: readonly Span[], object: Uint8Array): Buffer {
   return Buffer.concat(
     spans.map(span => {

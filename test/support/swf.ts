@@ -1,4 +1,7 @@
-/** Makes a Flash film that does one thing: it plays an FLV address. File format: Adobe SWF 19; actions are those of AVM1. */
+/**
+ * Makes a Flash film that does one thing: it plays an FLV address. File format: Adobe SWF 19; actions are those of
+ * AVM1.
+ */
 
 function u16(...numbers: number[]): Buffer {
   const bytes = Buffer.alloc(numbers.length * 2);

@@ -52,7 +52,8 @@ export function mediaObject(source: ByteSource, fields: Partial<MediaObject> = {
 }
 
 /**
- * The bytes of a virtual file, with patches applied in windows as delivery does; checks the spans and the patches' own promises.
+ * The bytes of a virtual file, with patches applied in windows as delivery does; checks the spans and the patches' own
+ * promises.
  * @param window gives the length of the next window of a patched span, 1 to `PATCH_OUTPUT_MAX`
  */
 export function render(file: VirtualFile, bytes: Uint8Array, window: () => number = () => PATCH_OUTPUT_MAX): Buffer {

@@ -42,7 +42,10 @@ export interface WriterProcessOptions {
   /** Part of memory that is kept free, 0 to 0.5. The default is 0.02. */
   freeShare?: number;
   log: Log;
-  /** Milliseconds before a writer that died is started again; doubled with each death up to a minute. The default is 1000. */
+  /**
+   * Milliseconds before a writer that died is started again; doubled with each death up to a minute. The default is
+   * 1000.
+   */
   restartDelay?: number;
 }
 
@@ -55,9 +58,9 @@ const STOP_TIMEOUT = 10_000;
 const FAULT_SIGNALS: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGFPE', 'SIGILL'];
 
 /**
- * The supervisor's handle on the process that writes the disk tier. The writer has a process of its own because commits wait for the disk, and
- * because LMDB trusts what it maps: a damaged file ends the process that touches it, and that must be neither a worker for good nor the
- * supervisor ever.
+ * The supervisor's handle on the process that writes the disk tier. The writer has a process of its own because commits
+ * wait for the disk, and because LMDB trusts what it maps: a damaged file ends the process that touches it, and that
+ * must be neither a worker for good nor the supervisor ever.
  */
 export class WriterProcess {
   readonly #options: WriterProcessOptions;
@@ -93,8 +96,8 @@ export class WriterProcess {
   }
 
   /**
-   * Looks whether the tier is sound, moves it aside when it is not, and starts the writer. Resolves when workers may open the tier. Never
-   * rejects: an edge without its disk tier goes on without.
+   * Looks whether the tier is sound, moves it aside when it is not, and starts the writer. Resolves when workers may
+   * open the tier. Never rejects: an edge without its disk tier goes on without.
    */
   async start(): Promise<void> {
     await this.#examine(false);
@@ -102,8 +105,8 @@ export class WriterProcess {
   }
 
   /**
-   * To be called when a worker has died by a signal that damaged pages cause: examines the tier, values and all, and begins afresh when it is
-   * damaged.
+   * To be called when a worker has died by a signal that damaged pages cause: examines the tier, values and all, and
+   * begins afresh when it is damaged.
    */
   suspect(signal: NodeJS.Signals | null): void {
     if (this.#stopping) return;

@@ -20,7 +20,9 @@ const FREE_SHARE = 0.02;
 /** Signals by which a process ends that touches a damaged page of a mapped file. */
 const FAULT_SIGNALS: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABRT']);
 
-/** Makes the services of the product: the files of the memory tier and the catalog, the disk tier's writer, and purges. */
+/**
+ * Makes the services of the product: the files of the memory tier and the catalog, the disk tier's writer, and purges.
+ */
 export const edgeServices: ServicesFactory = async options => {
   const { config, log, takeOver } = options;
   const catalog = { folder: catalogFolder(config), capacity: config.catalog.size, log };

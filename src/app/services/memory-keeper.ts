@@ -3,7 +3,10 @@ import type { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js'
 /** Options of `MemoryKeeper`. */
 export interface MemoryKeeperOptions {
   readonly tier: SharedMemoryTier;
-  /** Share of the tier that is kept free, 0 to 0.5; default 0.02. 0 when somebody else evicts, such as the writer of the disk tier. */
+  /**
+   * Share of the tier that is kept free, 0 to 0.5; default 0.02. 0 when somebody else evicts, such as the writer of the
+   * disk tier.
+   */
   readonly freeShare?: number;
   /** Bytes per second whose checksums are verified; 0 is never. */
   readonly scrubRate: number;
@@ -15,8 +18,8 @@ export interface MemoryKeeperOptions {
 const MAX_SCRUB = 32 * 1024 * 1024;
 
 /**
- * Looks after the memory tier, in the supervisor: evicts ahead of need, verifies checksums in the background, ends the fills of the dead.
- * The tier works without it, only less well.
+ * Looks after the memory tier, in the supervisor: evicts ahead of need, verifies checksums in the background, ends the
+ * fills of the dead. The tier works without it, only less well.
  */
 export class MemoryKeeper {
   readonly #tier: SharedMemoryTier;

@@ -4,8 +4,8 @@ import type { DiskWriter } from './disk-writer.js';
 /** The memory tier as demotion sees it. */
 export interface ColdBlocks {
   /**
-   * Whole blocks that are about to be evicted, have at least `minViews` views and are not known to be on disk; at most `limit`. `share`
-   * (0 to 0.5) says what part of the tier is about to be evicted.
+   * Whole blocks that are about to be evicted, have at least `minViews` views and are not known to be on disk; at most
+   * `limit`. `share` (0 to 0.5) says what part of the tier is about to be evicted.
    */
   coldest(share: number, minViews: number, limit: number): { id: ObjectId; block: number; length: number }[];
   /** Copies a whole block into `target`; its length, or undefined when it is gone or damaged. */
@@ -13,8 +13,8 @@ export interface ColdBlocks {
   /** Notes whether the disk tier holds a block. */
   markOnDisk(id: ObjectId, block: number, onDisk?: boolean): unknown;
   /**
-   * Evicts the coldest blocks until `freeShare` of the tier is free. With `minViews`, blocks with as many views that are not on disk are
-   * spared.
+   * Evicts the coldest blocks until `freeShare` of the tier is free. With `minViews`, blocks with as many views that
+   * are not on disk are spared.
    */
   evictAhead(freeShare: number, minViews?: number): unknown;
 }
@@ -28,8 +28,8 @@ export interface DemotionOptions {
   /** Part of memory, 0 to 0.5, that is kept free. The default is 0.02. */
   freeShare?: number;
   /**
-   * Part of memory, 0 to 0.5, that is looked at for blocks to write. It is what memory may evict by itself between two looks without a block
-   * getting lost. The default is 0.05.
+   * Part of memory, 0 to 0.5, that is looked at for blocks to write. It is what memory may evict by itself between two
+   * looks without a block getting lost. The default is 0.05.
    */
   lookShare?: number;
   /** Milliseconds between looks while there is nothing to do. The default is 20. */
@@ -37,8 +37,9 @@ export interface DemotionOptions {
 }
 
 /**
- * Writes the blocks that memory is about to evict to disk, if they were watched often enough, and then evicts them, so that no request waits for
- * room or for a disk. It takes no more than the disk accepts: where that is less than memory evicts, blocks are dropped and nothing piles up.
+ * Writes the blocks that memory is about to evict to disk, if they were watched often enough, and then evicts them, so
+ * that no request waits for room or for a disk. It takes no more than the disk accepts: where that is less than memory
+ * evicts, blocks are dropped and nothing piles up.
  */
 export class Demotion {
   readonly #options: Required<DemotionOptions>;

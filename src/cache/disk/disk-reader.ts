@@ -59,9 +59,9 @@ interface Load {
 const MAX_DAMAGED = 1024;
 
 /**
- * The reading end of the disk tier, one in each worker. Pages come into memory on another thread; what runs on the event loop is a lookup,
- * one copy out of the page cache and a checksum. Wrong bytes never leave it: the ring may overwrite a block while it is read, and then
- * its key or checksum does not fit.
+ * The reading end of the disk tier, one in each worker. Pages come into memory on another thread; what runs on the
+ * event loop is a lookup, one copy out of the page cache and a checksum. Wrong bytes never leave it: the ring may
+ * overwrite a block while it is read, and then its key or checksum does not fit.
  *
  * It works without a tier, too: until there is an environment that can be opened, every block is a miss.
  */

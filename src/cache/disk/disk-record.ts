@@ -6,14 +6,15 @@ import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
  *   index    block key                       → sequence number, u64 big-endian
  *   blocks   sequence number, then block key → value
  *
- * The blocks' keys are in the order in which they were written, so the first is the next to go. The block key is part of it, so that
- * making room needs to read no value.
+ * The blocks' keys are in the order in which they were written, so the first is the next to go. The block key is part
+ * of it, so that making room needs to read no value.
  *
  * Block key, 20 bytes:
  *    0  object id, four u32 little-endian
  *   16  block number, u32 big-endian
  *
- * Value, always 262,192 bytes whatever the block's length, so that LMDB puts each new one exactly where an old one was. Little-endian:
+ * Value, always 262,192 bytes whatever the block's length, so that LMDB puts each new one exactly where an old one was.
+ * Little-endian:
  *    0  magic and version, "MVB1"
  *    4  u32 length of the block, 1 to 262,144
  *    8  u32 checksum of the block's bytes
@@ -77,7 +78,8 @@ export function writeValue(value: Buffer, blockKey: Uint8Array, bytes: Uint8Arra
 }
 
 /**
- * The block's bytes in a value, as a view, or undefined when the value is damaged, is of another block, or is not of `length` bytes.
+ * The block's bytes in a value, as a view, or undefined when the value is damaged, is of another block, or is not of
+ * `length` bytes.
  */
 export function readValue(
   value: Uint8Array,

@@ -12,8 +12,8 @@ const FIXED_BYTES = 96 * 4096;
 /** What is left beside for pages between the blocks that are too few for another. */
 const USED_SHARE = 0.99;
 /**
- * LMDB can use freed pages again once the next transaction is on disk, and room for what comes next is kept behind the last page, so this many
- * batches lie beside the ring.
+ * LMDB can use freed pages again once the next transaction is on disk, and room for what comes next is kept behind the
+ * last page, so this many batches lie beside the ring.
  */
 const BATCHES_BESIDE = 6;
 /** The address space of x86-64 and arm64 has room for one map of this size. */
@@ -40,7 +40,10 @@ export function batchBlocks(capacity: number): number {
   return Math.max(1, Math.min(16, Math.floor(capacity / 192 / VALUE_BYTES)));
 }
 
-/** Blocks that fit into `bytes` on disk with everything that LMDB adds, when they are written in batches of `batch`. At least one batch. */
+/**
+ * Blocks that fit into `bytes` on disk with everything that LMDB adds, when they are written in batches of `batch`. At
+ * least one batch.
+ */
 export function blocksIn(bytes: number, batch = batchBlocks(bytes)): number {
   return Math.max(batch, Math.floor((bytes * USED_SHARE - FIXED_BYTES) / BYTES_PER_BLOCK) - BATCHES_BESIDE * batch);
 }

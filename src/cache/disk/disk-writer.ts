@@ -22,7 +22,10 @@ export interface DiskWriterOptions {
   /** Computes the checksum of a block; the readers' must be the same. */
   checksum: Checksum;
   log: Log;
-  /** Milliseconds to wait after a failed commit before the next; doubled with each failure up to a minute. The default is 1000. */
+  /**
+   * Milliseconds to wait after a failed commit before the next; doubled with each failure up to a minute. The default
+   * is 1000.
+   */
   retryDelay?: number;
   /** Milliseconds after the disk was found full before the file may grow again. The default is 10 seconds. */
   growDelay?: number;
@@ -63,8 +66,8 @@ const TRIM_BLOCKS = 256;
 const TOLERANCE = 1.02;
 
 /**
- * The writing end of the disk tier: a ring of blocks in the order in which they were offered, of which the oldest make room for the newest.
- * One per machine. Commits block the process, so it is none with players or an operator's port.
+ * The writing end of the disk tier: a ring of blocks in the order in which they were offered, of which the oldest make
+ * room for the newest. One per machine. Commits block the process, so it is none with players or an operator's port.
  */
 export class DiskWriter {
   readonly #options: DiskWriterOptions;
@@ -78,8 +81,8 @@ export class DiskWriter {
   #retryAt = 0;
   #closed = false;
   /**
-   * True when LMDB itself has failed, which may leave its memory in disorder, or when there is no environment any more: the process must end, and
-   * another open the tier.
+   * True when LMDB itself has failed, which may leave its memory in disorder, or when there is no environment any more:
+   * the process must end, and another open the tier.
    */
   broken = false;
   /** True when LMDB found the environment damaged: then it must be examined before. */
@@ -189,8 +192,9 @@ export class DiskWriter {
   }
 
   /**
-   * Writes the tier anew when its file is larger than the capacity, as it is after the capacity was reduced; LMDB's files never shrink by
-   * themselves. Readers find the new file by its inode. Where there is no space for a second file the tier begins afresh.
+   * Writes the tier anew when its file is larger than the capacity, as it is after the capacity was reduced; LMDB's
+   * files never shrink by themselves. Readers find the new file by its inode. Where there is no space for a second file
+   * the tier begins afresh.
    */
   async shrink(): Promise<void> {
     const { capacity, log } = this.#options;

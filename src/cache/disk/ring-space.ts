@@ -23,16 +23,25 @@ const GROW_DELAY = 10_000;
 /** Bytes by which the file grows at once, as a share of the capacity, and at most. */
 const GROW_SHARE = 1 / 64;
 const GROW_BYTES = 64 * 2 ** 20;
-/** Room that is left behind the last page in use: in batches, since LMDB may use freed pages two commits later, and in blocks, for its trees. */
+/**
+ * Room that is left behind the last page in use: in batches, since LMDB may use freed pages two commits later, and in
+ * blocks, for its trees.
+ */
 const BATCHES_BEHIND = 4;
 const BLOCKS_BEHIND = 2;
-/** Commits that a reader may lie behind when the file can't be made larger for him; none when it is larger than it should be. */
+/**
+ * Commits that a reader may lie behind when the file can't be made larger for him; none when it is larger than it
+ * should be.
+ */
 const MAX_LAG = 1;
 /** Milliseconds to wait for readers. */
 const READER_WAIT = 200;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-/** The space on disk that a ring turns in: allocated ahead of it, up to its capacity or to what there is on a disk that is full. */
+/**
+ * The space on disk that a ring turns in: allocated ahead of it, up to its capacity or to what there is on a disk that
+ * is full.
+ */
 export class RingSpace {
   readonly #options: RingSpaceOptions;
   readonly #full: FaultLatch;
@@ -52,7 +61,10 @@ export class RingSpace {
     );
   }
 
-  /** Blocks that the ring may hold in what is allocated. One that is smaller by the excess has as much more room to turn in. */
+  /**
+   * Blocks that the ring may hold in what is allocated. One that is smaller by the excess has as much more room to turn
+   * in.
+   */
   get limit(): number {
     const { batch } = this.#options;
     return Math.max(batch, blocksIn(this.#size, batch) - this.#excess);
@@ -67,7 +79,8 @@ export class RingSpace {
   }
 
   /**
-   * Has space allocated before the ring turns into it, so that a full disk makes the ring smaller and no commit fails for it.
+   * Has space allocated before the ring turns into it, so that a full disk makes the ring smaller and no commit fails
+   * for it.
    * @param blocks that the ring is to hold, as far as it may
    */
   grow(environment: Environment, blocks: number): void {
@@ -88,8 +101,9 @@ export class RingSpace {
   }
 
   /**
-   * Pages of blocks that left the ring while somebody was reading can't be used again before he is done, so that writing on would make the
-   * file larger. Where it can't be larger, this waits for him, but not for ever; the event loop waits, too.
+   * Pages of blocks that left the ring while somebody was reading can't be used again before he is done, so that
+   * writing on would make the file larger. Where it can't be larger, this waits for him, but not for ever; the event
+   * loop waits, too.
    * @throws EdgeError `store` when he has not finished
    */
   awaitReaders(environment: Environment): void {

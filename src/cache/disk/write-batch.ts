@@ -1,7 +1,9 @@
 import type { ObjectId } from '../../base/block.js';
 import { BLOCK_KEY_BYTES, VALUE_BYTES, writeBlockKey, writeValue } from './disk-record.js';
 
-/** Blocks that are collected for one commit, as the values that will be stored, in memory that is there from the start. */
+/**
+ * Blocks that are collected for one commit, as the values that will be stored, in memory that is there from the start.
+ */
 export class WriteBatch {
   readonly #keys: Buffer;
   readonly #values: Buffer;

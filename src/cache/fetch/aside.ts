@@ -1,5 +1,5 @@
 import { BLOCK_SIZE } from '../../base/block.js';
-import type { Follower } from './waiters.js';
+import type { Waiter } from './waiters.js';
 
 /** Bytes beside the cache that one reader reads from: a stream past the cache, or a block lent by a load. */
 export interface Aside {
@@ -7,7 +7,7 @@ export interface Aside {
   /** The bytes at hand from `offset` to at most `end`, never past the end of a block; undefined when there are none. */
   view(offset: number, end: number): Uint8Array | undefined;
   /** Waits for `offset`; false when it will not come from here. */
-  want(offset: number, follower: Follower): boolean;
+  want(offset: number, waiter: Waiter): boolean;
   close(): void;
 }
 

@@ -3,12 +3,12 @@ import { EdgeError } from '../../base/errors.js';
 import type { Origin, Validator } from '../../origin/origin.js';
 import type { DiskTier } from '../disk/disk-tier.js';
 import type { MemoryTier } from '../memory/memory-tier.js';
-import { ObjectSupply } from './object-loader.js';
-import type { FillRun } from './range-fill.js';
+import { ObjectLoader } from './object-loader.js';
+import type { RangeFill } from './range-fill.js';
 import { RoomQueue } from './room-queue.js';
 
 /** What must be known of one version of one object to bring its bytes. */
-export interface SuppliedObject {
+export interface SourceObject {
   readonly id: ObjectId;
   /** Bytes. */
   readonly size: number;
@@ -25,13 +25,14 @@ export interface SuppliedObject {
   changed(): void;
 }
 
-/** Options of `Supply`. Sizes are in bytes and rounded up to blocks. */
-export interface SupplyOptions {
+/** Options of `BlockLoader`. Sizes are in bytes and rounded up to blocks. */
+export interface BlockLoaderOptions {
   readonly tier: MemoryTier;
   readonly disk?: DiskTier | undefined;
   /**
-   * How far to fetch ahead of a reader that reads to the end of the object, which may stop anywhere: `min` at first, doubled while it reads
-   * on, up to `max` (0: not at all), and no further than it reads in `time` milliseconds at its pace, which is at least `min`; default: any time.
+   * How far to fetch ahead of a reader that reads to the end of the object, which may stop anywhere: `min` at first,
+   * doubled while it reads on, up to `max` (0: not at all), and no further than it reads in `time` milliseconds at its
+   * pace, which is at least `min`; default: any time.
    */
   readonly readAhead: { readonly min: number; readonly max: number; readonly time?: number };
   /** Most bytes of one origin request; default 16 MiB. */
@@ -40,8 +41,8 @@ export interface SupplyOptions {
   readonly pauseAfter?: number;
 }
 
-/** Counters of `Supply`; plain numbers that only grow. */
-export interface SupplyStats {
+/** Counters of `BlockLoader`; plain numbers that only grow. */
+export interface BlockLoaderStats {
   /** Blocks that readers came to, by where the block was. */
   memoryLookups: number;
   diskLookups: number;
@@ -63,7 +64,7 @@ export interface SupplyStats {
 }
 
 /** The way of blocks into the memory tier, from disk and origins, for the readers of this process. */
-export class Supply {
+export class BlockLoader {
   readonly tier: MemoryTier;
   readonly disk: DiskTier | undefined;
   /** Blocks. */
@@ -73,7 +74,7 @@ export class Supply {
   /** Milliseconds. */
   readonly aheadTime: number;
   readonly pauseAfter: number;
-  readonly stats: SupplyStats = {
+  readonly stats: BlockLoaderStats = {
     memoryLookups: 0,
     diskLookups: 0,
     originLookups: 0,
@@ -91,9 +92,9 @@ export class Supply {
   /** Readers that wait for room. */
   readonly room = new RoomQueue();
   /** Origin fetches under way. */
-  readonly running = new Set<FillRun>();
+  readonly running = new Set<RangeFill>();
 
-  constructor(options: SupplyOptions) {
+  constructor(options: BlockLoaderOptions) {
     this.tier = options.tier;
     this.disk = options.disk;
     this.maxWindow = Math.max(1, blocks(options.readAhead.max));
@@ -103,12 +104,18 @@ export class Supply {
     this.pauseAfter = options.pauseAfter ?? 5000;
   }
 
-  /** The supply of one version of one object. To be kept and shared by its readers: it is what collapses their demands in this process. */
-  object(object: SuppliedObject): ObjectSupply {
-    return new ObjectSupply(this, object);
+  /**
+   * The loader of one version of one object. To be kept and shared by its readers: it is what collapses their demands
+   * in this process.
+   */
+  object(object: SourceObject): ObjectLoader {
+    return new ObjectLoader(this, object);
   }
 
-  /** Ends the fetches under way and fails who waits for them; what has come of their blocks stays for whoever wants to go on. */
+  /**
+   * Ends the fetches under way and fails who waits for them; what has come of their blocks stays for whoever wants to
+   * go on.
+   */
   close(): void {
     this.stopping = new EdgeError('overloaded', 'the edge is stopping: ask again', { retryAfter: 1 });
     for (const run of [...this.running]) run.stop(this.stopping);

@@ -1,13 +1,14 @@
 import { EdgeError } from '../../base/errors.js';
 import { hasValidator, sameVersion } from '../../origin/fields.js';
 import type { OriginAnswer } from '../../origin/origin.js';
-import type { SuppliedObject } from './block-loader.js';
+import type { SourceObject } from './block-loader.js';
 
 /**
- * Checks that the body of `answer` is of the version of `object` and begins at `start` or, from an origin that ignores Range, at 0.
+ * Checks that the body of `answer` is of the version of `object` and begins at `start` or, from an origin that ignores
+ * Range, at 0.
  * @throws EdgeError `object_changed`, `origin_protocol`
  */
-export function expectBody(answer: OriginAnswer, object: SuppliedObject, start: number): void {
+export function expectBody(answer: OriginAnswer, object: SourceObject, start: number): void {
   const { status, offset, size, validator } = answer;
   if (hasValidator(object.validator) && !sameVersion(object.validator, validator)) throw changed(object);
   if (size !== undefined && size !== object.size) throw changed(object);
@@ -18,11 +19,11 @@ export function expectBody(answer: OriginAnswer, object: SuppliedObject, start: 
 }
 
 /** Bytes past what was announced, or too few: what has come of the block can't be trusted. */
-export function wrongLength(object: SuppliedObject, found: 'longer' | 'shorter'): EdgeError {
+export function wrongLength(object: SourceObject, found: 'longer' | 'shorter'): EdgeError {
   return new EdgeError('origin_protocol', `the origin sent a ${found} body for ${object.path} than it announced`);
 }
 
 /** The error of a reader that needs bytes of a version that the origin no longer has. */
-export function changed(object: SuppliedObject): EdgeError {
+export function changed(object: SourceObject): EdgeError {
   return new EdgeError('object_changed', `${object.path} changed at the origin while it was being read: ask again`);
 }

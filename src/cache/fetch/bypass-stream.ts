@@ -3,16 +3,17 @@ import { asEdgeError, type EdgeError } from '../../base/errors.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { Aside } from './aside.js';
 import { changed, expectBody, wrongLength } from './body-check.js';
-import type { ObjectSupply } from './object-loader.js';
-import type { Follower } from './waiters.js';
+import type { ObjectLoader } from './object-loader.js';
+import type { Waiter } from './waiters.js';
 
 /**
- * An origin fetch that goes past the cache to one reader: for objects that must not be stored, when there is no room for another fill,
- * and when a filler stalls. Sequential; holds the chunk at hand and pauses the fetch until it has been read.
+ * An origin fetch that goes past the cache to one reader: for objects that must not be stored, when there is no room
+ * for another fill, and when a filler stalls. Sequential; holds the chunk at hand and pauses the fetch until it has
+ * been read.
  */
-export class PastStream implements OriginSink, Aside {
+export class BypassStream implements OriginSink, Aside {
   readonly outcome = 'bypass';
-  readonly #object: ObjectSupply;
+  readonly #object: ObjectLoader;
   /** The body ends before this offset. */
   #end: number;
   #fetch: OriginFetch | undefined;
@@ -23,11 +24,11 @@ export class PastStream implements OriginSink, Aside {
   #arrived: number;
   /** Bytes before this offset are of no use. */
   #from: number;
-  #follower: Follower | undefined;
+  #waiter: Waiter | undefined;
   #error: EdgeError | undefined;
   #ended = false;
 
-  constructor(object: ObjectSupply, start: number, end: number) {
+  constructor(object: ObjectLoader, start: number, end: number) {
     this.#object = object;
     this.#end = Math.min(end, object.size);
     this.#position = start;
@@ -37,13 +38,13 @@ export class PastStream implements OriginSink, Aside {
 
   /** Sends the request. */
   begin(): void {
-    this.#object.supply.stats.bypassStreams++;
+    this.#object.loader.stats.bypassStreams++;
     this.#fetch = this.#object.fetch(this.#position, this.#end, this);
   }
 
   /** Goes on with a fetch whose head has come already and whose body begins at the start. */
   adopt(fetch: OriginFetch): void {
-    this.#object.supply.stats.bypassStreams++;
+    this.#object.loader.stats.bypassStreams++;
     this.#fetch = fetch;
   }
 
@@ -55,11 +56,11 @@ export class PastStream implements OriginSink, Aside {
     return chunk.subarray(offset - this.#position, Math.min(end, blockEnd) - this.#position);
   }
 
-  want(offset: number, follower: Follower): boolean {
+  want(offset: number, waiter: Waiter): boolean {
     if (offset < this.#position || offset >= this.#end || offset > this.#arrived + BLOCK_SIZE) return false;
     this.#drop(offset);
     this.#from = Math.max(this.#from, offset);
-    this.#follower = follower;
+    this.#waiter = waiter;
     if (this.#error !== undefined || this.#chunks.length > 0) queueMicrotask(() => this.#tell());
     else this.#fetch?.resume();
     return true;
@@ -67,10 +68,10 @@ export class PastStream implements OriginSink, Aside {
 
   close(): void {
     this.#ended = true;
-    this.#follower = undefined;
+    this.#waiter = undefined;
     this.#chunks = [];
     this.#fetch?.cancel();
-    this.#object.wentPast(this);
+    this.#object.bypassEnded(this);
   }
 
   answered(answer: OriginAnswer): void {
@@ -106,7 +107,7 @@ export class PastStream implements OriginSink, Aside {
   }
 
   ended(): void {
-    this.#object.wentPast(this);
+    this.#object.bypassEnded(this);
     if (!this.#ended && this.#arrived < this.#end) this.failed(wrongLength(this.#object.object, 'shorter'));
   }
 
@@ -115,21 +116,21 @@ export class PastStream implements OriginSink, Aside {
     this.#ended = true;
     this.#error = error;
     this.#fetch?.cancel();
-    this.#object.wentPast(this);
+    this.#object.bypassEnded(this);
     if (error.code === 'object_changed') this.#object.originChanged(changed(this.#object.object));
     this.#tell();
   }
 
-  /** Tells the follower what there is: its byte, or that it will not come. */
+  /** Tells the waiter what there is: its byte, or that it will not come. */
   #tell(): void {
-    const follower = this.#follower;
-    if (follower === undefined) return;
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
     if (this.#chunks.length > 0) {
-      this.#follower = undefined;
-      follower.woken();
+      this.#waiter = undefined;
+      waiter.woken();
     } else if (this.#error !== undefined) {
-      this.#follower = undefined;
-      follower.failed(this.#error);
+      this.#waiter = undefined;
+      waiter.failed(this.#error);
     }
   }
 

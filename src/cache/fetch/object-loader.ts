@@ -5,43 +5,52 @@ import type { OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
 import type { BlockReader } from '../read/block-reader.js';
 import { type Begun, CachedReader } from '../read/reader.js';
-import type { SuppliedObject, Supply } from './block-loader.js';
-import { PastStream } from './bypass-stream.js';
+import type { BlockLoader, SourceObject } from './block-loader.js';
+import { BypassStream } from './bypass-stream.js';
 import { DiskLoad } from './disk-load.js';
-import { FillRun } from './range-fill.js';
-import type { Demand, Feed } from './waiters.js';
+import { RangeFill } from './range-fill.js';
+import type { Demand, InFlight } from './waiters.js';
 
 /** Most loads from disk under way for one object before more are begun ahead of need. */
 const LOADS_AHEAD = 8;
 
 /** Most streams past the cache for one cacheable object. */
-const PAST_MAX = 32;
+const BYPASS_MAX = 32;
 
 /** Milliseconds for which the disk tier is not asked again for a block that it could not bring. */
 const DISK_PAUSE = 5000;
 
-/** Why a block can't be brought by a feed of this process: it is filled by another one, has come meanwhile, or there is no room. */
+/**
+ * Why a block can't be brought by anything in flight in this process: it is filled by another one, has come meanwhile,
+ * or there is no room.
+ */
 export type NotBrought = 'following' | 'present' | 'full';
 
-/** What is under way in this process for one version of one object: its origin fetches, its loads from disk, and who wants what. */
-export class ObjectSupply {
-  readonly supply: Supply;
-  readonly object: SuppliedObject;
+/**
+ * What is under way in this process for one version of one object: its origin fetches, its loads from disk, and who
+ * wants what.
+ */
+export class ObjectLoader {
+  readonly loader: BlockLoader;
+  readonly object: SourceObject;
   /** Number of blocks. */
   readonly blocks: number;
-  readonly #past = new Set<PastStream>();
+  readonly #bypassStreams = new Set<BypassStream>();
   readonly #demands = new Set<Demand>();
   readonly #loads = new Map<number, DiskLoad>();
-  /** Blocks that the disk tier claims to have but could not bring, and until when (`performance.now()`) it is not asked for them. */
+  /**
+   * Blocks that the disk tier claims to have but could not bring, and until when (`performance.now()`) it is not asked
+   * for them.
+   */
   readonly #unreadable = new Map<number, number>();
   /** Fields of the next fetches; those of the object unless set. */
   fields: Readonly<Record<string, string>>;
-  #runs: FillRun[] = [];
+  #runs: RangeFill[] = [];
   #retired: EdgeError | undefined;
 
-  /** @internal made by `Supply.object` */
-  constructor(supply: Supply, object: SuppliedObject) {
-    this.supply = supply;
+  /** @internal made by `BlockLoader.object` */
+  constructor(loader: BlockLoader, object: SourceObject) {
+    this.loader = loader;
     this.object = object;
     this.fields = object.fields;
     this.blocks = Math.ceil(object.size / BLOCK_SIZE);
@@ -64,7 +73,7 @@ export class ObjectSupply {
   }
 
   /** A reader for what is in memory: it has nothing brought ahead, and need not be closed while it does not `want`. */
-  glance(): BlockReader {
+  peek(): BlockReader {
     return new CachedReader(this, undefined, false);
   }
 
@@ -94,7 +103,7 @@ export class ObjectSupply {
 
   /** Why nothing more is fetched; undefined while this version is the origin's and the edge is not stopping. */
   get refusal(): EdgeError | undefined {
-    return this.#retired ?? this.supply.stopping;
+    return this.#retired ?? this.loader.stopping;
   }
 
   /** @internal the origin was found to have another version */
@@ -104,7 +113,7 @@ export class ObjectSupply {
   }
 
   /** What brings `block` within reasonable time, if anything of this process does. */
-  feedOf(block: number): Feed | undefined {
+  inFlightOf(block: number): InFlight | undefined {
     const load = this.#loads.get(block);
     if (load !== undefined) return load;
     for (const run of this.#runs) if (run.soonAt(block)) return run;
@@ -112,11 +121,11 @@ export class ObjectSupply {
   }
 
   /**
-   * Begins to bring `block`: from disk, or by an origin request for it and the missing blocks that follow, up to `limit`.
-   * Not called while `feedOf` has a feed.
+   * Begins to bring `block`: from disk, or by an origin request for it and the missing blocks that follow, up to
+   * `limit`. Not called while `inFlightOf` finds something.
    */
-  bring(block: number, limit: number): Feed | NotBrought {
-    const { tier } = this.supply;
+  bring(block: number, limit: number): InFlight | NotBrought {
+    const { tier } = this.loader;
     const onDisk = this.#onDisk(block);
     const claim = tier.claim(this.id, block, blockLength(this.size, block), onDisk);
     if (claim === 'full' && onDisk) return this.#load(block, undefined);
@@ -125,12 +134,12 @@ export class ObjectSupply {
   }
 
   /**
-   * Has the blocks `[from, to)` brought ahead of need, in so far as they are missing and nothing is on its way. Begins one origin request at
-   * most; when that nears its end it asks on by itself.
+   * Has the blocks `[from, to)` brought ahead of need, in so far as they are missing and nothing is on its way. Begins
+   * one origin request at most; when that nears its end it asks on by itself.
    * @returns the block up to which all is there or seen to; less than `to` when it is worth asking again
    */
   bringAhead(from: number, to: number): number {
-    const { tier } = this.supply;
+    const { tier } = this.loader;
     if (this.refusal !== undefined || !this.object.cacheable) return to;
     for (let block = from; block < to; block++) {
       if (tier.has(this.id, block) || this.#loads.has(block)) continue;
@@ -153,37 +162,38 @@ export class ObjectSupply {
   /**
    * Takes over an origin fetch whose head has come and whose body begins with block `first`, at its first byte.
    * @param end block to end before, unless `rangeless`: then the body is the whole object
-   * @returns undefined when the first block is there or on its way already, so that the fetch is of no use; 'full' when there is no room
+   * @returns undefined when the first block is there or on its way already, so that the fetch is of no use; 'full' when
+   *   there is no room
    */
-  adopt(fetch: OriginFetch, first: number, end: number, rangeless: boolean): FillRun | 'full' | undefined {
-    const claim = this.supply.tier.claim(this.id, first, blockLength(this.size, first));
+  adopt(fetch: OriginFetch, first: number, end: number, rangeless: boolean): RangeFill | 'full' | undefined {
+    const claim = this.loader.tier.claim(this.id, first, blockLength(this.size, first));
     if (claim === 'full') return claim;
     if (typeof claim === 'string') return undefined;
-    const run = new FillRun(this, first, Math.min(end, this.blocks), claim);
+    const run = new RangeFill(this, first, Math.min(end, this.blocks), claim);
     this.#runs.push(run);
     run.adopt(fetch, rangeless);
     return run;
   }
 
   /**
-   * False when so many of the object's readers go past the cache already that one more must wait: a filler that stalls must not turn its
-   * followers into as many requests.
+   * False when so many of the object's readers go past the cache already that one more must wait: a filler that stalls
+   * must not turn its waiters into as many requests.
    */
-  get mayGoPast(): boolean {
-    return this.#past.size < PAST_MAX;
+  get mayBypass(): boolean {
+    return this.#bypassStreams.size < BYPASS_MAX;
   }
 
   /** A stream past the cache of bytes `[start, end)`. */
-  pastStream(start: number, end: number): PastStream {
-    const stream = new PastStream(this, start, end);
-    this.#past.add(stream);
+  bypassStream(start: number, end: number): BypassStream {
+    const stream = new BypassStream(this, start, end);
+    this.#bypassStreams.add(stream);
     stream.begin();
     return stream;
   }
 
   /** @internal a stream past the cache is over */
-  wentPast(stream: PastStream): void {
-    this.#past.delete(stream);
+  bypassEnded(stream: BypassStream): void {
+    this.#bypassStreams.delete(stream);
   }
 
   /** Fetches bytes `[start, end)` of this version from the origin. */
@@ -195,9 +205,9 @@ export class ObjectSupply {
   }
 
   /** @internal a run is over */
-  ended(run: FillRun): void {
+  ended(run: RangeFill): void {
     this.#runs = this.#runs.filter(other => other !== run);
-    this.supply.running.delete(run);
+    this.loader.running.delete(run);
   }
 
   /** @internal a load is over; `found` is false when the disk tier could not bring what it said it had */
@@ -207,13 +217,13 @@ export class ObjectSupply {
   }
 
   #onDisk(block: number): boolean {
-    const { disk } = this.supply;
+    const { disk } = this.loader;
     if (disk?.has(this.id, block) !== true) return false;
     return this.#unreadable.size === 0 || !((this.#unreadable.get(block) ?? 0) > performance.now());
   }
 
   #isOurs(block: number): boolean {
-    return this.supply.tier.has(this.id, block) || this.#loads.has(block) || this.#runs.some(run => run.covers(block));
+    return this.loader.tier.has(this.id, block) || this.#loads.has(block) || this.#runs.some(run => run.covers(block));
   }
 
   #load(block: number, fill: BlockFill | undefined): DiskLoad {
@@ -223,13 +233,13 @@ export class ObjectSupply {
     return load;
   }
 
-  #run(block: number, limit: number, fill: BlockFill): FillRun {
-    const { tier, maxRun } = this.supply;
+  #run(block: number, limit: number, fill: BlockFill): RangeFill {
+    const { tier, maxRun } = this.loader;
     const last = Math.min(limit, this.blocks, block + maxRun);
     let end = block + 1;
-    while (end < last && !tier.has(this.id, end) && !this.#onDisk(end) && this.feedOf(end) === undefined) end++;
+    while (end < last && !tier.has(this.id, end) && !this.#onDisk(end) && this.inFlightOf(end) === undefined) end++;
     for (const run of this.#runs) if (run.covers(block)) run.endBefore(block);
-    const run = new FillRun(this, block, end, fill);
+    const run = new RangeFill(this, block, end, fill);
     this.#runs.push(run);
     run.begin();
     return run;

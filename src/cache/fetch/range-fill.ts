@@ -4,22 +4,25 @@ import { hasValidator } from '../../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
 import { changed, expectBody, wrongLength } from './body-check.js';
-import type { ObjectSupply } from './object-loader.js';
-import { type Feed, type Follower, Followers } from './waiters.js';
+import type { ObjectLoader } from './object-loader.js';
+import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
-/** So many of a run's first bytes go to all who wait before more of them go to anybody: where many wait, none waits for the others' shares. */
+/**
+ * So many of a run's first bytes go to all who wait before more of them go to anybody: where many wait, none waits for
+ * the others' shares.
+ */
 const FIRST_SHARE = 16 * 1024;
 
 /**
- * One origin request whose bytes go into block after block as they arrive. Blocks are claimed one ahead: the next one before the last byte of
- * the one at hand, so that no other process can begin to fetch what is already on its way here. The run ends at its last
- * block, where somebody else has or fills the next one, or where nobody wants more.
+ * One origin request whose bytes go into block after block as they arrive. Blocks are claimed one ahead: the next one
+ * before the last byte of the one at hand, so that no other process can begin to fetch what is already on its way here.
+ * The run ends at its last block, where somebody else has or fills the next one, or where nobody wants more.
  */
-export class FillRun implements OriginSink, Feed {
+export class RangeFill implements OriginSink, InFlight {
   readonly kind = 'origin';
-  readonly #object: ObjectSupply;
+  readonly #object: ObjectLoader;
   readonly #first: number;
-  readonly #followers = new Followers();
+  readonly #waiters = new Waiters();
   #fetch: OriginFetch | undefined;
   /** Block that the next byte belongs to. */
   #block: number;
@@ -28,7 +31,10 @@ export class FillRun implements OriginSink, Feed {
   /** Offset of the next byte that comes, and of the first one past the body. */
   #position: number;
   #bodyEnd: number;
-  /** Fill of the block at hand; undefined while bytes are passed over that an origin without ranges sends before the wanted ones. */
+  /**
+   * Fill of the block at hand; undefined while bytes are passed over that an origin without ranges sends before the
+   * wanted ones.
+   */
   #fill: BlockFill | undefined;
   /** Offset from which on bytes are appended: those before it were there when the fill was taken over. */
   #appendFrom = 0;
@@ -44,7 +50,7 @@ export class FillRun implements OriginSink, Feed {
    * @param first block to begin with, claimed as `fill`
    * @param end block to end before
    */
-  constructor(object: ObjectSupply, first: number, end: number, fill: BlockFill) {
+  constructor(object: ObjectLoader, first: number, end: number, fill: BlockFill) {
     this.#object = object;
     this.#first = first;
     this.#block = first;
@@ -56,15 +62,15 @@ export class FillRun implements OriginSink, Feed {
 
   /** Sends the request. */
   begin(): void {
-    this.#object.supply.stats.runs++;
-    this.#object.supply.running.add(this);
+    this.#object.loader.stats.runs++;
+    this.#object.loader.running.add(this);
     this.#fetch = this.#object.fetch(this.#position, this.#bodyEnd, this);
   }
 
   /** Goes on with a fetch whose head has come already; its body begins at the first block. */
   adopt(fetch: OriginFetch, rangeless: boolean): void {
-    this.#object.supply.stats.runs++;
-    this.#object.supply.running.add(this);
+    this.#object.loader.stats.runs++;
+    this.#object.loader.running.add(this);
     this.#fetch = fetch;
     this.#position = this.#first * BLOCK_SIZE;
     if (rangeless) this.#becomeRangeless();
@@ -77,7 +83,7 @@ export class FillRun implements OriginSink, Feed {
 
   /** True when `block` is better waited for than fetched by a request of its own. */
   soonAt(block: number): boolean {
-    return this.covers(block) && (this.#rangeless || block - this.#block <= this.#object.supply.firstWindow);
+    return this.covers(block) && (this.#rangeless || block - this.#block <= this.#object.loader.firstWindow);
   }
 
   /** Block before which the run ends. */
@@ -95,12 +101,12 @@ export class FillRun implements OriginSink, Feed {
     if (!this.#rangeless) this.#end = Math.min(this.#end, block);
   }
 
-  join(follower: Follower): void {
-    this.#followers.add(follower);
+  join(waiter: Waiter): void {
+    this.#waiters.add(waiter);
   }
 
-  leave(follower: Follower): void {
-    this.#followers.delete(follower);
+  leave(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
   }
 
   /** Ends the run here, because of `error`; the bytes that have come stay for the next filler. */
@@ -108,7 +114,7 @@ export class FillRun implements OriginSink, Feed {
     if (this.#ended) return;
     this.#fetch?.cancel();
     this.#finish(false);
-    this.#followers.failAll(error);
+    this.#waiters.failAll(error);
   }
 
   answered(answer: OriginAnswer): void {
@@ -124,7 +130,8 @@ export class FillRun implements OriginSink, Feed {
       this.#becomeRangeless();
       if (this.#fill === undefined && !this.#enter()) return;
     } else if (answer.length !== undefined) {
-      // A server may send less of a range than was asked for (RFC 9110 section 15.3.7): the rest is asked for when this has come.
+      // A server may send less of a range than was asked for (RFC 9110 section 15.3.7): the rest is asked for when this
+      // has come.
       this.#bodyEnd = Math.min(this.#bodyEnd, this.#position + answer.length);
     }
     this.#askOn();
@@ -157,8 +164,8 @@ export class FillRun implements OriginSink, Feed {
       // The append may have woken somebody who stopped this run.
       if (this.#position === blockEnd && !this.#ended) this.#next();
     }
-    if (!this.#ended) this.#followers.wakeBefore(this.#position);
-    else this.#followers.wakeAll();
+    if (!this.#ended) this.#waiters.wakeBefore(this.#position);
+    else this.#waiters.wakeAll();
   }
 
   ended(): void {
@@ -166,7 +173,7 @@ export class FillRun implements OriginSink, Feed {
     if (this.#position < this.#bodyEnd) this.#fail(wrongLength(this.#object.object, 'shorter'));
     else {
       this.#finish(false);
-      this.#followers.wakeAll();
+      this.#waiters.wakeAll();
     }
   }
 
@@ -177,7 +184,7 @@ export class FillRun implements OriginSink, Feed {
   #take(fill: BlockFill): void {
     this.#fill = fill;
     this.#appendFrom = this.#block * BLOCK_SIZE + fill.watermark;
-    if (fill.watermark > 0) this.#object.supply.stats.takeovers++;
+    if (fill.watermark > 0) this.#object.loader.stats.takeovers++;
   }
 
   #append(chunk: Uint8Array, at: number, length: number): void {
@@ -186,7 +193,7 @@ export class FillRun implements OriginSink, Feed {
     const known = Math.max(0, this.#appendFrom - this.#position);
     if (known >= length) return;
     fill.append(known === 0 && length === chunk.length ? chunk : chunk.subarray(at + known, at + length));
-    this.#object.supply.stats.filledBytes += length - known;
+    this.#object.loader.stats.filledBytes += length - known;
   }
 
   /** Claims the block behind the one at hand, which is about to become whole, when the run goes on to it. */
@@ -200,7 +207,7 @@ export class FillRun implements OriginSink, Feed {
   }
 
   #claim(block: number): BlockFill | undefined {
-    const claim = this.#object.supply.tier.claim(this.#object.id, block, blockLength(this.#object.size, block));
+    const claim = this.#object.loader.tier.claim(this.#object.id, block, blockLength(this.#object.size, block));
     return typeof claim === 'string' ? undefined : claim;
   }
 
@@ -223,7 +230,7 @@ export class FillRun implements OriginSink, Feed {
     if (fill !== undefined) this.#take(fill);
     // Without ranges, bytes that are there already are passed over on the way to those that are not.
     if (fill !== undefined || (wanted && this.#rangeless)) return true;
-    if (!wanted) this.#object.supply.stats.stoppedRuns++;
+    if (!wanted) this.#object.loader.stats.stoppedRuns++;
     this.#fetch?.cancel();
     this.#finish(false);
     return false;
@@ -231,7 +238,7 @@ export class FillRun implements OriginSink, Feed {
 
   #isWanted(): boolean {
     if (this.#object.demandFrom(this.#block) > 0) return true;
-    return this.#rangeless && (this.#held !== undefined || this.#followers.waitPast(this.#position));
+    return this.#rangeless && (this.#held !== undefined || this.#waiters.waitPast(this.#position));
   }
 
   /** Has what is wanted behind this run asked for, when it is time. */
@@ -259,11 +266,11 @@ export class FillRun implements OriginSink, Feed {
 
   #fail(error: EdgeError): void {
     this.#fetch?.cancel();
-    this.#object.supply.stats.failedRuns++;
+    this.#object.loader.stats.failedRuns++;
     const unsure = !hasValidator(this.#object.object.validator);
     this.#finish(unsure || error.code === 'origin_protocol' || error.code === 'object_changed');
     if (error.code === 'object_changed') this.#object.originChanged(changed(this.#object.object));
-    this.#followers.failAll(error);
+    this.#waiters.failAll(error);
   }
 
   #finish(discard: boolean): void {

@@ -1,26 +1,29 @@
-import { type Feed, type Follower, Followers } from './waiters.js';
+import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
 /** Milliseconds between two looks. */
 const INTERVAL = 200;
 
-/** Where readers wait that find neither room for a fill nor a free stream past the cache: they look again every now and then. */
-export class RoomQueue implements Feed {
+/**
+ * Where readers wait that find neither room for a fill nor a free stream past the cache: they look again every now and
+ * then.
+ */
+export class RoomQueue implements InFlight {
   readonly kind = 'origin';
-  readonly #followers = new Followers();
+  readonly #waiters = new Waiters();
   #timer: NodeJS.Timeout | undefined;
 
-  join(follower: Follower): void {
-    this.#followers.add(follower);
+  join(waiter: Waiter): void {
+    this.#waiters.add(waiter);
     this.#timer ??= setTimeout(() => this.wakeAll(), INTERVAL);
   }
 
-  leave(follower: Follower): void {
-    this.#followers.delete(follower);
+  leave(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
   }
 
   wakeAll(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#followers.wakeAll();
+    this.#waiters.wakeAll();
   }
 }

@@ -1,54 +1,55 @@
 /** Somebody who means to read on: what decides how far fills go. */
 export interface Demand {
   /**
-   * How far from `block` on the bytes are wanted: the block just past the last wanted one, or 0 when `block` itself is not wanted.
+   * How far from `block` on the bytes are wanted: the block just past the last wanted one, or 0 when `block` itself is
+   * not wanted.
    */
   wantedUpTo(block: number): number;
 }
 
-/** Waits for the byte at `wanted` to come through a feed. */
-export interface Follower {
+/** Waits for the byte at `wanted` to come by what is in flight. */
+export interface Waiter {
   /** Absolute offset in the object. */
   readonly wanted: number;
-  /** The byte is there, or the feed has ended without it: look again. */
+  /** The byte is there, or what was in flight has ended without it: look again. */
   woken(): void;
-  /** The feed failed: the byte will not come. */
+  /** What was in flight failed: the byte will not come. */
   failed(error: unknown): void;
 }
 
 /** Something under way in this process that brings a block: an origin fetch or a load from disk. */
-export interface Feed {
+export interface InFlight {
   readonly kind: 'origin' | 'disk';
-  join(follower: Follower): void;
-  /** Forgets a follower; does nothing when it has been woken. */
-  leave(follower: Follower): void;
+  join(waiter: Waiter): void;
+  /** Forgets a waiter; does nothing when it has been woken. */
+  leave(waiter: Waiter): void;
 }
 
-/** The followers of one feed. */
-export class Followers {
-  readonly #waiting = new Set<Follower>();
+/** Those who wait for one thing in flight. */
+export class Waiters {
+  readonly #waiting = new Set<Waiter>();
 
   /** True when somebody waits for the byte at `position` or a later one. */
   waitPast(position: number): boolean {
-    for (const follower of this.#waiting) if (follower.wanted >= position) return true;
+    for (const waiter of this.#waiting) if (waiter.wanted >= position) return true;
     return false;
   }
 
-  add(follower: Follower): void {
-    this.#waiting.add(follower);
+  add(waiter: Waiter): void {
+    this.#waiting.add(waiter);
   }
 
-  delete(follower: Follower): void {
-    this.#waiting.delete(follower);
+  delete(waiter: Waiter): void {
+    this.#waiting.delete(waiter);
   }
 
   /** Wakes those who want a byte before `position`. They may join, leave and close anything meanwhile. */
   wakeBefore(position: number): void {
     if (this.#waiting.size === 0) return;
-    const ready: Follower[] = [];
-    for (const follower of this.#waiting) if (follower.wanted < position) ready.push(follower);
+    const ready: Waiter[] = [];
+    for (const waiter of this.#waiting) if (waiter.wanted < position) ready.push(waiter);
     // One that leaves while others are being woken must hear nothing more.
-    for (const follower of ready) if (this.#waiting.delete(follower)) follower.woken();
+    for (const waiter of ready) if (this.#waiting.delete(waiter)) waiter.woken();
   }
 
   wakeAll(): void {
@@ -57,6 +58,6 @@ export class Followers {
 
   failAll(error: unknown): void {
     const all = [...this.#waiting];
-    for (const follower of all) if (this.#waiting.delete(follower)) follower.failed(error);
+    for (const waiter of all) if (this.#waiting.delete(waiter)) waiter.failed(error);
   }
 }

@@ -4,7 +4,9 @@ import type { BlockWaiter } from './memory-tier.js';
 /** Number of classes of blocks; the addon tells of changes by class. */
 export const BLOCK_CLASSES = 4096;
 
-/** Milliseconds between looks at what is waited for, in case that a process died before it told of a change, or stalls. */
+/**
+ * Milliseconds between looks at what is waited for, in case that a process died before it told of a change, or stalls.
+ */
 const CHECK_INTERVAL = 250;
 
 /** Class of a block, as the addon computes it. */

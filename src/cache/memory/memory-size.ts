@@ -7,14 +7,17 @@ import { EdgeError } from '../../base/errors.js';
 export const MIN_MEMORY_SIZE = 64 * 1024 * 1024;
 const MAX_MEMORY_SIZE = 512 * 1024 ** 3;
 
-/** Bytes of memory that this process and its children may use: the machine's, or the limit of their cgroup when that is less. */
+/**
+ * Bytes of memory that this process and its children may use: the machine's, or the limit of their cgroup when that is
+ * less.
+ */
 export function allowedMemory(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 /**
- * Size of the memory tier when none is configured: a quarter of the allowed memory, and at most half of what is free on the filesystem of
- * `file`. In bytes.
+ * Size of the memory tier when none is configured: a quarter of the allowed memory, and at most half of what is free on
+ * the filesystem of `file`. In bytes.
  * @throws EdgeError `cache_file` when that is less than `MIN_MEMORY_SIZE`, or the file's directory can't be looked at
  */
 export function defaultMemorySize(file: string, allowed = allowedMemory()): number {

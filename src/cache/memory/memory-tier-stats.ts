@@ -1,7 +1,10 @@
 import { BLOCK_SIZE } from '../../base/block.js';
 import type { NativeTierStats } from '../../base/native.js';
 
-/** Figures of a cache file: of all processes together, counted since the file was made. Sizes in bytes; a block counts as a whole one. */
+/**
+ * Figures of a cache file: of all processes together, counted since the file was made. Sizes in bytes; a block counts
+ * as a whole one.
+ */
 export interface MemoryTierStats {
   readonly capacityBytes: number;
   /** Blocks with bytes in them, those being filled included. */

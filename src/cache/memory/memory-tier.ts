@@ -3,7 +3,10 @@ import type { ObjectId } from '../../base/block.js';
 /** `acquire` found no block. */
 export const ABSENT = -1;
 
-/** Woken once when what it waits for has come about, from the event loop and never from within the call that registered it. */
+/**
+ * Woken once when what it waits for has come about, from the event loop and never from within the call that registered
+ * it.
+ */
 export interface BlockWaiter {
   /** The block has more readable bytes than were seen, or its fill has ended: look again with `acquire`. */
   blockChanged(): void;
@@ -18,26 +21,30 @@ export type Claim =
   /** It is there, whole. */
   | 'present'
   /**
-   * Blocks being filled have used up their share, every block is pinned, or the block's filler lives but has brought nothing for longer
-   * than the tier's `followTimeout`: stream past the cache.
+   * Blocks being filled have used up their share, every block is pinned, or the block's filler lives but has brought
+   * nothing for longer than the tier's `followTimeout`: stream past the cache.
    */
   | 'full';
 
 /** The right to fill one block, held until `append` has brought the last byte, or `abandon`. */
 export interface BlockFill {
-  /** Bytes already there: 0, or more when the fill was taken over from a filler that died or gave up. Appending starts here. */
+  /**
+   * Bytes already there: 0, or more when the fill was taken over from a filler that died or gave up. Appending starts
+   * here.
+   */
   readonly watermark: number;
   /** Bytes of the whole block. */
   readonly length: number;
   /**
-   * Copies `chunk` behind the watermark and wakes those who wait. When the block is whole it becomes an ordinary cached block
-   * and the fill has ended.
+   * Copies `chunk` behind the watermark and wakes those who wait. When the block is whole it becomes an ordinary cached
+   * block and the fill has ended.
    * @throws RangeError when the chunk does not fit, Error when the fill has ended
    */
   append(chunk: Uint8Array): void;
   /**
-   * Gives the fill up; those who wait are woken. With `discard` false (the default) the bytes up to the watermark stay for the next
-   * filler; with true they are thrown away, because they may be wrong. Does nothing when the fill has ended.
+   * Gives the fill up; those who wait are woken. With `discard` false (the default) the bytes up to the watermark stay
+   * for the next filler; with true they are thrown away, because they may be wrong. Does nothing when the fill has
+   * ended.
    */
   abandon(discard?: boolean): void;
 }
@@ -45,39 +52,43 @@ export interface BlockFill {
 /**
  * The memory tier: blocks of objects, shared by every process of the machine that maps the same file.
  *
- * A pin lives for one synchronous section only: `acquire`, use `view`, `release`, with no await and no second `acquire` between.
- * At most one block is pinned per process at any time.
+ * A pin lives for one synchronous section only: `acquire`, use `view`, `release`, with no await and no second `acquire`
+ * between. At most one block is pinned per process at any time.
  */
 export interface MemoryTier {
   /**
    * Looks a block up and pins it.
-   * @param counted true (the default) when somebody begins to read the block: counts a view, and a hit or miss. False when the same
-   * reader goes on in a block, or only looks whether bytes are there.
-   * @returns the number of readable bytes from the block's start (all of it, or up to the filler's watermark, perhaps 0), or `ABSENT`.
-   * When not `ABSENT` the block is pinned until `release`.
+   * @param counted true (the default) when somebody begins to read the block: counts a view, and a hit or miss. False
+   * when the same reader goes on in a block, or only looks whether bytes are there.
+   * @returns the number of readable bytes from the block's start (all of it, or up to the filler's watermark, perhaps
+   * 0), or `ABSENT`. When not `ABSENT` the block is pinned until `release`.
    */
   acquire(id: ObjectId, block: number, counted?: boolean): number;
-  /** Bytes `[from, to)` of the pinned block, without copying; valid until `release`. `to` must not be past what `acquire` returned. */
+  /**
+   * Bytes `[from, to)` of the pinned block, without copying; valid until `release`. `to` must not be past what
+   * `acquire` returned.
+   */
   view(from: number, to: number): Uint8Array;
   /** Ends the pin. */
   release(): void;
   /** True when the block is there and whole, without counting a view or touching its place in the order of eviction. */
   has(id: ObjectId, block: number): boolean;
   /**
-   * Asks for the right to fill a block of `length` bytes (1 to BLOCK_SIZE). `onDisk` says that the disk tier holds it already.
+   * Asks for the right to fill a block of `length` bytes (1 to BLOCK_SIZE). `onDisk` says that the disk tier holds it
+   * already.
    */
   claim(id: ObjectId, block: number, length: number, onDisk?: boolean): Claim;
   /**
-   * Wakes `waiter` once, when the block has more than `seen` readable bytes, nobody is filling it any more, or its filler has brought
-   * nothing for longer than the tier's `followTimeout`; then `claim` answers 'full'. Also woken when that is so already. A waiter may be
-   * registered for several blocks.
+   * Wakes `waiter` once, when the block has more than `seen` readable bytes, nobody is filling it any more, or its
+   * filler has brought nothing for longer than the tier's `followTimeout`; then `claim` answers 'full'. Also woken when
+   * that is so already. A waiter may be registered for several blocks.
    */
   waitFor(id: ObjectId, block: number, seen: number, waiter: BlockWaiter): void;
   /** Forgets `waiter` for this block. */
   cancelWait(id: ObjectId, block: number, waiter: BlockWaiter): void;
   /**
-   * Shared counters, for telling other processes that something changed: `generation(i)` reads, `bumpGeneration(i)` adds one.
-   * `index` is taken modulo `GENERATIONS`. Kept in the file, so they go on counting after a restart.
+   * Shared counters, for telling other processes that something changed: `generation(i)` reads, `bumpGeneration(i)`
+   * adds one. `index` is taken modulo `GENERATIONS`. Kept in the file, so they go on counting after a restart.
    */
   generation(index: number): number;
   bumpGeneration(index: number): void;

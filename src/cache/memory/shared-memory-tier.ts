@@ -21,9 +21,14 @@ export interface SharedMemoryTierOptions {
   readonly fillShare?: number;
   /** Milliseconds without progress after which a fill is no longer followed; default 15000. */
   readonly followTimeout?: number;
-  /** When the checksum of a block is verified: on its first use after an unclean stop (the default), or on every use. */
+  /**
+   * When the checksum of a block is verified: on its first use after an unclean stop (the default), or on every use.
+   */
   readonly verify?: 'unclean' | 'always';
-  /** Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and benches only. */
+  /**
+   * Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and
+   * benches only.
+   */
   readonly reserve?: boolean;
   readonly log?: Log;
 }
@@ -53,7 +58,10 @@ const COMPLETE = 1;
 const LOST = 2;
 const TOO_LONG = 3;
 
-/** The memory tier in a file that all processes of the machine map; see native/shm_layout.h. Survives every process that uses it. */
+/**
+ * The memory tier in a file that all processes of the machine map; see native/shm_layout.h. Survives every process that
+ * uses it.
+ */
 export class SharedMemoryTier implements MemoryTier {
   /** Bytes of all blocks. */
   readonly capacity: number;
@@ -162,8 +170,8 @@ export class SharedMemoryTier implements MemoryTier {
   }
 
   /**
-   * Ends the fills of processes that have died, so that others take over at once. To be called when a worker has exited; those who wait
-   * for a fill look for the dead by themselves, but not as soon.
+   * Ends the fills of processes that have died, so that others take over at once. To be called when a worker has
+   * exited; those who wait for a fill look for the dead by themselves, but not as soon.
    * @returns number of processes that had died
    */
   reap(): number {
@@ -173,8 +181,9 @@ export class SharedMemoryTier implements MemoryTier {
   }
 
   /**
-   * Evicts the coldest blocks until `freeShare` (0 to 0.5) of the blocks is free, so that fills find room at once. Blocks with at least
-   * `minViews` views that are not on disk are spared for `coldest`; without a disk tier leave `minViews` out.
+   * Evicts the coldest blocks until `freeShare` (0 to 0.5) of the blocks is free, so that fills find room at once.
+   * Blocks with at least `minViews` views that are not on disk are spared for `coldest`; without a disk tier leave
+   * `minViews` out.
    * @returns number of blocks evicted
    */
   evictAhead(freeShare: number, minViews = NO_DISK): number {
@@ -182,8 +191,8 @@ export class SharedMemoryTier implements MemoryTier {
   }
 
   /**
-   * Blocks that are about to be evicted and are worth a place on disk: whole, not known to be there, with at least `minViews` views.
-   * At most `limit`. `freeShare` as for `evictAhead`.
+   * Blocks that are about to be evicted and are worth a place on disk: whole, not known to be there, with at least
+   * `minViews` views. At most `limit`. `freeShare` as for `evictAhead`.
    */
   coldest(freeShare: number, minViews: number, limit: number): ColdBlock[] {
     const words = this.#native.coldest(permille(freeShare), minViews, limit);
@@ -196,7 +205,8 @@ export class SharedMemoryTier implements MemoryTier {
 
   /**
    * Copies a whole block to the start of `target` after verifying its checksum, without counting a use.
-   * @returns its length; undefined when it is not there, not whole, damaged (then it is dropped) or larger than `target`
+   * @returns its length; undefined when it is not there, not whole, damaged (then it is dropped) or larger than
+   *   `target`
    */
   copyBlock(id: ObjectId, block: number, target: Uint8Array): number | undefined {
     this.#name(id, block, 0);
@@ -211,7 +221,8 @@ export class SharedMemoryTier implements MemoryTier {
   }
 
   /**
-   * Verifies the checksums of about `bytes` bytes of blocks, going on where the last call stopped; bad blocks are dropped and counted.
+   * Verifies the checksums of about `bytes` bytes of blocks, going on where the last call stopped; bad blocks are
+   * dropped and counted.
    * @returns bytes verified
    */
   scrub(bytes: number): number {

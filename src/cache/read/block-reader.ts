@@ -9,27 +9,31 @@ export interface ReaderListener {
 }
 
 /**
- * One player's (or media reader's) way to the bytes of one version of one object, whatever tier they come from: memory, disk,
- * a fill of this or another process, or a stream past the cache. Owned by one reader; not shared.
+ * One player's (or media reader's) way to the bytes of one version of one object, whatever tier they come from: memory,
+ * disk, a fill of this or another process, or a stream past the cache. Owned by one reader; not shared.
  *
- * `read`, use, `release` is one synchronous section. Nothing is buffered here but the chunk at hand of a stream past the cache.
+ * `read`, use, `release` is one synchronous section. Nothing is buffered here but the chunk at hand of a stream past
+ * the cache.
  */
 export interface BlockReader {
   /**
-   * Bytes from `offset` on that can be had at once: at least 1 and at most `end - offset`, and never past the end of a block.
-   * The view is valid until `release`, which must follow in the same synchronous section. Undefined when nothing is there:
-   * then nothing is pinned, and `want` is the way on. `end` is where the reader means to stop, as in `want`.
+   * Bytes from `offset` on that can be had at once: at least 1 and at most `end - offset`, and never past the end of a
+   * block. The view is valid until `release`, which must follow in the same synchronous section. Undefined when nothing
+   * is there: then nothing is pinned, and `want` is the way on. `end` is where the reader means to stop, as in `want`.
    */
   read(offset: number, end: number): Uint8Array | undefined;
   /** Ends the use of what `read` returned. */
   release(): void;
   /**
-   * Asks for byte `offset`; `end` says how far the reader means to go on, so that contiguous missing blocks become one origin
-   * request. The listener is told once. A later `want` replaces an earlier one.
+   * Asks for byte `offset`; `end` says how far the reader means to go on, so that contiguous missing blocks become one
+   * origin request. The listener is told once. A later `want` replaces an earlier one.
    */
   want(offset: number, end: number, listener: ReaderListener): void;
   /** How the block at the last `read` that gave bytes was come by. */
   readonly outcome: CacheOutcome;
-  /** Takes back the demand and frees what was held; a fill that nobody else wants stops after the block at hand. May be called twice. */
+  /**
+   * Takes back the demand and frees what was held; a fill that nobody else wants stops after the block at hand. May be
+   * called twice.
+   */
   close(): void;
 }

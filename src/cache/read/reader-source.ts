@@ -1,19 +1,19 @@
 import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
-import type { ObjectSupply } from '../fetch/object-loader.js';
+import type { ObjectLoader } from '../fetch/object-loader.js';
 import type { BlockReader } from './block-reader.js';
 
 /**
- * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Demands nothing between reads, so it may be
- * kept for as long as its owner likes.
+ * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Demands nothing
+ * between reads, so it may be kept for as long as its owner likes.
  */
 export class ReaderSource implements ByteSource {
   readonly size: number;
-  readonly #object: ObjectSupply;
+  readonly #object: ObjectLoader;
   /** For what is at hand: it never waits and asks for nothing ahead. */
-  #glance: BlockReader | undefined;
+  #peek: BlockReader | undefined;
 
-  constructor(object: ObjectSupply) {
+  constructor(object: ObjectLoader) {
     this.#object = object;
     this.size = object.size;
   }
@@ -26,13 +26,16 @@ export class ReaderSource implements ByteSource {
       );
     }
     const target = new Uint8Array(length);
-    this.#glance ??= this.#object.glance();
-    const copied = copy(this.#glance, offset, target, 0);
+    this.#peek ??= this.#object.peek();
+    const copied = copy(this.#peek, offset, target, 0);
     return copied < length ? copyAll(this.#object.reader(), offset, target, copied) : target;
   }
 }
 
-/** Copies what is at hand of the object from `offset` on into `target`, from `copied` on; returns how much has been copied then. */
+/**
+ * Copies what is at hand of the object from `offset` on into `target`, from `copied` on; returns how much has been
+ * copied then.
+ */
 function copy(reader: BlockReader, offset: number, target: Uint8Array, copied: number): number {
   while (copied < target.length) {
     const bytes = reader.read(offset + copied, offset + target.length);

@@ -2,10 +2,10 @@ import { BLOCK_SIZE, blockLength, blockOf } from '../../base/block.js';
 import type { CacheOutcome } from '../../base/cache-outcome.js';
 import { EdgeError } from '../../base/errors.js';
 import { type Aside, LentBlock } from '../fetch/aside.js';
-import type { PastStream } from '../fetch/bypass-stream.js';
+import type { BypassStream } from '../fetch/bypass-stream.js';
 import { DiskLoad } from '../fetch/disk-load.js';
-import type { ObjectSupply } from '../fetch/object-loader.js';
-import type { Demand, Feed, Follower } from '../fetch/waiters.js';
+import type { ObjectLoader } from '../fetch/object-loader.js';
+import type { Demand, InFlight, Waiter } from '../fetch/waiters.js';
 import { ABSENT, type BlockWaiter } from '../memory/memory-tier.js';
 import type { BlockReader, ReaderListener } from './block-reader.js';
 import { Pace } from './pace.js';
@@ -17,17 +17,21 @@ const ROOM_TIMEOUT = 15_000;
 const SLOWNESS = { memory: 0, disk: 1, collapsed: 2, miss: 3, bypass: 4 } as const;
 type Way = keyof typeof SLOWNESS;
 
-/** What has been begun for a reader before it was made: blocks `[from, to)` on their way, or a stream past the cache. */
+/**
+ * What has been begun for a reader before it was made: blocks `[from, to)` on their way, or a stream past the cache.
+ */
 export interface Begun {
   readonly from: number;
   readonly to: number;
-  readonly stream?: PastStream | undefined;
+  readonly stream?: BypassStream | undefined;
 }
 
-/** The reader of one version of one object: memory tier first; `want` has the rest brought there, or streams past it. */
-export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter {
+/**
+ * The reader of one version of one object: memory tier first; `want` has the rest brought there, or streams past it.
+ */
+export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   outcome: CacheOutcome = 'memory';
-  readonly #object: ObjectSupply;
+  readonly #object: ObjectLoader;
   readonly #looksAhead: boolean;
   #pinned = false;
   /** Block of the last read that gave bytes; -1 before the first. */
@@ -47,8 +51,11 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   /** Offset that was asked for and not yet told; valid while there is a listener. */
   wanted = 0;
   #listener: ReaderListener | undefined;
-  /** What is being waited on: a feed of this process, or the tier's word on a block that another process fills. */
-  #feed: Feed | undefined;
+  /**
+   * What is being waited on: what is in flight in this process, or the tier's word on a block that another process
+   * fills.
+   */
+  #inFlight: InFlight | undefined;
   #tierBlock = -1;
   #aside: Aside | undefined;
   /** `performance.now()` since when there is no way to the wanted byte; 0 while there is. */
@@ -57,17 +64,17 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   #way: Way = 'memory';
   #wayBlock = -1;
 
-  /** @internal made by `ObjectSupply.reader` and `ObjectSupply.glance` */
-  constructor(object: ObjectSupply, begun: Begun | undefined, looksAhead = true) {
+  /** @internal made by `ObjectLoader.reader` and `ObjectLoader.peek` */
+  constructor(object: ObjectLoader, begun: Begun | undefined, looksAhead = true) {
     this.#object = object;
     this.#looksAhead = looksAhead;
-    this.#pace = new Pace(object.supply.aheadTime);
+    this.#pace = new Pace(object.loader.aheadTime);
     if (begun === undefined) return;
     this.#aside = begun.stream;
     this.#block = begun.from - 1;
     this.#ahead = begun.to;
     this.#end = begun.to * BLOCK_SIZE;
-    this.#window = object.supply.firstWindow;
+    this.#window = object.loader.firstWindow;
     this.#active = performance.now();
     this.#pace.restart(this.#active);
     this.#register();
@@ -82,7 +89,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
         return view;
       }
     }
-    const { tier } = this.#object.supply;
+    const { tier } = this.#object.loader;
     const block = blockOf(offset);
     const readable = tier.acquire(this.#object.id, block, block !== this.#block);
     if (readable === ABSENT) return undefined;
@@ -102,7 +109,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   release(): void {
     if (!this.#pinned) return;
     this.#pinned = false;
-    this.#object.supply.tier.release();
+    this.#object.loader.tier.release();
   }
 
   want(offset: number, end: number, listener: ReaderListener): void {
@@ -131,25 +138,25 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   wantedUpTo(block: number): number {
     const at = this.#listener === undefined ? this.#block : blockOf(this.wanted);
     if (block < at || block >= this.#ahead) return 0;
-    if (this.#listener === undefined && performance.now() - this.#active > this.#object.supply.pauseAfter) return 0;
+    if (this.#listener === undefined && performance.now() - this.#active > this.#object.loader.pauseAfter) return 0;
     return this.#ahead;
   }
 
-  /** The feed brought the wanted byte or ended. */
+  /** What was in flight brought the wanted byte or ended. */
   woken(): void {
-    const feed = this.#feed;
-    this.#feed = undefined;
-    const lent = feed instanceof DiskLoad ? feed.lent(blockOf(this.wanted)) : undefined;
+    const inFlight = this.#inFlight;
+    this.#inFlight = undefined;
+    const lent = inFlight instanceof DiskLoad ? inFlight.lent(blockOf(this.wanted)) : undefined;
     if (lent !== undefined) {
       this.#leaveAside();
       this.#aside = new LentBlock(blockOf(this.wanted), lent);
       this.#tell();
-    } else if (feed === undefined) this.#tell();
+    } else if (inFlight === undefined) this.#tell();
     else this.#look(false);
   }
 
   failed(error: unknown): void {
-    this.#feed = undefined;
+    this.#inFlight = undefined;
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.failed(error);
@@ -173,7 +180,10 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     listener?.readable();
   }
 
-  /** Finds the wanted byte or sets about having it brought. `within` is true inside `want`, which must not call the listener. */
+  /**
+   * Finds the wanted byte or sets about having it brought. `within` is true inside `want`, which must not call the
+   * listener.
+   */
   #look(within: boolean): void {
     const object = this.#object;
     const block = blockOf(this.wanted);
@@ -182,7 +192,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
       return;
     }
     this.#leaveAside();
-    const { tier } = object.supply;
+    const { tier } = object.loader;
     const readable = tier.acquire(object.id, block, false);
     if (readable !== ABSENT) tier.release();
     if (readable > this.wanted - block * BLOCK_SIZE) {
@@ -197,11 +207,11 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
       return;
     }
     if (!object.object.cacheable) {
-      this.#goPast(this.#end);
+      this.#bypass(this.#end);
       return;
     }
-    const feed = object.feedOf(block);
-    const brought = feed ?? object.bring(block, this.#ahead);
+    const inFlight = object.inFlightOf(block);
+    const brought = inFlight ?? object.bring(block, this.#ahead);
     if (brought === 'following') {
       this.#goes('collapsed', block);
       this.#tierBlock = block;
@@ -211,8 +221,8 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
     } else if (brought === 'present') {
       this.#lookAgain();
     } else {
-      this.#goes(brought.kind === 'disk' ? 'disk' : feed === undefined ? 'miss' : 'collapsed', block);
-      this.#feed = brought;
+      this.#goes(brought.kind === 'disk' ? 'disk' : inFlight === undefined ? 'miss' : 'collapsed', block);
+      this.#inFlight = brought;
       brought.join(this);
     }
   }
@@ -227,9 +237,9 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
 
   /** There is no room for a fill of `block`, or its filler stalls. */
   #goWithoutRoom(block: number, within: boolean): void {
-    const { supply, mayGoPast } = this.#object;
-    if (mayGoPast) {
-      this.#goPast(Math.min(this.#end, (block + supply.maxRun) * BLOCK_SIZE));
+    const { loader, mayBypass } = this.#object;
+    if (mayBypass) {
+      this.#bypass(Math.min(this.#end, (block + loader.maxRun) * BLOCK_SIZE));
       return;
     }
     const now = performance.now();
@@ -240,13 +250,13 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
       );
       return;
     }
-    this.#feed = supply.room;
-    supply.room.join(this);
+    this.#inFlight = loader.room;
+    loader.room.join(this);
   }
 
-  #goPast(end: number): void {
+  #bypass(end: number): void {
     this.#goes('bypass', blockOf(this.wanted));
-    const stream = this.#object.pastStream(this.wanted, end);
+    const stream = this.#object.bypassStream(this.wanted, end);
     stream.want(this.wanted, this);
     this.#aside = stream;
   }
@@ -264,10 +274,10 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   /** Stops waiting; the listener will hear nothing. */
   #unwait(): void {
     this.#listener = undefined;
-    this.#feed?.leave(this);
-    this.#feed = undefined;
+    this.#inFlight?.leave(this);
+    this.#inFlight = undefined;
     if (this.#tierBlock < 0) return;
-    this.#object.supply.tier.cancelWait(this.#object.id, this.#tierBlock, this);
+    this.#object.loader.tier.cancelWait(this.#object.id, this.#tierBlock, this);
     this.#tierBlock = -1;
   }
 
@@ -277,7 +287,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
       if (this.#registered) this.#active = performance.now();
       return;
     }
-    const { stats } = this.#object.supply;
+    const { stats } = this.#object.loader;
     this.outcome = block === this.#wayBlock ? this.#way : found;
     if (this.outcome === 'memory') stats.memoryLookups++;
     else if (this.outcome === 'disk') stats.diskLookups++;
@@ -291,7 +301,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
 
   /** Keeps account of where the reader is and how far it means to go. */
   #expect(block: number, end: number): void {
-    const { firstWindow, pauseAfter } = this.#object.supply;
+    const { firstWindow, pauseAfter } = this.#object.loader;
     const now = performance.now();
     const inSequence = block === this.#block || block === this.#block + 1;
     if (!inSequence || now - this.#active > pauseAfter || this.#window === 0) {
@@ -308,7 +318,7 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   #askAhead(block: number): void {
     const isEnough = this.#ahead - block > this.#reach() >> 1 || this.#ahead >= this.#lastBlock();
     if (isEnough && this.#ahead > block + 1) return;
-    this.#window = Math.min(this.#object.supply.maxWindow, this.#window * 2);
+    this.#window = Math.min(this.#object.loader.maxWindow, this.#window * 2);
     const to = Math.min(block + this.#reach(), this.#lastBlock());
     const from = Math.max(block + 1, this.#ahead);
     if (from >= to) return;
@@ -318,11 +328,11 @@ export class CachedReader implements BlockReader, Demand, Follower, BlockWaiter 
   }
 
   /**
-   * Blocks to fetch ahead: all up to an end inside the object, which was asked for as such. A reader to the object's end may stop anywhere:
-   * nothing is fetched for it that it will not come to for long.
+   * Blocks to fetch ahead: all up to an end inside the object, which was asked for as such. A reader to the object's
+   * end may stop anywhere: nothing is fetched for it that it will not come to for long.
    */
   #reach(): number {
-    const { maxRun, firstWindow } = this.#object.supply;
+    const { maxRun, firstWindow } = this.#object.loader;
     if (this.#end < this.#object.size) return maxRun;
     return Math.max(firstWindow, Math.min(this.#window, this.#pace.blocks(this.#active)));
   }

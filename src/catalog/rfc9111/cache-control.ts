@@ -1,4 +1,7 @@
-/** Directives of a Cache-Control field: names in lower case, arguments without their quotes, undefined where there is none. */
+/**
+ * Directives of a Cache-Control field: names in lower case, arguments without their quotes, undefined where there is
+ * none.
+ */
 export type Directives = ReadonlyMap<string, string | undefined>;
 
 /** A directive with a token or a quoted string as its argument. */
@@ -8,7 +11,10 @@ const DIRECTIVES_MAX = 64;
 /** Values beyond this many seconds count as this many (RFC 9111 section 1.2.2). */
 const SECONDS_MAX = 2 ** 31;
 
-/** Reads a Cache-Control field (RFC 9111 section 5.2). What can't be read is passed over; of a directive that comes twice the first counts. */
+/**
+ * Reads a Cache-Control field (RFC 9111 section 5.2). What can't be read is passed over; of a directive that comes
+ * twice the first counts.
+ */
 export function parseCacheControl(value: string): Directives {
   const directives = new Map<string, string | undefined>();
   for (let at = 0; at < value.length && directives.size < DIRECTIVES_MAX; ) {
@@ -32,8 +38,8 @@ function nextComma(value: string, from: number): number {
 }
 
 /**
- * Seconds of a directive such as max-age; undefined when it is absent. One that is no number counts as 0, so that broken freshness is stale
- * (RFC 9111 section 4.2.1).
+ * Seconds of a directive such as max-age; undefined when it is absent. One that is no number counts as 0, so that
+ * broken freshness is stale (RFC 9111 section 4.2.1).
  */
 export function secondsOf(directives: Directives, name: string): number | undefined {
   if (!directives.has(name)) return undefined;
@@ -41,7 +47,10 @@ export function secondsOf(directives: Directives, name: string): number | undefi
   return /^\d+$/.test(value) ? Math.min(SECONDS_MAX, Number(value)) : 0;
 }
 
-/** Field names in the argument of no-cache or private, in lower case; undefined when the directive is absent or has no argument. */
+/**
+ * Field names in the argument of no-cache or private, in lower case; undefined when the directive is absent or has no
+ * argument.
+ */
 export function namedFields(directives: Directives, name: string): string[] | undefined {
   const value = directives.get(name);
   if (value === undefined || value === '') return undefined;
@@ -53,7 +62,10 @@ export function isUnqualified(directives: Directives, name: string): boolean {
   return directives.has(name) && namedFields(directives, name) === undefined;
 }
 
-/** One member of a Structured Fields dictionary (RFC 8941): a boolean, an integer, a string or a token, with parameters that are passed over. */
+/**
+ * One member of a Structured Fields dictionary (RFC 8941): a boolean, an integer, a string or a token, with parameters
+ * that are passed over.
+ */
 const MEMBER =
   /^([a-z*][a-z0-9_.*-]*)(?:=(?:(\?[01])|(-?\d{1,15})|"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"|([A-Za-z*][!#$%&'*+.^_`|~0-9A-Za-z:/-]*)))?(?:;\s*[a-z*][a-z0-9_.*-]*(?:=[^;,]*)?)*$/;
 

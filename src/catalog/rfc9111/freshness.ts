@@ -33,7 +33,10 @@ export interface Freshness {
   readonly mustRevalidate: boolean;
 }
 
-/** The directives that count for this cache: those of CDN-Cache-Control when there are any (RFC 9213), else those of Cache-Control. */
+/**
+ * The directives that count for this cache: those of CDN-Cache-Control when there are any (RFC 9213), else those of
+ * Cache-Control.
+ */
 export function directivesOf(fields: Fields): { readonly directives: Directives; readonly targeted: boolean } {
   const targeted = parseTargeted(fields['cdn-cache-control']);
   if (targeted !== undefined) return { directives: targeted, targeted: true };
@@ -59,7 +62,8 @@ export function freshnessOf(
   const explicit = explicitLifetime(directives, shared, targeted ? {} : fields, date);
   const natural = explicit ?? silent ?? heuristicLifetime(fields, date, options);
   const lifetime = noCache ? 0 : Math.min(options.max, Math.max(options.min, natural));
-  // s-maxage forbids stale answers like proxy-revalidate (RFC 9111 section 5.2.2.10), but an origin that sends both means both.
+  // s-maxage forbids stale answers like proxy-revalidate (RFC 9111 section 5.2.2.10), but an origin that sends both
+  // means both.
   const grace = (name: string, fallback: number) => {
     const seconds = secondsOf(directives, name);
     if (mustRevalidate) return 0;

@@ -2,7 +2,10 @@ import type { Fields } from '../../origin/fields.js';
 import { namedFields } from './cache-control.js';
 import { directivesOf } from './freshness.js';
 
-/** Fields that are neither stored nor sent on: of one connection or one message, about the origin's host, or written anew by the edge. */
+/**
+ * Fields that are neither stored nor sent on: of one connection or one message, about the origin's host, or written
+ * anew by the edge.
+ */
 const DROPPED = new Set([
   'accept-ranges',
   'age',
@@ -63,7 +66,10 @@ export function sentFields(kept: Readonly<Record<string, string>>): [name: strin
   return Object.entries(kept).filter(([name]) => !DESCRIBED.has(name));
 }
 
-/** The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored; what describes the body stays. */
+/**
+ * The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored; what describes
+ * the body stays.
+ */
 export function updatedFields(kept: Readonly<Record<string, string>>, confirmation: Fields): Record<string, string> {
   const brought = keptFields(confirmation);
   for (const name of ['content-type', 'content-encoding', 'etag']) delete brought[name];

@@ -4,8 +4,8 @@ import { secondsOf } from './cache-control.js';
 import { directivesOf, type FreshnessOptions } from './freshness.js';
 
 /**
- * Milliseconds for which a refusal is remembered; 0 for not at all. What the origin says of a 404 or 410 counts, but an error is never remembered for
- * longer than an object would be.
+ * Milliseconds for which a refusal is remembered; 0 for not at all. What the origin says of a 404 or 410 counts, but an
+ * error is never remembered for longer than an object would be.
  */
 export function negativeLifetime(
   error: EdgeError,

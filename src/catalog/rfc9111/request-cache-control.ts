@@ -1,8 +1,11 @@
 import { parseCacheControl, secondsOf } from './cache-control.js';
 import { type Freshness, stalenessOf } from './freshness.js';
 
-/** What a player asks of the cache by Cache-Control (RFC 9111 section 5.2.1). Times in milliseconds; undefined where it does not say. */
-export interface RequestWish {
+/**
+ * What a player asks of the cache by Cache-Control (RFC 9111 section 5.2.1). Times in milliseconds; undefined where it
+ * does not say.
+ */
+export interface RequestCacheControl {
   readonly noCache: boolean;
   readonly noStore: boolean;
   readonly onlyIfCached: boolean;
@@ -12,8 +15,8 @@ export interface RequestWish {
   readonly maxStale: number | undefined;
 }
 
-/** The wish of a request; undefined when it has none. */
-export function wishOf(field: (name: string) => string): RequestWish | undefined {
+/** The requestCacheControl of a request; undefined when it has none. */
+export function requestCacheControlOf(field: (name: string) => string): RequestCacheControl | undefined {
   const value = field('cache-control');
   const pragma = value === '' && /\bno-cache\b/i.test(field('pragma'));
   if (value === '' && !pragma) return undefined;
@@ -51,18 +54,27 @@ export function useOf(
   age: number,
   now: number,
   markedStale: boolean,
-  wish: RequestWish | undefined,
+  requestCacheControl: RequestCacheControl | undefined,
 ): Use {
   const staleness = stalenessOf(freshness, now, markedStale);
-  if (wish !== undefined && refuses(wish, age, staleness)) return 'revalidate';
+  if (requestCacheControl !== undefined && refuses(requestCacheControl, age, staleness)) return 'revalidate';
   if (staleness < 0) return 'fresh';
   if (staleness < freshness.staleWhileRevalidate) return 'background';
-  if (wish?.maxStale !== undefined && staleness <= wish.maxStale && !freshness.mustRevalidate) return 'stale';
+  if (
+    requestCacheControl?.maxStale !== undefined &&
+    staleness <= requestCacheControl.maxStale &&
+    !freshness.mustRevalidate
+  )
+    return 'stale';
   return 'revalidate';
 }
 
-function refuses(wish: RequestWish, age: number, staleness: number): boolean {
-  if (wish.noCache) return true;
-  if (wish.maxAge !== undefined && age > wish.maxAge + (wish.maxStale ?? 0)) return true;
-  return wish.minFresh !== undefined && -staleness < wish.minFresh;
+function refuses(requestCacheControl: RequestCacheControl, age: number, staleness: number): boolean {
+  if (requestCacheControl.noCache) return true;
+  if (
+    requestCacheControl.maxAge !== undefined &&
+    age > requestCacheControl.maxAge + (requestCacheControl.maxStale ?? 0)
+  )
+    return true;
+  return requestCacheControl.minFresh !== undefined && -staleness < requestCacheControl.minFresh;
 }

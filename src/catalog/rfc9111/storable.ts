@@ -31,8 +31,8 @@ export function notStored(fields: Fields, { authorized, setCookie }: StoringCont
 }
 
 /**
- * Names of the request fields that the answer depends on (RFC 9110 section 12.5.5), in lower case, sorted. Accept-Encoding is left out: origins
- * are always asked for the identity coding.
+ * Names of the request fields that the answer depends on (RFC 9110 section 12.5.5), in lower case, sorted.
+ * Accept-Encoding is left out: origins are always asked for the identity coding.
  */
 export function varyNames(fields: Fields): string[] {
   const names = new Set((fields.vary ?? '').split(',').map(name => name.trim().toLowerCase()));

@@ -33,8 +33,9 @@ export interface FlvIndex {
   readonly configs: readonly ConfigTag[];
   readonly metadata: FlvMetadata | undefined;
   /**
-   * For each step of `STEP` bytes of the file, where the first tag that begins in it begins, counted from the start of the step, or
-   * `NO_TAG`; undefined when timestamps are kept. It lets a window in the middle of the file find the tags.
+   * For each step of `STEP` bytes of the file, where the first tag that begins in it begins, counted from the start of
+   * the step, or `NO_TAG`; undefined when timestamps are kept. It lets a window in the middle of the file find the
+   * tags.
    */
   readonly steps: Uint16Array | undefined;
 }
@@ -81,7 +82,9 @@ export function encodeFlvIndex(index: FlvIndex): Uint8Array {
   return writer.finish();
 }
 
-/** The index that `encodeFlvIndex` made for an object of `size` bytes, or undefined when the bytes are something else. */
+/**
+ * The index that `encodeFlvIndex` made for an object of `size` bytes, or undefined when the bytes are something else.
+ */
 export function decodeFlvIndex(bytes: Uint8Array, size: number): FlvIndex | undefined {
   try {
     const reader = new IndexReader(bytes);

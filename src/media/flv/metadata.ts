@@ -9,7 +9,10 @@ export interface KeyframeTable {
   readonly timesAt: number;
   /** Numbers in each of them. */
   readonly count: number;
-  /** Numbers before the one that belongs to the first point of the index (decoder configurations, which some muxers list as key frames). */
+  /**
+   * Numbers before the one that belongs to the first point of the index (decoder configurations, which some muxers list
+   * as key frames).
+   */
   readonly skipped: number;
 }
 
@@ -108,7 +111,10 @@ export interface CutMetadata {
 
 /** A metadata tag in three parts, with room for the two arrays of the key-frame table between them. */
 export interface MetadataTag {
-  /** Up to the numbers of `filepositions`, or the whole tag when there is no table. Made when the size of the whole cut is known. */
+  /**
+   * Up to the numbers of `filepositions`, or the whole tag when there is no table. Made when the size of the whole cut
+   * is known.
+   */
   head(fileSize: number): Uint8Array;
   /** Between the numbers of `filepositions` and those of `times`; empty without a table. */
   readonly middle: Uint8Array;
@@ -118,7 +124,10 @@ export interface MetadataTag {
   readonly length: number;
 }
 
-/** Lays out the `onMetaData` tag of a cut. Its timestamp is 0, without which players take it for a cue in the middle of the film. */
+/**
+ * Lays out the `onMetaData` tag of a cut. Its timestamp is 0, without which players take it for a cue in the middle of
+ * the film.
+ */
 export function metadataTag(metadata: FlvMetadata | undefined, cut: CutMetadata): MetadataTag {
   const withTable = cut.entries > 0;
   const body = (fileSize: number) => {

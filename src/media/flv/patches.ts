@@ -23,15 +23,18 @@ export function numbersLess(at: number, delta: number): Patch {
 }
 
 /**
- * Tags with `base` milliseconds taken from their timestamps, which stop at 0. The steps of the index tell where tags begin near any
- * window; from there the tags themselves lead on.
+ * Tags with `base` milliseconds taken from their timestamps, which stop at 0. The steps of the index tell where tags
+ * begin near any window; from there the tags themselves lead on.
  *
  * @param start absolute offset of the first tag of the span
  * @param end just past the last byte of the span
  */
 export function timestampsLess(index: FlvIndex, start: number, end: number, base: number): Patch {
   const steps = index.steps!;
-  /** A tag that begins at or before `at - 10`, or the first one after it: no tag whose header reaches `at` begins before it but in it. */
+  /**
+   * A tag that begins at or before `at - 10`, or the first one after it: no tag whose header reaches `at` begins before
+   * it but in it.
+   */
   const firstTag = (at: number, limit: number): number => {
     const lowest = Math.max(start, at - TAG_HEADER + 1);
     for (let step = Math.floor(lowest / STEP); step < steps.length && step * STEP < limit; step++) {

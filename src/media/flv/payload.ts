@@ -7,8 +7,8 @@ export interface Payload {
   /** Decoding can begin here: a key frame, or any audio frame. */
   readonly key: boolean;
   /**
-   * For a tag that decoders need before the frames (AVCDecoderConfigurationRecord, AudioSpecificConfig, colour metadata …): the slot in
-   * which a later one replaces it. Undefined for frames.
+   * For a tag that decoders need before the frames (AVCDecoderConfigurationRecord, AudioSpecificConfig, colour metadata
+   * …): the slot in which a later one replaces it. Undefined for frames.
    */
   readonly slot: string | undefined;
 }
@@ -26,7 +26,10 @@ const VIDEO_CODECS: Readonly<Record<number, string>> = {
   12: 'hvc1',
   13: 'av01',
 };
-/** Video codecs of the one-byte header whose data goes on with a packet type (E.4.3.1 for AVC; the others by common use). */
+/**
+ * Video codecs of the one-byte header whose data goes on with a packet type (E.4.3.1 for AVC; the others by common
+ * use).
+ */
 const PACKETISED = new Set([7, 12, 13]);
 const AUDIO_CODECS: Readonly<Record<number, string>> = {
   0: 'pcm',
@@ -44,7 +47,8 @@ const AUDIO_CODECS: Readonly<Record<number, string>> = {
 };
 
 /**
- * Reads the head of a tag's data: the one-byte headers of FLV 10.1 (E.4.2.1, E.4.3.1) and the FourCC headers of Enhanced RTMP v2.
+ * Reads the head of a tag's data: the one-byte headers of FLV 10.1 (E.4.2.1, E.4.3.1) and the FourCC headers of
+ * Enhanced RTMP v2.
  * @param data the first `PAYLOAD_HEAD` bytes of the data, or all of it
  */
 export function describePayload(type: number, data: Uint8Array): Payload {

@@ -17,7 +17,10 @@ import { TagReader } from './tag-reader.js';
 
 /** How FLV files are cut. */
 export interface FlvOptions {
-  /** What `start` and `end` are; `auto` takes a number that is exactly the offset of a key-frame tag for bytes, any other for seconds. */
+  /**
+   * What `start` and `end` are; `auto` takes a number that is exactly the offset of a key-frame tag for bytes, any
+   * other for seconds.
+   */
   readonly start: 'auto' | 'bytes' | 'seconds';
   /** Whether the tags of a cut keep their timestamps, or begin at 0. */
   readonly timestamps: 'kept' | 'rebased';
@@ -36,8 +39,8 @@ interface End {
 }
 
 /**
- * The FLV file that begins at the last key frame at or before `seek.start`: header, metadata, decoder configurations, tags.
- * A cut that ends does so before the first frame at or after `seek.end`. `yield*` it.
+ * The FLV file that begins at the last key frame at or before `seek.start`: header, metadata, decoder configurations,
+ * tags. A cut that ends does so before the first frame at or after `seek.end`. `yield*` it.
  * @param format name and layout version, for the entity tag
  * @returns undefined when the plain file is the answer
  * @throws EdgeError `range_not_satisfiable`; `unplayable` when the key-frame table points at something else;

@@ -33,9 +33,9 @@ export function* timestampAt(index: FlvIndex, bytes: ByteSource, point: number):
 /**
  * The last point whose timestamp is at most `limit`, or the first one; `yield*` it.
  *
- * The times of key-frame tables are rounded to whole seconds by some muxers and drift away in others, while the offsets are right. So the
- * table gives the first guess, what stands in the file there corrects it, and a guess is accepted when the point after it must be past the
- * limit by what is known. A table that is right costs one look at the file.
+ * The times of key-frame tables are rounded to whole seconds by some muxers and drift away in others, while the offsets
+ * are right. So the table gives the first guess, what stands in the file there corrects it, and a guess is accepted
+ * when the point after it must be past the limit by what is known. A table that is right costs one look at the file.
  */
 export function* pointAtTime(index: FlvIndex, bytes: ByteSource, limit: number): Reading<StartPoint> {
   const { times } = index;

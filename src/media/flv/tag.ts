@@ -16,7 +16,10 @@ export const AUDIO_TAG = 8;
 export const VIDEO_TAG = 9;
 export const SCRIPT_TAG = 18;
 
-/** Whether `byte`, the first of a tag, is that of a tag that may stand in a file. The filter bit (encrypted tags) is allowed. */
+/**
+ * Whether `byte`, the first of a tag, is that of a tag that may stand in a file. The filter bit (encrypted tags) is
+ * allowed.
+ */
 export function isTagType(byte: number): boolean {
   const type = byte & 0x1f;
   return (byte & 0xc0) === 0 && (type === AUDIO_TAG || type === VIDEO_TAG || type === SCRIPT_TAG);

@@ -31,7 +31,10 @@ export interface FragmentIndex {
   readonly sync: boolean;
   /** Whether fragments say their decoding time (`tfdt`). */
   readonly timed: boolean;
-  /** Absolute offsets of all `moof`, when they tell by absolute offsets where samples are; undefined when a fragment may be moved as it is. */
+  /**
+   * Absolute offsets of all `moof`, when they tell by absolute offsets where samples are; undefined when a fragment may
+   * be moved as it is.
+   */
   readonly moofs: Float64Array | undefined;
 }
 
@@ -60,7 +63,10 @@ export function encodeFragmentIndex(index: FragmentIndex): Uint8Array {
   return writer.finish();
 }
 
-/** The index that `encodeFragmentIndex` made for an object of `size` bytes, or undefined when the bytes are something else. */
+/**
+ * The index that `encodeFragmentIndex` made for an object of `size` bytes, or undefined when the bytes are something
+ * else.
+ */
 export function decodeFragmentIndex(bytes: Uint8Array, size: number): FragmentIndex | undefined {
   try {
     const reader = new IndexReader(bytes);

@@ -96,7 +96,9 @@ class InitWriter {
     this.writer.close(mark);
   }
 
-  /** Edits that ended with the samples of `moov` go on with the fragments: their duration becomes 0 (section 8.6.6.1). */
+  /**
+   * Edits that ended with the samples of `moov` go on with the fragments: their duration becomes 0 (section 8.6.6.1).
+   */
   #openEnded(box: Box): void {
     const copy = this.bytes.slice(box.offset, box.end);
     const body = box.headerSize;

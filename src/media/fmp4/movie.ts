@@ -83,7 +83,10 @@ function* editsOf(scan: BoxScan, trak: readonly Box[]): Reading<Edit[]> {
   return elst ? yield* readEdits(scan.source, elst) : [];
 }
 
-/** Ticks of the track; what players make of the edit list of a fragmented movie: the first edit that is not empty counts. */
+/**
+ * Ticks of the track; what players make of the edit list of a fragmented movie: the first edit that is not empty
+ * counts.
+ */
 function shiftOf(edits: readonly Edit[], ticksPerMovieTick: number): number {
   let empty = 0;
   for (const { duration, media } of edits) {

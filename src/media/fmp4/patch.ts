@@ -3,7 +3,10 @@ import { PATCH_OUTPUT_MAX, PATCH_SOURCE_MAX, type Patch } from '../../virtual-fi
 import { lastAtMost } from '../io/search.js';
 import { fourcc, u32 } from '../mp4/box/box.js';
 
-/** Bytes of the largest `moof` whose absolute offsets can be patched: all of it up to a window must fit into what a patch may read. */
+/**
+ * Bytes of the largest `moof` whose absolute offsets can be patched: all of it up to a window must fit into what a
+ * patch may read.
+ */
 export const MOOF_PATCH_MAX = PATCH_SOURCE_MAX - PATCH_OUTPUT_MAX - 1024;
 
 /** Bytes past a window that may be needed to understand a `tfhd` that reaches into it. */

@@ -1,6 +1,6 @@
 /**
- * Compiled indexes as bytes: little-endian fixed fields, and rows of rising whole numbers as LEB128 differences (about three bytes
- * for a file position, two for a time).
+ * Compiled indexes as bytes: little-endian fixed fields, and rows of rising whole numbers as LEB128 differences (about
+ * three bytes for a file position, two for a time).
  */
 
 /** Writes an index. Grows as needed. */
@@ -79,7 +79,10 @@ export class IndexWriter {
   }
 }
 
-/** Reads what `IndexWriter` wrote, out of bytes that may be anything. Every method throws RangeError when they can't be that. */
+/**
+ * Reads what `IndexWriter` wrote, out of bytes that may be anything. Every method throws RangeError when they can't be
+ * that.
+ */
 export class IndexReader {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;

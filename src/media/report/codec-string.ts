@@ -1,6 +1,9 @@
 import { type Box, boxBody, boxBodySize, u32 } from '../mp4/box/box.js';
 
-/** What codec configurations say for a `codecs` parameter after the type of the sample entry (RFC 6381), by the box that holds them. */
+/**
+ * What codec configurations say for a `codecs` parameter after the type of the sample entry (RFC 6381), by the box that
+ * holds them.
+ */
 const PARAMETERS: Readonly<Record<string, (config: Uint8Array) => string | undefined>> = {
   avcC: config => (config.length < 4 ? undefined : hex(config.subarray(1, 4))),
   hvcC: hevc,
@@ -53,7 +56,10 @@ function vp(config: Uint8Array): string | undefined {
   return `${two(config[4]!)}.${two(config[5]!)}.${two(config[6]! >> 4)}`;
 }
 
-/** Object types of `esds` (ISO/IEC 14496-1 section 7.2.6): of the stream, and for MPEG-4 sound that of its configuration. */
+/**
+ * Object types of `esds` (ISO/IEC 14496-1 section 7.2.6): of the stream, and for MPEG-4 sound that of its
+ * configuration.
+ */
 function mpeg4(esds: Uint8Array): string | undefined {
   const stream = descriptor(esds.subarray(4), 3);
   const flags = stream?.[2];

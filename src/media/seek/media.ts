@@ -25,13 +25,16 @@ export interface SeekQuery {
   readonly end: string | undefined;
 }
 
-/** Turns an object and a query into a virtual file. Implemented by `mp4/` and `flv/` and chosen by what the first bytes are. */
+/**
+ * Turns an object and a query into a virtual file. Implemented by `mp4/` and `flv/` and chosen by what the first bytes
+ * are.
+ */
 export interface MediaPlanner {
   /**
-   * The virtual file that answers `query`, or undefined when the plain file is the answer (no or ignored parameters, not a media file).
-   * At once when everything needed is at hand.
-   * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`, `range_not_satisfiable` (start past the end; the duration is in the message),
-   * and whatever the source throws
+   * The virtual file that answers `query`, or undefined when the plain file is the answer (no or ignored parameters,
+   * not a media file). At once when everything needed is at hand.
+   * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`, `range_not_satisfiable` (start past the
+   * end; the duration is in the message), and whatever the source throws
    */
   plan(object: MediaObject, query: SeekQuery): VirtualFile | undefined | Promise<VirtualFile | undefined>;
 }

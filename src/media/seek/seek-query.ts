@@ -7,9 +7,10 @@ const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
 const TEXT_MAX = 32;
 
 /**
- * The seek that a query asks for. What is malformed or negative is ignored, since players send `start=undefined`, and so is an `end` that is not
- * after `start`. `end` alone means from the beginning.
- * @returns undefined when nothing was asked for; a `start` of 0 without an `end` is a wish for the whole file in an order fit for streaming
+ * The seek that a query asks for. What is malformed or negative is ignored, since players send `start=undefined`, and
+ * so is an `end` that is not after `start`. `end` alone means from the beginning.
+ * @returns undefined when nothing was asked for; a `start` of 0 without an `end` is a wish for the whole file in an
+ *   order fit for streaming
  */
 export function parseSeek(query: SeekQuery): Seek | undefined {
   const start = parseNumber(query.start);

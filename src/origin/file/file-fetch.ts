@@ -23,7 +23,10 @@ export interface FileContext {
   readonly over: (fetch: FileFetch) => void;
 }
 
-/** A strong entity tag out of what changes when a file does: another file (inode), another size, or a write (time of modification, ns). */
+/**
+ * A strong entity tag out of what changes when a file does: another file (inode), another size, or a write (time of
+ * modification, ns).
+ */
 function validatorOf({ ino, size, mtimeNs, mtimeMs }: BigIntStats): Validator & { etag: string; lastModified: string } {
   const etag = `"${ino.toString(36)}-${size.toString(36)}-${mtimeNs.toString(36)}"`;
   return { etag, lastModified: new Date(Number(mtimeMs)).toUTCString() };

@@ -22,8 +22,8 @@ function notFound(cause?: unknown): EdgeError {
 }
 
 /**
- * Path below the root that a percent-encoded URL path means; undefined when it can't mean any: malformed encoding, dot segments, empty
- * segments, NUL, backslash, or a slash that is encoded.
+ * Path below the root that a percent-encoded URL path means; undefined when it can't mean any: malformed encoding, dot
+ * segments, empty segments, NUL, backslash, or a slash that is encoded.
  */
 export function relativePath(path: string): string | undefined {
   if (!path.startsWith('/')) return undefined;
@@ -64,8 +64,8 @@ export function fileError(cause: unknown): EdgeError {
 }
 
 /**
- * Opens files below a directory, and no others. A link inside may lead to another place inside. The check is made on the file that was
- * opened and not on its name, so exchanging a directory for a link meanwhile gains nothing.
+ * Opens files below a directory, and no others. A link inside may lead to another place inside. The check is made on
+ * the file that was opened and not on its name, so exchanging a directory for a link meanwhile gains nothing.
  */
 export class FileRoot {
   readonly #directory: string;

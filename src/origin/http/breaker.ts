@@ -1,4 +1,7 @@
-/** `closed`: the server is well. `open`: it is given a rest. `half_open`: the pause is over and single requests try whether it is back. */
+/**
+ * `closed`: the server is well. `open`: it is given a rest. `half_open`: the pause is over and single requests try
+ * whether it is back.
+ */
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
 /** Options of `Breaker`. */
@@ -15,9 +18,9 @@ export interface BreakerOptions {
 const SUSPECTS_MAX = 64;
 
 /**
- * Circuit breaker of one server: passive health, learned from how the connections of requests fare that are made anyway; what the server answers
- * under one URL is no part of it. It advises: whoever has no other server asks this one all the same. Every `enter` must be followed by
- * one of `succeeded`, `failed` or `left`.
+ * Circuit breaker of one server: passive health, learned from how the connections of requests fare that are made
+ * anyway; what the server answers under one URL is no part of it. It advises: whoever has no other server asks this one
+ * all the same. Every `enter` must be followed by one of `succeeded`, `failed` or `left`.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -30,7 +33,10 @@ export class Breaker {
   #until: number | undefined;
   /** URL of the request that tries whether the server is back. */
   #probe: string | undefined;
-  /** URLs that failed since the last success: it may be them rather than the server, so they don't try whether it is back. */
+  /**
+   * URLs that failed since the last success: it may be them rather than the server, so they don't try whether it is
+   * back.
+   */
   readonly #suspects = new Set<string>();
 
   /** @param changed called when it opens, with the milliseconds of the pause, and with undefined when it closes */

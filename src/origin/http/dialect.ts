@@ -5,7 +5,10 @@ import type { Wanted } from './response-head.js';
 
 /** What a kind of HTTP server does differently from a plain one. */
 export interface Dialect {
-  /** Path and query behind the base URL, and the player's fields that go with them; undefined when no object can have that name. */
+  /**
+   * Path and query behind the base URL, and the player's fields that go with them; undefined when no object can have
+   * that name.
+   */
   locate(request: OriginRequest): Location | undefined;
   /**
    * Fields of a request with its signature added. Called for each request that is sent, redirects included.

@@ -14,8 +14,9 @@ const PATIENCE = 1000;
 const LAST_PATIENCE = 5000;
 
 /**
- * Bounds the fetches of one origin: so many run, so many wait in order of arrival, and the rest are turned away. While some wait, those whose
- * readers take nothing give their places up, those that have stood longest first, so that slow readers can't keep others from the origin.
+ * Bounds the fetches of one origin: so many run, so many wait in order of arrival, and the rest are turned away. While
+ * some wait, those whose readers take nothing give their places up, those that have stood longest first, so that slow
+ * readers can't keep others from the origin.
  */
 export class FetchQueue {
   /** Fetches that run. */
@@ -41,7 +42,9 @@ export class FetchQueue {
     return this.#waiting.size;
   }
 
-  /** Asks for a place. `queued` means that `begin` will be called when it is there; until then `forget` takes it back. */
+  /**
+   * Asks for a place. `queued` means that `begin` will be called when it is there; until then `forget` takes it back.
+   */
   enter(fetch: QueuedFetch): 'running' | 'queued' | 'full' {
     if (this.active < this.#limit) {
       this.active++;

@@ -3,7 +3,7 @@ import type { OriginAnswer } from '../origin.js';
 import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
 import { type Refusal, refusal } from '../refusal.js';
 import type { Dialect, Location } from './dialect.js';
-import { Watch } from './idle-timeout.js';
+import { IdleTimeout } from './idle-timeout.js';
 import { type Redirects, type Target, targetOf } from './redirects.js';
 import type { Replica } from './replica.js';
 import { type AcceptedHead, checkHead, refusedStatus, type Wanted } from './response-head.js';
@@ -34,7 +34,10 @@ export interface AttemptContext {
   readonly observer: OriginObserver | undefined;
 }
 
-/** Takes the events of a try, all from the event loop: `accepted`, `bytes` any number of times, `ended`; or `refused` at any point. */
+/**
+ * Takes the events of a try, all from the event loop: `accepted`, `bytes` any number of times, `ended`; or `refused` at
+ * any point.
+ */
 export interface AttemptListener {
   accepted(
     attempt: HttpAttempt,
@@ -63,7 +66,7 @@ export class HttpAttempt implements ExchangeSink {
   readonly #location: Location;
   readonly #listener: AttemptListener;
   readonly #visited = new Set<string>();
-  readonly #watch = new Watch(() => this.#late());
+  readonly #idleTimeout = new IdleTimeout(() => this.#late());
   #wanted: Wanted;
   #target: Target;
   #exchange: Exchange | undefined;
@@ -103,14 +106,14 @@ export class HttpAttempt implements ExchangeSink {
   pause(): void {
     this.#paused = true;
     if (this.#phase !== 'body') return;
-    this.#watch.stop();
+    this.#idleTimeout.stop();
     this.#exchange?.pause();
   }
 
   resume(): void {
     this.#paused = false;
     if (this.#phase !== 'body') return;
-    this.#watch.start(this.#context.timeouts.stall);
+    this.#idleTimeout.start(this.#context.timeouts.stall);
     this.#exchange?.resume();
   }
 
@@ -123,7 +126,7 @@ export class HttpAttempt implements ExchangeSink {
 
   #over(): void {
     this.#phase = 'over';
-    this.#watch.stop();
+    this.#idleTimeout.stop();
     this.replica.active--;
   }
 
@@ -134,7 +137,8 @@ export class HttpAttempt implements ExchangeSink {
 
   #refuse(why: Refusal): void {
     this.#over();
-    // A player's pause may have been too long for the server, and another host may be down that it redirects to: neither is its fault.
+    // A player's pause may have been too long for the server, and another host may be down that it redirects to:
+    // neither is its fault.
     const blameless = this.#paused || !this.#target.own;
     this.#listener.refused(this, blameless ? { ...why, blame: false } : why);
   }
@@ -142,7 +146,7 @@ export class HttpAttempt implements ExchangeSink {
   #send(): void {
     const { client, dialect, timeouts } = this.#context;
     // The client bounds the making of a connection; this bounds the wait for one that others use.
-    this.#watch.start(2 * timeouts.connect + timeouts.firstByte);
+    this.#idleTimeout.start(2 * timeouts.connect + timeouts.firstByte);
     const { origin, target, own } = this.#target;
     this.#visited.add(origin + target);
     this.#requestTime = Date.now();
@@ -159,7 +163,7 @@ export class HttpAttempt implements ExchangeSink {
       },
       cause => {
         if (this.#phase === 'over') return;
-        this.#refuse(refusal('origin_unavailable', "the request can't be signed", 'nowhere', undefined, { cause }));
+        this.#refuse(refusal('origin_unavailable', "the request can't be signed", 'never', undefined, { cause }));
       },
     );
   }
@@ -183,13 +187,13 @@ export class HttpAttempt implements ExchangeSink {
     }
     if (phase === 'connecting') {
       const message = "all of the origin's connections are busy; come back in a moment";
-      this.#refuse(refusal('overloaded', message, 'elsewhere', undefined, { retryAfter: 1 }));
+      this.#refuse(refusal('overloaded', message, 'otherReplica', undefined, { retryAfter: 1 }));
       return;
     }
     if (phase === 'waiting') this.#count('origin_timeout');
     const message =
       phase === 'waiting' ? 'the origin did not answer in time' : 'the origin fell silent in the middle of a body';
-    this.#refuse(refusal('origin_timeout', message, 'anywhere', undefined, { blame: true }));
+    this.#refuse(refusal('origin_timeout', message, 'any', undefined, { blame: true }));
   }
 
   #count(outcome: number | string): void {
@@ -200,7 +204,7 @@ export class HttpAttempt implements ExchangeSink {
     this.#phase = 'waiting';
     this.#reused = reused;
     this.#sentAt = performance.now();
-    this.#watch.start(this.#context.timeouts.firstByte);
+    this.#idleTimeout.start(this.#context.timeouts.firstByte);
   }
 
   head(status: number, raw: Readonly<Record<string, string | string[] | undefined>>): void {
@@ -222,7 +226,7 @@ export class HttpAttempt implements ExchangeSink {
       this.#head = head;
       this.#phase = 'body';
       if (this.#paused) this.#exchange!.pause();
-      else this.#watch.start(this.#context.timeouts.stall);
+      else this.#idleTimeout.start(this.#context.timeouts.stall);
       const unframed = head.length === undefined && raw['transfer-encoding'] === undefined;
       this.#listener.accepted(this, head, { fields, requestTime: this.#requestTime, responseTime, unframed });
       return;
@@ -246,7 +250,7 @@ export class HttpAttempt implements ExchangeSink {
     this.#refused = { status, fields, body: Buffer.alloc(0) };
     if (this.#context.dialect.explain) {
       this.#phase = 'explaining';
-      this.#watch.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
+      this.#idleTimeout.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
       return;
     }
     this.#exchange!.drain(REFUSAL_BODY, REFUSAL_TIME);
@@ -276,13 +280,13 @@ export class HttpAttempt implements ExchangeSink {
       this.#explain();
       return;
     }
-    this.#watch.touch();
+    this.#idleTimeout.touch();
     this.#received += chunk.length;
     const { status, length } = this.#head!;
     if (length !== undefined && this.#received > length) {
       this.#exchange!.cancel();
       const head = { status, fields: {} };
-      this.#refuse(refusal('origin_protocol', 'the origin sent a longer body than it said', 'elsewhere', head));
+      this.#refuse(refusal('origin_protocol', 'the origin sent a longer body than it said', 'otherReplica', head));
       return;
     }
     this.#listener.bytes(this, chunk);

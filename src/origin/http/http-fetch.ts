@@ -24,13 +24,15 @@ export interface FetchContext extends AttemptContext {
 
 /** Fewest bytes of an answer that is shorter than what was asked for, in bytes: less would need too many requests. */
 const SHORT_ANSWER = 16 * 1024;
-/** Most bytes that are read once more to come to where a fetch stopped, from a server that sends the whole object only. */
+/**
+ * Most bytes that are read once more to come to where a fetch stopped, from a server that sends the whole object only.
+ */
 const REREAD_MAX = 16 * 1024 * 1024;
 
 /**
- * One fetch: as many tries as it takes to bring its bytes in one piece, of one version. A try that breaks off is continued by another
- * at the byte where it stopped, on the condition that the validator is still the same. So is one that has given its place up because its
- * reader took nothing while others waited, when the reader reads on.
+ * One fetch: as many tries as it takes to bring its bytes in one piece, of one version. A try that breaks off is
+ * continued by another at the byte where it stopped, on the condition that the validator is still the same. So is one
+ * that has given its place up because its reader took nothing while others waited, when the reader reads on.
  */
 export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Experience {
   readonly url: string;
@@ -112,7 +114,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
 
   /** Ends the fetch because its origin is closing. */
   shutDown(): void {
-    this.#fail(refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere'));
+    this.#fail(refusal('origin_unavailable', 'the edge is closing its origin', 'never'));
   }
 
   begin(): void {
@@ -128,7 +130,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     } else {
       const message =
         'its player took no byte while others waited for the origin, and nothing can go on where it stands';
-      this.#fail(refusal('overloaded', message, 'nowhere', undefined, { retryAfter: 1 }));
+      this.#fail(refusal('overloaded', message, 'never', undefined, { retryAfter: 1 }));
     }
   }
 
@@ -146,7 +148,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
 
   #overloaded(): Refusal {
     const message = 'too many fetches from this origin are waiting; come back in a moment';
-    return refusal('overloaded', message, 'nowhere', undefined, { retryAfter: 1 });
+    return refusal('overloaded', message, 'never', undefined, { retryAfter: 1 });
   }
 
   #wanted(): Wanted {
@@ -174,7 +176,10 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (hedgeAfter > 0 && !this.#answer) this.#timer = setTimeout(() => this.#hedge(), hedgeAfter);
   }
 
-  /** True for bytes of a film that is being watched: rather than that it is cut, a hold is waited out, or overstepped in the end. */
+  /**
+   * True for bytes of a film that is being watched: rather than that it is cut, a hold is waited out, or overstepped in
+   * the end.
+   */
   get #isUnderWay(): boolean {
     return this.#answer !== undefined || this.#request.condition?.kind === 'same';
   }
@@ -271,7 +276,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
       this.#finish();
       sink.ended();
     } else if (this.#position - this.#tryStart < SHORT_ANSWER || !hasValidator(this.#answer!.validator)) {
-      this.#fail(refusal('origin_protocol', 'the origin answered less than was asked for', 'nowhere'));
+      this.#fail(refusal('origin_protocol', 'the origin answered less than was asked for', 'never'));
     } else if (this.#paused) this.#standBy();
     else this.#try();
   }
@@ -284,24 +289,25 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     else if (why.answer) replica.breaker.succeeded();
     else replica.breaker.left(this.url);
     const { retryAfter = 0 } = why.error.options;
-    if (why.verdict === 'anywhere' && retryAfter > 0) replicas.hold(replica, now, this.url, retryAfter * 1000);
+    if (why.retry === 'any' && retryAfter > 0) replicas.hold(replica, now, this.url, retryAfter * 1000);
     this.#attempts = this.#attempts.filter(other => other !== attempt);
     if (why.error.code === 'object_changed') this.#change = why;
     // A replica that lags behind the one that answered has nothing to say about the object.
-    const verdict =
-      this.#answer && replica !== this.#answeredBy && why.verdict === 'nowhere' ? 'elsewhere' : why.verdict;
-    if (verdict === 'anywhere') this.failures.set(replica, 1 + (this.failures.get(replica) ?? 0));
+    const retry = this.#answer && replica !== this.#answeredBy && why.retry === 'never' ? 'otherReplica' : why.retry;
+    if (retry === 'any') this.failures.set(replica, 1 + (this.failures.get(replica) ?? 0));
     else this.hopeless.add(replica);
     const wait = replicas.wait(now, this);
-    if (verdict === 'nowhere') this.#fail(why);
+    if (retry === 'never') this.#fail(why);
     else if (this.#attempts.length > 0) return;
-    else if (this.#position === this.#end && verdict === 'anywhere') this.ended(attempt);
+    else if (this.#position === this.#end && retry === 'any') this.ended(attempt);
     else if (wait === undefined || (wait > 0 && !this.#isUnderWay)) this.#fail(this.#change ?? why);
     else if (!this.resumable || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
     else this.#retry(why);
   }
 
-  /** False when the sink has bytes that nothing can tell from another version's, or too many to have them sent again. */
+  /**
+   * False when the sink has bytes that nothing can tell from another version's, or too many to have them sent again.
+   */
   get resumable(): boolean {
     const answer = this.#answer;
     if (!answer || this.#position === answer.offset) return true;
@@ -356,5 +362,5 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
 /** The server has asked for a pause, which is not over. */
 function heldBack(wait: number): Refusal {
   const message = 'the origin has asked for a pause; try again later';
-  return refusal('origin_unavailable', message, 'nowhere', undefined, { retryAfter: Math.ceil(wait / 1000) });
+  return refusal('origin_unavailable', message, 'never', undefined, { retryAfter: Math.ceil(wait / 1000) });
 }

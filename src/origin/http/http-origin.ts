@@ -24,7 +24,10 @@ export interface HttpOriginOptions extends Pick<ReplicasOptions, 'servers' | 'ba
   readonly maxFetches: number;
   /** Most fetches that wait for their turn, each for no longer than `timeouts.firstByte`. */
   readonly queue: number;
-  /** Milliseconds after which a silent server is overtaken by another, or asked again if it is the only one; undefined for never. */
+  /**
+   * Milliseconds after which a silent server is overtaken by another, or asked again if it is the only one; undefined
+   * for never.
+   */
   readonly hedgeAfter: number | undefined;
   /** Names of hosts that redirects may lead to, beside the servers' own, and how many in a row. */
   readonly redirects: { readonly hosts: readonly string[]; readonly max: number };
@@ -130,8 +133,8 @@ export class HttpOrigin implements ManagedOrigin {
     const location = this.#context.dialect.locate(request);
     if (this.#closed || !location) {
       const why = this.#closed
-        ? refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere')
-        : refusal('not_found', 'no object can have that name', 'nowhere');
+        ? refusal('origin_unavailable', 'the edge is closing its origin', 'never')
+        : refusal('not_found', 'no object can have that name', 'never');
       const timer = setImmediate(() => sink.failed(why.error));
       return { pause() {}, resume() {}, cancel: () => clearImmediate(timer) };
     }

@@ -1,5 +1,5 @@
 /** A deadline that signs of life put off, each at the cost of one look at the clock rather than of a new timer. */
-export class Watch {
+export class IdleTimeout {
   readonly #expired: () => void;
   #timer: NodeJS.Timeout | undefined;
   #limit = 0;

@@ -47,7 +47,7 @@ export class Redirects {
   /** @param visited URLs of the requests made so far, the first included */
   follow(from: Target, fields: Fields, visited: ReadonlySet<string>): Target | Refusal {
     const refuse = (message: string) =>
-      refusal('origin_protocol', `the origin redirects ${message}`, 'elsewhere', undefined);
+      refusal('origin_protocol', `the origin redirects ${message}`, 'otherReplica', undefined);
     if (visited.size > this.#max) return refuse(`more than ${this.#max} times`);
     let url: URL;
     try {

@@ -88,7 +88,8 @@ export class Replicas {
   }
 
   /**
-   * The server for the next try, which counts as entered: the one of which there is most to hope. One that is not hopeless is never ruled out.
+   * The server for the next try, which counts as entered: the one of which there is most to hope. One that is not
+   * hopeless is never ruled out.
    * @param now milliseconds of a monotonic clock
    * @returns undefined when all are hopeless
    */
@@ -119,7 +120,10 @@ export class Replicas {
     );
   }
 
-  /** Milliseconds until a server may be asked that is held back by none of its answers: mostly 0; undefined when all are hopeless. */
+  /**
+   * Milliseconds until a server may be asked that is held back by none of its answers: mostly 0; undefined when all are
+   * hopeless.
+   */
   wait(now: number, { url, hopeless }: Experience): number | undefined {
     const waits = this.all.filter(replica => !hopeless.has(replica)).map(replica => this.#held(replica, now, url));
     return waits.length === 0 ? undefined : Math.min(...waits);

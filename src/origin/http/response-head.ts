@@ -35,23 +35,23 @@ const ANSWERS: Readonly<Record<number, readonly [ErrorCode, string]>> = {
 export function refusedStatus(status: number, fields: Fields, wanted: Wanted, now: number): Refusal {
   const head = { status, fields };
   const answer = ANSWERS[status];
-  if (answer) return refusal(...answer, 'nowhere', head);
+  if (answer) return refusal(...answer, 'never', head);
   if (status === 412 && wanted.condition?.kind === 'same') return changed(head);
   if (status === 416 && wanted.range) {
     const size = parseContentRange(fields['content-range'])?.size;
-    return refusal('range_not_satisfiable', 'the range lies past the end of the object', 'nowhere', head, { size });
+    return refusal('range_not_satisfiable', 'the range lies past the end of the object', 'never', head, { size });
   }
   const retryAfter = status === 429 || status === 503 ? retryAfterOf(fields, now) : undefined;
   if (status >= 500 || status === 429 || status === 408) {
     const message = `the origin is out of order (${status}); try again later`;
-    return refusal('origin_unavailable', message, 'anywhere', head, { retryAfter });
+    return refusal('origin_unavailable', message, 'any', head, { retryAfter });
   }
-  return refusal('origin_protocol', `the origin answered ${status}, which is no answer to a GET`, 'elsewhere', head);
+  return refusal('origin_protocol', `the origin answered ${status}, which is no answer to a GET`, 'otherReplica', head);
 }
 
 /**
- * Checks the head of a 200, 206 or 304 against what was asked for; nothing is taken on trust. `unconfirmed` is a 304 for another version
- * than was asked about: the request must be made again without its condition.
+ * Checks the head of a 200, 206 or 304 against what was asked for; nothing is taken on trust. `unconfirmed` is a 304
+ * for another version than was asked about: the request must be made again without its condition.
  */
 export function checkHead(
   status: 200 | 206 | 304,
@@ -59,7 +59,7 @@ export function checkHead(
   wanted: Wanted,
 ): AcceptedHead | Refusal | 'unconfirmed' {
   const head = { status, fields };
-  const wrong = (message: string) => refusal('origin_protocol', `the origin ${message}`, 'elsewhere', head);
+  const wrong = (message: string) => refusal('origin_protocol', `the origin ${message}`, 'otherReplica', head);
   const validator = validatorOf(fields);
   const { range, condition } = wanted;
 

@@ -6,27 +6,30 @@ const READ_SIZE = 128 * 1024;
 const KEPT_SIZE = 4096;
 const NOTHING = Buffer.alloc(0);
 
-/** What all sockets are read into: memory per read would cost more, by way of the garbage collector, than all else that is done with the bytes. */
+/**
+ * What all sockets are read into: memory per read would cost more, by way of the garbage collector, than all else that
+ * is done with the bytes.
+ */
 const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
-const valves = new WeakMap<Socket, Valve>();
+const socketReaders = new WeakMap<Socket, SocketReader>();
 
-/** Has a socket read through its valve: the `onread` of `net.connect` and `tls.connect`. */
+/** Has a socket read through its socketReader: the `onread` of `net.connect` and `tls.connect`. */
 export const READING: OnReadOpts = {
   buffer,
   callback(this: Socket, bytes: number) {
-    const valve = valves.get(this);
+    const socketReader = socketReaders.get(this);
     // Nobody speaks before a connection is made.
-    if (valve === undefined) this.destroy(new Error('bytes came before the connection was made'));
-    return valve?.received(bytes) ?? false;
+    if (socketReader === undefined) this.destroy(new Error('bytes came before the connection was made'));
+    return socketReader?.received(bytes) ?? false;
   },
 };
 
 /**
- * Between a socket and undici's parser: gives the parser bytes without memory of their own, and holds them back. undici's own pausing lets an
- * assertion fail outside of any handler when the peer closes a connection whose parser is paused, which would end the process; here the
- * parser is never paused, it only finds nothing to read.
+ * Between a socket and undici's parser: gives the parser bytes without memory of their own, and holds them back.
+ * undici's own pausing lets an assertion fail outside of any handler when the peer closes a connection whose parser is
+ * paused, which would end the process; here the parser is never paused, it only finds nothing to read.
  */
-export class Valve {
+export class SocketReader {
   #shut = false;
   /** The socket is not read from. */
   #stopped = false;
@@ -35,10 +38,14 @@ export class Valve {
   #unread = NOTHING;
   #inBuffer = false;
   /**
-   * True while the parser keeps nothing of what it is given, which is so in a body. Of a head it keeps the fields until it has seen the last one.
+   * True while the parser keeps nothing of what it is given, which is so in a body. Of a head it keeps the fields until
+   * it has seen the last one.
    */
   lends = false;
-  /** Set when the socket broke: undici takes a reset for the end of a body that is delimited by the end of the connection. */
+  /**
+   * Set when the socket broke: undici takes a reset for the end of a body that is delimited by the end of the
+   * connection.
+   */
   broken: Error | undefined;
   /** Exchanges that the socket has carried. */
   uses = 0;
@@ -46,7 +53,7 @@ export class Valve {
   /** @param socket that was made with `READING` */
   constructor(socket: Socket) {
     this.#socket = socket;
-    valves.set(socket, this);
+    socketReaders.set(socket, this);
     const read = socket.read.bind(socket);
     // Node itself reads with a size of 0, undici with none.
     socket.read = (size?: number) => (size === undefined ? this.#take() : read(size));
@@ -72,7 +79,7 @@ export class Valve {
     this.#inBuffer = true;
     this.#socket.emit('readable');
     this.#inBuffer = false;
-    // Behind a shut valve one read is kept, so that a connection that ends is noticed.
+    // Behind a shut socketReader one read is kept, so that a connection that ends is noticed.
     this.#stopped = this.#unread.length > 0;
     if (this.#stopped) this.#unread = Buffer.from(this.#unread);
     return !this.#stopped;

@@ -3,7 +3,7 @@ import type { TransportFailure } from './undici-client.js';
 
 /** The connection ended before the body did. */
 export function brokenOff(cause?: Error): Refusal {
-  return refusal('origin_unavailable', 'the origin broke off its answer', 'anywhere', undefined, {
+  return refusal('origin_unavailable', 'the origin broke off its answer', 'any', undefined, {
     blame: true,
     cause,
   });
@@ -17,26 +17,32 @@ export function transportRefusal(kind: TransportFailure, cause: Error & { readon
   const blame = { blame: !OURS.has(cause.code ?? ''), cause };
   switch (kind) {
     case 'connect':
-      return refusal('origin_unavailable', "the origin can't be reached", 'anywhere', undefined, blame);
+      return refusal('origin_unavailable', "the origin can't be reached", 'any', undefined, blame);
     case 'connect_timeout':
-      return refusal('origin_timeout', 'the origin did not accept a connection in time', 'anywhere', undefined, blame);
+      return refusal('origin_timeout', 'the origin did not accept a connection in time', 'any', undefined, blame);
     case 'tls':
       return refusal(
         'origin_unavailable',
         "the origin's TLS certificate or handshake failed",
-        'elsewhere',
+        'otherReplica',
         undefined,
         blame,
       );
     case 'reset':
       return brokenOff(cause);
     case 'protocol':
-      return refusal('origin_protocol', 'the origin sent a malformed or too large head', 'elsewhere', undefined, blame);
+      return refusal(
+        'origin_protocol',
+        'the origin sent a malformed or too large head',
+        'otherReplica',
+        undefined,
+        blame,
+      );
     case 'invalid':
-      return refusal('bad_request', "the request can't be sent to the origin as it is", 'nowhere', undefined, {
+      return refusal('bad_request', "the request can't be sent to the origin as it is", 'never', undefined, {
         cause,
       });
     case 'closed':
-      return refusal('origin_unavailable', 'the edge is closing its origin', 'nowhere', undefined, { cause });
+      return refusal('origin_unavailable', 'the edge is closing its origin', 'never', undefined, { cause });
   }
 }

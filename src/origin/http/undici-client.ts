@@ -1,5 +1,5 @@
 import { type buildConnector, Client, type Dispatcher, errors, Pool } from 'undici';
-import { READING, Valve } from './socket-reader.js';
+import { READING, SocketReader } from './socket-reader.js';
 
 /** TLS settings of connections to an origin. PEM texts, not file names. */
 export interface TlsOptions {
@@ -26,12 +26,15 @@ export interface HttpClientOptions {
 }
 
 /**
- * How an exchange broke: no connection (`connect`, or `connect_timeout`), no trust (`tls`), broken off (`reset`), not HTTP (`protocol`),
- * a request that can't be sent (`invalid`), or our own `close` (`closed`).
+ * How an exchange broke: no connection (`connect`, or `connect_timeout`), no trust (`tls`), broken off (`reset`), not
+ * HTTP (`protocol`), a request that can't be sent (`invalid`), or our own `close` (`closed`).
  */
 export type TransportFailure = 'connect' | 'connect_timeout' | 'tls' | 'reset' | 'protocol' | 'invalid' | 'closed';
 
-/** Takes the events of one exchange, all from the event loop: `sent`, `head`, `data` any number of times, `end`; or `failed` at any point. */
+/**
+ * Takes the events of one exchange, all from the event loop: `sent`, `head`, `data` any number of times, `end`; or
+ * `failed` at any point.
+ */
 export interface ExchangeSink {
   /** A connection has been made (or found: `reused`) and the request is being written to it. */
   sent(reused: boolean): void;
@@ -46,7 +49,7 @@ export interface ExchangeSink {
 
 /** What an undici client shares with the exchanges that it carries. */
 interface Line {
-  valve: Valve | undefined;
+  socketReader: SocketReader | undefined;
 }
 
 type ExchangeOptions = Dispatcher.DispatchOptions & {
@@ -54,19 +57,19 @@ type ExchangeOptions = Dispatcher.DispatchOptions & {
   readonly servername: string | undefined;
 };
 
-/** One connection of a pool, which tells each exchange the valve of its socket. */
+/** One connection of a pool, which tells each exchange the socketReader of its socket. */
 class Connection extends Client {
   readonly #line: Line;
 
   constructor(origin: URL, options: Client.Options) {
-    const line: Line = { valve: undefined };
+    const line: Line = { socketReader: undefined };
     const connect = options.connect as buildConnector.connector;
     super(origin, {
       ...options,
       connect: (where, callback) =>
         connect(where, (...[error, socket]) => {
           if (error) return callback(error, null);
-          line.valve = new Valve(socket);
+          line.socketReader = new SocketReader(socket);
           callback(null, socket);
         }),
     });
@@ -101,7 +104,7 @@ function failureOf(error: Error & { code?: string }, connected: boolean, headed:
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #sink: ExchangeSink;
   #controller: Dispatcher.DispatchController | undefined;
-  #valve: Valve | undefined;
+  #socketReader: SocketReader | undefined;
   #paused = false;
   /** What the parser went on to give after `pause`: at most what was left of one read of the socket. */
   #held: Uint8Array[] = [];
@@ -120,7 +123,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Nothing more is given to the sink until `resume`; the socket's window fills up. */
   pause(): void {
     this.#paused = true;
-    if (!this.#complete) this.#valve?.shut();
+    if (!this.#complete) this.#socketReader?.shut();
   }
 
   /** Lets bytes flow again; they come later, not from within this call. */
@@ -151,7 +154,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const timer = setTimeout(() => this.#controller?.abort(new Error('drained')), ms);
     timer.unref();
     this.#drain = { left: bytes, timer };
-    queueMicrotask(() => this.#valve?.open());
+    queueMicrotask(() => this.#socketReader?.open());
   }
 
   /** True when the sink hears nothing more. */
@@ -166,14 +169,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.#complete) {
       this.#over = true;
       this.#sink.end();
-    } else this.#valve?.open();
+    } else this.#socketReader?.open();
   }
 
   /** Called by undici, as are the methods below. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    this.#valve = this.line?.valve;
-    const reused = this.#valve !== undefined && this.#valve.uses++ > 0;
+    this.#socketReader = this.line?.socketReader;
+    const reused = this.#socketReader !== undefined && this.#socketReader.uses++ > 0;
     if (this.#over) controller.abort(new Error('cancelled'));
     else this.#sink.sent(reused);
   }
@@ -186,7 +189,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200 || this.#over) return;
     this.#headed = true;
     // Fields may follow a chunked body, too.
-    if (this.#valve) this.#valve.lends = fields['transfer-encoding'] === undefined;
+    if (this.#socketReader) this.#socketReader.lends = fields['transfer-encoding'] === undefined;
     this.#sink.head(status, fields);
   }
 
@@ -200,16 +203,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    if (this.#valve?.broken) {
-      this.onResponseError(controller, this.#valve.broken);
+    if (this.#socketReader?.broken) {
+      this.onResponseError(controller, this.#socketReader.broken);
       return;
     }
     this.#complete = true;
     clearTimeout(this.#drain?.timer);
     // The connection goes on to other exchanges. The parser is running, so what waits may only be read afterwards.
-    const valve = this.#valve;
-    if (valve) valve.lends = false;
-    queueMicrotask(() => valve?.open());
+    const socketReader = this.#socketReader;
+    if (socketReader) socketReader.lends = false;
+    queueMicrotask(() => socketReader?.open());
     if (this.#over || this.#paused || this.#held.length > 0) return;
     this.#over = true;
     this.#sink.end();
@@ -227,7 +230,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
 /** Most hosts to which connections are kept: redirects may lead to many. */
 const POOLS_MAX = 64;
 
-/** An HTTP/1.1 client that hands on bytes as they come and gives each exchange a cheap `cancel`. The only user of undici. */
+/**
+ * An HTTP/1.1 client that hands on bytes as they come and gives each exchange a cheap `cancel`. The only user of
+ * undici.
+ */
 export class HttpClient {
   readonly #options: HttpClientOptions;
   readonly #pools = new Map<string, Pool>();
@@ -242,7 +248,8 @@ export class HttpClient {
    * @param origin scheme, host and port, such as `https://host:8443`
    * @param target path and query
    * @param fields of the request; names in lower case
-   * @param servername that the server's certificate must bear, sent as SNI; default the origin's host, or a `host` among the fields
+   * @param servername that the server's certificate must bear, sent as SNI; default the origin's host, or a `host`
+   *   among the fields
    */
   send(
     origin: string,

@@ -10,7 +10,10 @@ export interface CredentialsOptions {
   readonly keys?: Credentials | undefined;
   /** A file in the form of ~/.aws/credentials, named by the configuration; it comes second. */
   readonly file?: string | undefined;
-  /** Environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE. */
+  /**
+   * Environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_SHARED_CREDENTIALS_FILE,
+   * AWS_PROFILE.
+   */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Home directory, where .aws/credentials is looked for last. */
   readonly home: string;
@@ -27,8 +30,8 @@ export interface CredentialsSource {
 }
 
 /**
- * Finds credentials: configuration, configured file, environment, shared file; without any, requests go unsigned, which public buckets
- * answer.
+ * Finds credentials: configuration, configured file, environment, shared file; without any, requests go unsigned, which
+ * public buckets answer.
  * @throws EdgeError `bad_config` when a file that was named can't be read or has no keys
  */
 export function findCredentials({ keys, file, env, home }: CredentialsOptions): CredentialsSource {

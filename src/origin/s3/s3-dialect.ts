@@ -46,8 +46,8 @@ export function encodeSegment(segment: string): string {
 }
 
 /**
- * Path of the object whose key is behind a percent-encoded URL path, encoded the one way that is signed; undefined for what is no key.
- * Dot segments are refused, because HTTP clients and servers resolve them.
+ * Path of the object whose key is behind a percent-encoded URL path, encoded the one way that is signed; undefined for
+ * what is no key. Dot segments are refused, because HTTP clients and servers resolve them.
  */
 export function keyPath(path: string): string | undefined {
   if (!/^\/[^/]/.test(path)) return undefined;
@@ -85,8 +85,8 @@ export class S3Dialect implements Dialect {
   }
 
   /**
-   * Neither query nor fields of the player are sent on: signed with the edge's keys, a query such as `?list-type=2` or `?acl` would
-   * give away what is nobody's business.
+   * Neither query nor fields of the player are sent on: signed with the edge's keys, a query such as `?list-type=2` or
+   * `?acl` would give away what is nobody's business.
    */
   locate({ path }: OriginRequest): Location | undefined {
     const key = keyPath(path);
@@ -105,20 +105,20 @@ export class S3Dialect implements Dialect {
     if (status === 416 && wanted.range) {
       const size = integerOf(element(body, 'ActualObjectSize'));
       if (size === undefined) return undefined;
-      return refusal('range_not_satisfiable', 'the range lies past the end of the object', 'nowhere', head, { size });
+      return refusal('range_not_satisfiable', 'the range lies past the end of the object', 'never', head, { size });
     }
     if (CREDENTIAL_CODES.has(code)) return this.#unwelcome(code, head);
     if (PASSING_CODES.has(code) && status < 500) {
-      return refusal('origin_unavailable', `the store is busy (${code})`, 'anywhere', head);
+      return refusal('origin_unavailable', `the store is busy (${code})`, 'any', head);
     }
     if (PLACE_CODES.has(code)) {
       const region = fields['x-amz-bucket-region'] ?? element(body, 'Region');
       const endpoint = element(body, 'Endpoint');
       this.#complain(code, { region, endpoint }, 'the bucket is elsewhere: correct s3.region or s3.endpoint');
-      return refusal('origin_protocol', `the store says that the bucket is elsewhere (${code})`, 'elsewhere', head);
+      return refusal('origin_protocol', `the store says that the bucket is elsewhere (${code})`, 'otherReplica', head);
     }
-    if (code === 'InvalidObjectState') return refusal('forbidden', 'the object is archived', 'nowhere', head);
-    if (code === 'KeyTooLongError') return refusal('not_found', 'no object can have that name', 'nowhere', head);
+    if (code === 'InvalidObjectState') return refusal('forbidden', 'the object is archived', 'never', head);
+    if (code === 'KeyTooLongError') return refusal('not_found', 'no object can have that name', 'never', head);
     return undefined;
   }
 
@@ -132,7 +132,7 @@ export class S3Dialect implements Dialect {
     if (expired) this.#credentials.expired();
     if (!late)
       this.#complain(code, {}, 'the store does not take the credentials: correct s3 keys, file or environment');
-    return refusal('origin_unavailable', message, late || expired ? 'anywhere' : 'elsewhere', head);
+    return refusal('origin_unavailable', message, late || expired ? 'any' : 'otherReplica', head);
   }
 
   #complain(code: string, fields: object, text: string): void {

@@ -21,7 +21,10 @@ export interface S3OriginOptions extends Omit<HttpOriginOptions, 'servers' | 'di
   readonly region?: string | undefined;
   /** `http(s)://host` of a store other than AWS; undefined for AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or AWS itself. */
   readonly endpoint?: string | undefined;
-  /** Whether the bucket stands in the path rather than in the host name; undefined: in the path of stores other than AWS. */
+  /**
+   * Whether the bucket stands in the path rather than in the host name; undefined: in the path of stores other than
+   * AWS.
+   */
   readonly pathStyle?: boolean | undefined;
   readonly credentials: CredentialsOptions;
 }

@@ -27,7 +27,8 @@ export class S3Signer {
    * The fields that sign a request: `authorization`, `x-amz-date`, `x-amz-content-sha256` and, with temporary keys,
    * `x-amz-security-token`.
    * @param url with every character of path and query encoded that SigV4 wants encoded
-   * @param fields that are covered by the signature beside the host. None is best: some stores and proxies change others on the way.
+   * @param fields that are covered by the signature beside the host. None is best: some stores and proxies change
+   *   others on the way.
    * @param now milliseconds since 1970
    */
   async sign(

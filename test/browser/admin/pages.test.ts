@@ -1,4 +1,7 @@
-/** Chromium shows the admin port's pages: the dashboard with a token, and the demo player, which plays a film from a second on. */
+/**
+ * Chromium shows the admin port's pages: the dashboard with a token, and the demo player, which plays a film from a
+ * second on.
+ */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** Ruffle, a Flash player, plays the FLV cut that begins at timestamp 0. (It waits for kept timestamps to come, as Flash did not.) */
+/**
+ * Ruffle, a Flash player, plays the FLV cut that begins at timestamp 0. (It waits for kept timestamps to come, as Flash
+ * did not.)
+ */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

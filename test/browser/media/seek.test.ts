@@ -1,6 +1,6 @@
 /**
- * Chromium plays and seeks the bundled clips through an edge: by byte ranges, and by `?start=`, MP4 in a plain <video> and FLV in mpegts.js. What it
- * shows is compared with what ffmpeg decodes from the source.
+ * Chromium plays and seeks the bundled clips through an edge: by byte ranges, and by `?start=`, MP4 in a plain <video>
+ * and FLV in mpegts.js. What it shows is compared with what ffmpeg decodes from the source.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

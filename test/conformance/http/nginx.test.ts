@@ -12,9 +12,9 @@ import { freePort } from '../../support/ports.js';
 import { fetchRaw, type RawAnswer, RawConnection } from '../../support/raw-http.js';
 
 /**
- * Nobody here wrote nginx: its answers to the same requests for the same file are the expectation. Left out is what nginx does otherwise than
- * RFC 9110 and the contract: it answers a malformed Range and a malformed date with an error, heeds Range in HEAD, and lets
- * If-Modified-Since overrule If-None-Match.
+ * Nobody here wrote nginx: its answers to the same requests for the same file are the expectation. Left out is what
+ * nginx does otherwise than RFC 9110 and the contract: it answers a malformed Range and a malformed date with an error,
+ * heeds Range in HEAD, and lets If-Modified-Since overrule If-None-Match.
  */
 const hasNginx = spawnSync('nginx', ['-v']).status === 0;
 
@@ -48,7 +48,10 @@ async function startNginx(): Promise<void> {
   }
 }
 
-/** What must be alike: status, ranges, validators, length and bytes; the boundary of a multipart body is each server's own. */
+/**
+ * What must be alike: status, ranges, validators, length and bytes; the boundary of a multipart body is each server's
+ * own.
+ */
 function essence({ status, fields, body }: RawAnswer): object {
   const boundary = /boundary=(.*)$/.exec(fields['content-type'] ?? '')?.[1];
   if (status >= 400) return { status, contentRange: fields['content-range'] };

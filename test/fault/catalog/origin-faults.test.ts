@@ -10,10 +10,11 @@ import { httpOrigin, PATIENT } from '../../support/http-origin.js';
 import { SlabTier } from '../../support/slab-tier.js';
 
 /*
- * Each fault of an origin in each phase of a film, with one server and with a sound replica behind it. A cell states what the player gets who
- * meets the fault, and what the next one gets, who meets it again: the way by which the first block came, with the whole film behind it, or an error,
- * perhaps after what was cached. `a, b` stands for two outcomes, `a` for the same twice. When the fault has passed, the next player gets the
- * whole film in each cell. Every byte is compared; a wrong one is an error without a code.
+ * Each fault of an origin in each phase of a film, with one server and with a sound replica behind it. A cell states
+ * what the player gets who meets the fault, and what the next one gets, who meets it again: the way by which the first
+ * block came, with the whole film behind it, or an error, perhaps after what was cached. `a, b` stands for two
+ * outcomes, `a` for the same twice. When the fault has passed, the next player gets the whole film in each cell. Every
+ * byte is compared; a wrong one is an error without a code.
  */
 const FILM = '/film.mp4';
 const SIZE = 4 * BLOCK_SIZE - 100_000;
@@ -35,7 +36,10 @@ type Phase = (typeof PHASES)[number];
 type Cells = readonly [string, string, string, string, string];
 
 interface Row {
-  /** Befalls every request; `refused`: nobody listens; `untrusted`: the server shows a certificate that nobody vouches for. `silent`: says nothing more. */
+  /**
+   * Befalls every request; `refused`: nobody listens; `untrusted`: the server shows a certificate that nobody vouches
+   * for. `silent`: says nothing more.
+   */
   readonly fault: Fault | 'refused' | 'untrusted';
   readonly silent?: true;
   readonly one: Cells;

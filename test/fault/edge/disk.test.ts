@@ -12,7 +12,9 @@ import { FaultOrigin } from '../../support/fault-origin.js';
 
 const CLIP = fileURLToPath(new URL('../../../src/samples/bframes-moov-last.mp4', import.meta.url));
 const SIZE = 3 * BLOCK_SIZE;
-/** First bytes of a value of the disk tier, and where the block's bytes begin in it; see src/cache/disk/disk-record.ts. */
+/**
+ * First bytes of a value of the disk tier, and where the block's bytes begin in it; see src/cache/disk/disk-record.ts.
+ */
 const VALUE_MAGIC = 'MVB1';
 const VALUE_DATA = 48;
 /** Together more than the memory tier, so that some must leave it. */
@@ -44,7 +46,10 @@ describe('a disk tier behind a small memory tier', () => {
     return headers['cache-status'] as string | undefined;
   }
 
-  /** Waits until the writer has made room for a film, so that no block is dropped because the disk was slower than this test. */
+  /**
+   * Waits until the writer has made room for a film, so that no block is dropped because the disk was slower than this
+   * test.
+   */
   async function roomForAFilm(): Promise<void> {
     for (;;) {
       const { capacityBytes, usedBytes, dropped } = (await edge.stats()).services.memory;

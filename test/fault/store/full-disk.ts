@@ -2,8 +2,8 @@ import { silentLog } from '../../../src/base/log.js';
 import { Environment } from '../../../src/store/environment.js';
 
 /*
- * Fills a small file system by batches and transactions of values of all sizes, and goes on trying. Arguments: data file. Reports how many were
- * committed and how many were refused, and that what was committed is there.
+ * Fills a small file system by batches and transactions of values of all sizes, and goes on trying. Arguments: data
+ * file. Reports how many were committed and how many were refused, and that what was committed is there.
  */
 const store = Environment.open({
   path: process.argv[2]!,

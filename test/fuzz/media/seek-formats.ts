@@ -10,8 +10,9 @@ import { mediaObject, render } from '../../support/virtual.js';
 const TIME_MAX = 2000;
 
 /**
- * Compiles, encodes, decodes, reports, plans and renders `count` mutations of the seeds. Each must end soon, either with a refusal or with an
- * answer whose spans stay inside the object and add up. Results at once only: the source never waits.
+ * Compiles, encodes, decodes, reports, plans and renders `count` mutations of the seeds. Each must end soon, either
+ * with a refusal or with an answer whose spans stay inside the object and add up. Results at once only: the source
+ * never waits.
  */
 export async function fuzzFormat<I>(
   format: Format<I>,

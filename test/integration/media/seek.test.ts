@@ -1,4 +1,7 @@
-/** Seeks through a whole edge: what they cost at the origin, that each answer is a full representation, and what files that lie get. */
+/**
+ * Seeks through a whole edge: what they cost at the origin, that each answer is a full representation, and what files
+ * that lie get.
+ */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

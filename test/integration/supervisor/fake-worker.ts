@@ -1,6 +1,7 @@
 /**
- * A worker that answers every path with its generation and index, for tests of the supervisor. Special paths: `/slow?ms=N` answers late,
- * `/crash` throws, `/hang` blocks the event loop. The name of its first origin says how it fails: `refuse-start`, `crash-start`.
+ * A worker that answers every path with its generation and index, for tests of the supervisor. Special paths:
+ * `/slow?ms=N` answers late, `/crash` throws, `/hang` blocks the event loop. The name of its first origin says how it
+ * fails: `refuse-start`, `crash-start`.
  */
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';

@@ -176,8 +176,8 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
 }
 
 /**
- * Composition offsets as encoders make them: within a group of pictures, of three pictures after the first the first decoded is the last presented.
- * Version 0 delays everything so that no offset is negative.
+ * Composition offsets as encoders make them: within a group of pictures, of three pictures after the first the first
+ * decoded is the last presented. Version 0 delays everything so that no offset is negative.
  * @param early whether version 1 presents even sync samples before they are decoded
  */
 function reorder(samples: readonly ModelSample[], version: 0 | 1, early: boolean): ModelSample[] {

@@ -1,4 +1,7 @@
-/** Reads movies back, box by box and without any of the code under test, into plain lists. Throws on anything out of order. */
+/**
+ * Reads movies back, box by box and without any of the code under test, into plain lists. Throws on anything out of
+ * order.
+ */
 
 /** A track as its tables tell. */
 export interface ParsedTrack {
@@ -10,7 +13,9 @@ export interface ParsedTrack {
   readonly duration: number;
   readonly edits: readonly { readonly duration: number; readonly media: number; readonly rate: number }[];
   readonly samples: readonly ParsedSample[];
-  /** Fields of `cslg`: composition to decode shift, least and greatest offset, first composition time, end of the last. */
+  /**
+   * Fields of `cslg`: composition to decode shift, least and greatest offset, first composition time, end of the last.
+   */
   readonly cslg: readonly number[] | undefined;
   readonly boxes: readonly string[];
 }

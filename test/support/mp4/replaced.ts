@@ -9,7 +9,9 @@ export function body(bytes: Buffer, type: string, after = 0): number {
   return at + 4;
 }
 
-/** The file with other contents of the first box of that type from `after` on; sizes around it and chunk offsets follow. */
+/**
+ * The file with other contents of the first box of that type from `after` on; sizes around it and chunk offsets follow.
+ */
 export function replaced(file: Buffer, type: string, contents: Uint8Array, after = 0): Buffer {
   const at = body(file, type, after) - 8;
   const size = file.readUInt32BE(at);

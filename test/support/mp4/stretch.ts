@@ -34,7 +34,8 @@ class StretchedSource implements ByteSource {
 }
 
 /**
- * Makes a hole of `hole` bytes at `at` inside a media box with a 64-bit size: sizes and chunk offsets are made right in place.
+ * Makes a hole of `hole` bytes at `at` inside a media box with a 64-bit size: sizes and chunk offsets are made right in
+ * place.
  * @throws RangeError when a 32-bit chunk offset does not fit
  */
 export function stretch(file: Uint8Array, at: number, hole: number): StretchedSource {

@@ -398,7 +398,7 @@ describe('freshness', () => {
   });
 
   it('asks an origin that is cheap to ask in each worker, and writes nothing down for it', async () => {
-    const b = bench({ silentLifetime: 1000 });
+    const b = bench({ defaultLifetime: 1000 });
     const workers = [b.worker(), b.worker()];
     for (const worker of workers) await worker.watch(FILM, { end: BLOCK_SIZE });
     const { saves } = b.store as MemoryCatalogStore;
@@ -411,7 +411,7 @@ describe('freshness', () => {
   });
 
   it('uses the lifetime of the route for answers that say nothing', async () => {
-    const b = bench({ silentLifetime: 5000 });
+    const b = bench({ defaultLifetime: 5000 });
     const worker = b.worker();
     await worker.watch(FILM);
     b.pass(6);

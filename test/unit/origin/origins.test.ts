@@ -196,10 +196,10 @@ test('origins: routes to the one that a request is for, and closes all', async (
   );
   const local = origins.route('any', '/local/clip')!;
   assert.ok(local.origin instanceof FileOrigin);
-  assert.ok(local.silentLifetime! > 0);
+  assert.ok(local.defaultLifetime! > 0);
   assert.equal(await fetchInto(local.origin, { path: local.path }, { keep: true }).over, 'ended');
-  const { origin, path, silentLifetime } = origins.route('any', '/localx')!;
-  assert.deepEqual([origin.name, path, silentLifetime], ['far', '/localx', undefined]);
+  const { origin, path, defaultLifetime } = origins.route('any', '/localx')!;
+  assert.deepEqual([origin.name, path, defaultLifetime], ['far', '/localx', undefined]);
   assert.deepEqual(Object.keys(origins.stats()), ['files', 'far']);
   await origins.close();
   assert.equal(await fetchInto(local.origin, { path: '/clip' }).over, 'origin_unavailable');

@@ -27,8 +27,8 @@ export class BoxScan implements Scan {
 
   /**
    * The boxes in the contents of `parent`. A size of 0 without a type ends them, as it does QuickTime's lists; with a
-   * type it is that of a box that goes on to the end. What is neither a type nor a size that fits is no box, and nothing
-   * after it is.
+   * type it is that of a box that goes on to the end. What is neither a type nor a size that fits is no box, and
+   * nothing after it is.
    */
   *children(parent: Box): Reading<Box[]> {
     const children: Box[] = [];

@@ -1,6 +1,7 @@
 /**
- * Writes boxes (ISO/IEC 14496-12 section 4.2) into one growing buffer. The sizes of boxes are filled in when they are closed; bytes that will
- * stand in the file but not in this buffer (source and patched spans) are told by `skip` and count for the boxes that are open.
+ * Writes boxes (ISO/IEC 14496-12 section 4.2) into one growing buffer. The sizes of boxes are filled in when they are
+ * closed; bytes that will stand in the file but not in this buffer (source and patched spans) are told by `skip` and
+ * count for the boxes that are open.
  */
 export class BoxWriter {
   #bytes: Uint8Array;
@@ -45,7 +46,10 @@ export class BoxWriter {
     return mark;
   }
 
-  /** Ends the box: its size is what was written and skipped since `open`. The caller sees to it that this is below 4 GiB. */
+  /**
+   * Ends the box: its size is what was written and skipped since `open`. The caller sees to it that this is below 4
+   * GiB.
+   */
   close(mark: BoxMark): void {
     this.#view.setUint32(mark.at, this.position - mark.position);
   }

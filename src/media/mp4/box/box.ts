@@ -27,7 +27,10 @@ export function headOf(box: Box): BoxHead {
   return { offset: box.offset, headerSize: box.headerSize, size: box.end - box.offset };
 }
 
-/** Most bytes of a box header; reading this many at a box's offset (or fewer where the file ends) is always enough for `parseBox`. */
+/**
+ * Most bytes of a box header; reading this many at a box's offset (or fewer where the file ends) is always enough for
+ * `parseBox`.
+ */
 export const BOX_HEADER_MAX = 16;
 
 /** First byte of a box's contents. */
@@ -73,8 +76,8 @@ export function* readBox(source: ByteSource, offset: number, limit: number): Rea
 }
 
 /**
- * The boxes in `[from, to)` of bytes in memory, in order. Fewer than 8 bytes at the end are no box and are left out; a size of 0 ends
- * the list, as it does in QuickTime files.
+ * The boxes in `[from, to)` of bytes in memory, in order. Fewer than 8 bytes at the end are no box and are left out; a
+ * size of 0 ends the list, as it does in QuickTime files.
  * @param max most boxes to accept
  * @throws EdgeError `unplayable` when one does not fit or there are more than `max`
  */

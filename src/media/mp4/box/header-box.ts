@@ -2,7 +2,10 @@ import { broken } from '../table/table.js';
 import { u32 } from './box.js';
 import type { BoxWriter } from './box-writer.js';
 
-/** `mvhd`, `tkhd`, `mdhd` (ISO/IEC 14496-12 sections 8.2.2, 8.3.2, 8.4.2): times, then a number or two, then the duration, then the rest. */
+/**
+ * `mvhd`, `tkhd`, `mdhd` (ISO/IEC 14496-12 sections 8.2.2, 8.3.2, 8.4.2): times, then a number or two, then the
+ * duration, then the rest.
+ */
 export type HeaderType = 'mvhd' | 'tkhd' | 'mdhd';
 
 /** A header box, whose duration (and timescale) differ in a cut. */

@@ -4,7 +4,10 @@ export interface Region {
   readonly to: number;
 }
 
-/** The regions in order, without overlap: those that touch or overlap are joined. An empty one is kept as the place of offsets that lead there. */
+/**
+ * The regions in order, without overlap: those that touch or overlap are joined. An empty one is kept as the place of
+ * offsets that lead there.
+ */
 export function joinRegions(regions: readonly Region[]): Region[] {
   const sorted = regions.filter(region => region.to >= region.from).sort((a, b) => a.from - b.from);
   const joined: { from: number; to: number }[] = [];
@@ -28,13 +31,16 @@ export function withoutRegion(regions: readonly Region[], hole: Region): Region[
   });
 }
 
-/** Where the bytes of the object have gone to in the answer. Placed once, when the layout is known; constant after that. */
+/**
+ * Where the bytes of the object have gone to in the answer. Placed once, when the layout is known; constant after that.
+ */
 export class OffsetMap {
   readonly #from: number[] = [];
   readonly #deltas: number[] = [];
 
   /**
-   * Says that the bytes from `from` on, up to the next place, stand at `to` in the answer. Called in rising order of `from`.
+   * Says that the bytes from `from` on, up to the next place, stand at `to` in the answer. Called in rising order of
+   * `from`.
    */
   place(from: number, to: number): void {
     this.#from.push(from);
@@ -46,7 +52,10 @@ export class OffsetMap {
     return this.#deltas.length === 1 ? this.#deltas[0] : undefined;
   }
 
-  /** What must be added to `offset` of the object to make it an offset of the answer. Bytes before the first place count with it. */
+  /**
+   * What must be added to `offset` of the object to make it an offset of the answer. Bytes before the first place count
+   * with it.
+   */
   delta(offset: number): number {
     let low = 0;
     let high = this.#from.length;

@@ -2,8 +2,9 @@ import { u64 } from '../box/box.js';
 import type { BoxWriter } from '../box/box-writer.js';
 
 /**
- * `chpl`, the chapter list that Nero's software put into `udta` and that many players read: version, flags, 4 bytes more from version 1 on, a count
- * in one byte, and for each chapter its beginning in units of 100 ns in 8 bytes and its title behind a byte of length.
+ * `chpl`, the chapter list that Nero's software put into `udta` and that many players read: version, flags, 4 bytes
+ * more from version 1 on, a count in one byte, and for each chapter its beginning in units of 100 ns in 8 bytes and its
+ * title behind a byte of length.
  */
 
 const UNITS = 10_000_000;

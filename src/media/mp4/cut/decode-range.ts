@@ -27,10 +27,10 @@ const REORDER_MAX = 64;
  * Finds the samples for `segments`, of which there is at least one.
  *
  * Where the cut itself falls inside a sample, players differ. Those that follow the edit list to the letter show the
- * rest of the sample; those built on ffmpeg drop a picture, a text or metadata that began before the edit and
- * present the next one in its place, too early. So that all of them agree, the sample is shortened where it is the first that is kept;
- * otherwise such an edit of a video track begins with the next picture, after an empty edit. Sound is cut inside a
- * sample by all of them, but not inside a packet of samples.
+ * rest of the sample; those built on ffmpeg drop a picture, a text or metadata that began before the edit and present
+ * the next one in its place, too early. So that all of them agree, the sample is shortened where it is the first that
+ * is kept; otherwise such an edit of a video track begins with the next picture, after an empty edit. Sound is cut
+ * inside a sample by all of them, but not inside a packet of samples.
  *
  * @param wanted the segments
  * @param toEnd whether to keep all samples up to the last

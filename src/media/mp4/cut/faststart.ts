@@ -14,9 +14,9 @@ interface Change {
 }
 
 /**
- * The whole file with its movie box moved to the front, so that players can begin before they have all of it: every byte as it was, but for
- * file offsets, and for the sizes of boxes around those that had to become 64-bit ones. Undefined when the movie box is in front already or
- * can't be moved.
+ * The whole file with its movie box moved to the front, so that players can begin before they have all of it: every
+ * byte as it was, but for file offsets, and for the sizes of boxes around those that had to become 64-bit ones.
+ * Undefined when the movie box is in front already or can't be moved.
  */
 export function moveMovieFirst(index: MovieIndex): Span[] | undefined {
   if (index.movieFirst || !index.movable) return undefined;

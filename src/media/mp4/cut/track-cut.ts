@@ -16,7 +16,10 @@ import { type DecodeRange, decodeRange, leastComposition } from './decode-range.
 export interface TrackCut extends DecodeRange {
   /** Cuts of `TrackIndex.tables`, in the same order. */
   readonly tables: readonly (TableCut | OffsetCut)[];
-  /** Least composition time of the samples, in the ticks of the answer, where the track has a `cslg` that tells it; otherwise 0. */
+  /**
+   * Least composition time of the samples, in the ticks of the answer, where the track has a `cslg` that tells it;
+   * otherwise 0.
+   */
   readonly leastComposition: number;
   /** Bytes of the object that the samples need. Where the movie box stands among them, it is not meant. */
   readonly regions: readonly Region[];

@@ -150,7 +150,8 @@ function* compileOther(
 }
 
 /**
- * The chunks of a track. There may be more of them than its samples need; those that are not needed may lead anywhere and are not looked at.
+ * The chunks of a track. There may be more of them than its samples need; those that are not needed may lead anywhere
+ * and are not looked at.
  */
 function* compilePlaces(
   scan: BoxScan,
@@ -167,8 +168,8 @@ function* compilePlaces(
 }
 
 /**
- * The samples of a track, as players count them: those of `stsz` that the chunks have room for. The last time of `stts` holds for those that it
- * does not count.
+ * The samples of a track, as players count them: those of `stsz` that the chunks have room for. The last time of `stts`
+ * holds for those that it does not count.
  * @throws EdgeError `unplayable` when the tables can't mean the same samples
  */
 function agree(id: number, sizes: number, times: number, map: ChunkSums): number {

@@ -9,13 +9,15 @@ import { MENDED_MAX, marks, shapeOf, type Table } from '../table/table.js';
 import { coreOf, type KeptBox, type MovieIndex, type Piece, type TrackIndex } from './movie-index.js';
 
 /**
- * The seek index of a progressive MP4 as bytes; fields as `IndexWriter` writes them, numbers as f64 unless another size is given.
+ * The seek index of a progressive MP4 as bytes; fields as `IndexWriter` writes them, numbers as f64 unless another size
+ * is given.
  *
- *   file size | timescale | front | movie box | movieFirst u8 | movable u8 | ftyp: u8 0, or u8 1 and a kept box | pieces | tracks: u32, each
- *     id | handler 4 bytes | enabled u8 | timescale | samples | chunks | ticks | least, greatest offset (f64, signed) | media end |
- *     preroll | packet samples, bytes | ordered u8 | extent from, to | edits: u32, each duration, media + 1, dwell u8 |
- *     last chunk, when there are samples: number, entry, entry's first and end, first sample, samples, description | pieces |
- *     containers: u32 box heads | tables: u32, each
+ *   file size | timescale | front | movie box | movieFirst u8 | movable u8 | ftyp: u8 0, or u8 1 and a kept box |
+ *   pieces | tracks: u32, each
+ *     id | handler 4 bytes | enabled u8 | timescale | samples | chunks | ticks | least, greatest offset (f64, signed) |
+ *     media end | preroll | packet samples, bytes | ordered u8 | extent from, to | edits: u32, each duration, media +
+ *     1, dwell u8 | last chunk, when there are samples: number, entry, entry's first and end, first sample, samples,
+ *     description | pieces | containers: u32 box heads | tables: u32, each
  *       type 4 bytes | box head | prelude | count | offset | length | samples | u8 0, or u8 1 and the entries |
  *       columns u8, each a rising row
  *   box head: offset | header size | size
@@ -128,7 +130,10 @@ export function decodeMovie(bytes: Uint8Array, size: number): MovieIndex | undef
   }
 }
 
-/** Reads an index out of bytes that may be anything. Throws when they can't be one; what it returns is safe to plan with. */
+/**
+ * Reads an index out of bytes that may be anything. Throws when they can't be one; what it returns is safe to plan
+ * with.
+ */
 class MovieReader {
   readonly #in: IndexReader;
 

@@ -62,7 +62,10 @@ export interface TrackIndex {
   readonly mediaEnd: number;
   /** Samples before the wanted one that its decoder needs to give exact output. */
   readonly preroll: number;
-  /** Sound of old QuickTime files, whose `stsz` counts neither packets nor bytes: samples and bytes of a packet. 0 otherwise. */
+  /**
+   * Sound of old QuickTime files, whose `stsz` counts neither packets nor bytes: samples and bytes of a packet. 0
+   * otherwise.
+   */
   readonly packetSamples: number;
   readonly packetBytes: number;
   /** Whether chunks follow each other in the file. */
@@ -125,7 +128,8 @@ export function coreOf(tables: readonly Table[], handler: string): CoreTables | 
   const [stts, stsc, stsz, stco] = [find('stts'), find('stsc'), find('stsz', 'stz2'), find('stco', 'co64')];
   if (stts === undefined || stsc === undefined || stsz === undefined || stco === undefined) return undefined;
   const stss = find('stss');
-  // Some writers give sound an empty list, which by the letter would mean that none of its samples can be decoded on its own.
+  // Some writers give sound an empty list, which by the letter would mean that none of its samples can be decoded on
+  // its own.
   const noneNeeded = handler === 'soun' && stss?.count === 0;
   return { stts, ctts: find('ctts'), stss: noneNeeded ? undefined : stss, stsc, stsz, stco };
 }

@@ -9,8 +9,8 @@ import type { OffsetCut } from './table-cut.js';
 
 /**
  * Sample auxiliary information, such as that of encryption: `saiz`, its sizes, and `saio`, where it stands in the file
- * (ISO/IEC 14496-12 sections 8.7.8 and 8.7.9): in one run for the whole track, or in one for each chunk. It may stand in the movie box itself,
- * in a `senc` (ISO/IEC 23001-7 section 7.2); in a cut it stands with the media.
+ * (ISO/IEC 14496-12 sections 8.7.8 and 8.7.9): in one run for the whole track, or in one for each chunk. It may stand
+ * in the movie box itself, in a `senc` (ISO/IEC 23001-7 section 7.2); in a cut it stands with the media.
  */
 
 /** The offsets of the auxiliary information of a cut's samples, and the bytes of the object that they lead to. */

@@ -5,8 +5,9 @@ import { REORDER_MAX, type TrackIndex } from '../index/movie-index.js';
 import { viewOf } from './table.js';
 
 /**
- * `cslg`, composition to decode (ISO/IEC 14496-12 section 8.6.1.4): version and flags, then five signed numbers of 32 bits, or of 64 in version 1:
- * composition to decode shift, least and greatest distance from decoding to composition, first composition time, end of the last.
+ * `cslg`, composition to decode (ISO/IEC 14496-12 section 8.6.1.4): version and flags, then five signed numbers of 32
+ * bits, or of 64 in version 1: composition to decode shift, least and greatest distance from decoding to composition,
+ * first composition time, end of the last.
  */
 
 const FIELDS = 5;

@@ -14,7 +14,9 @@ export interface Edit {
   readonly dwell: boolean;
 }
 
-/** A stretch of the presentation that shows a stretch of a track's media. Where there is none, the track shows nothing. */
+/**
+ * A stretch of the presentation that shows a stretch of a track's media. Where there is none, the track shows nothing.
+ */
 export interface Segment {
   /** Seconds of the presentation, `start < end`. */
   readonly start: number;
@@ -55,8 +57,8 @@ export function* readEdits(source: ByteSource, box: Box): Reading<Edit[]> {
 }
 
 /**
- * The presentation of a track. What an edit shows past the end of the media is left out, since the samples know better than the header;
- * a last edit without duration goes on to the end of the media.
+ * The presentation of a track. What an edit shows past the end of the media is left out, since the samples know better
+ * than the header; a last edit without duration goes on to the end of the media.
  * @param movieScale units per second of the edits' durations
  * @param timescale units per second of the media
  * @param mediaEnd composition time at which the last sample ends
@@ -91,8 +93,9 @@ export function clipSegments(segments: readonly Segment[], start: number, end: n
 }
 
 /**
- * The segment between two seconds of it. Media times are whole ticks: it begins with the first tick at or after `start`, so that nothing is
- * presented at another time than before; when there is none before `end`, with the tick under way.
+ * The segment between two seconds of it. Media times are whole ticks: it begins with the first tick at or after
+ * `start`, so that nothing is presented at another time than before; when there is none before `end`, with the tick
+ * under way.
  */
 function playFrom(segment: Segment, start: number, end: number, timescale: number): Segment {
   const elapsed = Math.max(0, start - segment.start) * timescale;
@@ -103,7 +106,8 @@ function playFrom(segment: Segment, start: number, end: number, timescale: numbe
 }
 
 /**
- * Edits that present the segments. Boundaries are rounded to the movie's timescale one by one, so that no error adds up.
+ * Edits that present the segments. Boundaries are rounded to the movie's timescale one by one, so that no error adds
+ * up.
  * @param origin second of the segments at which the presentation begins
  * @param mediaOrigin composition time of the source that is 0 in the media of the answer
  * @param movieScale units per second of durations

@@ -15,8 +15,9 @@ import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
 /**
- * Tables of runs: `stts` (samples, ticks of each), `ctts` (samples, composition offset of each), `sbgp` (samples, group of each);
- * ISO/IEC 14496-12 sections 8.6.1.2, 8.6.1.3, 8.9.2. Column 0: samples before the mark. Column 1, `stts` only: ticks before the mark.
+ * Tables of runs: `stts` (samples, ticks of each), `ctts` (samples, composition offset of each), `sbgp` (samples, group
+ * of each); ISO/IEC 14496-12 sections 8.6.1.2, 8.6.1.3, 8.9.2. Column 0: samples before the mark. Column 1, `stts`
+ * only: ticks before the mark.
  */
 
 const SAMPLES = 0;
@@ -74,8 +75,8 @@ export function* compileRuns(scan: Scan, table: Table, withTicks: boolean): Read
 const CORRECTION_MIN = -480_000;
 
 /**
- * `stts` with runs for `samples` samples and without negative durations, in memory, as ffmpeg reads it: a negative duration lasts a tick, and what
- * time that adds is taken off those that follow, evenly; the last duration goes on.
+ * `stts` with runs for `samples` samples and without negative durations, in memory, as ffmpeg reads it: a negative
+ * duration lasts a tick, and what time that adds is taken off those that follow, evenly; the last duration goes on.
  * @throws EdgeError `unplayable` when the table is too long, or a duration far below 0
  */
 export function* mendTimes(scan: Scan, table: Table, samples: number): Reading<Table> {

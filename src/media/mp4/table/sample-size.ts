@@ -4,8 +4,8 @@ import { broken, INLINE_MAX, marks, type Scan, STRIDE, streamTable, type Table, 
 import type { TableBytes } from './table-bytes.js';
 
 /**
- * Sizes of samples: `stsz`, `stz2` (ISO/IEC 14496-12 section 8.7.3), and of their auxiliary information: `saiz` (section 8.7.8).
- * Column 0: bytes of the samples before the mark; left out where no chunk is long enough to need it.
+ * Sizes of samples: `stsz`, `stz2` (ISO/IEC 14496-12 section 8.7.3), and of their auxiliary information: `saiz`
+ * (section 8.7.8). Column 0: bytes of the samples before the mark; left out where no chunk is long enough to need it.
  */
 
 /** The size that all samples share; undefined when each has its own in the table. */
@@ -16,7 +16,8 @@ export function commonSize(table: Table): number | undefined {
 
 /**
  * Compiles a table of sizes.
- * @param withSums whether sums are kept; without them `sizeOf` adds up at most `STRIDE` entries, and a long table is not even read
+ * @param withSums whether sums are kept; without them `sizeOf` adds up at most `STRIDE` entries, and a long table is
+ *   not even read
  */
 export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Reading<Table> {
   const { entrySize, count } = table;

@@ -46,7 +46,9 @@ export interface DecodeStart {
   readonly composition: number;
 }
 
-/** The last sync sample that is presented at or before composition time `media`; the first sample when there is none. */
+/**
+ * The last sync sample that is presented at or before composition time `media`; the first sample when there is none.
+ */
 export function decodeStart(source: TableBytes, track: TimedTrack, media: number): DecodeStart {
   const { stss, ctts } = track.core;
   const bound = sampleAt(source, track, media - track.leastOffset);

@@ -5,8 +5,9 @@ import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
 /**
- * `stsc`, sample to chunk (ISO/IEC 14496-12 section 8.7.4): runs of chunks with the same number of samples. An entry is first chunk
- * (from 1), samples per chunk, sample description. Column 0: samples before the first chunk of the entry at the mark.
+ * `stsc`, sample to chunk (ISO/IEC 14496-12 section 8.7.4): runs of chunks with the same number of samples. An entry is
+ * first chunk (from 1), samples per chunk, sample description. Column 0: samples before the first chunk of the entry at
+ * the mark.
  */
 
 const ENTRY = 12;

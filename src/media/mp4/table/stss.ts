@@ -16,12 +16,13 @@ import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 
 /**
- * `stss`, sync samples (ISO/IEC 14496-12 section 8.6.2), and QuickTime's `stps`, partial sync samples: rising sample numbers from 1.
- * Column 0: the number in the entry at the mark.
+ * `stss`, sync samples (ISO/IEC 14496-12 section 8.6.2), and QuickTime's `stps`, partial sync samples: rising sample
+ * numbers from 1. Column 0: the number in the entry at the mark.
  */
 
 /**
- * Compiles a list of sample numbers. Those past the last of `samples` are left out; a list that counts from 0, as some writers do, is mended.
+ * Compiles a list of sample numbers. Those past the last of `samples` are left out; a list that counts from 0, as some
+ * writers do, is mended.
  */
 export function* compileSampleNumbers(scan: Scan, table: Table, samples: number): Reading<Table> {
   if (table.inline === undefined && table.count > 0 && u32(yield* read(scan.source, table.offset, 4), 0) === 0)

@@ -15,7 +15,10 @@ export interface TableCut {
   readonly tail?: readonly number[];
 }
 
-/** A table of file offsets in a cut: an offset that we reckoned, then entries of the object, all to be moved along with the media. */
+/**
+ * A table of file offsets in a cut: an offset that we reckoned, then entries of the object, all to be moved along with
+ * the media.
+ */
 export interface OffsetCut {
   readonly kind: 'offsets';
   readonly table: Table;

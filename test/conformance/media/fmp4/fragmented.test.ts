@@ -1,4 +1,7 @@
-/** ffmpeg, mediabunny and mp4box read the cuts of fragmented MP4 files: no complaint, and the packets of the source with their times. */
+/**
+ * ffmpeg, mediabunny and mp4box read the cuts of fragmented MP4 files: no complaint, and the packets of the source with
+ * their times.
+ */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';

@@ -1,4 +1,7 @@
-/** ffmpeg decrypts the cuts of encrypted MP4 files (Common Encryption, ISO/IEC 23001-7): the packets are those of the source. */
+/**
+ * ffmpeg decrypts the cuts of encrypted MP4 files (Common Encryption, ISO/IEC 23001-7): the packets are those of the
+ * source.
+ */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';

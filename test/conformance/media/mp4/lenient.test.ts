@@ -1,4 +1,7 @@
-/** Films whose tables are wrong in ways that ffmpeg (and Chromium, which reads MP4 by it) sees through: a cut has the packets of the source. */
+/**
+ * Films whose tables are wrong in ways that ffmpeg (and Chromium, which reads MP4 by it) sees through: a cut has the
+ * packets of the source.
+ */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';

@@ -4,8 +4,8 @@ import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { content, load, objectId } from '../../../unit/cache/disk/support.js';
 
 /*
- * A worker that reads random blocks of objects 0 to OBJECTS - 1 and compares every byte, until it is told to stop. Arguments: folder, capacity,
- * objects, blocks of each. Reports what it has found.
+ * A worker that reads random blocks of objects 0 to OBJECTS - 1 and compares every byte, until it is told to stop.
+ * Arguments: folder, capacity, objects, blocks of each. Reports what it has found.
  */
 const [folder, capacity, objects, blocks] = process.argv.slice(2);
 const reader = new DiskReader({

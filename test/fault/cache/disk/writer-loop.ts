@@ -3,7 +3,10 @@ import { silentLog } from '../../../../src/base/log.js';
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
 import { content, objectId } from '../../../unit/cache/disk/support.js';
 
-/* Writes random blocks of objects until it is killed. Arguments: folder, capacity, objects, blocks of each. Says when the ring has turned. */
+/*
+ * Writes random blocks of objects until it is killed. Arguments: folder, capacity, objects, blocks of each. Says when
+ * the ring has turned.
+ */
 const [folder, capacity, objects, blocks] = process.argv.slice(2);
 const writer = new DiskWriter({
   folder: folder!,

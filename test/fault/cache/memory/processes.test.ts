@@ -43,7 +43,7 @@ describe('the memory tier and its processes', () => {
     await Promise.all([a!.kill(), b!.kill()]);
   });
 
-  it('a filler that is killed is taken over where it stopped, without anybody telling its followers', async () => {
+  it('a filler that is killed is taken over where it stopped, without anybody telling its waiters', async () => {
     const { file } = supervisor(16);
     const [a, b] = await Promise.all([0, 1].map(() => TierProcess.start({ file, role: 'worker' })));
     await a!.tell({ do: 'claim', block: 1 });

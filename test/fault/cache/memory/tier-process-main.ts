@@ -50,7 +50,10 @@ function hammer(blocks: number, seed: number): void {
   turn();
 }
 
-/** Changes a block that is waited for when JavaScript may not run any more after this turn, but the doorbell's thread still does. */
+/**
+ * Changes a block that is waited for when JavaScript may not run any more after this turn, but the doorbell's thread
+ * still does.
+ */
 function ringAtTheEnd(block: number): void {
   process.once('exit', () => {
     const other = new SharedMemoryTier(options);

@@ -8,9 +8,9 @@ import { httpOrigin, PATIENT } from '../../../support/http-origin.js';
 import { fetchInto } from '../../../support/recording-sink.js';
 
 /**
- * Every fault that an origin is known to commit, in each phase of an object's life, with one server and with a replica. What the sink
- * gets is stated for each cell as `outcome status bytes`: `ended` or the error's code, the status of the answer or '-', and the number of
- * bytes, each of which is compared with the content of the version asked for.
+ * Every fault that an origin is known to commit, in each phase of an object's life, with one server and with a replica.
+ * What the sink gets is stated for each cell as `outcome status bytes`: `ended` or the error's code, the status of the
+ * answer or '-', and the number of bytes, each of which is compared with the content of the version asked for.
  */
 const SIZE = 1_000_000;
 const RANGE = { start: 100_000, end: 600_000 };
@@ -25,7 +25,10 @@ interface Cells {
 
 interface Row {
   readonly fault: Fault | Fault[];
-  /** First block, without a condition; and a block in the middle, on condition of the validator, unless `middle` says otherwise. */
+  /**
+   * First block, without a condition; and a block in the middle, on condition of the validator, unless `middle` says
+   * otherwise.
+   */
   readonly first: Cells;
   readonly middle?: Cells;
   /** A conditional request for an object that has not changed. */

@@ -1,4 +1,4 @@
-/** `node --import tsx test/fuzz/media/mp4/fragmented.test.ts 1000000` tries a million inputs. */
+/** `node --import tsx test/fuzz/media/fmp4/fragmented.test.ts 1000000` tries a million inputs. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FragmentedMp4 } from '../../../../src/media/fmp4/fragmented-mp4.js';

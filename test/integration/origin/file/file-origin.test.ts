@@ -132,7 +132,7 @@ test('nothing outside the directory, nothing that is no regular file, and nothin
   symlinkSync('/dev/zero', join(root, 'device-link'));
   symlinkSync('/proc/self/environ', join(root, 'proc-link'));
   symlinkSync('loop', join(root, 'loop'));
-  symlinkSync('nowhere', join(root, 'dangling'));
+  symlinkSync('never', join(root, 'dangling'));
   symlinkSync('dir-link/root/f', join(root, 'there-and-back'));
   symlinkSync('f', join(root, 'inner-link'));
   execFileSync('mkfifo', [join(root, 'fifo')]);

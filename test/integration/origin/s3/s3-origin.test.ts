@@ -251,7 +251,7 @@ test('credentials: configuration before file before environment before shared fi
     const { authorization, 'x-amz-security-token': token } = server.requests[0]!.headers;
     return [/Credential=(\w+)\//.exec(authorization ?? '')?.[1], token];
   };
-  const home = join(folder, 'nowhere');
+  const home = join(folder, 'never');
   assert.deepEqual(await ask({ keys: KEYS, file, env, home }), ['S3RVER', undefined]);
   assert.deepEqual(await ask({ file, env, home }), ['FROMFILE', 'TOKEN']);
   assert.deepEqual(await ask({ file, env: { ...env, AWS_PROFILE: 'other' }, home }), ['OTHER', undefined]);

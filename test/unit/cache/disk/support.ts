@@ -7,7 +7,10 @@ import type { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 
 export const MiB = 1024 * 1024;
 
-/** A folder that is gone when the test file has ended; in memory where there is room, so that commits don't wait for the disk of the machine. */
+/**
+ * A folder that is gone when the test file has ended; in memory where there is room, so that commits don't wait for the
+ * disk of the machine.
+ */
 export function temporaryFolder(after: (work: () => void) => void): string {
   const folder = mkdtempSync(join(hasRoom('/dev/shm') ? '/dev/shm' : tmpdir(), 'moovedge-disk-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,7 +37,9 @@ export function objectId(n: number): ObjectId {
 
 const scratch = Buffer.alloc(BLOCK_SIZE);
 
-/** The bytes that block `block` of object `n` has: a function of all three, in a buffer that the next call overwrites. */
+/**
+ * The bytes that block `block` of object `n` has: a function of all three, in a buffer that the next call overwrites.
+ */
 export function content(n: number, block: number, length = BLOCK_SIZE): Uint8Array {
   const words = new Uint32Array(scratch.buffer, scratch.byteOffset, BLOCK_SIZE / 4);
   let state = (n * 2654435761 + block * 40503 + 12345) >>> 0;

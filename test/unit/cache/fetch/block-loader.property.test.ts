@@ -3,13 +3,13 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { BLOCK_SIZE, blockLength } from '../../../../src/base/block.js';
 import type { DiskTier } from '../../../../src/cache/disk/disk-tier.js';
-import { Supply } from '../../../../src/cache/fetch/block-loader.js';
+import { BlockLoader } from '../../../../src/cache/fetch/block-loader.js';
 import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
 import { contentAt } from '../../../support/content.js';
 import { type FakeFault, FakeOrigin } from '../../../support/fake-origin.js';
 import { verifyAll } from '../../../support/read-all.js';
 import { SlabTier } from '../../../support/slab-tier.js';
-import { FILM, suppliedFilm } from '../../../support/source-film.js';
+import { FILM, sourceFilm } from '../../../support/source-film.js';
 
 const BLOCKS = 14;
 const SIZE = BLOCKS * BLOCK_SIZE - 12_345;
@@ -29,7 +29,7 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
   const origin = new FakeOrigin();
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: tierBlocks, fillShare });
-  const described = suppliedFilm(origin, SIZE, () => assert.fail('nothing changed'));
+  const described = sourceFilm(origin, SIZE, () => assert.fail('nothing changed'));
   const { id } = described;
   const bytesOf = (block: number) =>
     contentAt(FILM, 'v1', block * BLOCK_SIZE, block * BLOCK_SIZE + blockLength(SIZE, block));
@@ -47,9 +47,12 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
     close() {},
   };
   const workers = [0, 1].map(() =>
-    new Supply({ tier, disk, readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE }, maxRun: 6 * BLOCK_SIZE }).object(
-      described,
-    ),
+    new BlockLoader({
+      tier,
+      disk,
+      readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE },
+      maxRun: 6 * BLOCK_SIZE,
+    }).object(described),
   );
   return { origin, tier, workers };
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
-import { Supply } from '../../../../src/cache/fetch/block-loader.js';
+import { BlockLoader } from '../../../../src/cache/fetch/block-loader.js';
 import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
 import { contentAt } from '../../../support/content.js';
 import { FakeOrigin } from '../../../support/fake-origin.js';
 import { SlabTier } from '../../../support/slab-tier.js';
-import { FILM, suppliedFilm } from '../../../support/source-film.js';
+import { FILM, sourceFilm } from '../../../support/source-film.js';
 
 const SIZE = 10 * BLOCK_SIZE - 5;
 
@@ -14,9 +14,9 @@ function setUp() {
   const origin = new FakeOrigin();
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: 64, fillShare: 1 });
-  const supply = new Supply({ tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
-  const object = supply.object(suppliedFilm(origin, SIZE));
-  return { origin, tier, supply, source: new ReaderSource(object) };
+  const loader = new BlockLoader({ tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
+  const object = loader.object(sourceFilm(origin, SIZE));
+  return { origin, tier, loader, source: new ReaderSource(object) };
 }
 
 describe('ReaderSource', () => {
@@ -41,9 +41,9 @@ describe('ReaderSource', () => {
   });
 
   it('counts a block once however many small reads it takes', async () => {
-    const { supply, source } = setUp();
+    const { loader, source } = setUp();
     await source.read(0, 10);
-    const lookups = () => supply.stats.memoryLookups + supply.stats.originLookups;
+    const lookups = () => loader.stats.memoryLookups + loader.stats.originLookups;
     const before = lookups();
     for (let i = 0; i < 1000; i++) await source.read(i * 20, 20);
     assert.equal(lookups(), before + 1);

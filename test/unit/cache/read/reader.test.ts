@@ -3,27 +3,27 @@ import { describe, it } from 'node:test';
 import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 import { EdgeError } from '../../../../src/base/errors.js';
 import type { DiskTier } from '../../../../src/cache/disk/disk-tier.js';
-import { type SuppliedObject, Supply, type SupplyOptions } from '../../../../src/cache/fetch/block-loader.js';
+import { BlockLoader, type BlockLoaderOptions, type SourceObject } from '../../../../src/cache/fetch/block-loader.js';
 import { contentAt } from '../../../support/content.js';
 import { FakeOrigin } from '../../../support/fake-origin.js';
 import { readAll, verifyAll } from '../../../support/read-all.js';
 import { SlabTier } from '../../../support/slab-tier.js';
-import { FILM, suppliedFilm } from '../../../support/source-film.js';
+import { FILM, sourceFilm } from '../../../support/source-film.js';
 
 const KIB = 1024;
 
 interface Bench {
   origin: FakeOrigin;
   tier: SlabTier;
-  supply: Supply;
+  loader: BlockLoader;
   size: number;
-  described: SuppliedObject;
+  described: SourceObject;
   changes: number;
 }
 
 function bench(
   blocks: number,
-  options: Partial<SupplyOptions> & {
+  options: Partial<BlockLoaderOptions> & {
     tierBlocks?: number;
     fillShare?: number;
     origin?: FakeOrigin;
@@ -34,14 +34,14 @@ function bench(
   const origin = options.origin ?? new FakeOrigin();
   origin.put(FILM, { size });
   const tier = options.tier ?? new SlabTier({ blocks: options.tierBlocks ?? 256, fillShare: options.fillShare ?? 0.5 });
-  const supply = new Supply({ readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE }, ...options, tier });
+  const loader = new BlockLoader({ readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE }, ...options, tier });
   const result: Bench = {
     origin,
     tier,
-    supply,
+    loader,
     size,
     changes: 0,
-    described: suppliedFilm(origin, size, () => {
+    described: sourceFilm(origin, size, () => {
       result.changes++;
     }),
   };
@@ -61,7 +61,7 @@ function preload(b: Bench, blocks: Iterable<number>): void {
 describe('CachedReader', () => {
   it('brings a range of missing blocks by one origin request, conditional on the version', async () => {
     const b = bench(10);
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     const reader = object.reader();
     await verifyAll(reader, 100, 200, { path: FILM, to: 9 * BLOCK_SIZE });
     assert.equal(reader.outcome, 'miss');
@@ -74,21 +74,21 @@ describe('CachedReader', () => {
     await verifyAll(again, 100, 9 * BLOCK_SIZE, { path: FILM });
     assert.equal(again.outcome, 'memory');
     assert.equal(b.origin.requests.length, 1);
-    assert.equal(b.supply.stats.memoryLookups, 9);
+    assert.equal(b.loader.stats.memoryLookups, 9);
   });
 
   it('gives bytes as they arrive, not when the block is whole', async () => {
     const b = bench(2);
     b.origin.chunk = 10_000;
     const sizes: number[] = [];
-    await readAll(b.supply.object(b.described).reader(), 0, BLOCK_SIZE, bytes => void sizes.push(bytes.length));
+    await readAll(b.loader.object(b.described).reader(), 0, BLOCK_SIZE, bytes => void sizes.push(bytes.length));
     assert.ok(sizes.length > 20, `${sizes.length} pieces`);
   });
 
   it('asks only for the gap between cached blocks', async () => {
     const b = bench(10);
     preload(b, [0, 1, 2, 6, 7, 8, 9]);
-    await verifyAll(b.supply.object(b.described).reader(), 0, b.size - 1, { path: FILM });
+    await verifyAll(b.loader.object(b.described).reader(), 0, b.size - 1, { path: FILM });
     assert.deepEqual(
       b.origin.requests.map(request => request.range),
       [{ start: 3 * BLOCK_SIZE, end: 6 * BLOCK_SIZE }],
@@ -97,7 +97,7 @@ describe('CachedReader', () => {
 
   it('fetches each block once for 500 readers that come at once', async () => {
     const b = bench(12);
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     const readers = Array.from({ length: 500 }, () => object.reader());
     await Promise.all(readers.map(reader => verifyAll(reader, 0, 3 * BLOCK_SIZE, { path: FILM })));
     for (const reader of readers) reader.close();
@@ -107,8 +107,8 @@ describe('CachedReader', () => {
 
   it('fetches each block once for readers of two processes', async () => {
     const b = bench(12);
-    const other = new Supply({ tier: b.tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
-    const objects = [b.supply.object(b.described), other.object(b.described)];
+    const other = new BlockLoader({ tier: b.tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
+    const objects = [b.loader.object(b.described), other.object(b.described)];
     const readers = Array.from({ length: 40 }, (_, i) => objects[i % 2]!.reader());
     await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));
     assert.deepEqual(b.origin.timesSent(FILM), new Array(12).fill(1));
@@ -118,7 +118,7 @@ describe('CachedReader', () => {
 
   it('reads on in ever larger requests when the end is open, each asked for before the last has ended', async () => {
     const b = bench(60);
-    await verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM });
+    await verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM });
     assert.deepEqual(b.origin.timesSent(FILM), new Array(60).fill(1));
     const lengths = b.origin.requests.map(({ range }) => Math.round((range!.end - range!.start) / BLOCK_SIZE));
     assert.equal(lengths[0], 2);
@@ -127,7 +127,7 @@ describe('CachedReader', () => {
 
   it('fetches no further than the read-ahead of a reader that stops reading', async () => {
     const b = bench(60);
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     await verifyAll(reader, 0, BLOCK_SIZE + 1, { path: FILM, to: b.size });
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.ok(b.origin.bytesSent <= 5 * BLOCK_SIZE, `${b.origin.bytesSent / BLOCK_SIZE} blocks`);
@@ -136,17 +136,17 @@ describe('CachedReader', () => {
 
   it('stops a fill after the block at hand when its reader pauses', async () => {
     const b = bench(60, { pauseAfter: 0 });
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     await verifyAll(reader, 0, 10, { path: FILM, to: b.size });
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.deepEqual(b.origin.timesSent(FILM).slice(0, 3), [1, 0, 0]);
-    assert.equal(b.supply.stats.stoppedRuns, 1);
+    assert.equal(b.loader.stats.stoppedRuns, 1);
     reader.close();
   });
 
   it('fetches no more ahead of a slow reader than it will read in a while', async () => {
     const b = bench(60, { readAhead: { min: BLOCK_SIZE, max: 32 * BLOCK_SIZE, time: 10 } });
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     for (let block = 0; block < 12; block++) {
       await verifyAll(reader, block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE, { path: FILM, to: b.size });
       // At this pace, ten milliseconds are less than a block.
@@ -159,18 +159,18 @@ describe('CachedReader', () => {
 
   it('stops a fill after the block at hand when its reader leaves', async () => {
     const b = bench(30);
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     await verifyAll(reader, 0, BLOCK_SIZE + 10, { path: FILM, to: 29 * BLOCK_SIZE });
     reader.close();
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.deepEqual(b.origin.timesSent(FILM).slice(0, 3), [1, 1, 0]);
     assert.equal(b.tier.stats.filling, 0);
-    assert.equal(b.supply.stats.stoppedRuns, 1);
+    assert.equal(b.loader.stats.stoppedRuns, 1);
   });
 
   it('goes on for a second reader when the first leaves', async () => {
     const b = bench(10);
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     const first = object.reader();
     const second = object.reader();
     const done = verifyAll(second, 0, 9 * BLOCK_SIZE, { path: FILM });
@@ -182,7 +182,7 @@ describe('CachedReader', () => {
 
   it('sends a far seek its own request and cuts the earlier one short there', async () => {
     const b = bench(40);
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     b.origin.chunk = 16 * KIB;
     const [early, late] = [object.reader(), object.reader()];
     const whole = verifyAll(early, 0, 39 * BLOCK_SIZE, { path: FILM });
@@ -197,14 +197,14 @@ describe('CachedReader', () => {
     const fill = b.tier.claim(b.described.id, 0, BLOCK_SIZE);
     assert.ok(typeof fill === 'object');
     fill.append(contentAt(FILM, 'v1', 0, 100_000));
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     const done = verifyAll(reader, 0, 2 * BLOCK_SIZE, { path: FILM });
     await new Promise(resolve => setImmediate(resolve));
     assert.equal(b.origin.requests.length, 0);
     fill.abandon();
     await done;
     assert.deepEqual(b.origin.requests[0]?.range, { start: 100_000, end: 2 * BLOCK_SIZE });
-    assert.equal(b.supply.stats.takeovers, 1);
+    assert.equal(b.loader.stats.takeovers, 1);
   });
 
   it('streams past the cache when a filler of another process stalls', async () => {
@@ -212,11 +212,11 @@ describe('CachedReader', () => {
     const fill = b.tier.claim(b.described.id, 0, BLOCK_SIZE);
     assert.ok(typeof fill === 'object');
     fill.append(contentAt(FILM, 'v1', 0, 1000));
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     const awake = setTimeout(() => {}, 5000);
     await verifyAll(reader, 0, b.size, { path: FILM });
     clearTimeout(awake);
-    assert.equal(b.supply.stats.bypassStreams, 1);
+    assert.equal(b.loader.stats.bypassStreams, 1);
     fill.abandon();
     b.tier.close();
   });
@@ -225,7 +225,7 @@ describe('CachedReader', () => {
     const b = bench(20, { tierBlocks: 4, fillShare: 0.25 });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     let pieces = 0;
     await new Promise<void>((resolve, reject) => {
       let at = 5;
@@ -247,7 +247,7 @@ describe('CachedReader', () => {
       step();
     });
     assert.ok(pieces > 20);
-    assert.equal(b.supply.stats.bypassStreams, 1);
+    assert.equal(b.loader.stats.bypassStreams, 1);
     reader.close();
     blocker.abandon();
   });
@@ -256,7 +256,7 @@ describe('CachedReader', () => {
     const b = bench(4, { tierBlocks: 4, fillShare: 0.25 });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     const readers = Array.from({ length: 100 }, () => object.reader());
     const all = readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM }));
     assert.equal(b.origin.requests.length, 32);
@@ -271,11 +271,11 @@ describe('CachedReader', () => {
     const b = bench(12, { tierBlocks: 4, fillShare: 0.25, maxRun: 4 * BLOCK_SIZE });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     await verifyAll(reader, 0, 1000, { path: FILM, to: b.size });
     blocker.abandon();
     await verifyAll(reader, 1000, b.size, { path: FILM });
-    assert.equal(b.supply.stats.bypassStreams, 1);
+    assert.equal(b.loader.stats.bypassStreams, 1);
     assert.ok(b.tier.has(b.described.id, 11));
     assert.deepEqual(b.origin.timesSent(FILM), new Array(12).fill(1));
   });
@@ -283,7 +283,7 @@ describe('CachedReader', () => {
   it('answers no sooner than the next turn from want, and once', async () => {
     const b = bench(2);
     preload(b, [0]);
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     const told: string[] = [];
     const listener = (name: string) => ({ readable: () => void told.push(name), failed: assert.fail });
     reader.want(10, 20, listener('first'));
@@ -306,7 +306,7 @@ describe('an origin that ignores ranges', () => {
   it('has the blocks before the wanted one filled too, by one request', async () => {
     const b = bench(8);
     b.origin.every = { ignoreRange: true };
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     await verifyAll(object.reader(), 5 * BLOCK_SIZE + 7, 6 * BLOCK_SIZE, { path: FILM });
     await verifyAll(object.reader(), 0, 5 * BLOCK_SIZE, { path: FILM });
     assert.equal(b.origin.requests.length, 1);
@@ -316,7 +316,7 @@ describe('an origin that ignores ranges', () => {
   it('has the first blocks filled by a body that goes on', async () => {
     const b = bench(8);
     b.origin.every = { ignoreRange: true };
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     await verifyAll(object.reader(), 0, BLOCK_SIZE + 5, { path: FILM });
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.deepEqual(b.origin.timesSent(FILM), [1, 1, 0, 0, 0, 0, 0, 0]);
@@ -328,7 +328,7 @@ describe('an origin that ignores ranges', () => {
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
     b.origin.every = { ignoreRange: true };
-    await verifyAll(b.supply.object(b.described).reader(), 3 * BLOCK_SIZE + 5, 7 * BLOCK_SIZE, { path: FILM });
+    await verifyAll(b.loader.object(b.described).reader(), 3 * BLOCK_SIZE + 5, 7 * BLOCK_SIZE, { path: FILM });
     assert.equal(b.origin.requests.length, 1);
     blocker.abandon();
   });
@@ -338,9 +338,9 @@ describe('an origin that sends less of a range than was asked for', () => {
   it('is asked for the rest', async () => {
     const b = bench(3);
     b.origin.every = { head: { length: 100_000 }, endAfter: 100_000 };
-    await verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM });
+    await verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM });
     assert.ok(b.origin.requests.length <= 10, `${b.origin.requests.length} requests`);
-    assert.equal(b.supply.stats.failedRuns, 0);
+    assert.equal(b.loader.stats.failedRuns, 0);
   });
 });
 
@@ -370,7 +370,7 @@ describe('disk', () => {
   it('loads blocks into memory, ahead of the reader, each once', async () => {
     const disk = new FakeDisk(new Set(Array(20).keys()), 20);
     const b = bench(20, { disk });
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     const readers = Array.from({ length: 5 }, () => object.reader());
     await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));
     assert.deepEqual(
@@ -378,7 +378,7 @@ describe('disk', () => {
       [...Array(20).keys()],
     );
     assert.equal(b.origin.requests.length, 0);
-    assert.ok(b.supply.stats.diskLookups > 0);
+    assert.ok(b.loader.stats.diskLookups > 0);
     const first = object.reader();
     await verifyAll(first, 0, 10, { path: FILM });
     assert.equal(first.outcome, 'memory');
@@ -386,7 +386,7 @@ describe('disk', () => {
 
   it('says that the block came from disk', async () => {
     const b = bench(3, { disk: new FakeDisk(new Set([0]), 3) });
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     await verifyAll(reader, 0, 10, { path: FILM });
     assert.equal(reader.outcome, 'disk');
   });
@@ -395,9 +395,9 @@ describe('disk', () => {
     const disk = new FakeDisk(new Set([0, 1, 2, 3]), 4);
     disk.broken.add(1);
     const b = bench(4, { disk });
-    await verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM });
+    await verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM });
     assert.deepEqual(b.origin.timesSent(FILM), [0, 1, 0, 0]);
-    assert.equal(b.supply.stats.failedDiskLoads, 1);
+    assert.equal(b.loader.stats.failedDiskLoads, 1);
   });
 
   it('reads from disk without room in memory', async () => {
@@ -405,7 +405,7 @@ describe('disk', () => {
     const b = bench(6, { disk, tierBlocks: 4, fillShare: 0.25 });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    await verifyAll(b.supply.object(b.described).reader(), 3, b.size, { path: FILM });
+    await verifyAll(b.loader.object(b.described).reader(), 3, b.size, { path: FILM });
     assert.equal(b.origin.requests.length, 0);
     blocker.abandon();
   });
@@ -419,7 +419,7 @@ describe('faults', () => {
   it('fails every reader that waits on a failing fetch, once', async () => {
     const b = bench(3);
     b.origin.next = { fail: { code: 'origin_unavailable' } };
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     await Promise.all(
       [1, 2, 3].map(() => failing(verifyAll(object.reader(), 0, 10, { path: FILM }), 'origin_unavailable')),
     );
@@ -431,7 +431,7 @@ describe('faults', () => {
   it('goes on after a broken fetch where it broke', async () => {
     const b = bench(3);
     b.origin.next = { failAfter: 70_000 };
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     await failing(verifyAll(object.reader(), 0, b.size - 1, { path: FILM }), 'origin_unavailable');
     await verifyAll(object.reader(), 0, b.size - 1, { path: FILM });
     assert.equal(b.origin.requests[1]?.range?.start, 70_000);
@@ -447,7 +447,7 @@ describe('faults', () => {
     it(`keeps nothing of ${name}`, async () => {
       const b = bench(1);
       b.origin.next = fault;
-      const object = b.supply.object(b.described);
+      const object = b.loader.object(b.described);
       await failing(verifyAll(object.reader(), 0, b.size, { path: FILM }), code);
       assert.equal(b.tier.acquire(b.described.id, 0), -1);
       assert.equal(b.tier.stats.filling, 0);
@@ -459,7 +459,7 @@ describe('faults', () => {
     const b = bench(6);
     preload(b, [0, 1]);
     b.origin.put(FILM, { size: b.size, version: 'v2' });
-    const object = b.supply.object(b.described);
+    const object = b.loader.object(b.described);
     const reader = object.reader();
     await verifyAll(reader, 0, 2 * BLOCK_SIZE, { path: FILM });
     await failing(verifyAll(reader, 2 * BLOCK_SIZE, b.size, { path: FILM }), 'object_changed');
@@ -471,11 +471,11 @@ describe('faults', () => {
 
   it('ends its fetches when it is closed', async () => {
     const b = bench(6);
-    const reader = b.supply.object(b.described).reader();
+    const reader = b.loader.object(b.described).reader();
     const failure = failing(verifyAll(reader, 0, b.size, { path: FILM }), 'overloaded');
-    b.supply.close();
+    b.loader.close();
     await failure;
-    await failing(verifyAll(b.supply.object(b.described).reader(), 0, b.size, { path: FILM }), 'overloaded');
+    await failing(verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM }), 'overloaded');
     assert.equal(b.tier.stats.filling, 0);
     assert.ok(b.origin.requests[0]?.cancelled);
     reader.close();

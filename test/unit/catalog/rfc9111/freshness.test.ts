@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { EdgeError, type ErrorCode } from '../../../../src/base/errors.js';
 import { ageOf, freshnessOf, servesOnError } from '../../../../src/catalog/rfc9111/freshness.js';
 import { negativeLifetime } from '../../../../src/catalog/rfc9111/negative-lifetime.js';
-import { useOf, wishOf } from '../../../../src/catalog/rfc9111/request-cache-control.js';
+import { requestCacheControlOf, useOf } from '../../../../src/catalog/rfc9111/request-cache-control.js';
 import { notStored, varyNames } from '../../../../src/catalog/rfc9111/storable.js';
 import { FRESHNESS } from '../../../support/catalog-bench.js';
 
@@ -91,7 +91,7 @@ describe('use of a stored answer', () => {
   const use = (value: string, age: number, wish = '', markedStale = false) => {
     const freshness = freshnessOf(cc(value), AT_ONCE, options);
     const now = DATE + age * 1000;
-    const wished = wishOf(name => (name === 'cache-control' ? wish : ''));
+    const wished = requestCacheControlOf(name => (name === 'cache-control' ? wish : ''));
     const onError = servesOnError(freshness, now, markedStale);
     return `${useOf(freshness, ageOf(freshness, now), now, markedStale, wished)}${onError ? ' or on error' : ''}`;
   };

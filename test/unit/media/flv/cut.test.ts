@@ -7,7 +7,10 @@ import type { FlvOptions } from '../../../../src/media/flv/plan.js';
 import { audio, makeFlv, metadataOf, type PlacedTag, parseFlv, type TestTag, video } from '../../../support/flv.js';
 import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
 
-/** Films: groups of pictures with audio between, in AVC or by FourCC, sometimes with a key-frame table or, where there is none, with new decoder configurations in the middle. */
+/**
+ * Films: groups of pictures with audio between, in AVC or by FourCC, sometimes with a key-frame table or, where there
+ * is none, with new decoder configurations in the middle.
+ */
 const film = fc
   .record({
     enhanced: fc.boolean(),

@@ -91,7 +91,8 @@ test('a cut has the samples of the fragments from the sync sample on, wherever t
         fc.pre(start > 0 || end !== undefined);
         const seek = { start: start / 1000, end: end === undefined ? undefined : end / 1000 };
         const file = await format.plan(index, mediaObject(new MemorySource(bytes, later)), seek);
-        // Where fragments begin that a cut may begin with: their sync sample, and the audio fragment that belongs to it.
+        // Where fragments begin that a cut may begin with: their sync sample, and the audio fragment that belongs to
+        // it.
         const all = made.fragments.map((fragment, i) => ({ i, run: fragment.find(({ track }) => track === 1) }));
         const video = all.flatMap(({ i, run }) =>
           run ? [{ first: made.audio === 'apart, first' ? i - 1 : i, run }] : [],

@@ -164,7 +164,8 @@ test('a body that fits in one read and is paused at its head ends after resume, 
   assert.equal(notes.verifier.offset, 100);
 });
 
-// A peer that goes away while its answer is paused, with every framing: what undici's own pausing turns into a crash of the process.
+// A peer that goes away while its answer is paused, with every framing: what undici's own pausing turns into a crash of
+// the process.
 const close: Fault = plan => {
   plan.close = true;
 };

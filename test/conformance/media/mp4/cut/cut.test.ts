@@ -9,7 +9,10 @@ import { complaints, MediaFolder, type Packet, probe } from '../../../../support
 import { MemorySource, mediaObject, render } from '../../../../support/virtual.js';
 import { cases } from '../clips.js';
 
-/** Most seconds by which a packet may be presented at another time, against the source, than the beginning of the answer. */
+/**
+ * Most seconds by which a packet may be presented at another time, against the source, than the beginning of the
+ * answer.
+ */
 const SKEW_MAX = 0.001;
 
 let folder: MediaFolder;
@@ -35,7 +38,10 @@ function byTrack(packets: readonly Packet[]): Map<string, Packet[]> {
   return tracks;
 }
 
-/** Each packet of the answer is one of the source, at its time; and none that is presented between `from` and `to` is missing. */
+/**
+ * Each packet of the answer is one of the source, at its time; and none that is presented between `from` and `to` is
+ * missing.
+ */
 function comparePackets(answer: readonly Packet[], source: readonly Packet[], from: number, to: number): void {
   const sources = byTrack(source);
   const answers = byTrack(answer);
