@@ -4,7 +4,7 @@ import { BlockLoader } from '../cache/fetch/block-loader.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
-import { catalogFolder, memoryFile, tlsFiles } from '../config/places.js';
+import { catalogFolders, memoryFile, tlsFiles } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { createHttpServer, type HttpServer } from '../http/server.js';
 import { Flv } from '../media/flv/flv.js';
@@ -70,7 +70,7 @@ class Worker implements WorkerHandle {
             onDamage: damagedBlock,
             observe: metrics.histogram('moovedge_disk_read_seconds'),
           });
-    this.#store = new LmdbCatalogStore({ folder: catalogFolder(config), capacity: catalog.size, owner: false, log });
+    this.#store = new LmdbCatalogStore({ ...catalogFolders(config), capacity: catalog.size, owner: false, log });
     this.#origins = createOrigins(origins, {
       log,
       observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },

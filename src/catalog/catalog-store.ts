@@ -10,8 +10,8 @@ export interface CatalogStore {
   entry(key: Uint8Array): Uint8Array | undefined;
   /**
    * Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored;
-   * never rejects.
-   * @param brief it soon means nothing, and makes room before all others
+   * it is on the disk later. Never rejects.
+   * @param brief it soon means nothing: it need not outlive the machine, and is not written to a disk
    */
   saveEntry(key: Uint8Array, value: Uint8Array | undefined, brief?: boolean): Promise<void>;
   /** A record of purges, read like an entry; records are never dropped for want of room. */

@@ -6,12 +6,10 @@ import type { Table } from '../store/table.js';
  * Two tables of an environment, bounded by what it takes on disk: what was stored longest ago goes first.
  *   records  u64 stamp (big-endian), key  → value
  *   stamps   key                          → u64 stamp of the key's record
- * A stamp is a time in microseconds since 1970; that of a brief record is set back by 32 years, so that those go before
- * all others. Records lie in the order in which they go, so that dropping the oldest empties whole pages. A record
- * whose key has another stamp was left over when two processes stored one key at once.
+ * A stamp is a time in microseconds since 1970. Records lie in the order in which they go, so that dropping the oldest
+ * empties whole pages. A record whose key has another stamp was left over when two processes stored one key at once.
  */
 const STAMP_BYTES = 8;
-const BRIEF_SETBACK = 1e15;
 /** Bytes that a record takes beside its value, about. */
 const RECORD_OVERHEAD = 128;
 /** How much is taken is looked at whenever a process has stored this share of the capacity. */
@@ -53,31 +51,42 @@ export class FifoRecords {
     }
   }
 
+  /** True when there is a record under `key`. */
+  has(key: Uint8Array): boolean {
+    try {
+      this.#environment.refresh();
+      return this.#stamps.has(key);
+    } catch (error) {
+      this.#fault.raise(error);
+      return false;
+    }
+  }
+
   /**
-   * Stores a value, or removes it when undefined. Settles when that is committed, or could not be.
-   * @param brief it makes room before all that are not
+   * Stores values, in this order, and removes those that are undefined, as one commit. Settles when it is made, or
+   * could not be.
    */
-  async put(key: Uint8Array, value: Uint8Array | undefined, brief = false): Promise<void> {
+  async put(values: Iterable<readonly [key: Uint8Array, value: Uint8Array | undefined]>): Promise<void> {
+    const list = [...values];
     await this.#change(() => {
-      const before = this.#stamps.get(key);
-      if (before !== undefined) this.#records.remove(Buffer.concat([before, key]));
-      if (value === undefined) {
-        this.#stamps.remove(key);
-        return;
-      }
-      const stamp = this.#stamp(brief);
-      this.#stamps.put(key, stamp);
-      this.#records.put(Buffer.concat([stamp, key]), value);
+      for (const [key, value] of list) this.#put(key, value);
     });
-    this.#unlooked += (value?.length ?? 0) + RECORD_OVERHEAD;
+    for (const [, value] of list) this.#unlooked += (value?.length ?? 0) + RECORD_OVERHEAD;
     if (this.#unlooked > this.#capacity * LOOK_SHARE) await this.#trim();
   }
 
-  #stamp(brief: boolean): Buffer {
+  #put(key: Uint8Array, value: Uint8Array | undefined): void {
+    const before = this.#stamps.get(key);
+    if (before !== undefined) this.#records.remove(Buffer.concat([before, key]));
+    if (value === undefined) {
+      this.#stamps.remove(key);
+      return;
+    }
     this.#lastStamp = Math.max(this.#lastStamp + 1, Date.now() * 1000);
     const stamp = Buffer.allocUnsafe(STAMP_BYTES);
-    stamp.writeBigUInt64BE(BigInt(this.#lastStamp - (brief ? BRIEF_SETBACK : 0)));
-    return stamp;
+    stamp.writeBigUInt64BE(BigInt(this.#lastStamp));
+    this.#stamps.put(key, stamp);
+    this.#records.put(Buffer.concat([stamp, key]), value);
   }
 
   /** When too much is taken, drops what was stored longest ago: twice as much as was stored since the last look. */

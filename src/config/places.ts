@@ -6,11 +6,12 @@ export function memoryFile({ cache, listen }: Config): string {
 }
 
 /**
- * The catalog's folder: its own, else the disk tier's, else one beside the memory tier's file, so that what is known of
- * files lives as long as their blocks.
+ * The catalog's folders: its own, else the disk tier's, else one beside the memory tier's file, so that what is known
+ * of files lives as long as their blocks; and always the latter for what is recent, which costs no disk anything there.
  */
-export function catalogFolder(config: Config): string {
-  return config.catalog.path ?? config.cache.disk.path ?? `${memoryFile(config)}.catalog`;
+export function catalogFolders(config: Config): { folder: string; recent: string } {
+  const recent = `${memoryFile(config)}.catalog`;
+  return { folder: config.catalog.path ?? config.cache.disk.path ?? recent, recent };
 }
 
 /** Names of the files that the players' port needs to speak TLS; undefined when it does not. */

@@ -7,7 +7,7 @@ import type { Log } from '../../base/log.js';
 import { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../../catalog/lmdb-catalog-store.js';
 import { Purger } from '../../catalog/purge.js';
-import { catalogFolder, memoryFile } from '../../config/places.js';
+import { catalogFolders, memoryFile } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
 import type { Metrics } from '../../observe/metrics.js';
 import type { Services, ServicesFactory, ServicesOptions } from '../../supervisor/services.js';
@@ -25,7 +25,7 @@ const FAULT_SIGNALS: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGABR
  */
 export const edgeServices: ServicesFactory = async options => {
   const { config, log, takeOver } = options;
-  const catalog = { folder: catalogFolder(config), capacity: config.catalog.size, log };
+  const catalog = { ...catalogFolders(config), capacity: config.catalog.size, log };
   // Before the catalog is touched: a second edge on the same files is refused here.
   const tier = openTier(options);
   // While an older edge uses the catalog and the disk tier, looking after them is that one's business.
@@ -99,7 +99,8 @@ class EdgeServices implements Services {
     };
     if (memoryFile(before) !== memoryFile(after)) refuse('cache.memory.file (or listen.port, which names it)');
     if (before.cache.memory.size !== after.cache.memory.size) refuse('cache.memory.size');
-    if (catalogFolder(before) !== catalogFolder(after)) refuse('catalog.path (or cache.disk.path, in which it lies)');
+    if (catalogFolders(before).folder !== catalogFolders(after).folder)
+      refuse('catalog.path (or cache.disk.path, in which it lies)');
   }
 
   async reconfigure(config: Config): Promise<void> {
@@ -144,7 +145,7 @@ class EdgeServices implements Services {
   }
 
   #catalogOptions() {
-    return { folder: catalogFolder(this.#config), capacity: this.#config.catalog.size, log: this.#log };
+    return { ...catalogFolders(this.#config), capacity: this.#config.catalog.size, log: this.#log };
   }
 
   async #startWriter(): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -90,6 +90,87 @@ describe('LmdbCatalogStore', () => {
       },
       { capacity: 1024 * 1024 },
     );
+  });
+
+  it('writes nothing to the disk for what is brief, and entries together', async () => {
+    const folder = join(root, 'disk');
+    const recent = join(root, 'memory');
+    const open = () => new LmdbCatalogStore({ folder, recent, capacity: 2 ** 26, owner: true, log: silentLog });
+    const store = open();
+    const before = readFileSync(catalogFile(folder));
+    for (let i = 0; i < 300; i++) await store.saveEntry(storeKey(`404 ${i}`), value(i), true);
+    for (let i = 0; i < 20; i++) await store.saveEntry(storeKey(`film ${i}`), value(i));
+    assert.ok(before.equals(readFileSync(catalogFile(folder))), 'not a byte of the file on the disk has changed');
+    const other = open();
+    assert.deepEqual(other.entry(storeKey('404 299')), value(299), 'other processes see it all the same');
+    assert.deepEqual(other.entry(storeKey('film 19')), value(19));
+    await Promise.all([store.close(), other.close()]);
+    rmSync(recent, { recursive: true });
+    const later = open();
+    assert.deepEqual(later.entry(storeKey('film 0')), value(0), 'after a restart of the machine');
+    assert.equal(later.entry(storeKey('404 0')), undefined);
+    assert.ok(existsSync(recent));
+    await later.close();
+  });
+
+  for (const written of [false, true]) {
+    it(`never gives back what was replaced or removed, ${written ? '' : 'not yet '}on the disk`, async () => {
+      const folder = await withStore(
+        async store => {
+          if (written) for (let i = 0; i < 3; i++) await store.saveEntry(storeKey(`film ${i}`), value(i));
+        },
+        { folder: join(root, `replaced-${written}`) },
+      );
+      await withStore(
+        async store => {
+          if (!written) for (let i = 0; i < 3; i++) await store.saveEntry(storeKey(`film ${i}`), value(i));
+          await store.saveEntry(storeKey('film 0'), value(404), true);
+          await store.saveEntry(storeKey('film 1'), undefined);
+          await store.saveEntry(storeKey('film 2'), value(200));
+          assert.deepEqual(store.entry(storeKey('film 0')), value(404));
+          assert.equal(store.entry(storeKey('film 1')), undefined);
+          assert.deepEqual(store.entry(storeKey('film 2')), value(200));
+        },
+        { folder },
+      );
+      for (const name of ['recent.mdb', 'recent.mdb-lock']) rmSync(join(folder, name));
+      await withStore(
+        async store => {
+          assert.equal(store.entry(storeKey('film 0')), undefined, 'not the film that was replaced by a refusal');
+          assert.equal(store.entry(storeKey('film 1')), undefined);
+          assert.deepEqual(store.entry(storeKey('film 2')), value(200));
+        },
+        { folder },
+      );
+    });
+  }
+
+  it('writes an entry to the disk as the last process has stored it', async () => {
+    const folder = await withStore(async (store, place) => {
+      await withStore(
+        async other => {
+          await store.saveEntry(storeKey('film'), value(1));
+          await other.saveEntry(storeKey('film'), value(2));
+        },
+        { folder: place },
+      );
+    });
+    for (const name of ['recent.mdb', 'recent.mdb-lock']) rmSync(join(folder, name));
+    await withStore(async store => assert.deepEqual(store.entry(storeKey('film')), value(2)), { folder });
+  });
+
+  it('keeps what is known of films through a flood of refusals', async () => {
+    const folder = await withStore(async store => {
+      for (let i = 0; i < 200; i++) await store.saveEntry(storeKey(`film ${i}`), value(i));
+      for (let i = 0; i < 30_000; i += 500) {
+        await Promise.all(
+          Array.from({ length: 500 }, (_, j) => store.saveEntry(storeKey(`404 ${i + j}`), value(i), true)),
+        );
+      }
+      for (let i = 0; i < 200; i++) assert.ok(store.entry(storeKey(`film ${i}`)), `${i}`);
+      assert.equal(store.entry(storeKey('404 0')), undefined);
+    });
+    assert.ok(statSync(join(folder, 'recent.mdb')).size < 32 * 1024 * 1024);
   });
 
   it('sees in the same turn of the event loop what another process has committed', async () => {
