@@ -1,5 +1,5 @@
-// `npm start -- …`: builds what is missing or older than its sources, then becomes `moovedge serve …` in this same process, so that a signal
-// to npm or to this process reaches the edge and no process is left behind.
+// `npm start -- …`: builds what is missing or older than its sources, then becomes `moovedge serve …` in this same
+// process, so that a signal to npm or to this process reaches the edge and no process is left behind.
 import '../src/check-node.mjs';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';

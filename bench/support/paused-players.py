@@ -1,4 +1,6 @@
-"""Thousands of players that ask for a file, read its beginning, and then nothing until they are told to. See paused-players.ts.
+"""Thousands of players that ask for a file, read its beginning, and then nothing until they are told to.
+
+See paused-players.ts.
 
     python3 paused-players.py PORT PATH
 
@@ -7,8 +9,9 @@ Reads commands, a line each, and answers each with a line of JSON; ends when the
     start N     connects N more players           {"started": N}
     read BYTES  each player reads so many more    {"whole": N, "dropped": N, "stuck": N}
 
-In Python, because Node.js can't bound what the kernel buffers for a socket: with the loopback's packets of 64 KiB, ten thousand players would
-have more memory of the kernel (net.ipv4.tcp_mem) than there is for all connections of the machine.
+In Python, because Node.js can't bound what the kernel buffers for a socket: with the loopback's packets of 64 KiB, ten
+thousand players would have more memory of the kernel (net.ipv4.tcp_mem) than there is for all connections of the
+machine.
 """
 
 import json

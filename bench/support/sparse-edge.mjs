@@ -1,5 +1,5 @@
-// The edge as built, but for the space of its memory tier, which is not reserved: so a cache may be larger than the memory of the machine, as long
-// as most of it is never touched. Takes the command line of moovedge.
+// The edge as built, but for the space of its memory tier, which is not reserved: so a cache may be larger than the
+// memory of the machine, as long as most of it is never touched. Takes the command line of moovedge.
 import { native } from '../../dist/native.js';
 
 const open = native.openMemoryTier;

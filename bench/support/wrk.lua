@@ -1,7 +1,6 @@
--- Sends the requests of a list at random. Arguments: the list, one request per line (path, value of Range or nothing, value of
--- If-None-Match or nothing, with tabs between), and a seed.
--- A '#' in a path stands for a name that no other request has. Requests without one are put together before the measurement, so that the
--- client has little to do.
+-- Sends the requests of a list at random. Arguments: the list, one request per line (path, value of Range or nothing,
+-- value of If-None-Match or nothing, with tabs between), and a seed. A '#' in a path stands for a name that no other
+-- request has. Requests without one are put together before the measurement, so that the client has little to do.
 local requests = {}
 local series
 local made = 0

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { exportsOf, filesOf, importsOf, ROOT, textOf } from '../support/source-tree.js';
 
@@ -35,6 +35,39 @@ function mayImport(file: string, target: string): boolean {
   if (to === undefined) return false;
   if (from.path === to.path || to.allowed === 'leaf' || from.allowed === 'everything') return true;
   return [...from.allowed.matchAll(/`([^`]+)`/g)].some(([, path]) => covers({ ...from, path: `src/${path}` }, target));
+}
+
+/** Folders that import one another still. A line goes with its circle; none comes. */
+const CIRCLES: readonly string[] = [
+  'src/admin src/supervisor',
+  'src/cache/fetch src/cache/read',
+  'src/media/mp4/box src/media/mp4/cut src/media/mp4/index src/media/mp4/table',
+  'src/origin src/origin/file src/origin/http src/origin/s3',
+];
+
+/** Groups of folders each of which leads to all others of its group, types included. */
+function circlesOfFolders(): string[] {
+  const imported = new Map<string, Set<string>>();
+  for (const file of SOURCES) {
+    const folder = dirname(file);
+    const targets = importsOf(file).flatMap(({ file: target }) => (target?.startsWith('src/') ? dirname(target) : []));
+    imported.set(folder, new Set([...(imported.get(folder) ?? []), ...targets]));
+  }
+  const reached = new Map([...imported.keys()].map(folder => [folder, new Set<string>()]));
+  for (const [folder, found] of reached) {
+    const next = [folder];
+    for (const each of next) {
+      for (const target of imported.get(each) ?? []) {
+        if (found.has(target)) continue;
+        found.add(target);
+        next.push(target);
+      }
+    }
+  }
+  const groups = [...reached.keys()].map(folder =>
+    [...reached.get(folder)!].filter(other => reached.get(other)?.has(folder)).sort(),
+  );
+  return [...new Set(groups.filter(group => group.length > 1).map(group => group.join(' ')))].sort();
 }
 
 describe('ARCHITECTURE.md', () => {
@@ -72,6 +105,10 @@ describe('ARCHITECTURE.md', () => {
     );
     assert.deepEqual([...importers].sort(), [...table].sort());
   });
+});
+
+it('folders form no circle of imports', () => {
+  assert.deepEqual(circlesOfFolders(), CIRCLES);
 });
 
 it('what a file exports is used: values by another file, types at least within the file', () => {

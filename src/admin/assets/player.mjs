@@ -1,4 +1,7 @@
-/** The demo player: plays `?u=PATH` of the edge, from `?start=SECONDS` on, by asking the edge for a file that begins there. */
+/**
+ * The demo player: plays `?u=PATH` of the edge, from `?start=SECONDS` on, by asking the edge for a file that begins
+ * there.
+ */
 
 const byId = id => document.getElementById(id);
 const video = byId('video');

@@ -26,7 +26,7 @@ export interface ModelEdit {
 }
 
 /** What is wrong with a track's tables, and what players see through. */
-export const QUIRKS = [
+const QUIRKS = [
   'none',
   'unused chunks',
   'sync samples past the end',
