@@ -126,8 +126,10 @@ export class Planner implements MediaPlanner {
 
   *#plan({ format, index }: IndexOf, object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
     const source = new MeteredSource(object.source, PLAN_BUDGET);
+    // Named one by one: an object's fields may be accessors, which a spread leaves out.
+    const { identity, etag, lastModified, contentType } = object;
     try {
-      return yield* whenThere(format.plan(index, { ...object, source }, seek));
+      return yield* whenThere(format.plan(index, { identity, etag, lastModified, contentType, source }, seek));
     } catch (error) {
       // A file that is too much work for one seek would be for the next one.
       if (error instanceof EdgeError && error.code === 'media_too_large') this.#refuse(object, error);
