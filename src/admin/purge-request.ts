@@ -1,4 +1,5 @@
 import { EdgeError } from '../base/errors.js';
+import { escapeInvisible } from '../base/percent.js';
 
 /** Most URLs of one purge or prefetch. */
 const URLS_MAX = 10_000;
@@ -77,18 +78,41 @@ export function parseUrls(value: unknown): EdgeUrl[] {
 }
 
 /**
- * A URL (`http://edge:8080/films/a.mp4`) or a path (`/films/a.mp4`) of the edge, normalised as a browser would.
+ * A URL (`http://edge:8080/films/a.mp4`) or a path (`/films/a.mp4`) of the edge. Path and query are taken octet for
+ * octet, as the edge takes them from players, but dot segments are resolved and what can't stand in a request is
+ * escaped, as players do themselves.
  * @throws EdgeError `bad_request`
  */
 export function parseEdgeUrl(value: unknown): EdgeUrl {
   const isPath = typeof value === 'string' && value.startsWith('/') && !value.startsWith('//');
   const absolute = isPath ? `http://any.invalid${value}` : value;
-  if (typeof absolute !== 'string' || absolute.length > URL_LENGTH_MAX || !URL.canParse(absolute)) {
+  const parts = typeof absolute === 'string' && absolute.length <= URL_LENGTH_MAX ? PARTS.exec(absolute) : null;
+  if (parts === null || !URL.canParse(absolute as string)) {
     throw wrong('a URL or a path that begins with /', 'http://host/path or /path', value);
   }
-  const url = new URL(absolute);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw wrong('a URL', 'http://host/path or /path', value);
-  return { host: isPath ? undefined : url.hostname, path: url.pathname, query: url.search.slice(1) };
+  const { path = '', query = '' } = parts.groups!;
+  return {
+    host: isPath ? undefined : new URL(absolute as string).hostname,
+    path: escapeInvisible(withoutDotSegments(path || '/')),
+    query: escapeInvisible(query),
+  };
+}
+
+const PARTS = /^https?:\/\/[^/?#]*(?<path>[^?#]*)(?:\?(?<query>[^#]*))?/i;
+const ONE_DOT = /^(?:\.|%2e)$/i;
+const TWO_DOTS = /^(?:\.|%2e){2}$/i;
+
+/** RFC 3986 section 5.2.4; what two dots would lead above the root is left out. */
+function withoutDotSegments(path: string): string {
+  const kept: string[] = [];
+  const segments = path.slice(1).split('/');
+  segments.forEach((segment, index) => {
+    const isLast = index === segments.length - 1;
+    if (TWO_DOTS.test(segment)) kept.pop();
+    if (!ONE_DOT.test(segment) && !TWO_DOTS.test(segment)) kept.push(segment);
+    else if (isLast) kept.push('');
+  });
+  return `/${kept.join('/')}`;
 }
 
 function wrong(what: string, expected: string, found: unknown): EdgeError {

@@ -3,8 +3,10 @@
  * messages. A message says what was expected, what was found, and what to do.
  */
 const STATUS = {
-  /** The request can't be understood: bad encoding, traversal, NUL, overlong URL. */
+  /** The request can't be understood: bad encoding, traversal, NUL. */
   bad_request: 400,
+  /** The URL is longer than is allowed. */
+  uri_too_long: 414,
   /** The origin has no such object, or the path leads outside the origin. */
   not_found: 404,
   /** The origin says that the object is gone for good. */

@@ -2,11 +2,16 @@ import type { Origin } from '../origin/origin.js';
 import type { ContentRequest } from './content.js';
 import type { RequestCacheControl } from './rfc9111/request-cache-control.js';
 
-/** Where the objects of a host and path come from. */
+/** Where an object comes from. */
 export interface Route {
   readonly origin: Origin;
-  /** Percent-encoded path to ask the origin for. */
+  /** Percent-encoded path to ask the origin for, and the query that goes with it, without '?'. */
   readonly path: string;
+  readonly query: string;
+  /** The part of the query that tells objects apart. */
+  readonly keyQuery: string;
+  /** Names of the fields of the player's request that go on to the origin, in lower case. */
+  readonly forward: readonly string[];
   /**
    * Milliseconds for which an answer that says nothing of its freshness is fresh, in place of heuristic and default;
    * for origins that are cheap to ask, such as a directory.
@@ -15,7 +20,7 @@ export interface Route {
 }
 
 /** Finds the origin of a request; undefined when there is none for it. */
-export type Router = (host: string, path: string) => Route | undefined;
+export type Router = (host: string, path: string, query: string) => Route | undefined;
 
 /** A request on its way to an object: what it is about, and what it brings. */
 export interface Ask {
@@ -26,14 +31,32 @@ export interface Ask {
   readonly key: string;
   /** Values of the fields that choose the variant, '' where the request has none. */
   readonly varied: Readonly<Record<string, string>>;
+  /**
+   * Fields that go on to the origin: those that choose the variant, those that the origin is sent anyway,
+   * Authorization.
+   */
+  readonly fields: Readonly<Record<string, string>>;
   /** '' when the request has none. */
   readonly authorization: string;
   readonly requestCacheControl: RequestCacheControl | undefined;
 }
 
-/** The fields of the player's request that go on to the origin. */
-export function sentOn(varied: Readonly<Record<string, string>>, authorization: string): Record<string, string> {
+/**
+ * The fields of a player's request that go on to the origin.
+ * @param varied fields that choose the variant
+ * @param authorization '' when there is none
+ */
+export function sentOn(
+  request: ContentRequest,
+  { forward }: Route,
+  varied: Readonly<Record<string, string>>,
+  authorization: string,
+): Record<string, string> {
   const fields: Record<string, string> = {};
+  for (const name of forward) {
+    const value = request.field(name);
+    if (value !== '') fields[name] = value;
+  }
   for (const [name, value] of Object.entries(varied)) if (value !== '') fields[name] = value;
   if (authorization !== '') fields.authorization = authorization;
   return fields;

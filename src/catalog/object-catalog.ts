@@ -2,7 +2,7 @@ import type { CacheOutcome } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
 import type { BlockLoader } from '../cache/fetch/block-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
-import { type Ask, pick, type Route, type Router } from './ask.js';
+import { type Ask, pick, type Route, type Router, sentOn } from './ask.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from './content.js';
 import type { ObjectEntry } from './entry.js';
@@ -119,9 +119,9 @@ export class ObjectCatalog implements Content {
   }
 
   open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream> {
-    const route = this.#options.route(request.host, request.path);
+    const route = this.#options.route(request.host, request.path, request.query);
     if (route === undefined) throw new EdgeError('not_found', 'no origin is configured for this host and path');
-    const primary = objectKey(route.origin.name, route.path, request.query);
+    const primary = objectKey(route.origin.name, route.path, route.keyQuery);
     const cached = this.#find(request, primary);
     const opened = cached && this.#openLoaded(cached, request, route);
     return opened ?? this.#openByAsking(request, route, primary);
@@ -175,7 +175,9 @@ export class ObjectCatalog implements Content {
     outcome: CacheOutcome | undefined,
   ): OpenObject {
     const authorization = entry.authorized ? request.field('authorization') : '';
-    const loader = this.#originLookup.loaderOf(cached, entry, route, request.query, authorization);
+    const bringsFields = authorization !== '' || route.forward.length > 0;
+    const fields = bringsFields ? sentOn(request, route, entry.varied, authorization) : undefined;
+    const loader = this.#originLookup.loaderOf(cached, entry, route, fields);
     const age = Math.floor(ageOf(entry.freshness, this.#now()) / 1000);
     return new OpenedObject(entry.object, age, outcome, loader);
   }
@@ -183,13 +185,15 @@ export class ObjectCatalog implements Content {
   #ask(request: ContentRequest, route: Route, primary: string): Ask {
     const entry = this.#entries.find(primary, primary)?.entry;
     const varied = entry?.kind === 'vary' ? pick(request, entry.names) : {};
+    const authorization = request.field('authorization');
     return {
       request,
       route,
       primary,
       key: variantKey(primary, varied),
       varied,
-      authorization: request.field('authorization'),
+      fields: sentOn(request, route, varied, authorization),
+      authorization,
       requestCacheControl: this.#options.honourRequestDirectives
         ? requestCacheControlOf(name => request.field(name))
         : undefined,
@@ -200,7 +204,7 @@ export class ObjectCatalog implements Content {
   #askLater(request: ContentRequest, route: Route, { primary }: ObjectEntry): Ask {
     const ask = this.#ask(request, route, primary);
     const { host, path, query, hint } = request;
-    return { ...ask, request: { host, path, query, hint, field: name => ask.varied[name] ?? '' } };
+    return { ...ask, request: { host, path, query, hint, field: name => ask.fields[name] ?? '' } };
   }
 
   async #openByAsking(request: ContentRequest, route: Route, primary: string): Promise<OpenObject | OpenStream> {
@@ -309,6 +313,8 @@ export class ObjectCatalog implements Content {
       case 'object': {
         const { cached, outcome, own } = result;
         if (outcome === 'revalidated') this.stats.confirmed++;
+        // A variant that nobody had known of is for those who send the same fields.
+        if (cached.entry.key !== ask.key) return { resolution: { kind: 'again' }, own };
         return { resolution: { kind: 'found', cached, outcome: outcome === 'miss' ? 'collapsed' : outcome }, own };
       }
       case 'vary':

@@ -7,7 +7,7 @@ import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Begun } from '../cache/read/reader.js';
 import { type Fields, hasValidator } from '../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, RefusedAnswer } from '../origin/origin.js';
-import { type Ask, pick, sentOn } from './ask.js';
+import { type Ask, pick } from './ask.js';
 import type { OpenObject, OpenStream } from './content.js';
 import { confirmEntry, type EntryContext, makeEntry, type ObjectEntry } from './entry.js';
 import type { CachedEntry, EntryCache } from './entry-cache.js';
@@ -93,10 +93,10 @@ export class OriginLookup {
     for (;;) {
       const request: OriginRequest = {
         path: ask.route.path,
-        query: ask.request.query,
+        query: ask.route.query,
         range,
         condition,
-        fields: sentOn(ask.varied, ask.authorization),
+        fields: ask.fields,
       };
       const result = await fetchHead(ask.route.origin, request, (answer, fetch) => this.#take(lookup, answer, fetch));
       if (result.kind === 'taken' && result.value !== SIZE_MISSING) return result.value;
@@ -109,32 +109,34 @@ export class OriginLookup {
     }
   }
 
-  /** A loader for the bytes of an entry; kept with it. */
+  /**
+   * A loader for the bytes of an entry; kept with it.
+   * @param fields that its next fetches bear, with the query of the route: those of the player at hand, whose
+   *   credentials are the latest; undefined when the entry's own will do
+   */
   loaderOf(
     cached: CachedEntry,
     entry: ObjectEntry,
     route: Ask['route'],
-    query: string,
-    authorization = '',
+    fields: Ask['fields'] | undefined,
   ): ObjectLoader {
     if (cached.loader !== undefined) {
-      if (authorization !== '') cached.loader.fields = sentOn(entry.varied, authorization);
+      if (fields !== undefined) cached.loader.fields = fields;
+      cached.loader.query = route.query;
       return cached.loader;
     }
-    const fields = sentOn(entry.varied, authorization);
     const { id, size, validator } = entry.object;
-    const changed = () => this.#options.entries.remove(entry);
-    const { origin, path } = route;
+    const { origin, path, query } = route;
     cached.loader = this.#options.loader.object({
       id,
       size,
       origin,
       path,
       query,
-      fields,
+      fields: fields ?? filled(entry.varied),
       validator,
       cacheable: true,
-      changed,
+      changed: () => this.#options.entries.remove(entry),
     });
     return cached.loader;
   }
@@ -169,7 +171,7 @@ export class OriginLookup {
     const key = variantKey(ask.primary, varied);
     const committed = this.#saveVary(lookup, names);
     // What was sent has chosen this answer: it must be what this player would have sent.
-    if (names.some(name => varied[name] !== (ask.varied[name] ?? ''))) {
+    if (names.some(name => varied[name] !== (ask.fields[name] ?? ''))) {
       return { value: { kind: 'vary', committed }, body: undefined };
     }
     const nonce = hasValidator(answer.validator) ? '' : randomUUID();
@@ -201,7 +203,7 @@ export class OriginLookup {
     // An origin that is cheap to ask is asked by each process, rather than that each of its answers is written down.
     const { cached, committed } =
       defaultLifetime === undefined ? entries.save(entry, stale) : entries.keep(entry, stale);
-    const loader = this.loaderOf(cached, entry, ask.route, ask.request.query, ask.authorization);
+    const loader = this.loaderOf(cached, entry, ask.route, ask.fields);
     const own = new OpenedObject(entry.object, this.#seconds(freshness), 'revalidated', loader);
     return { kind: 'object', cached, outcome: 'revalidated', own, committed };
   }
@@ -214,7 +216,7 @@ export class OriginLookup {
     answer: OriginAnswer,
     fetch: OriginFetch,
   ): { own: OpenObject; body: OriginSink | undefined } {
-    const loader = this.loaderOf(cached, entry, ask.route, ask.request.query, ask.authorization);
+    const loader = this.loaderOf(cached, entry, ask.route, ask.fields);
     const age = this.#seconds(entry.freshness);
     const { offset, status, length = 0 } = answer;
     const end = Math.min(offset + length, entry.object.size);
@@ -239,7 +241,7 @@ export class OriginLookup {
   #privately(ask: Ask, answer: OriginAnswer, fetch: OriginFetch): { own: OpenObject | OpenStream; body: OriginSink } {
     const { path, origin } = ask.route;
     const key = `${ask.key}\n${randomUUID()}`;
-    const fields = sentOn(ask.varied, ask.authorization);
+    const { fields } = ask;
     const freshness = this.#freshness(answer.fields, answer, undefined);
     const context = {
       key,
@@ -266,7 +268,7 @@ export class OriginLookup {
       size,
       origin,
       path,
-      query: ask.request.query,
+      query: ask.route.query,
       fields,
       validator,
       cacheable: false,
@@ -315,6 +317,11 @@ export class OriginLookup {
   #seconds(freshness: Freshness): number {
     return Math.floor(ageOf(freshness, this.#options.now()) / 1000);
   }
+}
+
+/** Those of the fields that have a value. */
+function filled(fields: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''));
 }
 
 /**

@@ -80,6 +80,18 @@ export function text(expected: string, pattern = /^[^\0\r\n]{1,4096}$/): Kind<st
   };
 }
 
+/** `all`, `none`, or a list of names, each of which matches `pattern`; `expected` says what they are names of. */
+export function names(expected: string, pattern: RegExp): Kind<'all' | 'none' | readonly string[]> {
+  const isName = (name: unknown) => typeof name === 'string' && pattern.test(name);
+  return {
+    expected: `all, none or a list of at most 100 ${expected}`,
+    parse(value) {
+      if (value === 'all' || value === 'none') return value;
+      return Array.isArray(value) && value.length <= 100 && value.every(isName) ? value : undefined;
+    },
+  };
+}
+
 /** A path of the machine. */
 export function path(expected: string): Kind<string> {
   return { ...text(expected, /^[^\0\r\n]{1,4095}$/), path: true };

@@ -1,11 +1,30 @@
 import { parseOrigin } from '../base/origin-url.js';
-import { choice, flag, integer, originUrl, path, text, time } from './kind.js';
+import { NOT_FORWARDED } from '../base/request-fields.js';
+import { choice, flag, integer, type Kind, names, originUrl, path, text, time } from './kind.js';
 import { group, item, list, map, setting, withRules } from './setting.js';
 
 const hostName = text(
   'a host name, or *. and a domain, in lower case and without a port',
   /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$|^\[[0-9a-f:]+\]$/,
 );
+
+const PARAMETER = /^[^\s&=#?]{1,100}$/;
+
+/** The name of a request field that an origin may be sent, in lower case. */
+function forwardable(): Kind<string> {
+  return {
+    expected: 'the name of a request field that may go on to the origin',
+    parse(value) {
+      const name = typeof value === 'string' ? value.toLowerCase() : '';
+      const isOurs = NOT_FORWARDED.has(name) || name === 'authorization';
+      return /^[!#$%&'*+.^_`|~0-9a-z-]{1,100}$/.test(name) && !isOurs ? name : undefined;
+    },
+    hint: value =>
+      /^authorization$/i.test(String(value))
+        ? 'Authorization goes on anyway'
+        : 'the edge sets fields of the connection, of ranges, conditions and codings itself',
+  };
+}
 
 /** One place where files come from. */
 export const originSchema = withRules(
@@ -35,6 +54,32 @@ export const originSchema = withRules(
       'Beginning of the paths that come here; the longest that fits wins.',
     ).prefault('/'),
     stripPath: setting(flag(), 'Whether the origin is asked without that beginning.').prefault(true),
+    query: group({
+      key: setting(
+        names('names of query parameters', PARAMETER),
+        'Query parameters that tell files apart: they make the cache key and go on to the origin; left out: all for servers, none for directories, what GetObject reads for buckets.',
+      ).optional(),
+      forward: setting(
+        names('names of query parameters', PARAMETER),
+        'Query parameters that go on to the origin without making the key, such as a token; whoever asks gets the cached file.',
+      ).prefault('none'),
+      drop: list(
+        setting(
+          text('the name of a query parameter', PARAMETER),
+          'Query parameters that do neither, when all is said of key or forward.',
+        ),
+        {
+          max: 100,
+        },
+      ),
+    }),
+    forward: list(
+      setting(
+        forwardable(),
+        'Fields of players’ requests that go on to the origin from the first request on, besides Authorization, which always does.',
+      ),
+      { max: 32 },
+    ),
     timeouts: group({
       connect: setting(time('10ms', '5m'), 'Longest wait for a connection.').prefault('3s'),
       firstByte: setting(time('10ms', '10m'), 'Longest wait for the head of an answer.').prefault('10s'),
@@ -112,7 +157,7 @@ export const originSchema = withRules(
     }).optional(),
   }),
   (origin, wrong) => {
-    const { url, urls = [], s3, tls } = origin ?? {};
+    const { url, urls = [], s3, tls, forward, query } = origin ?? {};
     if (url === undefined && urls.length === 0) wrong(['url'], 'expected url or urls');
     if (url !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
     if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
@@ -125,6 +170,20 @@ export const originSchema = withRules(
     const schemes = new Set(bases.map(base => parseOrigin(base).kind));
     if (schemes.size > 1) wrong(['urls'], 'expected urls of one kind: directories, http(s) or s3');
     if (schemes.has('file') && bases.length > 1) wrong(['urls'], 'expected one directory');
+    if (schemes.size > 0 && !schemes.has('http') && (forward?.length ?? 0) > 0) {
+      wrong(['forward'], 'expected no fields, which neither directories nor buckets heed');
+    }
+    checkQuery(query?.key, query?.forward, message => wrong(['query', 'forward'], message));
     if (s3 !== undefined && schemes.size > 0 && !schemes.has('s3')) wrong(['s3'], 'expected an s3:// url');
   },
 );
+
+type Names = 'all' | 'none' | readonly (string | undefined)[] | undefined;
+
+/** A parameter is part of the key, or goes on without being so. */
+function checkQuery(key: Names, forward: Names, wrong: (message: string) => void): void {
+  if (key === 'all' && forward === 'all') wrong('expected all for one of key and forward');
+  if (!Array.isArray(key) || !Array.isArray(forward)) return;
+  const both = forward.find(name => key.includes(name));
+  if (both !== undefined) wrong(`expected ${both} in one of key and forward`);
+}

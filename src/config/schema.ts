@@ -64,7 +64,7 @@ const tree = group({
         'Most ranges of one request that may overlap others (RFC 9110 section 14.2).',
       ).prefault(2),
     }),
-    maxUrlLength: setting(size('256', '16KiB'), 'Longest path with query; a longer one is answered with 400.').prefault(
+    maxUrlLength: setting(size('256', '16KiB'), 'Longest path with query; a longer one is answered with 414.').prefault(
       '8KiB',
     ),
     dropQuery: list(

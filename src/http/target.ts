@@ -1,10 +1,12 @@
 import { EdgeError } from '../base/errors.js';
+import { decodeOctets, escapeInvisible } from '../base/percent.js';
 
 /** What a request's target says, checked and freed of what is ours. */
 export interface Target {
   /**
-   * Absolute path in one normal form: percent-encoded UTF-8, unreserved characters plain, other escapes in upper case,
-   * no empty segments but a last one, no dot segments, no escaped slash, backslash or control character.
+   * Absolute path, octet for octet as it came, but that octets beyond ASCII are escaped: `//`, `%2F`, `%2f` and `%41`
+   * are what they are. Visible ASCII without `?`, `#` and backslash. No segment is a dot segment or holds a control
+   * character, escaped or not.
    */
   readonly path: string;
   /** Query without `start`, `end` and dropped names; the other parameters byte for byte and in order. */
@@ -16,59 +18,56 @@ export interface Target {
 
 /** A path that needs no look at its characters: segments begin with no dot, and hold no escape. */
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~!$&'()*+,=:@-]*)+$/;
+const FORBIDDEN_IN_PATH = /[\p{Cc}\p{Cs}\\#?\ufffd]/u;
+const FORBIDDEN_IN_QUERY = /[\p{Cc}\p{Cs}#\ufffd]/u;
+const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
 const CONTROL = /\p{Cc}/u;
-const FORBIDDEN_IN_PATH = /[\p{Cc}\\#\ufffd]/u;
-const FORBIDDEN_IN_QUERY = /[\p{Cc}#\ufffd]/u;
-const BAD_ESCAPE = /%(?![0-9A-Fa-f]{2})|%2f|%5c/i;
-const UNRESERVED = /[A-Za-z0-9._~-]/;
-const PLAIN_QUERY = /^[\x21\x22\x24-\x7e]*$/;
+const CONTROL_OCTET = /[^\x20-\x7e\x80-\xff]/;
+/**
+ * A dot segment between slashes or backslashes. Some servers drop ';' and what follows it from a segment, and so see
+ * dots alone.
+ */
+const DOT_SEGMENT = /(?:^|[/\\])\.{1,2}(?=$|[/\\;])/;
+/**
+ * Dots, and slashes or backslashes, in more octets than UTF-8 allows for them (RFC 3629 section 10), which careless
+ * decoders take.
+ */
+const OVERLONG_DOT = /\xc0\xae|\xe0\x80\xae|\xf0\x80\x80\xae/g;
+const OVERLONG_SLASH = /\xc0\xaf|\xc1\x9c|\xe0\x80\xaf|\xe0\x81\x9c|\xf0\x80\x80\xaf|\xf0\x80\x81\x9c/g;
 
 /**
- * Reads the target of a request (RFC 9112 section 3.2, RFC 3986). What is ambiguous is refused rather than mended, so
- * that no origin can read a path differently from us.
+ * Reads the target of a request (RFC 9112 section 3.2, RFC 3986). The path is data of the origin and is not mended;
+ * what some server could take for a way out of it is refused.
  * @param path the part before '?', where bytes that are no UTF-8 have become U+FFFD
  * @param query the part after it
  * @param maxLength most characters of both
  * @param dropped names of query parameters that are left out
- * @throws EdgeError `bad_request`
+ * @throws EdgeError `bad_request`, `uri_too_long`
  */
 export function parseTarget(path: string, query: string, maxLength: number, dropped: ReadonlySet<string>): Target {
   if (path.length + query.length + 1 > maxLength) {
-    throw new EdgeError('bad_request', `the URL has more than the ${maxLength} characters that are allowed`);
+    throw new EdgeError('uri_too_long', `the URL has more than the ${maxLength} characters that are allowed`);
   }
-  const normal = PLAIN_PATH.test(path) ? path : normalisePath(path);
-  if (query === '') return { path: normal, query, start: undefined, end: undefined };
-  return parseQuery(normal, query, dropped);
+  const checked = PLAIN_PATH.test(path) ? path : checkPath(path);
+  if (query === '') return { path: checked, query, start: undefined, end: undefined };
+  return parseQuery(checked, query, dropped);
 }
 
-function normalisePath(path: string): string {
+function checkPath(path: string): string {
   if (!path.startsWith('/') || FORBIDDEN_IN_PATH.test(path)) throw refused('holds a character that is not allowed');
-  if (BAD_ESCAPE.test(path)) throw refused('holds a broken escape, or an escaped slash or backslash');
-  if (CONTROL.test(decode(path))) throw refused('holds an escaped control character');
-  const segments = path.split('/').slice(1).map(normaliseSegment);
-  const last = segments.pop()!;
-  return `/${[...segments.filter(segment => segment !== ''), last].join('/')}`;
-}
-
-function normaliseSegment(segment: string): string {
-  const escaped = segment
-    .replace(/%[0-9A-Fa-f]{2}/g, octet => {
-      const character = String.fromCharCode(Number.parseInt(octet.slice(1), 16));
-      return UNRESERVED.test(character) ? character : octet.toUpperCase();
-    })
-    .replace(/[^A-Za-z0-9._~!$&'()*+,;=:@%-]/gu, encodeURIComponent);
-  // Some servers drop ';' and what follows it from a segment, and so see dots where there seemed to be none.
-  const name = escaped.split(/;|%3B/, 1)[0];
-  if (name === '.' || name === '..') throw refused('holds a dot segment');
-  return escaped;
-}
-
-function decode(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    throw refused('holds escapes that are no UTF-8');
+  if (BAD_ESCAPE.test(path)) throw refused('holds a broken escape');
+  const octets = decodeOctets(path);
+  if (CONTROL_OCTET.test(octets) || CONTROL.test(textOf(octets))) throw refused('holds an escaped control character');
+  if (DOT_SEGMENT.test(octets.replace(OVERLONG_DOT, '.').replace(OVERLONG_SLASH, '/'))) {
+    throw refused('holds a dot segment');
   }
+  return escapeInvisible(path);
+}
+
+/** The text that octets stand for in UTF-8; nothing when they are no UTF-8. */
+function textOf(octets: string): string {
+  const text = Buffer.from(octets, 'latin1').toString('utf8');
+  return text.includes('\ufffd') ? '' : text;
 }
 
 function refused(what: string): EdgeError {
@@ -90,13 +89,7 @@ function parseQuery(path: string, query: string, dropped: ReadonlySet<string>): 
     else if (name === 'end') end ??= value;
     else if (!dropped.has(name)) kept.push(parameter);
   }
-  const rest = kept.join('&');
-  return {
-    path,
-    query: PLAIN_QUERY.test(rest) ? rest : rest.replace(/[^\x21-\x7e]/gu, encodeURIComponent),
-    start,
-    end,
-  };
+  return { path, query: escapeInvisible(kept.join('&')), start, end };
 }
 
 const HOST = /^(?<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{0,255}?)\.?(?::\d{0,5})?$/;

@@ -1,3 +1,4 @@
+import { HOP_BY_HOP, NOT_FORWARDED } from '../base/request-fields.js';
 import type { OriginRequest, Validator } from './origin.js';
 
 /**
@@ -5,35 +6,6 @@ import type { OriginRequest, Validator } from './origin.js';
  * outside.
  */
 export type Fields = Readonly<Record<string, string>>;
-
-/** Fields that concern one connection only (RFC 9110 section 7.6.1). */
-const HOP_BY_HOP = [
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
-
-/** Fields of a player's request that are ours to set, or that would change what the answer means. */
-const OURS = new Set([
-  ...HOP_BY_HOP,
-  'accept-encoding',
-  'content-length',
-  'content-type',
-  'expect',
-  'host',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'range',
-]);
 
 /** Longest entity tag that is taken for one, in characters. */
 const ETAG_MAX = 1024;
@@ -53,7 +25,7 @@ export function endToEnd(raw: Readonly<Record<string, string | string[] | undefi
 /** Fields of a player's request that may go on to the origin. */
 export function forwarded(fields: Fields): Record<string, string> {
   const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(fields)) if (!OURS.has(name)) result[name] = value;
+  for (const [name, value] of Object.entries(fields)) if (!NOT_FORWARDED.has(name)) result[name] = value;
   return result;
 }
 

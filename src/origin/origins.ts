@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { type OriginPlace, parseOrigin } from '../base/origin-url.js';
+import { type Address, Addressing, type AddressSettings } from './address.js';
 import { FileOrigin } from './file/file-origin.js';
 import { HttpOrigin, type HttpOriginOptions } from './http/http-origin.js';
 import type { ManagedOrigin, OriginObserver } from './origin-stats.js';
@@ -12,6 +13,7 @@ import { createS3Origin } from './s3/s3-origin.js';
 /** One origin as the configuration describes it. Times in milliseconds; files of `tls` and `s3` by name. */
 export interface OriginSettings
   extends RouteRule,
+    Pick<AddressSettings, 'query'>,
     Pick<
       HttpOriginOptions,
       | 'name'
@@ -28,6 +30,8 @@ export interface OriginSettings
   /** A place that `parseOrigin` reads; or `urls`, all of one kind. */
   readonly url?: string | undefined;
   readonly urls: readonly { readonly url: string; readonly weight: number }[];
+  /** Names of the request fields that go on to the origin, in lower case. */
+  readonly forward: readonly string[];
   readonly hedgeAfter?: number | undefined;
   readonly s3?:
     | {
@@ -118,35 +122,48 @@ export function createOrigin(settings: OriginSettings, context: OriginsContext):
   return createS3Origin({ ...options, buckets, region, endpoint, pathStyle, credentials: { keys, file, env, home } });
 }
 
-/** Where the objects of a host and path come from. */
-export interface OriginRoute {
+/** Where an object comes from. */
+export interface OriginRoute extends Address {
   readonly origin: ManagedOrigin;
-  /** Percent-encoded path to ask the origin for. */
-  readonly path: string;
+  /** Names of the request fields that go on to the origin, in lower case. */
+  readonly forward: readonly string[];
   /** Milliseconds for which an answer that says nothing of its freshness is fresh; undefined for the general rule. */
   readonly defaultLifetime: number | undefined;
+}
+
+/** A rule with what it leads to. */
+interface OriginRule extends RouteRule {
+  readonly origin: ManagedOrigin;
+  readonly addressing: Addressing;
+  readonly forward: readonly string[];
 }
 
 /** All origins of a configuration. */
 export class Origins {
   readonly all: readonly ManagedOrigin[];
-  readonly #table: RouteTable<RouteRule & { readonly origin: ManagedOrigin }>;
+  readonly #table: RouteTable<OriginRule>;
 
   /** @throws EdgeError `bad_config` */
   constructor(settings: readonly OriginSettings[], context: OriginsContext) {
-    const rules = settings.map(({ name, host, path, stripPath }) => ({ name, host, path, stripPath }));
     // Two rules for one place are found before anything is opened.
-    new RouteTable(rules);
+    new RouteTable(settings);
     this.all = settings.map(each => createOrigin(each, context));
-    this.#table = new RouteTable(rules.map((rule, index) => ({ ...rule, origin: this.all[index]! })));
+    const rules = settings.map(({ name, host, path, stripPath, forward, ...rest }, index) => {
+      return { name, host, path, stripPath, forward, addressing: new Addressing(rest), origin: this.all[index]! };
+    });
+    this.#table = new RouteTable(rules);
   }
 
-  /** Finds the origin of a request by host (lower case, no port) and path; undefined when there is none for it. */
-  readonly route = (host: string, path: string): OriginRoute | undefined => {
+  /**
+   * Finds the origin of a request by host (lower case, no port) and path, and what it is asked for; undefined when
+   * there is none.
+   */
+  readonly route = (host: string, path: string, query: string): OriginRoute | undefined => {
     const match = this.#table.find(host, path);
     if (!match) return undefined;
-    const { origin } = match.rule;
-    return { origin, path: match.path, defaultLifetime: origin instanceof FileOrigin ? FILE_LIFETIME : undefined };
+    const { origin, addressing, forward } = match.rule;
+    const defaultLifetime = origin instanceof FileOrigin ? FILE_LIFETIME : undefined;
+    return { origin, ...addressing.address(match.path, query), forward, defaultLifetime };
   };
 
   /** Counters of all origins by name, for /stats. */

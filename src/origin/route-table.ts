@@ -1,4 +1,5 @@
 import { EdgeError } from '../base/errors.js';
+import { decodeOctets, encodeOctets } from '../base/percent.js';
 import { matchesHost } from './host-pattern.js';
 
 /** Which requests an origin answers. */
@@ -24,6 +25,8 @@ interface Entry<Rule> {
   readonly rule: Rule;
   /** Without a slash at its end; '' for all paths. */
   readonly prefix: string;
+  /** Number of its segments. */
+  readonly depth: number;
 }
 
 /**
@@ -35,7 +38,10 @@ export class RouteTable<Rule extends RouteRule> {
 
   /** @throws EdgeError `bad_config` when two rules are for the same requests */
   constructor(rules: readonly Rule[]) {
-    const entries = rules.map(rule => ({ rule, prefix: normalPrefix(rule.path) }));
+    const entries = rules.map(rule => {
+      const prefix = normalPath(new URL(rule.path, 'http://host').pathname.replace(/\/+$/, ''));
+      return { rule, prefix, depth: prefix.split('/').length - 1 };
+    });
     const seen = new Map<string, Rule>();
     for (const { rule, prefix } of entries) {
       const place = `${rule.host ?? ''}${prefix}/`;
@@ -52,21 +58,24 @@ export class RouteTable<Rule extends RouteRule> {
   /**
    * The rule for a request.
    * @param host in lower case, without port
-   * @param path percent-encoded, in normal form
+   * @param path percent-encoded
    */
   find(host: string, path: string): RouteMatch<Rule> | undefined {
-    for (const { rule, prefix } of this.#entries) {
-      if (rule.host !== undefined && !matchesHost(rule.host, host)) continue;
-      if (isBelow(prefix, path)) return { rule, path: remaining(rule, prefix, path) };
+    for (const entry of this.#entries) {
+      const { host: wanted } = entry.rule;
+      if (wanted !== undefined && !matchesHost(wanted, host)) continue;
+      const rest = restBelow(entry, path);
+      if (rest !== undefined) return match(entry.rule, path, rest);
     }
     return undefined;
   }
 
   /** Every rule that some host leads to for a path; for purges that name no host. */
   findAll(path: string): RouteMatch<Rule>[] {
-    return this.#entries
-      .filter(({ prefix }) => isBelow(prefix, path))
-      .map(({ rule, prefix }) => ({ rule, path: remaining(rule, prefix, path) }));
+    return this.#entries.flatMap(entry => {
+      const rest = restBelow(entry, path);
+      return rest === undefined ? [] : [match(entry.rule, path, rest)];
+    });
   }
 }
 
@@ -81,16 +90,24 @@ function rank(host: string | undefined): number {
   return host.startsWith('*.') ? host.length : 1000;
 }
 
-/** A configured path in the normal form of requests. */
-function normalPrefix(path: string): string {
-  return new URL(path, 'http://host').pathname.replace(/\/+$/, '');
+/** A path in which the same characters are written the same way (RFC 3986 section 6.2.2). */
+function normalPath(path: string): string {
+  return path
+    .split('/')
+    .map(segment => encodeOctets(decodeOctets(segment)))
+    .join('/');
 }
 
-function isBelow(prefix: string, path: string): boolean {
-  return prefix === '' || (path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === '/'));
+/** What is left of `path` behind the entry's own, however that is escaped; undefined when it is no path below. */
+function restBelow({ prefix, depth }: Entry<RouteRule>, path: string): string | undefined {
+  if (depth === 0) return path;
+  let end = 0;
+  for (let i = 0; i < depth && end >= 0; i++) end = path.indexOf('/', end + 1);
+  const own = end < 0 ? path : path.slice(0, end);
+  if (own !== prefix && normalPath(own) !== prefix) return undefined;
+  return end < 0 ? '' : path.slice(end);
 }
 
-function remaining(rule: RouteRule, prefix: string, path: string): string {
-  if (!rule.stripPath || prefix === '') return path;
-  return path.length === prefix.length ? '/' : path.slice(prefix.length);
+function match<Rule extends RouteRule>(rule: Rule, path: string, rest: string): RouteMatch<Rule> {
+  return { rule, path: rule.stripPath ? rest || '/' : path };
 }

@@ -50,6 +50,7 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
     readonly options: Partial<ObjectCatalogOptions> & {
       supplyOptions?: Partial<BlockLoaderOptions>;
       defaultLifetime?: number;
+      forward?: readonly string[];
     } = {},
   ) {
     this.tier = options.tier ?? new SlabTier({ blocks: 256, fillShare: 0.9 });
@@ -60,14 +61,14 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
 
   /** A catalog as one process has it. */
   worker(): Worker {
-    const { supplyOptions, defaultLifetime, ...options } = this.options;
+    const { supplyOptions, defaultLifetime, forward = [], ...options } = this.options;
     const readAhead = { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE };
     const loader = new BlockLoader({ readAhead, ...supplyOptions, tier: this.tier });
     const catalog = new ObjectCatalog({
       loader,
       tier: this.tier,
       store: this.store,
-      route: (_, path) => ({ origin: this.origin, path, defaultLifetime }),
+      route: (_, path, query) => ({ origin: this.origin, path, query, keyQuery: query, forward, defaultLifetime }),
       memory: 1024 * 1024,
       now: () => this.now,
       ...options,

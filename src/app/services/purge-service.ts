@@ -3,7 +3,8 @@ import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import { parseTarget } from '../../http/target.js';
-import { routeTable } from '../../origin/route-table.js';
+import { Addressing } from '../../origin/address.js';
+import { type RouteMatch, RouteTable } from '../../origin/route-table.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
@@ -29,17 +30,18 @@ export function purgeEdge(purger: Purger, config: Config, { scope, soft }: Purge
 /** Keys of a URL; without a host, those of every origin that some host leads to. */
 function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
   const target = parseTarget(path, query, TARGET_MAX, new Set(config.http.dropQuery));
-  const routes = routeTable(config.origins);
-  const found = host === undefined ? routes.findAll(target.path) : [routes.find(host, target.path)];
-  return found.flatMap(match => (match === undefined ? [] : [objectKey(match.rule.name, match.path, target.query)]));
+  return matches(config, host, target.path).map(({ rule, path: below }) => {
+    const address = new Addressing(rule).address(below, target.query);
+    return objectKey(rule.name, address.path, address.keyQuery);
+  });
 }
 
 /** Beginnings of keys: the prefix within each origin that lies below or above it. */
 function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
   const target = parseTarget(path, '', TARGET_MAX, new Set());
-  const routes = routeTable(config.origins);
-  const found = host === undefined ? routes.findAll(target.path) : [routes.find(host, target.path)];
-  const within = found.flatMap(match => (match === undefined ? [] : [match.rule.name + match.path]));
+  const within = matches(config, host, target.path).map(
+    match => match.rule.name + new Addressing(match.rule).address(match.path, '').path,
+  );
   // Origins whose own path lies below the prefix are purged whole.
   const below = config.origins
     .filter(
@@ -49,4 +51,12 @@ function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
     )
     .map(({ name, path: base, stripPath }) => name + (stripPath ? '/' : base));
   return [...new Set([...within, ...below])];
+}
+
+/** The origins that a path leads to: for one host, or for every host that there is. */
+function matches(config: Config, host: string | undefined, path: string): RouteMatch<Config['origins'][number]>[] {
+  const routes = new RouteTable(config.origins);
+  if (host === undefined) return routes.findAll(path);
+  const match = routes.find(host, path);
+  return match === undefined ? [] : [match];
 }

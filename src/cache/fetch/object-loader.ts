@@ -43,8 +43,9 @@ export class ObjectLoader {
    * for them.
    */
   readonly #unreadable = new Map<number, number>();
-  /** Fields of the next fetches; those of the object unless set. */
+  /** Fields and query of the next fetches; those of the object unless set. */
   fields: Readonly<Record<string, string>>;
+  query: string;
   #runs: RangeFill[] = [];
   #retired: EdgeError | undefined;
 
@@ -53,6 +54,7 @@ export class ObjectLoader {
     this.loader = loader;
     this.object = object;
     this.fields = object.fields;
+    this.query = object.query;
     this.blocks = Math.ceil(object.size / BLOCK_SIZE);
   }
 
@@ -198,8 +200,8 @@ export class ObjectLoader {
 
   /** Fetches bytes `[start, end)` of this version from the origin. */
   fetch(start: number, end: number, sink: OriginSink): OriginFetch {
-    const { fields } = this;
-    const { origin, path, query, validator } = this.object;
+    const { fields, query } = this;
+    const { origin, path, validator } = this.object;
     const condition = hasValidator(validator) ? ({ kind: 'same', validator } as const) : undefined;
     return origin.fetch({ path, query, fields, range: { start, end }, condition }, sink);
   }

@@ -2,6 +2,7 @@ import { type BigIntStats, close, constants, fstat, open, readlink, realpath, re
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { EdgeError } from '../../base/errors.js';
+import { decodeOctets } from '../../base/percent.js';
 
 const openFile = promisify(open);
 const statFile: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fstat);
@@ -22,23 +23,14 @@ function notFound(cause?: unknown): EdgeError {
 }
 
 /**
- * Path below the root that a percent-encoded URL path means; undefined when it can't mean any: malformed encoding, dot
- * segments, empty segments, NUL, backslash, or a slash that is encoded.
+ * Path below the root that a percent-encoded URL path means, octet for octet; undefined when it can't mean any: broken
+ * escapes, dot segments, empty segments, NUL, backslash, or a slash that is escaped.
  */
-export function relativePath(path: string): string | undefined {
-  if (!path.startsWith('/')) return undefined;
-  const segments: string[] = [];
-  for (const encoded of path.slice(1).split('/')) {
-    let segment: string;
-    try {
-      segment = decodeURIComponent(encoded);
-    } catch {
-      return undefined;
-    }
-    if (segment === '' || segment === '.' || segment === '..' || /[\0/\\]/.test(segment)) return undefined;
-    segments.push(segment);
-  }
-  return segments.join('/');
+export function relativePath(path: string): Buffer | undefined {
+  if (!path.startsWith('/') || /%(?![0-9A-Fa-f]{2})/.test(path)) return undefined;
+  const segments = path.slice(1).split('/').map(decodeOctets);
+  const isNone = (segment: string) => segment === '' || segment === '.' || segment === '..' || /[\0/\\]/.test(segment);
+  return segments.some(isNone) ? undefined : Buffer.from(segments.join('/'), 'latin1');
 }
 
 /** What an error of the file system means to a player. */
@@ -91,9 +83,9 @@ export class FileRoot {
    * @param path relative to the directory, as `relativePath` gives it
    * @throws EdgeError `not_found` for what is no regular file below the directory; others as `fileError`
    */
-  async open(path: string): Promise<OpenFile> {
+  async open(path: Buffer): Promise<OpenFile> {
     try {
-      const place = await openFile(`${this.#directory}/${path}`, O_PATH);
+      const place = await openFile(Buffer.concat([Buffer.from(`${this.#directory}/`), path]), O_PATH);
       try {
         const [stat, real] = await Promise.all([statFile(place, { bigint: true }), readLink(`/proc/self/fd/${place}`)]);
         if (!stat.isFile() || !(this.#holds(real) || (await this.#moved(real)))) throw notFound();

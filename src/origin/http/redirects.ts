@@ -1,3 +1,4 @@
+import { escapeOctets } from '../../base/percent.js';
 import type { Fields } from '../fields.js';
 import { matchesHost } from '../host-pattern.js';
 import { type Refusal, refusal } from '../refusal.js';
@@ -51,7 +52,8 @@ export class Redirects {
     if (visited.size > this.#max) return refuse(`more than ${this.#max} times`);
     let url: URL;
     try {
-      url = new URL(fields.location!, from.origin + from.target);
+      // Servers write names beyond ASCII as they are; their octets come as characters up to U+00FF.
+      url = new URL(escapeOctets(fields.location!), from.origin + from.target);
     } catch {
       return refuse('to a malformed URL');
     }

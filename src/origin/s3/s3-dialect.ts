@@ -5,6 +5,7 @@ import type { Wanted } from '../http/response-head.js';
 import type { OriginRequest } from '../origin.js';
 import { type Refusal, refusal } from '../refusal.js';
 import type { CredentialsSource } from './s3-credentials.js';
+import { canonicalQuery, keyPath } from './s3-key.js';
 import type { S3Signer } from './s3-signer.js';
 
 /** Error codes that speak of the edge's own credentials, not of the object. */
@@ -40,31 +41,6 @@ const PLACE_CODES = new Set([
 /** Milliseconds between two log lines about the same trouble. */
 const LOG_INTERVAL = 60_000;
 
-/** Encodes one segment of an object's key as SigV4 has it: all but letters, digits and `-._~`. */
-export function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(/[!'()*]/g, c => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-}
-
-/**
- * Path of the object whose key is behind a percent-encoded URL path, encoded the one way that is signed; undefined for
- * what is no key. Dot segments are refused, because HTTP clients and servers resolve them.
- */
-export function keyPath(path: string): string | undefined {
-  if (!/^\/[^/]/.test(path)) return undefined;
-  const segments: string[] = [];
-  for (const encoded of path.slice(1).split('/')) {
-    let segment: string;
-    try {
-      segment = decodeURIComponent(encoded);
-    } catch {
-      return undefined;
-    }
-    if (segment === '.' || segment === '..' || /[\0/]/.test(segment)) return undefined;
-    segments.push(encodeSegment(segment));
-  }
-  return `/${segments.join('/')}`;
-}
-
 function element(xml: string, name: string): string | undefined {
   return new RegExp(`<${name}>([^<]{1,200})</${name}>`).exec(xml)?.[1];
 }
@@ -85,12 +61,12 @@ export class S3Dialect implements Dialect {
   }
 
   /**
-   * Neither query nor fields of the player are sent on: signed with the edge's keys, a query such as `?list-type=2` or
-   * `?acl` would give away what is nobody's business.
+   * Fields of the player are not sent on. The query is what the origin's rules have left of the player's, and is
+   * signed.
    */
-  locate({ path }: OriginRequest): Location | undefined {
+  locate({ path, query }: OriginRequest): Location | undefined {
     const key = keyPath(path);
-    return key === undefined ? undefined : { path: key, query: '', fields: {} };
+    return key === undefined ? undefined : { path: key, query: canonicalQuery(query), fields: {} };
   }
 
   async sign(url: string, fields: Record<string, string>): Promise<Record<string, string>> {

@@ -1,7 +1,8 @@
 import { EdgeError } from '../../base/errors.js';
 import { HttpOrigin, type HttpOriginOptions } from '../http/http-origin.js';
 import { type CredentialsOptions, findCredentials } from './s3-credentials.js';
-import { encodeSegment, S3Dialect } from './s3-dialect.js';
+import { S3Dialect } from './s3-dialect.js';
+import { encodeSegment } from './s3-key.js';
 import { S3Signer } from './s3-signer.js';
 
 /** A bucket, or part of one. */

@@ -5,13 +5,23 @@ import { parsePrefetch } from '../../../src/admin/prefetch.js';
 import { parseEdgeUrl, parsePurge } from '../../../src/admin/purge-request.js';
 import { EdgeError } from '../../../src/base/errors.js';
 
-test('URLs and paths are normalised as a browser would', () => {
+test('URLs and paths are what a player would ask for', () => {
   assert.deepEqual(parseEdgeUrl('http://Films.Example:8080/a b/./c.mp4?x=1#f'), {
     host: 'films.example',
     path: '/a%20b/c.mp4',
     query: 'x=1',
   });
   assert.deepEqual(parseEdgeUrl('/a/../b?c'), { host: undefined, path: '/b', query: 'c' });
+  const paths = {
+    '/a//b/%2Fc%5c/caf%E9|"': '/a//b/%2Fc%5c/caf%E9|"',
+    '/é\\': '/%C3%A9\\',
+    '/a/%2e%2E/./b/..': '/',
+    '/../../a/.': '/a/',
+    'http://h//a//': '//a//',
+    'HTTP://h?q=1?2': '/',
+  };
+  for (const [given, path] of Object.entries(paths)) assert.equal(parseEdgeUrl(given).path, path, given);
+  assert.equal(parseEdgeUrl('HTTP://h?q=é?2#x').query, 'q=%C3%A9?2');
 });
 
 test('purges have exactly one scope', () => {

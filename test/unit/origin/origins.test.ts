@@ -83,6 +83,12 @@ test('routes: the host first, then the longest path, cut at a slash', () => {
   assert.equal(found('b.test', '/films/a'), 'domain /films/a');
   assert.equal(found('c.b.test', '/'), 'longer domain /');
   assert.equal(found('x', '/%C3%A4%20b/c'), 'encoded /c');
+  // The origin's own path may be escaped as it will; what lies below is data.
+  assert.equal(found('x', '/%c3%a4%20%62/c%2f%63//d'), 'encoded /c%2f%63//d');
+  assert.equal(found('x', '/fil%6ds//a'), 'films //a');
+  assert.equal(found('x', '/films/new//%61'), 'new /films/new//%61');
+  assert.equal(found('x', '//films/a'), 'any //films/a');
+  assert.equal(found('x', '/films%2Fa'), 'any /films%2Fa');
   assert.equal(routeTable([rule('one', '/one', 'a.test')]).find('b.test', '/one/x'), undefined);
   assert.deepEqual(
     table
@@ -140,6 +146,8 @@ const settings = (more: Partial<OriginSettings>): OriginSettings => ({
   urls: [],
   path: '/',
   stripPath: true,
+  query: { forward: 'none', drop: [] },
+  forward: [],
   ...more,
 });
 
@@ -194,11 +202,11 @@ test('origins: routes to the one that a request is for, and closes all', async (
     origins.all.map(({ name }) => name),
     ['files', 'far'],
   );
-  const local = origins.route('any', '/local/clip')!;
+  const local = origins.route('any', '/local/clip', '')!;
   assert.ok(local.origin instanceof FileOrigin);
   assert.ok(local.defaultLifetime! > 0);
   assert.equal(await fetchInto(local.origin, { path: local.path }, { keep: true }).over, 'ended');
-  const { origin, path, defaultLifetime } = origins.route('any', '/localx')!;
+  const { origin, path, defaultLifetime } = origins.route('any', '/localx', '')!;
   assert.deepEqual([origin.name, path, defaultLifetime], ['far', '/localx', undefined]);
   assert.deepEqual(Object.keys(origins.stats()), ['files', 'far']);
   await origins.close();

@@ -3,7 +3,7 @@ import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { test } from 'node:test';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
-import { keyPath } from '../../../../src/origin/s3/s3-dialect.js';
+import { keyPath } from '../../../../src/origin/s3/s3-key.js';
 import { type Credentials, S3Signer } from '../../../../src/origin/s3/s3-signer.js';
 
 // The keys are AWS's published examples.
