@@ -10,8 +10,6 @@ const OVERTIME = 1000;
 export interface GenerationOptions extends SlotOptions {
   /** Module that calls `runWorker`. */
   readonly entry: string;
-  /** True when the first generation starts beside another edge's workers. */
-  readonly takeOver: boolean;
 }
 
 /** The workers that serve one reading of the configuration. */
@@ -25,13 +23,13 @@ export class Generation {
   #killTimer: NodeJS.Timeout | undefined;
 
   /** Starts `workers` processes. */
-  constructor(number: number, config: Config, workers: number, { entry, takeOver, ...slot }: GenerationOptions) {
+  constructor(number: number, config: Config, workers: number, { entry, ...slot }: GenerationOptions) {
     this.number = number;
     this.config = config;
     this.#log = slot.log;
     this.slots = Array.from(
       { length: workers },
-      (_, index) => new WorkerSlot({ entry, config, index, workers, generation: number, takeOver }, slot),
+      (_, index) => new WorkerSlot({ entry, config, index, workers, generation: number }, slot),
     );
   }
 

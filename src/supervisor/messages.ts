@@ -24,7 +24,6 @@ export type ToWorker =
       readonly index: number;
       readonly workers: number;
       readonly generation: number;
-      readonly takeOver: boolean;
     }
   /**
    * Stop accepting, finish what runs within `deadline` milliseconds, exit with 0. A later one may only shorten the

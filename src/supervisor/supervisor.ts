@@ -114,7 +114,7 @@ export class Supervisor {
     if (!takeOver) await requireFreePort(config.listen.host, config.listen.port);
     this.#services = await services({ config, log, metrics: this.#metrics, takeOver });
     try {
-      await this.#serve(config, takeOver);
+      await this.#serve(config);
     } catch (error) {
       await this.handOver();
       throw error;
@@ -141,7 +141,7 @@ export class Supervisor {
       this.#services?.accepts(config);
       const { listen } = this.config;
       if (config.listen.port !== listen.port) await requireFreePort(config.listen.host, config.listen.port);
-      await this.#serve(config, false);
+      await this.#serve(config);
       await this.#services?.reconfigure(config);
     });
     this.#turn = result.catch(() => {});
@@ -224,12 +224,11 @@ export class Supervisor {
   }
 
   /** Starts a generation and, when it serves, drains the one before. */
-  async #serve(config: Config, takeOver: boolean): Promise<void> {
+  async #serve(config: Config): Promise<void> {
     const { workerEntry: entry, log, lookInterval = LOOK_INTERVAL } = this.#options;
     const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
     const generation = new Generation(++this.#lastNumber, config, workers, {
       entry,
-      takeOver,
       log,
       lookInterval,
       events: {

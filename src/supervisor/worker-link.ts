@@ -16,8 +16,6 @@ export interface WorkerLink {
   readonly workers: number;
   /** Counts reloads, from 1. */
   readonly generation: number;
-  /** True when this edge starts beside an older one and shall share its files. */
-  readonly takeOver: boolean;
   readonly log: ProcessLog;
   /** Has a block that was found damaged on disk removed from there, and counted. */
   damagedBlock(id: ObjectId, block: number): void;
@@ -117,14 +115,14 @@ class WorkerMain {
     process.exit(1);
   }
 
-  #start({ config, index, workers, generation, takeOver }: ToWorker & { type: 'start' }): void {
+  #start({ config, index, workers, generation }: ToWorker & { type: 'start' }): void {
     process.title = `moovedge worker ${index}`;
     const log = createLog({ ...config.log, process: `worker ${index}` });
     this.#config = config;
     this.#log = log;
     const damagedBlock: WorkerLink['damagedBlock'] = (id, block) =>
       send({ type: 'damagedBlock', id: Array.from(id), block });
-    this.#started = this.#options.start(config, { index, workers, generation, takeOver, log, damagedBlock });
+    this.#started = this.#options.start(config, { index, workers, generation, log, damagedBlock });
     this.#started.then(
       () => send({ type: 'ready' }),
       error => {

@@ -13,7 +13,6 @@ export interface WorkerStart {
   /** Workers of the generation. */
   readonly workers: number;
   readonly generation: number;
-  readonly takeOver: boolean;
 }
 
 /** Told what happens to a worker process, from the event loop. */

@@ -41,7 +41,6 @@ export class WorkerSlot {
   #missed = 0;
   #restart: NodeJS.Timeout | undefined;
   readonly #look: NodeJS.Timeout;
-  restarts = 0;
   /** Resolves when the first process serves; rejects with an EdgeError when it can't. */
   readonly ready: Promise<void>;
   #settle!: { resolve(): void; reject(error: EdgeError): void };
@@ -125,7 +124,6 @@ export class WorkerSlot {
       delay,
     };
     this.#log.error(fields, 'a worker died and is replaced');
-    this.restarts++;
     this.#restart = setTimeout(() => this.#spawn(), delay);
   }
 }

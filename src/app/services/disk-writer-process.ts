@@ -73,8 +73,6 @@ export class WriterProcess {
   #examination: Promise<void> = Promise.resolve();
   /** What the writer last said of itself. */
   stats: DiskWriterStats;
-  /** Writers that died and were started again. */
-  restarts = 0;
 
   constructor(options: WriterProcessOptions) {
     this.#options = options;
@@ -172,7 +170,6 @@ export class WriterProcess {
   }
 
   #died(status: number | null, signal: NodeJS.Signals | null, damaged: boolean): void {
-    this.restarts++;
     if (performance.now() - this.#startedAt > WELL_AFTER) this.#restartDelay = this.#options.restartDelay ?? 1000;
     this.#options.log.warn(
       { status, signal, delay: this.#restartDelay },
