@@ -3,7 +3,7 @@ import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Demand } from '../cache/fetch/waiters.js';
 import type { BlockReader } from '../cache/read/block-reader.js';
-import type { Begun } from '../cache/read/reader.js';
+import { type Begun, CachedReader } from '../cache/read/reader.js';
 import { ReaderSource } from '../cache/read/reader-source.js';
 import type { OpenObject } from './content.js';
 import type { StoredObject } from './stored-object.js';
@@ -38,7 +38,7 @@ export class OpenedObject implements OpenObject, Demand {
   reader(): BlockReader {
     const begun = this.#begun;
     this.#letGo();
-    return this.#loader.reader(begun);
+    return new CachedReader(this.#loader, begun);
   }
 
   source(): ByteSource {

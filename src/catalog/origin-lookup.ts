@@ -3,7 +3,7 @@ import { BLOCK_SIZE, blockOf } from '../base/block.js';
 import type { EdgeError } from '../base/errors.js';
 import type { BlockLoader } from '../cache/fetch/block-loader.js';
 import { BypassStream } from '../cache/fetch/bypass-stream.js';
-import type { ObjectLoader } from '../cache/fetch/object-loader.js';
+import { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Begun } from '../cache/read/reader.js';
 import { type Fields, hasValidator } from '../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, RefusedAnswer } from '../origin/origin.js';
@@ -127,7 +127,7 @@ export class OriginLookup {
     }
     const { id, size, validator } = entry.object;
     const { origin, path, query } = route;
-    cached.loader = this.#options.loader.object({
+    cached.loader = new ObjectLoader(this.#options.loader, {
       id,
       size,
       origin,
@@ -274,7 +274,7 @@ export class OriginLookup {
       cacheable: false,
       changed() {},
     };
-    const loader = this.#options.loader.object(described);
+    const loader = new ObjectLoader(this.#options.loader, described);
     const stream = new BypassStream(loader, answer.offset, answer.offset + (answer.length ?? size));
     stream.adopt(fetch);
     const begun: Begun = { from: blockOf(answer.offset), to: blockOf(answer.offset) + 1, stream };

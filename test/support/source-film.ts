@@ -1,5 +1,5 @@
 import type { ObjectId } from '../../src/base/block.js';
-import type { SourceObject } from '../../src/cache/fetch/block-loader.js';
+import type { SourceObject } from '../../src/cache/fetch/source-object.js';
 import type { FakeOrigin } from './fake-origin.js';
 
 /** Path of the film. */

@@ -1,29 +1,8 @@
-import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
+import { BLOCK_SIZE } from '../../base/block.js';
 import { EdgeError } from '../../base/errors.js';
-import type { Origin, Validator } from '../../origin/origin.js';
 import type { DiskTier } from '../disk/disk-tier.js';
 import type { MemoryTier } from '../memory/memory-tier.js';
-import { ObjectLoader } from './object-loader.js';
-import type { RangeFill } from './range-fill.js';
-import { RoomQueue } from './room-queue.js';
-
-/** What must be known of one version of one object to bring its bytes. */
-export interface SourceObject {
-  readonly id: ObjectId;
-  /** Bytes. */
-  readonly size: number;
-  readonly origin: Origin;
-  /** Path, query and fields of the origin's request, as in `OriginRequest`. */
-  readonly path: string;
-  readonly query: string;
-  readonly fields: Readonly<Record<string, string>>;
-  /** What fetches are conditional on; both undefined when the origin gave nothing to tell versions apart by. */
-  readonly validator: Validator;
-  /** False for an object that must not be stored: its bytes stream past the cache. */
-  readonly cacheable: boolean;
-  /** Told, perhaps more than once, that the origin holds another version. */
-  changed(): void;
-}
+import { RoomQueue } from './waiters.js';
 
 /** Options of `BlockLoader`. Sizes are in bytes and rounded up to blocks. */
 export interface BlockLoaderOptions {
@@ -63,6 +42,12 @@ export interface BlockLoaderStats {
   failedDiskLoads: number;
 }
 
+/** An origin fetch under way. */
+export interface Running {
+  /** Ends it because of `error`; what has come stays for whoever wants to go on. */
+  stop(error: EdgeError): void;
+}
+
 /** The way of blocks into the memory tier, from disk and origins, for the readers of this process. */
 export class BlockLoader {
   readonly tier: MemoryTier;
@@ -92,7 +77,7 @@ export class BlockLoader {
   /** Readers that wait for room. */
   readonly room = new RoomQueue();
   /** Origin fetches under way. */
-  readonly running = new Set<RangeFill>();
+  readonly running = new Set<Running>();
 
   constructor(options: BlockLoaderOptions) {
     this.tier = options.tier;
@@ -102,14 +87,6 @@ export class BlockLoader {
     this.aheadTime = options.readAhead.time ?? Number.POSITIVE_INFINITY;
     this.maxRun = Math.max(1, blocks(options.maxRun ?? 16 * 1024 * 1024));
     this.pauseAfter = options.pauseAfter ?? 5000;
-  }
-
-  /**
-   * The loader of one version of one object. To be kept and shared by its readers: it is what collapses their demands
-   * in this process.
-   */
-  object(object: SourceObject): ObjectLoader {
-    return new ObjectLoader(this, object);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { EdgeError } from '../../base/errors.js';
 import { hasValidator, sameVersion } from '../../origin/fields.js';
 import type { OriginAnswer } from '../../origin/origin.js';
-import type { SourceObject } from './block-loader.js';
+import type { SourceObject } from './source-object.js';
 
 /**
  * Checks that the body of `answer` is of the version of `object` and begins at `start` or, from an origin that ignores

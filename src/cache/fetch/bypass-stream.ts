@@ -1,9 +1,9 @@
 import { BLOCK_SIZE, blockOf } from '../../base/block.js';
 import { asEdgeError, type EdgeError } from '../../base/errors.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
-import type { Aside } from './aside.js';
 import { changed, expectBody, wrongLength } from './body-check.js';
-import type { ObjectLoader } from './object-loader.js';
+import type { Bypass } from './bypass.js';
+import type { FetchHost } from './fetch-host.js';
 import type { Waiter } from './waiters.js';
 
 /**
@@ -11,9 +11,9 @@ import type { Waiter } from './waiters.js';
  * for another fill, and when a filler stalls. Sequential; holds the chunk at hand and pauses the fetch until it has
  * been read.
  */
-export class BypassStream implements OriginSink, Aside {
+export class BypassStream implements OriginSink, Bypass {
   readonly outcome = 'bypass';
-  readonly #object: ObjectLoader;
+  readonly #object: FetchHost;
   /** The body ends before this offset. */
   #end: number;
   #fetch: OriginFetch | undefined;
@@ -28,7 +28,7 @@ export class BypassStream implements OriginSink, Aside {
   #error: EdgeError | undefined;
   #ended = false;
 
-  constructor(object: ObjectLoader, start: number, end: number) {
+  constructor(object: FetchHost, start: number, end: number) {
     this.#object = object;
     this.#end = Math.min(end, object.size);
     this.#position = start;

@@ -1,6 +1,7 @@
-import { blockLength } from '../../base/block.js';
+import { BLOCK_SIZE, blockLength } from '../../base/block.js';
 import type { BlockFill } from '../memory/memory-tier.js';
-import type { ObjectLoader } from './object-loader.js';
+import type { Bypass } from './bypass.js';
+import type { FetchHost } from './fetch-host.js';
 import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
 /**
@@ -9,13 +10,13 @@ import { type InFlight, type Waiter, Waiters } from './waiters.js';
  */
 export class DiskLoad implements InFlight {
   readonly kind = 'disk';
-  readonly #object: ObjectLoader;
+  readonly #object: FetchHost;
   readonly #block: number;
   readonly #fill: BlockFill | undefined;
   readonly #waiters = new Waiters();
   #bytes: Uint8Array | undefined;
 
-  constructor(object: ObjectLoader, block: number, fill: BlockFill | undefined) {
+  constructor(object: FetchHost, block: number, fill: BlockFill | undefined) {
     this.#object = object;
     this.#block = block;
     this.#fill = fill;
@@ -53,4 +54,28 @@ export class DiskLoad implements InFlight {
     this.#object.loaded(this.#block, bytes !== undefined);
     this.#waiters.wakeAll();
   }
+}
+
+/** One block's bytes, lent to a reader past the cache. */
+export class LentBlock implements Bypass {
+  readonly outcome = 'disk';
+  readonly #start: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(block: number, bytes: Uint8Array) {
+    this.#start = block * BLOCK_SIZE;
+    this.#bytes = bytes;
+  }
+
+  view(offset: number, end: number): Uint8Array | undefined {
+    const from = offset - this.#start;
+    if (from < 0 || from >= this.#bytes.length) return undefined;
+    return this.#bytes.subarray(from, end - this.#start);
+  }
+
+  want(): boolean {
+    return false;
+  }
+
+  close(): void {}
 }

@@ -3,12 +3,13 @@ import type { EdgeError } from '../../base/errors.js';
 import { hasValidator } from '../../origin/fields.js';
 import type { OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
-import type { BlockReader } from '../read/block-reader.js';
-import { type Begun, CachedReader } from '../read/reader.js';
-import type { BlockLoader, SourceObject } from './block-loader.js';
+import type { BlockLoader, Running } from './block-loader.js';
+import type { Bypass } from './bypass.js';
 import { BypassStream } from './bypass-stream.js';
 import { DiskLoad } from './disk-load.js';
+import type { FetchHost } from './fetch-host.js';
 import { RangeFill } from './range-fill.js';
+import type { SourceObject } from './source-object.js';
 import type { Demand, InFlight } from './waiters.js';
 
 /** Most loads from disk under way for one object before more are begun ahead of need. */
@@ -30,12 +31,11 @@ export type NotBrought = 'following' | 'present' | 'full';
  * What is under way in this process for one version of one object: its origin fetches, its loads from disk, and who
  * wants what.
  */
-export class ObjectLoader {
+export class ObjectLoader implements FetchHost {
   readonly loader: BlockLoader;
   readonly object: SourceObject;
-  /** Number of blocks. */
   readonly blocks: number;
-  readonly #bypassStreams = new Set<BypassStream>();
+  readonly #bypassStreams = new Set<Bypass>();
   readonly #demands = new Set<Demand>();
   readonly #loads = new Map<number, DiskLoad>();
   /**
@@ -49,7 +49,7 @@ export class ObjectLoader {
   #runs: RangeFill[] = [];
   #retired: EdgeError | undefined;
 
-  /** @internal made by `BlockLoader.object` */
+  /** To be kept and shared by the object's readers: it is what collapses their demands in this process. */
   constructor(loader: BlockLoader, object: SourceObject) {
     this.loader = loader;
     this.object = object;
@@ -66,19 +66,6 @@ export class ObjectLoader {
     return this.object.size;
   }
 
-  /**
-   * A reader, to be closed by its owner.
-   * @param begun what has been begun for it; a stream becomes the reader's
-   */
-  reader(begun?: Begun): BlockReader {
-    return new CachedReader(this, begun);
-  }
-
-  /** A reader for what is in memory: it has nothing brought ahead, and need not be closed while it does not `want`. */
-  peek(): BlockReader {
-    return new CachedReader(this, undefined, false);
-  }
-
   /** Registers a demand; it keeps fills going until it is withdrawn. */
   demand(demand: Demand): void {
     this.#demands.add(demand);
@@ -88,7 +75,6 @@ export class ObjectLoader {
     this.#demands.delete(demand);
   }
 
-  /** The block just past what anybody wants from `block` on without a gap; 0 when nobody wants `block`. */
   demandFrom(block: number): number {
     let end = 0;
     for (const demand of this.#demands) {
@@ -108,7 +94,6 @@ export class ObjectLoader {
     return this.#retired ?? this.loader.stopping;
   }
 
-  /** @internal the origin was found to have another version */
   originChanged(error: EdgeError): void {
     this.retire(error);
     this.object.changed();
@@ -193,12 +178,10 @@ export class ObjectLoader {
     return stream;
   }
 
-  /** @internal a stream past the cache is over */
-  bypassEnded(stream: BypassStream): void {
+  bypassEnded(stream: Bypass): void {
     this.#bypassStreams.delete(stream);
   }
 
-  /** Fetches bytes `[start, end)` of this version from the origin. */
   fetch(start: number, end: number, sink: OriginSink): OriginFetch {
     const { fields, query } = this;
     const { origin, path, validator } = this.object;
@@ -206,13 +189,11 @@ export class ObjectLoader {
     return origin.fetch({ path, query, fields, range: { start, end }, condition }, sink);
   }
 
-  /** @internal a run is over */
-  ended(run: RangeFill): void {
+  ended(run: Running): void {
     this.#runs = this.#runs.filter(other => other !== run);
     this.loader.running.delete(run);
   }
 
-  /** @internal a load is over; `found` is false when the disk tier could not bring what it said it had */
   loaded(block: number, found: boolean): void {
     this.#loads.delete(block);
     if (!found) this.#unreadable.set(block, performance.now() + DISK_PAUSE);

@@ -4,7 +4,7 @@ import { hasValidator } from '../../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
 import { changed, expectBody, wrongLength } from './body-check.js';
-import type { ObjectLoader } from './object-loader.js';
+import type { FetchHost } from './fetch-host.js';
 import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
 /**
@@ -20,7 +20,7 @@ const FIRST_SHARE = 16 * 1024;
  */
 export class RangeFill implements OriginSink, InFlight {
   readonly kind = 'origin';
-  readonly #object: ObjectLoader;
+  readonly #object: FetchHost;
   readonly #first: number;
   readonly #waiters = new Waiters();
   #fetch: OriginFetch | undefined;
@@ -50,7 +50,7 @@ export class RangeFill implements OriginSink, InFlight {
    * @param first block to begin with, claimed as `fill`
    * @param end block to end before
    */
-  constructor(object: ObjectLoader, first: number, end: number, fill: BlockFill) {
+  constructor(object: FetchHost, first: number, end: number, fill: BlockFill) {
     this.#object = object;
     this.#first = first;
     this.#block = first;

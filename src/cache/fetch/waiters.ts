@@ -1,3 +1,6 @@
+/** Milliseconds between two looks of those who wait for room. */
+const ROOM_INTERVAL = 200;
+
 /** Somebody who means to read on: what decides how far fills go. */
 export interface Demand {
   /**
@@ -59,5 +62,30 @@ export class Waiters {
   failAll(error: unknown): void {
     const all = [...this.#waiting];
     for (const waiter of all) if (this.#waiting.delete(waiter)) waiter.failed(error);
+  }
+}
+
+/**
+ * Where readers wait that find neither room for a fill nor a free stream past the cache: they look again every now and
+ * then.
+ */
+export class RoomQueue implements InFlight {
+  readonly kind = 'origin';
+  readonly #waiters = new Waiters();
+  #timer: NodeJS.Timeout | undefined;
+
+  join(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    this.#timer ??= setTimeout(() => this.wakeAll(), ROOM_INTERVAL);
+  }
+
+  leave(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  wakeAll(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiters.wakeAll();
   }
 }

@@ -2,6 +2,7 @@ import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
 import type { ObjectLoader } from '../fetch/object-loader.js';
 import type { BlockReader } from './block-reader.js';
+import { CachedReader } from './reader.js';
 
 /**
  * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Demands nothing
@@ -26,9 +27,9 @@ export class ReaderSource implements ByteSource {
       );
     }
     const target = new Uint8Array(length);
-    this.#peek ??= this.#object.peek();
+    this.#peek ??= new CachedReader(this.#object, undefined, false);
     const copied = copy(this.#peek, offset, target, 0);
-    return copied < length ? copyAll(this.#object.reader(), offset, target, copied) : target;
+    return copied < length ? copyAll(new CachedReader(this.#object), offset, target, copied) : target;
   }
 }
 

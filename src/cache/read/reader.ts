@@ -1,14 +1,14 @@
 import { BLOCK_SIZE, blockLength, blockOf } from '../../base/block.js';
 import type { CacheOutcome } from '../../base/cache-outcome.js';
 import { EdgeError } from '../../base/errors.js';
-import { type Aside, LentBlock } from '../fetch/aside.js';
+import type { Bypass } from '../fetch/bypass.js';
 import type { BypassStream } from '../fetch/bypass-stream.js';
-import { DiskLoad } from '../fetch/disk-load.js';
+import { DiskLoad, LentBlock } from '../fetch/disk-load.js';
 import type { ObjectLoader } from '../fetch/object-loader.js';
 import type { Demand, InFlight, Waiter } from '../fetch/waiters.js';
 import { ABSENT, type BlockWaiter } from '../memory/memory-tier.js';
 import type { BlockReader, ReaderListener } from './block-reader.js';
-import { Pace } from './pace.js';
+import { ReadAhead } from './read-ahead.js';
 
 /** Milliseconds for which a reader waits for room. */
 const ROOM_TIMEOUT = 15_000;
@@ -34,17 +34,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   readonly #object: ObjectLoader;
   readonly #looksAhead: boolean;
   #pinned = false;
-  /** Block of the last read that gave bytes; -1 before the first. */
-  #block = -1;
-  /** End of what the reader means to read without a gap; learnt from `read` and `want`. */
-  #end = 0;
-  /** Blocks that are fetched ahead when the end is open; 0 before the first. */
-  #window = 0;
-  readonly #pace: Pace;
-  /** Block up to which is seen to what is ahead; `wantedUpTo` promises the fills to read so far. */
-  #ahead = 0;
-  /** `performance.now()` of the last read or want. */
-  #active = 0;
+  readonly #ahead: ReadAhead;
   #registered = false;
   #closed = false;
 
@@ -57,41 +47,40 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
    */
   #inFlight: InFlight | undefined;
   #tierBlock = -1;
-  #aside: Aside | undefined;
+  #bypass: Bypass | undefined;
   /** `performance.now()` since when there is no way to the wanted byte; 0 while there is. */
   #stuckSince = 0;
   /** How the wanted block is being come by. */
   #way: Way = 'memory';
   #wayBlock = -1;
 
-  /** @internal made by `ObjectLoader.reader` and `ObjectLoader.peek` */
-  constructor(object: ObjectLoader, begun: Begun | undefined, looksAhead = true) {
+  /**
+   * To be closed by its owner; one that does not look ahead need not be, while it does not `want`.
+   * @param begun what has been begun for it; a stream becomes the reader's
+   * @param looksAhead false to have nothing brought but what is wanted
+   */
+  constructor(object: ObjectLoader, begun?: Begun, looksAhead = true) {
     this.#object = object;
     this.#looksAhead = looksAhead;
-    this.#pace = new Pace(object.loader.aheadTime);
+    this.#ahead = new ReadAhead(object);
     if (begun === undefined) return;
-    this.#aside = begun.stream;
-    this.#block = begun.from - 1;
-    this.#ahead = begun.to;
-    this.#end = begun.to * BLOCK_SIZE;
-    this.#window = object.loader.firstWindow;
-    this.#active = performance.now();
-    this.#pace.restart(this.#active);
+    this.#bypass = begun.stream;
+    this.#ahead.begin(begun.from, begun.to);
     this.#register();
   }
 
   read(offset: number, end: number): Uint8Array | undefined {
-    const aside = this.#aside;
-    if (aside !== undefined) {
-      const view = aside.view(offset, end);
+    const bypass = this.#bypass;
+    if (bypass !== undefined) {
+      const view = bypass.view(offset, end);
       if (view !== undefined) {
-        this.#came(blockOf(offset), end, aside.outcome);
+        this.#came(blockOf(offset), end, bypass.outcome);
         return view;
       }
     }
     const { tier } = this.#object.loader;
     const block = blockOf(offset);
-    const readable = tier.acquire(this.#object.id, block, block !== this.#block);
+    const readable = tier.acquire(this.#object.id, block, block !== this.#ahead.block);
     if (readable === ABSENT) return undefined;
     const start = block * BLOCK_SIZE;
     const to = Math.min(readable, end - start);
@@ -100,7 +89,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
       return undefined;
     }
     this.#pinned = true;
-    if (aside !== undefined) this.#leaveAside();
+    if (bypass !== undefined) this.#leaveBypass();
     const view = tier.view(offset - start, to);
     this.#came(block, end, readable < blockLength(this.#object.size, block) ? 'collapsed' : 'memory');
     return view;
@@ -118,9 +107,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.wanted = offset;
     this.#stuckSince = 0;
     this.#listener = listener;
-    const block = blockOf(offset);
-    this.#expect(block, end);
-    if (this.#ahead <= block) this.#ahead = Math.min(block + this.#reach(), this.#lastBlock());
+    this.#ahead.want(offset, end);
     this.#register();
     this.#look(true);
   }
@@ -130,16 +117,16 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.#closed = true;
     this.#unwait();
     this.release();
-    this.#leaveAside();
+    this.#leaveBypass();
     if (this.#registered) this.#object.withdraw(this);
   }
 
   /** What the reader has said that it wants ahead, unless it has paused. */
   wantedUpTo(block: number): number {
-    const at = this.#listener === undefined ? this.#block : blockOf(this.wanted);
-    if (block < at || block >= this.#ahead) return 0;
-    if (this.#listener === undefined && performance.now() - this.#active > this.#object.loader.pauseAfter) return 0;
-    return this.#ahead;
+    const { block: last, upTo } = this.#ahead;
+    const at = this.#listener === undefined ? last : blockOf(this.wanted);
+    if (block < at || block >= upTo) return 0;
+    return this.#listener === undefined && this.#ahead.paused ? 0 : upTo;
   }
 
   /** What was in flight brought the wanted byte or ended. */
@@ -148,8 +135,8 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.#inFlight = undefined;
     const lent = inFlight instanceof DiskLoad ? inFlight.lent(blockOf(this.wanted)) : undefined;
     if (lent !== undefined) {
-      this.#leaveAside();
-      this.#aside = new LentBlock(blockOf(this.wanted), lent);
+      this.#leaveBypass();
+      this.#bypass = new LentBlock(blockOf(this.wanted), lent);
       this.#tell();
     } else if (inFlight === undefined) this.#tell();
     else this.#look(false);
@@ -176,7 +163,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   #tell(): void {
     const listener = this.#listener;
     this.#listener = undefined;
-    this.#active = performance.now();
+    this.#ahead.touch();
     listener?.readable();
   }
 
@@ -187,11 +174,11 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   #look(within: boolean): void {
     const object = this.#object;
     const block = blockOf(this.wanted);
-    if (this.#aside?.want(this.wanted, this)) {
+    if (this.#bypass?.want(this.wanted, this)) {
       this.#goes('bypass', block);
       return;
     }
-    this.#leaveAside();
+    this.#leaveBypass();
     const { tier } = object.loader;
     const readable = tier.acquire(object.id, block, false);
     if (readable !== ABSENT) tier.release();
@@ -207,11 +194,11 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
       return;
     }
     if (!object.object.cacheable) {
-      this.#bypass(this.#end);
+      this.#goPast(this.#ahead.end);
       return;
     }
     const inFlight = object.inFlightOf(block);
-    const brought = inFlight ?? object.bring(block, this.#ahead);
+    const brought = inFlight ?? object.bring(block, this.#ahead.upTo);
     if (brought === 'following') {
       this.#goes('collapsed', block);
       this.#tierBlock = block;
@@ -239,7 +226,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   #goWithoutRoom(block: number, within: boolean): void {
     const { loader, mayBypass } = this.#object;
     if (mayBypass) {
-      this.#bypass(Math.min(this.#end, (block + loader.maxRun) * BLOCK_SIZE));
+      this.#goPast(Math.min(this.#ahead.end, (block + loader.maxRun) * BLOCK_SIZE));
       return;
     }
     const now = performance.now();
@@ -254,16 +241,16 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     loader.room.join(this);
   }
 
-  #bypass(end: number): void {
+  #goPast(end: number): void {
     this.#goes('bypass', blockOf(this.wanted));
     const stream = this.#object.bypassStream(this.wanted, end);
     stream.want(this.wanted, this);
-    this.#aside = stream;
+    this.#bypass = stream;
   }
 
-  #leaveAside(): void {
-    this.#aside?.close();
-    this.#aside = undefined;
+  #leaveBypass(): void {
+    this.#bypass?.close();
+    this.#bypass = undefined;
   }
 
   #goes(way: Way, block: number): void {
@@ -283,8 +270,8 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
 
   /** Bytes of `block` were read, come by in the way `found` unless it was wanted before. */
   #came(block: number, end: number, found: CacheOutcome): void {
-    if (block === this.#block) {
-      if (this.#registered) this.#active = performance.now();
+    if (block === this.#ahead.block) {
+      if (this.#registered) this.#ahead.touch();
       return;
     }
     const { stats } = this.#object.loader;
@@ -292,53 +279,8 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     if (this.outcome === 'memory') stats.memoryLookups++;
     else if (this.outcome === 'disk') stats.diskLookups++;
     else stats.originLookups++;
-    const first = this.#block < 0;
-    this.#expect(block, end);
-    this.#block = block;
-    this.#pace.advance(this.#active);
-    if (!first && this.#looksAhead) this.#askAhead(block);
-  }
-
-  /** Keeps account of where the reader is and how far it means to go. */
-  #expect(block: number, end: number): void {
-    const { firstWindow, pauseAfter } = this.#object.loader;
-    const now = performance.now();
-    const inSequence = block === this.#block || block === this.#block + 1;
-    if (!inSequence || now - this.#active > pauseAfter || this.#window === 0) {
-      this.#end = 0;
-      this.#window = firstWindow;
-      this.#ahead = 0;
-      this.#pace.restart(now);
-    }
-    this.#end = Math.min(Math.max(this.#end, end), this.#object.size);
-    this.#active = now;
-  }
-
-  /** Has more brought when half of what was seen to has been read. */
-  #askAhead(block: number): void {
-    const isEnough = this.#ahead - block > this.#reach() >> 1 || this.#ahead >= this.#lastBlock();
-    if (isEnough && this.#ahead > block + 1) return;
-    this.#window = Math.min(this.#object.loader.maxWindow, this.#window * 2);
-    const to = Math.min(block + this.#reach(), this.#lastBlock());
-    const from = Math.max(block + 1, this.#ahead);
-    if (from >= to) return;
-    this.#register();
-    this.#ahead = to;
-    this.#ahead = this.#object.bringAhead(from, to);
-  }
-
-  /**
-   * Blocks to fetch ahead: all up to an end inside the object, which was asked for as such. A reader to the object's
-   * end may stop anywhere: nothing is fetched for it that it will not come to for long.
-   */
-  #reach(): number {
-    const { maxRun, firstWindow } = this.#object.loader;
-    if (this.#end < this.#object.size) return maxRun;
-    return Math.max(firstWindow, Math.min(this.#window, this.#pace.blocks(this.#active)));
-  }
-
-  /** The block just past what the reader means to read. */
-  #lastBlock(): number {
-    return Math.ceil(this.#end / BLOCK_SIZE);
+    const first = this.#ahead.block < 0;
+    this.#ahead.advance(block, end);
+    if (!first && this.#looksAhead && this.#ahead.due) this.#ahead.bring(() => this.#register());
   }
 }

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { BLOCK_SIZE, blockLength } from '../../../../src/base/block.js';
 import type { DiskTier } from '../../../../src/cache/disk/disk-tier.js';
 import { BlockLoader } from '../../../../src/cache/fetch/block-loader.js';
+import { ObjectLoader } from '../../../../src/cache/fetch/object-loader.js';
+import { CachedReader } from '../../../../src/cache/read/reader.js';
 import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
 import { contentAt } from '../../../support/content.js';
 import { type FakeFault, FakeOrigin } from '../../../support/fake-origin.js';
@@ -46,14 +48,16 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
     load: (_, block, __, done) => void setImmediate(() => done(places[block] === 'disk' ? bytesOf(block) : undefined)),
     close() {},
   };
-  const workers = [0, 1].map(() =>
-    new BlockLoader({
-      tier,
-      disk,
-      readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE },
-      maxRun: 6 * BLOCK_SIZE,
-    }).object(described),
+  const loaders = [0, 1].map(
+    () =>
+      new BlockLoader({
+        tier,
+        disk,
+        readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE },
+        maxRun: 6 * BLOCK_SIZE,
+      }),
   );
+  const workers = loaders.map(loader => new ObjectLoader(loader, described));
   return { origin, tier, workers };
 }
 
@@ -82,7 +86,7 @@ async function perform(world: World, reads: readonly Read[]): Promise<PromiseSet
 }
 
 async function readWith(object: World['workers'][number], start: number, end: number, meansTo: number): Promise<void> {
-  const reader = object.reader();
+  const reader = new CachedReader(object);
   try {
     await verifyAll(reader, start, end, { path: FILM, to: meansTo });
   } finally {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { BlockLoader } from '../../../../src/cache/fetch/block-loader.js';
+import { ObjectLoader } from '../../../../src/cache/fetch/object-loader.js';
 import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
 import { contentAt } from '../../../support/content.js';
 import { FakeOrigin } from '../../../support/fake-origin.js';
@@ -15,7 +16,7 @@ function setUp() {
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: 64, fillShare: 1 });
   const loader = new BlockLoader({ tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
-  const object = loader.object(sourceFilm(origin, SIZE));
+  const object = new ObjectLoader(loader, sourceFilm(origin, SIZE));
   return { origin, tier, loader, source: new ReaderSource(object) };
 }
 

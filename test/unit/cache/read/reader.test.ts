@@ -3,7 +3,10 @@ import { describe, it } from 'node:test';
 import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 import { EdgeError } from '../../../../src/base/errors.js';
 import type { DiskTier } from '../../../../src/cache/disk/disk-tier.js';
-import { BlockLoader, type BlockLoaderOptions, type SourceObject } from '../../../../src/cache/fetch/block-loader.js';
+import { BlockLoader, type BlockLoaderOptions } from '../../../../src/cache/fetch/block-loader.js';
+import { ObjectLoader } from '../../../../src/cache/fetch/object-loader.js';
+import type { SourceObject } from '../../../../src/cache/fetch/source-object.js';
+import { CachedReader } from '../../../../src/cache/read/reader.js';
 import { contentAt } from '../../../support/content.js';
 import { FakeOrigin } from '../../../support/fake-origin.js';
 import { readAll, verifyAll } from '../../../support/read-all.js';
@@ -61,8 +64,8 @@ function preload(b: Bench, blocks: Iterable<number>): void {
 describe('CachedReader', () => {
   it('brings a range of missing blocks by one origin request, conditional on the version', async () => {
     const b = bench(10);
-    const object = b.loader.object(b.described);
-    const reader = object.reader();
+    const object = new ObjectLoader(b.loader, b.described);
+    const reader = new CachedReader(object);
     await verifyAll(reader, 100, 200, { path: FILM, to: 9 * BLOCK_SIZE });
     assert.equal(reader.outcome, 'miss');
     await verifyAll(reader, 200, 9 * BLOCK_SIZE, { path: FILM });
@@ -70,7 +73,7 @@ describe('CachedReader', () => {
     assert.deepEqual(b.origin.requests[0]?.range, { start: 0, end: 9 * BLOCK_SIZE });
     assert.deepEqual(b.origin.requests[0]?.condition, { kind: 'same', validator: b.described.validator });
     reader.close();
-    const again = object.reader();
+    const again = new CachedReader(object);
     await verifyAll(again, 100, 9 * BLOCK_SIZE, { path: FILM });
     assert.equal(again.outcome, 'memory');
     assert.equal(b.origin.requests.length, 1);
@@ -81,14 +84,19 @@ describe('CachedReader', () => {
     const b = bench(2);
     b.origin.chunk = 10_000;
     const sizes: number[] = [];
-    await readAll(b.loader.object(b.described).reader(), 0, BLOCK_SIZE, bytes => void sizes.push(bytes.length));
+    await readAll(
+      new CachedReader(new ObjectLoader(b.loader, b.described)),
+      0,
+      BLOCK_SIZE,
+      bytes => void sizes.push(bytes.length),
+    );
     assert.ok(sizes.length > 20, `${sizes.length} pieces`);
   });
 
   it('asks only for the gap between cached blocks', async () => {
     const b = bench(10);
     preload(b, [0, 1, 2, 6, 7, 8, 9]);
-    await verifyAll(b.loader.object(b.described).reader(), 0, b.size - 1, { path: FILM });
+    await verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 0, b.size - 1, { path: FILM });
     assert.deepEqual(
       b.origin.requests.map(request => request.range),
       [{ start: 3 * BLOCK_SIZE, end: 6 * BLOCK_SIZE }],
@@ -97,8 +105,8 @@ describe('CachedReader', () => {
 
   it('fetches each block once for 500 readers that come at once', async () => {
     const b = bench(12);
-    const object = b.loader.object(b.described);
-    const readers = Array.from({ length: 500 }, () => object.reader());
+    const object = new ObjectLoader(b.loader, b.described);
+    const readers = Array.from({ length: 500 }, () => new CachedReader(object));
     await Promise.all(readers.map(reader => verifyAll(reader, 0, 3 * BLOCK_SIZE, { path: FILM })));
     for (const reader of readers) reader.close();
     assert.deepEqual(b.origin.timesSent(FILM).slice(0, 4), [1, 1, 1, 0]);
@@ -108,8 +116,8 @@ describe('CachedReader', () => {
   it('fetches each block once for readers of two processes', async () => {
     const b = bench(12);
     const other = new BlockLoader({ tier: b.tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
-    const objects = [b.loader.object(b.described), other.object(b.described)];
-    const readers = Array.from({ length: 40 }, (_, i) => objects[i % 2]!.reader());
+    const objects = [new ObjectLoader(b.loader, b.described), new ObjectLoader(other, b.described)];
+    const readers = Array.from({ length: 40 }, (_, i) => new CachedReader(objects[i % 2]!));
     await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));
     assert.deepEqual(b.origin.timesSent(FILM), new Array(12).fill(1));
     // The two don't snatch block after block from each other, with a request for each.
@@ -118,7 +126,7 @@ describe('CachedReader', () => {
 
   it('reads on in ever larger requests when the end is open, each asked for before the last has ended', async () => {
     const b = bench(60);
-    await verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM });
+    await verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 0, b.size, { path: FILM });
     assert.deepEqual(b.origin.timesSent(FILM), new Array(60).fill(1));
     const lengths = b.origin.requests.map(({ range }) => Math.round((range!.end - range!.start) / BLOCK_SIZE));
     assert.equal(lengths[0], 2);
@@ -127,7 +135,7 @@ describe('CachedReader', () => {
 
   it('fetches no further than the read-ahead of a reader that stops reading', async () => {
     const b = bench(60);
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     await verifyAll(reader, 0, BLOCK_SIZE + 1, { path: FILM, to: b.size });
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.ok(b.origin.bytesSent <= 5 * BLOCK_SIZE, `${b.origin.bytesSent / BLOCK_SIZE} blocks`);
@@ -136,7 +144,7 @@ describe('CachedReader', () => {
 
   it('stops a fill after the block at hand when its reader pauses', async () => {
     const b = bench(60, { pauseAfter: 0 });
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     await verifyAll(reader, 0, 10, { path: FILM, to: b.size });
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.deepEqual(b.origin.timesSent(FILM).slice(0, 3), [1, 0, 0]);
@@ -146,7 +154,7 @@ describe('CachedReader', () => {
 
   it('fetches no more ahead of a slow reader than it will read in a while', async () => {
     const b = bench(60, { readAhead: { min: BLOCK_SIZE, max: 32 * BLOCK_SIZE, time: 10 } });
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     for (let block = 0; block < 12; block++) {
       await verifyAll(reader, block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE, { path: FILM, to: b.size });
       // At this pace, ten milliseconds are less than a block.
@@ -159,7 +167,7 @@ describe('CachedReader', () => {
 
   it('stops a fill after the block at hand when its reader leaves', async () => {
     const b = bench(30);
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     await verifyAll(reader, 0, BLOCK_SIZE + 10, { path: FILM, to: 29 * BLOCK_SIZE });
     reader.close();
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
@@ -170,9 +178,9 @@ describe('CachedReader', () => {
 
   it('goes on for a second reader when the first leaves', async () => {
     const b = bench(10);
-    const object = b.loader.object(b.described);
-    const first = object.reader();
-    const second = object.reader();
+    const object = new ObjectLoader(b.loader, b.described);
+    const first = new CachedReader(object);
+    const second = new CachedReader(object);
     const done = verifyAll(second, 0, 9 * BLOCK_SIZE, { path: FILM });
     await verifyAll(first, 0, BLOCK_SIZE, { path: FILM, to: 9 * BLOCK_SIZE });
     first.close();
@@ -182,9 +190,9 @@ describe('CachedReader', () => {
 
   it('sends a far seek its own request and cuts the earlier one short there', async () => {
     const b = bench(40);
-    const object = b.loader.object(b.described);
+    const object = new ObjectLoader(b.loader, b.described);
     b.origin.chunk = 16 * KIB;
-    const [early, late] = [object.reader(), object.reader()];
+    const [early, late] = [new CachedReader(object), new CachedReader(object)];
     const whole = verifyAll(early, 0, 39 * BLOCK_SIZE, { path: FILM });
     await b.origin.until(() => b.origin.bytesSent > BLOCK_SIZE);
     await verifyAll(late, 20 * BLOCK_SIZE, 30 * BLOCK_SIZE, { path: FILM });
@@ -197,7 +205,7 @@ describe('CachedReader', () => {
     const fill = b.tier.claim(b.described.id, 0, BLOCK_SIZE);
     assert.ok(typeof fill === 'object');
     fill.append(contentAt(FILM, 'v1', 0, 100_000));
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     const done = verifyAll(reader, 0, 2 * BLOCK_SIZE, { path: FILM });
     await new Promise(resolve => setImmediate(resolve));
     assert.equal(b.origin.requests.length, 0);
@@ -212,7 +220,7 @@ describe('CachedReader', () => {
     const fill = b.tier.claim(b.described.id, 0, BLOCK_SIZE);
     assert.ok(typeof fill === 'object');
     fill.append(contentAt(FILM, 'v1', 0, 1000));
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     const awake = setTimeout(() => {}, 5000);
     await verifyAll(reader, 0, b.size, { path: FILM });
     clearTimeout(awake);
@@ -225,7 +233,7 @@ describe('CachedReader', () => {
     const b = bench(20, { tierBlocks: 4, fillShare: 0.25 });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     let pieces = 0;
     await new Promise<void>((resolve, reject) => {
       let at = 5;
@@ -256,8 +264,8 @@ describe('CachedReader', () => {
     const b = bench(4, { tierBlocks: 4, fillShare: 0.25 });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    const object = b.loader.object(b.described);
-    const readers = Array.from({ length: 100 }, () => object.reader());
+    const object = new ObjectLoader(b.loader, b.described);
+    const readers = Array.from({ length: 100 }, () => new CachedReader(object));
     const all = readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM }));
     assert.equal(b.origin.requests.length, 32);
     await Promise.race(all);
@@ -271,7 +279,7 @@ describe('CachedReader', () => {
     const b = bench(12, { tierBlocks: 4, fillShare: 0.25, maxRun: 4 * BLOCK_SIZE });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     await verifyAll(reader, 0, 1000, { path: FILM, to: b.size });
     blocker.abandon();
     await verifyAll(reader, 1000, b.size, { path: FILM });
@@ -283,7 +291,7 @@ describe('CachedReader', () => {
   it('answers no sooner than the next turn from want, and once', async () => {
     const b = bench(2);
     preload(b, [0]);
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     const told: string[] = [];
     const listener = (name: string) => ({ readable: () => void told.push(name), failed: assert.fail });
     reader.want(10, 20, listener('first'));
@@ -306,9 +314,9 @@ describe('an origin that ignores ranges', () => {
   it('has the blocks before the wanted one filled too, by one request', async () => {
     const b = bench(8);
     b.origin.every = { ignoreRange: true };
-    const object = b.loader.object(b.described);
-    await verifyAll(object.reader(), 5 * BLOCK_SIZE + 7, 6 * BLOCK_SIZE, { path: FILM });
-    await verifyAll(object.reader(), 0, 5 * BLOCK_SIZE, { path: FILM });
+    const object = new ObjectLoader(b.loader, b.described);
+    await verifyAll(new CachedReader(object), 5 * BLOCK_SIZE + 7, 6 * BLOCK_SIZE, { path: FILM });
+    await verifyAll(new CachedReader(object), 0, 5 * BLOCK_SIZE, { path: FILM });
     assert.equal(b.origin.requests.length, 1);
     assert.equal(b.tier.stats.filling, 0);
   });
@@ -316,11 +324,11 @@ describe('an origin that ignores ranges', () => {
   it('has the first blocks filled by a body that goes on', async () => {
     const b = bench(8);
     b.origin.every = { ignoreRange: true };
-    const object = b.loader.object(b.described);
-    await verifyAll(object.reader(), 0, BLOCK_SIZE + 5, { path: FILM });
+    const object = new ObjectLoader(b.loader, b.described);
+    await verifyAll(new CachedReader(object), 0, BLOCK_SIZE + 5, { path: FILM });
     await b.origin.until(() => b.origin.requests.every(request => request.done || request.cancelled));
     assert.deepEqual(b.origin.timesSent(FILM), [1, 1, 0, 0, 0, 0, 0, 0]);
-    await verifyAll(object.reader(), 0, b.size, { path: FILM });
+    await verifyAll(new CachedReader(object), 0, b.size, { path: FILM });
   });
 
   it('streams past the cache from the wanted byte on', async () => {
@@ -328,7 +336,9 @@ describe('an origin that ignores ranges', () => {
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
     b.origin.every = { ignoreRange: true };
-    await verifyAll(b.loader.object(b.described).reader(), 3 * BLOCK_SIZE + 5, 7 * BLOCK_SIZE, { path: FILM });
+    await verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 3 * BLOCK_SIZE + 5, 7 * BLOCK_SIZE, {
+      path: FILM,
+    });
     assert.equal(b.origin.requests.length, 1);
     blocker.abandon();
   });
@@ -338,7 +348,7 @@ describe('an origin that sends less of a range than was asked for', () => {
   it('is asked for the rest', async () => {
     const b = bench(3);
     b.origin.every = { head: { length: 100_000 }, endAfter: 100_000 };
-    await verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM });
+    await verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 0, b.size, { path: FILM });
     assert.ok(b.origin.requests.length <= 10, `${b.origin.requests.length} requests`);
     assert.equal(b.loader.stats.failedRuns, 0);
   });
@@ -370,8 +380,8 @@ describe('disk', () => {
   it('loads blocks into memory, ahead of the reader, each once', async () => {
     const disk = new FakeDisk(new Set(Array(20).keys()), 20);
     const b = bench(20, { disk });
-    const object = b.loader.object(b.described);
-    const readers = Array.from({ length: 5 }, () => object.reader());
+    const object = new ObjectLoader(b.loader, b.described);
+    const readers = Array.from({ length: 5 }, () => new CachedReader(object));
     await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));
     assert.deepEqual(
       disk.loads.toSorted((x, y) => x - y),
@@ -379,14 +389,14 @@ describe('disk', () => {
     );
     assert.equal(b.origin.requests.length, 0);
     assert.ok(b.loader.stats.diskLookups > 0);
-    const first = object.reader();
+    const first = new CachedReader(object);
     await verifyAll(first, 0, 10, { path: FILM });
     assert.equal(first.outcome, 'memory');
   });
 
   it('says that the block came from disk', async () => {
     const b = bench(3, { disk: new FakeDisk(new Set([0]), 3) });
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     await verifyAll(reader, 0, 10, { path: FILM });
     assert.equal(reader.outcome, 'disk');
   });
@@ -395,7 +405,7 @@ describe('disk', () => {
     const disk = new FakeDisk(new Set([0, 1, 2, 3]), 4);
     disk.broken.add(1);
     const b = bench(4, { disk });
-    await verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM });
+    await verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 0, b.size, { path: FILM });
     assert.deepEqual(b.origin.timesSent(FILM), [0, 1, 0, 0]);
     assert.equal(b.loader.stats.failedDiskLoads, 1);
   });
@@ -405,7 +415,7 @@ describe('disk', () => {
     const b = bench(6, { disk, tierBlocks: 4, fillShare: 0.25 });
     const blocker = b.tier.claim(new Uint32Array([9, 9, 9, 9]) as ObjectId, 0, BLOCK_SIZE);
     assert.ok(typeof blocker === 'object');
-    await verifyAll(b.loader.object(b.described).reader(), 3, b.size, { path: FILM });
+    await verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 3, b.size, { path: FILM });
     assert.equal(b.origin.requests.length, 0);
     blocker.abandon();
   });
@@ -419,21 +429,21 @@ describe('faults', () => {
   it('fails every reader that waits on a failing fetch, once', async () => {
     const b = bench(3);
     b.origin.next = { fail: { code: 'origin_unavailable' } };
-    const object = b.loader.object(b.described);
+    const object = new ObjectLoader(b.loader, b.described);
     await Promise.all(
-      [1, 2, 3].map(() => failing(verifyAll(object.reader(), 0, 10, { path: FILM }), 'origin_unavailable')),
+      [1, 2, 3].map(() => failing(verifyAll(new CachedReader(object), 0, 10, { path: FILM }), 'origin_unavailable')),
     );
     assert.equal(b.origin.requests.length, 1);
     assert.equal(b.tier.stats.filling, 0);
-    await verifyAll(object.reader(), 0, b.size, { path: FILM });
+    await verifyAll(new CachedReader(object), 0, b.size, { path: FILM });
   });
 
   it('goes on after a broken fetch where it broke', async () => {
     const b = bench(3);
     b.origin.next = { failAfter: 70_000 };
-    const object = b.loader.object(b.described);
-    await failing(verifyAll(object.reader(), 0, b.size - 1, { path: FILM }), 'origin_unavailable');
-    await verifyAll(object.reader(), 0, b.size - 1, { path: FILM });
+    const object = new ObjectLoader(b.loader, b.described);
+    await failing(verifyAll(new CachedReader(object), 0, b.size - 1, { path: FILM }), 'origin_unavailable');
+    await verifyAll(new CachedReader(object), 0, b.size - 1, { path: FILM });
     assert.equal(b.origin.requests[1]?.range?.start, 70_000);
   });
 
@@ -447,8 +457,8 @@ describe('faults', () => {
     it(`keeps nothing of ${name}`, async () => {
       const b = bench(1);
       b.origin.next = fault;
-      const object = b.loader.object(b.described);
-      await failing(verifyAll(object.reader(), 0, b.size, { path: FILM }), code);
+      const object = new ObjectLoader(b.loader, b.described);
+      await failing(verifyAll(new CachedReader(object), 0, b.size, { path: FILM }), code);
       assert.equal(b.tier.acquire(b.described.id, 0), -1);
       assert.equal(b.tier.stats.filling, 0);
       assert.equal(b.changes, code === 'object_changed' ? 1 : 0);
@@ -459,23 +469,26 @@ describe('faults', () => {
     const b = bench(6);
     preload(b, [0, 1]);
     b.origin.put(FILM, { size: b.size, version: 'v2' });
-    const object = b.loader.object(b.described);
-    const reader = object.reader();
+    const object = new ObjectLoader(b.loader, b.described);
+    const reader = new CachedReader(object);
     await verifyAll(reader, 0, 2 * BLOCK_SIZE, { path: FILM });
     await failing(verifyAll(reader, 2 * BLOCK_SIZE, b.size, { path: FILM }), 'object_changed');
     assert.equal(b.changes, 1);
-    await failing(verifyAll(object.reader(), 3 * BLOCK_SIZE, b.size, { path: FILM }), 'object_changed');
+    await failing(verifyAll(new CachedReader(object), 3 * BLOCK_SIZE, b.size, { path: FILM }), 'object_changed');
     assert.equal(b.origin.requests.length, 1);
-    await verifyAll(object.reader(), 0, 2 * BLOCK_SIZE, { path: FILM });
+    await verifyAll(new CachedReader(object), 0, 2 * BLOCK_SIZE, { path: FILM });
   });
 
   it('ends its fetches when it is closed', async () => {
     const b = bench(6);
-    const reader = b.loader.object(b.described).reader();
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
     const failure = failing(verifyAll(reader, 0, b.size, { path: FILM }), 'overloaded');
     b.loader.close();
     await failure;
-    await failing(verifyAll(b.loader.object(b.described).reader(), 0, b.size, { path: FILM }), 'overloaded');
+    await failing(
+      verifyAll(new CachedReader(new ObjectLoader(b.loader, b.described)), 0, b.size, { path: FILM }),
+      'overloaded',
+    );
     assert.equal(b.tier.stats.filling, 0);
     assert.ok(b.origin.requests[0]?.cancelled);
     reader.close();

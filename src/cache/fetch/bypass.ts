@@ -1,0 +1,11 @@
+import type { Waiter } from './waiters.js';
+
+/** Bytes that one reader has past the cache: a stream from the origin, or a block lent by a load from disk. */
+export interface Bypass {
+  readonly outcome: 'bypass' | 'disk';
+  /** The bytes at hand from `offset` to at most `end`, never past the end of a block; undefined when there are none. */
+  view(offset: number, end: number): Uint8Array | undefined;
+  /** Waits for `offset`; false when it will not come from here. */
+  want(offset: number, waiter: Waiter): boolean;
+  close(): void;
+}

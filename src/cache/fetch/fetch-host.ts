@@ -1,0 +1,32 @@
+import type { ObjectId } from '../../base/block.js';
+import type { EdgeError } from '../../base/errors.js';
+import type { OriginFetch, OriginSink } from '../../origin/origin.js';
+import type { BlockLoader, Running } from './block-loader.js';
+import type { Bypass } from './bypass.js';
+import type { SourceObject } from './source-object.js';
+
+/** The object that a fetch works for, as the fetch needs it. */
+export interface FetchHost {
+  /** What all objects of the process share: tiers, windows, counters. */
+  readonly loader: BlockLoader;
+  readonly object: SourceObject;
+  readonly id: ObjectId;
+  /** Bytes. */
+  readonly size: number;
+  /** Number of blocks. */
+  readonly blocks: number;
+  /** The block just past what anybody wants from `block` on without a gap; 0 when nobody wants `block`. */
+  demandFrom(block: number): number;
+  /** Has the blocks `[from, to)` brought ahead of need; see `ObjectLoader`. */
+  bringAhead(from: number, to: number): number;
+  /** Fetches bytes `[start, end)` of this version from the origin. */
+  fetch(start: number, end: number, sink: OriginSink): OriginFetch;
+  /** The origin was found to have another version. */
+  originChanged(error: EdgeError): void;
+  /** A fill is over. */
+  ended(fill: Running): void;
+  /** A load is over; `found` is false when the disk tier could not bring what it said it had. */
+  loaded(block: number, found: boolean): void;
+  /** A stream past the cache is over. */
+  bypassEnded(stream: Bypass): void;
+}

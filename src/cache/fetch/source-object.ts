@@ -1,0 +1,20 @@
+import type { ObjectId } from '../../base/block.js';
+import type { Origin, Validator } from '../../origin/origin.js';
+
+/** What must be known of one version of one object to bring its bytes. */
+export interface SourceObject {
+  readonly id: ObjectId;
+  /** Bytes. */
+  readonly size: number;
+  readonly origin: Origin;
+  /** Path, query and fields of the origin's request, as in `OriginRequest`. */
+  readonly path: string;
+  readonly query: string;
+  readonly fields: Readonly<Record<string, string>>;
+  /** What fetches are conditional on; both undefined when the origin gave nothing to tell versions apart by. */
+  readonly validator: Validator;
+  /** False for an object that must not be stored: its bytes stream past the cache. */
+  readonly cacheable: boolean;
+  /** Told, perhaps more than once, that the origin holds another version. */
+  changed(): void;
+}
