@@ -7,10 +7,39 @@ import type { OriginRequest, Validator } from './origin.js';
  */
 export type Fields = Readonly<Record<string, string>>;
 
+/**
+ * Codings of bodies (RFC 9110 section 8.4.1, and some that are in use without being registered); any other token codes
+ * nothing.
+ */
+const CODINGS = new Set([
+  'aes128gcm',
+  'br',
+  'bzip2',
+  'compress',
+  'dcb',
+  'dcz',
+  'deflate',
+  'exi',
+  'gzip',
+  'lz4',
+  'lzma',
+  'pack200-gzip',
+  'sdch',
+  'snappy',
+  'x-bzip2',
+  'x-compress',
+  'x-gzip',
+  'xz',
+  'zstd',
+]);
+
 /** Longest entity tag that is taken for one, in characters. */
 const ETAG_MAX = 1024;
 
-/** The end-to-end fields of an answer. */
+/**
+ * The end-to-end fields of an answer. Of Content-Encoding only what codes the body is left: stores send back what they
+ * were given with an object, such as `aws-chunked`, `none` or `utf-8`, over bytes that are the file's.
+ */
 export function endToEnd(raw: Readonly<Record<string, string | string[] | undefined>>): Fields {
   const fields: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(raw)) {
@@ -19,6 +48,9 @@ export function endToEnd(raw: Readonly<Record<string, string | string[] | undefi
   const named = (fields.connection ?? '').toLowerCase().split(',');
   for (const name of HOP_BY_HOP) delete fields[name];
   for (const name of named) delete fields[name.trim()];
+  const codings = fields['content-encoding']?.split(',').filter(token => CODINGS.has(token.trim().toLowerCase()));
+  if (codings !== undefined) delete fields['content-encoding'];
+  if (codings !== undefined && codings.length > 0) fields['content-encoding'] = codings.join(',').trim();
   return fields;
 }
 
@@ -78,7 +110,7 @@ export function confirms(wanted: Validator, found: Validator): boolean {
  * one field only, because some servers answer 304 when either of two holds.
  */
 export function conditionFields(condition: OriginRequest['condition']): Record<string, string> {
-  if (!condition) return {};
+  if (condition === undefined) return {};
   const { etag, lastModified } = condition.validator;
   if (condition.kind === 'same') {
     if (isStrong(etag)) return { 'if-match': etag };

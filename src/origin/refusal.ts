@@ -44,7 +44,7 @@ export function changed(head?: { readonly status: number; readonly fields: Field
   return refusal(
     'object_changed',
     'the object changed at the origin while it was being read; ask again',
-    'never',
+    'otherReplica',
     head,
   );
 }

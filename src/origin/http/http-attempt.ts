@@ -68,6 +68,10 @@ export class HttpAttempt implements ExchangeSink {
   readonly #visited = new Set<string>();
   readonly #idleTimeout = new IdleTimeout(() => this.#late());
   #wanted: Wanted;
+  /** The request at hand bears a precondition. */
+  #isConditional = false;
+  /** A validator was answered with 412. */
+  #wasRefused = false;
   #target: Target;
   #exchange: Exchange | undefined;
   #phase: 'connecting' | 'waiting' | 'body' | 'explaining' | 'over' = 'connecting';
@@ -91,7 +95,7 @@ export class HttpAttempt implements ExchangeSink {
     this.#context = context;
     this.replica = replica;
     this.#location = location;
-    this.#wanted = wanted;
+    this.#wanted = replica.refusesItself ? { ...wanted, unsent: true } : wanted;
     this.#listener = listener;
     this.#target = targetOf(replica.base, location);
   }
@@ -175,7 +179,9 @@ export class HttpAttempt implements ExchangeSink {
     else for (const secret of SECRETS) delete fields[secret];
     fields['accept-encoding'] = 'identity';
     if (range) fields.range = `bytes=${range.start}-${range.end === Number.POSITIVE_INFINITY ? '' : range.end - 1}`;
-    return Object.assign(fields, conditionFields(condition));
+    const conditions = this.#wanted.unsent ? {} : conditionFields(condition);
+    this.#isConditional = Object.keys(conditions).length > 0;
+    return Object.assign(fields, conditions);
   }
 
   #late(): void {
@@ -215,7 +221,7 @@ export class HttpAttempt implements ExchangeSink {
     if (status === 200 || status === 206 || status === 304) {
       const head = checkHead(status, fields, this.#wanted);
       if (head === 'unconfirmed') {
-        this.#again({ range: this.#wanted.range, condition: undefined });
+        this.#askWithoutCondition();
         return;
       }
       if ('error' in head) {
@@ -223,6 +229,7 @@ export class HttpAttempt implements ExchangeSink {
         this.#refuse(head);
         return;
       }
+      if (this.#wasRefused) this.replica.refusesItself = true;
       this.#head = head;
       this.#phase = 'body';
       if (this.#paused) this.#exchange!.pause();
@@ -231,9 +238,16 @@ export class HttpAttempt implements ExchangeSink {
       this.#listener.accepted(this, head, { fields, requestTime: this.#requestTime, responseTime, unframed });
       return;
     }
+    // Some servers refuse a validator that they have just given: whether it is still theirs, the head of the body
+    // itself tells.
+    if (status === 412 && this.#isConditional) {
+      this.#wasRefused = this.#wanted.condition?.kind === 'same';
+      this.#askWithoutCondition();
+      return;
+    }
     // No range is satisfiable in an empty object: it is asked for whole.
     if (status === 416 && this.#wanted.range?.start === 0) {
-      this.#again({ range: undefined, condition: this.#wanted.condition });
+      this.#again({ ...this.#wanted, range: undefined });
       return;
     }
     if (this.#context.redirects.isRedirect(status, fields)) {
@@ -255,6 +269,12 @@ export class HttpAttempt implements ExchangeSink {
     }
     this.#exchange!.drain(REFUSAL_BODY, REFUSAL_TIME);
     this.#refuse(refusedStatus(status, fields, this.#wanted, responseTime));
+  }
+
+  /** Bytes that are only of use in one version are still held against it. */
+  #askWithoutCondition(): void {
+    const { range, condition } = this.#wanted;
+    this.#again(condition?.kind === 'same' ? { range, condition, unsent: true } : { range, condition: undefined });
   }
 
   /** Sends another request in place of the one that was answered. */

@@ -1,10 +1,12 @@
 import { BLOCK_SIZE } from '../../base/block.js';
+import type { ErrorCode } from '../../base/errors.js';
 import { hasValidator } from '../fields.js';
-import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink } from '../origin.js';
+import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, Validator } from '../origin.js';
 import { changed, type Refusal, refusal } from '../refusal.js';
 import type { Location } from './dialect.js';
 import type { FetchQueue, QueuedFetch } from './fetch-queue.js';
 import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
+import { Overlap } from './overlap.js';
 import type { Experience, Replica, Replicas } from './replica.js';
 import type { AcceptedHead, Wanted } from './response-head.js';
 
@@ -22,6 +24,8 @@ export interface FetchContext extends AttemptContext {
   readonly over: (fetch: HttpFetch) => void;
 }
 
+/** What a server says that does not have a version. */
+const WITHOUT: ReadonlySet<ErrorCode> = new Set(['not_found', 'gone', 'object_changed']);
 /** Fewest bytes of an answer that is shorter than what was asked for, in bytes: less would need too many requests. */
 const SHORT_ANSWER = 16 * 1024;
 /**
@@ -36,6 +40,7 @@ const REREAD_MAX = 16 * 1024 * 1024;
  */
 export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Experience {
   readonly url: string;
+  version: string | undefined;
   readonly failures = new Map<Replica, number>();
   readonly hopeless = new Set<Replica>();
   readonly #context: FetchContext;
@@ -45,13 +50,14 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
   /** Tries under way: one, or two while a hedged fetch waits for its first head. */
   #attempts: HttpAttempt[] = [];
   #answer: OriginAnswer | undefined;
-  #answeredBy: Replica | undefined;
   /** Next byte of the object that the sink is to get. */
   #position = 0;
   /** End of what it is to get; undefined while nobody knows. */
   #end: number | undefined;
   /** Bytes of the present try that the sink has already. */
   #skip = 0;
+  /** What a further try has to repeat, when there are no validators. */
+  #overlap: Overlap | undefined;
   /** Where the present try began, and where tries were last granted anew. */
   #tryStart = 0;
   #progressMark = 0;
@@ -70,6 +76,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     this.#location = location;
     this.url = `${location.path}?${location.query}`;
     this.#sink = sink;
+    if (request.condition?.kind === 'same') this.version = this.#versionOf(request.condition.validator);
     this.#triesLeft = context.retries;
   }
 
@@ -154,10 +161,11 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
   #wanted(): Wanted {
     if (!this.#answer) return this.#request;
     const end = this.#end ?? this.#request.range?.end ?? Number.POSITIVE_INFINITY;
-    const whole = this.#position === 0 && !this.#request.range;
+    const start = this.#position - (this.#overlap?.length ?? 0);
+    const whole = start === 0 && !this.#request.range;
     return {
-      range: whole ? undefined : { start: this.#position, end },
-      condition: { kind: 'same', validator: this.#answer.validator },
+      range: whole ? undefined : { start, end },
+      condition: this.#overlap ? undefined : { kind: 'same', validator: this.#answer.validator },
     };
   }
 
@@ -201,6 +209,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     const failures = new Map(this.failures).set(asked, 1 + (this.failures.get(asked) ?? 0));
     const replica = this.#context.replicas.pick(performance.now(), {
       url: this.url,
+      version: this.version,
       hopeless: this.hopeless,
       failures,
     });
@@ -228,19 +237,32 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
       this.refused(attempt, changed());
       return;
     }
-    this.#answeredBy = attempt.replica;
-    this.#position = this.#tryStart = this.#progressMark = head.offset;
+    const { start, end } = this.#request.range ?? { start: 0, end: Number.POSITIVE_INFINITY };
     if (head.length !== undefined) this.#end = head.offset + head.length;
-    // A server may answer less than was asked for; the rest is asked for afterwards.
-    if (head.status === 206 && head.size !== undefined) this.#end = Math.min(this.#request.range!.end, head.size);
-    const length = this.#end === undefined ? undefined : this.#end - head.offset;
-    this.#answer = { ...head, length, ...times };
+    // A server may answer more or less than was asked for; what is missing is asked for afterwards.
+    if (head.status === 206) this.#end = Math.min(end, head.size ?? this.#end!);
+    const offset = head.status === 206 ? start : head.offset;
+    this.#skip = offset - head.offset;
+    this.#position = this.#tryStart = this.#progressMark = offset;
+    const length = this.#end === undefined ? undefined : this.#end - offset;
+    this.#answer = { ...head, offset, length, ...times };
+    if (hasValidator(head.validator)) this.version = this.#versionOf(head.validator);
+    else this.#overlap = new Overlap();
     this.#sink.answered(this.#answer);
+  }
+
+  #versionOf({ etag, lastModified }: Validator): string {
+    return `${this.url}\n${etag ?? lastModified}`;
   }
 
   bytes(attempt: HttpAttempt, chunk: Uint8Array): void {
     let fresh = chunk;
     if (this.#skip > 0) {
+      if (this.#overlap?.repeats(chunk, this.#skip) === false) {
+        this.#drop(attempt);
+        this.refused(attempt, changed());
+        return;
+      }
       const skipped = Math.min(this.#skip, chunk.length);
       this.#skip -= skipped;
       fresh = chunk.subarray(skipped);
@@ -250,6 +272,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (clipped) fresh = fresh.subarray(0, left);
     if (fresh.length > 0) {
       this.#position += fresh.length;
+      this.#overlap?.push(fresh);
       if (this.#position - this.#progressMark >= BLOCK_SIZE) this.#progressed();
       this.#sink.bytes(fresh);
     }
@@ -275,10 +298,16 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
       const sink = this.#sink;
       this.#finish();
       sink.ended();
-    } else if (this.#position - this.#tryStart < SHORT_ANSWER || !hasValidator(this.#answer!.validator)) {
+    } else if (!this.resumable || !this.#mayAskOn(this.#position - this.#tryStart)) {
       this.#fail(refusal('origin_protocol', 'the origin answered less than was asked for', 'never'));
     } else if (this.#paused) this.#standBy();
     else this.#try();
+  }
+
+  /** Whether the rest is asked for after an answer of `bytes`: few bytes cost a try, and none end it. */
+  #mayAskOn(bytes: number): boolean {
+    if (bytes >= SHORT_ANSWER) return true;
+    return bytes > 0 && this.#triesLeft-- > 0;
   }
 
   refused(attempt: HttpAttempt, why: Refusal): void {
@@ -292,8 +321,10 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (why.retry === 'any' && retryAfter > 0) replicas.hold(replica, now, this.url, retryAfter * 1000);
     this.#attempts = this.#attempts.filter(other => other !== attempt);
     if (why.error.code === 'object_changed') this.#change = why;
-    // A replica that lags behind the one that answered has nothing to say about the object.
-    const retry = this.#answer && replica !== this.#answeredBy && why.retry === 'never' ? 'otherReplica' : why.retry;
+    // Of a film under way another server may still have the version, whatever this one says.
+    const isFinal = why.retry === 'never' && !(this.#isUnderWay && why.answer !== undefined);
+    const retry = why.retry === 'never' && !isFinal ? 'otherReplica' : why.retry;
+    if (WITHOUT.has(why.error.code) && this.version !== undefined) replicas.lacks(replica, now, this.version);
     if (retry === 'any') this.failures.set(replica, 1 + (this.failures.get(replica) ?? 0));
     else this.hopeless.add(replica);
     const wait = replicas.wait(now, this);
@@ -301,7 +332,9 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     else if (this.#attempts.length > 0) return;
     else if (this.#position === this.#end && retry === 'any') this.ended(attempt);
     else if (wait === undefined || (wait > 0 && !this.#isUnderWay)) this.#fail(this.#change ?? why);
-    else if (!this.resumable || this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
+    else if (!this.resumable) this.#fail(this.#change ?? why);
+    // Each server may say once that it does not have the version, which is no failure of the fetch.
+    else if (!WITHOUT.has(why.error.code) && this.#triesLeft-- <= 0) this.#fail(this.#change ?? why);
     else this.#retry(why);
   }
 
@@ -312,7 +345,8 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     const answer = this.#answer;
     if (!answer || this.#position === answer.offset) return true;
     const sendsRanges = answer.status === 206 || answer.fields['accept-ranges'] === 'bytes';
-    return hasValidator(answer.validator) && (sendsRanges || this.#position <= REREAD_MAX);
+    const isComparable = hasValidator(answer.validator) || this.#overlap?.tells === true;
+    return isComparable && (sendsRanges || this.#position <= REREAD_MAX);
   }
 
   #retry(why: Refusal): void {

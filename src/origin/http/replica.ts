@@ -1,6 +1,6 @@
 import type { Log } from '../../base/log.js';
-import { Holds } from '../holds.js';
 import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
+import { Holds } from './holds.js';
 
 /** One of the servers that hold the same objects. */
 export interface ReplicaOptions {
@@ -25,8 +25,12 @@ export class Replica {
   readonly weight: number;
   readonly breaker: Breaker;
   readonly holds = new Holds();
+  /** Versions that it does not have, by URL and validator. */
+  readonly lacks = new Holds();
   /** Requests under way. */
   active = 0;
+  /** It has answered 412 to a validator that was its own: preconditions are not sent any more. */
+  refusesItself = false;
   /** Running value of smooth weighted round-robin. */
   credit = 0;
 
@@ -67,11 +71,16 @@ export interface ReplicasOptions {
 export interface Experience {
   /** Path and query of what is fetched. */
   readonly url: string;
+  /** The same with the validator of the version that is wanted; undefined when any will do. */
+  readonly version: string | undefined;
   /** Failures of each server that may pass. */
   readonly failures: ReadonlyMap<Replica, number>;
   /** Servers that have no right answer. */
   readonly hopeless: ReadonlySet<Replica>;
 }
+
+/** Milliseconds for which a server that did not have a version is not asked for it while another may have it. */
+const LACKS_TIME = 60_000;
 
 /** Chooses among the servers of one origin. */
 export class Replicas {
@@ -94,11 +103,12 @@ export class Replicas {
    * @returns undefined when all are hopeless
    */
   pick(now: number, experience: Experience): Replica | undefined {
-    const { url, failures, hopeless } = experience;
+    const { url, version, failures, hopeless } = experience;
     const rank = (replica: Replica) => {
       const doubts = (failures.get(replica) ?? 0) + (replica.breaker.advises(now, url) ? 0 : 1);
       const isBusy = this.#weighted && replica.active >= this.#connections;
-      return (this.#held(replica, now, url) > 0 ? 1e6 : 0) + 2 * doubts + (isBusy ? 1 : 0);
+      const lacks = version !== undefined && replica.lacks.wait(version, now) > 0;
+      return (this.#held(replica, now, url) > 0 ? 1e6 : 0) + (lacks ? 1e3 : 0) + 2 * doubts + (isBusy ? 1 : 0);
     };
     const ranked = this.all
       .filter(replica => !hopeless.has(replica))
@@ -132,6 +142,11 @@ export class Replicas {
   /** Holds back what a server has asked to be held back. */
   hold(replica: Replica, now: number, url: string, pause: number): void {
     replica.holds.hold(this.#holdsServer ? '' : url, now, pause);
+  }
+
+  /** Remembers that a server does not have a version, when others may. */
+  lacks(replica: Replica, now: number, version: string): void {
+    if (this.all.length > 1) replica.lacks.hold(version, now, LACKS_TIME);
   }
 
   #held(replica: Replica, now: number, url: string): number {

@@ -12,7 +12,13 @@ import type { OriginRequest, Validator } from '../origin.js';
 import { changed, type Refusal, refusal } from '../refusal.js';
 
 /** What a try asks for: a part of `OriginRequest`. */
-export type Wanted = Pick<OriginRequest, 'range' | 'condition'>;
+export interface Wanted extends Pick<OriginRequest, 'range' | 'condition'> {
+  /**
+   * The condition is not sent, because the server refuses its own validators; the answer is held against it all the
+   * same.
+   */
+  readonly unsent?: boolean;
+}
 
 /** An answer that was found to be what was asked for. Fields as in `OriginAnswer`. */
 export interface AcceptedHead {
@@ -51,7 +57,8 @@ export function refusedStatus(status: number, fields: Fields, wanted: Wanted, no
 
 /**
  * Checks the head of a 200, 206 or 304 against what was asked for; nothing is taken on trust. `unconfirmed` is a 304
- * for another version than was asked about: the request must be made again without its condition.
+ * for another version than was asked about, or that nobody asked for: the request must be made again without its
+ * condition.
  */
 export function checkHead(
   status: 200 | 206 | 304,
@@ -61,33 +68,54 @@ export function checkHead(
   const head = { status, fields };
   const wrong = (message: string) => refusal('origin_protocol', `the origin ${message}`, 'otherReplica', head);
   const validator = validatorOf(fields);
-  const { range, condition } = wanted;
+  const { condition } = wanted;
 
   if (status === 304) {
-    if (condition?.kind !== 'changed') return wrong('answered 304 to a request without a condition');
-    if (!confirms(condition.validator, validator)) return 'unconfirmed';
+    if (condition === undefined || wanted.unsent) return wrong('answered 304 to a request without a condition');
+    if (condition.kind === 'same' || !confirms(condition.validator, validator)) return 'unconfirmed';
     return { status, offset: 0, length: 0, size: undefined, validator: condition.validator };
   }
-  const coding = fields['content-encoding']?.trim().toLowerCase();
-  if (coding !== undefined && coding !== '' && coding !== 'identity') {
+  if (fields['content-encoding'] !== undefined) {
     return wrong(
       'sent a coded body (Content-Encoding) though only identity was accepted; switch compression off there',
     );
   }
   const length = integerOf(fields['content-length']);
   if (fields['content-length'] !== undefined && length === undefined) return wrong('sent a malformed Content-Length');
+  const body = bodyOf(status, fields, length, wanted.range?.start);
+  if (typeof body === 'string') return wrong(body);
   if (condition?.kind === 'same' && !sameVersion(condition.validator, validator)) return changed(head);
-  if (status === 200) return { status, offset: 0, length, size: length, validator };
+  if (body.status === 200) return { ...body, validator };
+  const start = wanted.range?.start ?? 0;
+  const last = body.offset + body.length! - 1;
+  // More than was asked for is as good: what lies outside is passed over.
+  if (body.offset > start || last < start) return wrong(`sent bytes ${body.offset}-${last} when others were asked for`);
+  if (wanted.range === undefined && body.size === undefined) return wrong('answered 206 to a request without a range');
+  return { ...body, validator };
+}
 
-  if (!range) return wrong('answered 206 to a request without a range');
-  if (/^\s*multipart\//i.test(fields['content-type'] ?? '')) return wrong('answered a single range with several parts');
-  const content = parseContentRange(fields['content-range']);
-  if (content?.start === undefined || content.end === undefined)
-    return wrong('sent a 206 without a sound Content-Range');
-  const { start, end, size } = content;
-  if (start !== range.start || end > range.end)
-    return wrong(`sent bytes ${start}-${end - 1} when others were asked for`);
-  if (length !== undefined && length !== end - start)
-    return wrong('sent a Content-Length that contradicts its Content-Range');
-  return { status, offset: start, length: end - start, size, validator };
+/**
+ * What the body is, by status, Content-Range and Content-Length, which must agree: a 200 that bears a Content-Range and
+ * is as long as that is a 206, and a 206 that brings all from the first byte on, where others were asked for, is a 200.
+ * Otherwise what is wrong.
+ */
+function bodyOf(
+  status: 200 | 206,
+  fields: Fields,
+  length: number | undefined,
+  from: number | undefined,
+): Omit<AcceptedHead, 'validator'> | string {
+  const whole = (size: number | undefined) => ({ status: 200, offset: 0, length: size, size }) as const;
+  const field = fields['content-range'];
+  if (status === 200 && field === undefined) return whole(length);
+  if (status === 206 && /^\s*multipart\//i.test(fields['content-type'] ?? ''))
+    return 'answered a single range with several parts';
+  const { start, end, size } = parseContentRange(field) ?? {};
+  if (start === undefined || end === undefined) return `sent a ${status} without a sound Content-Range`;
+  const isAll = start === 0 && end === size && (length === undefined || length === size);
+  if (isAll && (status === 200 || from !== 0)) return whole(size);
+  if (length === end - start || (length === undefined && status === 206))
+    return { status: 206, offset: start, length: end - start, size };
+  if (status === 200 && length !== undefined && length === size) return whole(length);
+  return 'sent a Content-Length that contradicts its Content-Range';
 }

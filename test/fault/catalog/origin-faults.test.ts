@@ -50,6 +50,8 @@ interface Row {
 const UNHARMED: Cells = ['miss, memory', 'memory', 'revalidated', 'revalidated', 'revalidated'];
 /** A fault that every answer has. */
 const always = (code: string): Cells => [code, code, code, code, code];
+/** What one server says of the film where no version is known; another may have the version that is being watched. */
+const lacking = (code: string): Cells => [code, 'memory', code, code, code];
 /** A fault that says nothing of the film, which is served stale where that is allowed and all of it is cached. */
 const inHead = (code: string): Cells => [code, code, 'stale', code, code];
 /** A fault of bodies, which a confirmation does not have. */
@@ -77,11 +79,11 @@ const ROWS: Record<string, Row> = {
   401: {
     fault: faults.status(401),
     one: ['unauthorized', 'forbidden', 'unauthorized', 'unauthorized', 'unauthorized'],
-    two: ['unauthorized', 'forbidden', 'unauthorized', 'unauthorized', 'unauthorized'],
+    two: lacking('unauthorized'),
   },
-  403: { fault: faults.status(403), one: always('forbidden'), two: always('forbidden') },
-  404: { fault: faults.status(404), one: always('not_found'), two: always('not_found') },
-  410: { fault: faults.status(410), one: always('gone'), two: always('gone') },
+  403: { fault: faults.status(403), one: always('forbidden'), two: lacking('forbidden') },
+  404: { fault: faults.status(404), one: always('not_found'), two: lacking('not_found') },
+  410: { fault: faults.status(410), one: always('gone'), two: lacking('gone') },
   412: {
     fault: faults.status(412),
     one: [
@@ -91,12 +93,12 @@ const ROWS: Record<string, Row> = {
       'object_changed, origin_protocol',
       'origin_protocol',
     ],
-    two: inBody('object_changed'),
+    two: UNHARMED,
   },
   416: {
     fault: faults.status(416),
     one: ['origin_protocol', 'range_not_satisfiable', 'stale', 'range_not_satisfiable', 'origin_protocol'],
-    two: inBody('range_not_satisfiable'),
+    two: UNHARMED,
   },
   429: { fault: faults.status(429), one: inHead('origin_unavailable'), two: UNHARMED },
   500: { fault: faults.status(500), one: inHead('origin_unavailable'), two: UNHARMED },
@@ -113,22 +115,62 @@ const ROWS: Record<string, Row> = {
     two: UNHARMED,
   },
   '200 for a range': { fault: faults.ignoreRange(), one: UNHARMED, two: UNHARMED },
+  '200 with the Content-Range of its body': {
+    fault: plan => {
+      if (plan.status === 206) plan.status = 200;
+    },
+    one: UNHARMED,
+    two: UNHARMED,
+  },
+  '200 with a Content-Range and no length': {
+    fault: (plan, request) => {
+      if (plan.status === 206) plan.status = 200;
+      faults.chunked()(plan, request);
+    },
+    one: inBody('origin_protocol'),
+    two: UNHARMED,
+  },
+  '206 that brings all': {
+    fault: (plan, request) => {
+      faults.ignoreRange()(plan, request);
+      if (plan.status !== 200) return;
+      plan.status = 206;
+      plan.headers.set('Content-Range', `bytes 0-${SIZE - 1}/${SIZE}`);
+    },
+    one: UNHARMED,
+    two: UNHARMED,
+  },
+  'less than was asked for': { fault: capped(100_000), one: UNHARMED, two: UNHARMED },
+  'refuses its own validators': {
+    fault: (plan, request) => {
+      const { headers } = request;
+      if (headers['if-match'] ?? headers['if-unmodified-since'] ?? headers['if-none-match'])
+        faults.status(412)(plan, request);
+    },
+    one: ['miss, memory', 'memory', 'miss', 'miss', 'miss'],
+    two: ['miss, memory', 'memory', 'miss', 'miss', 'miss'],
+  },
+  'coding that codes nothing': {
+    fault: faults.header('Content-Encoding', 'aws-chunked'),
+    one: UNHARMED,
+    two: UNHARMED,
+  },
   'several parts for one range': { fault: faults.multipart(), one: inBody('origin_protocol'), two: UNHARMED },
   gzip: { fault: faults.gzip(), one: inBody('origin_protocol'), two: UNHARMED },
   'weak tag': {
     fault: faults.weakEtag(),
     one: ['miss, memory', 'object_changed, miss', 'revalidated', 'object_changed, miss', 'revalidated'],
-    two: ['miss, memory', 'object_changed, miss', 'revalidated', 'object_changed, miss', 'revalidated'],
+    two: UNHARMED,
   },
   'another tag in each answer': {
     fault: faults.etagPerRequest(),
     one: always('object_changed'),
-    two: always('object_changed'),
+    two: lacking('object_changed'),
   },
   'another tag in later blocks': {
     fault: plan => void (plan.offset >= 2 * BLOCK_SIZE && plan.headers.set('ETag', '"other"')),
     one: inBody('object_changed'),
-    two: inBody('object_changed'),
+    two: UNHARMED,
   },
   'redirect loop': { fault: faults.redirect(FILM), one: inHead('origin_protocol'), two: UNHARMED },
   'redirect to a foreign host': {
@@ -145,6 +187,16 @@ const ROWS: Record<string, Row> = {
   },
   'no HTTP at all': { fault: faults.rawHead('SSH-2.0-OpenSSH\r\n\r\n'), one: inHead('origin_protocol'), two: UNHARMED },
 };
+
+/** At most so many bytes of a range, and a head that says so. */
+function capped(bytes: number): Fault {
+  return plan => {
+    if (plan.status !== 206 || plan.length <= bytes) return;
+    plan.length = bytes;
+    plan.headers.set('Content-Length', String(bytes));
+    plan.headers.set('Content-Range', `bytes ${plan.offset}-${plan.offset + bytes - 1}/${SIZE}`);
+  };
+}
 
 const certificate = selfSigned();
 const unknown = selfSigned();

@@ -19,7 +19,11 @@ after(async () => {
 });
 
 /** A fetch whose reader takes nothing after the first bytes, on an origin with one place. */
-async function stalled(path: string, ranged: boolean): Promise<{ origin: HttpOrigin; sink: RecordingSink }> {
+async function stalled(
+  path: string,
+  ranged: boolean,
+  keep = false,
+): Promise<{ origin: HttpOrigin; sink: RecordingSink }> {
   const origin = httpOrigin([server.url], { maxFetches: 1 });
   origins.push(origin);
   const range = ranged ? { start: 100, end: SIZE } : undefined;
@@ -31,6 +35,7 @@ async function stalled(path: string, ranged: boolean): Promise<{ origin: HttpOri
     origin,
     { path, range },
     {
+      keep,
       onEvent: (s, kind) => {
         if (kind !== 'bytes') return;
         s.fetch.pause();
@@ -56,6 +61,7 @@ const RESUMABLE: readonly Case[] = [
   { name: 'no ranges, a whole body', faults: [faults.ignoreRange()], ranged: true },
   { name: 'no ranges, no preconditions', faults: [faults.ignoreRange(), faults.ignoreConditions()], ranged: true },
   { name: 'a body asked for whole' },
+  { name: 'nothing but the bytes to tell versions by', put: { etag: null, lastModified: null }, ranged: true },
   { name: 'no length', faults: [faults.ignoreRange(), faults.chunked()] },
 ];
 
@@ -77,17 +83,27 @@ describe('a fetch whose reader stalls gives its place to one that waits', { conc
     });
   }
 
-  const ENDING: readonly (Case & { readonly code: string; readonly change?: boolean })[] = [
-    { name: 'nothing to tell versions by', put: { etag: null, lastModified: null }, code: 'overloaded' },
-    { name: 'another version when it reads on', ranged: true, change: true, code: 'object_changed' },
+  const ENDING: readonly (Case & { readonly code: string; readonly change?: Partial<PutOptions> })[] = [
+    {
+      name: 'nothing to tell versions by',
+      put: { etag: null, lastModified: null, bytes: Buffer.alloc(SIZE) },
+      code: 'overloaded',
+    },
+    {
+      name: 'other bytes when it reads on, and nothing else to tell versions by',
+      put: { etag: null, lastModified: null },
+      change: { etag: null, lastModified: null },
+      code: 'object_changed',
+    },
+    { name: 'another version when it reads on', ranged: true, change: {}, code: 'object_changed' },
   ];
   for (const [index, { name, put, ranged = false, code, change }] of ENDING.entries()) {
     test(`${name}: ends with ${code}`, async () => {
       const path = `/ended-${index}`;
       server.put(path, { size: SIZE, ...put });
-      const { origin, sink } = await stalled(path, ranged);
+      const { origin, sink } = await stalled(path, ranged, put?.bytes !== undefined);
       assert.equal(await fetchInto(origin, { path: '/next' }).over, 'ended');
-      if (change) server.put(path, { size: SIZE, version: 'v2' });
+      if (change) server.put(path, { size: SIZE, version: 'v2', ...change });
       sink.onEvent = () => {};
       sink.fetch.resume();
       assert.equal(await sink.over, code);

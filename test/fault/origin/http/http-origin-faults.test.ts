@@ -58,8 +58,30 @@ const final = (code: string): Pick<Row, 'first' | 'revalidation'> => ({
   first: cells(`${code} - 0`),
   revalidation: cells(`${code} - 0`),
 });
+/** Of a version that is being watched, one server says that it does not have it; another may. */
+const lacking = (code: string) => cells(`${code} - 0`, `${code} - 0`, WHOLE);
 /** A fault of the body, which a 304 does not have. */
 const body = (first: Cells): Pick<Row, 'first' | 'revalidation'> => ({ first, revalidation: cells(CONFIRMED) });
+
+/** A 206 that is called 200. */
+const as200: Fault = plan => {
+  if (plan.status === 206) plan.status = 200;
+};
+/** At most so many bytes of a range, and a head that says so. */
+const capped =
+  (bytes: number): Fault =>
+  plan => {
+    if (plan.status !== 206 || plan.length <= bytes) return;
+    plan.length = bytes;
+    plan.headers.set('Content-Length', String(bytes));
+    plan.headers.set('Content-Range', `bytes ${plan.offset}-${plan.offset + bytes - 1}/${SIZE}`);
+  };
+/** 412 for whatever If-Match or If-Unmodified-Since says. */
+const refuseOwn: Fault = (plan, request) => {
+  const { headers } = request;
+  if (headers['if-match'] !== undefined || headers['if-unmodified-since'] !== undefined)
+    faults.status(412)(plan, request);
+};
 
 const raw = (head: string): Fault => faults.rawHead(`${head}\r\n\r\n`);
 const partial = `HTTP/1.1 206 Partial Content\r\nContent-Range: bytes ${RANGE.start}-${RANGE.end - 1}/${SIZE}`;
@@ -82,14 +104,19 @@ const ROWS: Record<string, Row> = {
   'slow drip': { fault: faults.drip(50_000, 5), ...body(cells(WHOLE)) },
 
   400: { fault: faults.status(400), ...elsewhere('origin_protocol') },
-  401: { fault: faults.status(401), ...final('forbidden') },
-  403: { fault: faults.status(403), ...final('forbidden') },
-  404: { fault: faults.status(404), ...final('not_found') },
+  401: { fault: faults.status(401), ...final('forbidden'), middle: lacking('forbidden') },
+  403: { fault: faults.status(403), ...final('forbidden'), middle: lacking('forbidden') },
+  404: { fault: faults.status(404), ...final('not_found'), middle: lacking('not_found') },
   405: { fault: faults.status(405), ...elsewhere('origin_protocol') },
   408: { fault: faults.status(408), ...passing('origin_unavailable') },
-  410: { fault: faults.status(410), ...final('gone') },
-  412: { fault: faults.status(412), ...elsewhere('origin_protocol'), middle: cells('object_changed - 0') },
-  416: { fault: faults.status(416), ...final('range_not_satisfiable') },
+  410: { fault: faults.status(410), ...final('gone'), middle: lacking('gone') },
+  412: {
+    fault: faults.status(412),
+    ...elsewhere('origin_protocol'),
+    middle: cells('object_changed - 0', WHOLE, WHOLE),
+    revalidation: cells('origin_protocol - 0', WHOLE, CONFIRMED),
+  },
+  416: { fault: faults.status(416), ...final('range_not_satisfiable'), middle: lacking('range_not_satisfiable') },
   429: { fault: faults.status(429), ...passing('origin_unavailable') },
   500: { fault: faults.status(500), ...passing('origin_unavailable') },
   503: { fault: faults.status(503), ...passing('origin_unavailable') },
@@ -99,7 +126,7 @@ const ROWS: Record<string, Row> = {
     // A film under way waits as long as it may.
     middle: cells('origin_unavailable - 0', WHOLE, WHOLE),
     revalidation: cells('origin_unavailable - 0', 'origin_unavailable - 0', CONFIRMED),
-    ...SILENCE,
+    options: { timeouts: { ...PATIENT, firstByte: 1500 } },
   },
   '500 with a body that never ends': { fault: [faults.status(500), faults.stall(2)], ...passing('origin_unavailable') },
   203: { fault: faults.status(203), ...elsewhere('origin_protocol') },
@@ -108,6 +135,7 @@ const ROWS: Record<string, Row> = {
   '304 that nobody asked for': {
     fault: faults.status(304, {}, null),
     ...elsewhere('origin_protocol'),
+    middle: cells('origin_protocol - 0', WHOLE, WHOLE),
     revalidation: cells(CONFIRMED),
   },
 
@@ -154,7 +182,11 @@ const ROWS: Record<string, Row> = {
     fault: faults.header('Content-Range', null),
     ...body(elsewhere('origin_protocol').first),
   },
-  'Content-Range of an earlier part': { fault: faults.shifted(-1000), ...body(elsewhere('origin_protocol').first) },
+  // What is there is used, and the rest is asked for, of which nothing comes.
+  'Content-Range of an earlier part': {
+    fault: faults.shifted(-1000),
+    ...body(cells('origin_protocol 206 499000', WHOLE)),
+  },
   'Content-Range of a later part': { fault: faults.shifted(1), ...body(elsewhere('origin_protocol').first) },
   'Content-Range that is no range': {
     fault: faults.header('Content-Range', 'bytes 100000-x/1000000'),
@@ -172,6 +204,51 @@ const ROWS: Record<string, Row> = {
     fault: faults.header('Content-Range', 'bytes 100000-599999/99999999999999999999'),
     ...body(elsewhere('origin_protocol').first),
   },
+  '200 with the Content-Range of its body': { fault: as200, ...body(cells(WHOLE)) },
+  '200 with another Content-Range than its body': {
+    fault: [faults.header('Content-Range', 'bytes 0-9/20'), as200],
+    ...body(elsewhere('origin_protocol').first),
+  },
+  '200 with a Content-Range, though its body is the whole': {
+    fault: plan => {
+      const field = plan.headers.get('Content-Range')!;
+      faults.ignoreRange()(plan, undefined as never);
+      if (plan.status === 200) plan.headers.set('Content-Range', field);
+    },
+    ...body(cells('ended 200 1000000')),
+  },
+  '200 with a Content-Range and no length': {
+    fault: [as200, faults.chunked()],
+    ...body(elsewhere('origin_protocol').first),
+  },
+  '200 with an unsatisfied Content-Range': {
+    fault: [as200, plan => void (plan.status === 200 && plan.headers.set('Content-Range', `bytes */${SIZE}`))],
+    ...body(elsewhere('origin_protocol').first),
+  },
+  '206 that brings all': {
+    fault: plan => {
+      faults.ignoreRange()(plan, undefined as never);
+      if (plan.status === 200) plan.headers.set('Content-Range', `bytes 0-${SIZE - 1}/${SIZE}`);
+      if (plan.status === 200) plan.status = 206;
+    },
+    ...body(cells('ended 200 1000000')),
+  },
+  'less than was asked for': { fault: capped(100_000), ...body(cells(WHOLE)) },
+  'next to nothing of what was asked for': {
+    fault: capped(10),
+    ...body(cells('origin_protocol 206 30', WHOLE, 'origin_protocol 206 30')),
+  },
+  'more than was asked for, on both sides': {
+    fault: plan => {
+      if (plan.status !== 206) return;
+      const start = Math.floor(plan.offset / 65_536) * 65_536;
+      const end = Math.min(SIZE, Math.ceil((plan.offset + plan.length) / 65_536) * 65_536);
+      Object.assign(plan, { offset: start, length: end - start });
+      plan.headers.set('Content-Length', String(end - start));
+      plan.headers.set('Content-Range', `bytes ${start}-${end - 1}/${SIZE}`);
+    },
+    ...body(cells(WHOLE)),
+  },
   'several parts for one range': { fault: faults.multipart(), ...body(elsewhere('origin_protocol').first) },
   '200 for a range': { fault: faults.ignoreRange(), ...body(cells('ended 200 1000000')) },
 
@@ -180,27 +257,64 @@ const ROWS: Record<string, Row> = {
   'weak tag': {
     fault: faults.weakEtag(),
     first: cells(WHOLE),
-    middle: cells('object_changed - 0'),
+    middle: lacking('object_changed'),
     revalidation: cells(CONFIRMED),
   },
   // A 304 for another tag is not believed.
   'another tag in each answer': {
     fault: faults.etagPerRequest(),
     first: cells(WHOLE),
-    middle: cells('object_changed - 0'),
+    middle: lacking('object_changed'),
     revalidation: cells(WHOLE),
   },
   'another tag in each answer, and a cut in the middle': {
     fault: [faults.etagPerRequest(), faults.cut(MIDDLE)],
     first: cells('object_changed 206 200000'),
-    middle: cells('object_changed - 0'),
+    middle: lacking('object_changed'),
     revalidation: cells('object_changed 206 200000', WHOLE, 'object_changed 206 200000'),
   },
   'no validators, and a cut in the middle': {
     fault: [faults.header('ETag', null), faults.header('Last-Modified', null), faults.cut(MIDDLE)],
-    first: cells('origin_unavailable 206 200000'),
-    middle: cells('object_changed - 0'),
+    // Goes on where it stopped, because the bytes before repeat themselves.
+    first: cells(WHOLE),
+    middle: lacking('object_changed'),
     revalidation: cells(CONFIRMED),
+  },
+  'no validators, and less than was asked for': {
+    fault: [faults.header('ETag', null), faults.header('Last-Modified', null), capped(100_000)],
+    first: cells(WHOLE),
+    middle: lacking('object_changed'),
+    revalidation: cells(CONFIRMED),
+  },
+  'no validators, a cut in the middle, and other bytes after it': {
+    fault: [
+      faults.header('ETag', null),
+      faults.header('Last-Modified', null),
+      faults.cut(MIDDLE),
+      (plan, { range }) => {
+        const { read } = plan;
+        if (range?.start !== RANGE.start) plan.read = (from, to) => read(from + 1, to + 1);
+      },
+    ],
+    first: cells('object_changed 206 200000', WHOLE, WHOLE),
+    middle: lacking('object_changed'),
+    revalidation: cells(CONFIRMED),
+  },
+  'refuses its own validators': { fault: refuseOwn, ...body(cells(WHOLE)) },
+  'refuses its own date': {
+    fault: [faults.header('ETag', null), refuseOwn],
+    ...body(cells(WHOLE)),
+    middle: cells('object_changed - 0', WHOLE, WHOLE),
+  },
+  ...Object.fromEntries(
+    ['identity', 'none', 'aws-chunked', 'utf-8', 'UTF-8', '', ', none', 'identity, aws-chunked'].map(coding => [
+      `coding that codes nothing: "${coding}"`,
+      { fault: faults.header('Content-Encoding', coding), ...body(cells(WHOLE)) },
+    ]),
+  ),
+  'coding after one that codes nothing': {
+    fault: faults.header('Content-Encoding', 'aws-chunked, GZIP'),
+    ...body(elsewhere('origin_protocol').first),
   },
   'gzip body': { fault: faults.gzip(), ...body(elsewhere('origin_protocol').first) },
 

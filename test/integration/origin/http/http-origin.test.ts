@@ -385,6 +385,76 @@ test('of two servers that both rest, both are asked', async () => {
   assert.equal(await fetchInto(origin, { path: '/f' }).over, 'ended');
 });
 
+test('the server that has this version is asked, whichever was asked first, and remembered', async () => {
+  const first = fetchInto(open(), { path: '/f', range: { start: 0, end: 10 } });
+  await first.over;
+  const condition = { kind: 'same', validator: first.answer!.validator } as const;
+  const lacks: Record<string, () => void> = {
+    'another version': () => server.put('/f', { size: SIZE, version: 'v2' }),
+    nothing: () => server.delete('/f'),
+  };
+  for (const balance of ['ordered', 'weighted'] as const) {
+    for (const [name, befall] of Object.entries(lacks)) {
+      befall();
+      server.forget();
+      const servers = both().map(url => ({ url, weight: 1 }));
+      const origin = open({ servers, balance, retries: 0 });
+      for (let i = 0; i < 6; i++) {
+        const sink = fetchInto(origin, { path: '/f', range: { start: 50, end: 100_000 }, condition });
+        assert.equal(await sink.over, 'ended', `${balance}, ${name}: ${sink.error?.message}`);
+      }
+      assert.ok(server.requests.length <= 2, `${server.requests.length} requests to the server without it`);
+      assert.deepEqual(
+        origin.stats.replicas.map(({ state }) => state),
+        ['closed', 'closed'],
+      );
+    }
+  }
+});
+
+test('a version that no server has is changed, and one that none has at all is not found', async () => {
+  const condition = { kind: 'same', validator: { etag: '"gone"', lastModified: undefined } } as const;
+  const origin = open({}, both());
+  assert.equal(await fetchInto(origin, { path: '/f', range: { start: 0, end: 9 }, condition }).over, 'object_changed');
+  for (const each of [server, replica]) each.delete('/f');
+  assert.equal(await fetchInto(origin, { path: '/f', range: { start: 0, end: 9 }, condition }).over, 'not_found');
+  assert.equal(await fetchInto(origin, { path: '/f' }).over, 'not_found');
+});
+
+test('a part where the whole was asked for: the rest is asked for', async () => {
+  for (const status of [200, 206]) {
+    server.heal();
+    server.fault((plan, request) => {
+      if (request.range !== undefined) return;
+      plan.status = status;
+      plan.length = 1_000_000;
+      plan.headers.set('Content-Length', '1000000').set('Content-Range', `bytes 0-999999/${SIZE}`);
+    });
+    const sink = fetchInto(open(), { path: '/f' });
+    assert.equal(await sink.over, 'ended', sink.error?.message);
+    assert.deepEqual([sink.answer!.status, sink.answer!.length, sink.bytesSeen], [206, SIZE, SIZE]);
+  }
+});
+
+test('a server that refuses its own validators is not sent any after the first', async () => {
+  const first = fetchInto(open(), { path: '/f', range: { start: 0, end: 10 } });
+  await first.over;
+  const condition = { kind: 'same', validator: first.answer!.validator } as const;
+  server.forget();
+  server.fault(faults.status(412), { when: r => r.headers['if-match'] !== undefined });
+  const origin = open();
+  for (let i = 0; i < 3; i++) {
+    assert.equal(await fetchInto(origin, { path: '/f', range: { start: 5, end: 500 }, condition }).over, 'ended');
+  }
+  assert.deepEqual(
+    server.requests.map(({ status }) => status),
+    [412, 206, 206, 206],
+  );
+  server.put('/f', { size: SIZE, version: 'v2' });
+  const changed = fetchInto(origin, { path: '/f', range: { start: 5, end: 500 }, condition });
+  assert.equal(await changed.over, 'object_changed');
+});
+
 test('a breaker lets single probes through, of other URLs than that which failed, and one failure opens it for longer', async () => {
   server.fault(faults.reset('head'));
   for (const name of ['a', 'b', 'c', 'd', 'e'])

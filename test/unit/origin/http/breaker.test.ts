@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../../../../src/base/log.js';
-import { Holds } from '../../../../src/origin/holds.js';
 import { Breaker } from '../../../../src/origin/http/breaker.js';
+import { Holds } from '../../../../src/origin/http/holds.js';
 import { type Experience, type Replica, Replicas } from '../../../../src/origin/http/replica.js';
 
 const OPTIONS = { failures: 3, cooldown: 100, maxCooldown: 350 };
@@ -12,7 +12,7 @@ const fail = (breaker: Breaker, now: number, url = '/f') => {
   breaker.failed(now, url, true);
 };
 /** How a fetch of `/f` has fared that has not fared at all. */
-const NEW: Experience = { url: '/f', failures: new Map(), hopeless: new Set() };
+const NEW: Experience = { url: '/f', version: undefined, failures: new Map(), hopeless: new Set() };
 
 test('opens after failures in a row, and not when one in between succeeds', () => {
   const breaker = new Breaker(OPTIONS);
