@@ -1,6 +1,7 @@
 // The addon's entry: each part of it adds its functions to `exports`.
 #include <napi.h>
 
+#include "gate.h"
 #include "listener.h"
 #include "memory_tier.h"
 #include "words.h"
@@ -8,6 +9,7 @@
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitGate(env, exports);
   InitListener(env, exports);
   InitMemoryTier(env, exports);
   InitWords(env, exports);

@@ -5,8 +5,13 @@
       "sources": [
         "addon.cc",
         "arguments.cc",
+        "clients.cc",
+        "gate.cc",
+        "imports.cc",
         "listener.cc",
+        "listening.cc",
         "memory_tier.cc",
+        "request_head.cc",
         "shm_cache.cc",
         "shm_crc.cc",
         "shm_doorbell.cc",

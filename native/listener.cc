@@ -12,20 +12,18 @@
 // Handshakes that have begun go on, since only segments with SYN and without ACK are dropped; once the accept queue is
 // empty the socket can be closed.
 
-#include <dirent.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "listener.h"
+#include "listening.h"
 
 namespace {
 
@@ -51,52 +49,8 @@ sock_filter kNoNewConnections[] = {
 /** Operand of a load that gives a random number. */
 constexpr uint32_t kRandom = static_cast<uint32_t>(SKF_AD_OFF) + SKF_AD_RANDOM;
 
-/** True when `fd` is a socket that listens for TCP connections on `port`. */
-bool ListensOn(int fd, uint16_t port) {
-  int listening = 0;
-  socklen_t size = sizeof listening;
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) return false;
-  sockaddr_storage address{};
-  size = sizeof address;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return false;
-  switch (address.ss_family) {
-    case AF_INET:
-      return ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port) == port;
-    case AF_INET6:
-      return ntohs(reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port) == port;
-    default:
-      return false;
-  }
-}
-
-/**
- * Calls `use(fd)` for each listening socket of this process on `port`. Returns errno when the process can't list its
- * descriptors, else 0.
- */
-template <typename Use>
-int ForEachListener(uint16_t port, Use use) {
-  DIR* folder = opendir("/proc/self/fd");
-  if (folder == nullptr) return errno;
-  while (const dirent* entry = readdir(folder)) {
-    char* end = nullptr;
-    const long fd = std::strtol(entry->d_name, &end, 10);
-    if (end == entry->d_name || *end != '\0' || fd < 0 || fd > INT32_MAX) continue;
-    if (ListensOn(static_cast<int>(fd), port)) use(static_cast<int>(fd));
-  }
-  closedir(folder);
-  return 0;
-}
-
 void ThrowSystem(Napi::Env env, const char* what, int error) {
   Napi::Error::New(env, std::string(what) + ": " + std::strerror(error)).ThrowAsJavaScriptException();
-}
-
-/** The first argument as a port; 0 after throwing when it is none. */
-uint16_t PortOf(const Napi::CallbackInfo& info) {
-  const double number = info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
-  if (number >= 1 && number <= UINT16_MAX) return static_cast<uint16_t>(number);
-  Napi::RangeError::New(info.Env(), "expected a port from 1 to 65535").ThrowAsJavaScriptException();
-  return 0;
 }
 
 /**

@@ -6,6 +6,8 @@ import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
 import { catalogFolders, memoryFile, tlsFiles } from '../config/places.js';
 import type { Config } from '../config/schema.js';
+import { Gate } from '../http/gate.js';
+import { portBounds } from '../http/port-bounds.js';
 import { createHttpServer, type HttpServer } from '../http/server.js';
 import { Flv } from '../media/flv/flv.js';
 import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
@@ -46,7 +48,7 @@ class Worker implements WorkerHandle {
   constructor(config: Config, { log, index, workers, damagedBlock }: WorkerLink) {
     this.#config = config;
     this.#log = log;
-    const { cache, catalog, media, http, origins } = config;
+    const { cache, catalog, media, http, origins, limits } = config;
     this.#siblings = workers;
     const metrics = this.#metrics;
     const tls = tlsFiles(config);
@@ -97,7 +99,20 @@ class Worker implements WorkerHandle {
       config.log.access === 'off'
         ? undefined
         : new AccessLog(config.log.access === 'stdout' ? { fd: 1 } : config.log.access, index);
+    const gate = Gate.open(native);
+    if (!gate.works)
+      log.warn({}, 'the front end is not one that heads can be checked in front of, nor clients bounded');
+    const maxConnections = origins.reduce((sum, origin) => sum + origin.maxConnections, 0);
+    const { bounds, wanted } = portBounds(native.descriptorLimit(), maxConnections, limits);
+    if (wanted > native.descriptorLimit()) {
+      log.warn(
+        { openFiles: native.descriptorLimit(), wanted, connections: bounds.connections },
+        'few files may be open at once, so that accepting pauses at few connections; raise the limit (ulimit -n, LimitNOFILE)',
+      );
+    }
     this.#server = createHttpServer({
+      gate,
+      bounds,
       content: this.#catalog,
       planner: this.#planner,
       cors: http.cors,

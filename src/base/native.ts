@@ -94,6 +94,24 @@ export interface NativeTier {
   close(): void;
 }
 
+/**
+ * Memory that native/gate.cc shares with JavaScript: a byte for each descriptor, and the words that are numbered there.
+ */
+export interface NativeGate {
+  readonly states: ArrayBuffer;
+  readonly faults: ArrayBuffer;
+  readonly words: ArrayBuffer;
+}
+
+/** Options of `guardPort`: counts, and bytes that the kernel takes beyond what it has sent; 0 is no bound. */
+export interface NativePortOptions {
+  readonly plain: boolean;
+  readonly connections: number;
+  readonly perClient: number;
+  readonly requests: number;
+  readonly unsentBytes: number;
+}
+
 /** The functions of the addon in native/. Errors of the memory tier have a `kind`. */
 export interface NativeAddon {
   /** `rung` is called from the event loop when a watched block has changed. */
@@ -114,6 +132,17 @@ export interface NativeAddon {
    * the first `first`; with a count of 0 the kernel chooses again.
    */
   steerConnections(port: number, first: number, count: number): void;
+  /**
+   * Puts the gate between the system's sockets and uWebSockets.js; undefined when its module is not one that this works
+   * with.
+   */
+  openGate(): NativeGate | undefined;
+  /** Guards this process's listeners on `port`; returns how many there are. */
+  guardPort(port: number, options: NativePortOptions): number;
+  /** Has a connection read whose answer has ended while something was held back. */
+  readAgain(socket: number): void;
+  /** Descriptors that this process may have open. */
+  descriptorLimit(): number;
   /** Connections to `port` that wait to be accepted by this process. */
   waitingConnections(port: number): number;
 }

@@ -75,6 +75,16 @@ const tree = group({
       { max: 100 },
     ),
   }),
+  limits: group({
+    connections: setting(
+      or('auto', integer(1, 1000000)),
+      'Most connections of one client to one worker; auto is no bound while a quarter of the places is free, then an even share. A client is an IPv4 address or an IPv6 /64; loopback is never bounded.',
+    ).prefault('auto'),
+    requests: setting(
+      or('none', integer(1, 1000000)),
+      'Most requests of one client under way in one worker; more are answered with 429.',
+    ).prefault('none'),
+  }),
   delivery: group({
     stallTimeout: setting(time('10s', '24h'), 'A player that takes no byte for this long is disconnected.').prefault(
       '5m',

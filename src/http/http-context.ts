@@ -5,6 +5,7 @@ import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
+import type { Gate } from './gate.js';
 import type { HttpStats } from './http-stats.js';
 import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
@@ -23,6 +24,7 @@ export interface HttpContext {
   readonly dropQuery: ReadonlySet<string>;
   readonly sweep: StallSweep;
   readonly stats: HttpStats;
+  readonly gate: Gate;
   readonly log: Log;
   readonly observeTtfb: ((seconds: number) => void) | undefined;
   readonly accessLog: ((entry: AccessEntry) => void) | undefined;

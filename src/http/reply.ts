@@ -4,6 +4,7 @@ import { asEdgeError } from '../base/errors.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock } from './field-block.js';
+import { hasToken } from './framing.js';
 import type { HttpContext } from './http-context.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
@@ -12,6 +13,9 @@ for (const [status, reason] of Object.entries(STATUS_CODES)) STATUS_LINES[Number
 
 /** Status under which a player is counted that left before its answer began, as nginx does. */
 const CLIENT_LEFT = 499;
+
+/** Statuses of requests that are wrong in themselves. */
+const FAULTS: ReadonlySet<number> = new Set([400, 405, 414]);
 
 /** Whoever makes the body of an answer. */
 export interface BodyMaker {
@@ -44,14 +48,21 @@ export class Reply {
   #ttfb: number | undefined;
   #suspended = false;
   #cut = false;
-  /** The player has asked for the connection to be closed after this answer (RFC 9112 section 9.6). */
-  readonly #isLast: boolean;
+  /** The gate's number of the connection. */
+  readonly #socket: number;
+  /** The connection is to be closed after this answer (RFC 9112 section 9.6). */
+  #isLast: boolean;
+  /** The player knows no chunks. */
+  readonly isOld: boolean;
 
   constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: string, body?: BodyMaker) {
     this.#context = context;
     this.#res = res;
     this.#isHead = method === 'HEAD';
-    this.#isLast = req.getHeader('connection').toLowerCase() === 'close';
+    const { gate } = context;
+    this.#socket = gate.socket;
+    this.#isLast = this.#socket === 0 ? hasToken(req.getHeader('connection'), 'close') : gate.isLast;
+    this.isOld = this.#socket !== 0 && gate.isOld;
     this.#body = body;
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
     this.#facts = context.accessLog === undefined ? undefined : factsOf(res, req, method);
@@ -133,9 +144,18 @@ export class Reply {
     this.#end(bytes, 'whole');
   }
 
+  /** Closes the connection without an answer, behind which the front end would read on; counts as `status`. */
+  abandon(status: number): void {
+    this.#status = status;
+    this.#cut = true;
+    this.suspend();
+    this.#res.close();
+  }
+
   /** A short text as the whole answer. */
   text(status: number, message: string, cache: string, fields: readonly Field[]): void {
     const body = Buffer.from(`${message}\n`);
+    if (FAULTS.has(status) && this.#context.gate.refuses(this.#socket)) this.#isLast = true;
     const block = new FieldBlock([
       ['Content-Type', 'text/plain; charset=utf-8'],
       ['X-Content-Type-Options', 'nosniff'],
@@ -190,6 +210,7 @@ export class Reply {
         outcome: this.#outcome,
       });
     }
+    this.#context.gate.answered(this.#socket);
     this.#context.quiet();
   }
 }

@@ -8,6 +8,8 @@ import type { AccessEntry } from '../observe/access-log.js';
 import { Cors, type CorsOptions } from './cors.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';
+import { isAmbiguous } from './framing.js';
+import { Gate, type PortBounds } from './gate.js';
 import type { HttpContext } from './http-context.js';
 import { type HttpStats, httpStats } from './http-stats.js';
 import type { RangeLimits } from './range.js';
@@ -41,6 +43,10 @@ export interface HttpServerOptions {
   readonly serverName?: string;
   /** Names of PEM files; the port speaks TLS when given. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** The gate in front of the front end; without it heads are looked at as far as the front end shows them. */
+  readonly gate?: Gate;
+  /** Bounds that the gate keeps; none when left out. */
+  readonly bounds?: PortBounds;
   readonly log?: Log;
   /** Takes the seconds from a request to the head of its answer. */
   readonly observeTtfb?: (seconds: number) => void;
@@ -90,10 +96,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
+const NO_BOUNDS: PortBounds = { connections: 2 ** 20, perClient: 0, requests: 0, unsentBytes: 0 };
 const NO_CORS: CorsOptions = { origins: [], methods: [], headers: [], exposeHeaders: [], maxAge: 0 };
 
 class Server implements HttpServer {
-  readonly stats = httpStats();
+  readonly #stats = httpStats();
+  readonly #bounds: PortBounds;
+  readonly #isPlain: boolean;
+  /** Refusals of the gate that stand in the counters. */
+  readonly #counted: Record<number, number> = {};
   readonly #context: HttpContext;
   readonly #app;
   readonly #beforeClose: HttpServerOptions['beforeClose'];
@@ -104,6 +115,8 @@ class Server implements HttpServer {
     const common: Field[] = [...cors.common];
     if (options.serverName !== undefined) common.push(['Server', options.serverName]);
     this.#beforeClose = options.beforeClose;
+    this.#bounds = options.bounds ?? NO_BOUNDS;
+    this.#isPlain = options.tls === undefined;
     this.#context = {
       content: options.content,
       planner: options.planner,
@@ -114,7 +127,8 @@ class Server implements HttpServer {
       maxUrlLength: options.maxUrlLength ?? 8192,
       dropQuery: new Set(options.dropQuery),
       sweep: new StallSweep(options.stallTimeout ?? 300_000),
-      stats: this.stats,
+      stats: this.#stats,
+      gate: options.gate ?? Gate.none(),
       log: options.log ?? silentLog,
       observeTtfb: options.observeTtfb,
       accessLog: options.accessLog,
@@ -123,7 +137,7 @@ class Server implements HttpServer {
     };
     this.#app = options.tls === undefined ? App() : secureApp(options.tls);
     const count = (_res: HttpResponse, change: number) => {
-      this.stats.openConnections += change;
+      this.#stats.openConnections += change;
       this.#context.quiet();
     };
     this.#app.filter(count);
@@ -137,16 +151,27 @@ class Server implements HttpServer {
     if (!listener)
       throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${await whyNot(host, port)}`);
     this.#listener = listener;
-    return localPort(listener as never);
+    const bound = localPort(listener as never);
+    this.#context.gate.guard(bound, this.#bounds, this.#isPlain);
+    return bound;
+  }
+
+  get stats(): HttpStats {
+    const { none } = this.#stats.requests;
+    for (const [status, count] of this.#context.gate.refusals()) {
+      none[status] = (none[status] ?? 0) + count - (this.#counted[status] ?? 0);
+      this.#counted[status] = count;
+    }
+    return this.#stats;
   }
 
   async drain({ grace, idle = 0 }: DrainOptions): Promise<boolean> {
     this.#context.draining = true;
     await this.#beforeClose?.();
     this.#closeListener();
-    if (!(await this.#until(() => this.stats.openResponses === 0, grace))) return false;
-    await this.#until(() => this.stats.openConnections === 0, Math.min(idle, grace));
-    return this.stats.openResponses === 0;
+    if (!(await this.#until(() => this.#stats.openResponses === 0, grace))) return false;
+    await this.#until(() => this.#stats.openConnections === 0, Math.min(idle, grace));
+    return this.#stats.openResponses === 0;
   }
 
   close(): void {
@@ -156,7 +181,8 @@ class Server implements HttpServer {
 
   #handle(res: HttpResponse, req: HttpRequest): void {
     const method = req.getCaseSensitiveMethod();
-    if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
+    if (this.#context.gate.socket === 0 && isAmbiguous(req)) new Reply(this.#context, res, req, method).abandon(400);
+    else if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
     else if (method === 'OPTIONS') this.#options(res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;

@@ -32,10 +32,7 @@ test('one connection carries many requests, of every kind', async () => {
     assert.equal((await connection.request('GET', '/none').answer()).status, 404);
     assert.equal((await connection.request('HEAD', '/none').answer('HEAD')).status, 404);
     assert.equal((await connection.request('OPTIONS', '/film.mp4').answer()).status, 204);
-    assert.equal(
-      (await connection.request('PUT', '/film.mp4', { 'Content-Length': '5' }).send('hello').answer()).status,
-      405,
-    );
+    assert.equal((await connection.request('PUT', '/film.mp4', { 'Content-Length': '0' }).answer()).status, 405);
     film.available = 300_000;
     connection.request('GET', '/film.mp4', { Range: 'bytes=299990-' });
     await eventually(() => film.wants.length > round, 'the rest is wanted');
@@ -72,22 +69,23 @@ test('pipelined requests whose answers are at hand are answered in order', async
 });
 
 for (const when of ['with the first', 'later'] as const) {
-  test(`a request pipelined ${when} behind an answer under way closes the connection, and brings no wrong byte`, async () => {
+  test(`requests pipelined ${when} behind an answer under way wait for its end`, async () => {
     const { connect, film, server } = await filmEdge();
     film.available = 1000;
     const connection = await connect();
-    const request = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n';
+    const request = (first: number) => `GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=${first}-\r\n\r\n`;
     if (when === 'later') {
-      connection.send(request);
+      connection.send(request(0));
       await eventually(() => film.wants.length > 0, 'the rest is wanted');
-      connection.send(request);
-    } else connection.send(request + request);
-    const all = await connection.rest();
-    const body = all.subarray(all.indexOf('\r\n\r\n') + 4);
-    if (all.length > 0) assert.deepEqual(body, bytes.subarray(0, body.length));
-    await eventually(() => server.stats.openResponses === 0, 'the answer is over');
-    assert.equal(film.readers.size, 0);
-    assert.equal(server.stats.abortedResponses, 1);
+      connection.send(request(1) + request(2));
+    } else connection.send(request(0) + request(1) + request(2));
+    await eventually(() => film.wants.length > 0, 'the rest is wanted');
+    assert.equal(server.stats.openResponses, 1);
+    film.available = Infinity;
+    for (let first = 0; first < 3; first++) assert.deepEqual((await connection.answer()).body, bytes.subarray(first));
+    await eventually(() => server.stats.openResponses === 0, 'the answers are over');
+    assert.equal(server.stats.abortedResponses, 0);
+    connection.socket.destroy();
   });
 }
 
@@ -178,7 +176,7 @@ test('a player that leaves takes back its demand, before and in the answer', asy
   const early = await connect();
   early.request('GET', '/film.mp4');
   await eventually(() => server.stats.openResponses === 1, 'the request is there');
-  early.socket.end();
+  early.socket.resetAndDestroy();
   await eventually(() => server.stats.openResponses === 0, 'it has left');
   assert.deepEqual([entries[1]!.end, entries[1]!.status], ['left', 499]);
   const released = film.releases;
@@ -197,7 +195,7 @@ test('a player that leaves while a promise fails harms nobody', async () => {
   const connection = await connect();
   connection.request('GET', '/film.mp4');
   await eventually(() => server.stats.openResponses === 1, 'the request is there');
-  connection.socket.destroy();
+  connection.socket.resetAndDestroy();
   await eventually(() => server.stats.openResponses === 0, 'it has left');
   fail(new EdgeError('origin_timeout', 'late'));
   content.gate = undefined;
@@ -254,22 +252,19 @@ test('a large header block that comes in pieces passes', async () => {
   connection.socket.destroy();
 });
 
-test('what is no HTTP/1.1 request never reaches content', async () => {
+test('what is no request never reaches content', async () => {
   const { connect, content, port } = await filmEdge();
   for (const [text, status] of [
-    ['GET /film.mp4 HTTP/1.0\r\n\r\n', 505],
-    ['GET http://other.example/film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n', 505],
-    ['GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n', 505],
+    ['GET /film.mp4 HTTP/2.0\r\n\r\n', 505],
+    ['GET ftp://other.example/film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    ['GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n', 400],
     ['GET /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n', 400],
-    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 505],
+    ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 400],
   ] as const) {
     const answer = (await (await connect()).send(text).rest()).toString();
-    assert.ok(
-      answer === '' || answer.startsWith(`HTTP/1.1 ${status} `),
-      `${JSON.stringify(text)}: ${answer.slice(0, 60)}`,
-    );
+    assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${JSON.stringify(text)}: ${answer.slice(0, 60)}`);
   }
-  for (const target of ['/a\xff', '/\xc0\xae\xc0\xae/', '/a\x7f', '/a#b', '/a?b\xff']) {
+  for (const target of ['/a\xff', '/\xc0\xae\xc0\xae/', '/a#b', '/a?b\xff']) {
     assert.equal((await (await connect()).request('GET', target).answer()).status, 400, target);
   }
   assert.equal(content.requests.length, 0);
@@ -372,7 +367,7 @@ test('a body of unknown size stands still for a full socket, fails by a cut, and
   const leaving = await connect();
   leaving.request('GET', '/live');
   await eventually(() => stream.sink !== undefined, 'started again');
-  leaving.socket.destroy();
+  leaving.socket.resetAndDestroy();
   await eventually(() => stream.cancelled, 'cancelled');
   stream.sink = undefined;
   const failing = await connect();

@@ -1,0 +1,51 @@
+// Who holds how many connections: a client is an IPv4 address or an IPv6 network of 64 bits.
+#ifndef MOOVEDGE_CLIENTS_H_
+#define MOOVEDGE_CLIENTS_H_
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+/** A client; zero is the machine itself and whoever has no address, for whom there are no bounds. */
+using ClientKey = uint64_t;
+
+/** The client that has `address`. */
+ClientKey ClientOf(const sockaddr* address, socklen_t size);
+
+/** The connections of one port, by client. */
+class Clients {
+ public:
+  /** Descriptors of the client's connections. */
+  const std::vector<int>& Connections(ClientKey client) const {
+    static const std::vector<int> kNone;
+    const auto found = held_.find(client);
+    return found == held_.end() ? kNone : found->second;
+  }
+
+  /** Clients that hold connections. */
+  size_t Count() const { return held_.size(); }
+
+  void Add(ClientKey client, int fd) {
+    if (client != 0) held_[client].push_back(fd);
+  }
+
+  void Remove(ClientKey client, int fd) {
+    const auto found = held_.find(client);
+    if (found == held_.end()) return;
+    auto& fds = found->second;
+    const auto place = std::find(fds.begin(), fds.end(), fd);
+    if (place == fds.end()) return;
+    *place = fds.back();
+    fds.pop_back();
+    if (fds.empty()) held_.erase(found);
+  }
+
+ private:
+  std::unordered_map<ClientKey, std::vector<int>> held_;
+};
+
+#endif  // MOOVEDGE_CLIENTS_H_

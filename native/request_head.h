@@ -1,0 +1,52 @@
+// The head of an HTTP/1 request, read as strictly as RFC 9112 asks of somebody who stands before others, and its normal
+// form.
+#ifndef MOOVEDGE_REQUEST_HEAD_H_
+#define MOOVEDGE_REQUEST_HEAD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+/** Longest head, in bytes; `MAX_HEADER_BYTES` in src/http/header-limit.ts. */
+constexpr size_t kMaxHead = 16 * 1024;
+
+/** What `ReadHead` finds. */
+struct RequestHead {
+  enum State {
+    /** More bytes are needed. */
+    kIncomplete,
+    kWhole,
+    /** Can't be understood, or must not be: `status` says why. */
+    kRefused,
+  };
+  State state = kIncomplete;
+  /** Status of a refusal. */
+  uint16_t status = 0;
+  /** Bytes of empty lines before the request (RFC 9112 section 2.2). */
+  size_t skipped = 0;
+  /** Bytes of the head, from the request line to the empty line. */
+  size_t length = 0;
+  /** Content follows: Content-Length above 0. */
+  bool has_body = false;
+  /** The connection is to be closed after the answer: asked for, or needed because of the content or the version. */
+  bool is_last = false;
+  /** The client speaks HTTP/1.0, and knows no chunks. */
+  bool is_old = false;
+  /** The head is in normal form already. */
+  bool is_normal = true;
+};
+
+/**
+ * Reads the head at the beginning of `data`. Looks at complete lines as they come, so that what is wrong is refused at
+ * once.
+ */
+RequestHead ReadHead(const char* data, size_t size);
+
+/**
+ * The head that begins at `data` in the form that the front end understands: HTTP/1.1, a path, one Host, no framing of
+ * content, and a Connection field that is `close` when the connection is to be closed.
+ * @param head what `ReadHead` found there: whole, with nothing skipped
+ */
+std::string NormalHead(const char* data, const RequestHead& head);
+
+#endif  // MOOVEDGE_REQUEST_HEAD_H_

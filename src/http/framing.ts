@@ -1,0 +1,25 @@
+import type { HttpRequest } from './uws.js';
+
+/**
+ * Whether a list of tokens, such as a Connection field, holds `token`, which is in lower case (RFC 9110 section 5.6.1).
+ */
+export function hasToken(list: string, token: string): boolean {
+  return list !== '' && list.split(',').some(element => element.trim().toLowerCase() === token);
+}
+
+/**
+ * True for a request that the gate has not looked at, as on a port that speaks TLS, and whose framing a server behind
+ * could read in another way (RFC 9112 section 6.3): Transfer-Encoding, of which the front end has a reading of its own,
+ * or a second Content-Length or Host.
+ */
+export function isAmbiguous(req: HttpRequest): boolean {
+  let hosts = 0;
+  let lengths = 0;
+  let codings = 0;
+  req.forEach(name => {
+    if (name === 'host') hosts++;
+    else if (name === 'content-length') lengths++;
+    else if (name === 'transfer-encoding') codings++;
+  });
+  return hosts > 1 || lengths > 1 || codings > 0;
+}

@@ -1,0 +1,132 @@
+/** What the native addon offers for the gate between the system's sockets and the front end. */
+export interface GateAddon {
+  /**
+   * Puts the gate in front of the front end's module, once and for the whole process; undefined when that module is not
+   * one it works with.
+   */
+  openGate(): { readonly states: ArrayBuffer; readonly faults: ArrayBuffer; readonly words: ArrayBuffer } | undefined;
+  /** Guards this process's listeners on `port`; returns how many there are. */
+  guardPort(port: number, options: PortBounds & { readonly plain: boolean }): number;
+  /** To be called on a later turn than the end of an answer on whose connection something is held back. */
+  readAgain(socket: number): void;
+}
+
+/** Bounds of one port in this process. */
+export interface PortBounds {
+  /** Most connections; when they are reached accepting pauses. */
+  readonly connections: number;
+  /**
+   * Most connections of one client, which is an IPv4 address or an IPv6 /64; 0 is an even share when less than a
+   * quarter of the places is free.
+   */
+  readonly perClient: number;
+  /** Most requests under way of one client; 0 is no bound. */
+  readonly requests: number;
+  /** Bytes that the kernel takes of an answer beyond what it has sent; 0 is as much as it likes. */
+  readonly unsentBytes: number;
+}
+
+/** Bits of a connection's state, as in native/gate.cc. */
+const ANSWERING = 1;
+const HELD = 2;
+const LAST = 4;
+/** Words, as in native/gate.cc. */
+const CURRENT = 0;
+const CURRENT_FLAGS = 1;
+const REFUSALS: readonly (readonly [word: number, status: number])[] = [
+  [2, 400],
+  [3, 414],
+  [4, 429],
+  [5, 431],
+  [6, 505],
+  [7, 503],
+];
+const PAUSES = 8;
+/** Refused requests after which a connection is closed. */
+const FAULTS_MAX = 8;
+
+/**
+ * The gate between the system's sockets and the front end (native/gate.cc): strict heads in normal form, one at a time,
+ * bounds for clients, and a connection that is half-closed stays one. Calls for each request are reads and writes of
+ * shared memory.
+ */
+export class Gate {
+  readonly #addon: GateAddon | undefined;
+  readonly #states: Uint8Array;
+  readonly #faults: Uint8Array;
+  readonly #words: Uint32Array;
+  readonly #readAgain: (socket: number) => void;
+
+  private constructor(addon: GateAddon | undefined, shared: ReturnType<GateAddon['openGate']>) {
+    this.#addon = shared && addon;
+    this.#states = new Uint8Array(shared?.states ?? new ArrayBuffer(1));
+    this.#faults = new Uint8Array(shared?.faults ?? new ArrayBuffer(1));
+    this.#words = new Uint32Array(shared?.words ?? new ArrayBuffer(64));
+    this.#readAgain = socket => addon!.readAgain(socket);
+  }
+
+  /** Opens the gate; to be called before any server listens. */
+  static open(addon: GateAddon): Gate {
+    return new Gate(addon, addon.openGate());
+  }
+
+  /** A gate that guards nothing. */
+  static none(): Gate {
+    return new Gate(undefined, undefined);
+  }
+
+  /** Whether ports can be guarded. */
+  get works(): boolean {
+    return this.#addon !== undefined;
+  }
+
+  /**
+   * Guards the listener on `port`. Where it speaks TLS only its connections are bounded: their bytes can't be read
+   * here.
+   */
+  guard(port: number, bounds: PortBounds, plain: boolean): void {
+    this.#addon?.guardPort(port, { ...bounds, plain });
+  }
+
+  /** The connection whose request is being handled; to be called within the handler. 0 when it is not guarded. */
+  get socket(): number {
+    return this.#words[CURRENT]!;
+  }
+
+  /** Whether that connection is to be closed after the answer. */
+  get isLast(): boolean {
+    return (this.#words[CURRENT_FLAGS]! & 1) !== 0;
+  }
+
+  /** Whether its client speaks HTTP/1.0 and knows no chunks. */
+  get isOld(): boolean {
+    return (this.#words[CURRENT_FLAGS]! & 2) !== 0;
+  }
+
+  /** The answer on a connection has ended: the next request may come, or the connection be closed. */
+  answered(socket: number): void {
+    const state = this.#states[socket]!;
+    this.#states[socket] = state & ~ANSWERING;
+    if ((state & (HELD | LAST)) !== 0) setImmediate(this.#readAgain, socket);
+  }
+
+  /**
+   * Counts a request that was refused; returns whether the connection has had enough of them, and is closed after this
+   * answer.
+   */
+  refuses(socket: number): boolean {
+    if (socket === 0 || ++this.#faults[socket]! < FAULTS_MAX) return false;
+    this.#states[socket]! |= LAST;
+    return true;
+  }
+
+  /** How many requests and connections were refused here, by status, since the process began. */
+  *refusals(): Iterable<readonly [status: number, count: number]> {
+    for (const [word, status] of REFUSALS) if (this.#words[word]! > 0) yield [status, this.#words[word]!];
+  }
+
+  /** How often accepting has paused for want of descriptors. */
+  get pauses(): number {
+    return this.#words[PAUSES]!;
+  }
+}
