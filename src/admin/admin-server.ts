@@ -1,12 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { asEdgeError, EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
+import { native } from '../base/native.js';
 import { listenFailure } from '../supervisor/port.js';
 import { Access } from './access.js';
+import { ConnectionRoom } from './connection-room.js';
 
 /** Most bytes of a request's body. */
 const BODY_MAX = 4 * 1024 * 1024;
 const REQUEST_TIMEOUT = 30_000;
+/** Most connections; a process that may open few files has fewer. */
 const CONNECTIONS_MAX = 256;
 /** Milliseconds that answers under way may take when the port is closed. */
 const CLOSE_GRACE = 500;
@@ -57,7 +60,7 @@ export class AdminServer {
         void this.#take(request, response);
       },
     );
-    this.#server.maxConnections = CONNECTIONS_MAX;
+    new ConnectionRoom(this.#server, Math.min(CONNECTIONS_MAX, Math.floor(native.descriptorLimit() / 4)));
   }
 
   /**
