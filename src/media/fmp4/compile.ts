@@ -6,15 +6,15 @@ import { type Box, readBox } from '../mp4/box/box.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
 import { broken } from '../mp4/table/table.js';
 import type { FragmentIndex } from './index.js';
-import { type RandomAccess, readMfra } from './mfra.js';
+import { type RandomAccess, readMfra, timesOf } from './mfra.js';
 import { type FragmentedMovie, readFragmentedMovie, referenceTrack } from './movie.js';
 import { MOOF_PATCH_MAX } from './patch.js';
 import { readSidx, referenceOf } from './sidx.js';
-import { FragmentWalk, LEAD, type ReferenceFragment } from './walk.js';
+import { FragmentSurvey, LEAD } from './survey.js';
+import { FragmentWalk, type ReferenceFragment } from './walk.js';
 
-/** Most `moof` of a file whose fragments can't be moved as they are. */
-const MOOFS_MAX = 128 * 1024;
-/** Most boxes that are looked at in one place to see whether an index holds. */
+/** Most fragments, and most boxes, that are looked at in one place to see whether an index holds. */
+const PART_MAX = 256;
 const NEIGHBOURS_MAX = 64;
 /** Bytes by which the file may go on after what its `sidx` covers: a small `mfra`, `free` or `mfro` is no media. */
 const TAIL_MAX = 8 * 1024 * 1024;
@@ -23,12 +23,15 @@ const TAIL_MAX = 8 * 1024 * 1024;
 interface Context {
   readonly source: MeteredSource;
   readonly movie: FragmentedMovie;
+  /** Where the first fragments begin. */
+  readonly at: number;
+  /** A walk to the first fragment of the reference track. */
   readonly walk: FragmentWalk;
   /** The first fragment of the reference track. */
   readonly first: ReferenceFragment;
 }
 
-type Found = Pick<FragmentIndex, 'positions' | 'times' | 'end' | 'seen' | 'sync' | 'moofs'> & {
+type Found = Pick<FragmentIndex, 'positions' | 'times' | 'end' | 'seen' | 'sync' | 'moofs' | 'timed' | 'table'> & {
   /** Presentation time at which the reference track ends, ticks. */
   readonly endTime: number;
 };
@@ -36,7 +39,8 @@ type Found = Pick<FragmentIndex, 'positions' | 'times' | 'end' | 'seen' | 'sync'
 /**
  * Compiles the index of a fragmented MP4: from a `sidx` that covers the file, else from the `mfra` at its end, else
  * from all `moof`; `yield*` it. What the first two claim is compared with the file in a few places, and each plan looks
- * at the fragment that it begins with.
+ * at the fragment that it begins with. They tell nothing of files whose fragments must be chosen one by one, so those
+ * are walked.
  * @returns undefined when the file has no `moov` with `mvex`
  * @throws EdgeError `unplayable`, `media_too_large`, and whatever the source throws
  */
@@ -48,7 +52,7 @@ export function* compileFragments(source: MeteredSource): Reading<FragmentIndex 
   const reference = referenceTrack(movie);
   const walk = new FragmentWalk(source, movie, reference, movieBox.end);
   if (!(yield* walk.next(source.size))) throw broken('it has no movie fragments for its first track');
-  const context = { source, movie, walk, first: walk.fragment! };
+  const context = { source, movie, at: movieBox.end, walk, first: walk.fragment! };
   const found =
     (yield* unlessBroken(fromSidx(context))) ?? (yield* unlessBroken(fromMfra(context))) ?? (yield* fromMoofs(context));
   const { endTime, ...points } = found;
@@ -61,7 +65,6 @@ export function* compileFragments(source: MeteredSource): Reading<FragmentIndex 
     hasSamples: movie.hasSamples,
     tracks: movie.tracks,
     reference,
-    timed: context.first.timed,
     base: movie.hasSamples ? 0 : base,
     duration: Math.max(1, endTime - (movie.hasSamples ? 0 : base)),
     ...points,
@@ -81,7 +84,8 @@ function* findMovie(scan: BoxScan): Reading<{ fileType?: Box; movieBox?: Box }> 
 }
 
 /** Points of the `sidx` of the reference track, when it leads to the end of the file. */
-function* fromSidx({ source, walk, first }: Context): Reading<Found | undefined> {
+function* fromSidx(context: Context): Reading<Found | undefined> {
+  const { source, walk, first } = context;
   if (walk.absolute || walk.indexes.length === 0) return undefined;
   const { id, timescale } = walk.reference;
   let box: Box | undefined;
@@ -102,14 +106,11 @@ function* fromSidx({ source, walk, first }: Context): Reading<Found | undefined>
     offsets,
     usable.map(({ time }) => ticks(time)),
   );
-  if (!calibrated || !(yield* holdsBoxes(source, offsets))) return undefined;
+  if (!calibrated || !(yield* isSound(context, offsets, end))) return undefined;
   return {
     ...calibrated.points,
     endTime: calibrated.shift + ticks(last.time + last.duration),
-    end,
-    seen: false,
-    sync,
-    moofs: undefined,
+    ...{ end, sync, seen: false, timed: true, moofs: undefined, table: undefined },
   };
 }
 
@@ -127,24 +128,23 @@ function* isTail(source: ByteSource, start: number): Reading<boolean> {
 /** Points of the `mfra`. */
 function* fromMfra(context: Context): Reading<Found | undefined> {
   const { source, walk, movie, first } = context;
+  if (!walk.timed || walk.loose) return undefined;
   const access = yield* readMfra(source);
   if (!access) return undefined;
   const { offsets, times } = alignEntries(access, context);
   if (offsets.at(-1) === undefined) return undefined;
   const calibrated = calibrate(first, offsets, times);
   const moofs = [...new Set(access.entries.map(({ offset }) => offset))];
-  if (!calibrated || !(yield* holdsBoxes(source, offsets))) return undefined;
+  if (!calibrated || !(yield* isSound(context, offsets, access.at))) return undefined;
   if (walk.absolute && !(yield* areAll(source, moofs))) return undefined;
   const tail = new FragmentWalk(source, movie, walk.reference, offsets.at(-1)!);
-  tail.setClock(times.at(-1)! + walk.reference.shift);
   while (yield* tail.next(access.at)) if (tail.moofs.length > 256) return undefined;
-  if (tail.end > access.at || tail.moofs.length === 0) return undefined;
+  if (tail.end > access.at || tail.moofs.length === 0 || !tail.timed || tail.loose) return undefined;
   return {
     ...calibrated.points,
     end: tail.end,
     endTime: tail.endTime,
-    seen: false,
-    sync: false,
+    ...{ seen: false, sync: false, timed: true, table: undefined },
     moofs: walk.absolute ? Float64Array.from(moofs.filter(moof => moof < tail.end)) : undefined,
   };
 }
@@ -174,32 +174,29 @@ function alignEntries({ entries }: RandomAccess, { walk, movie }: Context): { of
   return { offsets, times };
 }
 
-/** Points of all `moof`. */
-function* fromMoofs({ source, walk }: Context): Reading<Found> {
-  while (yield* walk.next(source.size)) {
-    if (walk.absolute && walk.moofs.length > MOOFS_MAX) {
-      throw new EdgeError(
-        'media_too_large',
-        `can't seek in this file: it has more than ${MOOFS_MAX} fragments with absolute offsets`,
-      );
-    }
-  }
-  if (walk.absolute && walk.largest > MOOF_PATCH_MAX) {
+/** Points of all `moof`, and all fragments, where a cut must choose among them. */
+function* fromMoofs({ source, movie, at, walk: { reference, timed } }: Context): Reading<Found> {
+  const survey = new FragmentSurvey(source, movie.tracks.length);
+  const access = timed ? undefined : yield* readMfra(source);
+  const walk = new FragmentWalk(source, movie, reference, at, { survey, ...(access && { claims: timesOf(access) }) });
+  while (yield* walk.next(source.size)) {}
+  const { points, end, endTime } = walk;
+  if (points.positions.length === 0) throw broken('none of its fragments begins with a sync sample');
+  const found = {
+    positions: Float64Array.from(points.positions),
+    times: Float64Array.from(points.times),
+    ...{ end, endTime, timed: walk.timed, seen: true, sync: true, moofs: undefined, table: undefined },
+  };
+  const sideBySide = survey.isSideBySide(points, movie.tracks, movie.tracks.indexOf(reference));
+  if (!walk.timed || !sideBySide || !survey.isInPlace(end)) return { ...found, table: survey.table(end) };
+  if (!walk.absolute) return found;
+  if (walk.largest > MOOF_PATCH_MAX) {
     throw new EdgeError(
       'media_too_large',
       `can't seek in this file: a "moof" of ${walk.largest} bytes has absolute offsets; ${MOOF_PATCH_MAX} are the limit`,
     );
   }
-  if (walk.points.positions.length === 0) throw broken('none of its fragments begins with a sync sample');
-  return {
-    positions: Float64Array.from(walk.points.positions),
-    times: Float64Array.from(walk.points.times),
-    end: walk.end,
-    endTime: walk.endTime,
-    seen: true,
-    sync: true,
-    moofs: walk.absolute ? Float64Array.from(walk.moofs) : undefined,
-  };
+  return { ...found, moofs: Float64Array.from(walk.moofs) };
 }
 
 /**
@@ -227,16 +224,27 @@ function calibrate(
   };
 }
 
-/** Whether a box that may begin a fragment stands at the first, the middle and the last of the offsets. */
-function* holdsBoxes(source: ByteSource, offsets: readonly number[]): Reading<boolean> {
-  for (const offset of [offsets[0]!, offsets[offsets.length >> 1]!, offsets.at(-1)!]) {
-    const { type } = yield* readBox(source, offset, source.size);
-    if (!BEGINNINGS.has(type)) return false;
+/**
+ * Whether the fragments from the first, the middle and the last of the offsets on are such that a cut there is a part
+ * of the file: they are there, say their times, have their data behind them, and the same tracks begin together.
+ * @param end where the last one ends
+ */
+function* isSound(context: Context, offsets: readonly number[], end: number): Reading<boolean> {
+  const { source, movie, walk } = context;
+  const { reference } = walk;
+  let tracks: number | undefined;
+  for (const i of new Set([0, offsets.length >> 1, offsets.length - 1])) {
+    const part = new FragmentWalk(source, movie, reference, offsets[i]!);
+    while (yield* part.next(offsets[i + 1] ?? end)) if (part.moofs.length > PART_MAX) return false;
+    const asFirst = part.timed && !part.loose && part.absolute === walk.absolute;
+    const time = part.beginnings.get(reference.id);
+    tracks ??= part.beginnings.size;
+    if (!asFirst || time === undefined || part.beginnings.size !== tracks) return false;
+    const together = [...part.beginnings.values()].every(begin => Math.abs(begin - time) <= LEAD);
+    if (i > 0 && !together) return false;
   }
   return true;
 }
-
-const BEGINNINGS = new Set(['moof', 'styp', 'sidx', 'ssix', 'prft', 'emsg', 'free', 'skip', 'uuid']);
 
 /** Whether `moofs` lists all `moof`, as far as a look at a few neighbours tells. */
 function* areAll(source: ByteSource, moofs: readonly number[]): Reading<boolean> {

@@ -1,6 +1,7 @@
 import { IndexReader, IndexWriter } from '../io/index-bytes.js';
 import type { Region } from '../mp4/box/regions.js';
 import type { FragmentTrack } from './movie.js';
+import { type FragmentTable, readTable, tableWeight, writeTable } from './table.js';
 
 /** All that a seek needs to know of a fragmented MP4. */
 export interface FragmentIndex {
@@ -36,30 +37,34 @@ export interface FragmentIndex {
    * be moved as it is.
    */
   readonly moofs: Float64Array | undefined;
+  /** Every fragment; undefined when a cut is one part of the file as it is, but for `moofs`. */
+  readonly table: FragmentTable | undefined;
 }
 
 /** Bytes that the index takes in memory. */
-export function fragmentIndexWeight({ positions, times, moofs, tracks }: FragmentIndex): number {
-  return 500 + positions.byteLength + times.byteLength + (moofs?.byteLength ?? 0) + tracks.length * 120;
+export function fragmentIndexWeight({ positions, times, moofs, tracks, table }: FragmentIndex): number {
+  const rows = table ? tableWeight(table) : 0;
+  return 500 + rows + positions.byteLength + times.byteLength + (moofs?.byteLength ?? 0) + tracks.length * 120;
 }
 
 /** The index as bytes. */
 export function encodeFragmentIndex(index: FragmentIndex): Uint8Array {
-  const { fileType, movie, tracks, positions, times, moofs } = index;
+  const { fileType, movie, tracks, positions, times, moofs, table } = index;
   const writer = new IndexWriter()
     .f64(index.size)
     .f64(fileType?.from ?? 0)
     .f64(fileType?.to ?? 0);
   writer.f64(movie.from).f64(movie.to).f64(index.base).f64(index.duration).f64(index.end);
-  const flags = [index.hasSamples, index.seen, index.sync, moofs !== undefined, index.timed];
+  const flags = [index.hasSamples, index.seen, index.sync, moofs !== undefined, index.timed, table !== undefined];
   writer.u8(flags.reduce((bits, flag, i) => bits | (flag ? 1 << i : 0), 0));
   writer.u8(tracks.indexOf(index.reference)).u8(tracks.length);
   for (const track of tracks) {
     writer.u32(track.id).text(track.handler).u32(track.timescale).f64(track.shift);
-    writer.u32(track.sampleDuration).u32(track.sampleFlags);
+    writer.u32(track.sampleDuration).u32(track.sampleSize).u32(track.sampleFlags).f64(track.ticks);
   }
   writer.rising(positions).rising(times);
   if (moofs) writer.rising(moofs);
+  if (table) writeTable(writer, table);
   return writer.finish();
 }
 
@@ -83,6 +88,7 @@ export function decodeFragmentIndex(bytes: Uint8Array, size: number): FragmentIn
     const positions = reader.rising(end - 1, true);
     const times = reader.rising(Number.MAX_SAFE_INTEGER, false);
     const moofs = flags & 8 ? reader.rising(end - 1, true) : undefined;
+    const table = flags & 32 ? readTable(reader, count, size) : undefined;
     reader.end();
     if (!reference || positions.length === 0 || positions.length !== times.length) return undefined;
     if (fileType.from > fileType.to || movie.from >= movie.to || positions[0]! < movie.to) return undefined;
@@ -102,6 +108,7 @@ export function decodeFragmentIndex(bytes: Uint8Array, size: number): FragmentIn
       sync: (flags & 4) !== 0,
       timed: (flags & 16) !== 0,
       moofs,
+      table,
     };
   } catch (error) {
     if (error instanceof RangeError) return undefined;
@@ -112,5 +119,7 @@ export function decodeFragmentIndex(bytes: Uint8Array, size: number): FragmentIn
 function readTrack(reader: IndexReader): FragmentTrack {
   const [id, handler, timescale, shift] = [reader.u32(), reader.text(), reader.u32(), reader.f64()];
   if (timescale === 0 || !Number.isSafeInteger(shift)) throw new RangeError('a track of the index is broken');
-  return { id, handler, timescale, shift, sampleDuration: reader.u32(), sampleFlags: reader.u32() };
+  const [sampleDuration, sampleSize, sampleFlags] = [reader.u32(), reader.u32(), reader.u32()];
+  const ticks = reader.whole(Number.MAX_SAFE_INTEGER);
+  return { id, handler, timescale, shift, sampleDuration, sampleSize, sampleFlags, ticks };
 }

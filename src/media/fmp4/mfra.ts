@@ -10,6 +10,8 @@ export interface RandomAccessEntry {
   readonly time: number;
   /** Absolute offset of the `moof`. */
   readonly offset: number;
+  /** Whether it is about the first sample of the track in the first run of its track fragment. */
+  readonly first: boolean;
 }
 
 /** A movie fragment random access box. */
@@ -19,6 +21,12 @@ export interface RandomAccess {
   /** Of all tracks, by offset. */
   readonly entries: readonly RandomAccessEntry[];
 }
+
+/**
+ * The presentation time that a `tfra` claims for the first sample of a track in the `moof` at `offset`, in ticks of the
+ * track.
+ */
+export type RandomAccessTimes = (trackId: number, offset: number) => number | undefined;
 
 const MFRA_MAX = 8 * 1024 * 1024;
 /** Bytes of memory that an entry takes while points are made of it, and nanoseconds. */
@@ -47,6 +55,14 @@ export function* readMfra(source: MeteredSource): Reading<RandomAccess | undefin
   return { at, entries: entries.sort((a, b) => a.offset - b.offset) };
 }
 
+/** Whether the numbers of run and sample, behind that of the track fragment, are 1. */
+function isFirst(body: Uint8Array, at: number, lengths: number): boolean {
+  const run = at + ((lengths >> 4) & 3) + 1;
+  const sample = run + ((lengths >> 2) & 3) + 1;
+  const number = (from: number, to: number) => body.subarray(from, to).reduce((value, byte) => value * 256 + byte, 0);
+  return number(run, sample) === 1 && number(sample, sample + (lengths & 3) + 1) === 1;
+}
+
 /** @returns false when the box is broken or points at something past `limit` */
 function readTfra(source: MeteredSource, body: Uint8Array, limit: number, entries: RandomAccessEntry[]): boolean {
   if (body.length < 16) return false;
@@ -61,7 +77,15 @@ function readTfra(source: MeteredSource, body: Uint8Array, limit: number, entrie
     const time = wide ? u64(body, at) : u32(body, at);
     const offset = wide ? u64(body, at + 8) : u32(body, at + 4);
     if (offset >= limit) return false;
-    entries.push({ trackId, time, offset });
+    const numbersAt = at + (wide ? 16 : 8);
+    entries.push({ trackId, time, offset, first: isFirst(body, numbersAt, lengths) });
   }
   return true;
+}
+
+/** What the entries claim of the beginnings of fragments. */
+export function timesOf({ entries }: RandomAccess): RandomAccessTimes {
+  const times = new Map<string, number>();
+  for (const { trackId, offset, time, first } of entries) if (first) times.set(`${trackId} ${offset}`, time);
+  return (trackId, offset) => times.get(`${trackId} ${offset}`);
 }

@@ -3,7 +3,8 @@ import { type Box, boxBody, boxBodySize, fourcc, u32 } from '../mp4/box/box.js';
 import type { BoxScan } from '../mp4/box/box-scan.js';
 import { headerNumber } from '../mp4/box/header-box.js';
 import { type Edit, readEdits } from '../mp4/table/edit-list.js';
-import { broken } from '../mp4/table/table.js';
+import { compileRuns } from '../mp4/table/run-table.js';
+import { broken, readTable } from '../mp4/table/table.js';
 
 /** What fragments refer to in `moov` for one track (ISO/IEC 14496-12 sections 8.3, 8.4, 8.6.6 and 8.8.3). */
 export interface FragmentTrack {
@@ -16,8 +17,12 @@ export interface FragmentTrack {
   readonly shift: number;
   /** `default_sample_duration` of `trex`, ticks. */
   readonly sampleDuration: number;
+  /** `default_sample_size` of `trex`, bytes. */
+  readonly sampleSize: number;
   /** `default_sample_flags` of `trex`. */
   readonly sampleFlags: number;
+  /** Ticks of the samples in `moov` itself, after which those of the fragments follow. */
+  readonly ticks: number;
 }
 
 /** A `moov` whose samples are in fragments. */
@@ -40,11 +45,11 @@ export function* readFragmentedMovie(scan: BoxScan, movie: Box): Reading<Fragmen
   if (!mvex) return undefined;
   const movieScale = headerNumber(yield* scan.header('mvhd', need(boxes, 'mvhd')));
   if (movieScale === 0) throw broken('the timescale of box "mvhd" is 0');
-  const defaults = new Map<number, { duration: number; flags: number }>();
+  const defaults = new Map<number, { duration: number; size: number; flags: number }>();
   for (const trex of yield* scan.children(mvex)) {
     if (trex.type !== 'trex') continue;
     const body = yield* readBody(scan, trex, 24);
-    defaults.set(u32(body, 4), { duration: u32(body, 12), flags: u32(body, 20) });
+    defaults.set(u32(body, 4), { duration: u32(body, 12), size: u32(body, 16), flags: u32(body, 20) });
   }
   const traks = boxes.filter(({ type }) => type === 'trak');
   if (traks.length === 0 || traks.length > TRACKS_MAX) {
@@ -58,14 +63,17 @@ export function* readFragmentedMovie(scan: BoxScan, movie: Box): Reading<Fragmen
     const id = headerNumber(yield* scan.header('tkhd', need(children, 'tkhd')));
     const timescale = headerNumber(yield* scan.header('mdhd', need(media, 'mdhd')));
     if (timescale === 0) throw broken(`the timescale of track ${id} is 0`);
-    hasSamples ||= yield* hasSamplesInside(scan, media);
+    const inside = yield* samplesInside(scan, media);
+    hasSamples ||= inside !== undefined;
     tracks.push({
       id,
       handler: fourcc(yield* readBody(scan, need(media, 'hdlr'), 12), 8),
       timescale,
       shift: shiftOf(yield* editsOf(scan, children), timescale / movieScale),
       sampleDuration: defaults.get(id)?.duration ?? 0,
+      sampleSize: defaults.get(id)?.size ?? 0,
       sampleFlags: defaults.get(id)?.flags ?? 0,
+      ticks: inside ?? 0,
     });
   }
   return { tracks, hasSamples };
@@ -96,11 +104,16 @@ function shiftOf(edits: readonly Edit[], ticksPerMovieTick: number): number {
   return 0;
 }
 
-function* hasSamplesInside(scan: BoxScan, media: readonly Box[]): Reading<boolean> {
+/** Ticks of the samples in `moov`; undefined when there are none. */
+function* samplesInside(scan: BoxScan, media: readonly Box[]): Reading<number | undefined> {
   const minf = media.find(({ type }) => type === 'minf');
   const stbl = minf && (yield* scan.children(minf)).find(({ type }) => type === 'stbl');
-  const sizes = stbl && (yield* scan.children(stbl)).find(({ type }) => type === 'stsz' || type === 'stz2');
-  return sizes !== undefined && u32(yield* readBody(scan, sizes, 12), 8) > 0;
+  const tables = stbl ? yield* scan.children(stbl) : [];
+  const sizes = tables.find(({ type }) => type === 'stsz' || type === 'stz2');
+  if (sizes === undefined || u32(yield* readBody(scan, sizes, 12), 8) === 0) return undefined;
+  const times = tables.find(({ type }) => type === 'stts');
+  const table = times && (yield* readTable(scan.source, times));
+  return table ? (yield* compileRuns(scan, table, true)).ticks : 0;
 }
 
 function* readBody(scan: BoxScan, box: Box, length: number): Reading<Uint8Array> {

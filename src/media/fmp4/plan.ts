@@ -12,6 +12,7 @@ import type { MediaObject } from '../seek/media.js';
 import { seekEtag } from '../seek/seek-etag.js';
 import type { FragmentIndex } from './index.js';
 import { type InitChanges, rewriteInit } from './init.js';
+import { type FragmentMedia, mediaOfTable } from './media.js';
 import { baseDataOffsetsLess } from './patch.js';
 import { makeSidx } from './sidx.js';
 import { FragmentWalk } from './walk.js';
@@ -41,30 +42,55 @@ export function* planFragments(
   seek: Seek,
   format: string,
 ): Reading<VirtualFile | undefined> {
-  const { base, duration, positions, times, reference } = index;
-  const ticks = (second: number) => base + second * reference.timescale;
+  const { base, duration, positions, times, reference, table } = index;
   if (seek.start * reference.timescale >= duration) {
     const length = duration / reference.timescale;
     throw new EdgeError('range_not_satisfiable', `start=${seek.start} is past the end: the file lasts ${length} s`);
   }
-  const wanted = lastAtMost(times, ticks(seek.start + ROUNDING));
-  const to = seek.end === undefined ? positions.length : 1 + lastAtMost(times, ticks(seek.end - ROUNDING));
-  if (seek.start <= 0 && to === positions.length) return undefined;
-  if (index.hasSamples && wanted < 0)
-    return to === positions.length ? undefined : headOfFile(index, object, to, format);
-  const start = yield* startPoint(index, object.source, Math.max(0, wanted));
-  const cut = {
-    from: start.point,
-    to: Math.max(start.point + 1, to),
-    seekActual: Math.max(0, start.time - base) / reference.timescale,
-  };
-  return yield* assemble(index, object, cut, format);
+  const ticks = (second: number) => base + second * reference.timescale;
+  const from = ticks(seek.start + ROUNDING);
+  const to = seek.end === undefined ? Number.POSITIVE_INFINITY : ticks(seek.end - ROUNDING);
+  const endsAtPoint = to <= times.at(-1)!;
+  if (seek.start <= 0 && !endsAtPoint && (!table || to >= base + duration)) return undefined;
+  if (index.hasSamples && from < times[0]!) {
+    // What begins with the samples of `moov` itself is cut at its end only, where a cut is a part of the file.
+    const end = endsAtPoint && !table ? positions[1 + lastAtMost(times, to)]! : index.size;
+    return answer(object, [source(0, end)], 0, format, [0, end]);
+  }
+  const media = table
+    ? yield* mediaOfTable({ ...index, table }, object.source, from, to)
+    : yield* mediaOfPoints(index, object.source, from, to);
+  const end = media.end === undefined ? undefined : media.end / reference.timescale;
+  const spans = yield* initSpans(index, object.source, { end, dropSamples: index.hasSamples });
+  const { subsegments } = media;
+  const sidx = makeSidx({ referenceId: reference.id, timescale: reference.timescale, subsegments });
+  if (sidx) spans.push(literal(sidx));
+  spans.push(...media.spans(spans.reduce((sum, { length }) => sum + length, 0)));
+  return answer(object, spans, Math.max(0, media.start - base) / reference.timescale, format, media.key);
 }
 
-/** What begins with the samples of `moov` itself is cut at its end only. */
-function headOfFile(index: FragmentIndex, object: MediaObject, to: number, format: string): VirtualFile {
-  const end = index.positions[to]!;
-  return answer(object, [source(0, end)], 0, format, [0, end]);
+/** Fragments of a cut that is a part of the file, from one point up to another. */
+function* mediaOfPoints(index: FragmentIndex, bytes: ByteSource, from: number, to: number): Reading<FragmentMedia> {
+  const { positions, times, moofs } = index;
+  const start = yield* startPoint(index, bytes, Math.max(0, lastAtMost(times, from)));
+  const last = Math.max(start.point + 1, Number.isFinite(to) ? 1 + lastAtMost(times, to) : positions.length);
+  const [first, limit] = [positions[start.point]!, positions[last] ?? index.end];
+  const endTime = times[last] ?? index.base + index.duration;
+  const subsegments = Array.from({ length: last - start.point }, (_, i) => {
+    const point = start.point + i;
+    const [offset, time] = [positions[point]!, times[point]!];
+    const size = (point + 1 === last ? limit : positions[point + 1]!) - offset;
+    const duration = Math.max(0, (point + 1 === last ? endTime : times[point + 1]!) - time);
+    return { offset, size, time, duration, sap: index.sync };
+  });
+  const length = limit - first;
+  return {
+    ...{ start: start.time, end: times[last], subsegments, key: [first, limit] },
+    spans: at =>
+      moofs === undefined
+        ? [source(first, length)]
+        : [{ kind: 'patched', length, patch: baseDataOffsetsLess(moofs, first, limit, first - at) }],
+  };
 }
 
 /**
@@ -85,8 +111,8 @@ function* startPoint(
       index.reference,
       index.positions[point]!,
     );
-    walk.setClock(index.times[point]! + index.reference.shift);
-    if (!(yield* walk.next(index.positions[point + 1] ?? index.end))) {
+    const found = yield* walk.next(index.positions[point + 1] ?? index.end);
+    if (!found || walk.loose || !walk.timed || walk.absolute !== (index.moofs !== undefined)) {
       throw broken(`a movie fragment was expected at byte ${index.positions[point]}, where its index points`);
     }
     const { time, sync } = walk.fragment!;
@@ -94,41 +120,6 @@ function* startPoint(
     first ??= time;
   }
   return { point: wanted, time: first! };
-}
-
-/** A cut from point `from` up to point `to`, which is the number of points for a cut that goes on to the end. */
-interface Cut {
-  readonly from: number;
-  readonly to: number;
-  /** Seconds from `base`. */
-  readonly seekActual: number;
-}
-
-function* assemble(index: FragmentIndex, object: MediaObject, cut: Cut, format: string): Reading<VirtualFile> {
-  const { positions, times, reference } = index;
-  const [from, to] = [positions[cut.from]!, positions[cut.to] ?? index.end];
-  const endTime = times[cut.to] ?? index.base + index.duration;
-  const subsegments = Array.from({ length: cut.to - cut.from }, (_, i) => {
-    const [offset, time] = [positions[cut.from + i]!, times[cut.from + i]!];
-    const last = cut.from + i + 1 === cut.to;
-    const size = (last ? to : positions[cut.from + i + 1]!) - offset;
-    const duration = Math.max(0, (last ? endTime : times[cut.from + i + 1]!) - time);
-    return { offset, size, time, duration, sap: index.sync };
-  });
-  // Without decoding times players count from 0, and an index of the film's own times would lie.
-  const sidx = index.timed
-    ? makeSidx({ referenceId: reference.id, timescale: reference.timescale, subsegments })
-    : undefined;
-  const spans = yield* initSpans(index, object.source, {
-    end: cut.to < positions.length ? endTime / reference.timescale : undefined,
-    dropSamples: index.hasSamples,
-  });
-  if (sidx) spans.push(literal(sidx));
-  const mediaAt = spans.reduce((sum, { length }) => sum + length, 0);
-  const length = to - from;
-  if (index.moofs === undefined) spans.push(source(from, length));
-  else spans.push({ kind: 'patched', length, patch: baseDataOffsetsLess(index.moofs, from, to, from - mediaAt) });
-  return answer(object, spans, cut.seekActual, format, [from, to]);
 }
 
 /** `ftyp` and `moov`: those of the file when nothing in them changes. */
@@ -153,7 +144,7 @@ function answer(
   spans: readonly Span[],
   seekActual: number,
   format: string,
-  cut: number[],
+  cut: readonly number[],
 ): VirtualFile {
   return {
     size: spans.reduce((sum, { length }) => sum + length, 0),

@@ -60,6 +60,18 @@ export class IndexWriter {
     return this;
   }
 
+  /** Whole numbers from 0 to 2^51 in any order, with their number before them. */
+  row(values: ArrayLike<number>): this {
+    this.u32(values.length);
+    let last = 0;
+    for (let i = 0; i < values.length; i++) {
+      const step = values[i]! - last;
+      this.#leb128(step >= 0 ? step * 2 : -step * 2 - 1);
+      last = values[i]!;
+    }
+    return this;
+  }
+
   #leb128(value: number): void {
     this.#reserve(8);
     let rest = value;
@@ -154,6 +166,21 @@ export class IndexReader {
       if (strictly && step === 0 && i > 0) throw new RangeError('a row of the index does not rise');
       last += step;
       if (last > limit) throw new RangeError('a row of the index is out of bounds');
+      values[i] = last;
+    }
+    return values;
+  }
+
+  /** A row of whole numbers in any order, each at most `limit`. */
+  row(limit: number): Float64Array {
+    const count = this.u32();
+    if (count > this.#bytes.length - this.#at) throw new RangeError('a row of the index is too long');
+    const values = new Float64Array(count);
+    let last = 0;
+    for (let i = 0; i < count; i++) {
+      const step = this.#leb128();
+      last += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
+      if (!(last >= 0 && last <= limit)) throw new RangeError('a row of the index is out of bounds');
       values[i] = last;
     }
     return values;

@@ -53,7 +53,6 @@ const cases: readonly Case[] = [
   {
     name: 'Smooth Streaming: no tfdt',
     make: () => clip('frag-smooth.ismv', ['-i', sample('bframes-faststart.mp4'), '-c', 'copy']),
-    timed: false,
   },
   {
     name: 'sound only',
