@@ -51,6 +51,27 @@ export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(STATUS, code);
 }
 
+/** The origin's part in an error, for the log: players don't see it. */
+export interface OriginTrouble {
+  /** Name of the origin in the configuration. */
+  readonly origin: string;
+  /** What was asked for, without credentials of the origin. */
+  readonly url: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
+/** What an error holds beside its code and message. */
+export interface ErrorOptions {
+  /** Kept for the log. */
+  readonly cause?: unknown;
+  /** Seconds, sent as Retry-After. */
+  readonly retryAfter?: number;
+  /** Go into the answer, such as Content-Range on 416. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly trouble?: OriginTrouble;
+}
+
 /**
  * An error with a code; `message` is fit to be shown to the user who caused it and holds no stack, path of the machine
  * or secret.
@@ -61,15 +82,18 @@ export class EdgeError extends Error {
   /**
    * @param code what kind of error this is
    * @param message what was expected, what was found, what to do; one line
-   * @param options `cause` is kept for the log; `retryAfter` in seconds is sent as Retry-After; `headers` go into the
-   *   answer (such as Content-Range on 416)
    */
   constructor(
     readonly code: ErrorCode,
     message: string,
-    readonly options: { cause?: unknown; retryAfter?: number; headers?: Readonly<Record<string, string>> } = {},
+    readonly options: ErrorOptions = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+  }
+
+  /** The same error, with more that is known of it. */
+  with(more: ErrorOptions): EdgeError {
+    return new EdgeError(this.code, this.message, { ...this.options, ...more });
   }
 
   /** HTTP status of the answer that this error becomes when it is met before the first byte. */

@@ -1,4 +1,4 @@
-import { EdgeError, isErrorCode } from '../base/errors.js';
+import { EdgeError, type ErrorOptions, isErrorCode } from '../base/errors.js';
 import { describe, type Entry, type ErrorEntry, type ObjectEntry } from './entry.js';
 import { idFromText, idText } from './object-identity.js';
 
@@ -90,7 +90,7 @@ function reviveError(value: Record<string, unknown>, base: Base): ErrorEntry | u
   const { code, message, retryAfter, headers, expires } = value;
   if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string' || !isCount(expires))
     return undefined;
-  const options: { retryAfter?: number; headers?: Record<string, string> } = {};
+  const options: { -readonly [K in keyof ErrorOptions]: ErrorOptions[K] } = {};
   if (isCount(retryAfter)) options.retryAfter = retryAfter;
   if (isFields(headers)) options.headers = headers;
   return { kind: 'error', ...base, error: new EdgeError(code, message, options), expires };

@@ -49,6 +49,11 @@ export class Exchange implements DeliveryListener, BodyMaker {
     return this.#delivery?.sent ?? 0;
   }
 
+  get url(): string {
+    const { path, query } = this.#target ?? { path: '', query: '' };
+    return query === '' ? path : `${path}?${query}`;
+  }
+
   /** Answers. To be called within the handler of the request. */
   run(req: HttpRequest): void {
     try {

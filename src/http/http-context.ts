@@ -3,6 +3,7 @@ import type { Content } from '../catalog/content.js';
 import type { StallSweep } from '../delivery/sweep.js';
 import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
+import type { LimitedLog } from '../observe/limited-log.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
 import type { Gate } from './gate.js';
@@ -26,6 +27,8 @@ export interface HttpContext {
   readonly stats: HttpStats;
   readonly gate: Gate;
   readonly log: Log;
+  /** Takes a line for each answer that ends badly. */
+  readonly badEnds: LimitedLog;
   readonly observeTtfb: ((seconds: number) => void) | undefined;
   readonly accessLog: ((entry: AccessEntry) => void) | undefined;
   /** Answers say that their connection will not be used again. */

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
-import { asEdgeError } from '../base/errors.js';
+import { asEdgeError, type EdgeError, type OriginTrouble } from '../base/errors.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock } from './field-block.js';
@@ -17,10 +17,15 @@ const CLIENT_LEFT = 499;
 /** Statuses of requests that are wrong in themselves. */
 const FAULTS: ReadonlySet<number> = new Set([400, 405, 414]);
 
+/** For errors that no origin has a part in. */
+const NO_TROUBLE: Partial<OriginTrouble> = {};
+
 /** Whoever makes the body of an answer. */
 export interface BodyMaker {
   /** Bytes of the body that the socket has taken. */
   readonly sent: number;
+  /** Path and query of the request, as far as they were understood; for the log. */
+  readonly url: string;
   /** The player has left: nothing is to be written any more. */
   left(): void;
 }
@@ -178,7 +183,9 @@ export class Reply {
     if (this.over) return;
     const { code, status, message, options, cause } = asEdgeError(error);
     if (code === 'internal') this.#context.log.error({ error: cause ?? error }, 'an answer failed');
-    if (this.#ttfb !== undefined) {
+    const isCut = this.#ttfb !== undefined;
+    if (isCut || (status >= 500 && code !== 'only_if_cached')) this.#tell(asEdgeError(error), isCut);
+    if (isCut) {
       this.suspend();
       this.#cut = true;
       this.#res.close();
@@ -188,6 +195,18 @@ export class Reply {
     if (options.retryAfter !== undefined)
       fields.push(['Retry-After', String(Math.max(0, Math.ceil(options.retryAfter)))]);
     this.cork(() => this.text(status, message, `moovedge; detail=${code}`, fields));
+  }
+
+  /** Leaves a line in the log of an answer that ends badly. */
+  #tell({ code, status, message, options }: EdgeError, isCut: boolean): void {
+    const { origin, url: originUrl, expected, found } = options.trouble ?? NO_TROUBLE;
+    const { url, sent } = this.#body ?? {};
+    const answer = isCut ? { cut: sent } : { status };
+    this.#context.badEnds.warn(
+      `${origin} ${code} ${isCut}`,
+      { url, ...answer, code, origin, originUrl, expected, found: found ?? message },
+      isCut ? 'an answer was cut' : 'an answer was an error',
+    );
   }
 
   #end(bytes: number, end: AccessEntry['end']): void {

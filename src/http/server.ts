@@ -5,6 +5,7 @@ import type { Content } from '../catalog/content.js';
 import { StallSweep } from '../delivery/sweep.js';
 import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
+import { LimitedLog } from '../observe/limited-log.js';
 import { Cors, type CorsOptions } from './cors.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';
@@ -130,6 +131,7 @@ class Server implements HttpServer {
       stats: this.#stats,
       gate: options.gate ?? Gate.none(),
       log: options.log ?? silentLog,
+      badEnds: new LimitedLog(options.log ?? silentLog),
       observeTtfb: options.observeTtfb,
       accessLog: options.accessLog,
       draining: false,

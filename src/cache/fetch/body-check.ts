@@ -20,10 +20,21 @@ export function expectBody(answer: OriginAnswer, object: SourceObject, start: nu
 
 /** Bytes past what was announced, or too few: what has come of the block can't be trusted. */
 export function wrongLength(object: SourceObject, found: 'longer' | 'shorter'): EdgeError {
-  return new EdgeError('origin_protocol', `the origin sent a ${found} body for ${object.path} than it announced`);
+  const expected = `${object.size} bytes in all, and the part that its head announced`;
+  return new EdgeError('origin_protocol', `the origin sent a ${found} body for ${object.path} than it announced`, {
+    trouble: { ...placeOf(object), expected, found: `a ${found} body` },
+  });
 }
 
 /** The error of a reader that needs bytes of a version that the origin no longer has. */
 export function changed(object: SourceObject): EdgeError {
-  return new EdgeError('object_changed', `${object.path} changed at the origin while it was being read: ask again`);
+  const { etag, lastModified } = object.validator;
+  const expected = `${object.size} bytes of version ${etag ?? lastModified ?? 'unknown'}`;
+  return new EdgeError('object_changed', `${object.path} changed at the origin while it was being read: ask again`, {
+    trouble: { ...placeOf(object), expected, found: 'another version' },
+  });
+}
+
+function placeOf({ origin, path, query }: SourceObject): { origin: string; url: string } {
+  return { origin: origin.name, url: query === '' ? path : `${path}?${query}` };
 }

@@ -1,5 +1,5 @@
 import { BLOCK_SIZE } from '../../base/block.js';
-import type { ErrorCode } from '../../base/errors.js';
+import type { ErrorCode, OriginTrouble } from '../../base/errors.js';
 import { hasValidator } from '../fields.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, Validator } from '../origin.js';
 import { changed, type Refusal, refusal } from '../refusal.js';
@@ -12,6 +12,8 @@ import type { AcceptedHead, Wanted } from './response-head.js';
 
 /** What all fetches of one origin share. */
 export interface FetchContext extends AttemptContext {
+  /** Name of the origin, for the log. */
+  readonly name: string;
   readonly replicas: Replicas;
   readonly queue: FetchQueue;
   /** Tries after the first that bring no progress. */
@@ -64,6 +66,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
   #triesLeft: number;
   #retries = 0;
   #change: Refusal | undefined;
+  #lastAsked: Replica | undefined;
   #paused = false;
   /** `standby`: it has no place, and asks for one when it is resumed. */
   #state: 'queued' | 'running' | 'standby' | 'over' = 'queued';
@@ -199,6 +202,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
 
   #attempt(replica: Replica): void {
     this.#tryStart = this.#position;
+    this.#lastAsked = replica;
     const attempt = new HttpAttempt(this.#context, replica, this.#location, this.#wanted(), this);
     this.#attempts.push(attempt);
     attempt.start();
@@ -376,7 +380,27 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (this.#state === 'over') return;
     const sink = this.#sink;
     this.#finish();
-    sink.failed(why.error, why.answer);
+    sink.failed(why.error.with({ trouble: this.#troubleOf(why) }), why.answer);
+  }
+
+  #troubleOf({ error, answer }: Refusal): OriginTrouble {
+    const { range, condition } = this.#wanted();
+    const { path, query } = this.#location;
+    const { base } = this.#lastAsked ?? this.#context.replicas.all[0]!;
+    const last = range?.end === Number.POSITIVE_INFINITY ? '' : Number(range?.end) - 1;
+    const bytes = range === undefined ? 'the whole' : `bytes ${range.start}-${last}`;
+    const validator = condition?.validator.etag ?? condition?.validator.lastModified;
+    const { code } = (error.options.cause ?? {}) as { code?: unknown };
+    return {
+      origin: this.#context.name,
+      url: `${base.origin}${base.pathname.replace(/\/+$/, '')}${path}${query && `?${query}`}`,
+      expected: validator === undefined ? bytes : `${bytes}, version ${validator}`,
+      found: [
+        error.message,
+        ...(answer === undefined ? [] : [`status ${answer.status}`]),
+        ...(typeof code === 'string' ? [code] : []),
+      ].join(', '),
+    };
   }
 
   #finish(): void {

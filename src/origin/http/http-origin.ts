@@ -99,6 +99,7 @@ export class HttpOrigin implements ManagedOrigin {
     this.name = name;
     this.stats = stats;
     this.#context = {
+      name,
       client: new HttpClient({
         connections: maxConnections,
         connectTimeout: timeouts.connect,

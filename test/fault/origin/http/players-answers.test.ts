@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { after, beforeEach, describe, test } from 'node:test';
+import { BLOCK_SIZE } from '../../../../src/base/block.js';
+import { silentLog } from '../../../../src/base/log.js';
+import { CatalogBench, FRESHNESS } from '../../../support/catalog-bench.js';
+import { type Fault, FaultOrigin, faults } from '../../../support/fault-origin.js';
+import { startEdge } from '../../../support/http-edge.js';
+import { httpOrigin, PATIENT } from '../../../support/http-origin.js';
+import { fetchRaw } from '../../../support/raw-http.js';
+
+/* What players get of an origin that fails or refuses, and what the log says of it: the stages from HTTP to HTTP. */
+
+const SIZE = 4 * BLOCK_SIZE;
+const server = await FaultOrigin.start();
+const origin = httpOrigin([`${server.url.replace('//', '//user:pass@')}/films`], {
+  name: 'storage',
+  retries: 0,
+  timeouts: { ...PATIENT, firstByte: 400, stall: 400 },
+});
+after(async () => {
+  await origin.close();
+  await server.close();
+});
+const lines: { fields: Record<string, unknown>; text: string }[] = [];
+const log = {
+  ...silentLog,
+  warn: (fields: object, text: string) => void lines.push({ fields: fields as Record<string, unknown>, text }),
+};
+const freshness = { ...FRESHNESS, notFoundTtl: 60_000, errorTtl: 60_000 };
+const worker = new CatalogBench(origin, { now: Date.now, freshness }).worker();
+const { port } = await startEdge({ content: worker.catalog, log });
+let count = 0;
+/** A film that nobody has seen. */
+function film(...laid: Fault[]): string {
+  const path = `/film-${count++}.mp4`;
+  server.put(`/films${path}`, { size: SIZE, headers: { 'Cache-Control': 'max-age=600' } });
+  for (const fault of laid) server.fault(fault, { path: `/films${path}` });
+  return path;
+}
+const get = (path: string, fields = {}) => fetchRaw(port, 'GET', path, fields);
+beforeEach(() => {
+  lines.length = 0;
+  server.forget();
+});
+
+describe('an answer that ends badly leaves one line', () => {
+  const later =
+    (fault: Fault): Fault =>
+    (plan, request) => {
+      if (plan.offset > 0) fault(plan, request);
+    };
+  const cases: Record<string, [fault: Fault, end: number | 'cut', code: string, found: RegExp]> = {
+    'reset before the head': [faults.reset('head'), 502, 'origin_unavailable', /broke off.*UND_ERR_SOCKET|ECONNRESET/],
+    'silent before the head': [faults.stall('head'), 504, 'origin_timeout', /did not answer in time/],
+    'a malformed head': [faults.rawHead('SSH-2.0\r\n\r\n'), 502, 'origin_protocol', /malformed/],
+    'a coded body': [faults.gzip(), 502, 'origin_protocol', /Content-Encoding.*status 206/],
+    'another part': [faults.shifted(7), 502, 'origin_protocol', /bytes 7-/],
+    'reset in the body': [later(faults.reset(1000)), 'cut', 'origin_unavailable', /broke off/],
+    'silent in the body': [later(faults.stall(1000)), 'cut', 'origin_timeout', /fell silent/],
+    'another version in the middle': [later(faults.header('ETag', '"other"')), 'cut', 'object_changed', /changed/],
+    'not found in the middle': [later(faults.status(404)), 'cut', 'not_found', /no such object.*status 404/],
+    'refused in the middle': [later(faults.status(503)), 'cut', 'origin_unavailable', /503/],
+  };
+  for (const [name, [fault, end, code, found]] of Object.entries(cases)) {
+    test(name, async () => {
+      const path = film(fault);
+      const answer = await get(`${path}?token=abc`).catch(() => undefined);
+      if (end !== 'cut') assert.equal(answer!.status, end);
+      else assert.ok(answer === undefined || answer.body.length < SIZE);
+      assert.equal(lines.length, 1, JSON.stringify(lines));
+      const { fields, text } = lines[0]!;
+      assert.equal(text, end === 'cut' ? 'an answer was cut' : 'an answer was an error');
+      assert.equal(fields.url, `${path}?token=abc`);
+      assert.deepEqual([fields.code, fields.origin], [code, 'storage']);
+      assert.equal(fields.originUrl, `${server.url}/films${path}?token=abc`);
+      assert.match(String(fields.expected), end === 'cut' ? /^bytes \d+-\d+, version "v1-/ : /^bytes 0-\d+$/);
+      assert.match(String(fields.found), found);
+      if (end === 'cut') assert.ok(Number(fields.cut) > 0 && Number(fields.cut) < SIZE);
+      else assert.equal(fields.status, end);
+    });
+  }
+
+  test('none for what ends well, or is refused for good', async () => {
+    assert.equal((await get(film())).status, 200);
+    assert.equal((await get('/none.mp4')).status, 404);
+    assert.equal((await get(film(), { Range: 'bytes=99999999-' })).status, 416);
+    assert.deepEqual(lines, []);
+  });
+});
