@@ -23,8 +23,20 @@ export function objectKey(origin: string, path: string, query: string): string {
  */
 export function variantKey(key: string, varied: Readonly<Record<string, string>>): string {
   let result = key;
-  for (const name of Object.keys(varied).sort()) result += `\n${name}:${varied[name]!.replaceAll(/\s+/g, ' ').trim()}`;
+  for (const name of Object.keys(varied).sort()) result += `\n${name}:${normalValue(name, varied[name]!)}`;
   return result;
+}
+
+/**
+ * A field's value without differences that mean nothing (RFC 9111 section 4.1): of spaces, around commas too, and of
+ * case in language tags. Their order stays: servers prefer the first of what weighs the same.
+ */
+function normalValue(name: string, value: string): string {
+  const spaced = value
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/ ?([,;]) ?/g, '$1')
+    .trim();
+  return name === 'accept-language' ? spaced.toLowerCase() : spaced;
 }
 
 /** Group of keys in which the purge of one URL takes effect, 0 to 2^20 - 1 (FNV-1a). */

@@ -150,7 +150,9 @@ export class Exchange implements DeliveryListener, BodyMaker {
 
   /** False when the answer is given by the preconditions. */
   #meets(conditions: Conditions, opened: OpenObject, file: VirtualFile): boolean {
-    const verdict = evaluate(conditions, file);
+    const { object } = opened;
+    const etag = file.etag === object.etag ? object.validator.etag : undefined;
+    const verdict = evaluate(conditions, file, { etag, vouched: Date.now() - opened.age * 1000 });
     if (verdict === 'proceed') return true;
     const outcome = this.#headOutcome(opened, undefined);
     if (verdict === 'failed') this.#preconditionFailed(outcome);

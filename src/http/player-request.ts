@@ -23,14 +23,17 @@ export class PlayerRequest implements ContentRequest {
   }
 
   field(name: string): string {
-    return this.#req?.getHeader(name) ?? this.#kept?.get(name) ?? '';
+    if (this.#req === undefined) return this.#kept?.get(name) ?? '';
+    // Only of a field that is there may there be several lines.
+    return this.#req.getHeader(name) && joined(this.#req, name);
   }
 
   /** Keeps the fields past the handler of the request, after which they can't be read any more. */
   keep(): void {
     const kept = new Map<string, string>();
     this.#req?.forEach((name, value) => {
-      if (!kept.has(name)) kept.set(name, value);
+      const before = kept.get(name);
+      kept.set(name, before === undefined ? value : `${before}${separatorOf(name)}${value}`);
     });
     this.#kept = kept;
     this.#req = undefined;
@@ -64,11 +67,16 @@ export function conditionsOf(req: HttpRequest): Conditions | undefined {
   };
 }
 
-/** All lines of a list field as one (RFC 9110 section 5.3). */
+/** All lines of a field as one (RFC 9110 section 5.3). */
 function joined(req: HttpRequest, field: string): string {
   const values: string[] = [];
   req.forEach((name, value) => {
     if (name === field) values.push(value);
   });
-  return values.join(', ');
+  return values.join(separatorOf(field));
+}
+
+/** Cookies are parted otherwise than other lists (RFC 6265 section 4.2.1). */
+function separatorOf(field: string): string {
+  return field === 'cookie' ? '; ' : ', ';
 }

@@ -19,14 +19,25 @@ export interface Selected {
   readonly lastModified: number | undefined;
 }
 
+/** What the origin says of a file beyond that. */
+interface OriginSays {
+  /** Its own entity tag, perhaps a weak one; undefined when it has none, or the file is made from its object. */
+  readonly etag: string | undefined;
+  /** Milliseconds since 1970 at which it vouched for the object. */
+  readonly vouched: number;
+}
+
 /**
  * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110 section 13.2.2, steps 1 to 4. A date that is no
  * valid date, or that there is nothing to compare with, is as if the field were absent.
+ * @param origin its weak tag answers If-None-Match, too, which compares weakly; and a file without a date has not been
+ *   modified since its origin vouched for it (RFC 9111 section 4.3.2)
  * @returns `failed` is 412, `not_modified` is 304
  */
 export function evaluate(
   conditions: Conditions,
   { etag, lastModified }: Selected,
+  origin?: OriginSays,
 ): 'proceed' | 'failed' | 'not_modified' {
   const { ifMatch, ifUnmodifiedSince, ifNoneMatch, ifModifiedSince } = conditions;
   if (ifMatch !== '') {
@@ -36,10 +47,13 @@ export function evaluate(
     if (date !== undefined && lastModified > date) return 'failed';
   }
   if (ifNoneMatch !== '') {
+    const own = origin?.etag?.replace(/^W\//, '');
     if (holdsEntityTag(ifNoneMatch, etag, 'weak')) return 'not_modified';
-  } else if (ifModifiedSince !== '' && lastModified !== undefined) {
+    if (own !== undefined && holdsEntityTag(ifNoneMatch, own, 'weak')) return 'not_modified';
+  } else if (ifModifiedSince !== '') {
     const date = parseHttpDate(ifModifiedSince);
-    if (date !== undefined && lastModified <= date) return 'not_modified';
+    const modified = lastModified ?? origin?.vouched;
+    if (date !== undefined && modified !== undefined && modified <= date) return 'not_modified';
   }
   return 'proceed';
 }

@@ -9,7 +9,7 @@ const DIRECTIVE = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"
 /** More than anybody uses; what is beyond is not read. */
 const DIRECTIVES_MAX = 64;
 /** Values beyond this many seconds count as this many (RFC 9111 section 1.2.2). */
-const SECONDS_MAX = 2 ** 31;
+export const SECONDS_MAX = 2 ** 31;
 
 /**
  * Reads a Cache-Control field (RFC 9111 section 5.2). What can't be read is passed over; of a directive that comes
@@ -62,6 +62,9 @@ export function isUnqualified(directives: Directives, name: string): boolean {
   return directives.has(name) && namedFields(directives, name) === undefined;
 }
 
+/** Directives whose value is a number of seconds. */
+const COUNTS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error']);
+
 /**
  * One member of a Structured Fields dictionary (RFC 8941): a boolean, an integer, a string or a token, with parameters
  * that are passed over.
@@ -80,6 +83,8 @@ export function parseTargeted(value: string | undefined): Directives | undefined
     const match = MEMBER.exec(member.trim());
     if (match === null || directives.size >= DIRECTIVES_MAX) return undefined;
     const [, name, boolean, integer, text, token] = match;
+    // One of another type makes the field as good as absent (RFC 9213 section 2.1).
+    if (COUNTS.has(name!) && integer === undefined) return undefined;
     if (boolean === '?0') directives.delete(name!);
     else directives.set(name!, integer ?? text ?? token);
   }

@@ -1,6 +1,13 @@
 import { parseHttpDate } from '../../base/http-date.js';
 import type { Fields } from '../../origin/fields.js';
-import { type Directives, isUnqualified, parseCacheControl, parseTargeted, secondsOf } from './cache-control.js';
+import {
+  type Directives,
+  isUnqualified,
+  parseCacheControl,
+  parseTargeted,
+  SECONDS_MAX,
+  secondsOf,
+} from './cache-control.js';
 
 /** How long answers may be used, where the origin does not say and against what it says. Times in milliseconds. */
 export interface FreshnessOptions {
@@ -55,7 +62,7 @@ export function freshnessOf(
   silent?: number,
 ): Freshness {
   const { directives, targeted } = directivesOf(fields);
-  const date = parseHttpDate(fields.date) ?? times.responseTime;
+  const date = parseDate(fields.date) ?? times.responseTime;
   const shared = secondsOf(directives, 's-maxage');
   const noCache = isUnqualified(directives, 'no-cache');
   const mustRevalidate = noCache || directives.has('must-revalidate') || directives.has('proxy-revalidate');
@@ -81,8 +88,23 @@ export function freshnessOf(
 /** `corrected_initial_age` of RFC 9111 section 4.2.3, in milliseconds. */
 function initialAge(fields: Fields, times: { requestTime: number; responseTime: number }, date: number): number {
   const apparent = Math.max(0, times.responseTime - date);
-  const value = /^\d{1,10}$/.test(fields.age ?? '') ? Number(fields.age) * 1000 : 0;
+  const value = parseAge(fields.age) * 1000;
   return Math.max(apparent, value + Math.max(0, times.responseTime - times.requestTime));
+}
+
+/**
+ * Seconds of an Age field (RFC 9111 section 5.1): of a list the first member, without what some put behind it as
+ * parameters. What is no number is ignored.
+ */
+function parseAge(field: string | undefined): number {
+  const digits = /^\s*(\d+)\s*(?:[,;]|$)/.exec(field ?? '')?.[1];
+  return digits === undefined ? 0 : Math.min(SECONDS_MAX, Number(digits));
+}
+
+/** A date, whose letters a cache takes in either case (RFC 9111 section 4.2). */
+function parseDate(text: string | undefined): number | undefined {
+  const inCase = text?.toLowerCase().replaceAll(/gmt$|\b[a-z]/g, letters => letters.toUpperCase());
+  return parseHttpDate(text) ?? parseHttpDate(inCase);
 }
 
 function explicitLifetime(
@@ -95,11 +117,11 @@ function explicitLifetime(
   if (seconds !== undefined) return seconds * 1000;
   if (fields.expires === undefined) return undefined;
   // A date that can't be read lies in the past (RFC 9111 section 5.3).
-  return Math.max(0, (parseHttpDate(fields.expires) ?? 0) - date);
+  return Math.max(0, (parseDate(fields.expires) ?? 0) - date);
 }
 
 function heuristicLifetime(fields: Fields, date: number, options: FreshnessOptions): number {
-  const modified = parseHttpDate(fields['last-modified']);
+  const modified = parseDate(fields['last-modified']);
   if (modified === undefined) return options.default;
   return Math.min(options.heuristicMax, Math.max(0, date - modified) * options.heuristic);
 }

@@ -22,6 +22,10 @@ describe('freshness_lifetime (RFC 9111 section 4.2.1)', () => {
     ['Expires of 0 is in the past', { date: http(0), expires: '0' }, 0],
     ['Expires that is no date is in the past', { date: http(0), expires: 'tomorrow' }, 0],
     ['Expires before Date', { date: http(0), expires: http(-5) }, 0],
+    ['Expires in any case of letters', { date: http(0), expires: http(60).toLowerCase() }, 60],
+    ['Expires of two dates is none', { date: http(0), expires: `${http(60)}, ${http(90)}` }, 0],
+    ['Expires in another zone is none', { date: http(0), expires: http(60).replace('GMT', 'UTC') }, 0],
+    ['CDN-Cache-Control of another type is ignored', cc('max-age=60', { 'cdn-cache-control': 'max-age="7"' }), 60],
     ['the first of two max-age', cc('max-age=1, max-age=100'), 1],
     ['max-age that is no number is stale', cc('max-age=soon'), 0],
     ['max-age beyond 2^31 is bounded by the maximum', cc('max-age=99999999999'), 365 * 86_400],
@@ -75,7 +79,15 @@ describe('current_age (RFC 9111 section 4.2.3)', () => {
     ['the delay alone', { date: http(4) }, 4, 4],
     ['a Date ahead of us is now', { date: http(500) }, 0, 0],
     ['without Date', {}, 0, 0],
-    ['Age that is no number', { date: http(0), age: 'x' }, 0, 0],
+    ['Age that is no number is ignored', { date: http(0), age: 'x' }, 0, 0],
+    ['Age below 0 is ignored', { date: http(0), age: '-50' }, 0, 0],
+    ['Age with a fraction is ignored', { date: http(0), age: '50.0' }, 0, 0],
+    ['Age with a parameter', { date: http(0), age: '50;a=1' }, 0, 50],
+    ['the first Age of a list', { date: http(0), age: '50, 0' }, 0, 50],
+    ['the first Age of a list, though another is greater', { date: http(0), age: '0, 50' }, 0, 0],
+    ['an Age that begins with what is none', { date: http(0), age: ', 50' }, 0, 0],
+    ['Age beyond 2^31', { date: http(0), age: '9'.repeat(30) }, 0, Math.min(2 ** 31, Math.floor(DATE / 1000))],
+    ['a Date that is none', { date: 'yesterday' }, 0, 0],
   ] as [string, Record<string, string>, number, number][]) {
     it(name, () => {
       const times = { requestTime: DATE, responseTime: DATE + delay * 1000 };

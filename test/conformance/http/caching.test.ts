@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { formatHttpDate } from '../../../src/base/http-date.js';
+import { Edge } from '../../support/edge.js';
+import { type RawAnswer, RawConnection } from '../../support/raw-http.js';
+
+/*
+ * RFC 9111 and what it rests on, from outside: a request that is answered by the origin, and a second one of which the
+ * case says where its answer comes from. Time is not waited for; it is in Date and Age.
+ */
+
+type Fields = Readonly<Record<string, string | readonly string[]>>;
+
+interface Case {
+  readonly name: string;
+  /** Fields of the origin's answers. */
+  readonly answer: Fields;
+  /** Fields of the two requests. */
+  readonly first?: Fields;
+  readonly second?: Fields;
+  /**
+   * Whether the second answer is stored, comes from the origin, or is stored and has been confirmed by it; or its
+   * status.
+   */
+  readonly source: 'stored' | 'fetched' | 'confirmed' | number;
+}
+
+const date = (seconds: number) => formatHttpDate(Date.now() + seconds * 1000)!;
+const ETAG = { ETag: '"v"' };
+const FRESH = { 'Cache-Control': 'max-age=600', ...ETAG };
+
+const CASES: readonly Case[] = [
+  { name: 'max-age', answer: FRESH, source: 'stored' },
+  { name: 'max-age=0', answer: { 'Cache-Control': 'max-age=0', ...ETAG }, source: 'confirmed' },
+  { name: 'max-age=0 without validator', answer: { 'Cache-Control': 'max-age=0' }, source: 'fetched' },
+  {
+    name: 's-maxage before max-age',
+    answer: { 'Cache-Control': 'max-age=600, s-maxage=0', ...ETAG },
+    source: 'confirmed',
+  },
+  { name: 'Expires', answer: { Expires: date(600) }, source: 'stored' },
+  { name: 'Expires in the past', answer: { Expires: date(-600) }, source: 'fetched' },
+  { name: 'Expires of 0', answer: { Expires: '0' }, source: 'fetched' },
+  { name: 'Expires in small letters', answer: { Expires: date(600).toLowerCase() }, source: 'stored' },
+  { name: 'Expires twice', answer: { Expires: [date(600), date(700)] }, source: 'fetched' },
+  { name: 'Expires in a zone other than GMT', answer: { Expires: date(600).replace('GMT', 'CET') }, source: 'fetched' },
+  { name: 'max-age before Expires', answer: { Expires: date(-1), ...FRESH }, source: 'stored' },
+  { name: 'Age past the lifetime', answer: { Age: '700', ...FRESH }, source: 'confirmed' },
+  { name: 'Age with a parameter', answer: { Age: '700;x=1', ...FRESH }, source: 'confirmed' },
+  { name: 'the first Age of two', answer: { Age: ['700', '0'], ...FRESH }, source: 'confirmed' },
+  { name: 'Age that is no number', answer: { Age: 'old', ...FRESH }, source: 'stored' },
+  { name: 'an old Date', answer: { Date: date(-700), ...FRESH }, source: 'confirmed' },
+  { name: 'the heuristic', answer: { 'Last-Modified': date(-86_400) }, source: 'stored' },
+  { name: 'no-store', answer: { 'Cache-Control': 'no-store, max-age=600' }, source: 'fetched' },
+  { name: 'private', answer: { 'Cache-Control': 'private, max-age=600' }, source: 'fetched' },
+  { name: 'no-cache', answer: { 'Cache-Control': 'no-cache, max-age=600', ...ETAG }, source: 'confirmed' },
+  { name: 'Pragma of an answer', answer: { Pragma: 'no-cache', ...FRESH }, source: 'stored' },
+  {
+    name: 'directives in capitals and quotes',
+    answer: { 'Cache-Control': 'Foo="a,no-store", MAX-AGE="600"' },
+    source: 'stored',
+  },
+  { name: 'directives on two lines', answer: { 'Cache-Control': ['max-age=600', 'no-store'] }, source: 'fetched' },
+  { name: 'a lifetime that is no number', answer: { 'Cache-Control': 'max-age=600s', ...ETAG }, source: 'confirmed' },
+  {
+    name: 'CDN-Cache-Control before Cache-Control',
+    answer: { 'Cache-Control': 'no-store', 'CDN-Cache-Control': 'max-age=600' },
+    source: 'stored',
+  },
+  { name: 'CDN-Cache-Control that forbids', answer: { ...FRESH, 'CDN-Cache-Control': 'no-store' }, source: 'fetched' },
+  {
+    name: 'CDN-Cache-Control of another type',
+    answer: { 'Cache-Control': 'no-store', 'CDN-Cache-Control': 'max-age="600"' },
+    source: 'fetched',
+  },
+  { name: 'Vary: *', answer: { Vary: '*', ...FRESH }, source: 'fetched' },
+  {
+    name: 'Vary and the same value',
+    answer: { Vary: 'Foo', ...FRESH },
+    first: { Foo: '1' },
+    second: { Foo: '1' },
+    source: 'stored',
+  },
+  {
+    name: 'Vary and another value',
+    answer: { Vary: 'Foo', ...FRESH },
+    first: { Foo: '1' },
+    second: { Foo: '2' },
+    source: 'fetched',
+  },
+  { name: 'Vary and no value', answer: { Vary: 'Foo', ...FRESH }, first: { Foo: '1' }, source: 'fetched' },
+  {
+    name: 'Vary and a field that it does not name',
+    answer: { Vary: 'Foo', ...FRESH },
+    second: { Bar: '2' },
+    source: 'stored',
+  },
+  {
+    name: 'Vary of two lines',
+    answer: { Vary: ['Foo', 'Bar'], ...FRESH },
+    first: { Bar: '1' },
+    second: { Bar: '2' },
+    source: 'fetched',
+  },
+  {
+    name: 'Vary and lines that make one list',
+    answer: { Vary: 'Foo', ...FRESH },
+    first: { Foo: ['1', '2'] },
+    second: { Foo: '1,  2' },
+    source: 'stored',
+  },
+  {
+    name: 'Vary and only the first of two lines',
+    answer: { Vary: 'Foo', ...FRESH },
+    first: { Foo: ['1', '2'] },
+    second: { Foo: '1' },
+    source: 'fetched',
+  },
+  {
+    name: 'languages in any case',
+    answer: { Vary: 'Accept-Language', ...FRESH },
+    first: { 'Accept-Language': 'de, en-GB' },
+    second: { 'Accept-Language': 'DE,en-gb' },
+    source: 'stored',
+  },
+  {
+    name: 'languages in another order',
+    answer: { Vary: 'Accept-Language', ...FRESH },
+    first: { 'Accept-Language': 'de, en' },
+    second: { 'Accept-Language': 'en, de' },
+    source: 'fetched',
+  },
+  { name: 'a request with no-cache', answer: FRESH, second: { 'Cache-Control': 'no-cache' }, source: 'confirmed' },
+  {
+    name: 'a request with no-cache on a second line',
+    answer: FRESH,
+    second: { 'Cache-Control': ['max-stale', 'no-cache'] },
+    source: 'confirmed',
+  },
+  {
+    name: 'a request with max-age',
+    answer: { Age: '100', ...FRESH },
+    second: { 'Cache-Control': 'max-age=99' },
+    source: 'confirmed',
+  },
+  {
+    name: 'a request with min-fresh',
+    answer: { Age: '100', ...FRESH },
+    second: { 'Cache-Control': 'min-fresh=550' },
+    source: 'confirmed',
+  },
+  {
+    name: 'a request with max-stale',
+    answer: { Age: '700', ...FRESH },
+    second: { 'Cache-Control': 'max-stale=300' },
+    source: 'stored',
+  },
+  {
+    name: 'max-stale against must-revalidate',
+    answer: { Age: '700', 'Cache-Control': 'max-age=600, must-revalidate', ...ETAG },
+    second: { 'Cache-Control': 'max-stale' },
+    source: 'confirmed',
+  },
+  {
+    name: 'only-if-cached with what is stored',
+    answer: FRESH,
+    second: { 'Cache-Control': 'only-if-cached' },
+    source: 'stored',
+  },
+  {
+    name: 'only-if-cached with what is stale',
+    answer: { 'Cache-Control': 'max-age=0' },
+    second: { 'Cache-Control': 'only-if-cached' },
+    source: 504,
+  },
+  { name: 'If-None-Match', answer: FRESH, second: { 'If-None-Match': '"x", W/"v"' }, source: 304 },
+  { name: 'If-None-Match of another version', answer: FRESH, second: { 'If-None-Match': '"x"' }, source: 'stored' },
+  {
+    name: 'If-None-Match with the weak tag of the origin',
+    answer: { ...FRESH, ETag: 'W/"v"' },
+    second: { 'If-None-Match': 'W/"v"' },
+    source: 304,
+  },
+  {
+    name: 'If-Modified-Since',
+    answer: { ...FRESH, 'Last-Modified': date(-900) },
+    second: { 'If-Modified-Since': date(-900) },
+    source: 304,
+  },
+  {
+    name: 'If-Modified-Since before',
+    answer: { ...FRESH, 'Last-Modified': date(-900) },
+    second: { 'If-Modified-Since': date(-999) },
+    source: 'stored',
+  },
+  {
+    name: 'If-Modified-Since after a Date alone',
+    answer: { ...FRESH, Date: date(-100) },
+    second: { 'If-Modified-Since': date(-50) },
+    source: 304,
+  },
+  {
+    name: 'If-Modified-Since before a Date alone',
+    answer: { ...FRESH, Date: date(-100) },
+    second: { 'If-Modified-Since': date(-150) },
+    source: 'stored',
+  },
+  { name: 'Authorization without leave', answer: FRESH, first: { Authorization: 'a' }, source: 'fetched' },
+  {
+    name: 'Authorization with public',
+    answer: { ...FRESH, 'Cache-Control': 'public, max-age=600' },
+    first: { Authorization: 'a' },
+    source: 'stored',
+  },
+];
+
+describe('caching (RFC 9111)', () => {
+  let server: Server;
+  let edge: Edge;
+  let answer: Fields = {};
+  let requests: IncomingHttpHeaders[] = [];
+
+  before(async () => {
+    server = createServer((request, response) => {
+      requests.push(request.headers);
+      for (const [name, value] of Object.entries({ 'Content-Type': 'video/mp4', ...answer })) {
+        response.setHeader(name, value);
+      }
+      const { ETag: tag } = answer;
+      if (tag !== undefined && request.headers['if-none-match'] === tag) response.writeHead(304).end();
+      else response.end(`answer ${requests.length} `);
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    edge = await Edge.start({
+      origin: `[{name: main, url: "${url}", forward: [Foo, Bar, Accept-Language]}]`,
+      settings: 'freshness: {honourRequestDirectives: true}',
+    });
+  });
+  after(async () => {
+    await edge.end();
+    server.close();
+  });
+
+  async function ask(path: string, fields: Fields = {}, method = 'GET'): Promise<RawAnswer> {
+    const lines = Object.entries(fields).flatMap(([name, values]) =>
+      [values].flat().map(value => `${name}: ${value}\r\n`),
+    );
+    const connection = await RawConnection.open(edge.port);
+    try {
+      return await connection
+        .send(`${method} ${path} HTTP/1.1\r\nHost: edge.example\r\n${lines.join('')}\r\n`)
+        .answer(method);
+    } finally {
+      connection.socket.destroy();
+    }
+  }
+
+  for (const [index, each] of CASES.entries()) {
+    it(`${each.name}: ${each.source}`, async () => {
+      answer = each.answer;
+      requests = [];
+      const first = await ask(`/case-${index}`, each.first);
+      assert.equal(first.status, 200);
+      assert.equal(first.body.toString(), 'answer 1 ');
+      assert.equal(requests.length, 1, 'nothing is fetched twice');
+      const second = await ask(`/case-${index}`, each.second);
+      if (typeof each.source === 'number') {
+        assert.equal(second.status, each.source);
+        assert.equal(requests.length, 1);
+        return;
+      }
+      assert.equal(second.status, 200);
+      assert.equal(second.body.toString(), each.source === 'fetched' ? `answer ${requests.length} ` : 'answer 1 ');
+      assert.equal(requests.length, each.source === 'stored' ? 1 : 2);
+      if (each.source === 'confirmed') assert.equal(requests[1]!['if-none-match'], '"v"');
+    });
+  }
+
+  it('a confirmation renews the fields that are stored, but not what describes the body', async () => {
+    answer = {
+      ...ETAG,
+      'Cache-Control': 'max-age=0',
+      'X-A': '1',
+      'Content-Location': '/one',
+      'Content-Language': 'de',
+    };
+    await ask('/renewed');
+    answer = {
+      ...ETAG,
+      'Cache-Control': 'max-age=600',
+      'X-A': '2',
+      'Content-Location': '/two',
+      'Content-Type': 'text/html',
+    };
+    for (const how of ['confirmed', 'stored']) {
+      const { fields } = await ask('/renewed');
+      assert.deepEqual(
+        [fields['x-a'], fields['content-location'], fields['content-language'], fields['content-type']],
+        ['2', '/two', 'de', 'video/mp4'],
+        how,
+      );
+      assert.equal(fields['cache-control'], 'max-age=600');
+    }
+  });
+
+  it('HEAD is answered by what is stored, and its answer serves GET', async () => {
+    answer = FRESH;
+    requests = [];
+    assert.equal((await ask('/head', {}, 'HEAD')).fields['content-length'], '9');
+    assert.equal((await ask('/head')).body.toString(), 'answer 1 '.replace('1', String(requests.length)));
+    const asked = requests.length;
+    assert.equal((await ask('/head', {}, 'HEAD')).fields.etag, '"v"');
+    assert.equal(requests.length, asked);
+  });
+
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'PURGE', 'M-SEARCH', 'FOO']) {
+    it(`${method} is refused, and leaves what is stored`, async () => {
+      answer = FRESH;
+      await ask('/unsafe');
+      requests = [];
+      const { status, fields } = await ask('/unsafe', {}, method);
+      assert.equal(status, 405);
+      assert.equal(fields.allow, 'GET, HEAD, OPTIONS');
+      await ask('/unsafe');
+      assert.equal(requests.length, 0);
+    });
+  }
+});
