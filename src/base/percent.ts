@@ -2,6 +2,7 @@ const ESCAPE = /%([0-9A-Fa-f]{2})/g;
 const RESERVED = /[^A-Za-z0-9._~-]/g;
 const VISIBLE = /^[\x21-\x7e]*$/;
 const INVISIBLE = /[^\x21-\x7e]/g;
+const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
 const ASCII = /^[\0-\x7f]*$/;
 
 /**
@@ -18,8 +19,20 @@ export function decodeOctets(text: string): string {
 /**
  * The one way to write octets of which none is a delimiter: all but letters, digits and `-._~` escaped, in upper case.
  */
-export function encodeOctets(octets: string): string {
+function encodeOctets(octets: string): string {
   return octets.replace(RESERVED, escapeOctet);
+}
+
+/**
+ * A path in which the same octets are written the same way, so that two of one meaning can be told (RFC 3986 section
+ * 6.2.2): segments as `encodeOctets` writes them.
+ */
+export function normalPath(path: string): string {
+  return PLAIN_PATH.test(path) ? path : path.split('/').map(normalSegment).join('/');
+}
+
+function normalSegment(segment: string): string {
+  return encodeOctets(decodeOctets(segment));
 }
 
 /** Octets as they are, but those that are no visible ASCII character escaped, so that they can stand in a request. */

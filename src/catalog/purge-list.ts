@@ -1,3 +1,5 @@
+import { normalPath } from '../base/percent.js';
+
 /** Sequence numbers of the last purge that concerns something; 0 for none. */
 export interface PurgeMarks {
   /** What was stored before it is worthless. */
@@ -6,7 +8,7 @@ export interface PurgeMarks {
   readonly soft: number;
 }
 
-/** A purge of all keys that begin with `prefix`. */
+/** A purge of all keys that begin with `prefix`, however either is escaped; `prefix` is in normal form. */
 export interface PrefixPurge extends PurgeMarks {
   readonly prefix: string;
 }
@@ -43,7 +45,8 @@ export function withAll(list: PurgeList, isSoft: boolean): PurgeList {
 }
 
 /** The list after one more purge by prefix. */
-export function withPrefix(list: PurgeList, prefix: string, isSoft: boolean): PurgeList {
+export function withPrefix(list: PurgeList, given: string, isSoft: boolean): PurgeList {
+  const prefix = normalPath(given);
   const sequence = list.sequence + 1;
   const before = list.prefixes.find(purge => purge.prefix === prefix) ?? { hard: 0, soft: 0 };
   const added = { prefix, ...marked(before, sequence, isSoft) };
@@ -56,7 +59,9 @@ export function withPrefix(list: PurgeList, prefix: string, isSoft: boolean): Pu
 /** The marks that concern `key`. */
 export function marksOf(list: PurgeList, key: string): PurgeMarks {
   let marks = list.all;
-  for (const purge of list.prefixes) if (key.startsWith(purge.prefix)) marks = latest(marks, purge);
+  if (list.prefixes.length === 0) return marks;
+  const path = normalPath(key.split('?', 1)[0]!);
+  for (const purge of list.prefixes) if (path.startsWith(purge.prefix)) marks = latest(marks, purge);
   return marks;
 }
 

@@ -1,5 +1,5 @@
 import { parseOrigin } from '../base/origin-url.js';
-import { decodeOctets, encodeOctets } from '../base/percent.js';
+import { normalPath } from '../base/percent.js';
 import { type QueryNames, QueryRules, type QuerySettings } from './query-rules.js';
 import { canonicalQuery, keyPath } from './s3/s3-key.js';
 
@@ -29,12 +29,10 @@ interface Kind {
 }
 
 const asItIs = (text: string) => text;
-/** A path that every origin writes so. */
-const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
 
 const KINDS: Readonly<Record<ReturnType<typeof parseOrigin>['kind'], Kind>> = {
   // A file has one name, however it is escaped.
-  file: { key: 'none', path: path => path.split('/').map(canonicalSegment).join('/'), query: asItIs },
+  file: { key: 'none', path: normalPath, query: asItIs },
   // Only the server knows which of its URLs are the same.
   http: { key: 'all', path: asItIs, query: asItIs },
   // What GetObject reads. Signed with the edge's keys, others such as `list-type` or `acl` would give away what is
@@ -55,10 +53,6 @@ const KINDS: Readonly<Record<ReturnType<typeof parseOrigin>['kind'], Kind>> = {
   },
 };
 
-function canonicalSegment(segment: string): string {
-  return encodeOctets(decodeOctets(segment));
-}
-
 /**
  * Finds what an origin is asked for. Two targets have one key only if the origin is asked the same, but for parameters
  * that the configuration keeps out of it.
@@ -78,7 +72,6 @@ export class Addressing {
    */
   address(path: string, query: string): Address {
     const { sent, key } = this.#rules.part(query);
-    const own = PLAIN_PATH.test(path) ? path : this.#kind.path(path);
-    return { path: own, query: this.#kind.query(sent), keyQuery: this.#kind.query(key) };
+    return { path: this.#kind.path(path), query: this.#kind.query(sent), keyQuery: this.#kind.query(key) };
   }
 }

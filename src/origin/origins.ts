@@ -163,7 +163,8 @@ export class Origins {
     if (!match) return undefined;
     const { origin, addressing, forward } = match.rule;
     const defaultLifetime = origin instanceof FileOrigin ? FILE_LIFETIME : undefined;
-    return { origin, ...addressing.address(match.path, query), forward, defaultLifetime };
+    const { path: own, query: sent, keyQuery } = addressing.address(match.path, query);
+    return { origin, path: own, query: sent, keyQuery, forward, defaultLifetime };
   };
 
   /** Counters of all origins by name, for /stats. */

@@ -1,5 +1,5 @@
 import { EdgeError } from '../base/errors.js';
-import { decodeOctets, encodeOctets } from '../base/percent.js';
+import { normalPath } from '../base/percent.js';
 import { matchesHost } from './host-pattern.js';
 
 /** Which requests an origin answers. */
@@ -88,14 +88,6 @@ export function routeTable<Rule extends RouteRule>(rules: readonly Rule[]): Rout
 function rank(host: string | undefined): number {
   if (host === undefined) return 0;
   return host.startsWith('*.') ? host.length : 1000;
-}
-
-/** A path in which the same characters are written the same way (RFC 3986 section 6.2.2). */
-function normalPath(path: string): string {
-  return path
-    .split('/')
-    .map(segment => encodeOctets(decodeOctets(segment)))
-    .join('/');
 }
 
 /** What is left of `path` behind the entry's own, however that is escaped; undefined when it is no path below. */

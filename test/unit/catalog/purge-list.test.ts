@@ -56,6 +56,23 @@ describe('purge list', () => {
     assert.ok(marksOf(list, '7').hard > 0);
   });
 
+  it('finds what lies below a prefix however either is escaped, and nothing else', () => {
+    const list = withPrefix(withPrefix(NO_PURGES, 'main/films/', false), 'main/caf%c3%a9(', false);
+    for (const key of [
+      'main/films/a',
+      'main/fil%6Ds/%61',
+      'main/films//a?b=%2f',
+      'main/caf%C3%A9(1)',
+      'main/c%61f%c3%A9%28',
+    ]) {
+      assert.ok(marksOf(list, key).hard > 0, key);
+    }
+    // An escaped slash parts no segments, and a query is no path.
+    for (const key of ['main/films%2Fa', 'main//films/a', 'main/a?/films/', 'main/caf%C3%A8(', 'main/films']) {
+      assert.equal(marksOf(list, key).hard, 0, key);
+    }
+  });
+
   it('that can not be read counts as a purge of everything', () => {
     for (const text of [
       '',

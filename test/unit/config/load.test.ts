@@ -125,6 +125,36 @@ test('a missing file and a missing directory are told', () => {
   );
 });
 
+test('queries and fields of an origin', () => {
+  const origin = (more: string, url = 'http://h') => `origins: [{name: a, url: "${url}", ${more}}]`;
+  const { query, forward } = load(origin('query: {key: [id], forward: all, drop: [utm]}, forward: [X-Tenant, COOKIE]'))
+    .origins[0]!;
+  assert.deepEqual(query, { key: ['id'], forward: 'all', drop: ['utm'] });
+  assert.deepEqual(forward, ['x-tenant', 'cookie']);
+  const { query: silent, forward: none } = load('origins: [{name: a, url: "http://h"}]').origins[0]!;
+  assert.deepEqual([silent, none], [{ forward: 'none', drop: [] }, []]);
+  const wrong: [text: string, mistake: RegExp][] = [
+    [
+      origin('query: {key: some}'),
+      /query\.key: expected all, none or a list of at most 100 names of query parameters, found "some"/,
+    ],
+    [origin('query: {key: ["a=b"]}'), /query\.key: expected all, none or a list/],
+    [origin('query: {key: [1]}'), /query\.key: expected all, none or a list/],
+    [origin('query: {key: {a: 1}}'), /query\.key: expected all, none or a list/],
+    [origin('query: {drop: ["a&b"]}'), /query\.drop\[0\]: expected the name of a query parameter/],
+    [origin('query: {key: all, forward: all}'), /query\.forward: expected all for one of key and forward/],
+    [origin('query: {key: [a, b], forward: [b]}'), /query\.forward: expected b in one of key and forward/],
+    [origin('query: {keys: all}'), /unknown key origins\[0\]\.query\.keys; did you mean key\?/],
+    [origin('forward: [Range]'), /forward\[0\]: expected the name of a request field that may go on to the origin/],
+    [origin('forward: [authorization]'), /Authorization goes on anyway/],
+    [origin('forward: ["a b"]'), /forward\[0\]: expected/],
+    [origin('forward: Cookie'), /forward: expected a list/],
+    [origin('forward: [Foo]', '.'), /forward: expected no fields, which neither directories nor buckets heed/],
+    [origin('forward: [Foo]', 's3://films'), /forward: expected no fields/],
+  ];
+  for (const [text, mistake] of wrong) assert.match(mistakes(text).join('\n'), mistake, text);
+});
+
 test('flags overrule the file and are named in mistakes', () => {
   const port = (value: string) => ({ flag: '--port', path: ['listen', 'port'], value });
   const config = load('listen: {port: 1000, host: 127.0.0.1}', { flags: [port('2000')] });
