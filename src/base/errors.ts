@@ -61,6 +61,17 @@ export interface OriginTrouble {
   readonly found: string;
 }
 
+/** An answer of the origin that players get as it is, but for fields that concern the origin or one connection. */
+export interface PassedAnswer {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Undefined when it did not come whole or is not to be shown: the error's message stands for it. */
+  readonly body: Uint8Array | undefined;
+  /** Milliseconds since 1970 at which the origin vouched for it; undefined unless it was remembered. */
+  readonly vouched?: number;
+}
+
 /** What an error holds beside its code and message. */
 export interface ErrorOptions {
   /** Kept for the log. */
@@ -70,6 +81,8 @@ export interface ErrorOptions {
   /** Go into the answer, such as Content-Range on 416. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly trouble?: OriginTrouble;
+  /** Goes to the player in place of the code's status and the message. */
+  readonly answer?: PassedAnswer;
 }
 
 /**

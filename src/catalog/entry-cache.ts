@@ -212,7 +212,8 @@ function weightOf(entry: Entry): number {
   let characters = 2 * entry.key.length;
   if (entry.kind === 'object')
     for (const [name, value] of Object.entries(entry.fields)) characters += 2 * (name.length + value.length);
-  return OVERHEAD + 2 * characters;
+  const body = entry.kind === 'error' ? (entry.error.options.answer?.body?.length ?? 0) : 0;
+  return OVERHEAD + 2 * characters + body;
 }
 
 function isSameVersion(a: Entry, b: Entry): boolean {

@@ -1,6 +1,7 @@
-import { EdgeError, type ErrorOptions, isErrorCode } from '../base/errors.js';
+import { EdgeError, type ErrorOptions, isErrorCode, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
 import { describe, type Entry, type ErrorEntry, type ObjectEntry } from './entry.js';
 import { idFromText, idText } from './object-identity.js';
+import { keptFields } from './rfc9111/kept-fields.js';
 
 /*
  * An entry in the store: one byte of version, then JSON. Short, because a catalog holds millions; whatever does not
@@ -38,7 +39,9 @@ function plain(entry: Entry): object {
   if (entry.kind === 'pass') return { ...base, expires: entry.expires };
   if (entry.kind === 'error') {
     const { code, message, options } = entry.error;
-    return { ...base, code, message, retryAfter: options.retryAfter, headers: options.headers, expires: entry.expires };
+    const { retryAfter, headers, answer, trouble } = options;
+    const passed = answer && { ...answer, fields: passedFields(answer.fields), body: text64(answer.body) };
+    return { ...base, code, message, retryAfter, headers, trouble, answer: passed, expires: entry.expires };
   }
   const { object, freshness, fields, varied, authorized, validated } = entry;
   const { id, size, validator, contentType } = object;
@@ -87,13 +90,37 @@ function reviveObject(value: Record<string, unknown>, base: Base): ObjectEntry |
 }
 
 function reviveError(value: Record<string, unknown>, base: Base): ErrorEntry | undefined {
-  const { code, message, retryAfter, headers, expires } = value;
+  const { code, message, retryAfter, headers, trouble, answer, expires } = value;
   if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string' || !isCount(expires))
     return undefined;
   const options: { -readonly [K in keyof ErrorOptions]: ErrorOptions[K] } = {};
   if (isCount(retryAfter)) options.retryAfter = retryAfter;
   if (isFields(headers)) options.headers = headers;
+  if (isFields(trouble)) options.trouble = trouble as unknown as OriginTrouble;
+  if (answer !== undefined) {
+    const passed = revivePassed(answer);
+    if (passed === undefined) return undefined;
+    options.answer = passed;
+  }
   return { kind: 'error', ...base, error: new EdgeError(code, message, options), expires };
+}
+
+function revivePassed(value: unknown): PassedAnswer | undefined {
+  if (!isRecord(value)) return undefined;
+  const { status, fields, body, vouched } = value;
+  if (!isCount(status) || status < 200 || status > 599 || !isFields(fields) || !isCount(vouched)) return undefined;
+  if (!isOptionalText(body)) return undefined;
+  return { status, fields, body: body === undefined ? undefined : Buffer.from(body, 'base64'), vouched };
+}
+
+function text64(body: Uint8Array | undefined): string | undefined {
+  return body && Buffer.from(body).toString('base64');
+}
+
+/** The fields that are stored with a refusal: those of any answer, and its challenge. */
+function passedFields(fields: Readonly<Record<string, string>>): Record<string, string> {
+  const challenge = fields['www-authenticate'];
+  return { ...keptFields(fields), ...(challenge === undefined ? {} : { 'www-authenticate': challenge }) };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

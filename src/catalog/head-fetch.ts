@@ -48,7 +48,7 @@ class HeadFetch<T> implements OriginSink {
     if (this.#body !== undefined) this.#body.failed(error);
     else {
       this.#over = true;
-      this.settle({ kind: 'refused', error: answer?.status === 401 ? unauthorized(answer) : error, answer });
+      this.settle({ kind: 'refused', error: answer?.status === 401 ? unauthorized(error, answer) : error, answer });
     }
   }
 
@@ -74,9 +74,10 @@ export function fetchHead<T>(
 }
 
 /** The origin's challenge goes on to the player, which has the credentials or not. */
-function unauthorized(answer: RefusedAnswer): EdgeError {
+function unauthorized({ options }: EdgeError, answer: RefusedAnswer): EdgeError {
   const challenge = answer.fields['www-authenticate'];
   return new EdgeError('unauthorized', 'the origin wants credentials, or other ones', {
+    ...options,
     ...(challenge === undefined ? {} : { headers: { 'WWW-Authenticate': challenge } }),
   });
 }

@@ -13,7 +13,7 @@ import { OpenedObject } from './opened-object.js';
 import { type LookupResult, OriginLookup } from './origin-lookup.js';
 import { Purges } from './purge.js';
 import { ageOf, type FreshnessOptions, servesOnError } from './rfc9111/freshness.js';
-import { negativeLifetime } from './rfc9111/negative-lifetime.js';
+import { negativeFreshness } from './rfc9111/negative-lifetime.js';
 import { requestCacheControlOf, useOf } from './rfc9111/request-cache-control.js';
 
 /** Options of `ObjectCatalog`. */
@@ -342,11 +342,15 @@ export class ObjectCatalog implements Content {
     if (result.kind !== 'refused') return;
     const { error, answer } = result;
     if (known?.entry.kind === 'object' && error.status >= 500) return;
-    const lifetime = negativeLifetime(error, answer, this.#options.freshness);
+    const now = this.#now();
+    const varied = Object.keys(ask.varied);
+    const { lifetime, vouched } = negativeFreshness(error, answer, this.#options.freshness, varied, now);
     if (lifetime <= 0) return;
     const { key, primary } = ask;
+    const passed = error.options.answer;
+    const remembered = passed === undefined ? error : error.with({ answer: { ...passed, vouched } });
     const epoch = this.#purges.marks(primary).hard;
-    await this.#entries.save({ kind: 'error', key, primary, epoch, error, expires: this.#now() + lifetime }, known)
+    await this.#entries.save({ kind: 'error', key, primary, epoch, error: remembered, expires: now + lifetime }, known)
       .committed;
   }
 

@@ -149,10 +149,13 @@ const tree = group({
       'Freshness lifetime as a share of the age of Last-Modified (RFC 9111 section 4.2.2).',
     ).prefault('10%'),
     heuristicMax: setting(time('0', '8760h'), 'Most that the heuristic gives.').prefault('24h'),
-    errorTtl: setting(time('0', '1h'), 'How long a 5xx answer or a failure of the origin is remembered.').prefault(
-      '1s',
+    errorTtl: setting(
+      time('0', '1h'),
+      'How long a failure of the origin, or a refusal that does not say so itself, is remembered.',
+    ).prefault('1s'),
+    notFoundTtl: setting(time('0', '24h'), 'How long a 404 or 410 is remembered that does not say so itself.').prefault(
+      '10s',
     ),
-    notFoundTtl: setting(time('0', '24h'), 'How long a 404 or 410 is remembered.').prefault('10s'),
     staleWhileRevalidate: setting(
       time('0', '8760h'),
       'How long past its freshness a file is served while it is revalidated, unless the origin says (RFC 5861).',

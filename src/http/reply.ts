@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
-import { asEdgeError, type EdgeError, type OriginTrouble } from '../base/errors.js';
+import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock } from './field-block.js';
@@ -122,7 +122,7 @@ export class Reply {
     this.#outcome = outcome;
     this.#ttfb = (performance.now() - this.#started) / 1000;
     this.#context.observeTtfb?.(this.#ttfb);
-    this.#res.writeStatus(STATUS_LINES[status]!);
+    this.#res.writeStatus(STATUS_LINES[status] ?? `${status} Unknown`);
     fields.write(this.#res);
     this.#cors?.write(this.#res);
     // The front end copies a value as it is, as in FieldBlock.
@@ -191,17 +191,37 @@ export class Reply {
       this.#res.close();
       return;
     }
+    const { answer } = options;
+    if (answer?.body !== undefined) {
+      this.cork(() => this.#pass(answer, answer.body!, `moovedge; detail=${code}`));
+      return;
+    }
     const fields: Field[] = Object.entries(options.headers ?? {});
     if (options.retryAfter !== undefined)
       fields.push(['Retry-After', String(Math.max(0, Math.ceil(options.retryAfter)))]);
-    this.cork(() => this.text(status, message, `moovedge; detail=${code}`, fields));
+    this.cork(() => this.text(answer?.status ?? status, message, `moovedge; detail=${code}`, fields));
+  }
+
+  /** An answer of the origin, as it is. */
+  #pass({ status, fields, vouched }: PassedAnswer, body: Uint8Array, cache: string): void {
+    const block = this.#context.representations.passed(status, fields);
+    const age = vouched === undefined ? '' : `\r\nAge: ${Math.max(0, Math.floor((Date.now() - vouched) / 1000))}`;
+    const isBodiless = status === 204 || status === 205;
+    const length = this.#isHead && !isBodiless ? `\r\nContent-Length: ${body.length}` : '';
+    this.head(status, undefined, block, cache, age + length);
+    if (this.#isHead || isBodiless) this.endEmpty();
+    else {
+      this.#res.end(body);
+      this.#context.stats.responseBytes += body.length;
+      this.ended(body.length);
+    }
   }
 
   /** Leaves a line in the log of an answer that ends badly. */
   #tell({ code, status, message, options }: EdgeError, isCut: boolean): void {
     const { origin, url: originUrl, expected, found } = options.trouble ?? NO_TROUBLE;
     const { url, sent } = this.#body ?? {};
-    const answer = isCut ? { cut: sent } : { status };
+    const answer = isCut ? { cut: sent } : { status: options.answer?.status ?? status };
     this.#context.badEnds.warn(
       `${origin} ${code} ${isCut}`,
       { url, ...answer, code, origin, originUrl, expected, found: found ?? message },

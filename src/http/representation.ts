@@ -1,4 +1,5 @@
 import { formatHttpDate } from '../base/http-date.js';
+import { keptFields, sentFields } from '../catalog/rfc9111/kept-fields.js';
 import type { StoredObject } from '../catalog/stored-object.js';
 import { source } from '../virtual-file/span.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
@@ -102,6 +103,18 @@ export class Representations {
       ['Content-Type', contentType],
       ...this.#common,
       ...this.#stored(stored),
+    ]);
+  }
+
+  /** Fields of an answer of the origin that brings no object. */
+  passed(status: number, fields: Readonly<Record<string, string>>): FieldBlock {
+    const challenge = status === 401 ? fields['www-authenticate'] : undefined;
+    const type = fields['content-type'];
+    return new FieldBlock([
+      ...(type === undefined ? [] : [['Content-Type', type] as const]),
+      ...(challenge === undefined ? [] : [['WWW-Authenticate', challenge] as const]),
+      ...this.#common,
+      ...this.#stored(sentFields(keptFields(fields))),
     ]);
   }
 

@@ -71,6 +71,8 @@ export interface RefusedAnswer {
   readonly fields: Readonly<Record<string, string>>;
   /** From a 416's Content-Range: bytes of the whole object. */
   readonly size: number | undefined;
+  /** At most 64 KiB; undefined when there was more, or it did not come whole. */
+  readonly body?: Uint8Array | undefined;
 }
 
 /** A fetch under way. */

@@ -1,4 +1,4 @@
-import { conditionFields, endToEnd, type Fields, forwarded } from '../fields.js';
+import { conditionFields, endToEnd, type Fields, forwarded, integerOf } from '../fields.js';
 import type { OriginAnswer } from '../origin.js';
 import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
 import { type Refusal, refusal } from '../refusal.js';
@@ -55,7 +55,7 @@ const INTRODUCTION: Fields = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
 /** Fields of the player that are meant for the origin's own hosts only. */
 const SECRETS = ['authorization', 'cookie'];
 /** Most bytes of the body of a refusing answer that are read, to explain it or to keep the connection. */
-const REFUSAL_BODY = 16 * 1024;
+const REFUSAL_BODY = 64 * 1024;
 /** Milliseconds for reading them. */
 const REFUSAL_TIME = 1000;
 
@@ -81,7 +81,9 @@ export class HttpAttempt implements ExchangeSink {
   #sentAt = 0;
   #head: AcceptedHead | undefined;
   /** The refusing answer that is being explained, and what has come of its body. */
-  #refused: { readonly status: number; readonly fields: Fields; body: Buffer } | undefined;
+  #refused:
+    | { readonly status: number; readonly fields: Fields; readonly body: Uint8Array[]; length: number }
+    | undefined;
   #received = 0;
 
   /** @param location of the object behind the server's base URL */
@@ -188,7 +190,7 @@ export class HttpAttempt implements ExchangeSink {
     this.#exchange?.cancel();
     const phase = this.#phase;
     if (phase === 'explaining') {
-      this.#explain();
+      this.#explain(false);
       return;
     }
     if (phase === 'connecting') {
@@ -261,14 +263,9 @@ export class HttpAttempt implements ExchangeSink {
       this.#refuse(next);
       return;
     }
-    this.#refused = { status, fields, body: Buffer.alloc(0) };
-    if (this.#context.dialect.explain) {
-      this.#phase = 'explaining';
-      this.#idleTimeout.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
-      return;
-    }
-    this.#exchange!.drain(REFUSAL_BODY, REFUSAL_TIME);
-    this.#refuse(refusedStatus(status, fields, this.#wanted, responseTime));
+    this.#refused = { status, fields, body: [], length: 0 };
+    this.#phase = 'explaining';
+    this.#idleTimeout.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
   }
 
   /** Bytes that are only of use in one version are still held against it. */
@@ -285,19 +282,24 @@ export class HttpAttempt implements ExchangeSink {
     this.#send();
   }
 
-  #explain(): void {
-    const { status, fields, body } = this.#refused!;
-    const explained = this.#context.dialect.explain!(status, fields, body.toString('utf8'), this.#wanted);
-    this.#refuse(explained ?? refusedStatus(status, fields, this.#wanted, Date.now()));
+  /** @param isWhole the whole body of the refusing answer has come */
+  #explain(isWhole: boolean): void {
+    const { status, fields } = this.#refused!;
+    const body = Buffer.concat(this.#refused!.body);
+    const explained = this.#context.dialect.explain?.(status, fields, body.toString('utf8'), this.#wanted);
+    const why = explained ?? refusedStatus(status, fields, this.#wanted, Date.now());
+    const length = integerOf(fields['content-length']) ?? body.length;
+    this.#refuse(isWhole && why.answer && body.length === length ? { ...why, answer: { ...why.answer, body } } : why);
   }
 
   data(chunk: Uint8Array): void {
     this.#context.stats.responseBytes += chunk.length;
     if (this.#refused) {
-      this.#refused.body = Buffer.concat([this.#refused.body, chunk]);
-      if (this.#refused.body.length < REFUSAL_BODY) return;
+      this.#refused.body.push(new Uint8Array(chunk));
+      this.#refused.length += chunk.length;
+      if (this.#refused.length <= REFUSAL_BODY) return;
       this.#exchange!.cancel();
-      this.#explain();
+      this.#explain(false);
       return;
     }
     this.#idleTimeout.touch();
@@ -314,7 +316,7 @@ export class HttpAttempt implements ExchangeSink {
 
   end(): void {
     if (this.#refused) {
-      this.#explain();
+      this.#explain(true);
       return;
     }
     if (this.#head!.length !== undefined && this.#received < this.#head!.length) {
@@ -327,7 +329,7 @@ export class HttpAttempt implements ExchangeSink {
 
   failed(kind: TransportFailure, cause: Error): void {
     if (this.#refused) {
-      this.#explain();
+      this.#explain(false);
       return;
     }
     const why = transportRefusal(kind, cause);

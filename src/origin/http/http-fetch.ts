@@ -1,5 +1,5 @@
 import { BLOCK_SIZE } from '../../base/block.js';
-import type { ErrorCode, OriginTrouble } from '../../base/errors.js';
+import type { ErrorCode, ErrorOptions, OriginTrouble } from '../../base/errors.js';
 import { hasValidator } from '../fields.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, Validator } from '../origin.js';
 import { changed, type Refusal, refusal } from '../refusal.js';
@@ -380,7 +380,17 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (this.#state === 'over') return;
     const sink = this.#sink;
     this.#finish();
-    sink.failed(why.error.with({ trouble: this.#troubleOf(why) }), why.answer);
+    sink.failed(why.error.with({ ...this.#passed(why), trouble: this.#troubleOf(why) }), why.answer);
+  }
+
+  /** What the player gets of the answer: of one to a signed request no body, which may tell of the credentials. */
+  #passed({ error, answer }: Refusal): ErrorOptions {
+    if (error.options.answer !== undefined || answer === undefined || !isPassed(error.code, answer.status)) return {};
+    const { status, fields, body } = answer;
+    if (this.#context.dialect.explain === undefined) {
+      return { answer: { status, fields, body: fields['content-encoding'] === undefined ? body : undefined } };
+    }
+    return status === 429 || status >= 500 ? { answer: { status, fields: {}, body: undefined } } : {};
   }
 
   #troubleOf({ error, answer }: Refusal): OriginTrouble {
@@ -417,8 +427,20 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
   }
 }
 
+/**
+ * Statuses that are for the edge, not for players: answers that were no good, redirects, and what a proxy is asked for.
+ */
+const OURS = new Set([200, 206, 301, 302, 303, 304, 307, 308, 407]);
+/** Refusals that the edge answers from what it knows itself. */
+const OWN: ReadonlySet<ErrorCode> = new Set(['object_changed', 'range_not_satisfiable']);
+
+function isPassed(code: ErrorCode, status: number): boolean {
+  return !OURS.has(status) && !OWN.has(code) && status >= 200 && status < 600;
+}
+
 /** The server has asked for a pause, which is not over. */
 function heldBack(wait: number): Refusal {
   const message = 'the origin has asked for a pause; try again later';
-  return refusal('origin_unavailable', message, 'never', undefined, { retryAfter: Math.ceil(wait / 1000) });
+  const held = refusal('origin_unavailable', message, 'never', undefined, { retryAfter: Math.ceil(wait / 1000) });
+  return { ...held, error: held.error.with({ answer: { status: 503, fields: {}, body: undefined } }) };
 }

@@ -43,6 +43,25 @@ const entries: Entry[] = [
     expires: 99,
     error: new EdgeError('gone', 'no more', { retryAfter: 5, headers: { 'X-A': 'b' } }),
   },
+  ...[undefined, Buffer.alloc(0), Buffer.from(Array.from({ length: 65_536 }, (_, i) => i & 255))].map(
+    body =>
+      ({
+        kind: 'error',
+        key: 'k',
+        primary: 'k',
+        epoch: 1,
+        expires: 99,
+        error: new EdgeError('origin_unavailable', 'out of order', {
+          trouble: { origin: 'o', url: 'http://o/k', expected: 'bytes 0-9', found: 'status 503' },
+          answer: {
+            status: 503,
+            fields: { 'content-type': 'text/html', 'www-authenticate': 'Basic' },
+            body,
+            vouched: 7,
+          },
+        }),
+      }) as const,
+  ),
 ];
 
 describe('entry records', () => {

@@ -87,3 +87,90 @@ describe('an answer that ends badly leaves one line', () => {
     assert.deepEqual(lines, []);
   });
 });
+
+describe('a refusal reaches the player as it is', () => {
+  const statuses = [
+    203, 204, 226, 299, 300, 400, 401, 403, 404, 405, 410, 418, 429, 451, 499, 500, 502, 503, 504, 511, 599,
+  ];
+  for (const status of statuses) {
+    test(`${status}, from the origin and remembered, by GET and HEAD`, async () => {
+      const body = status === 204 ? '' : `{"status":${status}}`;
+      const path = film(
+        faults.status(
+          status,
+          {
+            'Content-Type': 'application/json',
+            'Cache-Control': 'max-age=60',
+            'Retry-After': '7',
+            'WWW-Authenticate': 'Bearer realm="films"',
+            'X-Reason': 'so',
+            'Set-Cookie': 'secret=1',
+            Server: 'storage/1',
+            Connection: 'X-Hop',
+            'X-Hop': 'hop',
+          },
+          body,
+        ),
+      );
+      for (const turn of ['fetched', 'remembered']) {
+        const answer = await get(path);
+        assert.equal(answer.status, status, turn);
+        assert.equal(answer.body.toString(), body, turn);
+        const { fields } = answer;
+        assert.deepEqual(
+          [fields['content-type'], fields['cache-control'], fields['retry-after'], fields['x-reason']],
+          ['application/json', 'max-age=60', '7', 'so'],
+        );
+        assert.equal(fields['www-authenticate'], status === 401 ? 'Bearer realm="films"' : undefined);
+        assert.deepEqual([fields['set-cookie'], fields.server, fields['x-hop']], [undefined, undefined, undefined]);
+        assert.equal(fields.age, turn === 'remembered' ? '0' : undefined);
+      }
+      const head = await fetchRaw(port, 'HEAD', path);
+      assert.deepEqual([head.status, head.body.length], [status, 0]);
+      assert.equal(server.requests.length, 1);
+    });
+  }
+
+  test('407, a redirect to nowhere and an answer that contradicts itself are the edge’s own 502', async () => {
+    for (const fault of [faults.status(407), faults.status(302), faults.gzip()]) {
+      const answer = await get(film(fault));
+      assert.deepEqual([answer.status, answer.fields['content-type']], [502, 'text/plain; charset=utf-8']);
+    }
+  });
+
+  test('a body of 64 KiB passes; of a longer one, a coded one, a cut one and one that never ends the status does', async () => {
+    const most = 'x'.repeat(65_536);
+    const whole = await get(film(faults.status(404, {}, most)));
+    assert.deepEqual([whole.status, whole.body.toString()], [404, most]);
+    const short: Fault[] = [faults.status(503, { 'Retry-After': '5' }, 'abc'), faults.cut(2)];
+    const silent: Fault[] = [faults.status(503, { 'Retry-After': '5' }, 'abc'), faults.stall(2)];
+    const coded = faults.status(503, { 'Retry-After': '5', 'Content-Encoding': 'gzip' }, 'abc');
+    for (const laid of [[faults.status(503, { 'Retry-After': '5' }, `${most}x`)], short, silent, [coded]]) {
+      const { status, body, fields } = await get(film(...laid));
+      assert.deepEqual([status, fields['retry-after'], fields['content-encoding']], [503, '5', undefined]);
+      assert.match(body.toString(), /^the origin is out of order \(503\)/);
+    }
+  });
+
+  test('what depends on other fields, or must not be stored, is asked for each time', async () => {
+    for (const [name, value] of [
+      ['Vary', 'Cookie'],
+      ['Cache-Control', 'no-store'],
+      ['Cache-Control', 'private'],
+    ] as const) {
+      const path = film(faults.status(404, { [name]: value }));
+      await get(path);
+      await get(path);
+      assert.equal(server.requests.length, 2, `${name}: ${value}`);
+      server.forget();
+    }
+  });
+
+  test('a refusal of bytes of a film that is known', async () => {
+    const path = film();
+    assert.equal((await get(path, { Range: 'bytes=0-9' })).status, 206);
+    server.fault(faults.status(503, { 'Retry-After': '9' }, 'busy'), { path: `/films${path}` });
+    const answer = await get(path, { Range: `bytes=${SIZE - 10}-` });
+    assert.deepEqual([answer.status, answer.fields['retry-after'], answer.body.toString()], [503, '9', 'busy']);
+  });
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EdgeError, type ErrorCode } from '../../../../src/base/errors.js';
 import { ageOf, freshnessOf, servesOnError } from '../../../../src/catalog/rfc9111/freshness.js';
-import { negativeLifetime } from '../../../../src/catalog/rfc9111/negative-lifetime.js';
+import { negativeFreshness } from '../../../../src/catalog/rfc9111/negative-lifetime.js';
 import { requestCacheControlOf, useOf } from '../../../../src/catalog/rfc9111/request-cache-control.js';
 import { notStored, varyNames } from '../../../../src/catalog/rfc9111/storable.js';
 import { FRESHNESS } from '../../../support/catalog-bench.js';
@@ -182,7 +182,11 @@ describe('errors', () => {
     ['not_found', 'max-age=3', 3],
     ['not_found', 'no-store', 0],
     ['origin_unavailable', '', 1],
-    ['origin_unavailable', 'max-age=500', 1],
+    ['origin_unavailable', 'max-age=500', 500],
+    ['forbidden', 's-maxage=7, max-age=500', 7],
+    ['forbidden', 'private', 0],
+    ['forbidden', 'no-cache', 0],
+    ['origin_protocol', 'max-age=0', 0],
     ['origin_timeout', '', 1],
     ['forbidden', '', 1],
     ['overloaded', '', 0],
@@ -191,7 +195,38 @@ describe('errors', () => {
   ] as [ErrorCode, string, number][]) {
     it(`${code} with ${value || 'silence'} is remembered for ${seconds} s`, () => {
       const answer = { status: 404, fields: { 'cache-control': value }, size: undefined };
-      assert.equal(negativeLifetime(new EdgeError(code, ''), answer, FRESHNESS), seconds * 1000);
+      const { lifetime } = negativeFreshness(new EdgeError(code, ''), answer, FRESHNESS, [], Date.now());
+      assert.equal(lifetime, seconds * 1000);
     });
   }
+
+  it('the head of a body that was of no use says nothing of the refusal', () => {
+    for (const status of [200, 206, 304]) {
+      const answer = { status, fields: { 'cache-control': 'max-age=600' }, size: undefined };
+      const error = new EdgeError('origin_protocol', '');
+      assert.equal(negativeFreshness(error, answer, FRESHNESS, [], Date.now()).lifetime, FRESHNESS.errorTtl);
+    }
+  });
+
+  it('counts the age of what was said, and remembers nothing that depends on other fields', () => {
+    const now = Date.parse('Tue, 06 Jan 2026 10:00:00 GMT');
+    const of = (fields: Record<string, string>, varied: string[] = []) =>
+      negativeFreshness(
+        new EdgeError('not_found', ''),
+        { status: 404, fields, size: undefined },
+        FRESHNESS,
+        varied,
+        now,
+      );
+    assert.deepEqual(of({ 'cache-control': 'max-age=30', age: '10' }), { lifetime: 20_000, vouched: now - 10_000 });
+    assert.deepEqual(of({ 'cache-control': 'max-age=30', age: '40' }).lifetime, 0);
+    assert.deepEqual(of({ age: '5000' }).lifetime, FRESHNESS.notFoundTtl);
+    const expires = new Date(now + 60_000).toUTCString();
+    assert.deepEqual(of({ date: new Date(now).toUTCString(), expires }).lifetime, 60_000);
+    assert.deepEqual(of({ 'cache-control': 'max-age=99999999999' }).lifetime, FRESHNESS.max);
+    assert.deepEqual(of({ vary: 'Accept-Encoding' }).lifetime, FRESHNESS.notFoundTtl);
+    assert.deepEqual(of({ vary: 'Cookie' }).lifetime, 0);
+    assert.deepEqual(of({ vary: 'Cookie' }, ['cookie']).lifetime, FRESHNESS.notFoundTtl);
+    assert.deepEqual(of({ vary: '*' }, ['cookie']).lifetime, 0);
+  });
 });
