@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Contestant, EDGE, startContestants } from './support/contest.js';
 import { startEdge } from './support/edge.js';
 import { runFolder, writeNoise } from './support/folder.js';
+import { kernelBytes } from './support/kernel-bytes.js';
 import { startNginx } from './support/nginx.js';
 import { benchOptions } from './support/options.js';
 import { PausedPlayers } from './support/paused-players.js';
@@ -16,7 +17,10 @@ const SETTLE = 3;
 /** Bytes that a player must get after its pause: more than lie in the buffers of the two sockets. */
 const READ_ON = 256 * 1024;
 
-/** User memory per paused player, and whether each of them can go on afterwards. `--clients N --hold SECONDS`. */
+/**
+ * Memory of user and kernel per paused player, and whether each of them can go on afterwards.
+ * `--clients N --hold SECONDS`.
+ */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { clients: '2000', hold: '20' });
   const clients = Number(options.rest.clients);
@@ -67,6 +71,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   for (const server of servers) rows.push(await pause(server, clients, hold));
   const columns = [
     { title: 'KiB per player', digits: 1 },
+    { title: 'KiB each in the kernel', digits: 1 },
     { title: 'MiB before', digits: 1 },
     { title: 'MiB paused', digits: 1 },
     { title: 'seconds paused' },
@@ -76,10 +81,10 @@ export async function run(args: readonly string[]): Promise<Report> {
     { title: 'CPU s paused', digits: 2 },
   ];
   return {
-    title: 'user memory of paused players',
+    title: 'memory of paused players',
     tables: [{ title: `${clients.toLocaleString('en')} players`, columns, rows }],
     notes: [
-      `bar: at most 16 KiB each, none dropped; memory of all processes of the server beyond what they had before the first player, or beyond what they had with half of the players, whichever is more; taken at the end of the pause, then each player reads ${READ_ON / 1024} KiB more`,
+      `bar: at most 16 KiB each, and 160 KiB of bytes in the kernel that are not acknowledged (Send-Q), none dropped; memory of all processes of the server beyond what they had before the first player, or beyond what they had with half of the players, whichever is more; taken at the end of the pause, then each player reads ${READ_ON / 1024} KiB more`,
       ...notes,
     ],
   };
@@ -105,11 +110,12 @@ async function pause(server: Server, clients: number, hold: number): Promise<Row
     await seconds(hold);
     const spent = server.cpuSeconds() - cpu;
     const full = memory();
+    const unsent = kernelBytes(server.port) / clients / 1024;
     tell('they read on');
     const { whole, dropped, stuck } = await players.readOn(READ_ON);
     // The first players may find room in a heap that had grown before they came.
     const perPlayer = Math.max((full - empty) / clients, (full - half) / later) / 1024;
-    const values = [perPlayer, empty / 2 ** 20, full / 2 ** 20, hold, whole, dropped, stuck, spent];
+    const values = [perPlayer, unsent, empty / 2 ** 20, full / 2 ** 20, hold, whole, dropped, stuck, spent];
     return { name: server.name, values };
   } finally {
     await players.end();

@@ -88,6 +88,13 @@ struct Connection {
   bool lingers = false;
   /** A partial head, or what follows the head that is being answered. */
   std::string held;
+  /** Where it begins. */
+  size_t held_at = 0;
+
+  void ClearHeld() {
+    if (held.capacity() > 0) std::string().swap(held);
+    held_at = 0;
+  }
 };
 
 /** A guarded listening socket. */
@@ -371,7 +378,7 @@ ssize_t Refuse(int fd, Connection* connection, int status) {
   ++gate->words[word];
   SendRefusal(fd, status, reason, status == 429 ? "Retry-After: 1\r\n" : "");
   connection->is_dropping = true;
-  connection->held = std::string();
+  connection->ClearHeld();
   return WouldBlock();
 }
 
@@ -387,28 +394,28 @@ bool IsAtItsBound(const Connection& connection) {
   return answering >= port.requests;
 }
 
-/** Hands a head on, of the `size` bytes in `buffer`. */
-ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, char* buffer, size_t size, size_t room) {
-  const size_t end = head.skipped + head.length;
+/**
+ * Hands on a head that lies at `data`, in `buffer` itself or in what was held back.
+ * @param more whether other bytes follow it
+ */
+ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const char* data, char* buffer, size_t room,
+               bool more) {
   if (IsAtItsBound(*connection)) return Refuse(fd, connection, 429);
-  if (head.is_last) {
-    connection->is_dropping = true;
-    connection->lingers = head.has_body;
-    connection->held = std::string();
-  } else if (end < size) {
-    connection->held.assign(buffer + end, size - end);
-    gate->states[fd] |= kHeld;
-  } else if (!connection->held.empty()) {
-    connection->held = std::string();
-  }
   size_t length = head.length;
   if (!head.is_normal) {
-    const std::string normal = NormalHead(buffer + head.skipped, head);
+    const std::string normal = NormalHead(data, head);
     if (normal.size() > room) return Refuse(fd, connection, 431);
     memcpy(buffer, normal.data(), normal.size());
     length = normal.size();
-  } else if (head.skipped > 0) {
-    memmove(buffer, buffer + head.skipped, head.length);
+  } else if (data != buffer) {
+    memmove(buffer, data, length);
+  }
+  if (head.is_last) {
+    connection->is_dropping = true;
+    connection->lingers = head.has_body;
+    connection->ClearHeld();
+  } else if (more) {
+    gate->states[fd] |= kHeld;
   }
   gate->states[fd] |= kAnswering;
   gate->words[kCurrent] = static_cast<uint32_t>(fd);
@@ -419,6 +426,8 @@ ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, char* bu
 /** While an answer is under way: what comes is held back, up to a bound. */
 ssize_t HoldBack(int fd, Connection* connection, char* buffer, size_t room) {
   std::string& held = connection->held;
+  held.erase(0, connection->held_at);
+  connection->held_at = 0;
   if (held.size() >= kMaxHeld) {
     SetDeaf(connection, true);
     return WouldBlock();
@@ -458,26 +467,36 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
   }
   if (connection->is_dropping) return Drop(fd, connection, buffer, room);
   if ((gate->states[fd] & kAnswering) != 0) return HoldBack(fd, connection, buffer, room);
-  std::string& held = connection->held;
-  size_t size = std::min(held.size(), room);
-  if (size > 0) memcpy(buffer, held.data(), size);
   gate->states[fd] &= static_cast<uint8_t>(~kHeld);
-  RequestHead head = ReadHead(buffer, size);
-  if (head.state == RequestHead::kIncomplete) {
-    const ssize_t count = connection->has_ended ? 0 : recv(fd, buffer + size, room - size, flags);
-    if (count <= 0) return count;
-    size += static_cast<size_t>(count);
-    head = ReadHead(buffer, size);
+  std::string& held = connection->held;
+  // What is held back is read where it lies, so that a series of requests is not copied once for each of them.
+  const RequestHead next = ReadHead(held.data() + connection->held_at, held.size() - connection->held_at);
+  if (next.state == RequestHead::kRefused) return Refuse(fd, connection, next.status);
+  if (next.state == RequestHead::kWhole) {
+    const size_t begin = connection->held_at + next.skipped;
+    connection->held_at = begin + next.length;
+    return HandOn(fd, connection, next, held.data() + begin, buffer, room, connection->held_at < held.size());
   }
-  switch (head.state) {
-    case RequestHead::kWhole:
-      return HandOn(fd, connection, head, buffer, size, room);
-    case RequestHead::kRefused:
-      return Refuse(fd, connection, head.status);
-    default:
-      held.assign(buffer + head.skipped, size - head.skipped);
-      return WouldBlock();
+  if (connection->has_ended) return 0;
+  // Not as much as there is room for: what follows the head has to be kept.
+  const size_t kept = std::min(held.size() - connection->held_at, room);
+  const size_t most = std::min(room - kept, kMaxHeld);
+  if (kept > 0) memcpy(buffer, held.data() + connection->held_at, kept);
+  const ssize_t count = recv(fd, buffer + kept, most, flags);
+  if (count <= 0) return count;
+  const size_t size = kept + static_cast<size_t>(count);
+  const RequestHead head = ReadHead(buffer, size);
+  if (head.state == RequestHead::kRefused) return Refuse(fd, connection, head.status);
+  const bool is_whole = head.state == RequestHead::kWhole;
+  const size_t end = head.skipped + (is_whole ? head.length : 0);
+  if (end < size) {
+    held.assign(buffer + end, size - end);
+    connection->held_at = 0;
+  } else {
+    connection->ClearHeld();
   }
+  if (!is_whole) return WouldBlock();
+  return HandOn(fd, connection, head, buffer + head.skipped, buffer, room, end < size);
 }
 
 // For JavaScript.

@@ -101,7 +101,11 @@ export class EdgeError extends Error {
     message: string,
     readonly options: ErrorOptions = {},
   ) {
+    // What was expected and found is in the message; a stack would cost more than the answer to a wrong request.
+    const { stackTraceLimit } = Error;
+    if (code !== 'internal') Error.stackTraceLimit = 0;
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    Error.stackTraceLimit = stackTraceLimit;
   }
 
   /** The same error, with more that is known of it. */

@@ -12,10 +12,10 @@ const PLAYERS = 8192;
 /** Descriptors that are kept for files, the catalog, logs and the like. */
 const SPARE = 64;
 /**
- * Bytes that the kernel takes of an answer beyond what it has sent. Little lies there for a player that pauses, and the
- * socket asks for more while as much as this is still to be sent.
+ * Bytes that the kernel takes of an answer beyond what it has sent. So much lies there for a player that pauses; less
+ * would cost fast players more turns.
  */
-const UNSENT = 64 * 1024;
+const UNSENT = 128 * 1024;
 
 /**
  * Bounds of a port in this process, so that players never take the descriptors that misses need.

@@ -104,8 +104,8 @@ class Server implements HttpServer {
   readonly #stats = httpStats();
   readonly #bounds: PortBounds;
   readonly #isPlain: boolean;
-  /** Refusals of the gate that stand in the counters. */
-  readonly #counted: Record<number, number> = {};
+  /** Refusals of the gate, which is the whole process's, that stand in the counters or were there before. */
+  readonly #counted: Record<number, number>;
   readonly #context: HttpContext;
   readonly #app;
   readonly #beforeClose: HttpServerOptions['beforeClose'];
@@ -138,6 +138,7 @@ class Server implements HttpServer {
       quiet: () => {},
     };
     this.#app = options.tls === undefined ? App() : secureApp(options.tls);
+    this.#counted = Object.fromEntries(this.#context.gate.refusals());
     const count = (_res: HttpResponse, change: number) => {
       this.#stats.openConnections += change;
       this.#context.quiet();

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { after, test } from 'node:test';
+import { native } from '../../../src/base/native.js';
+import { Gate, type PortBounds } from '../../../src/http/gate.js';
+import { portBounds } from '../../../src/http/port-bounds.js';
+import { createHttpServer } from '../../../src/http/server.js';
+import { contentAt } from '../../support/content.js';
+import { FakeContent, FakeObject, plainPlanner } from '../../support/fake-content.js';
+import { eventually } from '../../support/http-edge.js';
+import { RawConnection } from '../../support/raw-http.js';
+
+const NO_BOUNDS: PortBounds = { connections: 10_000, perClient: 0, requests: 0, unsentBytes: 0 };
+const G = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n\r\n';
+/** An address of this machine that is not loopback's, from which it connects to itself as a client like others. */
+const outer = Object.values(networkInterfaces())
+  .flat()
+  .find(address => address?.internal === false && address.family === 'IPv4')?.address;
+const needsOuter = { skip: outer === undefined && 'the machine has no address but loopback' };
+
+async function boundedEdge(bounds: Partial<PortBounds>) {
+  const content = new FakeContent();
+  const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 700_000));
+  content.paths.set('/film.mp4', film);
+  const gate = Gate.open(native);
+  const server = createHttpServer({ content, planner: plainPlanner, gate, bounds: { ...NO_BOUNDS, ...bounds } });
+  const port = await server.listen('0.0.0.0', 0);
+  const sockets: Socket[] = [];
+  after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  /** Opens connections from an address, and gives what each has received when it is closed. */
+  const crowd = (host: string, count: number) =>
+    Array.from({ length: count }, () => {
+      const socket = connect(port, host).on('error', () => {});
+      let text = '';
+      socket.on('data', chunk => {
+        text += chunk.toString('latin1');
+      });
+      sockets.push(socket);
+      return { socket, text: () => text, closed: once(socket, 'close').catch(() => {}) };
+    });
+  const ask = async () => {
+    const connection = await RawConnection.open(port);
+    sockets.push(connection.socket);
+    return (await connection.send(G).answer()).status;
+  };
+  return { server, content, port, film, gate, crowd, ask };
+}
+
+test(
+  'a client has at most the connections that it may have; others, and loopback, are not concerned',
+  needsOuter,
+  async () => {
+    const { server, crowd, ask } = await boundedEdge({ perClient: 5 });
+    const crowded = crowd(outer!, 8);
+    await eventually(() => (server.stats.requests.none[503] ?? 0) >= 3, 'three are refused');
+    assert.equal(server.stats.openConnections, 5);
+    await eventually(
+      () => crowded.filter(({ text }) => text().startsWith('HTTP/1.1 503 ')).length === 3,
+      'they are told',
+    );
+    assert.ok(crowded.some(({ text }) => /\r\nRetry-After: \d+\r\n/.test(text())));
+    crowd('127.0.0.1', 20);
+    await eventually(() => server.stats.openConnections === 25, 'loopback has no bound');
+    assert.equal(await ask(), 206);
+    for (const { socket } of crowded) socket.destroy();
+    await eventually(() => server.stats.openConnections <= 21, 'their places are free');
+    crowd(outer!, 5);
+    await eventually(() => server.stats.openConnections >= 25, 'and can be taken again');
+  },
+);
+
+test('a client has at most the requests under way that it may have', needsOuter, async () => {
+  const { server, film, crowd } = await boundedEdge({ requests: 3 });
+  film.available = 0;
+  const crowded = crowd(outer!, 6);
+  for (const { socket } of crowded) socket.write(G);
+  await eventually(() => server.stats.requests.none[429] === 3, 'three are refused');
+  await eventually(
+    () => crowded.filter(({ text }) => /^HTTP\/1\.1 429 .*\r\nRetry-After: 1\r\n/s.test(text())).length === 3,
+    'told',
+  );
+  film.available = Infinity;
+});
+
+test('only as long as a quarter of the places is free a client may have more than its share', needsOuter, async () => {
+  const { server, crowd } = await boundedEdge({ connections: 40 });
+  crowd('127.0.0.1', 10);
+  await eventually(() => server.stats.openConnections === 10, 'ten');
+  crowd(outer!, 20);
+  await eventually(() => server.stats.openConnections === 30, 'up to three quarters anybody may come');
+  // Alone, the client may have all: its even share is the whole port.
+  crowd(outer!, 5);
+  await eventually(() => server.stats.openConnections === 35, 'a balancer is not hit');
+  assert.equal(server.stats.requests.none[503] ?? 0, 0);
+});
+
+test('at the limit accepting pauses without spinning, those who are connected are served, and it goes on', async () => {
+  const { server, gate, crowd, port } = await boundedEdge({ connections: 10 });
+  const before = gate.pauses;
+  const kept = await RawConnection.open(port);
+  assert.equal((await kept.send(G).answer()).status, 206);
+  const crowded = crowd('127.0.0.1', 50);
+  await eventually(() => gate.pauses === before + 1, 'accepting pauses');
+  const cpu = process.cpuUsage();
+  await new Promise(resolve => setTimeout(resolve, 300));
+  const { user, system } = process.cpuUsage(cpu);
+  assert.ok(user + system < 150_000, `${user + system} µs of CPU while accepting pauses`);
+  assert.equal(server.stats.openConnections, 10);
+  assert.equal((await kept.send(G).answer()).status, 206);
+  for (const { socket } of crowded.slice(0, 45)) socket.destroy();
+  const late = await RawConnection.open(port);
+  assert.equal((await late.send(G).answer()).status, 206);
+  for (const { socket } of [kept, late]) socket.destroy();
+});
+
+test('a flood of pipelined requests makes others wait for one of each connection, not for all', async () => {
+  const { port, content } = await boundedEdge({});
+  const floods = Array.from({ length: 20 }, () =>
+    connect(port, '127.0.0.1')
+      .on('error', () => {})
+      .resume(),
+  );
+  const text = Buffer.from(G.repeat(5000));
+  for (const socket of floods) socket.write(text);
+  await eventually(() => content.requests.length > 100, 'the flood is there');
+  const other = await RawConnection.open(port);
+  for (let round = 0; round < 30; round++) {
+    const before = content.requests.length;
+    assert.equal((await other.send(G).answer()).status, 206);
+    const between = content.requests.length - before;
+    // A round trip within one process takes turns of the loop, many on a busy machine; the flood has 100,000.
+    assert.ok(between < 10_000, `${between} requests of the flood came first`);
+  }
+  for (const socket of [other.socket, ...floods]) socket.destroy();
+});
+
+test('places leave a reserve for misses, and few descriptors are said to be few', () => {
+  const limits = { connections: 'auto', requests: 'none' } as const;
+  const few = portBounds(256, 256, limits);
+  assert.ok(few.bounds.connections <= 192 && few.bounds.connections > 60);
+  assert.ok(few.wanted > 8192);
+  const many = portBounds(1_048_576, 256, limits);
+  assert.ok(many.bounds.connections > 1_000_000);
+  assert.ok(many.wanted < 1_048_576);
+  assert.equal(portBounds(20, 256, limits).bounds.connections, 1);
+  assert.deepEqual(
+    [portBounds(4096, 1, { connections: 7, requests: 9 }).bounds].map(b => [b.perClient, b.requests]),
+    [[7, 9]],
+  );
+});
