@@ -34,7 +34,7 @@ const FIRST_BOXES = new Set([
 
 /** MP4, M4A and QuickTime files whose movie box holds all sample tables (ISO/IEC 14496-12 without movie fragments). */
 export class ProgressiveMp4 implements Format<MovieIndex> {
-  readonly name = 'mp4-1';
+  readonly name = 'mp4-2';
   readonly limits: string;
 
   constructor(private readonly options: ProgressiveMp4Options) {

@@ -1,4 +1,12 @@
-import { auxiliaryBytes, type ModelMovie, type ModelSample, type ModelTrack, sampleBytes } from './model.js';
+import {
+  auxiliaryBytes,
+  hasSubSamples,
+  isEncrypted,
+  type ModelMovie,
+  type ModelSample,
+  type ModelTrack,
+  sampleBytes,
+} from './model.js';
 
 /** Writes movies byte by byte, without any of the code under test (ISO/IEC 14496-12). */
 
@@ -72,8 +80,10 @@ export function build(movie: ModelMovie, quirky = false): Uint8Array {
   let inMovie = 0;
   const offsets = media.map(part => {
     if (part.mediaBox === IN_MOVIE) {
-      inMovie = draft.indexOf('senc', inMovie) + SENC_HEAD;
-      return movieStart + inMovie;
+      const uuid = movie.tracks[part.track]!.form.auxiliary === 'uuid';
+      inMovie = draft.indexOf(uuid ? SENC_TYPE : 'senc', inMovie) + (uuid ? SENC_TYPE.length + 8 : SENC_HEAD);
+      // What a quirk leads to is not read.
+      return part.lies ? movieStart - 24 : movieStart + inMovie;
     }
     const offset = starts[part.mediaBox]! + within[part.mediaBox]!;
     within[part.mediaBox]! += part.bytes.length;
@@ -95,6 +105,8 @@ function straight(track: ModelTrack): ModelTrack {
 
 /** Stands for the movie box among the numbers of media boxes. */
 const IN_MOVIE = -1;
+/** Type of the `uuid` box that came before `senc`. */
+const SENC_TYPE = Buffer.from('a2394f525a9b4f14a2446c427c648df4', 'hex');
 /** Bytes of `senc` from its type on to its entries. */
 const SENC_HEAD = 12;
 
@@ -106,10 +118,13 @@ interface Part {
   readonly number: number;
   readonly bytes: Buffer;
   readonly mediaBox: number;
+  /** Whether the offset that is told is wrong. */
+  readonly lies?: boolean;
 }
 
-function auxiliaryOf({ samples }: ModelTrack, number: number, from: number, to: number): Buffer {
-  return Buffer.concat(samples.slice(from, to).map((sample, i) => auxiliaryBytes(number, from + i, sample.auxiliary)));
+function auxiliaryOf({ samples, form }: ModelTrack, number: number, from: number, to: number): Buffer {
+  const bytes = ({ auxiliary }: ModelSample, i: number) => auxiliaryBytes(form, number, from + i, auxiliary);
+  return Buffer.concat(samples.slice(from, to).map(bytes));
 }
 
 function placeMedia(movie: ModelMovie): Part[] {
@@ -137,8 +152,9 @@ function placeMedia(movie: ModelMovie): Part[] {
   const perBox = Math.ceil(ordered.length / movie.mediaBoxes);
   const placed: Part[] = ordered.map((part, i) => ({ ...part, mediaBox: Math.floor(i / perBox) }));
   movie.tracks.forEach(({ form }, track) => {
-    if (form.auxiliary !== 'movie') return;
-    placed.push({ track, kind: 'auxiliary', number: 0, bytes: Buffer.alloc(0), mediaBox: IN_MOVIE });
+    if (form.auxiliary !== 'movie' && !isEncrypted(form)) return;
+    const lies = isEncrypted(form) && form.quirk === 'offsets of auxiliary information that lead elsewhere';
+    placed.push({ track, kind: 'auxiliary', number: 0, bytes: Buffer.alloc(0), mediaBox: IN_MOVIE, lies });
   });
   return placed;
 }
@@ -191,11 +207,17 @@ function trak(
   const mdhd = box('mdhd', false, u32(0, 1, 2, track.timescale, 5), u32(0x55c40000));
   const hdlr = box('hdlr', false, u32(0, 0), Buffer.from(track.handler), Buffer.alloc(13));
   const dinf = box('dinf', false, box('dref', false, u32(0, 1), box('url ', false, u32(1))));
-  const senc = box('senc', false, u32(0, track.samples.length), auxiliaryOf(track, number, 0, track.samples.length));
-  const inside = track.form.auxiliary === 'movie' ? [senc] : [];
+  const { form } = track;
+  const flags = isEncrypted(form) && hasSubSamples(form) ? 2 : 0;
+  const entries = auxiliaryOf(track, number, 0, track.samples.length);
+  const sencBody = [u32(flags, track.samples.length), entries];
+  const senc = form.auxiliary === 'uuid' ? box('uuid', false, SENC_TYPE, ...sencBody) : box('senc', false, ...sencBody);
+  const inTable = ['movie', 'senc', 'uuid'].includes(form.auxiliary);
+  const inside = inTable ? [senc] : [];
+  const inTrack = form.auxiliary === 'senc of the track' ? [senc] : [];
   const stbl = box('stbl', wide, ...tables(track, chunks, auxiliary), ...inside);
   const minf = box('minf', wide, box('nmhd', false, u32(0)), dinf, stbl);
-  return box('trak', wide, tkhd, ...edts, box('mdia', wide, mdhd, hdlr, minf));
+  return box('trak', wide, tkhd, ...edts, box('mdia', wide, mdhd, hdlr, minf), ...inTrack);
 }
 
 /** Neighbours with the same value become a run. */

@@ -37,6 +37,7 @@ const QUIRKS = [
   'an empty last run of chunks',
   'a last sample without duration',
   'more sizes than samples',
+  'offsets of auxiliary information that lead elsewhere',
 ] as const;
 
 /** How a track's tables are written. */
@@ -54,8 +55,14 @@ export interface TrackForm {
   readonly padb: boolean;
   readonly sbgp: boolean;
   readonly subs: boolean;
-  /** Auxiliary information: none, one run, a run for each chunk, or one run in a `senc` of the movie box. */
-  readonly auxiliary: 'none' | 'run' | 'chunks' | 'movie';
+  /**
+   * Auxiliary information: none, one run, a run for each chunk, one run in a `senc` of the movie box that can't be
+   * understood, or that of encryption in a `senc` of the sample table or the track, or in its forerunner.
+   */
+  readonly auxiliary: 'none' | 'run' | 'chunks' | 'movie' | 'senc' | 'senc of the track' | 'uuid';
+  /** Bytes of an initialization vector in a `senc`, and whether it tells of sub-samples. */
+  readonly vector: 0 | 8 | 16;
+  readonly subSamples: boolean;
   /** The auxiliary information of all samples has the first one's size and `saiz` says so. */
   readonly sameAuxiliary: boolean;
   /** Whether boxes that may say of what kind they are do so: `saiz`, `saio`, and `sbgp` of version 1. */
@@ -118,7 +125,9 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
     padb: bool,
     sbgp: bool,
     subs: bool,
-    auxiliary: fc.constantFrom('none', 'none', 'run', 'chunks', 'movie'),
+    auxiliary: fc.constantFrom('none', 'none', 'run', 'chunks', 'movie', 'senc', 'senc of the track', 'uuid'),
+    vector: fc.constantFrom(0, 8, 16),
+    subSamples: bool,
     sameAuxiliary: bool,
     typed: bool,
     subsVersion: fc.constantFrom(0, 1),
@@ -155,7 +164,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
           depends: seed & 0xff,
           group: (seed >> 6) % 3,
           parts,
-          auxiliary: shape.sameAuxiliary ? 3 : seed % 4,
+          auxiliary: auxiliarySize(shape, shape.sameAuxiliary ? 1 : seed % 4),
         };
       });
       if (shape.quirk === 'a last sample without duration') plain.push({ ...plain.pop()!, delta: 0 });
@@ -229,7 +238,25 @@ export function sampleBytes(track: number, sample: number, size: number): Uint8A
   return Uint8Array.from({ length: size }, (_, i) => (track * 97 + sample * 31 + (sample >> 8) * 7 + i * 13) & 0xff);
 }
 
+/** Whether auxiliary information is that of encryption, and in a box of its own. */
+export function isEncrypted({ auxiliary }: TrackForm): boolean {
+  return auxiliary === 'senc' || auxiliary === 'senc of the track' || auxiliary === 'uuid';
+}
+
+/** Whether entries of `senc` tell of sub-samples, as they must where there is nothing else. */
+export function hasSubSamples({ vector, subSamples }: TrackForm): boolean {
+  return subSamples || vector === 0;
+}
+
+/** Bytes of a sample's auxiliary information; in `senc` with `parts` sub-samples. */
+function auxiliarySize(form: TrackForm, parts: number): number {
+  if (!isEncrypted(form)) return form.sameAuxiliary ? 3 : parts;
+  return form.vector + (hasSubSamples(form) ? 2 + 6 * parts : 0);
+}
+
 /** The bytes of a sample's auxiliary information. */
-export function auxiliaryBytes(track: number, sample: number, size: number): Uint8Array {
-  return Uint8Array.from({ length: size }, (_, i) => (track * 51 + sample * 17 + i * 3 + 128) & 0xff);
+export function auxiliaryBytes(form: TrackForm, track: number, sample: number, size: number): Uint8Array {
+  const bytes = Uint8Array.from({ length: size }, (_, i) => (track * 51 + sample * 17 + i * 3 + 128) & 0xff);
+  if (isEncrypted(form) && hasSubSamples(form)) bytes.set([0, (size - form.vector - 2) / 6], form.vector);
+  return bytes;
 }

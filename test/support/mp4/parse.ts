@@ -18,6 +18,8 @@ export interface ParsedTrack {
    */
   readonly cslg: readonly number[] | undefined;
   readonly boxes: readonly string[];
+  /** Entries of `senc`, or of its forerunner, in hexadecimal, and where it stands. */
+  readonly senc: { readonly entries: string; readonly count: number; readonly parent: string } | undefined;
 }
 
 /** A sample as all tables tell. */
@@ -128,7 +130,14 @@ function parseTrack(trak: Buffer, hex: Hex): ParsedTrack {
     samples: parseSamples(stbl, hex),
     cslg: shiftOf(find(stbl, 'cslg')),
     boxes: boxesIn(stbl).map(box => box.type),
+    senc: sencOf(stbl, 'stbl') ?? sencOf(trak, 'trak'),
   };
+}
+
+function sencOf(parent: Buffer, name: string): ParsedTrack['senc'] {
+  const [senc, uuid] = [find(parent, 'senc'), find(parent, 'uuid')];
+  const body = senc ?? uuid?.subarray(16);
+  return body && { entries: body.toString('hex', 8), count: body.readUInt32BE(4), parent: name };
 }
 
 function shiftOf(cslg: Buffer | undefined): number[] | undefined {

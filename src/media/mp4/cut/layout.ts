@@ -6,11 +6,13 @@ import { SpanWriter } from '../box/span-writer.js';
 import type { MovieIndex, Piece, TrackIndex } from '../index/movie-index.js';
 import { writeCompositionShift } from '../table/cslg.js';
 import { type Edit, editsOf, writeEdits } from '../table/edit-list.js';
-import type { OffsetCut, TableCut } from '../table/table-cut.js';
+import { isSenc } from '../table/senc.js';
+import type { Table } from '../table/table.js';
+import type { OffsetCut, PointerCut, TableCut } from '../table/table-cut.js';
 import { OffsetPatch } from '../table/table-patch.js';
 import { writeChapters } from './chapters.js';
 import type { MovieCut } from './movie-cut.js';
-import type { TrackCut } from './track-cut.js';
+import type { AnyCut, TrackCut } from './track-cut.js';
 
 /** Units per second below which the movie's timescale is too coarse for the delays between tracks. */
 const MOVIE_SCALE_MIN = 1000;
@@ -34,6 +36,10 @@ interface Context {
   readonly map: OffsetMap;
   /** Offsets that are filled in when the map has been placed. */
   readonly offsets: { readonly at: number; readonly wide: boolean; readonly offset: number }[];
+  /** Offsets of tables in the answer, which are filled in when all are written. */
+  readonly pointers: { readonly at: number; readonly wide: boolean; readonly to: Table }[];
+  /** Where the entries of tables that are pointed at stand in the answer. */
+  readonly places: Map<Table, number>;
 }
 
 /** The spans of a cut: `ftyp`, `moov`, and one `mdat` with the media between the tracks' first and last samples. */
@@ -52,7 +58,17 @@ export function layOut(index: MovieIndex, cut: MovieCut): Span[] {
       : editsOf(track.segments, cut.start, track.firstTime + track.trim - track.shift, movieScale),
   );
   const widen = mediaSize + movie.size + GROWTH_MAX > U32_MAX;
-  const context: Context = { index, cut, movieScale, edits, widen, map: new OffsetMap(), offsets: [] };
+  const context: Context = {
+    index,
+    cut,
+    movieScale,
+    edits,
+    widen,
+    map: new OffsetMap(),
+    offsets: [],
+    pointers: [],
+    places: new Map(),
+  };
 
   out.reset();
   if (index.fileType !== undefined) writePieces(context, [index.fileType], undefined);
@@ -70,6 +86,7 @@ export function layOut(index: MovieIndex, cut: MovieCut): Span[] {
     position += to - from;
   }
   for (const { at, wide, offset } of context.offsets) out.offsetAt(at, offset + context.map.delta(offset), wide);
+  for (const { at, wide, to } of context.pointers) out.offsetAt(at, context.places.get(to)!, wide);
   const spans = out.spans();
   for (const { from, to } of media) if (to > from) spans.push(sourceSpan(from, to - from));
   return spans;
@@ -141,18 +158,31 @@ function headerFields(context: Context, type: HeaderType, inside: TrackContext |
   return [inside.cut.endTime - inside.cut.firstTime - inside.cut.trim];
 }
 
-function writeTable(context: Context, cut: TableCut | OffsetCut): void {
+function writeTable(context: Context, cut: AnyCut): void {
   if (cut.kind === 'offsets') writeOffsets(context, cut);
-  else writeEntries(cut);
+  else if (cut.kind === 'pointer') writePointer(context, cut);
+  else writeEntries(context, cut);
 }
 
-function writeEntries({ table, count, head, body, tail }: TableCut): void {
+function writeEntries(context: Context, { table, count, head, body, tail }: TableCut): void {
   const box = out.open(table.type);
   out.bytes(table.prelude);
   if (table.counted) out.u32(count);
+  if (isSenc(table)) context.places.set(table, out.position);
   if (head !== undefined) for (const word of head) out.u32(word);
   if (body !== undefined) out.span(body);
   if (tail !== undefined) for (const word of tail) out.u32(word);
+  out.close(box);
+}
+
+/** `saio` that leads to a `senc` of the answer. */
+function writePointer(context: Context, { table, to }: PointerCut): void {
+  const wide = table.entrySize === 8;
+  const box = out.open(table.type);
+  out.bytes(table.prelude);
+  out.u32(1);
+  context.pointers.push({ at: out.length, wide, to });
+  out.zeros(wide ? 8 : 4);
   out.close(box);
 }
 

@@ -1,21 +1,22 @@
 import type { Region } from '../box/regions.js';
 import { hasSamples, type SampledTrack, type TrackIndex } from '../index/movie-index.js';
-import { cutAuxiliary } from '../table/auxiliary.js';
+import { cutAuxiliary, sencOf } from '../table/auxiliary.js';
 import { bytesInChunk, chunkOffset } from '../table/chunk-offset.js';
 import type { Segment } from '../table/edit-list.js';
 import { cutRuns } from '../table/run-table.js';
+import { cutSenc } from '../table/senc.js';
 import { chunkOf, cutChunks, type SampleRange } from '../table/stsc.js';
 import { cutSampleNumbers } from '../table/stss.js';
 import { cutSubs } from '../table/subs.js';
 import { broken, type Table } from '../table/table.js';
 import { mapTogether, type TableBytes } from '../table/table-bytes.js';
-import { type OffsetCut, type TableCut, tableBody } from '../table/table-cut.js';
+import { type OffsetCut, type PointerCut, type TableCut, tableBody } from '../table/table-cut.js';
 import { type DecodeRange, decodeRange, leastComposition } from './decode-range.js';
 
 /** The samples of a track that a cut keeps, and everything that is told of them. */
 export interface TrackCut extends DecodeRange {
   /** Cuts of `TrackIndex.tables`, in the same order. */
-  readonly tables: readonly (TableCut | OffsetCut)[];
+  readonly tables: readonly AnyCut[];
   /**
    * Least composition time of the samples, in the ticks of the answer, where the track has a `cslg` that tells it;
    * otherwise 0.
@@ -26,6 +27,9 @@ export interface TrackCut extends DecodeRange {
   /** Bytes of the object with the samples' auxiliary information, which may be part of the movie box. */
   readonly auxiliary: readonly Region[];
 }
+
+/** A table of a cut. */
+export type AnyCut = TableCut | OffsetCut | PointerCut;
 
 /**
  * Cuts one track.
@@ -98,7 +102,7 @@ function cutTable(
   track: SampledTrack,
   table: Table,
   { range, from, shift, trim, auxiliary }: Change,
-): TableCut | OffsetCut {
+): AnyCut {
   const { first, end, head, tail } = range;
   switch (table.type) {
     case 'stts':
@@ -117,7 +121,12 @@ function cutTable(
       return cutSampleNumbers(source, table, first, end, end === track.samples);
     case 'subs':
       return cutSubs(source, table, first, end);
+    case 'senc':
+    case 'uuid':
+      return cutSenc(source, table, first, end);
     case 'saio': {
+      const senc = sencOf(track.tables, table);
+      if (senc !== undefined) return { kind: 'pointer', table, to: senc };
       const { cut, region } = cutAuxiliary(source, track, table, range);
       auxiliary.push(region);
       return cut;

@@ -5,8 +5,10 @@ import { type HeaderBox, headerNumber, isEnabled } from '../box/header-box.js';
 import { readDataReferences, readRoll, readSampleEntries, type SampleEntries } from '../box/sample-entry.js';
 import { CSLG_MAX, isCompositionShift } from '../table/cslg.js';
 import { type Edit, readEdits, segmentsOf } from '../table/edit-list.js';
+import { compileSenc, isSenc } from '../table/senc.js';
 import { broken, readTable, type Table } from '../table/table.js';
 import { compileTables } from './compile-tables.js';
+import { keepMetadata } from './metadata.js';
 import type { Piece, TrackIndex } from './movie-index.js';
 
 /** What is gathered from the boxes of a track before its tables are compiled. */
@@ -21,6 +23,8 @@ interface Parts {
   entries?: SampleEntries;
   references: boolean[];
   roll: number;
+  /** Whether there was sample encryption that could not be understood. */
+  lost: boolean;
 }
 
 /**
@@ -29,7 +33,16 @@ interface Parts {
  * @throws EdgeError `unplayable`
  */
 export function* compileTrack(scan: BoxScan, trak: Box, movieScale: number): Reading<TrackIndex> {
-  const parts: Parts = { pieces: [], tables: [], containers: [], handler: '', edits: [], references: [], roll: 0 };
+  const parts: Parts = {
+    pieces: [],
+    tables: [],
+    containers: [],
+    handler: '',
+    edits: [],
+    references: [],
+    roll: 0,
+    lost: false,
+  };
   yield* gather(scan, trak, parts);
   const { header, mediaHeader, entries } = parts;
   if (header === undefined || mediaHeader === undefined) throw broken('a track has no box "tkhd" or no box "mdhd"');
@@ -37,6 +50,8 @@ export function* compileTrack(scan: BoxScan, trak: Box, movieScale: number): Rea
   const timescale = headerNumber(mediaHeader);
   const elsewhere = entries?.references.some(reference => parts.references[reference - 1] === false);
   if (elsewhere) throw broken(`track ${id} keeps its media in another file`);
+  if (parts.lost && !parts.tables.some(table => table.type === 'saio'))
+    throw broken(`box "senc" of track ${id} can't be understood`);
   const sums = yield* compileTables(scan, parts.tables, id, parts.handler, entries);
   if (timescale === 0 && sums.samples > 0) throw broken(`the timescale of track ${id} is 0`);
   const segments = sums.samples === 0 ? [] : segmentsOf(parts.edits, movieScale, timescale, sums.mediaEnd);
@@ -111,8 +126,11 @@ function* gatherLeaf(scan: BoxScan, parent: string, box: Box, parts: Parts): Rea
       parts.roll = Math.max(parts.roll, yield* readRoll(scan.source, box));
       break;
   }
-  if (parent !== 'stbl' || SAMPLE_FREE.has(box.type)) pieces.push(yield* scan.keep(box));
-  else yield* gatherTable(scan, box, parts);
+  // Sample encryption may stand in the track itself.
+  const ofTrack = parent === 'trak' && isSenc(box) && (yield* readTable(scan.source, box)) !== undefined;
+  if (ofTrack || (parent === 'stbl' && !SAMPLE_FREE.has(box.type))) yield* gatherTable(scan, box, parts);
+  // What is to be loaded of the source before it plays (QuickTime) is not in a cut.
+  else if (box.type !== 'load') pieces.push(...(yield* keepMetadata(scan, box)));
 }
 
 /** A box of `stbl` that speaks of single samples. One that is not known can't be cut and is left out. */
@@ -122,8 +140,12 @@ function* gatherTable(scan: BoxScan, box: Box, parts: Parts): Reading<void> {
     if (isCompositionShift(body)) parts.pieces.push({ kind: 'cslg', body });
     return;
   }
-  const table = yield* readTable(scan.source, box);
-  if (table === undefined) return;
+  const head = yield* readTable(scan.source, box);
+  const table = head !== undefined && isSenc(head) ? yield* compileSenc(scan, head) : head;
+  if (table === undefined) {
+    parts.lost ||= head !== undefined && head.count > 0;
+    return;
+  }
   parts.pieces.push({ kind: 'table', table: parts.tables.length });
   parts.tables.push(table);
 }

@@ -7,6 +7,7 @@ import { headerNumber } from '../box/header-box.js';
 import { CHAPTERS_MAX } from '../cut/chapters.js';
 import { broken } from '../table/table.js';
 import { compileTrack } from './compile-track.js';
+import { childrenIfWhole, keepMetadata } from './metadata.js';
 import type { MovieIndex, Piece, TrackIndex } from './movie-index.js';
 
 /** Limits of compiling. */
@@ -60,7 +61,7 @@ export function* compileMovie(source: MeteredSource, options: CompileOptions): R
     } else if (child.type === 'udta') {
       pieces.push(...(yield* userData(scan, child)));
     } else if (child.type !== 'mvhd') {
-      pieces.push(yield* scan.keep(child));
+      pieces.push(...(yield* keepMetadata(scan, child)));
     }
   }
   if (!tracks.some(track => track.samples > 0)) throw broken('no track has samples');
@@ -79,12 +80,12 @@ export function* compileMovie(source: MeteredSource, options: CompileOptions): R
 
 /** `udta` as it is, but for a chapter list, whose times differ in a cut; one that is too long is left out. */
 function* userData(scan: BoxScan, udta: Box): Reading<Piece[]> {
-  const children = yield* scan.children(udta);
-  if (!children.some(child => child.type === 'chpl')) return [yield* scan.keep(udta)];
+  const children = yield* childrenIfWhole(scan, udta);
+  if (!children.some(child => child.type === 'chpl')) return yield* keepMetadata(scan, udta);
   const pieces: Piece[] = [{ kind: 'open', type: 'udta' }];
   for (const child of children) {
     const size = boxBodySize(child);
-    if (child.type !== 'chpl') pieces.push(yield* scan.keep(child));
+    if (child.type !== 'chpl') pieces.push(...(yield* keepMetadata(scan, child)));
     else if (size <= CHAPTERS_MAX)
       pieces.push({ kind: 'chapters', body: yield* read(scan.source, boxBody(child), size) });
   }

@@ -5,7 +5,7 @@ import { CHAPTERS_MAX } from '../cut/chapters.js';
 import { CSLG_MAX, isCompositionShift } from '../table/cslg.js';
 import { EDITS_MAX, type Edit, segmentsOf } from '../table/edit-list.js';
 import type { Chunk } from '../table/stsc.js';
-import { MENDED_MAX, marks, shapeOf, type Table } from '../table/table.js';
+import { MENDED_MAX, marks, PRELUDE_MAX, shapeOf, type Table } from '../table/table.js';
 import { coreOf, type KeptBox, type MovieIndex, type Piece, type TrackIndex } from './movie-index.js';
 
 /**
@@ -29,7 +29,17 @@ const KINDS = ['bytes', 'span', 'open', 'close', 'header', 'edits', 'cslg', 'tab
 const OPEN = ['mdia', 'minf', 'stbl', 'udta'];
 const HEADERS: readonly HeaderType[] = ['mvhd', 'tkhd', 'mdhd'];
 /** Columns that a table has when its track has samples; 0 or 1 for tables of sizes. */
-const COLUMNS: Readonly<Record<string, number>> = { stts: 2, ctts: 1, stss: 1, stps: 1, stsc: 1, sbgp: 1, subs: 2 };
+const COLUMNS: Readonly<Record<string, number>> = {
+  stts: 2,
+  ctts: 1,
+  stss: 1,
+  stps: 1,
+  stsc: 1,
+  sbgp: 1,
+  subs: 2,
+  senc: 2,
+  uuid: 2,
+};
 const SIZES = ['stsz', 'stz2', 'saiz'];
 const TAIL = ['number', 'entry', 'entryFirst', 'entryEnd', 'first', 'samples', 'description'] as const;
 const MANY = 8192;
@@ -220,7 +230,7 @@ class MovieReader {
   #table(compiled: boolean): Table {
     const type = this.#text();
     const box = this.#head();
-    const prelude = this.#in.bytes(16);
+    const prelude = this.#in.bytes(PRELUDE_MAX);
     check(prelude.length >= 4);
     const shape = shapeOf(type, prelude);
     check(shape?.prelude === prelude.length);

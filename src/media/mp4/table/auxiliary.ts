@@ -1,7 +1,9 @@
+import { fourcc } from '../box/box.js';
 import type { Region } from '../box/regions.js';
 import type { SampledTrack } from '../index/movie-index.js';
 import { chunkOffset } from './chunk-offset.js';
 import { sizeOf } from './sample-size.js';
+import { isSenc } from './senc.js';
 import type { SampleRange } from './stsc.js';
 import { broken, type Table } from './table.js';
 import type { TableBytes } from './table-bytes.js';
@@ -10,8 +12,19 @@ import type { OffsetCut } from './table-cut.js';
 /**
  * Sample auxiliary information, such as that of encryption: `saiz`, its sizes, and `saio`, where it stands in the file
  * (ISO/IEC 14496-12 sections 8.7.8 and 8.7.9): in one run for the whole track, or in one for each chunk. It may stand
- * in the movie box itself, in a `senc` (ISO/IEC 23001-7 section 7.2); in a cut it stands with the media.
+ * in the movie box itself, in a box that is not understood; in a cut it stands with the media then.
  */
+
+/** Types of information that is that of encryption; '' when it is not said. */
+const ENCRYPTION = new Set(['', 'cenc', 'cens', 'cbc1', 'cbcs', 'piff']);
+
+/**
+ * The box of sample encryption that a `saio` stands for. Players go by the box, whether the offsets lead to it or not.
+ */
+export function sencOf(tables: readonly Table[], saio: Table): Table | undefined {
+  const type = saio.prelude.length > 4 ? fourcc(saio.prelude, 4) : '';
+  return ENCRYPTION.has(type) ? tables.find(isSenc) : undefined;
+}
 
 /** The offsets of the auxiliary information of a cut's samples, and the bytes of the object that they lead to. */
 export interface AuxiliaryCut {

@@ -29,6 +29,14 @@ export interface OffsetCut {
   readonly to: number;
 }
 
+/** A table of one file offset, that of the entries of another table of the answer. */
+export interface PointerCut {
+  readonly kind: 'pointer';
+  readonly table: Table;
+  /** The other table. */
+  readonly to: Table;
+}
+
 /** A number to be added, modulo 2^32, to the 32-bit word at byte `word` of each entry. */
 export interface WordShift {
   readonly word: number;

@@ -45,8 +45,16 @@ export const INLINE_MAX = 512;
 export const MENDED_MAX = 1024 * 1024;
 /** Bytes read at once when a table is streamed. */
 const CHUNK = READ_MAX;
-/** Most bytes of prelude, entry count included, of any table. */
-const HEAD_MAX = 24;
+/** Most bytes of prelude of any table, and with the entry count. */
+export const PRELUDE_MAX = 40;
+const HEAD_MAX = PRELUDE_MAX + 4;
+
+/** What the contents of a `uuid` box with sample encryption begin with (see `senc.ts`). */
+const SAMPLE_ENCRYPTION = Buffer.from('a2394f525a9b4f14a2446c427c648df4', 'hex');
+
+function isSampleEncryption(contents: Uint8Array): boolean {
+  return SAMPLE_ENCRYPTION.equals(contents.subarray(0, SAMPLE_ENCRYPTION.length));
+}
 
 /** How a table is laid out. */
 export interface TableShape {
@@ -92,6 +100,12 @@ export function shapeOf(type: string, head: Uint8Array): TableShape | undefined 
       return { prelude: version === 1 ? 12 : 8, counted: true, entry: 8 };
     case 'subs':
       return { prelude: 4, counted: true, entry: -1 };
+    case 'senc':
+      return { prelude: (head[3]! & 1) === 1 ? 24 : 4, counted: true, entry: -1 };
+    case 'uuid':
+      return isSampleEncryption(head)
+        ? { prelude: (head[19]! & 1) === 1 ? 40 : 20, counted: true, entry: -1 }
+        : undefined;
     case 'saiz':
       return { prelude: 5 + auxiliary, counted: true, entry: head[4 + auxiliary] === 0 ? 1 : 0 };
     case 'saio':

@@ -38,19 +38,28 @@ async function decrypted(path: string, stream: string): Promise<string[]> {
   return lines.map(line => line.split(',')[5]!.trim());
 }
 
+/** The film with a `saio` in each track that leads 24 bytes too low; players read `senc`. */
+function lying(bytes: Buffer): Buffer {
+  for (let at = bytes.indexOf('saio'); at >= 0; at = bytes.indexOf('saio', at + 4))
+    bytes.writeUInt32BE(bytes.readUInt32BE(at + 12) - 24, at + 12);
+  return bytes;
+}
+
 describe('cut of an encrypted MP4', { concurrency: 2 }, () => {
-  for (const [name, movflags] of [
-    ['moov first', '+faststart'],
-    ['moov last', '0'],
+  for (const [name, movflags, change] of [
+    ['moov first', '+faststart', (bytes: Buffer) => bytes],
+    ['moov last', '0', (bytes: Buffer) => bytes],
+    ['offsets of auxiliary information that lead elsewhere', '+faststart', lying],
+    ['moov last, offsets that lead elsewhere', '0', lying],
   ] as const) {
     it(name, async () => {
-      const path = await encrypted(`encrypted-${name.replaceAll(' ', '-')}.mp4`, movflags);
-      const source = new MemorySource(await readFile(path));
+      const path = await encrypted(`encrypted-${movflags === '0' ? 'last' : 'first'}.mp4`, movflags);
+      const source = new MemorySource(change(await readFile(path)));
       const index = await format.compile(source);
       assert.ok(index !== undefined);
       const plan = (start: number, end?: number) => format.plan(index, mediaObject(source), { start, end });
       const whole = format.whole(index, mediaObject(source));
-      assert.equal(whole !== undefined, name === 'moov last');
+      assert.equal(whole !== undefined, movflags === '0');
       for (const answer of [await plan(11.3), await plan(4, 9.5), whole]) {
         if (answer === undefined) continue;
         const written = await folder.write(render(answer, source.bytes), 'mp4');

@@ -9,7 +9,11 @@ import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
 
 const format = new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 20 });
 const [sample] = fc.sample(
-  movies(100).filter(({ tracks }) => tracks[0]!.samples.length > 50),
+  movies(100).filter(({ tracks: [first] }) => {
+    const { samples, chunks } = first!;
+    const deltas = new Set(samples.map(({ delta }) => delta));
+    return samples.length > 50 && deltas.size > 9 && chunks.length > 9 && chunks[0]! < 9;
+  }),
   { seed: 11, numRuns: 1 },
 );
 const [track] = sample!.tracks;
@@ -77,11 +81,7 @@ describe('files that lie', () => {
     ['a negative duration', spoil('stts', u32(12, 0x8000_0000)), /negative duration/],
     ['chunks without samples', spoil('stsc', u32(12, 0)), /without samples/],
     ['chunks that do not begin with the first', spoil('stsc', u32(8, 2)), /not in order/],
-    [
-      'too few chunks',
-      spoil('stco', (bytes, body) => bytes.writeUInt32BE(bytes.readUInt32BE(body + 4) - 1, body + 4)),
-      /room for|speaks of chunk/,
-    ],
+    ['too few chunks', spoil('stco', (bytes, body) => bytes.writeUInt32BE(1, body + 4)), /room for|speaks of chunk/],
     [
       'chunks past the end of the file',
       spoil('stco', (bytes, body) => bytes.writeUInt32BE(0xffff_fff0, body + 4 + 4 * bytes.readUInt32BE(body + 4))),
