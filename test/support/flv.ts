@@ -57,12 +57,17 @@ export function metadataTag(duration: number, table?: { positions: number[]; tim
 }
 
 /**
- * A file of these tags, and where each of them stands. With `table`, a metadata tag with a key-frame table comes first.
+ * A file of these tags, and where each of them stands. With `table`, a metadata tag with a key-frame table comes first;
+ * its times may be rounded to seconds, as some muxers write them.
  */
-export function makeFlv(tags: readonly TestTag[], table = false): { bytes: Buffer; placed: PlacedTag[] } {
+export function makeFlv(
+  tags: readonly TestTag[],
+  table: boolean | 'rounded' = false,
+): { bytes: Buffer; placed: PlacedTag[] } {
   const keys = tags.filter(({ type, key }) => type === 9 && key);
   const duration = Math.max(0, ...tags.map(({ timestamp }) => timestamp)) / 1000;
-  const times = keys.map(({ timestamp }) => timestamp / 1000);
+  const seconds = (time: number) => (table === 'rounded' ? Math.round(time / 1000) : time / 1000);
+  const times = keys.map(({ timestamp }) => seconds(timestamp));
   const place = (all: readonly TestTag[]) => {
     let offset = 13;
     return all.map(tag => {

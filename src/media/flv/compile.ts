@@ -131,7 +131,8 @@ interface Found {
 
 function finish(source: ByteSource, flags: number, survey: Survey, found: Found): FlvIndex {
   const { points, table, seen, end } = found;
-  const base = Math.min(survey.base ?? 0, points.times[0]!);
+  // What a key-frame table says of times may be rounded; the frames that were seen know better.
+  const base = seen ? Math.min(survey.base ?? 0, points.times[0]!) : (survey.base ?? points.times[0]!);
   return {
     size: source.size,
     flags,

@@ -17,7 +17,7 @@ export class Flv implements Format<FlvIndex> {
 
   constructor(private readonly options: FlvOptions) {
     this.#steps = options.timestamps === 'rebased';
-    this.name = this.#steps ? 'flv-rebased-1' : 'flv-1';
+    this.name = this.#steps ? 'flv-rebased-2' : 'flv-2';
   }
 
   matches(head: Uint8Array): boolean {

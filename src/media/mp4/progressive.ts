@@ -63,7 +63,11 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
 
   plan(index: MovieIndex, object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined> {
     const cutsNothing = seek.start === 0 && seek.end !== undefined && seek.end >= durationOf(index);
-    return cutsNothing ? this.whole(index, object) : perform(this.#cut(index, object, seek));
+    if (cutsNothing) {
+      const whole = this.whole(index, object);
+      return whole && { ...whole, seekActual: 0 };
+    }
+    return perform(this.#cut(index, object, seek));
   }
 
   /** The whole file with its movie box in front; undefined when it is there already. */

@@ -83,7 +83,7 @@ export class Planner implements MediaPlanner {
     const wholeFile = seek === undefined || (seek.start === 0 && seek.end === undefined);
     if (wholeFile) {
       const wished = seek !== undefined || this.options.faststart === 'always';
-      return wished ? perform(this.#whole(object)) : undefined;
+      return wished ? perform(this.#whole(object, seek !== undefined)) : undefined;
     }
     const begun = performance.now();
     const told = () => this.options.observe?.((performance.now() - begun) / 1000);
@@ -145,10 +145,11 @@ export class Planner implements MediaPlanner {
   }
 
   /** A request for the whole file never fails because of what is in it. */
-  *#whole(object: MediaObject): Reading<VirtualFile | undefined> {
+  *#whole(object: MediaObject, sought: boolean): Reading<VirtualFile | undefined> {
     try {
       const knowledge = yield* this.#know(object, 'whole');
-      return knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
+      const file = knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
+      return file && sought ? { ...file, seekActual: 0 } : file;
     } catch (error) {
       if (error instanceof EdgeError) return undefined;
       throw error;

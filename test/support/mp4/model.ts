@@ -74,7 +74,7 @@ export interface TrackForm {
 
 /** A track. */
 export interface ModelTrack {
-  readonly handler: 'vide' | 'soun' | 'text' | 'tmcd' | 'hint';
+  readonly handler: 'vide' | 'soun' | 'text' | 'sbtl' | 'meta' | 'tmcd' | 'hint';
   readonly timescale: number;
   readonly samples: readonly ModelSample[];
   /** Samples of each chunk; they add up to the samples. */
@@ -136,7 +136,7 @@ function tracks(most: number): fc.Arbitrary<ModelTrack> {
   });
   return fc
     .record({
-      handler: fc.constantFrom('vide', 'vide', 'vide', 'soun', 'soun', 'soun', 'text', 'text', 'tmcd', 'hint'),
+      handler: fc.constantFrom('vide', 'vide', 'vide', 'soun', 'soun', 'soun', 'text', 'sbtl', 'meta', 'tmcd', 'hint'),
       timescale: fc.constantFrom(1000, 30000, 44100, 90000, 25),
       seeds: fc.array(fc.nat(0xffff), { minLength: 1, maxLength: most, size: 'max' }),
       steady: bool,

@@ -287,6 +287,25 @@ test('a table that lies is not believed, and the tags are walked', async () => {
   assert.equal((await new Flv(auto).plan(partly, object, { start: 17.5, end: undefined }))!.seekActual, 17);
 });
 
+test('a table with rounded times does not change where a cut says it begins', async () => {
+  for (const base of [0, 40, 480, 700, 3_600_300]) {
+    const tags = gop(12).map(tag => ({ ...tag, timestamp: tag.timestamp * 3 + base }));
+    const said: number[][] = [];
+    for (const table of [false, true, 'rounded'] as const) {
+      const { bytes } = makeFlv(tags, table);
+      const index = await compile(bytes, auto);
+      const object = mediaObject(new MemorySource(bytes));
+      const starts = [0.2, 1.7, 3.1, 6.2];
+      const files = await Promise.all(
+        starts.map(start => new Flv(auto).plan(index, object, { start, end: undefined })),
+      );
+      said.push(files.map(file => file!.seekActual!));
+    }
+    assert.deepEqual(said[1], said[0], `from ${base}`);
+    assert.deepEqual(said[2], said[0], `from ${base}, rounded`);
+  }
+});
+
 test('a time of the table just below 0 is 0', async () => {
   const { bytes } = makeFlv(gop(4), true);
   const at = bytes.indexOf('times') + 'times'.length + 5;

@@ -132,6 +132,8 @@ describe('the planner', () => {
       const edge = planner({ faststart });
       const file = await edge.plan(last, query);
       assert.equal(file !== undefined, moved, `${faststart} ${query.start}`);
+      // A player that sought is told where the answer begins.
+      assert.equal(file?.seekActual, file && query.start !== undefined ? 0 : undefined);
       if (file !== undefined) assert.equal(parseMovie(render(file, film)).topLevel[1], 'moov');
       assert.equal(await edge.plan(first, query), undefined);
       assert.equal(await edge.plan(first, { start: undefined, end: '99999' }), undefined, 'all of it');
