@@ -5,12 +5,17 @@ const INVISIBLE = /[^\x21-\x7e]/g;
 const PLAIN_PATH = /^[A-Za-z0-9._~/-]*$/;
 const ASCII = /^[\0-\x7f]*$/;
 
+/** The octets of a text in UTF-8, one character each, U+0000 to U+00FF. */
+export function octetsOf(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+}
+
 /**
  * The octets that a part of a URL stands for (RFC 3986 section 2.1), one character each, U+0000 to U+00FF. What is no
  * escape stands for itself, a character beyond ASCII for its octets in UTF-8 (RFC 3987 section 3.1).
  */
 export function decodeOctets(text: string): string {
-  const octets = ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
+  const octets = octetsOf(text);
   return octets.includes('%')
     ? octets.replace(ESCAPE, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
     : octets;
@@ -42,7 +47,7 @@ export function escapeOctets(octets: string): string {
 
 /** A text as it is, but with the octets (in UTF-8) of what is no visible ASCII character escaped. */
 export function escapeInvisible(text: string): string {
-  return VISIBLE.test(text) ? text : escapeOctets(Buffer.from(text, 'utf8').toString('latin1'));
+  return VISIBLE.test(text) ? text : escapeOctets(octetsOf(text));
 }
 
 function escapeOctet(octet: string): string {

@@ -20,8 +20,9 @@ export interface ContentRequest {
    */
   readonly hint: { readonly start: number; readonly end: number };
   /**
-   * One field of the player's request by lower-case name, '' when absent. Only valid until `open` returns or its
-   * promise settles.
+   * One field of the player's request by lower-case name, one character for each octet, '' when absent. Only valid
+   * until `open` returns or its promise settles.
+   * @throws EdgeError `bad_request` when its octets can't be told
    */
   field(name: string): string;
 }

@@ -1,9 +1,14 @@
 import { BLOCK_SIZE } from '../base/block.js';
+import { EdgeError } from '../base/errors.js';
+import { octetsOf } from '../base/percent.js';
 import type { ContentRequest } from '../catalog/content.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';
 import type { Target } from './target.js';
 import type { HttpRequest } from './uws.js';
+
+/** Controls, which no field may hold (RFC 9110 section 5.5), and what stands for octets that can't be told. */
+const UNTELLABLE = /[^\t\x20-\x7e\x80-\xff]|\xef\xbf\xbd/;
 
 /** A player's request as the stages behind see it. */
 export class PlayerRequest implements ContentRequest {
@@ -23,19 +28,25 @@ export class PlayerRequest implements ContentRequest {
   }
 
   field(name: string): string {
-    if (this.#req === undefined) return this.#kept?.get(name) ?? '';
-    // Only of a field that is there may there be several lines.
-    return this.#req.getHeader(name) && joined(this.#req, name);
+    const value = this.#req === undefined ? (this.#kept?.get(name) ?? '') : octetsOfField(this.#req, name);
+    if (UNTELLABLE.test(value)) {
+      throw new EdgeError('bad_request', `the field ${name} holds controls, or several lines that are no UTF-8`);
+    }
+    return value;
   }
 
   /** Keeps the fields past the handler of the request, after which they can't be read any more. */
   keep(): void {
-    const kept = new Map<string, string>();
-    this.#req?.forEach((name, value) => {
-      const before = kept.get(name);
-      kept.set(name, before === undefined ? value : `${before}${separatorOf(name)}${value}`);
+    const lines = new Map<string, string[]>();
+    this.#req?.forEach((name, line) => {
+      const before = lines.get(name);
+      if (before === undefined) lines.set(name, [line]);
+      else before.push(line);
     });
-    this.#kept = kept;
+    this.#kept = new Map();
+    for (const [name, each] of lines) {
+      this.#kept.set(name, each.length === 1 ? this.#req!.getHeader(name) : joined(name, each));
+    }
     this.#req = undefined;
   }
 }
@@ -54,29 +65,30 @@ export function hintOf(isHead: boolean, range: RangeSet | undefined, target: Tar
 
 /** The conditional fields of a request; undefined when it has none. */
 export function conditionsOf(req: HttpRequest): Conditions | undefined {
-  const ifMatch = req.getHeader('if-match');
-  const ifNoneMatch = req.getHeader('if-none-match');
+  const ifMatch = octetsOfField(req, 'if-match');
+  const ifNoneMatch = octetsOfField(req, 'if-none-match');
   const ifModifiedSince = req.getHeader('if-modified-since');
   const ifUnmodifiedSince = req.getHeader('if-unmodified-since');
   if (!ifMatch && !ifNoneMatch && !ifModifiedSince && !ifUnmodifiedSince) return undefined;
-  return {
-    ifMatch: ifMatch && joined(req, 'if-match'),
-    ifNoneMatch: ifNoneMatch && joined(req, 'if-none-match'),
-    ifModifiedSince,
-    ifUnmodifiedSince,
-  };
+  return { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince };
 }
 
-/** All lines of a field as one (RFC 9110 section 5.3). */
-function joined(req: HttpRequest, field: string): string {
-  const values: string[] = [];
-  req.forEach((name, value) => {
-    if (name === field) values.push(value);
+/**
+ * A field's value, one character for each octet; '' when it is absent. Several lines are one list (RFC 9110 section
+ * 5.3). The front end reads a single line as octets, but lists them as UTF-8, with U+FFFD for what is none.
+ */
+function octetsOfField(req: HttpRequest, name: string): string {
+  const first = req.getHeader(name);
+  if (first === '') return '';
+  const lines: string[] = [];
+  req.forEach((other, line) => {
+    if (other === name) lines.push(line);
   });
-  return values.join(separatorOf(field));
+  return lines.length < 2 ? first : joined(name, lines);
 }
 
-/** Cookies are parted otherwise than other lists (RFC 6265 section 4.2.1). */
-function separatorOf(field: string): string {
-  return field === 'cookie' ? '; ' : ', ';
+/** Lines of one field, as one list. */
+function joined(name: string, lines: readonly string[]): string {
+  // Cookies are parted otherwise than other lists (RFC 6265 section 4.2.1).
+  return octetsOf(lines.join(name === 'cookie' ? '; ' : ', '));
 }

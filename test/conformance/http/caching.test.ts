@@ -230,7 +230,7 @@ describe('caching (RFC 9111)', () => {
       }
       const { ETag: tag } = answer;
       if (tag !== undefined && request.headers['if-none-match'] === tag) response.writeHead(304).end();
-      else response.end(`answer ${requests.length} `);
+      else response.end(Buffer.from(`answer ${requests.length} `));
     });
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -278,6 +278,31 @@ describe('caching (RFC 9111)', () => {
       if (each.source === 'confirmed') assert.equal(requests[1]!['if-none-match'], '"v"');
     });
   }
+
+  it('fields go on octet for octet, and choose variants by them', async () => {
+    answer = { ...FRESH, Vary: 'Foo' };
+    requests = [];
+    const utf8 = (text: string) => Buffer.from(text).toString('latin1');
+    const values = [utf8('"é"'), utf8('"日本"'), '"\xe9"', '"\xe8"', 'a\tb'];
+    for (const [index, foo] of values.entries()) {
+      assert.equal((await ask('/octets', { Foo: foo })).body.toString(), `answer ${index + 1} `);
+      assert.equal(requests[index]!.foo, foo);
+      assert.equal((await ask('/octets', { Foo: foo })).body.toString(), `answer ${index + 1} `);
+    }
+    for (const foo of ['a\x01b', 'a\x7fb', ['"\xe9"', 'a']]) {
+      assert.equal((await ask('/octets', { Foo: foo })).status, 400, JSON.stringify(foo));
+    }
+    assert.equal(requests.length, values.length);
+  });
+
+  it('entity tags beyond ASCII are compared octet for octet', async () => {
+    const tag = Buffer.from('"ü"').toString('latin1');
+    answer = { ...FRESH, ETag: tag };
+    assert.equal((await ask('/tag')).fields.etag, tag);
+    assert.equal((await ask('/tag', { 'If-None-Match': tag })).status, 304);
+    assert.equal((await ask('/tag', { 'If-None-Match': '"ü"' })).status, 200);
+    assert.equal((await ask('/tag', { Range: 'bytes=0-1', 'If-Range': tag })).status, 206);
+  });
 
   it('a confirmation renews the fields that are stored, but not what describes the body', async () => {
     answer = {
