@@ -284,6 +284,11 @@ napi_value IsHolder(napi_env env, napi_callback_info info) {
   return tier == nullptr ? nullptr : Boolean(env, tier->cache().IsHolder());
 }
 
+napi_value IsWhole(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  return tier == nullptr ? nullptr : Boolean(env, tier->cache().file().IsWhole());
+}
+
 napi_value Close(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   size_t count = 0;
@@ -301,7 +306,8 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   } calls[] = {{"acquire", Acquire},       {"has", ::Has},       {"claim", Claim},         {"append", Append},
                {"abandon", Abandon},       {"watch", Watch},     {"fetchMail", FetchMail}, {"reap", Reap},
                {"evictAhead", EvictAhead}, {"coldest", Coldest}, {"copy", Copy},           {"markOnDisk", MarkOnDisk},
-               {"scrub", Scrub},           {"stats", Stats},     {"isHolder", IsHolder},   {"close", ::Close}};
+               {"scrub", Scrub},           {"stats", Stats},     {"isHolder", IsHolder},   {"isWhole", IsWhole},
+               {"close", ::Close}};
   for (const auto& call : calls) {
     napi_value function = nullptr;
     napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.call, this, &function);
@@ -322,6 +328,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   object.Set("capacity", Napi::Number::New(env, static_cast<double>(data)));
   object.Set("first", Napi::Boolean::New(env, cache_.first()));
   object.Set("clean", Napi::Boolean::New(env, cache_.wasClean()));
+  object.Set("descriptor", Napi::Number::New(env, file.fd()));
   object.Set("created", Napi::String::New(env, file.created()));
 
   // One call in the queue is enough: it fetches all mail.
@@ -344,6 +351,8 @@ Napi::Value OpenMemoryTier(const Napi::CallbackInfo& info) {
   const auto flag = [&](const char* name) { return options.Get(name).ToBoolean().Value(); };
   shm::OpenOptions open;
   open.path = options.Get("file").ToString().Utf8Value();
+  const double descriptor = number("descriptor");
+  open.descriptor = descriptor >= 0 && descriptor <= INT32_MAX ? static_cast<int>(descriptor) : -1;
   open.role = flag("supervisor") ? shm::Role::kSupervisor : shm::Role::kWorker;
   const double bytes = number("bytes");
   open.bytes = bytes >= 0 && bytes <= static_cast<double>(shm::kMaxBytes) ? static_cast<uint64_t>(bytes) : 0;

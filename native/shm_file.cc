@@ -75,6 +75,24 @@ uint64_t RoundToPages(int fd, uint64_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
+/** Whoever owns a file or its folder can change it. */
+bool IsOwn(const struct stat& found) { return found.st_uid == geteuid() || found.st_uid == 0; }
+
+Status ForeignError(const std::string& what, uid_t owner) {
+  return Status::Error(Status::kForeign,
+                       what + " belongs to user " + std::to_string(owner) +
+                           ", who could change what players get; remove it or choose another cache.memory.file");
+}
+
+/** An error when somebody else owns the folder of `path`. */
+Status CheckFolder(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  struct stat found;
+  if (stat(folder.c_str(), &found) != 0 || IsOwn(found)) return {};
+  return ForeignError("the folder " + folder + " of the cache file", found.st_uid);
+}
+
 Status OpenError(const std::string& path, int error) {
   const std::string what = "the cache file " + path + " can't be opened";
   switch (error) {
@@ -91,6 +109,10 @@ Status OpenError(const std::string& path, int error) {
                            what + ": a part of its path is not a directory; choose another cache.memory.file");
     case EISDIR:
       return Status::Error(Status::kSystem, what + ": it is a directory; cache.memory.file must name a file");
+    case ELOOP:
+      return Status::Error(
+          Status::kForeign,
+          what + ": it is a link, which is not followed; remove it or choose another cache.memory.file");
     case EROFS:
       return Status::Error(Status::kSystem, what + ": its filesystem is read-only; choose another cache.memory.file");
     default:
@@ -163,23 +185,26 @@ Status SharedFile::Open(const OpenOptions& options) {
 
 Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   const bool supervisor = options.role == Role::kSupervisor;
-  // O_NONBLOCK: a fifo in the place of the file must not block.
-  fd_ = open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | (supervisor ? O_CREAT : 0), 0600);
-  if (fd_ < 0) return OpenError(path_, errno);
+  const bool byName = !OpenInherited(options.descriptor);
+  if (byName) {
+    const Status folder = CheckFolder(path_);
+    if (!folder.ok()) return folder;
+    // O_NONBLOCK: a fifo in the place of the file must not block.
+    fd_ = open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | (supervisor ? O_CREAT : 0), 0600);
+    if (fd_ < 0) return OpenError(path_, errno);
+  }
   struct stat opened;
   if (fstat(fd_, &opened) != 0) return OpenError(path_, errno);
   if (!S_ISREG(opened.st_mode))
     return Status::Error(Status::kForeign,
                          "the cache file " + path_ + " is not a regular file; choose another cache.memory.file");
-  if (opened.st_uid != geteuid() && opened.st_uid != 0) {
-    return Status::Error(Status::kForeign,
-                         "the cache file " + path_ + " belongs to user " + std::to_string(opened.st_uid) +
-                             ", who could change what players get; remove it or choose another cache.memory.file");
-  }
+  if (!IsOwn(opened)) return ForeignError("the cache file " + path_, opened.st_uid);
+  if (opened.st_uid == geteuid() && (opened.st_mode & 077) != 0 && fchmod(fd_, 0600) != 0)
+    return Status::System("the cache file " + path_ + " can't be kept from other users", errno);
   Status status = TakeStart();
   if (!status.ok()) return status;
   struct stat named;
-  if (stat(path_.c_str(), &named) != 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev) {
+  if (byName && (stat(path_.c_str(), &named) != 0 || named.st_ino != opened.st_ino || named.st_dev != opened.st_dev)) {
     // It was replaced while this process waited for the lock.
     *again = supervisor || errno != ENOENT;
     return *again ? Status{} : OpenError(path_, ENOENT);
@@ -230,6 +255,18 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
     if (!status.ok()) return status;
   }
   return Map(geometry_.fileSize);
+}
+
+bool SharedFile::OpenInherited(int descriptor) {
+  if (descriptor < 0) return false;
+  // Opened anew, because locks belong to an open file and this process needs its own. False where there is no /proc.
+  fd_ = open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  return fd_ >= 0;
+}
+
+bool SharedFile::IsWhole() const {
+  struct stat now;
+  return fstat(fd_, &now) != 0 || static_cast<uint64_t>(now.st_size) >= geometry_.fileSize;
 }
 
 Status SharedFile::Create(const OpenOptions& options) {

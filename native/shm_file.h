@@ -20,6 +20,8 @@ enum class Role : uint32_t {
 struct OpenOptions {
   std::string path;
   Role role = Role::kWorker;
+  /** An open descriptor of the file, for a worker of a supervisor that has it open: its name may be gone. -1: by name. */
+  int descriptor = -1;
   /** Supervisor: bytes of blocks of a new file. */
   uint64_t bytes = 0;
   /** Supervisor: a file of another size is used as it is, not made anew. */
@@ -46,6 +48,9 @@ class SharedFile {
   void ReleaseStart();
   void Close();
 
+  /** False when somebody has cut the file off: touching what is missing ends the process. */
+  bool IsWhole() const;
+
   int fd() const { return fd_; }
   uint8_t* base() const { return base_; }
   FileHeader& header() const { return *reinterpret_cast<FileHeader*>(base_); }
@@ -54,6 +59,8 @@ class SharedFile {
   const std::string& created() const { return created_; }
 
  private:
+  /** Opens what `descriptor` has open; false when it is none. */
+  bool OpenInherited(int descriptor);
   Status OpenOnce(const OpenOptions& options, bool* again);
   Status Create(const OpenOptions& options);
   Status Reserve(uint64_t bytes);

@@ -32,7 +32,8 @@ const opening = new FaultLatch(
   'the disk tier can not be opened; the edge goes on without it and tries again',
   'the disk tier can be opened again',
 );
-const memory = new SharedMemoryTier({ file: task.memoryFile, role: 'worker' });
+const { memoryFile: file, memoryDescriptor: descriptor } = task;
+const memory = new SharedMemoryTier({ file, descriptor, role: 'worker' });
 const damaged: BlockName[] = [];
 let writer: DiskWriter | undefined;
 let demotion: Demotion | undefined;

@@ -45,7 +45,7 @@ class Worker implements WorkerHandle {
   readonly #siblings: number;
   #drained: Promise<void> | undefined;
 
-  constructor(config: Config, { log, index, workers, damagedBlock }: WorkerLink) {
+  constructor(config: Config, { log, index, workers, inherited, damagedBlock }: WorkerLink) {
     this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins, limits } = config;
@@ -55,6 +55,7 @@ class Worker implements WorkerHandle {
     const stall = Math.max(15_000, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({
       file: memoryFile(config),
+      descriptor: inherited[0],
       role: 'worker',
       fillShare: cache.memory.fillShare,
       followTimeout: stall,

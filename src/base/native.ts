@@ -4,6 +4,8 @@ import { EdgeError } from './errors.js';
 /** Options of `openMemoryTier`; all are required. Sizes in bytes, times in milliseconds. */
 export interface NativeTierOptions {
   file: string;
+  /** An open descriptor of the file, as a worker inherits it; -1: the file is opened by its name. */
+  descriptor: number;
   supervisor: boolean;
   bytes: number;
   keepSize: boolean;
@@ -66,6 +68,8 @@ export interface NativeTier {
   readonly first: boolean;
   /** True when the file was left by a clean stop. */
   readonly clean: boolean;
+  /** The file's descriptor, for processes to inherit. */
+  readonly descriptor: number;
   /** Why the file was made anew; empty when it was there. */
   readonly created: string;
   /** Argument: whether this is a new view. Returns readable bytes, or -1. */
@@ -91,6 +95,8 @@ export interface NativeTier {
   scrub(budget: number): number;
   stats(): NativeTierStats;
   isHolder(): boolean;
+  /** False when the file has been cut off: touching what is missing ends the process. */
+  isWhole(): boolean;
   close(): void;
 }
 

@@ -16,7 +16,8 @@ const EXPECTED = 'expected a directory, http(s)://host/base or s3://bucket/prefi
  * @throws EdgeError `bad_config`
  */
 export function parseOrigin(text: string): OriginPlace {
-  const refused = (why: string) => new EdgeError('bad_config', `${EXPECTED}, found ${JSON.stringify(text)}: ${why}`);
+  const refused = (why: string) =>
+    new EdgeError('bad_config', `${EXPECTED}, found ${JSON.stringify(shownUrl(text))}: ${why}`);
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     if (text === '' || text.includes('\0')) throw refused('that is no directory');
@@ -38,4 +39,12 @@ export function parseOrigin(text: string): OriginPlace {
   } catch {
     throw refused('that is no local directory');
   }
+}
+
+/**
+ * `text` as it may be shown to anybody: without the user name, password and query of a URL, even of one that lacks its
+ * scheme. What stands before the last `@` is left out, because a password may hold what a URL must not.
+ */
+export function shownUrl(text: string): string {
+  return text.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/|\/\/)?.*@/s, '$1…@').replace(/\?.+$/s, '?…');
 }

@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../base/log.js';
+import { makeOwnFolder } from '../base/own-files.js';
 import type { IndexStore } from '../media/seek/media.js';
 import type { EnvironmentOptions } from '../store/environment.js';
 import { examine } from '../store/examination.js';
@@ -208,7 +208,7 @@ type CatalogPlace = Pick<LmdbCatalogStoreOptions, 'folder' | 'recent' | 'capacit
 /** @throws EdgeError `store` */
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeOwnFolder(folder);
   } catch (error) {
     throw storeError(folder, error);
   }

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { EdgeError } from '../base/errors.js';
-import { loadConfig } from '../config/load.js';
+import { loadSettings } from '../config/load.js';
 import { defaultConfig } from '../config/schema.js';
 
 /** Milliseconds without a byte after which an edge counts as silent. */
@@ -27,7 +27,8 @@ export class AdminClient {
    * @throws EdgeError `bad_config`
    */
   constructor({ admin, token, config }: AdminFlags, env: Readonly<Record<string, string | undefined>>) {
-    const settings = config === undefined ? defaultConfig().admin : loadConfig({ file: config, flags: [], env }).admin;
+    const settings =
+      config === undefined ? defaultConfig().admin : loadSettings({ file: config, flags: [], env }).admin;
     const { host, port } = settings;
     const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host.includes(':') ? `[${host}]` : host;
     const url = admin ?? `http://${name}:${port}`;

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { parseOrigin } from '../base/origin-url.js';
+import { parseOrigin, shownUrl } from '../base/origin-url.js';
 import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 
@@ -19,7 +19,7 @@ export function greeting(config: Config): string {
     'moovedge serves:',
     ...origins.map(
       ({ name, host, path, url, urls }) =>
-        `  ${host ?? ''}${path} from ${url ?? urls.map(each => each.url).join(', ')} (${name})`,
+        `  ${host ?? ''}${path} from ${(url === undefined ? urls.map(each => each.url) : [url]).map(shownUrl).join(', ')} (${name})`,
     ),
     'Try:',
     ...(files.length === 0 ? [first] : files).map(path => `  ${edge}${path}`),

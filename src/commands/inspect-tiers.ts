@@ -1,5 +1,5 @@
 import { inspectDisk } from '../cache/disk/disk-inspection.js';
-import { type ConfigSources, loadConfig } from '../config/load.js';
+import { type ConfigSources, loadSettings } from '../config/load.js';
 import { memoryFile } from '../config/places.js';
 import { bytes } from './figures.js';
 import { type InspectionRow, inspectCache } from './inspect-cache.js';
@@ -11,7 +11,7 @@ import { type InspectionRow, inspectCache } from './inspect-cache.js';
  * @throws EdgeError when the configuration is wrong
  */
 export function inspectTiers(sources: ConfigSources, write: (text: string) => void): Promise<number> {
-  const config = loadConfig(sources);
+  const config = loadSettings(sources);
   const folder = config.cache.disk.path;
   const disk = folder === undefined ? undefined : () => diskRows(folder);
   return inspectCache({ file: memoryFile(config), disk }, write);

@@ -3,7 +3,7 @@ import { AdminPort } from '../admin/admin-port.js';
 import { prefetch } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
 import { EdgeError } from '../base/errors.js';
-import { type ConfigSources, loadConfig } from '../config/load.js';
+import { ConfigError, type ConfigSources, loadConfig } from '../config/load.js';
 import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
@@ -43,14 +43,14 @@ export interface ServeOptions {
  */
 export async function serve(options: ServeOptions): Promise<void> {
   process.title = PROCESS_TITLE;
-  const config = readConfig(options.sources);
+  const given = loadConfig(options.sources);
+  const isSample = given.origins.length === 0;
+  const config = isSample ? withSamples(options.sources) : given;
   const log = createLog({ ...config.log, process: 'supervisor' });
-  await new Edge(options, config, log).run();
+  await new Edge(options, config, log, isSample).run();
 }
 
-function readConfig(sources: ConfigSources): Config {
-  const config = loadConfig(sources);
-  if (config.origins.length > 0) return config;
+function withSamples(sources: ConfigSources): Config {
   return loadConfig({ ...sources, flags: [...sources.flags, samplesOrigin()] });
 }
 
@@ -63,6 +63,7 @@ class Edge {
   readonly #options: ServeOptions;
   readonly #log: ProcessLog;
   readonly #config: Config;
+  #isSample: boolean;
   readonly #supervisor: Supervisor;
   readonly #admin: AdminPort;
   readonly #hasTerminal = isatty(2);
@@ -70,8 +71,10 @@ class Edge {
   /** Reloads are made one after the other. */
   #reloads: Promise<void> = Promise.resolve();
 
-  constructor(options: ServeOptions, config: Config, log: ProcessLog) {
+  /** @param isSample whether the sample clips are served, because nobody has named an origin */
+  constructor(options: ServeOptions, config: Config, log: ProcessLog, isSample: boolean) {
     this.#options = options;
+    this.#isSample = isSample;
     this.#config = config;
     this.#log = log;
     const supervisor = new Supervisor({
@@ -80,6 +83,7 @@ class Edge {
       log,
       services: options.services,
       version: version(),
+      hopeless: error => void this.#fail(error),
       takeOver: options.takeOver && edgeOn(config.listen.port) !== undefined,
     });
     this.#supervisor = supervisor;
@@ -167,27 +171,57 @@ class Edge {
     this.#exit('stopped');
   }
 
+  /** The edge can't go on: what runs is finished, and whoever looks after this process starts it again. */
+  async #fail(error: EdgeError): Promise<void> {
+    if (this.#toldAt !== undefined) return;
+    this.#toldAt = performance.now();
+    this.#log.error({ error: error.message }, 'the edge can not go on and ends, to be started again');
+    await this.#supervisor.stop(this.#supervisor.config.shutdown.grace);
+    await this.#admin.close();
+    this.#exit('ended', 1);
+  }
+
   /** SIGHUP means reload, except when the terminal that the edge was started from has been closed. */
   #hangUp(): void {
     if (this.#hasTerminal && !isatty(2)) this.#stopOrKill();
     else this.#reloads = this.#reloads.then(() => this.#reload());
   }
 
+  /** Whatever is wrong with the new configuration, or goes wrong with it, leaves the edge as it was. */
   async #reload(): Promise<void> {
     this.#supervisor.reopenLogs();
     const before = this.#supervisor.config;
     try {
-      const config = readConfig(this.#options.sources);
+      const { config, isSample } = this.#readAgain();
       await this.#admin.apply(config.admin);
       await this.#supervisor.reload(config);
+      this.#isSample = isSample;
       this.#log.setLevel(config.log.level);
       this.#log.info({}, 'reloaded');
     } catch (error) {
-      if (!(error instanceof EdgeError)) throw error;
-      for (const mistake of error.message.split('\n')) {
-        this.#log.error({ mistake }, 'the configuration was not reloaded: nothing changes');
-      }
-      await this.#admin.apply(before.admin);
+      this.#tellNotReloaded(error);
+      await this.#admin.apply(before.admin).catch(error => this.#log.error({ error }, 'the admin port is gone'));
+    }
+  }
+
+  /**
+   * @throws ConfigError when it is wrong, or names no origin any more: players must not get the sample clips instead
+   */
+  #readAgain(): { config: Config; isSample: boolean } {
+    const { sources } = this.#options;
+    const config = loadConfig(sources);
+    if (config.origins.length > 0) return { config, isSample: false };
+    if (this.#isSample) return { config: withSamples(sources), isSample: true };
+    throw new ConfigError([`${sources.file}: origins: expected at least one origin, found nothing`]);
+  }
+
+  #tellNotReloaded(error: unknown): void {
+    if (!(error instanceof EdgeError)) {
+      this.#log.error({ error }, 'a defect: the configuration was not reloaded: nothing changes');
+      return;
+    }
+    for (const mistake of error.message.split('\n')) {
+      this.#log.error({ mistake }, 'the configuration was not reloaded: nothing changes');
     }
   }
 

@@ -1,15 +1,30 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { EdgeError } from '../base/errors.js';
+import { shownUrl } from '../base/origin-url.js';
 import { closest } from './closest.js';
+import { expand } from './expand.js';
+import { checkIdle } from './idle.js';
+import { checkMachine } from './machine.js';
 import { checkOriginPlaces } from './origin-places.js';
 import { type Config, schema } from './schema.js';
-import { check, type Issue, keysAt, type SettingPath, settingAt } from './setting.js';
+import {
+  check,
+  type Issue,
+  keysAt,
+  type SecretPlace,
+  type SettingPath,
+  secretPlace,
+  settingAt,
+  touches,
+} from './setting.js';
 import { checkTlsFiles } from './tls-files.js';
 import { YamlSource } from './yaml-source.js';
 
 /** Most bytes of a configuration file. */
 const FILE_MAX = 4 * 1024 * 1024;
+/** Most mistakes that are told. */
+const MISTAKES_MAX = 200;
 
 /** A setting given on the command line. */
 export interface FlagValue {
@@ -39,43 +54,74 @@ export class ConfigError extends EdgeError {
 }
 
 /**
- * Reads and checks a configuration.
- * @throws ConfigError with every mistake, as `file:line:column: key: expected …, found …` or
- *   `--flag: expected …, found …`
+ * Reads and checks a configuration, and whether this machine can do what it says.
+ * @throws ConfigError with every mistake, as `file:line:column: key: expected …, found …` or `--flag: expected …, found
+ *   …`
  */
 export function loadConfig(sources: ConfigSources): Config {
+  return load(sources, config => [...checkTlsFiles(config), ...checkOriginPlaces(config), ...checkMachine(config)]);
+}
+
+/**
+ * Reads a configuration that somebody else runs: what it says of this machine is not checked.
+ * @throws ConfigError, as `loadConfig`
+ */
+export function loadSettings(sources: ConfigSources): Config {
+  return load(sources, () => []);
+}
+
+function load(sources: ConfigSources, checkPlaces: (config: Config) => Issue[]): Config {
   const { file, flags } = sources;
   const yaml = new YamlSource(file === undefined ? '' : readConfig(file));
   if (yaml.errors.length > 0) {
-    throw new ConfigError(yaml.errors.map(error => `${file}:${error.line}:${error.column}: ${error.message}`));
+    throw new ConfigError(bounded(yaml.errors.map(error => `${file}:${error.line}:${error.column}: ${error.message}`)));
   }
-  const undefinedNames: Located[] = [];
-  const raw = expand(yaml.value, sources.env, [], (at, name) => {
+  const references: (Located & { readonly at: SettingPath })[] = [];
+  const raw = expand(yaml.value, sources.env, (at, text) => {
     const { line, column } = yaml.valuePosition(at);
-    undefinedNames.push({
-      line,
-      column,
-      text: `${file}:${line}:${column}: ${keyOf(at)}: the environment has no ${name}`,
-    });
+    if (references.length < MISTAKES_MAX)
+      references.push({ at, line, column, text: `${file}:${line}:${column}: ${keyOf(at)}: ${text}` });
   });
   const merged = withFlags(raw, flags);
-  const result = checked(merged, file);
-  const located = 'issues' in result ? result.issues.map(issue => locate(issue, merged, yaml, sources)) : [];
-  const mistakes = [...undefinedNames, ...located].sort((a, b) => a.line - b.line || a.column - b.column);
-  if ('issues' in result || mistakes.length > 0) throw new ConfigError([...new Set(mistakes.map(({ text }) => text))]);
+  const result = checked(merged, file, flags, checkPlaces);
+  const shown = withFlags(yaml.value, flags);
+  const issues = 'issues' in result ? result.issues.slice(0, MISTAKES_MAX) : [];
+  const telling = issues.filter(issue => !references.some(({ at }) => touches(at, issue.path)));
+  const located = telling.map(issue => locate(issue, shown, yaml, sources));
+  const mistakes = [...references, ...located].sort((a, b) => a.line - b.line || a.column - b.column);
+  if ('issues' in result || mistakes.length > 0) {
+    throw new ConfigError(bounded([...new Set(mistakes.map(({ text }) => text))]));
+  }
   return result.values;
 }
 
-function checked(merged: unknown, file: string | undefined): { values: Config } | { issues: Issue[] } {
+/** As many mistakes as somebody reads. */
+function bounded(mistakes: readonly string[]): readonly string[] {
+  if (mistakes.length < MISTAKES_MAX) return mistakes;
+  return [...mistakes.slice(0, MISTAKES_MAX), `more than ${MISTAKES_MAX} mistakes: the rest is left out`];
+}
+
+function checked(
+  merged: unknown,
+  file: string | undefined,
+  flags: readonly FlagValue[],
+  checkPlaces: (config: Config) => Issue[],
+): { values: Config } | { issues: Issue[] } {
   const result = check(schema, merged);
-  if ('issues' in result) return result;
+  const idle = checkIdle(
+    merged,
+    flags.map(flag => flag.path),
+  );
+  if ('issues' in result) return { issues: [...result.issues, ...idle] };
   const values = withAbsolutePaths(result.values, file === undefined ? '.' : path.dirname(file));
-  const issues = [...checkTlsFiles(values), ...checkOriginPlaces(values)];
+  const issues = [...idle, ...checkPlaces(values)];
   return issues.length > 0 ? { issues } : { values };
 }
 
 function readConfig(file: string): string {
   try {
+    const status = statSync(file);
+    if (!status.isFile() && !status.isFIFO()) throw new Error('it is no file');
     const text = readFileSync(file);
     if (text.length > FILE_MAX) throw new Error(`expected at most ${FILE_MAX} bytes, found ${text.length}`);
     return new TextDecoder('utf-8', { fatal: true }).decode(text);
@@ -91,16 +137,19 @@ interface Located {
   readonly text: string;
 }
 
-function locate(issue: Issue, merged: unknown, yaml: YamlSource, { file, flags }: ConfigSources): Located {
+/** @param shown the settings as they were written, before anything was taken from the environment */
+function locate(issue: Issue, shown: unknown, yaml: YamlSource, { file, flags }: ConfigSources): Located {
   const key = keyOf(issue.path);
   const flag = flags.find(each => each.path.every((step, index) => step === issue.path[index]));
   if (issue.expected === undefined) {
-    const guess = closest(String(issue.path.at(-1)), keysAt(schema, issue.path.slice(0, -1)));
+    const group = issue.path.slice(0, -1);
+    const guess = closest(String(issue.path.at(-1)), keysAt(schema, group));
     const hint = guess === undefined ? '' : `; did you mean ${guess}?`;
-    return place(yaml.keyPosition(issue.path), `unknown key ${key}${hint}`);
+    // What stands in the place of a key beside secrets may be one of them.
+    const isShown = guess !== undefined || secretPlace(schema, group) === 'none' || group.length === 0;
+    return place(yaml.keyPosition(issue.path), `unknown key ${isShown ? key : `in ${keyOf(group)}`}${hint}`);
   }
-  const secret = settingAt(schema, issue.path)?.secret === true;
-  const found = show(valueAt(merged, issue.path), secret);
+  const found = show(valueAt(shown, issue.path), secretPlace(schema, issue.path));
   const text = `${issue.expected}, found ${found}${issue.hint === undefined ? '' : `; ${issue.hint}`}`;
   if (flag !== undefined) return { line: 0, column: 0, text: `${flag.flag}: ${text}` };
   if (file === undefined) return { line: 0, column: 0, text: `${key}: ${text}` };
@@ -111,21 +160,29 @@ function locate(issue: Issue, merged: unknown, yaml: YamlSource, { file, flags }
   }
 }
 
-function show(value: unknown, secret: boolean): string {
+function show(value: unknown, secret: SecretPlace): string {
   if (value === undefined) return 'nothing';
-  if (secret) return 'something else';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a group of settings';
-  const text = JSON.stringify(value);
+  // Within a group that may hold secrets, whatever stands in its place may be one; a number there is a slip.
+  if (secret === 'itself' || (secret === 'below' && typeof value === 'string')) return 'something else';
+  const text = JSON.stringify(typeof value === 'string' ? shownUrl(value) : value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 /** A path as people write it: `origins[0].name`. */
 function keyOf(at: SettingPath): string {
   return at
-    .map(step => (typeof step === 'number' ? `[${step}]` : `.${step}`))
+    .map(step =>
+      typeof step === 'number' ? `[${step}]` : /^[\w-]{1,80}$/.test(step) ? `.${step}` : `.${quoted(step)}`,
+    )
     .join('')
     .replace(/^\./, '');
+}
+
+/** A key that no setting has, on one line. */
+function quoted(step: string): string {
+  return step.length > 80 ? `${JSON.stringify(step.slice(0, 80))}…` : JSON.stringify(step);
 }
 
 function valueAt(tree: unknown, at: SettingPath): unknown {
@@ -133,26 +190,6 @@ function valueAt(tree: unknown, at: SettingPath): unknown {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
     return (value as Record<string | number, unknown>)[step];
   }, tree);
-}
-
-/** Replaces each text that is `${NAME}` as a whole. */
-function expand(
-  value: unknown,
-  env: ConfigSources['env'],
-  at: SettingPath,
-  missing: (at: SettingPath, name: string) => void,
-): unknown {
-  if (typeof value === 'string') {
-    const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(value)?.[1];
-    if (name === undefined) return value;
-    if (env[name] === undefined) missing(at, name);
-    return env[name];
-  }
-  if (Array.isArray(value)) return value.map((child, index) => expand(child, env, [...at, index], missing));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, child]) => [key, expand(child, env, [...at, key], missing)]),
-  );
 }
 
 function withFlags(raw: unknown, flags: readonly FlagValue[]): unknown {

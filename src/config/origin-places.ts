@@ -1,5 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { parseOrigin } from '../base/origin-url.js';
+import { parseOrigin, shownUrl } from '../base/origin-url.js';
 import type { Config } from './schema.js';
 import type { Issue } from './setting.js';
 
@@ -15,14 +15,15 @@ function wrongPlace(url: string | undefined, path: Issue['path']): Issue[] {
   const place = url === undefined ? undefined : parseOrigin(url);
   if (place?.kind !== 'file') return [];
   const { directory } = place;
+  const shown = shownUrl(directory);
   const hint = (text: string): Issue[] => [{ path, expected: 'expected a directory that can be read', hint: text }];
   try {
-    if (!statSync(directory).isDirectory()) return hint(`${directory} is no directory`);
+    if (!statSync(directory).isDirectory()) return hint(`${shown} is no directory`);
     accessSync(directory, constants.R_OK | constants.X_OK);
     return [];
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EPERM') return hint(`there is no permission to read ${directory}`);
-    return hint(code === 'ENOENT' ? `there is no ${directory}` : (error as Error).message);
+    if (code === 'EACCES' || code === 'EPERM') return hint(`there is no permission to read ${shown}`);
+    return hint(code === 'ENOENT' ? `there is no ${shown}` : `${shown}: ${code}`);
   }
 }

@@ -26,6 +26,21 @@ function forwardable(): Kind<string> {
   };
 }
 
+/** Fields of a request that say how it is sent and what of the file is asked for. */
+const OWN_FIELDS = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'if-match',
+  'if-range',
+  'keep-alive',
+  'range',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
 /** One place where files come from. */
 export const originSchema = withRules(
   item({
@@ -157,16 +172,22 @@ export const originSchema = withRules(
     }).optional(),
   }),
   (origin, wrong) => {
-    const { url, urls = [], s3, tls, forward, query } = origin ?? {};
-    if (url === undefined && urls.length === 0) wrong(['url'], 'expected url or urls');
-    if (url !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
+    const { url, urls, headers = {}, s3, tls, forward, query } = origin ?? {};
+    if (url === undefined && urls?.length === 0) wrong(['url'], 'expected url or urls');
+    if (url !== undefined && urls !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
     if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
       wrong(['s3', s3?.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey'], 'expected both keys or none');
     }
     if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
       wrong(['tls', tls?.cert === undefined ? 'cert' : 'key'], 'expected both cert and key or none');
     }
-    const bases = [url, ...urls.map(one => one?.url)].filter(base => base !== undefined);
+    for (const name of Object.keys(headers)) {
+      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(name))
+        wrong(['headers', name], 'expected the name of a header field');
+      else if (OWN_FIELDS.has(name.toLowerCase()))
+        wrong(['headers', name], 'expected a field that the edge does not set itself');
+    }
+    const bases = [url, ...(urls ?? []).map(one => one?.url)].filter(base => base !== undefined);
     const schemes = new Set(bases.map(base => parseOrigin(base).kind));
     if (schemes.size > 1) wrong(['urls'], 'expected urls of one kind: directories, http(s) or s3');
     if (schemes.has('file') && bases.length > 1) wrong(['urls'], 'expected one directory');

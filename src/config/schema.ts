@@ -3,6 +3,9 @@ import { isLoopback } from './loopback.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
 
+/** Size of a disk tier that is not given one. */
+export const DISK_SIZE = '10GiB';
+
 /** Every setting of moovedge, each once: what it may be, its bounds and unit, its default, and what it does. */
 const tree = group({
   listen: group({
@@ -115,7 +118,7 @@ const tree = group({
     }),
     disk: group({
       path: setting(path('a directory'), 'Directory of the disk tier; none turns the tier off.').optional(),
-      size: setting(size('64MiB', '1024TiB'), 'Most bytes of the disk tier.').prefault('10GiB'),
+      size: setting(size('64MiB', '1024TiB'), 'Most bytes of the disk tier.').prefault(DISK_SIZE),
       minHits: setting(integer(0, 255), 'Views that a block needs, when it leaves memory, to go to disk.').prefault(2),
     }),
     readAhead: group({

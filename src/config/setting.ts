@@ -92,7 +92,7 @@ export type Wrong = (path: SettingPath, expected: string) => void;
 export function withRules<S extends z.ZodType>(schema: S, rules: (values: Draft<Values<S>>, wrong: Wrong) => void) {
   return schema.superRefine(
     (values, context) => {
-      rules(draft(values) as Draft<Values<S>>, (path, message) => {
+      rules(draft(schema, values) as Draft<Values<S>>, (path, message) => {
         context.addIssue({ code: 'custom', message, path: [...path], params: { rule: true } });
       });
     },
@@ -100,12 +100,30 @@ export function withRules<S extends z.ZodType>(schema: S, rules: (values: Draft<
   );
 }
 
-/** A copy in which what did not pass is undefined. */
-function draft(value: unknown): unknown {
-  if (value === z.NEVER) return undefined;
-  if (Array.isArray(value)) return value.map(draft);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, draft(child)]));
+/**
+ * A copy in which what did not pass is undefined. What is not even of the right shape, such as a text in the place of a
+ * list, zod leaves as it was, so the schema says what may be there.
+ */
+function draft(schema: Schema, value: unknown): unknown {
+  if (value === undefined || value === z.NEVER) return undefined;
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) return draft(schema.unwrap(), value);
+  if (schema instanceof z.ZodArray) {
+    return Array.isArray(value) ? value.map(child => draft(schema.element, child)) : undefined;
+  }
+  if (schema instanceof z.ZodRecord) {
+    return isGroup(value) ? mapped(Object.entries(value), child => draft(schema.valueType, child)) : undefined;
+  }
+  if (!(schema instanceof z.ZodObject)) return value;
+  if (!isGroup(value)) return undefined;
+  return Object.fromEntries(childrenOf(schema).map(([name, child]) => [name, draft(child, value[name])]));
+}
+
+function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function mapped(entries: readonly [string, unknown][], change: (value: unknown) => unknown): object {
+  return Object.fromEntries(entries.map(([key, value]) => [key, change(value)]));
 }
 
 /** Checks `raw` against `schema`: the values, or everything that is wrong with it. */
@@ -124,7 +142,7 @@ function isRule(issue: z.core.$ZodIssue): boolean {
 }
 
 /** True when one path leads to the other: what a rule says of a value that is wrong by itself is noise. */
-function touches(a: readonly PropertyKey[], b: readonly PropertyKey[]): boolean {
+export function touches(a: readonly PropertyKey[], b: readonly PropertyKey[]): boolean {
   return a.slice(0, b.length).every((step, index) => step === b[index]);
 }
 
@@ -166,6 +184,16 @@ export function describeSettings(schema: Schema, key = '', fallback?: unknown): 
 export function settingAt(schema: Schema, path: SettingPath): SettingInfo | undefined {
   const leaf = schemaAt(schema, path);
   return leaf === undefined ? undefined : infos.get(leaf);
+}
+
+/** Whether a value is a secret, or a group in which there are some. */
+export type SecretPlace = 'itself' | 'below' | 'none';
+
+/** Whether there are secrets at or below `path`. */
+export function secretPlace(schema: Schema, path: SettingPath): SecretPlace {
+  if (settingAt(schema, path)?.secret === true) return 'itself';
+  const found = schemaAt(schema, path);
+  return found !== undefined && describeSettings(found).some(({ secret }) => secret) ? 'below' : 'none';
 }
 
 /** Names of the settings and groups right under `path`. */

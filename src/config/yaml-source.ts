@@ -1,4 +1,4 @@
-import { isMap, isNode, isPair, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isMap, isNode, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { SettingPath } from './setting.js';
 
 /** A place in a text, both counted from 1. */
@@ -12,24 +12,60 @@ export interface YamlError extends Position {
   readonly message: string;
 }
 
+/** Most levels of groups and lists within each other; the settings have seven. */
+const DEPTH_MAX = 64;
+const TOO_DEEP = 'expected fewer groups and lists within each other';
+
 /** A YAML text that remembers where its values stand. */
 export class YamlSource {
   readonly errors: readonly YamlError[];
   /** The text as plain data; `null` values are undefined, so that `key:` alone leaves a setting at its default. */
   readonly value: unknown;
-  readonly #document;
+  readonly #document: Document.Parsed;
   readonly #lines = new LineCounter();
 
   /** @param text at most a few megabytes */
   constructor(text: string) {
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
-    const errors = this.#document.errors.map(error => ({ ...this.#position(error.pos[0]), message: error.message }));
+    const options = { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const;
+    try {
+      this.#document = parseDocument(text, options);
+    } catch {
+      // The parser goes down into what is nested, until its stack is full.
+      this.#document = parseDocument('', options);
+      this.errors = [{ line: 1, column: 1, message: TOO_DEEP }];
+      return;
+    }
+    const errors = this.#document.errors.map(({ pos, message }) => this.#error(pos[0], unquoted(message)));
+    if (errors.length === 0) errors.push(...this.#structureErrors());
     try {
       this.value = errors.length > 0 ? undefined : withoutNull(this.#document.toJS({ maxAliasCount: 100 }) ?? {});
     } catch (error) {
-      errors.push({ line: 1, column: 1, message: (error as Error).message });
+      errors.push({ line: 1, column: 1, message: unquoted((error as Error).message) });
     }
     this.errors = errors;
+  }
+
+  /** Keys that stand twice, and what is nested deeper than any setting. */
+  #structureErrors(): YamlError[] {
+    const errors: YamlError[] = [];
+    let level: unknown[] = [this.#document.contents];
+    for (let depth = 0; level.length > 0; depth++) {
+      if (depth > DEPTH_MAX) return [this.#error(offsetOf(level[0]) ?? 0, TOO_DEEP)];
+      const below: unknown[] = [];
+      for (const node of level) {
+        if (isSeq(node)) for (const item of node.items) below.push(item);
+        if (!isMap(node)) continue;
+        const keys = new Set<unknown>();
+        for (const { key, value } of node.items) {
+          const name = isScalar(key) ? key.value : key;
+          if (keys.has(name)) errors.push(this.#error(offsetOf(key) ?? 0, 'keys of a group must be unique'));
+          keys.add(name);
+          below.push(key, value);
+        }
+      }
+      level = below;
+    }
+    return errors;
   }
 
   /** Where the key at `path` stands (or the item of a list), or as much of the path as there is. */
@@ -65,6 +101,10 @@ export class YamlSource {
     return { key, value };
   }
 
+  #error(offset: number, message: string): YamlError {
+    return { ...this.#position(offset), message };
+  }
+
   #position(offset: number): Position {
     const { line, col } = this.#lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
@@ -73,6 +113,11 @@ export class YamlSource {
 
 function offsetOf(node: unknown): number | undefined {
   return isNode(node) ? (node as Node).range?.[0] : undefined;
+}
+
+/** What the parser says, without what it quotes from the text, which may be a secret. */
+function unquoted(message: string): string {
+  return message.replace(/: .*$/s, '');
 }
 
 function withoutNull(value: unknown): unknown {

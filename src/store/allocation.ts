@@ -11,7 +11,7 @@ const ZEROS = Buffer.alloc(256 * 1024);
  *   allocated until then stays
  */
 export function allocate(path: string, inode: number, bytes: number): void {
-  const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);
+  const file = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW);
   try {
     const { ino, size } = fstatSync(file);
     if (ino !== inode) throw failure('ESTALE', `expected the file that was opened at ${path}, found another`);

@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
+import { expectOwnFile, makeOwnFolder } from '../base/own-files.js';
 import { allocate, expectSpace } from './allocation.js';
 import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
@@ -92,6 +94,8 @@ export class Environment {
 
   private constructor(options: EnvironmentOptions) {
     this.#path = options.path;
+    if (options.readOnly !== true) makeOwnFolder(dirname(options.path));
+    expectOwnFile(options.path);
     const state = inspectDataFile(options.path);
     if (state === 'foreign') throw new UnusableData('foreign', 'expected a file of LMDB, found something else');
     if (state === 'damaged') throw new UnusableData('damaged', 'expected two meta pages that fit the file');

@@ -5,14 +5,13 @@ import {
   existsSync,
   fstatSync,
   linkSync,
-  mkdirSync,
   openSync,
   readSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { expectOwnFile, makeOwnFile } from '../base/own-files.js';
 
 /*
  * The part of LMDB's files that is looked at before LMDB may open them. lmdb-js ends the process when opening fails,
@@ -93,9 +92,13 @@ export function inspectDataFile(path: string): DataFileState {
  * @throws Error of the file system: EACCES, EROFS, ENOSPC
  */
 export function prepareForWriting(path: string, existing: boolean): void {
-  mkdirSync(dirname(path), { recursive: true });
-  if (existing) accessSync(path, constants.R_OK | constants.W_OK);
-  else probe(path);
+  if (existing) {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } else {
+    probe(path);
+    // LMDB would make it with rights for others.
+    makeOwnFile(path);
+  }
   prepareLock(path);
 }
 
@@ -117,7 +120,7 @@ export function prepareForReading(path: string): void {
  */
 function prepareLock(path: string): void {
   const lock = `${path}-lock`;
-  if (isLockFile(lock)) {
+  if (expectOwnFile(lock) && isLockFile(lock)) {
     accessSync(lock, constants.R_OK | constants.W_OK);
     return;
   }
@@ -174,7 +177,9 @@ function probe(path: string): void {
 }
 
 function writeZeros(path: string, bytes: number): void {
-  const file = openSync(path, 'w', 0o664);
+  rmSync(path, { force: true });
+  // Made anew, so that a link that somebody has put there is not followed.
+  const file = openSync(path, 'wx', 0o600);
   try {
     const zeros = Buffer.alloc(bytes);
     for (let written = 0; written < bytes; ) written += writeSync(file, zeros, written);

@@ -24,6 +24,8 @@ export type ToWorker =
       readonly index: number;
       readonly workers: number;
       readonly generation: number;
+      /** Descriptors that the services have handed down. */
+      readonly inherited: readonly number[];
     }
   /**
    * Stop accepting, finish what runs within `deadline` milliseconds, exit with 0. A later one may only shorten the

@@ -1,5 +1,6 @@
 import type { PurgeRequest, PurgeResult } from '../admin/purge-request.js';
 import type { ObjectId } from '../base/block.js';
+import type { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import type { Config } from '../config/schema.js';
 import type { Metrics } from '../observe/metrics.js';
@@ -33,6 +34,8 @@ export interface Services {
   workerGone(how: string): void;
   /** A worker has read a damaged block on disk, which is to be removed and counted. */
   damagedBlock(id: ObjectId, block: number): void;
+  /** Descriptors that workers inherit, in the order in which their link tells them. */
+  inherited(): readonly number[];
   /** Plain data for `/stats`. */
   stats(): object;
   /** Stops and lets go of all files. Called when the last worker is gone, or when a newer edge takes over. */
@@ -47,6 +50,8 @@ export interface ServicesOptions {
   readonly metrics: Metrics;
   /** True when an older edge still uses the same files, until `activate`. */
   readonly takeOver: boolean;
+  /** To be called when the edge can't go on and has to be started again. */
+  hopeless(error: EdgeError): void;
 }
 
 /** Makes the services, before the first worker starts. */

@@ -30,6 +30,8 @@ export interface SupervisorOptions {
   readonly version: string;
   /** True to start beside an older edge that listens on the same port. */
   readonly takeOver: boolean;
+  /** Told that the edge can't go on and has to be started again. */
+  readonly hopeless: (error: EdgeError) => void;
   /** Milliseconds between looks at each worker; one that misses several is killed. 5 s when left out. */
   readonly lookInterval?: number;
 }
@@ -110,9 +112,9 @@ export class Supervisor {
    * @throws EdgeError that people should read; nothing is left running then
    */
   async start(): Promise<void> {
-    const { config, takeOver, services, log } = this.#options;
+    const { config, takeOver, services, log, hopeless } = this.#options;
     if (!takeOver) await requireFreePort(config.listen.host, config.listen.port);
-    this.#services = await services({ config, log, metrics: this.#metrics, takeOver });
+    this.#services = await services({ config, log, metrics: this.#metrics, takeOver, hopeless });
     try {
       await this.#serve(config);
     } catch (error) {
@@ -225,13 +227,15 @@ export class Supervisor {
 
   /** Starts a generation and, when it serves, drains the one before. */
   async #serve(config: Config): Promise<void> {
-    const { workerEntry: entry, log, lookInterval = LOOK_INTERVAL } = this.#options;
+    const { workerEntry: entry, log, hopeless, lookInterval = LOOK_INTERVAL } = this.#options;
     const workers = config.workers === 'auto' ? availableParallelism() : config.workers;
     const generation = new Generation(++this.#lastNumber, config, workers, {
       entry,
       log,
       lookInterval,
+      inherited: () => this.#services?.inherited() ?? [],
       events: {
+        hopeless,
         report: (worker, report) => {
           this.#merged.update(sourceOf(worker), report.metrics);
           this.#reports.set(worker, report.stats);

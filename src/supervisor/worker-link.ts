@@ -16,6 +16,8 @@ export interface WorkerLink {
   readonly workers: number;
   /** Counts reloads, from 1. */
   readonly generation: number;
+  /** Descriptors that the services have handed down, in their order. */
+  readonly inherited: readonly number[];
   readonly log: ProcessLog;
   /** Has a block that was found damaged on disk removed from there, and counted. */
   damagedBlock(id: ObjectId, block: number): void;
@@ -115,14 +117,15 @@ class WorkerMain {
     process.exit(1);
   }
 
-  #start({ config, index, workers, generation }: ToWorker & { type: 'start' }): void {
+  #start({ type: _, config, ...place }: ToWorker & { type: 'start' }): void {
+    const { index } = place;
     process.title = `moovedge worker ${index}`;
     const log = createLog({ ...config.log, process: `worker ${index}` });
     this.#config = config;
     this.#log = log;
     const damagedBlock: WorkerLink['damagedBlock'] = (id, block) =>
       send({ type: 'damagedBlock', id: Array.from(id), block });
-    this.#started = this.#options.start(config, { index, workers, generation, log, damagedBlock });
+    this.#started = this.#options.start(config, { ...place, log, damagedBlock });
     this.#started.then(
       () => send({ type: 'ready' }),
       error => {

@@ -15,6 +15,9 @@ export interface WorkerStart {
   readonly generation: number;
 }
 
+/** Number of the first descriptor that a worker inherits, after standard input, output, error and the channel. */
+const FIRST_INHERITED = 4;
+
 /** Told what happens to a worker process, from the event loop. */
 export interface WorkerEvents {
   ready(): void;
@@ -43,12 +46,13 @@ export class WorkerProcess {
   >();
   #lastId = 0;
 
-  constructor({ entry, ...start }: WorkerStart, events: WorkerEvents) {
+  /** @param inherited descriptors of this process that the worker has, too */
+  constructor({ entry, ...start }: WorkerStart, inherited: readonly number[], events: WorkerEvents) {
     this.index = start.index;
     this.generation = start.generation;
     this.#events = events;
     this.#child = fork(entry, [], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited],
     });
     this.#child.on('message', (message: ToSupervisor) => this.#take(message));
     // A worker that is gone, or that never came to be, is told by `exit` or by the lack of a pid.
@@ -69,7 +73,7 @@ export class WorkerProcess {
       this.#child.on('close', (code, signal) => gone(signal ?? `exit code ${code}`));
       if (this.#child.pid === undefined) setImmediate(gone, 'the system has no room for another process');
     });
-    this.#send({ type: 'start', ...start });
+    this.#send({ type: 'start', ...start, inherited: inherited.map((_, index) => FIRST_INHERITED + index) });
   }
 
   get isGone(): boolean {

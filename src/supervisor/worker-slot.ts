@@ -13,6 +13,8 @@ export interface SlotOptions {
   readonly events: SlotEvents;
   /** Milliseconds between looks at a worker; each look asks for its report. */
   readonly lookInterval: number;
+  /** Descriptors that a worker that starts inherits. */
+  readonly inherited: () => readonly number[];
 }
 
 /** Told what happens in a slot. */
@@ -22,6 +24,8 @@ export interface SlotEvents {
   damagedBlock(id: ObjectId, block: number): void;
   /** A worker is gone; `wanted` when it had been told to go. */
   gone(worker: WorkerProcess, wanted: boolean, how: string): void;
+  /** A worker that should replace another finds the edge in a state in which none can start. */
+  hopeless(error: EdgeError): void;
 }
 
 /**
@@ -33,6 +37,7 @@ export class WorkerSlot {
   readonly #log: Log;
   readonly #events: SlotEvents;
   readonly #lookInterval: number;
+  readonly #inherited: () => readonly number[];
   #worker!: WorkerProcess;
   #closed = false;
   /** True once a process of this slot was ready; before, a death is told by `ready` and nothing is replaced. */
@@ -45,11 +50,12 @@ export class WorkerSlot {
   readonly ready: Promise<void>;
   #settle!: { resolve(): void; reject(error: EdgeError): void };
 
-  constructor(start: WorkerStart, { log, events, lookInterval }: SlotOptions) {
+  constructor(start: WorkerStart, { log, events, lookInterval, inherited }: SlotOptions) {
     this.#start = start;
     this.#log = log;
     this.#events = events;
     this.#lookInterval = lookInterval;
+    this.#inherited = inherited;
     this.ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -91,7 +97,7 @@ export class WorkerSlot {
   #spawn(): void {
     this.#missed = 0;
     let reason: EdgeError | undefined;
-    const worker = new WorkerProcess(this.#start, {
+    const worker = new WorkerProcess(this.#start, this.#inherited(), {
       ready: () => {
         this.#hasServed = true;
         this.#log.info({ worker: worker.index, generation: worker.generation, workerPid: worker.pid }, 'worker ready');
@@ -114,6 +120,8 @@ export class WorkerSlot {
   }
 
   #replace(worker: WorkerProcess, how: string, reason: EdgeError | undefined): void {
+    // Its memory is gone: what others find there would be gone for the next one, too.
+    if (reason?.code === 'cache_file') this.#events.hopeless(reason);
     const delay = this.#backoff.died(Date.now() - worker.startedAt);
     const fields = {
       worker: worker.index,

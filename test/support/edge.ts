@@ -104,6 +104,12 @@ export class Edge {
     }
   }
 
+  /** How the supervisor has ended; undefined while it runs. */
+  get ended(): { readonly code: number | null; readonly signal: string | null } | undefined {
+    const { exitCode: code = null, signalCode: signal = null } = this.#child ?? {};
+    return code === null && signal === null ? undefined : { code, signal };
+  }
+
   /** SIGTERM; resolves with the exit code. */
   async stop(): Promise<number | null> {
     const child = this.#child;
@@ -120,7 +126,7 @@ export class Edge {
   async killAll(): Promise<void> {
     const child = this.#child;
     const pids = this.pids;
-    const exited = new Promise(resolve => child?.once('exit', resolve));
+    const exited = this.ended !== undefined ? Promise.resolve() : new Promise(resolve => child?.once('exit', resolve));
     for (const pid of pids) kill(pid);
     await exited;
     while (pids.some(isAlive)) await new Promise(resolve => setTimeout(resolve, 5));

@@ -12,8 +12,9 @@ export interface WriterTask {
   folder: string;
   capacity: number;
   minHits: number;
-  /** The memory tier's file. */
+  /** The memory tier's file, and the descriptor of it that the process inherits. */
   memoryFile: string;
+  memoryDescriptor: number | undefined;
   freeShare: number;
 }
 
@@ -39,6 +40,8 @@ export interface WriterProcessOptions {
   minHits: number;
   /** The memory tier's file, which must be there. */
   memoryFile: string;
+  /** An open descriptor of that file, which is used instead of its name. */
+  memoryDescriptor?: number;
   /** Part of memory that is kept free, 0 to 0.5. The default is 0.02. */
   freeShare?: number;
   log: Log;
@@ -49,6 +52,8 @@ export interface WriterProcessOptions {
   restartDelay?: number;
 }
 
+/** Number of the descriptor after standard input, output, error and the channel. */
+const FIRST_INHERITED = 4;
 const MAX_RESTART_DELAY = 60_000;
 /** A writer that has lived for so many milliseconds is taken to be well. */
 const WELL_AFTER = 60_000;
@@ -140,12 +145,16 @@ export class WriterProcess {
   }
 
   #spawn(): Promise<void> {
-    const { folder, capacity, minHits, memoryFile, freeShare = 0.02 } = this.#options;
-    const task: WriterTask = { folder, capacity, minHits, memoryFile, freeShare };
+    const { folder, capacity, minHits, memoryFile, memoryDescriptor, freeShare = 0.02 } = this.#options;
+    const inherited = memoryDescriptor === undefined ? [] : [memoryDescriptor];
+    const task: WriterTask = {
+      ...{ folder, capacity, minHits, memoryFile, freeShare },
+      memoryDescriptor: inherited.length > 0 ? FIRST_INHERITED : undefined,
+    };
     const main = fileURLToPath(new URL(`../disk-writer-main${extname(import.meta.url)}`, import.meta.url));
     const child = fork(main, [JSON.stringify(task)], {
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...inherited],
     });
     this.#child = child;
     this.#startedAt = performance.now();

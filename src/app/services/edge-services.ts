@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { makeOwnFolder } from '../../base/own-files.js';
 import { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../../catalog/lmdb-catalog-store.js';
 import { Purger } from '../../catalog/purge.js';
@@ -39,12 +39,12 @@ function openTier({ config, log, takeOver }: ServicesOptions): SharedMemoryTier 
   const { size, fillShare, verify } = config.cache.memory;
   const file = memoryFile(config);
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeOwnFolder(dirname(file));
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
+    const { message } = cause as Error;
     throw new EdgeError(
       'cache_file',
-      `the folder of ${file} can't be made (${code}); choose another cache.memory.file`,
+      `the folder of ${file} can't be used (${message}); choose another cache.memory.file`,
       { cause },
     );
   }
@@ -71,11 +71,13 @@ class EdgeServices implements Services {
   /** Blocks that workers have found damaged on disk. */
   #damagedBlocks = 0;
   #closed = false;
+  readonly #hopeless: ServicesOptions['hopeless'];
 
-  constructor({ config, log, metrics }: ServicesOptions, tier: SharedMemoryTier, catalog: LmdbCatalogStore) {
+  constructor({ config, log, metrics, hopeless }: ServicesOptions, tier: SharedMemoryTier, catalog: LmdbCatalogStore) {
     this.#started = config;
     this.#config = config;
     this.#log = log;
+    this.#hopeless = hopeless;
     this.#tier = tier;
     this.#catalog = catalog;
     this.#purger = new Purger(catalog, tier);
@@ -114,6 +116,10 @@ class EdgeServices implements Services {
   }
 
   workerGone(how: string): void {
+    if (!this.#tier.isWhole) {
+      this.#lost();
+      return;
+    }
     this.#tier.reap();
     this.#writer?.suspect(how.startsWith('SIG') ? (how as NodeJS.Signals) : null);
     if (FAULT_SIGNALS.has(how)) void LmdbCatalogStore.examine(this.#catalogOptions());
@@ -126,6 +132,10 @@ class EdgeServices implements Services {
 
   async purge(request: PurgeRequest): Promise<PurgeResult> {
     return purgeEdge(this.#purger, this.#config, request);
+  }
+
+  inherited(): readonly number[] {
+    return [this.#tier.descriptor];
   }
 
   stats(): object {
@@ -157,6 +167,7 @@ class EdgeServices implements Services {
       capacity: disk.size,
       minHits: disk.minHits,
       memoryFile: memoryFile(this.#config),
+      memoryDescriptor: this.#tier.descriptor,
       freeShare: FREE_SHARE,
       log: this.#log,
     });
@@ -171,7 +182,19 @@ class EdgeServices implements Services {
       tier: this.#tier,
       freeShare: disk.path === undefined ? FREE_SHARE : 0,
       scrubRate: memory.scrubRate,
+      lost: () => this.#lost(),
     });
+  }
+
+  /**
+   * Blocks that workers read are not there any more, and who reads them is ended: only a new file helps, and so a new
+   * start.
+   */
+  #lost(): void {
+    const file = memoryFile(this.#config);
+    this.#hopeless(
+      new EdgeError('cache_file', `somebody has cut off the cache file ${file}; it is made anew at the next start`),
+    );
   }
 
   #describe(metrics: Metrics): void {

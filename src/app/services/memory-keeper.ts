@@ -10,6 +10,8 @@ export interface MemoryKeeperOptions {
   readonly freeShare?: number;
   /** Bytes per second whose checksums are verified; 0 is never. */
   readonly scrubRate: number;
+  /** Told that the file has been cut off; no round touches it any more. */
+  readonly lost?: () => void;
   /** Milliseconds between rounds; default 100. */
   readonly interval?: number;
 }
@@ -26,6 +28,7 @@ export class MemoryKeeper {
   readonly #timer: NodeJS.Timeout;
   readonly #freeShare: number;
   readonly #scrubRate: number;
+  readonly #lost: (() => void) | undefined;
   #scrubbedAt = performance.now();
   #owed = 0;
 
@@ -33,6 +36,7 @@ export class MemoryKeeper {
     this.#tier = options.tier;
     this.#freeShare = options.freeShare ?? 0.02;
     this.#scrubRate = options.scrubRate;
+    this.#lost = options.lost;
     this.#timer = setInterval(() => this.round(), options.interval ?? 100).unref();
   }
 
@@ -41,6 +45,11 @@ export class MemoryKeeper {
     const now = performance.now();
     const seconds = (now - this.#scrubbedAt) / 1000;
     this.#scrubbedAt = now;
+    if (!this.#tier.isWhole) {
+      this.close();
+      this.#lost?.();
+      return;
+    }
     if (!this.#tier.isHolder) return;
     this.#tier.reap();
     if (this.#freeShare > 0) this.#tier.evictAhead(this.#freeShare);

@@ -11,6 +11,8 @@ import { type MemoryTierStats, tierStats } from './memory-tier-stats.js';
 export interface SharedMemoryTierOptions {
   /** Path of the cache file, on a tmpfs, hugetlbfs or any other filesystem. */
   readonly file: string;
+  /** Worker: an open descriptor of the file, which is used instead of its name, for the name may be gone. */
+  readonly descriptor?: number | undefined;
   /** The supervisor makes the file and is the only one of its kind on it; workers attach to what it made. */
   readonly role: 'supervisor' | 'worker';
   /** Supervisor: bytes of blocks. Undefined: those of the file that is there, else `defaultMemorySize`. */
@@ -65,6 +67,8 @@ const TOO_LONG = 3;
 export class SharedMemoryTier implements MemoryTier {
   /** Bytes of all blocks. */
   readonly capacity: number;
+  /** The file's descriptor, which workers inherit. */
+  readonly descriptor: number;
   /** True when this was the first process to open the file; `clean` tells whether the last stop was a clean one. */
   readonly first: boolean;
   readonly clean: boolean;
@@ -84,6 +88,7 @@ export class SharedMemoryTier implements MemoryTier {
     const tier = open(options, () => this.#fetchMail());
     this.#native = tier;
     this.capacity = tier.capacity;
+    this.descriptor = tier.descriptor;
     this.first = tier.first;
     this.clean = tier.clean;
     this.#registers = new Uint32Array(tier.registers);
@@ -239,6 +244,11 @@ export class SharedMemoryTier implements MemoryTier {
     return this.#native.isHolder();
   }
 
+  /** False when somebody has cut the file off: whoever touches what is missing is ended by SIGBUS. */
+  get isWhole(): boolean {
+    return this.#native.isWhole();
+  }
+
   #name(id: ObjectId, block: number, argument: number): void {
     if (block >>> 0 !== block) throw new RangeError(`a block's number has 32 bits, found ${block}`);
     const registers = this.#registers;
@@ -311,12 +321,13 @@ function permille(share: number): number {
 }
 
 function open(options: SharedMemoryTierOptions, rung: () => void): NativeTier {
-  const { file, size } = options;
+  const { file, descriptor = -1, size } = options;
   const supervisor = options.role === 'supervisor';
   try {
     return native.openMemoryTier(
       {
         file,
+        descriptor,
         supervisor,
         bytes: size ?? (supervisor ? defaultMemorySize(file) : 0),
         keepSize: size === undefined,

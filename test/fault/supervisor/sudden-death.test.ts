@@ -72,6 +72,7 @@ test('a worker that hangs is killed and replaced', async () => {
     version: '0',
     takeOver: false,
     lookInterval: 100,
+    hopeless: () => {},
   });
   await supervisor.start();
   const pidOf = async () => (await supervisor.stats()).workers[0]?.pid;

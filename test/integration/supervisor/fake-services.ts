@@ -21,6 +21,7 @@ export const fakeServices: ServicesFactory = async ({ log, takeOver }) => {
       if (scope.kind === 'prefix') throw new EdgeError('overloaded', 'no purge by prefix here');
       return scope.kind === 'urls' ? { objects: scope.urls.length } : {};
     },
+    inherited: () => [],
     stats: () => ({ active }),
     async close() {
       log.debug({}, 'services closed');

@@ -70,6 +70,39 @@ test('a configuration with mistakes changes nothing and is told with file, line 
   await edge.end();
 });
 
+test('a configuration of any other shape changes nothing', async () => {
+  const edge = await EdgeProcess.start({ settings: 'origins: [{name: a, url: http://a}]\n' });
+  const before = await edge.stats();
+  const texts = [
+    'origins: {a: {url: http://a}}',
+    'origins: http://a',
+    'origins: [{name: a, urls: {url: http://a}}]',
+    'origins: [{name: a, urls: http://a}]',
+    'origins: [[{name: a}]]',
+    'origins:',
+    'origins: []',
+    '# everything is gone',
+    'origins: [{name: a, url: "http://\u0024{HOST}/"}]',
+    'origins: [{name: a, url: http://a}]\ncache: {disk: {path: /proc/moovedge}}',
+    'origins: [{name: a, url: http://a}]\ncache: {readAhead: []}\nfreshness: no\nlisten: 8080',
+    '['.repeat(100_000),
+  ];
+  for (const [index, text] of texts.entries()) {
+    edge.configure(`${text}\n`);
+    const told = edge.errors.length;
+    edge.kill('SIGHUP');
+    await until(`mistakes of ${text.slice(0, 60)}`, () =>
+      edge.errors.slice(told).includes('nothing changes') ? true : undefined,
+    );
+    assert.doesNotMatch(edge.errors.slice(told), /a defect/, text.slice(0, 60));
+    assert.equal((await fetchText(edge.port, '/')).status, 200, `${index}`);
+  }
+  const after = await edge.stats();
+  assert.deepEqual(pids(after), pids(before));
+  assert.equal(after.generation, 1);
+  await edge.end();
+});
+
 test('workers that refuse to start after a reload leave the old ones serving', async () => {
   const edge = await EdgeProcess.start();
   const before = await edge.stats();

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
@@ -100,6 +109,47 @@ test('secrets are not shown', () => {
   assert.doesNotMatch(mistake, /short/);
 });
 
+test('what a secret hides behind is not shown either: URLs, groups, unknown keys, the environment, YAML mistakes', () => {
+  const secret = 'hunter2secret';
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: the file's notation, not JavaScript's
+  const texts = [
+    `origins: [{name: a, url: "https://user:${secret}@h/films?x"}]`,
+    `origins: [{name: a, url: "https://user:p@${secret}/x@h/films?x"}]`,
+    `origins: [{name: a, url: "https://h/films?token=${secret}"}]`,
+    `origins: [{name: a, url: "ftp://user:${secret}@h/"}]`,
+    `origins: [{name: a, urls: [{url: "//user:${secret}@h/?q"}]}]`,
+    `origins: [{name: a, url: 's3://${secret}@bucket'}]`,
+    `origins: [{name: a, url: http://h, s3: "AKIA:${secret}"}]`,
+    `origins: [{name: a, url: http://h, headers: "Authorization: Bearer ${secret}"}]`,
+    `origins: [{name: a, url: http://h, headers: ["${secret}"]}]`,
+    `origins: [{name: a, url: http://h, headers: {X-Key: "${secret}\\n"}}]`,
+    `origins: ["https://user:${secret}@h"]`,
+    `origins: https://user:${secret}@h`,
+    `origins: [{name: a, url: s3://a, s3: {secretAccessKey: "${secret} x", accessKeyId: [${secret}]}}]`,
+    `origins: [{name: a, url: s3://a, s3: {endpoint: "http://k:${secret}@h"}}]`,
+    `admin: token=${secret}`,
+    `admin: {"token=${secret}"}`,
+    `admin: {${secret}: 1}`,
+    `admin: {token: *${secret}}`,
+    `admin: {token: !${secret} a}`,
+    `admin: {token: "a" ${secret}}`,
+    `admin:\n  token: |${secret}\n`,
+    `admin:\n  token: a: ${secret}\n`,
+    `admin:\n  token: "${secret}\n`,
+    `admin:\n  token: [}${secret}\n`,
+    `%${secret}\n---\nworkers: x\n`,
+    'workers: ${SECRET}',
+    'log: {level: "${SECRET}"}',
+    'origins: [{name: a, url: "${SECRET}?x"}]',
+    'origins: [{name: a, url: "${SECRET}"}]',
+  ];
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: the file's notation, not JavaScript's
+  for (const text of texts) {
+    const told = mistakes(text, { env: { SECRET: `ftp://u:${secret}@h` } }).join('\n');
+    assert.ok(!told.includes(secret), `${text}\n${told}`);
+  }
+});
+
 test('YAML that is none is told with its place', () => {
   assert.match(mistakes('listen: {port: 1\n')[0]!, /^F:\d+:\d+: /);
   assert.match(mistakes('a: 1\na: 2\n').join(), /^F:2:1: .*unique/);
@@ -174,6 +224,150 @@ test('values come from the environment where the file says so', () => {
   const text = 'admin:\n  token: ${TOKEN}\n';
   assert.equal(load(text, { env: { TOKEN: 'a'.repeat(20) } }).admin.token, 'a'.repeat(20));
   assert.deepEqual(mistakes(text), ['F:2:10: admin.token: the environment has no TOKEN']);
+});
+
+test('a text that looks as if the environment should stand in it is a mistake', () => {
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: the file's notation, not JavaScript's
+  for (const value of [
+    'https://u:${PASS}@h/',
+    'https://${HOST}/',
+    '${A:-http://h}',
+    '${A}${B}',
+    '$${A}',
+    '${',
+    '${1}',
+    ' ${A}x',
+  ]) {
+    assert.match(
+      mistakes(`origins: [{name: a, url: "${value}"}]`, { env: { PASS: 'x', HOST: 'h', A: 'http://h', B: '' } }).join(),
+      /^F:1:26: origins\[0\]\.url: expected \$\{NAME\} to be the whole value/,
+      value,
+    );
+  }
+  assert.equal(mistakes('http: {dropQuery: ["a${B}"], cors: {origins: ["${C}"]}}').length, 2);
+  // biome-ignore-end lint/suspicious/noTemplateCurlyInString: the file's notation, not JavaScript's
+  assert.equal(load('origins: [{name: a, url: http://h, headers: {X: "5$ {a}"}}]').origins[0]?.headers.X, '5$ {a}');
+});
+
+test('values of another shape than the schema has are told, whatever rules look at them', () => {
+  const shapes = [
+    '{}',
+    '{a: 1}',
+    '[]',
+    '[[]]',
+    '[1]',
+    'text',
+    '7',
+    'true',
+    '[null]',
+    '[{}]',
+    '{0: {name: a}}',
+    '[[{}]]',
+  ];
+  const keys = [
+    'listen',
+    'listen.tls',
+    'admin',
+    'origins',
+    'freshness',
+    'cache',
+    'cache.readAhead',
+    'cache.disk',
+    'http.cors.origins',
+  ];
+  const inOrigin = ['url', 'urls', 'urls.0', 'headers', 's3', 'tls', 'name', 'path', 'timeouts', 'redirects.hosts'];
+  const nest = (key: string, value: string) =>
+    key.split('.').reduceRight((inner, step) => (/\d/.test(step) ? `[${inner}]` : `{${step}: ${inner}}`), value);
+  for (const shape of shapes) {
+    const texts = [
+      ...keys.map(key => nest(key, shape)),
+      ...inOrigin.map(key => `origins: [{name: a, url: http://h}, ${nest(key, shape)}]`),
+    ];
+    for (const text of texts) {
+      try {
+        load(text);
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, `${text}: ${(error as Error).stack}`);
+      }
+    }
+  }
+  assert.deepEqual(mistakes('origins: {a: {url: http://h}}'), [
+    'F:1:10: origins: expected a list, found a group of settings',
+  ]);
+  assert.deepEqual(mistakes('origins: http://h'), ['F:1:10: origins: expected a list, found something else']);
+  assert.deepEqual(mistakes('origins: [{name: a, urls: {url: http://h}}]'), [
+    'F:1:27: origins[0].urls: expected a list, found a group of settings',
+  ]);
+});
+
+test('an empty list of origins is not taken for the sample clips', () => {
+  for (const text of ['origins:', 'origins: []', 'origins: null', 'origins: ~\nworkers: 1']) {
+    assert.match(
+      mistakes(text).join(),
+      /origins: expected at least one origin, found (nothing|a list); leave the key out/,
+    );
+  }
+  const flag = { flag: 'ORIGIN', path: ['origins'], value: [{ name: 'main', url: 'http://h' }] };
+  assert.equal(load('origins:', { flags: [flag] }).origins.length, 1);
+});
+
+test('what this machine has not got, and what can not be written, are told', () => {
+  const told = (text: string) => mistakes(text).join('\n');
+  assert.match(
+    told('cache: {memory: {size: 512GiB}}'),
+    /F:1:24: cache\.memory\.size: expected at most \S+, the memory that/,
+  );
+  if (totalmem() < 2 ** 34) {
+    const text = 'catalog: {memory: 16GiB}\nmedia: {indexMemory: 16GiB}';
+    assert.match(told(text), /catalog\.memory: .*\n.*media\.indexMemory: /);
+  }
+  assert.match(
+    told('cache: {disk: {path: d, size: 1024TiB}}'),
+    /cache\.disk\.size: expected at most \S+, the filesystem of /,
+  );
+  assert.match(told('cache: {disk: {size: 20GiB}}'), /F:1:22: cache\.disk\.size: expected cache\.disk\.path beside it/);
+  const size = { flag: '--disk-size', path: ['cache', 'disk', 'size'], value: '10GiB' };
+  assert.match(mistakes('', { flags: [size] }).join(), /^--disk-size: expected cache\.disk\.path beside it/);
+  writeFileSync(path.join(folder, 'a-file'), '');
+  for (const place of ['/proc/x', '/proc/1/x/y', 'a-file', 'a-file/x', '/sys/x', '/dev/null', '/dev/null/x']) {
+    assert.match(
+      told(`cache: {disk: {path: ${place}}}`),
+      /cache\.disk\.path: expected a folder that can be written/,
+      place,
+    );
+    assert.match(told(`catalog: {path: ${place}}`), /catalog\.path: expected a folder that can be written/, place);
+    assert.match(
+      told(`cache: {memory: {file: ${place}/x}}`),
+      /cache\.memory\.file: expected a file in a folder/,
+      place,
+    );
+    assert.match(told(`log: {access: ${place}/x}`), /log\.access: expected a file that can be written/, place);
+  }
+  assert.match(told('log: {access: no-folder/access.log}'), /log\.access: expected a file that can be written/);
+  assert.deepEqual(
+    readdirSync(folder).filter(name => name.includes('check')),
+    [],
+  );
+});
+
+test('another user’s folder is refused', {
+  skip: process.geteuid?.() === 0 ? false : 'only root can give a folder away',
+}, () => {
+  const theirs = path.join(folder, 'theirs');
+  mkdirSync(theirs);
+  chownSync(theirs, 65534, 65534);
+  assert.match(
+    mistakes('cache: {disk: {path: theirs}}').join(),
+    /theirs belongs to user 65534, who could change what players get/,
+  );
+  symlinkSync(folder, path.join(folder, 'link'));
+  lchownSync(path.join(folder, 'link'), 65534, 65534);
+  assert.match(mistakes('catalog: {path: link}').join(), /link belongs to user 65534/);
+});
+
+test('fields that the edge sets itself, and names that are none, are refused as headers of an origin', () => {
+  const told = mistakes('origins: [{name: a, url: http://h, headers: {Range: "bytes=0-1", "a b": x, "": y, X: z}}]');
+  assert.equal(told.length, 3);
 });
 
 test('relative paths are taken from the folder of the file', () => {
