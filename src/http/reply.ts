@@ -184,7 +184,8 @@ export class Reply {
     const { code, status, message, options, cause } = asEdgeError(error);
     if (code === 'internal') this.#context.log.error({ error: cause ?? error }, 'an answer failed');
     const isCut = this.#ttfb !== undefined;
-    if (isCut || (status >= 500 && code !== 'only_if_cached')) this.#tell(asEdgeError(error), isCut);
+    const sent = options.answer?.status ?? status;
+    if (isCut || (sent >= 500 && code !== 'only_if_cached')) this.#tell(asEdgeError(error), isCut);
     if (isCut) {
       this.suspend();
       this.#cut = true;
@@ -199,7 +200,7 @@ export class Reply {
     const fields: Field[] = Object.entries(options.headers ?? {});
     if (options.retryAfter !== undefined)
       fields.push(['Retry-After', String(Math.max(0, Math.ceil(options.retryAfter)))]);
-    this.cork(() => this.text(answer?.status ?? status, message, `moovedge; detail=${code}`, fields));
+    this.cork(() => this.text(sent, message, `moovedge; detail=${code}`, fields));
   }
 
   /** An answer of the origin, as it is. */

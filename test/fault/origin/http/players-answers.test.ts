@@ -83,6 +83,7 @@ describe('an answer that ends badly leaves one line', () => {
   test('none for what ends well, or is refused for good', async () => {
     assert.equal((await get(film())).status, 200);
     assert.equal((await get('/none.mp4')).status, 404);
+    assert.equal((await get(film(faults.status(418)))).status, 418);
     assert.equal((await get(film(), { Range: 'bytes=99999999-' })).status, 416);
     assert.deepEqual(lines, []);
   });
