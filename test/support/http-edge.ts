@@ -19,12 +19,3 @@ export async function startEdge(options: Partial<HttpServerOptions> = {}): Promi
   after(() => server.close());
   return { server, content, port };
 }
-
-/** Waits for a condition that something else brings about, at most for some seconds. */
-export async function eventually(condition: () => boolean, what: string, seconds = 5): Promise<void> {
-  const deadline = performance.now() + seconds * 1000;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`did not happen within ${seconds} s: ${what}`);
-    await new Promise(resolve => setTimeout(resolve, 5));
-  }
-}

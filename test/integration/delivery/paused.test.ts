@@ -12,8 +12,9 @@ import type { StreamSink } from '../../../src/catalog/content.js';
 import { selfSigned } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
-import { eventually, startEdge } from '../../support/http-edge.js';
+import { startEdge } from '../../support/http-edge.js';
 import { RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const PAUSE = 45_000;
 const large = contentAt('/large', 'v1', 0, 20_000_000);
@@ -32,11 +33,11 @@ suite('players that pause for 45 seconds', { concurrency: true }, () => {
     content.paths.set('/large', film);
     const players = await Promise.all(Array.from({ length: 5 }, () => pausedPlayer(port)));
     const leaver = await pausedPlayer(port);
-    await eventually(() => server.stats.openResponses === 6, 'all have asked');
+    await until('all have asked', () => server.stats.openResponses === 6);
     await sleep(13_000);
     assert.equal(server.stats.openResponses, 6, 'nobody was cut by the timer of the socket');
     leaver.socket.resetAndDestroy();
-    await eventually(() => server.stats.openResponses === 5, 'the one that left is gone');
+    await until('the one that left is gone', () => server.stats.openResponses === 5);
     await sleep(PAUSE - 13_000);
     assert.equal(server.stats.openResponses, 5);
     for (const { socket } of players) socket.resume();
@@ -78,7 +79,7 @@ suite('players that pause for 45 seconds', { concurrency: true }, () => {
       release() {},
     });
     const player = await pausedPlayer(port);
-    await eventually(() => sink !== undefined, 'the stream is started');
+    await until('the stream is started', () => sink !== undefined);
     let at = 0;
     resume = () => {
       while (at < large.length) {
@@ -101,12 +102,12 @@ suite('players that pause for 45 seconds', { concurrency: true }, () => {
     content.paths.set('/large', new FakeObject(large));
     const paused = await pausedPlayer(port);
     const slow = await pausedPlayer(port);
-    await eventually(() => server.stats.openResponses === 2, 'both have asked');
+    await until('both have asked', () => server.stats.openResponses === 2);
     const sipping = setInterval(() => {
       slow.socket.once('data', () => slow.socket.pause());
       slow.socket.resume();
     }, 1000);
-    await eventually(() => server.stats.stallTimeouts === 1, 'the paused one is cut', 40);
+    await until('the paused one is cut', () => server.stats.stallTimeouts === 1, 40);
     await sleep(10_000);
     clearInterval(sipping);
     assert.equal(server.stats.stallTimeouts, 1);

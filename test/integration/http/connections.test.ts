@@ -6,8 +6,9 @@ import type { OpenStream, StreamSink } from '../../../src/catalog/content.js';
 import type { AccessEntry } from '../../../src/observe/access-log.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
-import { eventually, startEdge } from '../../support/http-edge.js';
+import { startEdge } from '../../support/http-edge.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const bytes = contentAt('/film.mp4', 'v1', 0, 700_000);
 
@@ -35,13 +36,13 @@ test('one connection carries many requests, of every kind', async () => {
     assert.equal((await connection.request('PUT', '/film.mp4', { 'Content-Length': '0' }).answer()).status, 405);
     film.available = 300_000;
     connection.request('GET', '/film.mp4', { Range: 'bytes=299990-' });
-    await eventually(() => film.wants.length > round, 'the rest is wanted');
+    await until('the rest is wanted', () => film.wants.length > round);
     film.available = Infinity;
     assert.deepEqual((await connection.answer()).body, bytes.subarray(299_990));
   }
   assert.equal(server.stats.openConnections, 1);
   connection.socket.destroy();
-  await eventually(() => server.stats.openConnections === 0, 'the connection is gone');
+  await until('the connection is gone', () => server.stats.openConnections === 0);
   assert.equal(server.stats.openResponses, 0);
   assert.deepEqual(film.faults, []);
 });
@@ -49,9 +50,9 @@ test('one connection carries many requests, of every kind', async () => {
 test('connections are counted', async () => {
   const { connect, server } = await filmEdge();
   const connections = await Promise.all(Array.from({ length: 20 }, connect));
-  await eventually(() => server.stats.openConnections === 20, 'twenty connections');
+  await until('twenty connections', () => server.stats.openConnections === 20);
   for (const { socket } of connections) socket.destroy();
-  await eventually(() => server.stats.openConnections === 0, 'none');
+  await until('none', () => server.stats.openConnections === 0);
 });
 
 test('pipelined requests whose answers are at hand are answered in order', async () => {
@@ -76,14 +77,14 @@ for (const when of ['with the first', 'later'] as const) {
     const request = (first: number) => `GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=${first}-\r\n\r\n`;
     if (when === 'later') {
       connection.send(request(0));
-      await eventually(() => film.wants.length > 0, 'the rest is wanted');
+      await until('the rest is wanted', () => film.wants.length > 0);
       connection.send(request(1) + request(2));
     } else connection.send(request(0) + request(1) + request(2));
-    await eventually(() => film.wants.length > 0, 'the rest is wanted');
+    await until('the rest is wanted', () => film.wants.length > 0);
     assert.equal(server.stats.openResponses, 1);
     film.available = Infinity;
     for (let first = 0; first < 3; first++) assert.deepEqual((await connection.answer()).body, bytes.subarray(first));
-    await eventually(() => server.stats.openResponses === 0, 'the answers are over');
+    await until('the answers are over', () => server.stats.openResponses === 0);
     assert.equal(server.stats.abortedResponses, 0);
     connection.socket.destroy();
   });
@@ -95,20 +96,20 @@ test('bytes go out as they come, and a failure in the middle closes the connecti
   film.available = 0;
   const connection = await connect();
   connection.request('GET', '/film.mp4');
-  await eventually(() => film.wants.length === 1, 'the first byte is wanted');
+  await until('the first byte is wanted', () => film.wants.length === 1);
   film.available = 100_000;
   let got = 0;
   connection.socket.on('data', chunk => {
     got += chunk.length;
   });
-  await eventually(() => got >= 100_000, 'the first bytes arrive while the rest is missing');
+  await until('the first bytes arrive while the rest is missing', () => got >= 100_000);
   film.fail(400_000);
   film.available = Infinity;
   const all = await connection.rest();
   const start = all.indexOf('\r\n\r\n') + 4;
   assert.match(all.subarray(0, start).toString(), /^HTTP\/1\.1 200 OK\r\n.*content-length: 700000\r\n/is);
   assert.deepEqual(all.subarray(start), bytes.subarray(0, 400_000));
-  await eventually(() => entries.length === 1, 'the entry');
+  await until('the entry', () => entries.length === 1);
   assert.deepEqual([entries[0]!.end, entries[0]!.bytes, entries[0]!.status], ['cut', 400_000, 200]);
   assert.deepEqual([server.stats.cutResponses, server.stats.abortedResponses, server.stats.openResponses], [1, 0, 0]);
   assert.deepEqual(film.faults, []);
@@ -125,7 +126,7 @@ for (const when of ['within the handler', 'on a later turn'] as const) {
     if (when === 'on a later turn') film.available = 1000;
     const connection = (await connect()).request('GET', '/film.mp4');
     if (when === 'on a later turn') {
-      await eventually(() => film.wants.length > 0, 'the rest is wanted');
+      await until('the rest is wanted', () => film.wants.length > 0);
       film.available = Infinity;
     }
     const all = await connection.rest();
@@ -164,9 +165,9 @@ test('a player that leaves takes back its demand, before and in the answer', asy
   film.available = 100_000;
   const middle = await connect();
   middle.request('GET', '/film.mp4');
-  await eventually(() => film.wants.length === 1, 'the rest is wanted');
+  await until('the rest is wanted', () => film.wants.length === 1);
   middle.socket.resetAndDestroy();
-  await eventually(() => film.readers.size === 0, 'the reader is closed');
+  await until('the reader is closed', () => film.readers.size === 0);
   assert.deepEqual([entries[0]!.end, entries[0]!.status, entries[0]!.bytes], ['left', 200, 100_000]);
 
   let open = () => {};
@@ -175,13 +176,13 @@ test('a player that leaves takes back its demand, before and in the answer', asy
   });
   const early = await connect();
   early.request('GET', '/film.mp4');
-  await eventually(() => server.stats.openResponses === 1, 'the request is there');
+  await until('the request is there', () => server.stats.openResponses === 1);
   early.socket.resetAndDestroy();
-  await eventually(() => server.stats.openResponses === 0, 'it has left');
+  await until('it has left', () => server.stats.openResponses === 0);
   assert.deepEqual([entries[1]!.end, entries[1]!.status], ['left', 499]);
   const released = film.releases;
   open();
-  await eventually(() => film.releases === released + 1, 'what was opened in vain is released');
+  await until('what was opened in vain is released', () => film.releases === released + 1);
   assert.equal(server.stats.abortedResponses, 2);
   assert.deepEqual(film.faults, []);
 });
@@ -194,9 +195,9 @@ test('a player that leaves while a promise fails harms nobody', async () => {
   });
   const connection = await connect();
   connection.request('GET', '/film.mp4');
-  await eventually(() => server.stats.openResponses === 1, 'the request is there');
+  await until('the request is there', () => server.stats.openResponses === 1);
   connection.socket.resetAndDestroy();
-  await eventually(() => server.stats.openResponses === 0, 'it has left');
+  await until('it has left', () => server.stats.openResponses === 0);
   fail(new EdgeError('origin_timeout', 'late'));
   content.gate = undefined;
   assert.equal((await fetchRaw(port, 'GET', '/film.mp4')).status, 200);
@@ -209,13 +210,13 @@ test('a slow reader gets everything, and little is kept for it', async () => {
   const connection = await connect();
   connection.socket.pause();
   connection.request('GET', '/large');
-  await eventually(() => server.stats.openResponses === 1 && server.stats.responseBytes > 0, 'the answer has begun');
+  await until('the answer has begun', () => server.stats.openResponses === 1 && server.stats.responseBytes > 0);
   await new Promise(resolve => setTimeout(resolve, 50));
   assert.ok(server.stats.responseBytes < 15_000_000, 'the socket is full');
   connection.socket.resume();
   const { body } = await connection.answer();
   assert.ok(body.equals(large.bytes));
-  await eventually(() => server.stats.openResponses === 0, 'over');
+  await until('over', () => server.stats.openResponses === 0);
   assert.deepEqual(large.faults, []);
   assert.equal(large.wants.length, 0);
   connection.socket.destroy();
@@ -316,7 +317,7 @@ test('a body of unknown size is sent in chunks as it comes; Range is ignored; HE
   content.paths.set('/live', stream);
   const connection = await connect();
   connection.request('GET', '/live', { Range: 'bytes=5-9' });
-  await eventually(() => stream.sink !== undefined, 'the stream is started');
+  await until('the stream is started', () => stream.sink !== undefined);
   assert.equal(stream.sink!.bytes(bytes.subarray(0, 1000)), true);
   let at = 1000;
   setImmediate(function push() {
@@ -325,7 +326,7 @@ test('a body of unknown size is sent in chunks as it comes; Range is ignored; HE
     at += 50_000;
     if (flows) return void setImmediate(push);
     const before = stream.resumed;
-    void eventually(() => stream.resumed > before, 'resumed').then(push);
+    void until('resumed', () => stream.resumed > before).then(push);
   });
   const { status, fields, body } = await connection.answer();
   assert.equal(status, 200);
@@ -351,13 +352,13 @@ test('a body of unknown size stands still for a full socket, fails by a cut, and
   const slow = await connect();
   slow.socket.pause();
   slow.request('GET', '/live');
-  await eventually(() => stream.sink !== undefined, 'the stream is started');
+  await until('the stream is started', () => stream.sink !== undefined);
   const chunk = contentAt('/live', 'v1', 0, 65_536);
   let given = 0;
   while (stream.sink!.bytes(chunk)) given += chunk.length;
   assert.ok(given < 20_000_000);
   slow.socket.resume();
-  await eventually(() => stream.resumed === 1, 'the flow goes on');
+  await until('the flow goes on', () => stream.resumed === 1);
   stream.sink!.failed(new EdgeError('origin_unavailable', 'reset'));
   const all = await slow.rest();
   assert.doesNotMatch(all.subarray(-20).toString('latin1'), /\r\n0\r\n\r\n$/);
@@ -366,13 +367,13 @@ test('a body of unknown size stands still for a full socket, fails by a cut, and
   stream.sink = undefined;
   const leaving = await connect();
   leaving.request('GET', '/live');
-  await eventually(() => stream.sink !== undefined, 'started again');
+  await until('started again', () => stream.sink !== undefined);
   leaving.socket.resetAndDestroy();
-  await eventually(() => stream.cancelled, 'cancelled');
+  await until('cancelled', () => stream.cancelled);
   stream.sink = undefined;
   const failing = await connect();
   failing.request('GET', '/live');
-  await eventually(() => stream.sink !== undefined, 'started again');
+  await until('started again', () => stream.sink !== undefined);
   stream.sink!.failed(new EdgeError('origin_timeout', 'late'));
   assert.equal((await failing.answer()).status, 504);
   failing.socket.destroy();

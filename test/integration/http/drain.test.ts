@@ -6,8 +6,9 @@ import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { contentAt } from '../../support/content.js';
 import { FakeContent, FakeObject, plainPlanner } from '../../support/fake-content.js';
-import { eventually, startEdge } from '../../support/http-edge.js';
+import { startEdge } from '../../support/http-edge.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const bytes = contentAt('/film.mp4', 'v1', 0, 300_000);
 
@@ -25,11 +26,11 @@ test('a drain lets answers end, tells open connections to close, and accepts no 
   const running = (await RawConnection.open(port)).request('GET', '/film.mp4');
   const idle = await RawConnection.open(port);
   assert.equal((await idle.request('GET', '/none').answer()).fields.connection, undefined);
-  await eventually(() => film.wants.length === 1, 'the answer is under way');
+  await until('the answer is under way', () => film.wants.length === 1);
   const drained = server
     .drain({ grace: 10_000, idle: 10_000 })
     .then(complete => void order.push(`drained ${complete}`));
-  await eventually(() => order.length === 1, 'the hook has run');
+  await until('the hook has run', () => order.length === 1);
   await assert.rejects(RawConnection.open(port), { code: 'ECONNREFUSED' });
   const last = await idle.request('GET', '/none').answer();
   assert.equal(last.status, 404);
@@ -56,11 +57,11 @@ test('a drain has a deadline', async () => {
   const { port, server, film } = await filmEdge();
   film.available = 1000;
   const running = (await RawConnection.open(port)).request('GET', '/film.mp4');
-  await eventually(() => film.wants.length === 1, 'the answer is under way');
+  await until('the answer is under way', () => film.wants.length === 1);
   assert.equal(await server.drain({ grace: 50 }), false);
   server.close();
   await running.rest();
-  await eventually(() => server.stats.openResponses === 0, 'what ran was cut');
+  await until('what ran was cut', () => server.stats.openResponses === 0);
   assert.equal(film.readers.size, 0);
 });
 
@@ -71,7 +72,7 @@ test('an answer that is suspended when the drain begins ends too', async () => {
     open = resolve;
   });
   const running = (await RawConnection.open(port)).request('GET', '/film.mp4');
-  await eventually(() => server.stats.openResponses === 1, 'the request is there');
+  await until('the request is there', () => server.stats.openResponses === 1);
   const drained = server.drain({ grace: 10_000 });
   open();
   const { body, fields } = await running.answer();

@@ -5,8 +5,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
-import { eventually, startEdge } from '../../support/http-edge.js';
+import { startEdge } from '../../support/http-edge.js';
 import { RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const bytes = contentAt('/film.mp4', 'v1', 0, 700_000);
 const G = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n\r\n';
@@ -100,7 +101,7 @@ for (const [name, [text, status]] of Object.entries(REFUSED)) {
       assert.equal(content.requests.length, before, way);
       assert.equal(server.stats.requests.none[status], counted + 1);
     }
-    await eventually(() => server.stats.openConnections === 0, 'the connections are gone');
+    await until('the connections are gone', () => server.stats.openConnections === 0);
   });
 }
 
@@ -119,7 +120,7 @@ for (const [method, status] of [
       await sendInWay(connection, way, head + G + G);
       assert.deepEqual(await statuses(connection), [status], way);
     }
-    await eventually(() => server.stats.openConnections === 0, 'the connections are gone');
+    await until('the connections are gone', () => server.stats.openConnections === 0);
     assert.equal(server.stats.abortedResponses, 0);
   });
 }
@@ -224,7 +225,7 @@ test('a player that half-closes gets its answer whole: cold, slow, and pipelined
   socket.on('data', chunk => void chunks.push(chunk));
   const whole = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n';
   socket.end(whole + whole);
-  await eventually(() => film.wants.length > 0, 'the film is wanted');
+  await until('the film is wanted', () => film.wants.length > 0);
   const cpu = process.cpuUsage();
   await new Promise(resolve => setTimeout(resolve, 300));
   const { user, system } = process.cpuUsage(cpu);
@@ -240,7 +241,7 @@ test('a player that half-closes gets its answer whole: cold, slow, and pipelined
   assert.deepEqual(all.subarray(first, first + bytes.length), bytes);
   assert.deepEqual(all.subarray(-bytes.length), bytes);
   assert.equal(all.toString('latin1').split('HTTP/1.1 200 ').length, 3);
-  await eventually(() => server.stats.openConnections === 0, 'closed');
+  await until('closed', () => server.stats.openConnections === 0);
   assert.equal(server.stats.abortedResponses, 0);
 });
 
@@ -249,11 +250,11 @@ test('a player that half-closed and is then gone is noticed', async () => {
   film.available = 0;
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.end(G);
-  await eventually(() => film.wants.length > 0, 'the film is wanted');
+  await until('the film is wanted', () => film.wants.length > 0);
   await new Promise(resolve => setTimeout(resolve, 50));
   socket.resetAndDestroy();
-  await eventually(() => server.stats.openResponses === 0, 'it has left');
-  await eventually(() => server.stats.openConnections === 0, 'closed');
+  await until('it has left', () => server.stats.openResponses === 0);
+  await until('closed', () => server.stats.openConnections === 0);
 });
 
 test('a connection is closed after a few wrong requests', async () => {

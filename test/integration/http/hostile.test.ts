@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
-import { eventually, startEdge } from '../../support/http-edge.js';
+import { startEdge } from '../../support/http-edge.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const bytes = contentAt('/film.mp4', 'v1', 0, 100_000);
 
@@ -94,10 +95,7 @@ test('no bytes harm the server, and every answer is one', async () => {
     { numRuns: 150 },
   );
   assert.deepEqual((await fetchRaw(port, 'GET', '/film.mp4')).body, bytes);
-  await eventually(
-    () => server.stats.openResponses === 0 && server.stats.openConnections === 0,
-    'nothing is left open',
-  );
+  await until('nothing is left open', () => server.stats.openResponses === 0 && server.stats.openConnections === 0);
   assert.deepEqual(film.faults, []);
   assert.equal(film.readers.size, 0);
 });
