@@ -79,7 +79,7 @@ describe('docs', () => {
     const missing = TODAY.flatMap(page => [
       ...quoted(page).filter(text => isSetting(text) && !keys.some(key => key === text || key.startsWith(`${text}.`))),
       ...quoted(page).filter(
-        text => /^moovedge_\w+$/.test(text) && !(text in METRICS) && !/^moovedge_fill_/.test(text),
+        text => /^moovedge_\w+$/.test(text) && !(text in METRICS) && !/^moovedge_supply_/.test(text),
       ),
     ]);
     assert.deepEqual(missing, []);
