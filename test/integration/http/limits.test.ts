@@ -9,8 +9,8 @@ import { portBounds } from '../../../src/http/port-bounds.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { contentAt } from '../../support/content.js';
 import { FakeContent, FakeObject, plainPlanner } from '../../support/fake-content.js';
-import { eventually } from '../../support/http-edge.js';
 import { RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const NO_BOUNDS: PortBounds = { connections: 10_000, perClient: 0, requests: 0, unsentBytes: 0 };
 const G = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n\r\n';
@@ -57,20 +57,17 @@ test(
   async () => {
     const { server, crowd, ask } = await boundedEdge({ perClient: 5 });
     const crowded = crowd(outer!, 8);
-    await eventually(() => (server.stats.requests.none[503] ?? 0) >= 3, 'three are refused');
+    await until('three are refused', () => (server.stats.requests.none[503] ?? 0) >= 3);
     assert.equal(server.stats.openConnections, 5);
-    await eventually(
-      () => crowded.filter(({ text }) => text().startsWith('HTTP/1.1 503 ')).length === 3,
-      'they are told',
-    );
+    await until('they are told', () => crowded.filter(({ text }) => text().startsWith('HTTP/1.1 503 ')).length === 3);
     assert.ok(crowded.some(({ text }) => /\r\nRetry-After: \d+\r\n/.test(text())));
     crowd('127.0.0.1', 20);
-    await eventually(() => server.stats.openConnections === 25, 'loopback has no bound');
+    await until('loopback has no bound', () => server.stats.openConnections === 25);
     assert.equal(await ask(), 206);
     for (const { socket } of crowded) socket.destroy();
-    await eventually(() => server.stats.openConnections <= 21, 'their places are free');
+    await until('their places are free', () => server.stats.openConnections <= 21);
     crowd(outer!, 5);
-    await eventually(() => server.stats.openConnections >= 25, 'and can be taken again');
+    await until('and can be taken again', () => server.stats.openConnections >= 25);
   },
 );
 
@@ -79,10 +76,10 @@ test('a client has at most the requests under way that it may have', needsOuter,
   film.available = 0;
   const crowded = crowd(outer!, 6);
   for (const { socket } of crowded) socket.write(G);
-  await eventually(() => server.stats.requests.none[429] === 3, 'three are refused');
-  await eventually(
-    () => crowded.filter(({ text }) => /^HTTP\/1\.1 429 .*\r\nRetry-After: 1\r\n/s.test(text())).length === 3,
+  await until('three are refused', () => server.stats.requests.none[429] === 3);
+  await until(
     'told',
+    () => crowded.filter(({ text }) => /^HTTP\/1\.1 429 .*\r\nRetry-After: 1\r\n/s.test(text())).length === 3,
   );
   film.available = Infinity;
 });
@@ -90,12 +87,12 @@ test('a client has at most the requests under way that it may have', needsOuter,
 test('only as long as a quarter of the places is free a client may have more than its share', needsOuter, async () => {
   const { server, crowd } = await boundedEdge({ connections: 40 });
   crowd('127.0.0.1', 10);
-  await eventually(() => server.stats.openConnections === 10, 'ten');
+  await until('ten', () => server.stats.openConnections === 10);
   crowd(outer!, 20);
-  await eventually(() => server.stats.openConnections === 30, 'up to three quarters anybody may come');
+  await until('up to three quarters anybody may come', () => server.stats.openConnections === 30);
   // Alone, the client may have all: its even share is the whole port.
   crowd(outer!, 5);
-  await eventually(() => server.stats.openConnections === 35, 'a balancer is not hit');
+  await until('a balancer is not hit', () => server.stats.openConnections === 35);
   assert.equal(server.stats.requests.none[503] ?? 0, 0);
 });
 
@@ -105,7 +102,7 @@ test('at the limit accepting pauses without spinning, those who are connected ar
   const kept = await RawConnection.open(port);
   assert.equal((await kept.send(G).answer()).status, 206);
   const crowded = crowd('127.0.0.1', 50);
-  await eventually(() => gate.pauses === before + 1, 'accepting pauses');
+  await until('accepting pauses', () => gate.pauses === before + 1);
   const cpu = process.cpuUsage();
   await new Promise(resolve => setTimeout(resolve, 300));
   const { user, system } = process.cpuUsage(cpu);
@@ -127,7 +124,7 @@ test('a flood of pipelined requests makes others wait for one of each connection
   );
   const text = Buffer.from(G.repeat(5000));
   for (const socket of floods) socket.write(text);
-  await eventually(() => content.requests.length > 100, 'the flood is there');
+  await until('the flood is there', () => content.requests.length > 100);
   const other = await RawConnection.open(port);
   for (let round = 0; round < 30; round++) {
     const before = content.requests.length;
