@@ -20,7 +20,9 @@ enum class Role : uint32_t {
 struct OpenOptions {
   std::string path;
   Role role = Role::kWorker;
-  /** An open descriptor of the file, for a worker of a supervisor that has it open: its name may be gone. -1: by name. */
+  /**
+   * An open descriptor of the file, for a worker of a supervisor that has it open: its name may be gone. -1: by name.
+   */
   int descriptor = -1;
   /** Supervisor: bytes of blocks of a new file. */
   uint64_t bytes = 0;
