@@ -3,8 +3,12 @@ import { Backpressure, type Writer } from './backpressure.js';
 import type { DeliveryContext, DeliveryListener } from './delivery.js';
 import type { Transport } from './transport.js';
 
-/** Bytes given to the socket at once: all that the transport buffers when the socket refuses them. */
-const PIECE = 16 * 1024;
+/**
+ * Bytes given to the socket at once, in a cork of their own: with the frame of their chunk they fit into the
+ * transport's 16 KiB for corked bytes. Of more, the transport would lose what does not fit when the socket refuses the
+ * rest.
+ */
+const PIECE = 16 * 1024 - 64;
 /** Bytes of a chunk's first piece, which shows whether what the transport has buffered before is gone. */
 const FIRST_PIECE = 256;
 
@@ -23,6 +27,8 @@ export class StreamDelivery implements StreamSink, Writer {
   /** What is left of the chunk at hand; defined while the flow stands still. */
   #rest: Uint8Array | undefined;
   #begun = false;
+  /** The turn of the request's handler is not over yet, with its cork around everything that is written. */
+  #starting = true;
   #complete = false;
   #over = false;
 
@@ -37,6 +43,9 @@ export class StreamDelivery implements StreamSink, Writer {
   start(stream: OpenStream): void {
     const handle = stream.start(this);
     this.#handle = handle;
+    setImmediate(() => {
+      this.#starting = false;
+    });
     if (this.#over && !this.#complete) handle.cancel();
   }
 
@@ -51,11 +60,9 @@ export class StreamDelivery implements StreamSink, Writer {
 
   bytes(chunk: Uint8Array): boolean {
     if (this.#over) return false;
-    let rest: Uint8Array | undefined;
-    this.#transport.cork(() => {
-      this.#begin();
-      rest = this.#write(chunk);
-    });
+    // Within another cork pieces would not have one of their own.
+    if (this.#starting) setImmediate(() => this.writable());
+    const rest = this.#starting ? chunk : this.#write(chunk);
     if (rest !== undefined) this.#rest = new Uint8Array(rest);
     this.#backpressure.await(true);
     return rest === undefined;
@@ -107,7 +114,11 @@ export class StreamDelivery implements StreamSink, Writer {
   #write(chunk: Uint8Array): Uint8Array | undefined {
     for (let at = 0, size = FIRST_PIECE; at < chunk.length; size = PIECE) {
       const piece = chunk.subarray(at, at + size);
-      const taken = this.#transport.write(piece);
+      let taken = true;
+      this.#transport.cork(() => {
+        this.#begin();
+        taken = this.#transport.write(piece);
+      });
       at += piece.length;
       this.sent += piece.length;
       this.#context.stats.responseBytes += piece.length;
