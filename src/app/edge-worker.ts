@@ -27,6 +27,9 @@ import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/wor
  */
 const IDLE_DRAIN = 13_000;
 
+/** Most of the memory tier that one object may take that is fetched in one. */
+const WHOLE_SHARE = 1 / 4;
+
 /** Everything of the data path, wired. */
 class Worker implements WorkerHandle {
   readonly #config: Config;
@@ -78,7 +81,12 @@ class Worker implements WorkerHandle {
       log,
       observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },
     });
-    this.#loader = new BlockLoader({ tier: this.#tier, disk: this.#disk, readAhead: cache.readAhead });
+    this.#loader = new BlockLoader({
+      tier: this.#tier,
+      disk: this.#disk,
+      readAhead: cache.readAhead,
+      wholeMax: Math.min(cache.wholeMax, this.#tier.stats().capacityBytes * WHOLE_SHARE),
+    });
     this.#catalog = new ObjectCatalog({
       loader: this.#loader,
       tier: this.#tier,

@@ -101,6 +101,21 @@ export class EntryCache {
     return { cached: this.#put(entry, before) ?? new CachedEntry(entry, 0), committed: DONE };
   }
 
+  /** Keeps an entry whose bytes are still coming: for this process only, until it is saved or removed. */
+  begin(entry: Entry, before: CachedEntry | undefined): CachedEntry {
+    const cached = this.#put(entry, before) ?? new CachedEntry(entry, 0);
+    cached.pending = true;
+    return cached;
+  }
+
+  /** Saves an entry whose bytes have come, unless another version has taken its place meanwhile. */
+  finish(entry: Entry): void {
+    const current = this.find(entry.key, entry.primary);
+    if (current === undefined || current.entry.kind !== 'object' || isSameVersion(current.entry, entry)) {
+      void this.save(entry, current);
+    }
+  }
+
   /** Removes the entry of an object that the origin no longer has in this version. Another version's entry stays. */
   remove(entry: Entry): void {
     const current = this.find(entry.key, entry.primary);

@@ -1,61 +1,11 @@
-import { BLOCK_SIZE, type ObjectId } from '../base/block.js';
 import type { EdgeError } from '../base/errors.js';
-import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import type { OriginFetch, OriginSink } from '../origin/origin.js';
 import type { OpenStream, StreamHandle, StreamSink } from './content.js';
 
-/** Puts a body whose size is not known into the memory tier, block by block, as it passes by. */
-export class BlockKeeper {
-  readonly #tier: MemoryTier;
-  readonly #id: ObjectId;
-  readonly #complete: (size: number) => void;
-  #buffer: Uint8Array | undefined;
-  #filled = 0;
-  #block = 0;
-
-  /** @param complete told the size when the whole body has passed */
-  constructor(tier: MemoryTier, id: ObjectId, complete: (size: number) => void) {
-    this.#tier = tier;
-    this.#id = id;
-    this.#complete = complete;
-  }
-
-  push(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.length; ) {
-      this.#buffer ??= new Uint8Array(BLOCK_SIZE);
-      const take = Math.min(chunk.length - at, BLOCK_SIZE - this.#filled);
-      this.#buffer.set(chunk.subarray(at, at + take), this.#filled);
-      this.#filled += take;
-      at += take;
-      if (this.#filled === BLOCK_SIZE) this.#keep(this.#buffer);
-    }
-  }
-
-  end(): void {
-    const size = this.#block * BLOCK_SIZE + this.#filled;
-    if (this.#filled > 0) this.#keep(this.#buffer!.subarray(0, this.#filled));
-    this.#complete(size);
-  }
-
-  /**
-   * Only a block's whole length may be claimed, and that of the last one is known at the end: so blocks are kept when
-   * they are whole.
-   */
-  #keep(bytes: Uint8Array): void {
-    const claim = this.#tier.claim(this.#id, this.#block, bytes.length);
-    if (typeof claim === 'object') claim.append(claim.watermark === 0 ? bytes : bytes.subarray(claim.watermark));
-    this.#block++;
-    this.#filled = 0;
-  }
-}
-
-/**
- * A body whose size is known at its end only: goes to one player, with back-pressure to the origin, and past a keeper.
- */
+/** A body of unknown size that must not be stored: goes to one player, with back-pressure to the origin. */
 export class GrowingStream implements OpenStream, OriginSink, StreamHandle {
   readonly kind = 'stream';
   readonly #fetch: OriginFetch;
-  readonly #keeper: BlockKeeper | undefined;
   /** What came while nobody took it: before the start, or in the moment that the fetch takes to pause. */
   #held: Uint8Array[] = [];
   #sink: StreamSink | undefined;
@@ -67,10 +17,8 @@ export class GrowingStream implements OpenStream, OriginSink, StreamHandle {
     readonly contentType: string,
     readonly fields: OpenStream['fields'],
     fetch: OriginFetch,
-    keeper: BlockKeeper | undefined,
   ) {
     this.#fetch = fetch;
-    this.#keeper = keeper;
   }
 
   start(sink: StreamSink): StreamHandle {
@@ -103,7 +51,6 @@ export class GrowingStream implements OpenStream, OriginSink, StreamHandle {
 
   bytes(chunk: Uint8Array): void {
     if (this.#over) return;
-    this.#keeper?.push(chunk);
     if (this.#flowing) {
       this.#flowing = this.#sink!.bytes(chunk);
       if (!this.#flowing && !this.#over) this.#fetch.pause();
@@ -115,7 +62,6 @@ export class GrowingStream implements OpenStream, OriginSink, StreamHandle {
 
   ended(): void {
     if (this.#over) return;
-    this.#keeper?.end();
     if (this.#flowing) this.#finish('whole');
     else this.#end = 'whole';
   }

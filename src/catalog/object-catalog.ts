@@ -1,7 +1,9 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
 import type { BlockLoader } from '../cache/fetch/block-loader.js';
+import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
+import { hasValidator } from '../origin/fields.js';
 import { type Ask, pick, type Route, type Router, sentOn } from './ask.js';
 import type { CatalogStore } from './catalog-store.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from './content.js';
@@ -142,7 +144,7 @@ export class ObjectCatalog implements Content {
       this.stats.negativeHits++;
       throw entry.error;
     }
-    if (entry.kind !== 'object') return undefined;
+    if (entry.kind !== 'object' || !this.#isAtHand(cached, entry, request, route)) return undefined;
     const { freshness } = entry;
     const requestCacheControl = this.#options.honourRequestDirectives
       ? requestCacheControlOf(name => request.field(name))
@@ -167,6 +169,14 @@ export class ObjectCatalog implements Content {
     return this.#opened(cached, entry, request, route, 'stale');
   }
 
+  /** False, and it is forgotten, when parts are missing of an object whose parts can't be fetched one by one. */
+  #isAtHand(cached: CachedEntry, entry: ObjectEntry, request: ContentRequest, route: Route): boolean {
+    if (hasValidator(entry.object.validator)) return true;
+    if (this.#loaderOf(cached, entry, request, route).isWhole) return true;
+    this.#entries.remove(entry);
+    return false;
+  }
+
   #opened(
     cached: CachedEntry,
     entry: ObjectEntry,
@@ -174,12 +184,16 @@ export class ObjectCatalog implements Content {
     route: Route,
     outcome: CacheOutcome | undefined,
   ): OpenObject {
+    const loader = this.#loaderOf(cached, entry, request, route);
+    const age = Math.floor(ageOf(entry.freshness, this.#now()) / 1000);
+    return new OpenedObject(entry.object, age, outcome, loader);
+  }
+
+  #loaderOf(cached: CachedEntry, entry: ObjectEntry, request: ContentRequest, route: Route): ObjectLoader {
     const authorization = entry.authorized ? request.field('authorization') : '';
     const bringsFields = authorization !== '' || route.forward.length > 0;
     const fields = bringsFields ? sentOn(request, route, entry.varied, authorization) : undefined;
-    const loader = this.#originLookup.loaderOf(cached, entry, route, fields);
-    const age = Math.floor(ageOf(entry.freshness, this.#now()) / 1000);
-    return new OpenedObject(entry.object, age, outcome, loader);
+    return this.#originLookup.loaderOf(cached, entry, route, fields);
   }
 
   #ask(request: ContentRequest, route: Route, primary: string): Ask {
@@ -216,6 +230,11 @@ export class ObjectCatalog implements Content {
       if (opened !== undefined) return opened;
       if (ask.requestCacheControl?.onlyIfCached)
         throw new EdgeError('only_if_cached', 'nothing is cached that may be used as it is');
+      const running = this.#canJoin(ask) ? this.#originLookup.join(ask) : undefined;
+      if (running !== undefined) {
+        this.stats.collapsed++;
+        return running;
+      }
       const isForOne: boolean = alone || this.#isForOne(ask, known);
       const { resolution, own }: Resolved = isForOne ? await this.#askAlone(ask, known) : await this.#askTogether(ask);
       if (own !== undefined) return own;
@@ -233,6 +252,11 @@ export class ObjectCatalog implements Content {
       alone ||= resolution.kind === 'alone';
     }
     throw new EdgeError('origin_protocol', 'the origin names other request fields in Vary with each answer');
+  }
+
+  /** True when what another request has begun to fetch will do. */
+  #canJoin({ authorization, requestCacheControl }: Ask): boolean {
+    return authorization === '' && !requestCacheControl?.noStore && !requestCacheControl?.noCache;
   }
 
   /** True when nobody else can use what comes: the request has credentials, or answers are known not to be stored. */

@@ -5,13 +5,20 @@ import type { BlockLoader } from '../cache/fetch/block-loader.js';
 import { BypassStream } from '../cache/fetch/bypass-stream.js';
 import { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Begun } from '../cache/read/reader.js';
-import { type Fields, hasValidator } from '../origin/fields.js';
-import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, RefusedAnswer } from '../origin/origin.js';
+import { type Fields, hasValidator, sameVersion } from '../origin/fields.js';
+import type {
+  OriginAnswer,
+  OriginFetch,
+  OriginRequest,
+  OriginSink,
+  RefusedAnswer,
+  Validator,
+} from '../origin/origin.js';
 import { type Ask, pick } from './ask.js';
 import type { OpenObject, OpenStream } from './content.js';
 import { confirmEntry, type EntryContext, makeEntry, type ObjectEntry } from './entry.js';
 import type { CachedEntry, EntryCache } from './entry-cache.js';
-import { BlockKeeper, GrowingStream } from './growing-stream.js';
+import { GrowingStream } from './growing-stream.js';
 import { fetchHead, type Taken } from './head-fetch.js';
 import { variantKey } from './object-identity.js';
 import { OpenedObject } from './opened-object.js';
@@ -19,6 +26,7 @@ import type { Purges } from './purge.js';
 import { ageOf, type Freshness, type FreshnessOptions, freshnessOf } from './rfc9111/freshness.js';
 import { updatedFields } from './rfc9111/kept-fields.js';
 import { notStored, varyNames } from './rfc9111/storable.js';
+import { UnsizedFill } from './unsized-fill.js';
 
 /**
  * How long requests for something that must not be stored go to the origin without waiting for one another, in
@@ -71,12 +79,32 @@ interface Lookup {
 }
 
 const DONE = Promise.resolve();
-/** A 206 that does not say how large the object is. */
-const SIZE_MISSING = 'size missing';
+/**
+ * Why an answer is of no use and another is asked for: a 206 that does not say how large the object is, or one without
+ * anything to tell versions by, so that the object must come in one: whole, or just what this player reads.
+ */
+type Unsuited = 'size missing' | 'whole wanted' | 'part wanted';
+
+const NO_VALIDATOR: Validator = { etag: undefined, lastModified: undefined };
+/**
+ * A version that gave way within so many milliseconds may not have been one: the origin may make up a validator each
+ * time.
+ */
+const UNSTABLE_WITHIN = 60_000;
+/** Most URLs of which is remembered that their validators are not to be trusted. */
+const UNSTABLE_MAX = 1000;
+/** A player that begins behind so many bytes does not wait for an object that is fetched whole. */
+const WHOLE_REACH = 8 * 1024 * 1024;
+/** Most milliseconds for which a body is fresh of which only the end of the connection said that it was whole. */
+const UNFRAMED_LIFETIME = 60_000;
 
 /** Asks the origin about an object, by the first fetch of its bytes: never by a request for the head alone. */
 export class OriginLookup {
   readonly #options: OriginLookupOptions;
+  /** Bodies of unknown size that are coming, by key. */
+  readonly #unsized = new Map<string, { readonly fill: UnsizedFill; readonly epoch: number }>();
+  /** URLs whose validators seem to change with each answer or with time, by key: the last one, and since when. */
+  readonly #unstable = new Map<string, { readonly validator: Validator; readonly since: number }>();
 
   constructor(options: OriginLookupOptions) {
     this.#options = options;
@@ -90,6 +118,7 @@ export class OriginLookup {
     const validator = entry?.kind === 'object' ? entry.object.validator : undefined;
     const condition = validator && hasValidator(validator) ? ({ kind: 'changed', validator } as const) : undefined;
     let range: OriginRequest['range'] = this.#firstRange(ask, mode);
+    let current: Lookup = lookup;
     for (;;) {
       const request: OriginRequest = {
         path: ask.route.path,
@@ -98,8 +127,13 @@ export class OriginLookup {
         condition,
         fields: ask.fields,
       };
-      const result = await fetchHead(ask.route.origin, request, (answer, fetch) => this.#take(lookup, answer, fetch));
-      if (result.kind === 'taken' && result.value !== SIZE_MISSING) return result.value;
+      const result = await fetchHead(ask.route.origin, request, (answer, fetch) => this.#take(current, answer, fetch));
+      if (result.kind === 'taken' && typeof result.value === 'object') return result.value;
+      if (result.kind === 'taken' && result.value === 'part wanted') {
+        current = { ...lookup, mode: { ...mode, pass: true } };
+        range = this.#firstRange(ask, current.mode);
+        continue;
+      }
       if (result.kind === 'refused' && (result.error.code !== 'range_not_satisfiable' || range === undefined))
         return result;
       // The size is learnt from the first block, and that of an empty object, or of one that is kept secret, from the
@@ -126,6 +160,12 @@ export class OriginLookup {
       return cached.loader;
     }
     const { id, size, validator } = entry.object;
+    const since = this.#options.now();
+    const changed = () => {
+      if (this.#options.now() - since < UNSTABLE_WITHIN) this.#distrust(entry.key, validator);
+      this.#options.entries.remove(entry);
+    };
+    const oneFetch = hasValidator(validator) ? undefined : { complete: () => this.#options.entries.finish(entry) };
     const { origin, path, query } = route;
     cached.loader = new ObjectLoader(this.#options.loader, {
       id,
@@ -136,7 +176,8 @@ export class OriginLookup {
       fields: fields ?? filled(entry.varied),
       validator,
       cacheable: true,
-      changed: () => this.#options.entries.remove(entry),
+      oneFetch,
+      changed,
     });
     return cached.loader;
   }
@@ -153,10 +194,18 @@ export class OriginLookup {
     return { start: first * BLOCK_SIZE, end: (first + blocks) * BLOCK_SIZE };
   }
 
-  #take(lookup: Lookup, answer: OriginAnswer, fetch: OriginFetch): Taken<LookupResult | typeof SIZE_MISSING> {
+  /** A stream from a fetch of unknown size that is under way already; undefined when there is none to join. */
+  join({ key, primary }: Ask): OpenStream | undefined {
+    const running = this.#unsized.get(key);
+    if (running === undefined || running.epoch < this.#options.purges.marks(primary).hard) return undefined;
+    return running.fill.join();
+  }
+
+  #take(lookup: Lookup, found: OriginAnswer, fetch: OriginFetch): Taken<LookupResult | Unsuited> {
     const { ask, mode } = lookup;
-    if (answer.status === 304) return { value: this.#confirmed(lookup, answer), body: undefined };
-    if (answer.status === 206 && answer.size === undefined) return { value: SIZE_MISSING, body: undefined };
+    if (found.status === 304) return { value: this.#confirmed(lookup, found), body: undefined };
+    if (found.status === 206 && found.size === undefined) return { value: 'size missing', body: undefined };
+    const answer = { ...found, validator: this.#trusted(ask.key, found) };
     const names = varyNames(answer.fields);
     const varied = pick(ask.request, names);
     const reason = notStored(answer.fields, {
@@ -174,14 +223,16 @@ export class OriginLookup {
     if (names.some(name => varied[name] !== (ask.fields[name] ?? ''))) {
       return { value: { kind: 'vary', committed }, body: undefined };
     }
-    const nonce = hasValidator(answer.validator) ? '' : randomUUID();
+    const isOneFetch = !hasValidator(answer.validator) && answer.size !== 0;
+    const nonce = isOneFetch ? randomUUID() : '';
     const { primary, route } = ask;
     const { epoch, validated } = lookup;
     const authorized = ask.authorization !== '';
     const context: EntryContext = { key, primary, epoch, validated, varied, authorized, nonce, path: route.path };
     const freshness = this.#freshness(answer.fields, answer, route.defaultLifetime);
-    if (answer.size === undefined) return this.#growing(lookup, answer, fetch, context, freshness);
+    if (answer.size === undefined) return this.#grow(lookup, answer, fetch, context, freshness);
     const entry = makeEntry(answer, answer.size, answer.size, freshness, context);
+    if (isOneFetch) return this.#takeInOne(lookup, answer, fetch, entry);
     const saved = this.#options.entries.save(entry, mode.stale);
     const { own, body } = this.#adopt(lookup, saved.cached, entry, answer, fetch);
     const all = Promise.all([committed, saved.committed]).then(() => {});
@@ -259,7 +310,7 @@ export class OriginLookup {
         ? { ...object, fields: [...object.fields, ...cookies(answer.fields)] }
         : object;
     if (answer.size === undefined) {
-      const stream = new GrowingStream(object.contentType, withCookies.fields, fetch, undefined);
+      const stream = new GrowingStream(object.contentType, withCookies.fields, fetch);
       return { own: stream, body: stream };
     }
     const { id, size, validator } = object;
@@ -281,8 +332,57 @@ export class OriginLookup {
     return { own: new OpenedObject(withCookies, this.#seconds(freshness), 'bypass', loader, begun), body: stream };
   }
 
+  /**
+   * An object of which nothing tells one version from another: all of it from this fetch, or past the cache to this
+   * player, when it is too large or the player begins too far back.
+   */
+  #takeInOne(
+    lookup: Lookup,
+    answer: OriginAnswer,
+    fetch: OriginFetch,
+    entry: ObjectEntry,
+  ): Taken<LookupResult | Unsuited> {
+    const { ask, mode } = lookup;
+    const { entries, loader } = this.#options;
+    const fits = entry.object.size <= loader.wholeMax && ask.request.hint.start <= WHOLE_REACH;
+    const isWhole = answer.offset === 0 && answer.length === entry.object.size;
+    if (!isWhole && (fits || mode.pass !== true))
+      return { value: fits ? 'whole wanted' : 'part wanted', body: undefined };
+    const cached = fits ? entries.begin(entry, mode.stale) : undefined;
+    const objectLoader = cached && this.loaderOf(cached, entry, ask.route, ask.fields);
+    const run = objectLoader?.adopt(fetch, 0, objectLoader.blocks, true);
+    if (cached !== undefined && objectLoader !== undefined && typeof run === 'object') {
+      const own = new OpenedObject(entry.object, this.#seconds(entry.freshness), 'miss', objectLoader);
+      return { value: { kind: 'object', cached, outcome: 'miss', own, committed: DONE }, body: run };
+    }
+    if (cached !== undefined) entries.remove(entry);
+    const { own, body } = this.#privately(ask, answer, fetch);
+    return { value: { kind: 'private', own, committed: this.#savePass(lookup) }, body };
+  }
+
+  /**
+   * What the version of an answer can be told by: nothing, when the origin has given different validators of late. One
+   * that stays is trusted again.
+   */
+  #trusted(key: string, { validator }: OriginAnswer): Validator {
+    const last = this.#unstable.get(key);
+    if (last === undefined || !hasValidator(validator)) return validator;
+    if (!sameVersion(last.validator, validator)) this.#distrust(key, validator);
+    else if (this.#options.now() - last.since >= UNSTABLE_WITHIN) {
+      this.#unstable.delete(key);
+      return validator;
+    }
+    return NO_VALIDATOR;
+  }
+
+  #distrust(key: string, validator: Validator): void {
+    if (!hasValidator(validator)) return;
+    if (this.#unstable.size >= UNSTABLE_MAX) this.#unstable.clear();
+    this.#unstable.set(key, { validator, since: this.#options.now() });
+  }
+
   /** A body that does not say how long it is: its entry is made when it has ended. */
-  #growing(
+  #grow(
     lookup: Lookup,
     answer: OriginAnswer,
     fetch: OriginFetch,
@@ -290,12 +390,29 @@ export class OriginLookup {
     freshness: Freshness,
   ): Taken<LookupResult> {
     const { loader, entries } = this.#options;
-    const complete = (size: number) =>
-      void entries.save(makeEntry(answer, size, undefined, freshness, context), undefined);
-    const { object } = makeEntry(answer, 0, undefined, freshness, context);
-    const keeper = answer.unframed ? undefined : new BlockKeeper(loader.tier, object.id, complete);
-    const own = new GrowingStream(object.contentType, object.fields, fetch, keeper);
-    return { value: { kind: 'private', own, committed: this.#savePass(lookup) }, body: own };
+    const { key } = context;
+    // A body that was cut looks whole, and its validator would confirm it.
+    const head = answer.unframed ? { ...answer, validator: NO_VALIDATOR } : answer;
+    const kept = answer.unframed ? { ...context, nonce: randomUUID() } : context;
+    const lifetime = answer.unframed ? Math.min(freshness.lifetime, UNFRAMED_LIFETIME) : freshness.lifetime;
+    const { object } = makeEntry(head, 0, undefined, freshness, kept);
+    const fill = new UnsizedFill({
+      tier: loader.tier,
+      id: object.id,
+      contentType: object.contentType,
+      fields: object.fields,
+      bound: loader.wholeMax,
+      complete: size =>
+        void entries.save(makeEntry(head, size, undefined, { ...freshness, lifetime }, kept), undefined),
+      closed: () => {
+        if (this.#unsized.get(key)?.fill === fill) this.#unsized.delete(key);
+      },
+    });
+    fill.fetch = fetch;
+    const own = fill.join()!;
+    // A request with credentials is nobody else's.
+    if (!context.authorized) this.#unsized.set(key, { fill, epoch: context.epoch });
+    return { value: { kind: 'private', own, committed: this.#savePass(lookup) }, body: fill };
   }
 
   #savePass({ ask: { key, primary }, epoch }: Lookup): Promise<void> {

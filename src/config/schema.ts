@@ -131,6 +131,11 @@ const tree = group({
         'What a player reads in this time, at its pace, is the most that is fetched ahead of it, but no less than min.',
       ).prefault('30s'),
     }),
+    wholeMax: setting(
+      size('1MiB', '64GiB'),
+      'Most bytes of an object that is fetched in one, whoever reads it, because it has no length or no (steady) ' +
+        'validator; at most a quarter of the memory tier. A larger one goes past the cache.',
+    ).prefault('256MiB'),
   }),
   catalog: group({
     path: setting(

@@ -16,6 +16,8 @@ export interface BlockLoaderOptions {
   readonly readAhead: { readonly min: number; readonly max: number; readonly time?: number };
   /** Most bytes of one origin request; default 16 MiB. */
   readonly maxRun?: number;
+  /** Most bytes of an object that is fetched in one although nobody may read all of it; default 64 MiB. */
+  readonly wholeMax?: number;
   /** Milliseconds without a read after which a reader counts as paused; default 5000. */
   readonly pauseAfter?: number;
 }
@@ -56,6 +58,8 @@ export class BlockLoader {
   readonly firstWindow: number;
   readonly maxWindow: number;
   readonly maxRun: number;
+  /** Bytes. */
+  readonly wholeMax: number;
   /** Milliseconds. */
   readonly aheadTime: number;
   readonly pauseAfter: number;
@@ -86,6 +90,7 @@ export class BlockLoader {
     this.firstWindow = Math.min(this.maxWindow, Math.max(1, blocks(options.readAhead.min)));
     this.aheadTime = options.readAhead.time ?? Number.POSITIVE_INFINITY;
     this.maxRun = Math.max(1, blocks(options.maxRun ?? 16 * 1024 * 1024));
+    this.wholeMax = options.wholeMax ?? 64 * 1024 * 1024;
     this.pauseAfter = options.pauseAfter ?? 5000;
   }
 

@@ -38,3 +38,9 @@ export function changed(object: SourceObject): EdgeError {
 function placeOf({ origin, path, query }: SourceObject): { origin: string; url: string } {
   return { origin: origin.name, url: query === '' ? path : `${path}?${query}` };
 }
+
+/** The error of a reader that needs bytes of a fetch that is over, which those of no other can stand for. */
+export function lost(object: SourceObject): EdgeError {
+  const why = 'the origin gives it no validator, so its parts are not put together from several fetches';
+  return new EdgeError('object_changed', `a part of ${object.path} is not cached any more, and ${why}: ask again`);
+}

@@ -4,6 +4,7 @@ import { hasValidator } from '../../origin/fields.js';
 import type { OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
 import type { BlockLoader, Running } from './block-loader.js';
+import { lost } from './body-check.js';
 import type { Bypass } from './bypass.js';
 import { BypassStream } from './bypass-stream.js';
 import { DiskLoad } from './disk-load.js';
@@ -25,7 +26,7 @@ const DISK_PAUSE = 5000;
  * Why a block can't be brought by anything in flight in this process: it is filled by another one, has come meanwhile,
  * or there is no room.
  */
-export type NotBrought = 'following' | 'present' | 'full';
+export type NotBrought = 'following' | 'present' | 'full' | 'lost';
 
 /**
  * What is under way in this process for one version of one object: its origin fetches, its loads from disk, and who
@@ -114,6 +115,10 @@ export class ObjectLoader implements FetchHost {
   bring(block: number, limit: number): InFlight | NotBrought {
     const { tier } = this.loader;
     const onDisk = this.#onDisk(block);
+    if (this.object.oneFetch !== undefined && !onDisk && !tier.has(this.id, block)) {
+      this.originChanged(lost(this.object));
+      return 'lost';
+    }
     const claim = tier.claim(this.id, block, blockLength(this.size, block), onDisk);
     if (claim === 'full' && onDisk) return this.#load(block, undefined);
     if (typeof claim === 'string') return claim;
@@ -139,6 +144,7 @@ export class ObjectLoader implements FetchHost {
       // Whoever fills the block before, in another process, goes on to this one if it is wanted there.
       if (block > 0 && !this.#isOurs(block - 1)) return block;
       if (this.#loads.size >= LOADS_AHEAD) return block;
+      if (this.object.oneFetch !== undefined && !this.#onDisk(block)) return to;
       const brought = this.bring(block, to);
       if (brought === 'full') return block;
       if (typeof brought === 'object' && brought.kind === 'origin') return to;
@@ -158,8 +164,16 @@ export class ObjectLoader implements FetchHost {
     if (typeof claim === 'string') return undefined;
     const run = new RangeFill(this, first, Math.min(end, this.blocks), claim);
     this.#runs.push(run);
-    run.adopt(fetch, rangeless);
+    run.adopt(fetch, rangeless || this.object.oneFetch !== undefined);
     return run;
+  }
+
+  /** True when every block is there, or on its way in this process. */
+  get isWhole(): boolean {
+    for (let block = 0; block < this.blocks; block++) {
+      if (!this.#isOurs(block) && !this.#onDisk(block)) return false;
+    }
+    return true;
   }
 
   /**

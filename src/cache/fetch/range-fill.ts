@@ -3,7 +3,7 @@ import { asEdgeError, type EdgeError } from '../../base/errors.js';
 import { hasValidator } from '../../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
-import { changed, expectBody, wrongLength } from './body-check.js';
+import { changed, expectBody, lost, wrongLength } from './body-check.js';
 import type { FetchHost } from './fetch-host.js';
 import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
@@ -199,7 +199,7 @@ export class RangeFill implements OriginSink, InFlight {
   /** Claims the block behind the one at hand, which is about to become whole, when the run goes on to it. */
   #claimAhead(): void {
     const next = this.#block + 1;
-    if (next >= this.#end || this.#held !== undefined || this.#object.demandFrom(next) === 0) return;
+    if (next >= this.#end || this.#held !== undefined || !this.#isDemanded(next)) return;
     const claim = this.#claim(next);
     if (claim === undefined) return;
     this.#held = claim;
@@ -236,8 +236,13 @@ export class RangeFill implements OriginSink, InFlight {
     return false;
   }
 
+  /** Nobody else can bring what is left out of the only fetch. */
+  #isDemanded(block: number): boolean {
+    return this.#object.object.oneFetch !== undefined || this.#object.demandFrom(block) > 0;
+  }
+
   #isWanted(): boolean {
-    if (this.#object.demandFrom(this.#block) > 0) return true;
+    if (this.#isDemanded(this.#block)) return true;
     return this.#rangeless && (this.#held !== undefined || this.#waiters.waitPast(this.#position));
   }
 
@@ -280,5 +285,9 @@ export class RangeFill implements OriginSink, InFlight {
     this.#held?.abandon();
     this.#fill = undefined;
     this.#held = undefined;
+    const { oneFetch } = this.#object.object;
+    if (oneFetch === undefined) return;
+    if (!discard && this.#position === this.#object.size) oneFetch.complete();
+    else this.#object.originChanged(lost(this.#object.object));
   }
 }

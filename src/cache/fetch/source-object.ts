@@ -15,6 +15,11 @@ export interface SourceObject {
   readonly validator: Validator;
   /** False for an object that must not be stored: its bytes stream past the cache. */
   readonly cacheable: boolean;
+  /**
+   * Defined when nothing tells bytes of different fetches apart: all come from one fetch of the whole object, which
+   * goes to its end whether or not somebody reads, or they don't come. `complete` is told when all have come.
+   */
+  readonly oneFetch?: { complete(): void } | undefined;
   /** Told, perhaps more than once, that the origin holds another version. */
   changed(): void;
 }

@@ -205,7 +205,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
       tier.waitFor(object.id, block, Math.max(0, readable), this);
     } else if (brought === 'full') {
       this.#goWithoutRoom(block, within);
-    } else if (brought === 'present') {
+    } else if (brought === 'present' || brought === 'lost') {
       this.#lookAgain();
     } else {
       this.#goes(brought.kind === 'disk' ? 'disk' : inFlight === undefined ? 'miss' : 'collapsed', block);
