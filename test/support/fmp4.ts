@@ -35,7 +35,7 @@ export interface TestLayout {
 /** Ticks per second of track 1 (video) and track 2 (audio). */
 export const TIMESCALES = [1000, 8000] as const;
 
-function u32(...numbers: number[]): Buffer {
+export function u32(...numbers: number[]): Buffer {
   const bytes = Buffer.alloc(numbers.length * 4);
   for (const [i, number] of numbers.entries()) bytes.writeUInt32BE(number >>> 0, i * 4);
   return bytes;
@@ -82,6 +82,11 @@ function moov(tracks: readonly number[], edit: number): Buffer {
   return box('moov', mvhd, ...tracks.map(id => track(id, id === 1 ? edit : 0)), box('mvex', ...trex));
 }
 
+/** `ftyp` and `moov` of a film of these tracks. */
+export function makeHead(tracks: readonly number[], edit: number): Buffer {
+  return Buffer.concat([box('ftyp', Buffer.from('iso6\0\0\0\0iso6')), moov(tracks, edit)]);
+}
+
 /** A `moof` that will stand at `at`, and its `mdat`. */
 function fragmentBoxes(fragment: TestFragment, at: number, sequence: number, { base, tfdt }: TestLayout): Buffer {
   const make = (moofSize: number) => {
@@ -114,7 +119,7 @@ export function makeFragmented(
   layout: TestLayout,
 ): { bytes: Buffer; starts: number[] } {
   const tracks = [...new Set(fragments.flat().map(run => run.track))].sort();
-  const head = Buffer.concat([box('ftyp', Buffer.from('iso6\0\0\0\0iso6')), moov(tracks, layout.edit)]);
+  const head = makeHead(tracks, layout.edit);
   const leading = layout.leading
     ? Buffer.concat([box('styp', Buffer.from('msdh\0\0\0\0')), box('prft', Buffer.alloc(20))])
     : Buffer.alloc(0);

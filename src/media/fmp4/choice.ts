@@ -87,12 +87,15 @@ function keptOf(rows: TrackFragments, start: number | undefined, end: number | u
 /** @param count fragments of the file */
 function gather(count: number, kept: readonly KeptRows[]): (WholeFragments | PartOfFragment)[] {
   const firstOf = ({ rows, first }: KeptRows) => rows.fragments[first]!;
+  // The last fragment with something to leave out, or to shorten, at the beginning.
+  const settledOf = ({ rows, first, end }: KeptRows) =>
+    first < end ? rows.fragments[first]! : (rows.fragments[first - 1] ?? -1);
   const endOf = ({ rows, end, to }: KeptRows) =>
     to === undefined ? (rows.fragments[end] ?? count) : rows.fragments[end - 1]!;
   // From `settled` up to `closing`, everything is kept.
   const present = kept.filter(({ first, end }) => first < end);
-  const settled = 1 + present.reduce((most, rows) => Math.max(most, firstOf(rows)), -1);
-  const closing = present.reduce((least, rows) => Math.min(least, endOf(rows)), count);
+  const settled = 1 + kept.reduce((most, rows) => Math.max(most, settledOf(rows)), -1);
+  const closing = kept.reduce((least, rows) => Math.min(least, endOf(rows)), count);
   const from = present.reduce((least, rows) => Math.min(least, firstOf(rows)), count);
   const to = present.reduce((most, { rows, end }) => Math.max(most, rows.fragments[end - 1]! + 1), 0);
   const pieces: (WholeFragments | PartOfFragment)[] = [];

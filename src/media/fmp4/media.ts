@@ -16,7 +16,7 @@ const SPANS_MAX = 16 * 1024;
 /** Track fragments that are looked through for a sync sample. */
 const BACK_MAX = 64;
 /** Bytes of the header of a `mdat` that is made. */
-const HEADER = 16;
+const HEADER = 8;
 
 /** The fragments of a cut. Times are ticks of the reference track. */
 export interface FragmentMedia {
@@ -144,10 +144,11 @@ class Placement {
   }
 
   #media(data: readonly Region[]): void {
+    const size = HEADER + data.reduce((sum, { from, to }) => sum + to - from, 0);
+    if (size > 0xffff_ffff) throw tooLarge(`a fragment has ${size} bytes that must be placed anew`);
     const writer = new BoxWriter(HEADER);
-    writer.u32(1);
+    writer.u32(size);
     writer.fourcc('mdat');
-    writer.u64(HEADER + data.reduce((sum, { from, to }) => sum + to - from, 0));
     this.#put(literal(writer.take()));
     for (const { from, to } of data) this.#put(source(from, to - from));
   }

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { FragmentedMp4 } from '../../../../src/media/fmp4/fragmented-mp4.js';
+import { type Arrangement, arrange, samplesOf, type TimedSample } from '../../../support/arranged.js';
+import { makeHead, readFragmented, type TestFragment, type TestRun, TIMESCALES } from '../../../support/fmp4.js';
+import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
+
+const format = new FragmentedMp4();
+/** Seconds by which tracks may begin apart, and a frame of each. */
+const [LEAD, VIDEO_FRAME, AUDIO_FRAME] = [0.25, 0.1, 0.05];
+
+const arrangement: fc.Arbitrary<Arrangement> = fc.record({
+  data: fc.constantFrom('behind', 'behind', 'before', 'all before', 'all behind'),
+  base: fc.constantFrom('absolute', 'moof', 'none'),
+  times: fc.constantFrom('none', 'tfdt', 'tfdt', 'tfxd', 'mfra'),
+});
+
+const film = fc.record({
+  frames: fc.array(fc.record({ sync: fc.boolean(), size: fc.nat(40) }), { minLength: 4, maxLength: 120 }),
+  /** Frames of each fragment, over and over. */
+  video: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 4 }),
+  audio: fc.array(fc.integer({ min: 1, max: 160 }), { minLength: 1, maxLength: 4 }),
+  /** Part of the film that has sound, and seconds at which it begins where fragments tell. */
+  sound: fc.constantFrom(0, 0.4, 1, 1, 1),
+  silence: fc.constantFrom(0, 0, 1.5),
+  order: fc.constantFrom('by time', 'video first', 'audio first', 'audio late', 'together'),
+  offset: fc.constantFrom(0, 80),
+});
+
+function split(samples: TestRun['samples'], track: number, begin: number, sizes: readonly number[]): TestRun[] {
+  const runs: TestRun[] = [];
+  let [time, at] = [begin, 0];
+  for (let i = 0; at < samples.length; i++) {
+    const part = samples.slice(at, at + sizes[i % sizes.length]!);
+    runs.push({ track, time, samples: part });
+    time += part.reduce((sum, { duration }) => sum + duration, 0);
+    at += part.length;
+  }
+  return runs;
+}
+
+type Film = typeof film extends fc.Arbitrary<infer T> ? T : never;
+
+function fragmentsOf(made: Film, times: Arrangement['times']): TestFragment[] {
+  const video = split(
+    made.frames.map(({ sync, size }, i) => ({
+      duration: 100,
+      compositionOffset: made.offset,
+      sync: i === 0 || sync,
+      data: Buffer.from(`v${i}${'.'.repeat(size)}`),
+    })),
+    1,
+    0,
+    made.video,
+  );
+  const silence = times === 'none' ? 0 : made.silence;
+  const audio = split(
+    Array.from({ length: Math.floor(made.frames.length * 2 * made.sound) }, (_, i) => ({
+      duration: 400,
+      compositionOffset: 0,
+      sync: true,
+      data: Buffer.from(`a${i}`),
+    })),
+    2,
+    silence * 8000,
+    made.audio,
+  );
+  const seconds = ({ track, time }: TestRun) =>
+    time / TIMESCALES[track - 1]! + (made.order === 'audio late' && track === 2 ? 3 : 0);
+  if (made.order === 'audio first') return [...audio, ...video].map(run => [run]);
+  if (made.order === 'video first') return [...video, ...audio].map(run => [run]);
+  if (made.order === 'together') {
+    return Array.from({ length: Math.max(video.length, audio.length) }, (_, i) =>
+      [video[i], audio[i]].flatMap(run => run ?? []),
+    );
+  }
+  return [...video, ...audio].sort((a, b) => seconds(a) - seconds(b)).map(run => [run]);
+}
+
+test('whatever the arrangement, a cut has all samples of all tracks from its beginning on, at their times', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      film,
+      arrangement,
+      fc.integer({ min: 1, max: 999 }),
+      fc.option(fc.integer({ min: 1, max: 6000 }), { nil: undefined }),
+      fc.nat(),
+      async (made, shape, where, length, seed) => {
+        const fragments = fragmentsOf(made, shape.times);
+        const [video, audio] = [samplesOf(fragments, 1), samplesOf(fragments, 2)];
+        const bytes = arrange(makeHead(audio.length > 0 ? [1, 2] : [1], 0), fragments, shape);
+        const start = Math.floor(made.frames.length * where) / 10_000;
+        const end = length === undefined ? undefined : start + length / 1000;
+        const index = (await format.compile(new MemorySource(bytes)))!;
+        assert.deepEqual(format.decode(format.encode(index), bytes.length), index);
+        const file = await format.plan(index, mediaObject(new MemorySource(bytes, 'mixed')), { start, end });
+        assert.ok(file);
+        let random = seed;
+        const output = render(file, bytes, () => {
+          random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
+          return 1 + (random % 3000);
+        });
+        assert.deepEqual(render(file, bytes), output, 'windows matter');
+        const found = readFragmented(output);
+        const of = (track: number) =>
+          found.samples
+            .filter(sample => sample.track === track)
+            .map(({ data, time }) => ({ data, time: time! / TIMESCALES[track - 1]! }));
+        checkVideo(of(1), video, file.seekActual!, start, end, index.table !== undefined);
+        checkAudio(of(2), audio, of(1)[0]!.time, end === undefined ? undefined : of(1).at(-1)!.time + VIDEO_FRAME);
+        const { sidx } = found;
+        const sizes = sidx!.references.reduce((sum, { size }) => sum + size, 0);
+        assert.equal(sidx!.at + sizes, output.length, 'the index covers the file');
+      },
+    ),
+    { numRuns: 1500, includeErrorInReport: true },
+  );
+});
+
+interface Found {
+  readonly data: string;
+  readonly time: number;
+}
+
+const bare = ({ data, time }: TimedSample): Found => ({ data, time });
+
+function checkVideo(
+  found: readonly Found[],
+  video: readonly TimedSample[],
+  actual: number,
+  start: number,
+  end: number | undefined,
+  chosen: boolean,
+): void {
+  const base = video[0]!.shown;
+  const first = video.findIndex(({ data }) => data === found[0]?.data);
+  assert.ok(first >= 0 && video[first]!.sync, 'begins with a sync sample');
+  assert.ok(Math.abs(video[first]!.shown - base - actual) < 1e-9, 'X-Seek-Actual is where it begins');
+  assert.ok(actual <= start + 0.001);
+  const nearest = video.findLast(({ shown, sync }) => sync && shown - base <= start + 0.001)!;
+  if (chosen)
+    assert.ok(
+      nearest.shown - base <= actual + 1e-9 || nearest.shown - base > start - 1e-9,
+      'with the last one before start',
+    );
+  const rest = video.slice(first);
+  assert.deepEqual(found, rest.slice(0, found.length).map(bare), 'picture');
+  if (end === undefined) assert.equal(found.length, rest.length);
+  else assert.ok(rest.slice(found.length).every(({ shown }) => shown - base >= end - 0.1));
+}
+
+function checkAudio(
+  found: readonly Found[],
+  audio: readonly TimedSample[],
+  begin: number,
+  end: number | undefined,
+): void {
+  const wanted = audio.filter(({ time }) => time >= begin + LEAD && (end === undefined || time < end - LEAD));
+  if (found.length === 0) {
+    assert.equal(wanted.length, 0, 'there is no sound');
+    return;
+  }
+  const first = audio.findIndex(({ data }) => data === found[0]!.data);
+  assert.deepEqual(found, audio.slice(first, first + found.length).map(bare), 'sound');
+  assert.ok(first === 0 || audio[first]!.time <= begin + LEAD + 1e-9, 'sound begins with the picture');
+  assert.ok(begin === 0 || audio[first]!.time >= begin - LEAD - AUDIO_FRAME - 1e-9, 'and not before');
+  const last = wanted.at(-1);
+  if (last) assert.ok(found.at(-1)!.time >= last.time - 1e-9, 'and goes on as long');
+}
