@@ -3,7 +3,7 @@ import { box, type TestFragment, type TestRun, type TestSample, TIMESCALES, u32 
 
 /** How the fragments of a film are arranged. */
 export interface Arrangement {
-  /** Where the data of a fragment stand: behind its `moof`, before it, or all together before or behind all fragments. */
+  /** Where data stand: behind their `moof`, before it, or all together before or behind all fragments. */
   readonly data: 'behind' | 'before' | 'all before' | 'all behind';
   /** What offsets count from. */
   readonly base: 'absolute' | 'moof' | 'none';

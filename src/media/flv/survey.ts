@@ -11,7 +11,7 @@ import type { TagReader } from './tag-reader.js';
 /** Milliseconds between two points of a file without video. */
 const AUDIO_STEP = 1000;
 /** Nanoseconds that a tag costs whose header was read together with others. */
-const TAG_WORK = 150;
+const TAG_WORK = 300;
 /** Script tags among which `onMetaData` is looked for. */
 const SCRIPTS_MAX = 8;
 /** Most bytes of a script tag that is read. */

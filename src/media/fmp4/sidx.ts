@@ -29,7 +29,7 @@ export interface SegmentIndex {
 
 /** Bytes of memory that a subsegment takes while points are made of it, and nanoseconds. */
 const SUBSEGMENT_BYTES = 256;
-const SUBSEGMENT_WORK = 150;
+const SUBSEGMENT_WORK = 400;
 /** Most levels of a tree of `sidx`. */
 const DEPTH_MAX = 8;
 /** Bytes of the largest `sidx`: 65,535 references. */

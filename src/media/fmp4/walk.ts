@@ -23,8 +23,11 @@ const LATITUDE = 0.05;
 /** Bytes of memory that a `sidx` and a `moof` take while the walk lasts. */
 const BOX_BYTES = 128;
 const MOOF_BYTES = 64;
-/** Nanoseconds that a byte of a `moof` costs beside being read. */
-const MOOF_WORK = 2;
+/**
+ * Nanoseconds that it costs to take a `moof` apart, beside being read: for each box of some kinds, and for each byte.
+ */
+const BOX_WORK = 8000;
+const BYTE_WORK = 3;
 /** Fragments of other tracks since the last one of the reference track that are remembered. */
 const OTHERS_MAX = 1024;
 
@@ -132,9 +135,10 @@ export class FragmentWalk {
   *#fragment(box: Box, limit: number): Reading<boolean> {
     const size = box.end - box.offset;
     if (size > MOOF_MAX) throw broken(`box "moof" at byte ${box.offset} has ${size} bytes; ${MOOF_MAX} are the limit`);
-    this.source.spend(size * MOOF_WORK);
+    this.source.spend(2 * BOX_WORK + size * BYTE_WORK);
     const bytes = yield* read(this.source, box.offset, size);
     const trafs = parseMoof(bytes, box.offset, this.movie.tracks);
+    this.source.spend(trafs.reduce((sum, { runs }) => sum + 1 + runs.length, 0) * BOX_WORK);
     const filled = trafs.filter(({ samples }) => samples > 0);
     const from = filled.reduce((least, { data }) => Math.min(least, data.from), filled[0]?.data.from ?? box.end);
     const to = filled.reduce((most, { data }) => Math.max(most, data.to), filled[0]?.data.to ?? box.end);
@@ -226,7 +230,8 @@ export class FragmentWalk {
     const movable = trafs.every(({ absolute, decodeTime }) => !absolute && decodeTime !== undefined);
     let length = 0;
     if (!movable || this.loose) {
-      this.source.spend(place.size * MOOF_WORK * 2);
+      const boxes = trafs.reduce((sum, { runs }) => sum + 2 + runs.length, 2);
+      this.source.spend(boxes * BOX_WORK + place.size * BYTE_WORK);
       const { tracks } = this.movie;
       length = rewriteMoof(
         bytes,

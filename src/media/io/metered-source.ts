@@ -13,15 +13,15 @@ export interface Budget {
 }
 
 /** For compiling an index: all formats that are tried share it. */
-export const COMPILE_BUDGET: Budget = { work: 600e6, memory: 48 * 1024 * 1024 };
+export const COMPILE_BUDGET: Budget = { work: 1e9, memory: 48 * 1024 * 1024 };
 /** For planning one cut with an index that is there. */
 export const PLAN_BUDGET: Budget = { work: 100e6, memory: 16 * 1024 * 1024 };
 
 /** Prices in nanoseconds: of a read, and of each byte that is copied and looked at. */
-const READ = 700;
+const READ = 850;
 const BYTE = 1 / 2;
 /** Work between two turns of the event loop, nanoseconds. */
-const SLICE = 5e6;
+const SLICE = 2e6;
 
 /**
  * The bytes of an object for one task, which is refused when it costs more than its budget. Whatever loops over what a

@@ -7,6 +7,8 @@ import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from '.
 
 /** Most boxes of a file that are looked at. */
 const BOXES_MAX = 8192;
+/** Nanoseconds that a box costs beside being read. */
+const BOX_WORK = 10_000;
 /** Boxes of at most this many bytes are kept in the index; larger ones stay in the object. */
 const KEPT_BOX_MAX = 1024;
 /** Bytes of all boxes kept; when they are used up, boxes stay in the object. */
@@ -51,6 +53,7 @@ export class BoxScan implements Scan {
   }
 
   #count(): void {
+    this.source.spend(BOX_WORK);
     if (++this.#boxes > BOXES_MAX) throw broken(`it has more than ${BOXES_MAX} boxes`);
   }
 

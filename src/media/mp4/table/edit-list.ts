@@ -1,4 +1,5 @@
-import { type ByteSource, READ_MAX } from '../../../base/byte-source.js';
+import { READ_MAX } from '../../../base/byte-source.js';
+import type { MeteredSource } from '../../io/metered-source.js';
 import { type Reading, read } from '../../io/reading.js';
 import { type Box, boxBody, boxBodySize, u32, u64 } from '../box/box.js';
 import type { BoxWriter } from '../box/box-writer.js';
@@ -29,12 +30,14 @@ export interface Segment {
 
 /** Most edits of a track. */
 export const EDITS_MAX = 1024;
+/** Nanoseconds that an edit costs; most of that in each plan, which looks at the edits of all tracks at once. */
+const EDIT_WORK = 100_000;
 
 /**
  * Reads `elst`.
  * @throws EdgeError `unplayable` when it is malformed, too long, or has a rate other than 0 and 1
  */
-export function* readEdits(source: ByteSource, box: Box): Reading<Edit[]> {
+export function* readEdits(source: MeteredSource, box: Box): Reading<Edit[]> {
   const size = boxBodySize(box);
   if (size < 8 || size > READ_MAX) throw broken(`box "elst" has ${size} bytes`);
   const bytes = yield* read(source, boxBody(box), size);
@@ -43,6 +46,7 @@ export function* readEdits(source: ByteSource, box: Box): Reading<Edit[]> {
   // Some writers count more edits than they write; players read those that are there.
   const count = Math.min(u32(bytes, 4), Math.floor((size - 8) / entrySize));
   if (count > EDITS_MAX) throw broken(`box "elst" has ${count} edits, and ${EDITS_MAX} are the limit`);
+  source.spend(count * EDIT_WORK);
   const edits: Edit[] = [];
   for (let i = 0, at = 8; i < count; i++, at += entrySize) {
     const duration = wide ? u64(bytes, at) : u32(bytes, at);

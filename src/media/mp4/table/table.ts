@@ -43,6 +43,8 @@ export const STRIDE = 128;
 export const INLINE_MAX = 512;
 /** Longest table that is kept whole because it had to be mended. */
 export const MENDED_MAX = 1024 * 1024;
+/** Nanoseconds that a byte of a table costs beside being read. */
+const BYTE_WORK = 2;
 /** Bytes read at once when a table is streamed. */
 const CHUNK = READ_MAX;
 /** Most bytes of prelude of any table, and with the entry count. */
@@ -171,6 +173,7 @@ export function* streamTable(
   const step = CHUNK - (CHUNK % Math.max(1, table.entrySize));
   for (let at = 0; at < table.length; at += step) {
     const chunk = yield* read(scan.source, table.offset + at, Math.min(step, table.length - at));
+    scan.source.spend(chunk.length * BYTE_WORK);
     use(viewOf(chunk), at / table.entrySize);
     if (table.length <= INLINE_MAX) return chunk;
   }

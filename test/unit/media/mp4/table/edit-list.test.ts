@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { COMPILE_BUDGET, MeteredSource } from '../../../../../src/media/io/metered-source.js';
 import { perform } from '../../../../../src/media/io/reading.js';
 import { parseBox } from '../../../../../src/media/mp4/box/box.js';
 import { BoxWriter } from '../../../../../src/media/mp4/box/box-writer.js';
@@ -17,7 +18,8 @@ import { MemorySource } from '../../../../support/virtual.js';
 const play = (duration: number, media: number): Edit => ({ duration, media, dwell: false });
 
 async function reread(bytes: Uint8Array): Promise<Edit[]> {
-  return perform(readEdits(new MemorySource(bytes), parseBox(bytes, 0, 0, bytes.length)));
+  const source = MeteredSource.over(new MemorySource(bytes), COMPILE_BUDGET);
+  return perform(readEdits(source, parseBox(bytes, 0, 0, bytes.length)));
 }
 
 describe('edit lists', () => {

@@ -1,0 +1,119 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { ByteSource } from '../src/base/byte-source.js';
+import { EdgeError } from '../src/base/errors.js';
+import { Flv } from '../src/media/flv/flv.js';
+import { FragmentedMp4 } from '../src/media/fmp4/fragmented-mp4.js';
+import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
+import type { Format } from '../src/media/seek/format.js';
+import { Planner } from '../src/media/seek/planner.js';
+import { HOSTILE } from '../test/support/hostile.js';
+import { benchOptions } from './support/options.js';
+import { type Report, type Row, Sample } from './support/report.js';
+
+/** A file in memory, of which every read is a copy, as it is of cached blocks. */
+class CopyingSource implements ByteSource {
+  readonly size: number;
+
+  constructor(private readonly bytes: Uint8Array) {
+    this.size = bytes.length;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    if (offset < 0 || offset + length > this.size) throw new EdgeError('unplayable', 'outside of the file');
+    return new Uint8Array(this.bytes.subarray(offset, offset + length));
+  }
+}
+
+const FORMATS = [
+  new ProgressiveMp4({ seek: 'keyframe', maxMoov: 256 * 1024 * 1024 }),
+  new FragmentedMp4(),
+  new Flv({ start: 'auto', timestamps: 'rebased' }),
+] as Format<unknown>[];
+
+/** Milliseconds of CPU since `begun`. */
+function cpuSince(begun: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(begun);
+  return (user + system) / 1000;
+}
+
+/** What one seek costs. */
+interface Cost {
+  /** Milliseconds of CPU in all, and between two turns of the event loop at most. */
+  readonly cpu: number;
+  readonly slice: number;
+  /** MiB. */
+  readonly memory: number;
+  readonly answer: string;
+}
+
+async function costOf(bytes: Uint8Array): Promise<Cost> {
+  const planner = new Planner({ formats: FORMATS, indexMemory: 32 * 1024 * 1024, faststart: 'off' });
+  const [etag, contentType] = ['"hostile"', 'video/mp4'];
+  const object = { identity: 'hostile', etag, contentType, lastModified: undefined, source: new CopyingSource(bytes) };
+  const held = () => {
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const before = held();
+  let [slice, most, turning] = [0, before, true];
+  let turn = process.cpuUsage();
+  const look = () => {
+    slice = Math.max(slice, cpuSince(turn));
+    most = Math.max(most, held());
+    turn = process.cpuUsage();
+    if (turning) setImmediate(look);
+  };
+  const begun = process.cpuUsage();
+  setImmediate(look);
+  const answer = await Promise.resolve()
+    .then(() => planner.plan(object, { start: '1', end: undefined }))
+    .then(
+      file => (file === undefined ? 'plain' : `${file.spans.length} spans`),
+      (error: unknown) => (error instanceof EdgeError ? error.code : String(error)),
+    );
+  const cpu = cpuSince(begun);
+  turning = false;
+  look();
+  return { cpu, slice, memory: (most - before) / 2 ** 20, answer };
+}
+
+/** `--size MIB`. The first seek into files that are made to cost as much as they can. */
+export async function run(args: string[]): Promise<Report> {
+  const { rounds, rest } = benchOptions(args, { size: '64' });
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const rows: Row[] = [];
+  for (const { name, make } of HOSTILE) {
+    const bytes = make(Number(rest.size) * 1024 * 1024);
+    const costs: Cost[] = [];
+    for (let round = 0; round < Math.max(3, rounds); round++) {
+      gc();
+      costs.push(await costOf(bytes));
+    }
+    const sample = (value: (cost: Cost) => number) => new Sample(costs.map(value));
+    const values = [
+      bytes.length / 2 ** 20,
+      sample(({ cpu }) => cpu),
+      sample(({ slice }) => slice),
+      sample(({ memory }) => memory),
+    ];
+    rows.push({ name: `${name} (${costs[0]!.answer})`, values });
+  }
+  return {
+    title: `the first seek into hostile files of up to ${rest.size} MiB`,
+    notes: [],
+    tables: [
+      {
+        title: 'one seek',
+        columns: [
+          { title: 'file MiB', digits: 1 },
+          { title: 'CPU ms' },
+          { title: 'longest slice ms', digits: 1 },
+          { title: 'memory MiB', digits: 1 },
+        ],
+        rows,
+      },
+    ],
+  };
+}
