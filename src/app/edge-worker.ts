@@ -20,6 +20,8 @@ import { createOrigins, type Origins } from '../origin/origins.js';
 import { quiesceListener } from '../supervisor/listener.js';
 import { countListeners } from '../supervisor/sockets.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
+import { describeWorker } from './edge-metrics.js';
+import type { EdgeEvents } from './services/edge-events.js';
 
 /**
  * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
@@ -48,7 +50,7 @@ class Worker implements WorkerHandle {
   readonly #siblings: number;
   #drained: Promise<void> | undefined;
 
-  constructor(config: Config, { log, index, workers, inherited, damagedBlock }: WorkerLink) {
+  constructor(config: Config, { log, index, workers, inherited, emit }: WorkerLink<EdgeEvents>) {
     this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins, limits } = config;
@@ -73,7 +75,7 @@ class Worker implements WorkerHandle {
             capacity: cache.disk.size,
             checksum: bytes => native.crc32c(0, bytes),
             log,
-            onDamage: damagedBlock,
+            onDamage: (id, block) => emit('damagedBlock', Array.from(id), block),
             observe: metrics.histogram('moovedge_disk_read_seconds'),
           });
     this.#store = new LmdbCatalogStore({ ...catalogFolders(config), capacity: catalog.size, owner: false, log });
@@ -137,7 +139,13 @@ class Worker implements WorkerHandle {
       }),
       beforeClose: () => quiesceListener(config.listen.port, this.#siblings, native),
     });
-    this.#describe();
+    describeWorker(metrics, {
+      server: this.#server,
+      loader: this.#loader,
+      catalog: this.#catalog,
+      origins: this.#origins,
+      disk: this.#disk,
+    });
   }
 
   async listen(): Promise<void> {
@@ -182,40 +190,9 @@ class Worker implements WorkerHandle {
   reopenLogs(): void {
     this.#accessLog?.reopen();
   }
-
-  /** What operators watch; the names are in observe/metric-table.ts. */
-  #describe(): void {
-    const metrics = this.#metrics;
-    const http = this.#server.stats;
-    const loader = this.#loader.stats;
-    metrics.counter('moovedge_http_requests_total', () =>
-      Object.entries(http.requests).flatMap(([outcome, byStatus]) =>
-        Object.entries(byStatus).map(([status, count]) => [{ status, outcome }, count] as const),
-      ),
-    );
-    metrics.counter('moovedge_http_response_bytes_total', () => http.responseBytes);
-    metrics.gauge('moovedge_http_open_responses', () => http.openResponses);
-    metrics.gauge('moovedge_http_open_connections', () => http.openConnections);
-    metrics.counter('moovedge_block_lookups_total', () => [
-      [{ tier: 'memory' }, loader.memoryLookups],
-      [{ tier: 'disk' }, loader.diskLookups],
-      [{ tier: 'origin' }, loader.originLookups],
-    ]);
-    metrics.counter('moovedge_origin_requests_total', () =>
-      this.#origins.all.flatMap(({ name, stats }) =>
-        Object.entries(stats.requests).map(([status, count]) => [{ origin: name, status }, count] as const),
-      ),
-    );
-    metrics.counter('moovedge_origin_response_bytes_total', () =>
-      this.#origins.all.map(({ name, stats }) => [{ origin: name }, stats.responseBytes] as const),
-    );
-    metrics.stats('catalog', this.#catalog.stats);
-    metrics.stats('supply', loader);
-    if (this.#disk !== undefined) metrics.stats('disk_reads', this.#disk.stats);
-  }
 }
 
-runWorker({
+runWorker<Config, EdgeEvents>({
   async start(config, link) {
     const worker = new Worker(config, link);
     await worker.listen();

@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { version } from '../app/package-files.js';
 import { parseTime } from '../config/units.js';
 import type { AdminFlags } from './admin-client.js';
 import type { InspectOptions } from './inspect.js';
-import { version } from './package-files.js';
 import type { PurgeFlags } from './purge.js';
 import { flagValues, SERVE_FLAGS } from './serve-flags.js';
 
@@ -57,13 +57,12 @@ Signals: TERM or INT drains and exits, HUP reloads the configuration, USR1 opens
   for (const { spec, text } of SERVE_FLAGS) command.option(spec, text);
   command.action(async (origin: string | undefined, options: Record<string, unknown>) => {
     const { serve } = await import('./serve.js');
-    const { edgeServices } = await import('../app/services/edge-services.js');
     const sources = {
       file: options.config as string | undefined,
       flags: flagValues(origin, options),
       env: process.env,
     };
-    await serve({ sources, takeOver: options.takeOver === true, services: edgeServices });
+    await serve({ sources, takeOver: options.takeOver === true });
   });
 }
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
+import { samplesFolder } from '../app/package-files.js';
 import type { FlagValue } from '../config/load.js';
-import { samplesFolder } from './package-files.js';
 
 /** A flag of `serve` that overrules a setting of the file. */
 export interface ServeFlag {

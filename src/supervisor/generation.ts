@@ -1,6 +1,6 @@
 import { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import type { Config } from '../config/schema.js';
+import type { SupervisedConfig } from './supervised-config.js';
 import { type SlotOptions, WorkerSlot } from './worker-slot.js';
 
 /** Milliseconds after its deadline at which a worker that drains is killed. */
@@ -13,7 +13,7 @@ export interface GenerationOptions extends SlotOptions {
 }
 
 /** The workers that serve one reading of the configuration. */
-export class Generation {
+export class Generation<Config extends SupervisedConfig> {
   readonly number: number;
   readonly config: Config;
   readonly slots: readonly WorkerSlot[];

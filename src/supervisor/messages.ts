@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../base/errors.js';
-import type { Config } from '../config/schema.js';
 import type { MetricsSnapshot } from '../observe/metrics.js';
+import type { SupervisedConfig } from './supervised-config.js';
 
 /** A worker as it stands. */
 export interface WorkerReport {
@@ -20,7 +20,7 @@ export type ToWorker =
   /** The first message: become this worker. */
   | {
       readonly type: 'start';
-      readonly config: Config;
+      readonly config: SupervisedConfig;
       readonly index: number;
       readonly workers: number;
       readonly generation: number;
@@ -43,8 +43,8 @@ export type ToSupervisor =
   | { readonly type: 'ready' }
   /** The start failed for a reason that people should read; the worker exits. */
   | { readonly type: 'failed'; readonly error: ErrorMessage }
-  /** It has read a damaged block on disk. */
-  | { readonly type: 'damagedBlock'; readonly id: readonly number[]; readonly block: number }
+  /** Something that services of the edge listen to, by its name. */
+  | { readonly type: 'event'; readonly name: string; readonly args: readonly unknown[] }
   | { readonly type: 'answer'; readonly id: number; readonly report: WorkerReport }
   /** The last word of a worker that has drained, so that nothing it counted is lost. */
   | { readonly type: 'farewell'; readonly report: WorkerReport };

@@ -1,14 +1,14 @@
+import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
-import type { PurgeRequest, PurgeResult } from '../admin/purge-request.js';
-import { EdgeError } from '../base/errors.js';
+import type { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
-import type { Config } from '../config/schema.js';
 import { MergedMetrics } from '../observe/merged-metrics.js';
 import { Metrics } from '../observe/metrics.js';
 import { type Totals, totalsOf } from '../observe/totals.js';
 import { Generation } from './generation.js';
 import { requireFreePort } from './port.js';
-import type { Services, ServicesFactory } from './services.js';
+import type { Service, ServiceEvents, ServicesFactory } from './service.js';
+import type { SupervisedConfig } from './supervised-config.js';
 import type { WorkerProcess } from './worker-process.js';
 
 /** Milliseconds that a generation may take to be ready: reserving a large memory tier takes long. */
@@ -20,12 +20,12 @@ const LOOK_INTERVAL = 5000;
 const DRAINING_MAX = 4;
 
 /** What a supervisor is made from. */
-export interface SupervisorOptions {
+export interface SupervisorOptions<Config extends SupervisedConfig, Events extends ServiceEvents<Events>> {
   readonly config: Config;
   /** Module that calls `runWorker`. */
   readonly workerEntry: string;
   readonly log: Log;
-  readonly services: ServicesFactory;
+  readonly services: ServicesFactory<Config, Events>;
   /** Version of this program. */
   readonly version: string;
   /** True to start beside an older edge that listens on the same port. */
@@ -64,24 +64,26 @@ export interface EdgeStats {
  * Keeps the workers of an edge alive, replaces them at a reload, and adds up what they count. Stays out of the players'
  * way.
  */
-export class Supervisor {
-  readonly #options: SupervisorOptions;
+export class Supervisor<Config extends SupervisedConfig, Events extends ServiceEvents<Events>> {
+  readonly #options: SupervisorOptions<Config, Events>;
   readonly #log: Log;
   readonly #startedAt = Date.now();
   readonly #metrics = new Metrics();
   readonly #merged = new MergedMetrics();
   readonly #reports = new Map<WorkerProcess, object>();
-  #services: Services | undefined;
+  /** What happens to workers, and what they tell, for the services to listen to. */
+  readonly #events = new EventEmitter<Events>();
+  #services: readonly Service<Config>[] = [];
   /** The generation that serves is the last; those before it drain. */
-  #generations: Generation[] = [];
+  #generations: Generation<Config>[] = [];
   /** The generation of a reload that is not ready yet. */
-  #coming: Generation | undefined;
+  #coming: Generation<Config> | undefined;
   #lastNumber = 0;
   #restarts = 0;
   #stopping: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(options: SupervisorOptions) {
+  constructor(options: SupervisorOptions<Config, Events>) {
     this.#options = options;
     this.#log = options.log;
     this.#metrics.counter('moovedge_worker_restarts_total', () => this.#restarts);
@@ -114,8 +116,10 @@ export class Supervisor {
   async start(): Promise<void> {
     const { config, takeOver, services, log, hopeless } = this.#options;
     if (!takeOver) await requireFreePort(config.listen.host, config.listen.port);
-    this.#services = await services({ config, log, metrics: this.#metrics, takeOver, hopeless });
+    const context = { config, log, metrics: this.#metrics, events: this.#events, takeOver, hopeless };
+    this.#services = await services(context);
     try {
+      if (!takeOver) await this.#startServices();
       await this.#serve(config);
     } catch (error) {
       await this.handOver();
@@ -124,12 +128,11 @@ export class Supervisor {
   }
 
   /**
-   * Becomes the only user of the edge's files: starts to write the disk tier. Called after `start`, and after an older
-   * edge has handed over.
+   * After a start beside an older edge, which has handed over: becomes the only user of the edge's files.
    * @throws EdgeError that people should read
    */
-  async activate(): Promise<void> {
-    await this.#services?.activate();
+  async succeed(): Promise<void> {
+    await this.#startServices();
   }
 
   /**
@@ -140,11 +143,11 @@ export class Supervisor {
   reload(config: Config): Promise<void> {
     const result = this.#turn.then(async () => {
       if (this.#stopping !== undefined) return;
-      this.#services?.accepts(config);
+      for (const service of this.#services) service.accepts?.(config);
       const { listen } = this.config;
       if (config.listen.port !== listen.port) await requireFreePort(config.listen.host, config.listen.port);
       await this.#serve(config);
-      await this.#services?.reconfigure(config);
+      for (const service of this.#services) await service.reconfigure?.(config);
     });
     this.#turn = result.catch(() => {});
     return result;
@@ -160,11 +163,13 @@ export class Supervisor {
    */
   async handOver(): Promise<void> {
     const services = this.#services;
-    this.#services = undefined;
-    try {
-      await services?.close();
-    } catch (error) {
-      this.#log.error({ error }, 'a service did not close');
+    this.#services = [];
+    for (const service of services.toReversed()) {
+      try {
+        await service.stop();
+      } catch (error) {
+        this.#log.error({ error, service: service.name }, 'a service did not stop');
+      }
     }
   }
 
@@ -211,18 +216,17 @@ export class Supervisor {
         uptimeSeconds: Math.round((Date.now() - worker.startedAt) / 1000),
         stats: this.#reports.get(worker),
       })),
-      services: this.#services?.stats() ?? {},
+      services: Object.fromEntries(this.#services.map(service => [service.name, service.stats?.()])),
     };
   }
 
-  /**
-   * Purges; resolves when it has taken effect in every worker.
-   * @throws EdgeError
-   */
-  async purge(request: PurgeRequest): Promise<PurgeResult> {
-    if (this.#services === undefined)
-      throw new EdgeError('overloaded', 'the edge is not ready, or hands over to another');
-    return this.#services.purge(request);
+  async #startServices(): Promise<void> {
+    for (const service of this.#services) await service.start?.();
+  }
+
+  /** The names and arguments of events are agreed between workers and services; here they only pass by. */
+  #emit(name: string, args: readonly unknown[]): void {
+    (this.#events as EventEmitter).emit(name, ...args);
   }
 
   /** Starts a generation and, when it serves, drains the one before. */
@@ -233,16 +237,16 @@ export class Supervisor {
       entry,
       log,
       lookInterval,
-      inherited: () => this.#services?.inherited() ?? [],
+      inherited: () => this.#services.flatMap(({ inherited = [] }) => inherited),
       events: {
         hopeless,
         report: (worker, report) => {
           this.#merged.update(sourceOf(worker), report.metrics);
           this.#reports.set(worker, report.stats);
         },
-        damagedBlock: (id, block) => this.#services?.damagedBlock(id, block),
-        gone: (worker, wanted, how) => {
-          this.#services?.workerGone(how);
+        event: (name, args) => this.#emit(name, args),
+        gone: (worker, wanted, exit) => {
+          this.#emit('workerGone', [exit]);
           if (!wanted && generation.state !== 'starting') this.#restarts++;
           this.#reports.delete(worker);
           void this.#merged.end(sourceOf(worker));
@@ -263,7 +267,7 @@ export class Supervisor {
     if (before !== undefined) this.#retire(before);
   }
 
-  #retire(generation: Generation): void {
+  #retire(generation: Generation<Config>): void {
     const { grace, reloadGrace } = this.config.shutdown;
     this.#log.info({ generation: generation.number }, 'the old workers drain');
     void generation.drain(reloadGrace).then(() => {
@@ -289,7 +293,7 @@ export class Supervisor {
     return this.#all().flatMap(({ slots }) => slots);
   }
 
-  #all(): readonly Generation[] {
+  #all(): readonly Generation<Config>[] {
     return this.#coming === undefined ? this.#generations : [...this.#generations, this.#coming];
   }
 }

@@ -1,15 +1,15 @@
-import type { ObjectId } from '../base/block.js';
 import { asEdgeError, EdgeError } from '../base/errors.js';
-import type { Config } from '../config/schema.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
 import type { MetricsSnapshot } from '../observe/metrics.js';
 import type { ErrorMessage, ToSupervisor, ToWorker, WorkerReport } from './messages.js';
+import type { ServiceEvents, SupervisorEvents } from './service.js';
+import type { SupervisedConfig } from './supervised-config.js';
 
 /** How long after its deadline a drain that does not end is left before the process exits all the same. */
 const DRAIN_OVERTIME = 500;
 
 /** What a worker knows of its place in the edge. */
-export interface WorkerLink {
+export interface WorkerLink<Events extends ServiceEvents<Events> = SupervisorEvents> {
   /** Number of the worker within its generation, from 0; a replacement has the number of the dead. */
   readonly index: number;
   /** Workers of this generation. */
@@ -19,8 +19,8 @@ export interface WorkerLink {
   /** Descriptors that the services have handed down, in their order. */
   readonly inherited: readonly number[];
   readonly log: ProcessLog;
-  /** Has a block that was found damaged on disk removed from there, and counted. */
-  damagedBlock(id: ObjectId, block: number): void;
+  /** Tells the services of something; the arguments travel as JSON. */
+  emit<Name extends keyof Events & string>(name: Name, ...args: Events[Name] & unknown[]): void;
 }
 
 /** A worker that serves, as its process's link to the supervisor sees it. */
@@ -39,12 +39,12 @@ export interface WorkerHandle {
 }
 
 /** How a worker is made. */
-export interface WorkerOptions {
+export interface WorkerOptions<Config extends SupervisedConfig, Events extends ServiceEvents<Events>> {
   /**
    * Starts serving; resolves when players are served.
    * @throws EdgeError whose message is shown to the person who starts the edge
    */
-  start(config: Config, link: WorkerLink): Promise<WorkerHandle>;
+  start(config: Config, link: WorkerLink<Events>): Promise<WorkerHandle>;
 }
 
 /**
@@ -52,7 +52,9 @@ export interface WorkerOptions {
  * workers; SIGTERM drains this one. SIGINT and SIGHUP, which a terminal sends to all processes, are the supervisor's
  * business.
  */
-export function runWorker(options: WorkerOptions): void {
+export function runWorker<Config extends SupervisedConfig, Events extends ServiceEvents<Events>>(
+  options: WorkerOptions<Config, Events>,
+): void {
   const worker = new WorkerMain(options);
   process.on('message', (message: ToWorker) => worker.take(message));
   process.on('disconnect', () => worker.drain(undefined, 'the supervisor is gone'));
@@ -67,9 +69,9 @@ export function runWorker(options: WorkerOptions): void {
   }
 }
 
-class WorkerMain {
-  readonly #options: WorkerOptions;
-  #config: Config | undefined;
+class WorkerMain<Config extends SupervisedConfig, Events extends ServiceEvents<Events>> {
+  readonly #options: WorkerOptions<Config, Events>;
+  #config: SupervisedConfig | undefined;
   #log: ProcessLog | undefined;
   /** Rejects when the start fails, which ends the process. */
   #started: Promise<WorkerHandle> | undefined;
@@ -77,7 +79,7 @@ class WorkerMain {
   #exitTimer: NodeJS.Timeout | undefined;
   #exitAt = Number.POSITIVE_INFINITY;
 
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerOptions<Config, Events>) {
     this.#options = options;
   }
 
@@ -123,9 +125,9 @@ class WorkerMain {
     const log = createLog({ ...config.log, process: `worker ${index}` });
     this.#config = config;
     this.#log = log;
-    const damagedBlock: WorkerLink['damagedBlock'] = (id, block) =>
-      send({ type: 'damagedBlock', id: Array.from(id), block });
-    this.#started = this.#options.start(config, { ...place, log, damagedBlock });
+    const emit: WorkerLink<Events>['emit'] = (name, ...args) => send({ type: 'event', name, args });
+    // The supervisor sends what it was started with.
+    this.#started = this.#options.start(config as Config, { ...place, log, emit });
     this.#started.then(
       () => send({ type: 'ready' }),
       error => {

@@ -1,22 +1,19 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import type { ObjectId } from '../base/block.js';
 import { EdgeError } from '../base/errors.js';
-import type { Config } from '../config/schema.js';
+import type { ExitStatus } from '../base/exit-status.js';
+import { ChildProcess, FIRST_INHERITED } from './child-process.js';
 import type { ToSupervisor, ToWorker, WorkerReport } from './messages.js';
+import type { SupervisedConfig } from './supervised-config.js';
 
 /** What a worker process is started with. */
 export interface WorkerStart {
   /** Module that calls `runWorker`. */
   readonly entry: string;
-  readonly config: Config;
+  readonly config: SupervisedConfig;
   readonly index: number;
   /** Workers of the generation. */
   readonly workers: number;
   readonly generation: number;
 }
-
-/** Number of the first descriptor that a worker inherits, after standard input, output, error and the channel. */
-const FIRST_INHERITED = 4;
 
 /** Told what happens to a worker process, from the event loop. */
 export interface WorkerEvents {
@@ -24,21 +21,18 @@ export interface WorkerEvents {
   /** Its start failed for a reason that people should read; `exited` follows. */
   failed(error: EdgeError): void;
   report(report: WorkerReport): void;
-  damagedBlock(id: ObjectId, block: number): void;
-  /** The process is gone. Called once, last. `how` is its exit code or signal. */
-  exited(how: string): void;
+  /** It has told something to the services. */
+  event(name: string, args: readonly unknown[]): void;
+  /** The process is gone. Called once, last. */
+  exited(exit: ExitStatus): void;
 }
 
 /** One worker process, seen from the supervisor. */
 export class WorkerProcess {
   readonly index: number;
   readonly generation: number;
-  /** Milliseconds since 1970. */
-  readonly startedAt = Date.now();
   state: 'starting' | 'ready' | 'draining' | 'gone' = 'starting';
-  /** Resolves when the process is gone. */
-  readonly exited: Promise<void>;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcess<ToWorker, ToSupervisor>;
   readonly #events: WorkerEvents;
   readonly #asked = new Map<
     number,
@@ -51,29 +45,13 @@ export class WorkerProcess {
     this.index = start.index;
     this.generation = start.generation;
     this.#events = events;
-    this.#child = fork(entry, [], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...inherited],
+    this.#child = new ChildProcess({
+      entry,
+      inherit: inherited,
+      message: message => this.#take(message),
+      exited: exit => this.#gone(exit),
     });
-    this.#child.on('message', (message: ToSupervisor) => this.#take(message));
-    // A worker that is gone, or that never came to be, is told by `exit` or by the lack of a pid.
-    this.#child.on('error', () => {});
-    this.exited = new Promise(resolve => {
-      const gone = (how: string) => {
-        if (this.state === 'gone') return;
-        this.state = 'gone';
-        for (const { reject, timer } of this.#asked.values()) {
-          clearTimeout(timer);
-          reject(new EdgeError('internal', `worker ${this.index} is gone`));
-        }
-        this.#asked.clear();
-        events.exited(how);
-        resolve();
-      };
-      // Not `exit`, which may come before the worker's last messages.
-      this.#child.on('close', (code, signal) => gone(signal ?? `exit code ${code}`));
-      if (this.#child.pid === undefined) setImmediate(gone, 'the system has no room for another process');
-    });
-    this.#send({ type: 'start', ...start, inherited: inherited.map((_, index) => FIRST_INHERITED + index) });
+    this.#child.send({ type: 'start', ...start, inherited: inherited.map((_, index) => FIRST_INHERITED + index) });
   }
 
   get isGone(): boolean {
@@ -82,6 +60,16 @@ export class WorkerProcess {
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** Milliseconds since 1970. */
+  get startedAt(): number {
+    return this.#child.startedAt;
+  }
+
+  /** Resolves when the process is gone. */
+  get exited(): Promise<void> {
+    return this.#child.exited;
   }
 
   /**
@@ -98,7 +86,7 @@ export class WorkerProcess {
         reject(new EdgeError('internal', `worker ${this.index} does not answer`));
       }, timeout);
       this.#asked.set(id, { resolve, reject, timer });
-      this.#send({ type: 'ask', id });
+      this.#child.send({ type: 'ask', id });
     });
   }
 
@@ -106,19 +94,25 @@ export class WorkerProcess {
   drain(deadline: number): void {
     if (this.state === 'gone') return;
     this.state = 'draining';
-    this.#send({ type: 'drain', deadline });
+    this.#child.send({ type: 'drain', deadline });
   }
 
   reopenLogs(): void {
-    this.#send({ type: 'reopenLogs' });
+    this.#child.send({ type: 'reopenLogs' });
   }
 
   kill(): void {
-    this.#child.kill('SIGKILL');
+    this.#child.kill();
   }
 
-  #send(message: ToWorker): void {
-    if (this.#child.connected) this.#child.send(message);
+  #gone(exit: ExitStatus): void {
+    this.state = 'gone';
+    for (const { reject, timer } of this.#asked.values()) {
+      clearTimeout(timer);
+      reject(new EdgeError('internal', `worker ${this.index} is gone`));
+    }
+    this.#asked.clear();
+    this.#events.exited(exit);
   }
 
   #take(message: ToSupervisor): void {
@@ -133,8 +127,8 @@ export class WorkerProcess {
       case 'farewell':
         this.#events.report(message.report);
         break;
-      case 'damagedBlock':
-        this.#events.damagedBlock(Uint32Array.from(message.id) as ObjectId, message.block);
+      case 'event':
+        this.#events.event(message.name, message.args);
         break;
       case 'answer': {
         const asked = this.#asked.get(message.id);

@@ -1,5 +1,5 @@
-import type { ObjectId } from '../base/block.js';
 import { EdgeError } from '../base/errors.js';
+import { describeExit, type ExitStatus } from '../base/exit-status.js';
 import type { Log } from '../base/log.js';
 import { Backoff } from './backoff.js';
 import type { WorkerReport } from './messages.js';
@@ -20,10 +20,10 @@ export interface SlotOptions {
 /** Told what happens in a slot. */
 export interface SlotEvents {
   report(worker: WorkerProcess, report: WorkerReport): void;
-  /** A worker has read a damaged block on disk. */
-  damagedBlock(id: ObjectId, block: number): void;
+  /** A worker has told something to the services. */
+  event(name: string, args: readonly unknown[]): void;
   /** A worker is gone; `wanted` when it had been told to go. */
-  gone(worker: WorkerProcess, wanted: boolean, how: string): void;
+  gone(worker: WorkerProcess, wanted: boolean, exit: ExitStatus): void;
   /** A worker that should replace another finds the edge in a state in which none can start. */
   hopeless(error: EdgeError): void;
 }
@@ -42,9 +42,8 @@ export class WorkerSlot {
   #closed = false;
   /** True once a process of this slot was ready; before, a death is told by `ready` and nothing is replaced. */
   #hasServed = false;
-  readonly #backoff = new Backoff();
+  readonly #backoff = new Backoff({ early: 5000, first: 100, longest: 5000, free: 1 });
   #missed = 0;
-  #restart: NodeJS.Timeout | undefined;
   readonly #look: NodeJS.Timeout;
   /** Resolves when the first process serves; rejects with an EdgeError when it can't. */
   readonly ready: Promise<void>;
@@ -88,7 +87,7 @@ export class WorkerSlot {
   /** Tells the worker to finish within `deadline` milliseconds; nothing replaces it. Resolves when it is gone. */
   async drain(deadline: number): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#restart);
+    this.#backoff.cancel();
     this.#worker.drain(deadline);
     await this.#worker.exited;
     clearInterval(this.#look);
@@ -107,31 +106,31 @@ export class WorkerSlot {
         reason = error;
       },
       report: report => this.#events.report(worker, report),
-      damagedBlock: (id, block) => this.#events.damagedBlock(id, block),
-      exited: how => {
-        this.#events.gone(worker, this.#closed, how);
-        if (this.#hasServed && !this.#closed) this.#replace(worker, how, reason);
+      event: (name, args) => this.#events.event(name, args),
+      exited: exit => {
+        this.#events.gone(worker, this.#closed, exit);
+        if (this.#hasServed && !this.#closed) this.#replace(worker, exit, reason);
         this.#settle.reject(
-          reason ?? new EdgeError('internal', `worker ${worker.index} ended before it was ready: ${how}`),
+          reason ??
+            new EdgeError('internal', `worker ${worker.index} ended before it was ready: ${describeExit(exit)}`),
         );
       },
     });
     this.#worker = worker;
   }
 
-  #replace(worker: WorkerProcess, how: string, reason: EdgeError | undefined): void {
+  #replace(worker: WorkerProcess, exit: ExitStatus, reason: EdgeError | undefined): void {
     // Its memory is gone: what others find there would be gone for the next one, too.
     if (reason?.code === 'cache_file') this.#events.hopeless(reason);
-    const delay = this.#backoff.died(Date.now() - worker.startedAt);
+    const delay = this.#backoff.replace(Date.now() - worker.startedAt, () => this.#spawn());
     const fields = {
       worker: worker.index,
       generation: worker.generation,
       workerPid: worker.pid,
-      how,
+      how: describeExit(exit),
       reason: reason?.message,
       delay,
     };
     this.#log.error(fields, 'a worker died and is replaced');
-    this.#restart = setTimeout(() => this.#spawn(), delay);
   }
 }

@@ -1,11 +1,13 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ObjectId } from '../../base/block.js';
+import { type ExitStatus, isMemoryFault } from '../../base/exit-status.js';
 import type { Log } from '../../base/log.js';
 import { diskStoreOptions } from '../../cache/disk/disk-store.js';
 import type { DiskWriterStats } from '../../cache/disk/disk-writer.js';
 import { examine } from '../../store/examination.js';
+import { Backoff } from '../../supervisor/backoff.js';
+import { ChildProcess, FIRST_INHERITED } from '../../supervisor/child-process.js';
 
 /** What the writer's process is told at its start. Sizes in bytes. */
 export interface WriterTask {
@@ -31,7 +33,7 @@ export type WriterReport =
   | { kind: 'log'; level: keyof Log; fields: object; text: string };
 
 /** What the writer of the disk tier is started with. */
-export interface WriterProcessOptions {
+export interface DiskWriterProcessOptions {
   /** Folder of the tier; made when it is missing. */
   folder: string;
   /** Most bytes on disk. */
@@ -52,36 +54,36 @@ export interface WriterProcessOptions {
   restartDelay?: number;
 }
 
-/** Number of the descriptor after standard input, output, error and the channel. */
-const FIRST_INHERITED = 4;
 const MAX_RESTART_DELAY = 60_000;
 /** A writer that has lived for so many milliseconds is taken to be well. */
 const WELL_AFTER = 60_000;
 /** Milliseconds in which a writer that was told to stop has to be gone. */
 const STOP_TIMEOUT = 10_000;
-/** Signals by which the kernel ends a process that touches pages that are damaged, unreadable or not there. */
-const FAULT_SIGNALS: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGBUS', 'SIGABRT', 'SIGFPE', 'SIGILL'];
 
 /**
  * The supervisor's handle on the process that writes the disk tier. The writer has a process of its own because commits
  * wait for the disk, and because LMDB trusts what it maps: a damaged file ends the process that touches it, and that
  * must be neither a worker for good nor the supervisor ever.
  */
-export class WriterProcess {
-  readonly #options: WriterProcessOptions;
-  #child: ChildProcess | undefined;
+export class DiskWriterProcess {
+  readonly #options: DiskWriterProcessOptions;
+  #child: ChildProcess<WriterOrder, WriterReport> | undefined;
+  readonly #backoff: Backoff;
   #stopping = false;
-  #startedAt = 0;
-  #restartDelay: number;
-  #restart: NodeJS.Timeout | undefined;
   /** The last examination; one at a time. */
   #examination: Promise<void> = Promise.resolve();
   /** What the writer last said of itself. */
   stats: DiskWriterStats;
 
-  constructor(options: WriterProcessOptions) {
+  constructor(options: DiskWriterProcessOptions) {
     this.#options = options;
-    this.#restartDelay = options.restartDelay ?? 1000;
+    const { restartDelay = 1000 } = options;
+    this.#backoff = new Backoff({
+      early: WELL_AFTER,
+      first: restartDelay,
+      longest: MAX_RESTART_DELAY,
+      least: restartDelay,
+    });
     this.stats = {
       blocks: 0,
       capacityBytes: options.capacity,
@@ -111,9 +113,9 @@ export class WriterProcess {
    * To be called when a worker has died by a signal that damaged pages cause: examines the tier, values and all, and
    * begins afresh when it is damaged.
    */
-  suspect(signal: NodeJS.Signals | null): void {
+  suspect(exit: ExitStatus): void {
     if (this.#stopping) return;
-    if (FAULT_SIGNALS.includes(signal)) void this.#examine(true);
+    if (isMemoryFault(exit)) void this.#examine(true);
     else this.#tell({ kind: 'check-readers' });
   }
 
@@ -125,15 +127,9 @@ export class WriterProcess {
   /** Lets the writer commit what it has, and waits until it is gone. May be called twice. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    clearTimeout(this.#restart);
+    this.#backoff.cancel();
     await this.#examination;
-    const child = this.#child;
-    if (child === undefined) return;
-    const gone = new Promise<void>(resolve => child.once('exit', () => resolve()));
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT);
-    if (child.connected) child.disconnect();
-    await gone;
-    clearTimeout(timer);
+    await this.#child?.stop(STOP_TIMEOUT);
   }
 
   #examine(values: boolean): Promise<void> {
@@ -152,46 +148,40 @@ export class WriterProcess {
       memoryDescriptor: inherited.length > 0 ? FIRST_INHERITED : undefined,
     };
     const main = fileURLToPath(new URL(`../disk-writer-main${extname(import.meta.url)}`, import.meta.url));
-    const child = fork(main, [JSON.stringify(task)], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc', ...inherited],
-    });
-    this.#child = child;
-    this.#startedAt = performance.now();
     return new Promise(resolve => {
       let damaged = false;
-      child.on('message', message => {
-        const report = message as WriterReport;
-        if (report.kind === 'ready') resolve();
-        else if (report.kind === 'stats') this.stats = report.stats;
-        else if (report.kind === 'damaged') damaged = true;
-        else this.#options.log[report.level](report.fields, report.text);
-      });
-      child.once('error', error =>
-        this.#options.log.error({ error }, 'the writer of the disk tier can not be started'),
-      );
-      child.once('exit', (status, signal) => {
-        resolve();
-        this.#child = undefined;
-        if (!this.#stopping) this.#died(status, signal, damaged);
+      this.#child = new ChildProcess<WriterOrder, WriterReport>({
+        entry: main,
+        args: [JSON.stringify(task)],
+        serialization: 'advanced',
+        inherit: inherited,
+        prints: false,
+        message: report => {
+          if (report.kind === 'ready') resolve();
+          else if (report.kind === 'stats') this.stats = report.stats;
+          else if (report.kind === 'damaged') damaged = true;
+          else this.#options.log[report.level](report.fields, report.text);
+        },
+        exited: exit => {
+          resolve();
+          const lived = Date.now() - this.#child!.startedAt;
+          this.#child = undefined;
+          if (!this.#stopping) this.#died(exit, lived, damaged);
+        },
       });
     });
   }
 
-  #died(status: number | null, signal: NodeJS.Signals | null, damaged: boolean): void {
-    if (performance.now() - this.#startedAt > WELL_AFTER) this.#restartDelay = this.#options.restartDelay ?? 1000;
-    this.#options.log.warn(
-      { status, signal, delay: this.#restartDelay },
-      'the writer of the disk tier has died; it is started again',
-    );
-    this.#restart = setTimeout(async () => {
-      await this.#examine(damaged || FAULT_SIGNALS.includes(signal));
+  #died({ code: status, signal }: ExitStatus, lived: number, damaged: boolean): void {
+    const suspicious = damaged || isMemoryFault({ code: status, signal });
+    const delay = this.#backoff.replace(lived, async () => {
+      await this.#examine(suspicious);
       if (!this.#stopping) await this.#spawn();
-    }, this.#restartDelay);
-    this.#restartDelay = Math.min(MAX_RESTART_DELAY, this.#restartDelay * 2);
+    });
+    this.#options.log.warn({ status, signal, delay }, 'the writer of the disk tier has died; it is started again');
   }
 
   #tell(order: WriterOrder): void {
-    if (this.#child?.connected) this.#child.send(order);
+    this.#child?.send(order);
   }
 }

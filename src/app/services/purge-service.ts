@@ -1,30 +1,55 @@
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
+import { EdgeError } from '../../base/errors.js';
 import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import { parseTarget } from '../../http/target.js';
 import { Addressing } from '../../origin/address.js';
 import { type RouteMatch, RouteTable } from '../../origin/route-table.js';
+import type { Service } from '../../supervisor/service.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
 
-/**
- * Carries a purge out: finds the keys that the URLs have in the catalog, as requests for them would.
- * @throws EdgeError `bad_request`, `store`
- */
-export function purgeEdge(purger: Purger, config: Config, { scope, soft }: PurgeRequest): PurgeResult {
-  if (scope.kind === 'all') {
-    purger.all(soft);
-    return {};
+/** Carries purges out: finds the keys that URLs have in the catalog, as requests for them would. */
+export class PurgeService implements Service<Config> {
+  readonly name = 'purges';
+  readonly #purger: Purger;
+  #config: Config;
+  #stopped = false;
+
+  constructor(config: Config, purger: Purger) {
+    this.#config = config;
+    this.#purger = purger;
   }
-  if (scope.kind === 'prefix') {
-    for (const prefix of prefixKeys(config, scope.prefix)) purger.prefix(prefix, soft);
-    return {};
+
+  reconfigure(config: Config): void {
+    this.#config = config;
   }
-  const keys = new Set(scope.urls.flatMap(url => keysOf(config, url)));
-  purger.urls([...keys], soft);
-  return { objects: keys.size };
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Purges; what it concerns is worthless in every worker when this returns.
+   * @throws EdgeError `bad_request`, `store`, `overloaded` when the edge hands over to another
+   */
+  purge({ scope, soft }: PurgeRequest): PurgeResult {
+    if (this.#stopped)
+      throw new EdgeError('overloaded', 'the edge hands over to another: ask again', { retryAfter: 1 });
+    if (scope.kind === 'all') {
+      this.#purger.all(soft);
+      return {};
+    }
+    if (scope.kind === 'prefix') {
+      for (const prefix of prefixKeys(this.#config, scope.prefix)) this.#purger.prefix(prefix, soft);
+      return {};
+    }
+    const keys = new Set(scope.urls.flatMap(url => keysOf(this.#config, url)));
+    this.#purger.urls([...keys], soft);
+    return { objects: keys.size };
+  }
 }
 
 /** Keys of a URL; without a host, those of every origin that some host leads to. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { EdgeEvents } from '../../../src/app/services/edge-events.js';
 import { silentLog } from '../../../src/base/log.js';
-import { defaultConfig } from '../../../src/config/schema.js';
+import { type Config, defaultConfig } from '../../../src/config/schema.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
 import { EdgeProcess, fetchText } from '../../integration/supervisor/edge-process.js';
 import { fakeServices } from '../../integration/supervisor/fake-services.js';
@@ -64,11 +65,11 @@ test('without --take-over a second edge on the same port does not start, and say
 test('a worker that hangs is killed and replaced', async () => {
   const [port = 0] = await freePorts(1);
   const config = { ...defaultConfig(), listen: { host: '127.0.0.1', port, tls: {} }, workers: 1 };
-  const supervisor = new Supervisor({
+  const supervisor = new Supervisor<Config, EdgeEvents>({
     config,
     workerEntry: fileURLToPath(new URL('../../integration/supervisor/fake-worker.ts', import.meta.url)),
     log: silentLog,
-    services: fakeServices,
+    services: async context => (await fakeServices(context)).all,
     version: '0',
     takeOver: false,
     lookInterval: 100,

@@ -13,7 +13,6 @@ await runMain(() =>
   serve({
     sources: { file: process.argv[2], flags: [], env: {} },
     takeOver: process.argv.includes('--take-over'),
-    services: fakeServices,
-    worker,
+    role: { workerEntry: worker, services: fakeServices },
   }),
 );

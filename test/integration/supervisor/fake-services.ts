@@ -1,30 +1,31 @@
+import type { Role } from '../../../src/app/roles.js';
 import { EdgeError } from '../../../src/base/errors.js';
-import type { ServicesFactory } from '../../../src/supervisor/services.js';
+import { describeExit } from '../../../src/base/exit-status.js';
 
 /** Services that do nothing but say what they were told. */
-export const fakeServices: ServicesFactory = async ({ log, takeOver }) => {
+export const fakeServices: Role['services'] = async ({ log, takeOver, events }) => {
   let active = false;
+  events.on('workerGone', exit => log.debug({ how: describeExit(exit) }, 'services told of a death'));
   return {
-    async activate() {
-      active = true;
-      log.info({ takeOver }, 'services active');
-    },
-    accepts() {},
-    workerGone(how) {
-      log.debug({ how }, 'services told of a death');
-    },
-    damagedBlock() {},
-    async reconfigure({ workers }) {
-      log.info({ workers }, 'services reconfigured');
-    },
+    all: [
+      {
+        name: 'fake',
+        async start() {
+          active = true;
+          log.info({ takeOver }, 'services active');
+        },
+        async reconfigure({ workers }) {
+          log.info({ workers }, 'services reconfigured');
+        },
+        stats: () => ({ active }),
+        async stop() {
+          log.debug({}, 'services closed');
+        },
+      },
+    ],
     async purge({ scope }) {
       if (scope.kind === 'prefix') throw new EdgeError('overloaded', 'no purge by prefix here');
       return scope.kind === 'urls' ? { objects: scope.urls.length } : {};
-    },
-    inherited: () => [],
-    stats: () => ({ active }),
-    async close() {
-      log.debug({}, 'services closed');
     },
   };
 };

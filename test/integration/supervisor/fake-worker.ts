@@ -7,11 +7,13 @@
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { native } from '../../../src/base/native.js';
+import type { Config } from '../../../src/config/schema.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { quiesceListener } from '../../../src/supervisor/listener.js';
+import type { SupervisorEvents } from '../../../src/supervisor/service.js';
 import { runWorker } from '../../../src/supervisor/worker-link.js';
 
-runWorker({
+runWorker<Config, SupervisorEvents>({
   async start(config, { index, workers, generation, log }) {
     const [origin] = config.origins;
     if (origin?.name === 'refuse-start') throw new EdgeError('cache_file', 'expected a better day to start');

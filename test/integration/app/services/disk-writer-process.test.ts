@@ -5,7 +5,7 @@ import { mkdirSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { WriterProcess } from '../../../../src/app/services/disk-writer-process.js';
+import { DiskWriterProcess } from '../../../../src/app/services/disk-writer-process.js';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { type Log, silentLog } from '../../../../src/base/log.js';
 import { native } from '../../../../src/base/native.js';
@@ -27,7 +27,7 @@ function machine(t: TestContext, name: string) {
   const folder = join(root, name);
   const memoryFile = join(root, `${name}.cache`);
   const memory = new SharedMemoryTier({ file: memoryFile, role: 'supervisor', size: 64 * MiB });
-  const writer = new WriterProcess({
+  const writer = new DiskWriterProcess({
     folder,
     capacity: 64 * MiB,
     minHits: 2,
@@ -116,7 +116,7 @@ test('a tier that damages those who touch it is moved aside when they are gone, 
   await until('the block on disk', () => reader.has(objectId(1), 0));
   reader.close();
   truncateSync(diskFile(folder), 16 * 4096);
-  writer.suspect('SIGBUS');
+  writer.suspect({ code: null, signal: 'SIGBUS' });
   await until('it is said', () => said.some(text => /moved aside/.test(text)));
   reader = read();
   const found = await firstOnDisk(memory, reader, 2);

@@ -17,5 +17,5 @@ export function samplesFolder(): string {
 /** Module that a worker process runs: compiled when this module is, source otherwise. */
 export function workerEntry(): string {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return fileURLToPath(new URL(`../app/edge-worker.${extension}`, import.meta.url));
+  return fileURLToPath(new URL(`./edge-worker.${extension}`, import.meta.url));
 }

@@ -1,0 +1,45 @@
+import type { DiskReader } from '../cache/disk/disk-reader.js';
+import type { BlockLoader } from '../cache/fetch/block-loader.js';
+import type { ObjectCatalog } from '../catalog/object-catalog.js';
+import type { HttpServer } from '../http/server.js';
+import type { Metrics } from '../observe/metrics.js';
+import type { Origins } from '../origin/origins.js';
+
+/** What of a worker has counters. */
+export interface Counted {
+  readonly server: HttpServer;
+  readonly loader: BlockLoader;
+  readonly catalog: ObjectCatalog;
+  readonly origins: Origins;
+  readonly disk: DiskReader | undefined;
+}
+
+/** What operators watch of a worker; the names are in observe/metric-table.ts. */
+export function describeWorker(metrics: Metrics, { server, loader, catalog, origins, disk }: Counted): void {
+  const http = server.stats;
+  const { stats } = loader;
+  metrics.counter('moovedge_http_requests_total', () =>
+    Object.entries(http.requests).flatMap(([outcome, byStatus]) =>
+      Object.entries(byStatus).map(([status, count]) => [{ status, outcome }, count] as const),
+    ),
+  );
+  metrics.counter('moovedge_http_response_bytes_total', () => http.responseBytes);
+  metrics.gauge('moovedge_http_open_responses', () => http.openResponses);
+  metrics.gauge('moovedge_http_open_connections', () => http.openConnections);
+  metrics.counter('moovedge_block_lookups_total', () => [
+    [{ tier: 'memory' }, stats.memoryLookups],
+    [{ tier: 'disk' }, stats.diskLookups],
+    [{ tier: 'origin' }, stats.originLookups],
+  ]);
+  metrics.counter('moovedge_origin_requests_total', () =>
+    origins.all.flatMap(({ name, stats }) =>
+      Object.entries(stats.requests).map(([status, count]) => [{ origin: name, status }, count] as const),
+    ),
+  );
+  metrics.counter('moovedge_origin_response_bytes_total', () =>
+    origins.all.map(({ name, stats }) => [{ origin: name }, stats.responseBytes] as const),
+  );
+  metrics.stats('catalog', catalog.stats);
+  metrics.stats('supply', stats);
+  if (disk !== undefined) metrics.stats('disk_reads', disk.stats);
+}

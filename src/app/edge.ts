@@ -1,0 +1,249 @@
+import { isatty } from 'node:tty';
+import { AdminPort } from '../admin/admin-port.js';
+import { prefetch } from '../admin/prefetch.js';
+import { adminRoutes } from '../admin/routes.js';
+import { EdgeError } from '../base/errors.js';
+import { ConfigError, type ConfigSources, type FlagValue, loadConfig } from '../config/load.js';
+import { playerScheme } from '../config/places.js';
+import type { Config } from '../config/schema.js';
+import { createLog, type ProcessLog } from '../observe/log.js';
+import { edgeOn } from '../supervisor/port.js';
+import { processOf } from '../supervisor/sockets.js';
+import { Supervisor } from '../supervisor/supervisor.js';
+import { version } from './package-files.js';
+import type { Role } from './roles.js';
+import type { EdgeEvents } from './services/edge-events.js';
+import type { EdgeServices } from './services/edge-services.js';
+
+/**
+ * Milliseconds after the first SIGTERM or SIGINT in which further ones say the same once more: a terminal and npm both
+ * pass them on.
+ */
+const SAME_SIGNAL = 1000;
+/** Milliseconds that an older edge may take to let go of its files and admin port. */
+const HAND_OVER_WAIT = 30_000;
+const HAND_OVER_INTERVAL = 50;
+
+/** What an edge is made from. */
+export interface EdgeOptions {
+  /** Where the configuration is read, now and at each reload. */
+  readonly sources: ConfigSources;
+  /** The origins when nobody has named any. */
+  readonly samples: FlagValue;
+  /** True to take the port and the cache over from an edge that runs. */
+  readonly takeOver: boolean;
+  readonly role: Role;
+  /** Told when players are served. */
+  serving(config: Config): void;
+}
+
+function withSamples(sources: ConfigSources, samples: FlagValue): Config {
+  return loadConfig({ ...sources, flags: [...sources.flags, samples] });
+}
+
+function playerAddress(config: Config) {
+  const { host, port } = config.listen;
+  return { scheme: playerScheme(config), host, port };
+}
+
+/**
+ * An edge as a process: its supervisor, its services and its admin port, from the start to a signal that ends it.
+ * SIGTERM and SIGINT drain, and end it at once when repeated; SIGHUP reloads; SIGUSR1 opens log files again; SIGUSR2
+ * hands over to another edge.
+ */
+export class Edge {
+  readonly #options: EdgeOptions;
+  readonly #log: ProcessLog;
+  readonly #config: Config;
+  #isSample: boolean;
+  readonly #supervisor: Supervisor<Config, EdgeEvents>;
+  #services: EdgeServices | undefined;
+  readonly #admin: AdminPort;
+  readonly #hasTerminal = isatty(2);
+  #toldAt: number | undefined;
+  /** Reloads are made one after the other. */
+  #reloads: Promise<void> = Promise.resolve();
+
+  /** @throws ConfigError with every mistake of the configuration */
+  constructor(options: EdgeOptions) {
+    const { sources, samples, takeOver, role } = options;
+    const given = loadConfig(sources);
+    const isSample = given.origins.length === 0;
+    const config = isSample ? withSamples(sources, samples) : given;
+    const log = createLog({ ...config.log, process: 'supervisor' });
+    this.#options = options;
+    this.#isSample = isSample;
+    this.#config = config;
+    this.#log = log;
+    const supervisor = new Supervisor<Config, EdgeEvents>({
+      config,
+      workerEntry: role.workerEntry,
+      log,
+      services: async context => {
+        this.#services = await role.services(context);
+        return this.#services.all;
+      },
+      version: version(),
+      hopeless: error => void this.#fail(error),
+      takeOver: takeOver && edgeOn(config.listen.port) !== undefined,
+    });
+    this.#supervisor = supervisor;
+    const routes = adminRoutes({
+      get ready() {
+        return supervisor.ready;
+      },
+      get player() {
+        return playerAddress(supervisor.config);
+      },
+      metricsText: () => supervisor.metricsText(),
+      stats: () => supervisor.stats(),
+      purge: async request => {
+        if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
+        return this.#services.purge(request);
+      },
+      prefetch: (request, progress, signal) => prefetch(playerAddress(supervisor.config), request, progress, signal),
+    });
+    this.#admin = new AdminPort(routes, log);
+  }
+
+  /**
+   * Starts to serve.
+   * @returns when players are served
+   * @throws EdgeError that people should read, when it can't start
+   */
+  async run(): Promise<void> {
+    process.on('SIGTERM', () => this.#stopOrKill());
+    process.on('SIGINT', () => this.#stopOrKill());
+    process.on('SIGHUP', () => this.#hangUp());
+    process.on('SIGUSR1', () => this.#supervisor.reopenLogs());
+    process.on('SIGUSR2', () => void this.#handOver());
+    process.on('uncaughtException', error => this.#crash(error));
+    process.on('unhandledRejection', error => this.#crash(error));
+    const older = this.#options.takeOver ? edgeOn(this.#config.listen.port) : undefined;
+    try {
+      if (older === undefined) await this.#admin.apply(this.#config.admin);
+      await this.#supervisor.start();
+      if (older !== undefined) {
+        await this.#takeOver(older.pid);
+        await this.#supervisor.succeed();
+      }
+    } catch (error) {
+      // Told to stop while it started.
+      if (this.#toldAt !== undefined) return;
+      await this.#supervisor.stop(0);
+      await this.#admin.close();
+      throw error;
+    }
+    this.#log.info({ version: version(), ...this.#config.listen }, 'serving');
+    this.#options.serving(this.#config);
+  }
+
+  /** Asks the older edge to let go, and takes its admin port, which it gives back last. */
+  async #takeOver(pid: number): Promise<void> {
+    this.#log.info({ olderPid: pid }, 'taking over from an older edge');
+    process.kill(pid, 'SIGUSR2');
+    const end = performance.now() + HAND_OVER_WAIT;
+    for (;;) {
+      try {
+        await this.#admin.apply(this.#config.admin);
+        return;
+      } catch (error) {
+        if (performance.now() > end || processOf(pid) === undefined) throw error;
+      }
+      await new Promise(resolve => setTimeout(resolve, HAND_OVER_INTERVAL));
+    }
+  }
+
+  async #handOver(): Promise<void> {
+    if (this.#toldAt !== undefined) return;
+    this.#toldAt = performance.now();
+    this.#log.info({}, 'handing over to another edge');
+    await this.#supervisor.handOver();
+    await this.#admin.close();
+    await this.#supervisor.stop(this.#supervisor.config.shutdown.reloadGrace);
+    this.#exit('handed over');
+  }
+
+  #stopOrKill(): void {
+    if (this.#toldAt === undefined) {
+      this.#toldAt = performance.now();
+      void this.#stop();
+    } else if (performance.now() - this.#toldAt > SAME_SIGNAL) {
+      this.#log.warn({}, 'told twice to stop: ending at once');
+      this.#supervisor.kill();
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const { grace } = this.#supervisor.config.shutdown;
+    this.#log.info({ grace }, 'stopping: running answers are finished');
+    await this.#supervisor.stop(grace);
+    await this.#admin.close();
+    this.#exit('stopped');
+  }
+
+  /** The edge can't go on: what runs is finished, and whoever looks after this process starts it again. */
+  async #fail(error: EdgeError): Promise<void> {
+    if (this.#toldAt !== undefined) return;
+    this.#toldAt = performance.now();
+    this.#log.error({ error: error.message }, 'the edge can not go on and ends, to be started again');
+    await this.#supervisor.stop(this.#supervisor.config.shutdown.grace);
+    await this.#admin.close();
+    this.#exit('ended', 1);
+  }
+
+  /** SIGHUP means reload, except when the terminal that the edge was started from has been closed. */
+  #hangUp(): void {
+    if (this.#hasTerminal && !isatty(2)) this.#stopOrKill();
+    else this.#reloads = this.#reloads.then(() => this.#reload());
+  }
+
+  /** Whatever is wrong with the new configuration, or goes wrong with it, leaves the edge as it was. */
+  async #reload(): Promise<void> {
+    this.#supervisor.reopenLogs();
+    const before = this.#supervisor.config;
+    try {
+      const { config, isSample } = this.#readAgain();
+      await this.#admin.apply(config.admin);
+      await this.#supervisor.reload(config);
+      this.#isSample = isSample;
+      this.#log.setLevel(config.log.level);
+      this.#log.info({}, 'reloaded');
+    } catch (error) {
+      this.#tellNotReloaded(error);
+      await this.#admin.apply(before.admin).catch(error => this.#log.error({ error }, 'the admin port is gone'));
+    }
+  }
+
+  /**
+   * @throws ConfigError when it is wrong, or names no origin any more: players must not get the sample clips instead
+   */
+  #readAgain(): { config: Config; isSample: boolean } {
+    const { sources } = this.#options;
+    const config = loadConfig(sources);
+    if (config.origins.length > 0) return { config, isSample: false };
+    if (this.#isSample) return { config: withSamples(sources, this.#options.samples), isSample: true };
+    throw new ConfigError([`${sources.file}: origins: expected at least one origin, found nothing`]);
+  }
+
+  #tellNotReloaded(error: unknown): void {
+    if (!(error instanceof EdgeError)) {
+      this.#log.error({ error }, 'a defect: the configuration was not reloaded: nothing changes');
+      return;
+    }
+    for (const mistake of error.message.split('\n')) {
+      this.#log.error({ mistake }, 'the configuration was not reloaded: nothing changes');
+    }
+  }
+
+  #crash(error: unknown): void {
+    this.#log.error({ error }, 'a defect: the supervisor ends, and its workers drain');
+    this.#exit('crashed', 1);
+  }
+
+  #exit(text: string, code = 0): never {
+    this.#log.info({}, text);
+    this.#log.flush();
+    process.exit(code);
+  }
+}
