@@ -55,7 +55,7 @@ void ThrowSystem(Napi::Env env, const char* what, int error) {
 
 /**
  * `refuseConnections(port)`: this process's listeners take no new handshake from here on. Returns how many listeners
- * there are.
+ * there are, or -1 when the process may not say so: newer kernels want CAP_NET_ADMIN.
  */
 Napi::Value RefuseConnections(const Napi::CallbackInfo& info) {
   const uint16_t port = PortOf(info);
@@ -67,11 +67,28 @@ Napi::Value RefuseConnections(const Napi::CallbackInfo& info) {
     ++listeners;
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) refusal = errno;
   });
+  if (error == 0 && refusal == EPERM) return Napi::Number::New(info.Env(), -1);
   if (error != 0 || refusal != 0) {
     ThrowSystem(info.Env(), "can't filter the listening socket", error != 0 ? error : refusal);
     return info.Env().Undefined();
   }
   return Napi::Number::New(info.Env(), listeners);
+}
+
+/**
+ * `refuseByHops(port)`: as `refuseConnections`, for processes without CAP_NET_ADMIN. The listeners drop what comes from
+ * further than the next link (RFC 5082), which is every client whose system starts at the usual 64 or 128 hops. What
+ * they accept inherits that, so this is for the moment before the close. Whatever the kernel does not know is left out.
+ */
+Napi::Value RefuseByHops(const Napi::CallbackInfo& info) {
+  const uint16_t port = PortOf(info);
+  if (port == 0) return info.Env().Undefined();
+  const int hops = 255;
+  ForEachListener(port, [&](int fd) {
+    setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops);
+    setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof hops);
+  });
+  return info.Env().Undefined();
 }
 
 /** The argument at `index` as a number of listeners; -1 after throwing when it is none. */
@@ -134,6 +151,7 @@ Napi::Value WaitingConnections(const Napi::CallbackInfo& info) {
 
 void InitListener(Napi::Env env, Napi::Object exports) {
   exports.Set("refuseConnections", Napi::Function::New(env, RefuseConnections, "refuseConnections"));
+  exports.Set("refuseByHops", Napi::Function::New(env, RefuseByHops, "refuseByHops"));
   exports.Set("steerConnections", Napi::Function::New(env, SteerConnections, "steerConnections"));
   exports.Set("waitingConnections", Napi::Function::New(env, WaitingConnections, "waitingConnections"));
 }

@@ -92,7 +92,7 @@ function fetchOne(
       progress({ url, bytes, total, end: how });
       resolve();
     };
-    const headers = { Host: name ?? `${host}:${port}`, Connection: 'close', 'User-Agent': 'moovedge-prefetch' };
+    const headers = { Host: name ?? hostField(host, port), Connection: 'close', 'User-Agent': 'moovedge-prefetch' };
     const asked = { host: reachable(host), port, path: url, headers, signal, timeout: STALL, agent: false };
     // The certificate bears the name that players know the edge by; this is the edge itself, by its address.
     const request =
@@ -115,6 +115,14 @@ function fetchOne(
     });
     request.end();
   });
+}
+
+/**
+ * Host field of a request to an address, which has brackets around it when it is one of IPv6 (RFC 3986 section 3.2.2).
+ */
+function hostField(host: string, port: number): string {
+  const address = reachable(host);
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 /** An address that reaches a server which listens on `host`. */

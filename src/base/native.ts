@@ -131,8 +131,13 @@ export interface NativeAddon {
    * otherwise.
    */
   addToWords(source: Uint8Array, target: Uint8Array, size: number, word: number, delta: number): void;
-  /** Makes the listeners of this process on `port` refuse new connections; returns how many there are. */
+  /**
+   * Makes the listeners of this process on `port` refuse new connections; returns how many there are, -1 without the
+   * right to.
+   */
   refuseConnections(port: number): number;
+  /** The same without that right, for the moment before they are closed. */
+  refuseByHops(port: number): void;
   /**
    * New connections to `port` go to the `count` listeners, of all processes that share it, that began to listen after
    * the first `first`; with a count of 0 the kernel chooses again.

@@ -4,8 +4,13 @@ import { countListeners } from './sockets.js';
 
 /** What the native addon knows of this process's listening sockets. */
 export interface ListenerAddon {
-  /** This process's listeners on `port` take no new handshake from here on. Returns how many there are. */
+  /**
+   * This process's listeners on `port` take no new handshake from here on. Returns how many there are; -1 when the
+   * process may not say so, for want of CAP_NET_ADMIN.
+   */
   refuseConnections(port: number): number;
+  /** The same for processes without that right; what is accepted afterwards stays deaf. */
+  refuseByHops(port: number): void;
   /**
    * New connections on `port` go to the `count` listeners, of all processes that share it, that began to listen after
    * the first `first`. With a count of 0 the kernel chooses again.
@@ -33,16 +38,20 @@ const BEAT = 50;
  *
  * A client whose connection comes here all the same, because a process has just died, is connected a second late. Where
  * the system moves waiting connections to another listener (`net.ipv4.tcp_migrate_req`), none of this is needed.
+ * Without the right to drop a SYN from the start, the steering alone keeps new connections away, and one that comes all
+ * the same is accepted until the last moment.
  * @param closing how many processes are about to close; they began to listen before those that stay
  */
 export async function quiesceListener(port: number, closing: number, addon: ListenerAddon): Promise<void> {
   if (movesConnections()) return;
   const staying = countListeners(port) - closing;
   if (staying > 0) addon.steerConnections(port, closing, staying);
-  if (addon.refuseConnections(port) === 0) return;
+  const listeners = addon.refuseConnections(port);
+  if (listeners === 0) return;
   const begun = performance.now();
   await sleep(HANDSHAKE);
   while (addon.waitingConnections(port) > 0 && performance.now() - begun < LONGEST) await sleep(INTERVAL);
+  if (listeners < 0) addon.refuseByHops(port);
   await sleep(BEAT - (Date.now() % BEAT));
   if (staying > 0) addon.steerConnections(port, 0, 0);
 }

@@ -49,6 +49,8 @@ export interface EdgeOptions {
   readonly settings?: string;
   readonly ports?: { readonly port: number; readonly adminPort: number };
   readonly takeOver?: boolean;
+  /** True to start it without CAP_NET_ADMIN, as every user but root and Docker's default have it. */
+  readonly unprivileged?: boolean;
 }
 
 /** Edges of the running test. What a failed test leaves behind would keep its file from ending. */
@@ -85,12 +87,20 @@ export class EdgeProcess {
     return new EdgeProcess(port, adminPort, options);
   }
 
-  private constructor(port: number, adminPort: number, { workers = 2, settings = '', takeOver = false }: EdgeOptions) {
+  private constructor(
+    port: number,
+    adminPort: number,
+    { workers = 2, settings = '', takeOver = false, unprivileged = false }: EdgeOptions,
+  ) {
     this.port = port;
     this.adminPort = adminPort;
     this.file = path.join(this.#folder, 'edge.yaml');
     this.configure(settings, workers);
-    this.child = spawn(process.execPath, ['--import', 'tsx', MAIN, this.file, ...(takeOver ? ['--take-over'] : [])], {
+    const edge = [process.execPath, '--import', 'tsx', MAIN, this.file, ...(takeOver ? ['--take-over'] : [])];
+    // A normal user has no right to give up.
+    const drop = unprivileged && process.geteuid?.() === 0 ? ['setpriv', '--bounding-set=-net_admin'] : [];
+    const [command = '', ...parameters] = [...drop, ...edge];
+    this.child = spawn(command, parameters, {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.child.stdout?.setEncoding('utf8').on('data', text => {

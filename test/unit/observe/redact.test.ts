@@ -23,9 +23,18 @@ test('secrets in URLs and in sentences are left out', () => {
     ['http://h/a.mp4?X-Amz-Signature=abc&x=1', 'http://h/a.mp4?X-Amz-Signature=[redacted]&x=1'],
     ['/a?start=5&access_token=q&end=6', '/a?start=5&access_token=[redacted]&end=6'],
     ['/a.mp4?start=5', '/a.mp4?start=5'],
+    ['Location //user:pw@host/x', 'Location //[redacted]@host/x'],
+    ['https://user:p@ss@host/x', 'https://[redacted]@host/x'],
+    ['/a?e=1&md5=abc&st=2', '/a?e=1&md5=[redacted]&st=2'],
+    [
+      '/a?Policy=p&Key-Pair-Id=k&hdnts=h~hmac=1&jwt=j',
+      '/a?Policy=[redacted]&Key-Pair-Id=[redacted]&hdnts=[redacted]&jwt=[redacted]',
+    ],
+    ['/a?token=a\\"b&x=1', '/a?token=[redacted]&x=1'],
     ['http://h:80/a@b', 'http://h:80/a@b'],
   ] as const;
   for (const [url, clean] of cases) assert.equal(redactUrl(url), clean);
+  assert.equal(redact('{"code":"EPIPE","key":"main/a"}'), '{"code":"EPIPE","key":"main/a"}');
   assert.equal(redact('sent Bearer abc.def-g to them'), 'sent Bearer [redacted] to them');
 });
 
@@ -39,6 +48,9 @@ test('hostile lines take no time', () => {
     '"tokentoken'.repeat(20_000),
     '"token":"'.repeat(20_000),
     'Bearer '.repeat(30_000),
+    '//'.repeat(100_000),
+    ' //a'.repeat(50_000),
+    '"token=\\\\'.repeat(30_000),
   ];
   for (const line of hostile) {
     const begun = performance.now();
