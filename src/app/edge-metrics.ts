@@ -3,7 +3,7 @@ import type { BlockLoader } from '../cache/fetch/block-loader.js';
 import type { ObjectCatalog } from '../catalog/object-catalog.js';
 import type { HttpServer } from '../http/server.js';
 import type { Metrics } from '../observe/metrics.js';
-import type { Origins } from '../origin/origins.js';
+import type { Origins } from './origins/origins.js';
 
 /** What of a worker has counters. */
 export interface Counted {

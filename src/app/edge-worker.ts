@@ -16,11 +16,11 @@ import { Planner } from '../media/seek/planner.js';
 import { AccessLog } from '../observe/access-log.js';
 import type { ProcessLog } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
-import { createOrigins, type Origins } from '../origin/origins.js';
 import { quiesceListener } from '../supervisor/listener.js';
 import { countListeners } from '../supervisor/sockets.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
 import { describeWorker } from './edge-metrics.js';
+import { createOrigins, type Origins } from './origins/origins.js';
 import type { EdgeEvents } from './services/edge-events.js';
 
 /**

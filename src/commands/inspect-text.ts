@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from '../base/block.js';
 import type { Distances, TrackReport } from '../media/report/media-report.js';
 import { bytes } from './figures.js';
-import type { Inspection, SeekCost } from './inspect.js';
+import type { Inspection, SeekCost } from './media-inspection.js';
 
 /** An inspection for people. */
 export function inspectionText(found: Inspection): string {

@@ -1,5 +1,19 @@
-import type { ReplicaStats } from './http/replica.js';
 import type { Origin } from './origin.js';
+
+/**
+ * `closed`: the server is well. `open`: it is given a rest. `half_open`: the pause is over and single requests try
+ * whether it is back.
+ */
+export type BreakerState = 'closed' | 'open' | 'half_open';
+
+/** Numbers of one server, for /stats. */
+export interface ReplicaStats {
+  /** Without credentials. */
+  readonly url: string;
+  readonly state: BreakerState;
+  /** Requests under way. */
+  readonly active: number;
+}
 
 /** Counters of one origin; plain fields that only grow, but for those that say "at this moment". */
 export interface OriginStats {

@@ -4,9 +4,9 @@ import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import { parseTarget } from '../../http/target.js';
-import { Addressing } from '../../origin/address.js';
 import { type RouteMatch, RouteTable } from '../../origin/route-table.js';
 import type { Service } from '../../supervisor/service.js';
+import { Addressing } from '../origins/address.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;

@@ -4,7 +4,7 @@ import type { MeteredSource } from '../io/metered-source.js';
 import type { Reading } from '../io/reading.js';
 import { type Box, readBox } from '../mp4/box/box.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
-import { broken } from '../mp4/table/table.js';
+import { broken } from '../mp4/box/broken.js';
 import type { FragmentIndex } from './index.js';
 import { type RandomAccess, readMfra, timesOf } from './mfra.js';
 import { type FragmentedMovie, readFragmentedMovie, referenceTrack } from './movie.js';

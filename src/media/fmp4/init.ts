@@ -1,7 +1,7 @@
 import { type Box, boxBody, boxBodySize, parseBoxes, u32, u64 } from '../mp4/box/box.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
+import { broken } from '../mp4/box/broken.js';
 import { HEADER_BODY_MAX, type HeaderType, headerNumber, parseHeader, writeHeader } from '../mp4/box/header-box.js';
-import { broken } from '../mp4/table/table.js';
 
 /** What is to be different in the `moov` of a cut. */
 export interface InitChanges {

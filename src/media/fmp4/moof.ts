@@ -1,7 +1,7 @@
 import { READ_MAX } from '../../base/byte-source.js';
 import { type Box, boxBody, parseBox, parseBoxes, u32, u64 } from '../mp4/box/box.js';
+import { broken } from '../mp4/box/broken.js';
 import type { Region } from '../mp4/box/regions.js';
-import { broken } from '../mp4/table/table.js';
 import type { FragmentTrack } from './movie.js';
 
 /** A run of samples of a track fragment, `trun` (ISO/IEC 14496-12 section 8.8.8). */

@@ -1,10 +1,11 @@
 import { type Reading, read } from '../io/reading.js';
 import { type Box, boxBody, boxBodySize, fourcc, u32 } from '../mp4/box/box.js';
 import type { BoxScan } from '../mp4/box/box-scan.js';
+import { broken } from '../mp4/box/broken.js';
 import { headerNumber } from '../mp4/box/header-box.js';
 import { type Edit, readEdits } from '../mp4/table/edit-list.js';
 import { compileRuns } from '../mp4/table/run-table.js';
-import { broken, readTable } from '../mp4/table/table.js';
+import { readTable } from '../mp4/table/table.js';
 
 /** What fragments refer to in `moov` for one track (ISO/IEC 14496-12 sections 8.3, 8.4, 8.6.6 and 8.8.3). */
 export interface FragmentTrack {

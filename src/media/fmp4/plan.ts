@@ -6,7 +6,7 @@ import { MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
 import { readAll } from '../io/read-all.js';
 import type { Reading } from '../io/reading.js';
 import { lastAtMost } from '../io/search.js';
-import { broken } from '../mp4/table/table.js';
+import { broken } from '../mp4/box/broken.js';
 import type { Seek } from '../seek/format.js';
 import type { MediaObject } from '../seek/media.js';
 import { seekEtag } from '../seek/seek-etag.js';

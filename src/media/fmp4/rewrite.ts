@@ -1,7 +1,7 @@
 import { boxBody, parseBox, u32, u64 } from '../mp4/box/box.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
+import { broken } from '../mp4/box/broken.js';
 import { joinRegions, type Region } from '../mp4/box/regions.js';
-import { broken } from '../mp4/table/table.js';
 import {
   BASE_DATA_OFFSET,
   DATA_OFFSET,

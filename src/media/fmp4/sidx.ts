@@ -3,7 +3,7 @@ import { readAll } from '../io/read-all.js';
 import { type Reading, read } from '../io/reading.js';
 import { type Box, boxBody, boxBodySize, readBox, u32, u64 } from '../mp4/box/box.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
-import { broken } from '../mp4/table/table.js';
+import { broken } from '../mp4/box/broken.js';
 
 /** A part of a file that a segment index points at (ISO/IEC 14496-12 section 8.16.3). */
 export interface Subsegment {

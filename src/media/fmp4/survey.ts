@@ -1,5 +1,5 @@
 import type { MeteredSource } from '../io/metered-source.js';
-import { broken } from '../mp4/table/table.js';
+import { broken } from '../mp4/box/broken.js';
 import type { Points } from '../seek/points.js';
 import { type FragmentTable, makeTable, TIME_MAX } from './table.js';
 

@@ -2,7 +2,7 @@ import { EdgeError } from '../../base/errors.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { type Reading, read } from '../io/reading.js';
 import { type Box, readBox } from '../mp4/box/box.js';
-import { broken } from '../mp4/table/table.js';
+import { broken } from '../mp4/box/broken.js';
 import { Points } from '../seek/points.js';
 import type { RandomAccessTimes } from './mfra.js';
 import { MOOF_MAX, parseMoof, type TrackFragment } from './moof.js';

@@ -1,9 +1,10 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import type { Reading } from '../io/reading.js';
-import { durationOf, type MovieIndex, type TrackIndex } from '../mp4/index/movie-index.js';
+import { durationOf, type MovieIndex } from '../mp4/index/movie-index.js';
 import { decodeTime } from '../mp4/table/sample-time.js';
 import { syncSamplesBefore } from '../mp4/table/stss.js';
 import { lookUp, type TableBytes } from '../mp4/table/table-bytes.js';
+import type { TrackIndex } from '../mp4/table/track-index.js';
 import { type Distances, distancesOf, kindOf, type MediaReport } from './media-report.js';
 import { readSampleDescriptions } from './sample-description.js';
 

@@ -1,9 +1,4 @@
-/**
- * `closed`: the server is well. `open`: it is given a rest. `half_open`: the pause is over and single requests try
- * whether it is back.
- */
-export type BreakerState = 'closed' | 'open' | 'half_open';
-
+import type { BreakerState } from '../origin-stats.js';
 /** Options of `Breaker`. */
 export interface BreakerOptions {
   /** Failures in a row that open it. */

@@ -1,5 +1,6 @@
 import type { Log } from '../../base/log.js';
-import { Breaker, type BreakerOptions, type BreakerState } from './breaker.js';
+import type { ReplicaStats } from '../origin-stats.js';
+import { Breaker, type BreakerOptions } from './breaker.js';
 import { Holds } from './holds.js';
 
 /** One of the servers that hold the same objects. */
@@ -8,15 +9,6 @@ export interface ReplicaOptions {
   readonly url: string;
   /** Share of the requests in relation to the other weights, where they go by weight. */
   readonly weight: number;
-}
-
-/** Numbers of one server, for /stats. */
-export interface ReplicaStats {
-  /** Without credentials. */
-  readonly url: string;
-  readonly state: BreakerState;
-  /** Requests under way. */
-  readonly active: number;
 }
 
 /** A server with its health. */

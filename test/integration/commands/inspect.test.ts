@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Inspection, inspect, inspectMedia } from '../../../src/commands/inspect.js';
+import { inspect, inspectMedia } from '../../../src/commands/inspect.js';
+import type { Inspection } from '../../../src/commands/media-inspection.js';
 import { MediaFolder, probe } from '../../support/ffmpeg.js';
 import { serveVirtual, type VirtualServer } from '../../support/serve-virtual.js';
 

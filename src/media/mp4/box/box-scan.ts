@@ -1,8 +1,7 @@
 import type { MeteredSource } from '../../io/metered-source.js';
 import { type Reading, read } from '../../io/reading.js';
-import type { KeptBox } from '../index/movie-index.js';
-import { broken, type Scan } from '../table/table.js';
 import { BOX_HEADER_MAX, type Box, boxBody, boxBodySize, fourcc, isType, name, parseBox, readBox, u32 } from './box.js';
+import { broken } from './broken.js';
 import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from './header-box.js';
 
 /** Most boxes of a file that are looked at. */
@@ -13,6 +12,16 @@ const BOX_WORK = 10_000;
 const KEPT_BOX_MAX = 1024;
 /** Bytes of all boxes kept; when they are used up, boxes stay in the object. */
 const KEPT_MAX = 32 * 1024;
+
+/** A box as it is: its bytes, or when it is large where it stands in the object. */
+export type KeptBox =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'span'; readonly offset: number; readonly length: number };
+
+/** What compiling a table needs beside the table. */
+export interface Scan {
+  readonly source: MeteredSource;
+}
 
 /** A walk over the boxes of one object, bounded in boxes and in bytes kept. */
 export class BoxScan implements Scan {

@@ -1,6 +1,6 @@
-import { broken } from '../table/table.js';
 import { u32 } from './box.js';
 import type { BoxWriter } from './box-writer.js';
+import { broken } from './broken.js';
 
 /**
  * `mvhd`, `tkhd`, `mdhd` (ISO/IEC 14496-12 sections 8.2.2, 8.3.2, 8.4.2): times, then a number or two, then the

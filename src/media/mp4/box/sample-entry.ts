@@ -1,7 +1,7 @@
 import { type ByteSource, READ_MAX } from '../../../base/byte-source.js';
 import { type Reading, read } from '../../io/reading.js';
-import { broken } from '../table/table.js';
 import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from './box.js';
+import { broken } from './broken.js';
 
 /** Most sample descriptions, and data references, of a track. */
 const ENTRIES_MAX = 256;

@@ -1,8 +1,8 @@
-import type { SampledTrack } from '../index/movie-index.js';
 import type { Segment } from '../table/edit-list.js';
 import { compositionOffset, decodeEnd, decodeStart, decodeTime, sampleAt } from '../table/sample-time.js';
 import { chunkOf } from '../table/stsc.js';
 import type { TableBytes } from '../table/table-bytes.js';
+import type { SampledTrack } from '../table/track-index.js';
 
 /** What of a track must be decoded to present some segments of it. Times are those of the source, in ticks. */
 export interface DecodeRange {

@@ -3,14 +3,15 @@ import type { BoxMark } from '../box/box-writer.js';
 import { type HeaderType, writeHeader } from '../box/header-box.js';
 import { joinRegions, OffsetMap, withoutRegion } from '../box/regions.js';
 import { SpanWriter } from '../box/span-writer.js';
-import type { MovieIndex, Piece, TrackIndex } from '../index/movie-index.js';
+import type { MovieIndex } from '../index/movie-index.js';
+import { writeChapters } from '../table/chapters.js';
 import { writeCompositionShift } from '../table/cslg.js';
 import { type Edit, editsOf, writeEdits } from '../table/edit-list.js';
 import { isSenc } from '../table/senc.js';
 import type { Table } from '../table/table.js';
 import type { OffsetCut, PointerCut, TableCut } from '../table/table-cut.js';
 import { OffsetPatch } from '../table/table-patch.js';
-import { writeChapters } from './chapters.js';
+import type { Piece, TrackIndex } from '../table/track-index.js';
 import type { MovieCut } from './movie-cut.js';
 import type { AnyCut, TrackCut } from './track-cut.js';
 

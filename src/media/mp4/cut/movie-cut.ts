@@ -1,9 +1,10 @@
 import { EdgeError } from '../../../base/errors.js';
 import type { Seek } from '../../seek/format.js';
-import { durationOf, hasSamples, type MovieIndex, type SampledTrack } from '../index/movie-index.js';
+import { durationOf, type MovieIndex } from '../index/movie-index.js';
 import { clipSegments } from '../table/edit-list.js';
 import { decodeStart, decodeTime } from '../table/sample-time.js';
 import { mapTogether, type TableBytes } from '../table/table-bytes.js';
+import { hasSamples, type SampledTrack } from '../table/track-index.js';
 import { picturesAround, startOfPacket } from './decode-range.js';
 import { cutTrack, type TrackCut } from './track-cut.js';
 

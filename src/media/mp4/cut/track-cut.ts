@@ -1,5 +1,5 @@
+import { broken } from '../box/broken.js';
 import type { Region } from '../box/regions.js';
-import { hasSamples, type SampledTrack, type TrackIndex } from '../index/movie-index.js';
 import { cutAuxiliary, sencOf } from '../table/auxiliary.js';
 import { bytesInChunk, chunkOffset } from '../table/chunk-offset.js';
 import type { Segment } from '../table/edit-list.js';
@@ -8,9 +8,10 @@ import { cutSenc } from '../table/senc.js';
 import { chunkOf, cutChunks, type SampleRange } from '../table/stsc.js';
 import { cutSampleNumbers } from '../table/stss.js';
 import { cutSubs } from '../table/subs.js';
-import { broken, type Table } from '../table/table.js';
+import type { Table } from '../table/table.js';
 import { mapTogether, type TableBytes } from '../table/table-bytes.js';
 import { type OffsetCut, type PointerCut, type TableCut, tableBody } from '../table/table-cut.js';
+import { hasSamples, type SampledTrack, type TrackIndex } from '../table/track-index.js';
 import { type DecodeRange, decodeRange, leastComposition } from './decode-range.js';
 
 /** The samples of a track that a cut keeps, and everything that is told of them. */

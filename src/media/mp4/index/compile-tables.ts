@@ -1,5 +1,6 @@
 import type { Reading } from '../../io/reading.js';
 import type { BoxScan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
 import type { SampleEntries } from '../box/sample-entry.js';
 import { bytesInChunk, compileOffsets, type OffsetSums } from '../table/chunk-offset.js';
 import { compileRuns, mendTimes, type RunSums } from '../table/run-table.js';
@@ -8,9 +9,9 @@ import { compositionOffset, decodeTime, type TimedTrack } from '../table/sample-
 import { type ChunkSums, chunkOf, compileChunks } from '../table/stsc.js';
 import { compileSampleNumbers } from '../table/stss.js';
 import { compileSubs } from '../table/subs.js';
-import { broken, STRIDE, type Table } from '../table/table.js';
+import { STRIDE, type Table } from '../table/table.js';
 import { lookUp, type TableBytes } from '../table/table-bytes.js';
-import { type CoreTables, coreOf, REORDER_MAX, type TrackIndex } from './movie-index.js';
+import { type CoreTables, coreOf, REORDERED_AT_END, type TrackIndex } from '../table/track-index.js';
 
 /** Samples by which `stsz` may count fewer than all other tables, or more than the chunks hold. */
 const MISCOUNT_MAX = 32;
@@ -204,7 +205,7 @@ function packetOf(
 /** Composition time at which the last sample presented ends. One without a duration is presented too, for a tick. */
 function endOfMedia(source: TableBytes, track: TimedTrack): number {
   let end = 0;
-  for (let sample = Math.max(0, track.samples - REORDER_MAX); sample < track.samples; sample++) {
+  for (let sample = Math.max(0, track.samples - REORDERED_AT_END); sample < track.samples; sample++) {
     const time = decodeTime(source, track, sample);
     const duration = Math.max(1, decodeTime(source, track, sample + 1) - time);
     end = Math.max(end, time + duration + compositionOffset(source, track, sample));

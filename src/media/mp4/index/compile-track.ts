@@ -1,15 +1,16 @@
 import { type Reading, read } from '../../io/reading.js';
 import { type Box, type BoxHead, boxBody, boxBodySize, fourcc, headOf } from '../box/box.js';
 import type { BoxScan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
 import { type HeaderBox, headerNumber, isEnabled } from '../box/header-box.js';
 import { readDataReferences, readRoll, readSampleEntries, type SampleEntries } from '../box/sample-entry.js';
 import { CSLG_MAX, isCompositionShift } from '../table/cslg.js';
 import { type Edit, readEdits, segmentsOf } from '../table/edit-list.js';
 import { compileSenc, isSenc } from '../table/senc.js';
-import { broken, readTable, type Table } from '../table/table.js';
+import { readTable, type Table } from '../table/table.js';
+import type { Piece, TrackIndex } from '../table/track-index.js';
 import { compileTables } from './compile-tables.js';
 import { keepMetadata } from './metadata.js';
-import type { Piece, TrackIndex } from './movie-index.js';
 
 /** What is gathered from the boxes of a track before its tables are compiled. */
 interface Parts {

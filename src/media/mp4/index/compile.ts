@@ -3,12 +3,13 @@ import type { MeteredSource } from '../../io/metered-source.js';
 import { type Reading, read } from '../../io/reading.js';
 import { type Box, boxBody, boxBodySize, headOf } from '../box/box.js';
 import { BoxScan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
 import { headerNumber } from '../box/header-box.js';
-import { CHAPTERS_MAX } from '../cut/chapters.js';
-import { broken } from '../table/table.js';
+import { CHAPTERS_MAX } from '../table/chapters.js';
+import type { Piece, TrackIndex } from '../table/track-index.js';
 import { compileTrack } from './compile-track.js';
 import { childrenIfWhole, keepMetadata } from './metadata.js';
-import type { MovieIndex, Piece, TrackIndex } from './movie-index.js';
+import type { MovieIndex } from './movie-index.js';
 
 /** Limits of compiling. */
 export interface CompileOptions {

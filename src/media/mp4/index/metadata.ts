@@ -1,8 +1,7 @@
 import { EdgeError } from '../../../base/errors.js';
 import { type Reading, read } from '../../io/reading.js';
 import { type Box, boxBody, boxBodySize, fourcc, u32 } from '../box/box.js';
-import type { BoxScan } from '../box/box-scan.js';
-import type { KeptBox } from './movie-index.js';
+import type { BoxScan, KeptBox } from '../box/box-scan.js';
 
 /**
  * Metadata that tell of the whole file and would lie in a cut: its length, its encoder's priming, times in it. They are

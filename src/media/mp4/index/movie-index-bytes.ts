@@ -1,12 +1,14 @@
 import { IndexReader, IndexWriter } from '../../io/index-bytes.js';
 import type { BoxHead } from '../box/box.js';
+import type { KeptBox } from '../box/box-scan.js';
 import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from '../box/header-box.js';
-import { CHAPTERS_MAX } from '../cut/chapters.js';
+import { CHAPTERS_MAX } from '../table/chapters.js';
 import { CSLG_MAX, isCompositionShift } from '../table/cslg.js';
 import { EDITS_MAX, type Edit, segmentsOf } from '../table/edit-list.js';
 import type { Chunk } from '../table/stsc.js';
 import { MENDED_MAX, marks, PRELUDE_MAX, shapeOf, type Table } from '../table/table.js';
-import { coreOf, type KeptBox, type MovieIndex, type Piece, type TrackIndex } from './movie-index.js';
+import { coreOf, type Piece, type TrackIndex } from '../table/track-index.js';
+import type { MovieIndex } from './movie-index.js';
 
 /**
  * The seek index of a progressive MP4 as bytes; fields as `IndexWriter` writes them, numbers as f64 unless another size

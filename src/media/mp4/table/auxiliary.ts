@@ -1,13 +1,14 @@
 import { fourcc } from '../box/box.js';
+import { broken } from '../box/broken.js';
 import type { Region } from '../box/regions.js';
-import type { SampledTrack } from '../index/movie-index.js';
 import { chunkOffset } from './chunk-offset.js';
 import { sizeOf } from './sample-size.js';
 import { isSenc } from './senc.js';
 import type { SampleRange } from './stsc.js';
-import { broken, type Table } from './table.js';
+import type { Table } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import type { OffsetCut } from './table-cut.js';
+import type { SampledTrack } from './track-index.js';
 
 /**
  * Sample auxiliary information, such as that of encryption: `saiz`, its sizes, and `saio`, where it stands in the file

@@ -1,10 +1,12 @@
 import type { Reading } from '../../io/reading.js';
 import { u32, u64 } from '../box/box.js';
-import type { CoreTables, TrackIndex } from '../index/movie-index.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
 import { sizeOf } from './sample-size.js';
 import type { Chunk } from './stsc.js';
-import { broken, readEntries, type Scan, streamTable, type Table } from './table.js';
+import { readEntries, streamTable, type Table } from './table.js';
 import type { TableBytes } from './table-bytes.js';
+import type { CoreTables, TrackIndex } from './track-index.js';
 
 /** `stco`, `co64`: offsets of chunks in the file (ISO/IEC 14496-12 section 8.7.5). Columns: none. */
 

@@ -3,7 +3,7 @@ import type { MeteredSource } from '../../io/metered-source.js';
 import { type Reading, read } from '../../io/reading.js';
 import { type Box, boxBody, boxBodySize, u32, u64 } from '../box/box.js';
 import type { BoxWriter } from '../box/box-writer.js';
-import { broken } from './table.js';
+import { broken } from '../box/broken.js';
 
 /** An entry of `elst` (ISO/IEC 14496-12 section 8.6.6). */
 export interface Edit {

@@ -1,16 +1,7 @@
 import type { Reading } from '../../io/reading.js';
-import {
-  broken,
-  markBefore,
-  marks,
-  mendable,
-  readEntries,
-  type Scan,
-  STRIDE,
-  streamTable,
-  type Table,
-  viewOf,
-} from './table.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
+import { markBefore, marks, mendable, readEntries, STRIDE, streamTable, type Table, viewOf } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 

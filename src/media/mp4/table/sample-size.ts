@@ -1,6 +1,8 @@
 import type { Reading } from '../../io/reading.js';
 import { u32 } from '../box/box.js';
-import { broken, INLINE_MAX, marks, type Scan, STRIDE, streamTable, type Table, viewOf } from './table.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
+import { INLINE_MAX, marks, STRIDE, streamTable, type Table, viewOf } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 
 /**

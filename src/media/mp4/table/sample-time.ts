@@ -1,8 +1,8 @@
-import type { CoreTables, TrackIndex } from '../index/movie-index.js';
+import { broken } from '../box/broken.js';
 import { runAt, runOf } from './run-table.js';
 import { syncSamplesBefore } from './stss.js';
-import { broken } from './table.js';
 import type { TableBytes } from './table-bytes.js';
+import type { CoreTables, TrackIndex } from './track-index.js';
 
 /** Sync samples that are looked at before composition times are taken to be in disorder. */
 const SYNC_TRIES = 16;

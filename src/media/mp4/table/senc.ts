@@ -1,6 +1,7 @@
 import { READ_MAX } from '../../../base/byte-source.js';
 import { type Reading, read } from '../../io/reading.js';
-import { marks, type Scan, STRIDE, type Table } from './table.js';
+import type { Scan } from '../box/box-scan.js';
+import { marks, STRIDE, type Table } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 

@@ -1,6 +1,8 @@
 import type { Reading } from '../../io/reading.js';
 import { u32 } from '../box/box.js';
-import { broken, markBefore, marks, readEntries, type Scan, STRIDE, streamTable, type Table } from './table.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
+import { markBefore, marks, readEntries, STRIDE, streamTable, type Table } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 

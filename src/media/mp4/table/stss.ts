@@ -1,17 +1,8 @@
 import { type Reading, read } from '../../io/reading.js';
 import { u32 } from '../box/box.js';
-import {
-  broken,
-  markBefore,
-  marks,
-  mendable,
-  readEntries,
-  type Scan,
-  STRIDE,
-  streamTable,
-  type Table,
-  viewOf,
-} from './table.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
+import { markBefore, marks, mendable, readEntries, STRIDE, streamTable, type Table, viewOf } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import { type TableCut, tableBody } from './table-cut.js';
 

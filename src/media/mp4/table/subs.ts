@@ -1,7 +1,9 @@
 import { source as sourceSpan } from '../../../virtual-file/span.js';
 import { type Reading, read } from '../../io/reading.js';
 import { u32 } from '../box/box.js';
-import { broken, markBefore, marks, type Scan, STRIDE, type Table } from './table.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
+import { markBefore, marks, STRIDE, type Table } from './table.js';
 import type { TableBytes } from './table-bytes.js';
 import type { TableCut } from './table-cut.js';
 

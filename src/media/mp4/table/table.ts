@@ -1,8 +1,8 @@
 import { type ByteSource, READ_MAX } from '../../../base/byte-source.js';
-import { EdgeError } from '../../../base/errors.js';
-import type { MeteredSource } from '../../io/metered-source.js';
 import { type Reading, read } from '../../io/reading.js';
 import { type Box, type BoxHead, boxBody, boxBodySize, headOf, name, u32 } from '../box/box.js';
+import type { Scan } from '../box/box-scan.js';
+import { broken } from '../box/broken.js';
 import type { TableBytes } from './table-bytes.js';
 
 /**
@@ -150,11 +150,6 @@ export function* readTable(source: ByteSource, box: Box): Reading<Table | undefi
   };
 }
 
-/** What compiling a table needs beside the table. */
-export interface Scan {
-  readonly source: MeteredSource;
-}
-
 /**
  * Passes over a table's bytes in chunks of whole entries.
  * @param use is given each chunk in order, and the number of its first entry. Its loop should work on its own
@@ -222,9 +217,4 @@ export function markBefore(column: Float64Array, value: number): number {
     else high = middle;
   }
   return low;
-}
-
-/** The error of a file whose index is broken. */
-export function broken(what: string): EdgeError {
-  return new EdgeError('unplayable', `can't seek in this file, its index is broken: ${what}`);
 }

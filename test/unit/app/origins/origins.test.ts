@@ -3,16 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { silentLog } from '../../../src/base/log.js';
-import { parseOrigin } from '../../../src/base/origin-url.js';
-import { FileOrigin } from '../../../src/origin/file/file-origin.js';
-import { matchesHost } from '../../../src/origin/host-pattern.js';
-import { FetchQueue, type QueuedFetch } from '../../../src/origin/http/fetch-queue.js';
-import { createOrigin, createOrigins, type OriginSettings } from '../../../src/origin/origins.js';
-import { type RouteRule, routeTable } from '../../../src/origin/route-table.js';
-import { bucketUrl } from '../../../src/origin/s3/s3-origin.js';
-import { httpOptions } from '../../support/http-origin.js';
-import { fetchInto } from '../../support/recording-sink.js';
+import { createOrigin, createOrigins, type OriginSettings } from '../../../../src/app/origins/origins.js';
+import { silentLog } from '../../../../src/base/log.js';
+import { parseOrigin } from '../../../../src/base/origin-url.js';
+import { FileOrigin } from '../../../../src/origin/file/file-origin.js';
+import { FetchQueue, type QueuedFetch } from '../../../../src/origin/http/fetch-queue.js';
+import { matchesHost, type RouteRule, routeTable } from '../../../../src/origin/route-table.js';
+import { bucketUrl } from '../../../../src/origin/s3/s3-origin.js';
+import { httpOptions } from '../../../support/http-origin.js';
+import { fetchInto } from '../../../support/recording-sink.js';
 
 let folder: string;
 before(() => {

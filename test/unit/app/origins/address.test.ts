@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Addressing, type AddressSettings } from '../../../src/origin/address.js';
-import { relativePath } from '../../../src/origin/file/file-path.js';
-import { canonicalQuery, keyPath } from '../../../src/origin/s3/s3-key.js';
+import { Addressing, type AddressSettings } from '../../../../src/app/origins/address.js';
+import { relativePath } from '../../../../src/origin/file/file-path.js';
+import { canonicalQuery, keyPath } from '../../../../src/origin/s3/s3-key.js';
 
 const PLACES = { file: '/srv/films', http: 'http://h/base', s3: 's3://films/p' };
 

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { EdgeError } from '../base/errors.js';
-import type { Log } from '../base/log.js';
-import { type OriginPlace, parseOrigin } from '../base/origin-url.js';
+import { EdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import { type OriginPlace, parseOrigin } from '../../base/origin-url.js';
+import { FileOrigin } from '../../origin/file/file-origin.js';
+import { HttpOrigin, type HttpOriginOptions } from '../../origin/http/http-origin.js';
+import type { ManagedOrigin, OriginObserver } from '../../origin/origin-stats.js';
+import { type RouteRule, RouteTable } from '../../origin/route-table.js';
+import { createS3Origin } from '../../origin/s3/s3-origin.js';
 import { type Address, Addressing, type AddressSettings } from './address.js';
-import { FileOrigin } from './file/file-origin.js';
-import { HttpOrigin, type HttpOriginOptions } from './http/http-origin.js';
-import type { ManagedOrigin, OriginObserver } from './origin-stats.js';
-import { type RouteRule, RouteTable } from './route-table.js';
-import { createS3Origin } from './s3/s3-origin.js';
 
 /** One origin as the configuration describes it. Times in milliseconds; files of `tls` and `s3` by name. */
 export interface OriginSettings

@@ -1,7 +1,7 @@
-import { parseOrigin } from '../base/origin-url.js';
-import { normalPath } from '../base/percent.js';
-import { type QueryNames, QueryRules, type QuerySettings } from './query-rules.js';
-import { canonicalQuery, keyPath } from './s3/s3-key.js';
+import { parseOrigin } from '../../base/origin-url.js';
+import { normalPath } from '../../base/percent.js';
+import { type QueryNames, QueryRules, type QuerySettings } from '../../origin/query-rules.js';
+import { canonicalQuery, keyPath } from '../../origin/s3/s3-key.js';
 
 /** What an origin is asked for, and what of it is part of the cache key. */
 export interface Address {

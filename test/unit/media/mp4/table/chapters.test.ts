@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BoxWriter } from '../../../../../src/media/mp4/box/box-writer.js';
-import { writeChapters } from '../../../../../src/media/mp4/cut/chapters.js';
+import { writeChapters } from '../../../../../src/media/mp4/table/chapters.js';
 
 /** Contents of a chapter list. */
 function list(version: 0 | 1, chapters: readonly (readonly [seconds: number, title: string])[]): Buffer {
