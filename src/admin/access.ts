@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from '../config/loopback.js';
+import { isLoopback } from '../config/kind.js';
 
 /** Why a request may not be answered. */
 export interface Refusal {

@@ -1,5 +1,4 @@
-import { choice, flag, host, integer, or, path, share, size, text, time } from './kind.js';
-import { isLoopback } from './loopback.js';
+import { choice, flag, host, integer, isLoopback, or, path, share, size, text, time } from './kind.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
 

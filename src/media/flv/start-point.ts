@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
+import { lastAtMost } from '../io/index-bytes.js';
 import type { Reading } from '../io/reading.js';
-import { lastAtMost } from '../io/search.js';
 import type { FlvIndex } from './flv-index.js';
 import { TagReader } from './tag-reader.js';
 

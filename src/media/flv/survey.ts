@@ -1,7 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
 import type { MeteredSource } from '../io/metered-source.js';
-import { readAll } from '../io/read-all.js';
-import { type Reading, read } from '../io/reading.js';
+import { type Reading, read, readAll } from '../io/reading.js';
 import { Points } from '../seek/points.js';
 import { CONFIG_MAX, CONFIGS_MAX, type ConfigTag, NO_TAG, STEP } from './flv-index.js';
 import { type ParsedMetadata, parseMetadata } from './metadata.js';

@@ -1,8 +1,8 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
 import { literal, type Span, source } from '../../virtual-file/span.js';
+import { lastAtMost } from '../io/index-bytes.js';
 import { type Reading, read } from '../io/reading.js';
-import { lastAtMost } from '../io/search.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import type { Region } from '../mp4/box/regions.js';
 import { type CutPoint, chooseFragments, type PartOfFragment } from './choice.js';

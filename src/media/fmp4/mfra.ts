@@ -1,6 +1,5 @@
 import type { MeteredSource } from '../io/metered-source.js';
-import { readAll } from '../io/read-all.js';
-import { type Reading, read } from '../io/reading.js';
+import { type Reading, read, readAll } from '../io/reading.js';
 import { boxBody, fourcc, parseBoxes, u32, u64 } from '../mp4/box/box.js';
 
 /** A fragment that `tfra` points at (ISO/IEC 14496-12 section 8.8.10). */

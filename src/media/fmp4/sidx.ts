@@ -1,6 +1,5 @@
 import type { MeteredSource } from '../io/metered-source.js';
-import { readAll } from '../io/read-all.js';
-import { type Reading, read } from '../io/reading.js';
+import { type Reading, read, readAll } from '../io/reading.js';
 import { type Box, boxBody, boxBodySize, readBox, u32, u64 } from '../mp4/box/box.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import { broken } from '../mp4/box/broken.js';

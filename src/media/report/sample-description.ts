@@ -1,8 +1,8 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
 import { COMPILE_BUDGET, MeteredSource } from '../io/metered-source.js';
-import { readAll } from '../io/read-all.js';
 import type { Reading } from '../io/reading.js';
+import { readAll } from '../io/reading.js';
 import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box/box.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
 import { headerNumber } from '../mp4/box/header-box.js';

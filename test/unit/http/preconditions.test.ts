@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { holdsEntityTag } from '../../../src/http/entity-tag.js';
-import { type Conditions, evaluate, rangeApplies } from '../../../src/http/preconditions.js';
+import { type Conditions, evaluate, holdsEntityTag, rangeApplies } from '../../../src/http/preconditions.js';
 
 const modified = Date.UTC(2025, 0, 2, 3, 4, 5);
 const file = { etag: '"a,b"', lastModified: modified };
