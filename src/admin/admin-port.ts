@@ -16,7 +16,7 @@ export class AdminPort {
 
   /**
    * Listens as `settings` say. When that can't be, what was before stays.
-   * @throws EdgeError `bad_config`
+   * @throws EdgeError `port`
    */
   async apply(settings: Config['admin']): Promise<void> {
     const before = this.#settings;

@@ -66,14 +66,12 @@ export class AdminServer {
   /**
    * Starts to listen.
    * @returns the port, which the system chose when `port` was 0
-   * @throws EdgeError `bad_config` in words for people
+   * @throws EdgeError `port` in words for people
    */
   async listen(): Promise<number> {
     const { host, port } = this.#options;
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', error =>
-        reject(new EdgeError('bad_config', `admin: ${listenFailure(host, port, error)}`)),
-      );
+      this.#server.once('error', error => reject(new EdgeError('port', `admin: ${listenFailure(host, port, error)}`)));
       this.#server.listen({ host, port, exclusive: true }, resolve);
     });
     this.#server.on('error', error => this.#options.log.error({ error }, 'the admin port failed'));

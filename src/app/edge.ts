@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { AdminPort } from '../admin/admin-port.js';
 import { prefetch } from '../admin/prefetch.js';
@@ -10,6 +11,7 @@ import { createLog, type ProcessLog } from '../observe/log.js';
 import { edgeOn } from '../supervisor/port.js';
 import { processOf } from '../supervisor/sockets.js';
 import { Supervisor } from '../supervisor/supervisor.js';
+import { EXIT, type ExitCode } from './exit-code.js';
 import { version } from './package-files.js';
 import type { Role } from './roles.js';
 import type { EdgeEvents } from './services/edge-events.js';
@@ -48,8 +50,8 @@ function playerAddress(config: Config) {
 
 /**
  * An edge as a process: its supervisor, its services and its admin port, from the start to a signal that ends it.
- * SIGTERM and SIGINT drain, and end it at once when repeated; SIGHUP reloads; SIGUSR1 opens log files again; SIGUSR2
- * hands over to another edge.
+ * SIGTERM and SIGINT drain, after `shutdown.delay`, and end it at once when repeated; SIGHUP reloads; SIGUSR1 opens log
+ * files again; SIGUSR2 hands over to another edge.
  */
 export class Edge {
   readonly #options: EdgeOptions;
@@ -60,7 +62,10 @@ export class Edge {
   #services: EdgeServices | undefined;
   readonly #admin: AdminPort;
   readonly #hasTerminal = isatty(2);
+  #isServing = false;
   #toldAt: number | undefined;
+  /** Ends the time in which the edge serves on though it has been told to stop. */
+  readonly #hurry = new AbortController();
   /** Reloads are made one after the other. */
   #reloads: Promise<void> = Promise.resolve();
 
@@ -134,6 +139,7 @@ export class Edge {
       await this.#admin.close();
       throw error;
     }
+    this.#isServing = true;
     this.#log.info({ version: version(), ...this.#config.listen }, 'serving');
     this.#options.serving(this.#config);
   }
@@ -150,11 +156,13 @@ export class Edge {
       } catch (error) {
         if (performance.now() > end || processOf(pid) === undefined) throw error;
       }
-      await new Promise(resolve => setTimeout(resolve, HAND_OVER_INTERVAL));
+      await sleep(HAND_OVER_INTERVAL);
     }
   }
 
   async #handOver(): Promise<void> {
+    // Whoever takes over serves already.
+    this.#hurry.abort();
     if (this.#toldAt !== undefined) return;
     this.#toldAt = performance.now();
     this.#log.info({}, 'handing over to another edge');
@@ -170,12 +178,18 @@ export class Edge {
       void this.#stop();
     } else if (performance.now() - this.#toldAt > SAME_SIGNAL) {
       this.#log.warn({}, 'told twice to stop: ending at once');
+      this.#hurry.abort();
       this.#supervisor.kill();
     }
   }
 
   async #stop(): Promise<void> {
-    const { grace } = this.#supervisor.config.shutdown;
+    const { delay, grace } = this.#supervisor.config.shutdown;
+    this.#supervisor.leave();
+    if (delay > 0 && this.#isServing) {
+      this.#log.info({ delay }, 'told to stop: players are served on, until nobody is sent here any more');
+      await sleep(delay, undefined, { signal: this.#hurry.signal }).catch(() => {});
+    }
     this.#log.info({ grace }, 'stopping: running answers are finished');
     await this.#supervisor.stop(grace);
     await this.#admin.close();
@@ -189,13 +203,13 @@ export class Edge {
     this.#log.error({ error: error.message }, 'the edge can not go on and ends, to be started again');
     await this.#supervisor.stop(this.#supervisor.config.shutdown.grace);
     await this.#admin.close();
-    this.#exit('ended', 1);
+    this.#exit('ended', EXIT.tryAgain);
   }
 
   /** SIGHUP means reload, except when the terminal that the edge was started from has been closed. */
   #hangUp(): void {
     if (this.#hasTerminal && !isatty(2)) this.#stopOrKill();
-    else this.#reloads = this.#reloads.then(() => this.#reload());
+    else if (this.#toldAt === undefined) this.#reloads = this.#reloads.then(() => this.#reload());
   }
 
   /** Whatever is wrong with the new configuration, or goes wrong with it, leaves the edge as it was. */
@@ -238,10 +252,10 @@ export class Edge {
 
   #crash(error: unknown): void {
     this.#log.error({ error }, 'a defect: the supervisor ends, and its workers drain');
-    this.#exit('crashed', 1);
+    this.#exit('crashed', EXIT.defect);
   }
 
-  #exit(text: string, code = 0): never {
+  #exit(text: string, code: ExitCode = EXIT.ok): never {
     this.#log.info({}, text);
     this.#log.flush();
     process.exit(code);

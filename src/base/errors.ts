@@ -33,8 +33,14 @@ const STATUS = {
   overloaded: 503,
   /** Only a cached answer was wanted and there is none (RFC 9111 5.2.1.7). */
   only_if_cached: 504,
-  /** The configuration or a flag is wrong. Never sent to a player. */
+  /** The command line is wrong. Never sent to a player. */
+  usage: 500,
+  /** The configuration is wrong, wherever it stands. Never sent to a player. */
   bad_config: 500,
+  /** A port can't be listened on. Never sent to a player. */
+  port: 500,
+  /** The system has no room for another process. Never sent to a player. */
+  system: 500,
   /** The memory tier's file can't be used. Never sent to a player. */
   cache_file: 500,
   /** The disk tier or catalog can't be used. Never sent to a player. */

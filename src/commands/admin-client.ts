@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { EdgeError } from '../base/errors.js';
+import { EdgeError, type ErrorCode } from '../base/errors.js';
 import { loadSettings } from '../config/load.js';
 import { defaultConfig } from '../config/schema.js';
 
@@ -34,7 +34,7 @@ export class AdminClient {
     const url = admin ?? `http://${name}:${port}`;
     if (!URL.canParse(url) || new URL(url).protocol !== 'http:') {
       throw new EdgeError(
-        'bad_config',
+        'usage',
         `--admin: expected a URL such as http://localhost:8081, found ${JSON.stringify(url)}`,
       );
     }
@@ -99,7 +99,17 @@ async function refusal(response: IncomingMessage): Promise<EdgeError> {
   let text = '';
   for await (const chunk of response) if (text.length < 2000) text += chunk;
   const hint = response.statusCode === 401 ? '; use --token, --config or MOOVEDGE_ADMIN_TOKEN' : '';
-  return new EdgeError('bad_request', `the edge refused: ${text.trim() || `status ${response.statusCode}`}${hint}`);
+  return new EdgeError(
+    codeOf(response.statusCode),
+    `the edge refused: ${text.trim() || `status ${response.statusCode}`}${hint}`,
+  );
+}
+
+function codeOf(status: number | undefined): ErrorCode {
+  if (status === 401) return 'unauthorized';
+  if (status === 403) return 'forbidden';
+  if (status === 503) return 'overloaded';
+  return status !== undefined && status >= 500 ? 'store' : 'bad_request';
 }
 
 function parse(text: string): unknown {

@@ -1,3 +1,4 @@
+import { EXIT, type ExitCode, exitCodeOf } from '../app/exit-code.js';
 import { EdgeError } from '../base/errors.js';
 import { inspectMemoryTier, type MemoryTierInspection } from '../cache/memory/memory-inspection.js';
 import { bytes, duration, percent } from './figures.js';
@@ -16,21 +17,21 @@ export interface InspectCacheOptions {
 /**
  * Tells what the memory and the disk tier hold, while the edge runs or is down.
  * @param write takes the text, in lines
- * @returns exit code: 0, or 1 when a tier can't be looked at; then the text says why
+ * @returns exit code; not 0 when a tier can't be looked at: then the text says why
  */
-export async function inspectCache(options: InspectCacheOptions, write: (text: string) => void): Promise<number> {
+export async function inspectCache(options: InspectCacheOptions, write: (text: string) => void): Promise<ExitCode> {
   const tiers: [title: string, rows: () => Promise<readonly InspectionRow[]>][] = [
     [`memory tier ${options.file}`, async () => memoryRows(inspectMemoryTier(options.file), Date.now())],
   ];
   if (options.disk !== undefined) tiers.push(['disk tier', options.disk]);
-  let code = 0;
+  let code: ExitCode = EXIT.ok;
   for (const [title, rows] of tiers) {
     try {
       write(`${title}\n${(await rows()).map(([name, text]) => `  ${name.padEnd(20)}${text}\n`).join('')}`);
     } catch (error) {
       if (!(error instanceof EdgeError)) throw error;
       write(`${title}\n  ${error.message}\n`);
-      code = 1;
+      code = exitCodeOf(error.code);
     }
   }
   return code;

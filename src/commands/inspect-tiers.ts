@@ -1,3 +1,4 @@
+import type { ExitCode } from '../app/exit-code.js';
 import { inspectDisk } from '../cache/disk/disk-inspection.js';
 import { type ConfigSources, loadSettings } from '../config/load.js';
 import { memoryFile } from '../config/places.js';
@@ -10,7 +11,7 @@ import { type InspectionRow, inspectCache } from './inspect-cache.js';
  * @returns exit code
  * @throws EdgeError when the configuration is wrong
  */
-export function inspectTiers(sources: ConfigSources, write: (text: string) => void): Promise<number> {
+export function inspectTiers(sources: ConfigSources, write: (text: string) => void): Promise<ExitCode> {
   const config = loadSettings(sources);
   const folder = config.cache.disk.path;
   const disk = folder === undefined ? undefined : () => diskRows(folder);

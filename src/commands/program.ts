@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { EXIT } from '../app/exit-code.js';
 import { version } from '../app/package-files.js';
 import { parseTime } from '../config/units.js';
 import type { AdminFlags } from './admin-client.js';
@@ -14,11 +15,12 @@ export function program(): Command {
   const program = new Command('moovedge')
     .description('Edge caching HTTP pseudo-streaming server for video')
     .version(version())
-    .showHelpAfterError('(moovedge --help says more)');
+    .showHelpAfterError('(moovedge --help says more)')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.usage));
   addServe(program);
   program
     .command('check-config')
-    .description('check a configuration file: exit 0, or every mistake as file:line:column')
+    .description('check a configuration file: exit 0, or 78 and every mistake as file:line:column')
     .argument('<file>')
     .action(async (file: string) => (await import('./check-config.js')).checkConfig(file));
   program

@@ -23,7 +23,7 @@ export async function purge(
     all === true ? { all } : undefined,
   ];
   const [scope, ...more] = scopes.filter(each => each !== undefined);
-  if (scope === undefined || more.length > 0) throw new EdgeError('bad_config', 'expected URLs, or --prefix, or --all');
+  if (scope === undefined || more.length > 0) throw new EdgeError('usage', 'expected URLs, or --prefix, or --all');
   const result = (await client.json('POST', '/purge', { ...scope, soft })) as { objects?: number };
   const count =
     result.objects === undefined ? '' : `: ${result.objects} ${result.objects === 1 ? 'object' : 'objects'}`;

@@ -222,6 +222,10 @@ const tree = group({
     ).prefault('off'),
   }),
   shutdown: group({
+    delay: setting(
+      time('0', '1h'),
+      'How long the edge serves on when it is told to stop, with /readyz at 503, before its port closes: until the balancer in front has looked and sends nobody any more; 0 is for those that have none.',
+    ).prefault('0'),
     grace: setting(time('0', '24h'), 'How long running answers may go on when the edge stops.').prefault('30s'),
     reloadGrace: setting(
       time('0', '24h'),

@@ -16,17 +16,17 @@ const INTERVAL = 100;
  * Checks that nobody listens where the workers are about to. Workers share the port among each other (SO_REUSEPORT), so
  * without this check two edges would share it too, unnoticed.
  * @param listeners finds those who listen on a port
- * @throws EdgeError `bad_config` that says who has the port, or why it can't be listened on
+ * @throws EdgeError `port` that says who has the port, or why it can't be listened on
  */
 export async function requireFreePort(host: string, port: number, listeners = listenersOf): Promise<void> {
   const begun = performance.now();
   for (;;) {
     const error = await tryListen(host, port);
     if (error === undefined) return;
-    if (error.code !== 'EADDRINUSE') throw new EdgeError('bad_config', listenFailure(host, port, error));
+    if (error.code !== 'EADDRINUSE') throw new EdgeError('port', listenFailure(host, port, error));
     const holders = listeners(port);
     const patience = holders.length === 0 ? UNSEEN_WAIT : holders.every(isOrphan) ? ORPHANS_WAIT : 0;
-    if (performance.now() - begun >= patience) throw new EdgeError('bad_config', taken(port, holders));
+    if (performance.now() - begun >= patience) throw new EdgeError('port', taken(port, holders));
     await sleep(INTERVAL);
   }
 }

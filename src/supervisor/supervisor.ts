@@ -81,6 +81,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   #lastNumber = 0;
   #restarts = 0;
   #stopping: Promise<void> | undefined;
+  #isLeaving = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: SupervisorOptions<Config, Events>) {
@@ -103,6 +104,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   get ready(): boolean {
     const generation = this.#generations.at(-1);
     return (
+      !this.#isLeaving &&
       this.#stopping === undefined &&
       generation?.state === 'serving' &&
       generation.slots.some(({ worker }) => worker.state === 'ready')
@@ -171,6 +173,11 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
         this.#log.error({ error, service: service.name }, 'a service did not stop');
       }
     }
+  }
+
+  /** The edge serves on, but is not ready from here on, so that whoever sends it players sends them elsewhere. */
+  leave(): void {
+    this.#isLeaving = true;
   }
 
   /**

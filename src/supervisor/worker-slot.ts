@@ -110,9 +110,9 @@ export class WorkerSlot {
       exited: exit => {
         this.#events.gone(worker, this.#closed, exit);
         if (this.#hasServed && !this.#closed) this.#replace(worker, exit, reason);
+        const code = exit.code === null && exit.signal === null ? 'system' : 'internal';
         this.#settle.reject(
-          reason ??
-            new EdgeError('internal', `worker ${worker.index} ended before it was ready: ${describeExit(exit)}`),
+          reason ?? new EdgeError(code, `worker ${worker.index} ended before it was ready: ${describeExit(exit)}`),
         );
       },
     });

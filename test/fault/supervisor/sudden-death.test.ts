@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { EXIT } from '../../../src/app/exit-code.js';
 import type { EdgeEvents } from '../../../src/app/services/edge-events.js';
 import { silentLog } from '../../../src/base/log.js';
 import { type Config, defaultConfig } from '../../../src/config/schema.js';
@@ -55,7 +56,7 @@ test('without --take-over a second edge on the same port does not start, and say
   const edge = await EdgeProcess.start();
   const [adminPort = 0] = await freePorts(1);
   const second = await EdgeProcess.launch({ ports: { port: edge.port, adminPort } });
-  assert.equal((await second.exited).code, 1);
+  assert.equal((await second.exited).code, EXIT.tryAgain);
   assert.match(second.errors, /^moovedge: port \d+ is taken by moovedge.*--take-over\n$/);
   assert.equal((await fetchText(edge.port, '/')).status, 200);
   await second.end();

@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { AdminServer } from '../../../src/admin/admin-server.js';
 import { prefetch } from '../../../src/admin/prefetch.js';
 import { adminRoutes } from '../../../src/admin/routes.js';
+import { EXIT } from '../../../src/app/exit-code.js';
 import { silentLog } from '../../../src/base/log.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { totalsOf } from '../../../src/observe/totals.js';
@@ -69,7 +70,7 @@ test('check-config says good, or every mistake with its place', async () => {
   assert.deepEqual(await moovedge(['check-config', file]), { code: 0, output: `${file}: good\n`, errors: '' });
   writeFileSync(file, 'listen: {prt: 80}\nworkers: 0\n');
   const { code, errors } = await moovedge(['check-config', file]);
-  assert.equal(code, 1);
+  assert.equal(code, EXIT.config);
   assert.equal(
     errors,
     `${file}:1:10: unknown key listen.prt; did you mean port?\n${file}:2:10: workers: expected a whole number from 1 to 256, or auto, found 0\n`,
@@ -95,11 +96,11 @@ test('help and mistakes of the command line', async () => {
   }
   assert.match((await moovedge(['--help'])).output, /prefetch .*\n.*purge .*\n.*top /);
   const unknown = await moovedge(['serve', '--prot', '80']);
-  assert.equal(unknown.code, 1);
+  assert.equal(unknown.code, EXIT.usage);
   assert.match(unknown.errors, /unknown option '--prot'\n\(Did you mean --port\?\)/);
   const missing = await moovedge(['serve', '/no/where', '--port', 'x']);
   assert.deepEqual(missing, {
-    code: 1,
+    code: EXIT.config,
     output: '',
     errors: '--port: expected a whole number from 1 to 65535, found "x"\n',
   });
@@ -128,11 +129,11 @@ test('purge tells the edge and says what was done', async () => {
     'purged\n',
   );
   const none = await moovedge(['purge', ...flags]);
-  assert.deepEqual([none.code, none.errors], [1, 'moovedge: expected URLs, or --prefix, or --all\n']);
+  assert.deepEqual([none.code, none.errors], [EXIT.usage, 'moovedge: expected URLs, or --prefix, or --all\n']);
   const two = await moovedge(['purge', '/a', '--all', ...flags]);
-  assert.equal(two.code, 1);
+  assert.equal(two.code, EXIT.usage);
   const refused = await moovedge(['purge', '--all', '--admin', url]);
-  assert.equal(refused.code, 1);
+  assert.equal(refused.code, EXIT.noPermission);
   assert.match(refused.errors, /^moovedge: the edge refused: expected the field .*MOOVEDGE_ADMIN_TOKEN\n$/);
 });
 
@@ -143,7 +144,7 @@ test('prefetch says how each URL ended, and fails when one did', async () => {
     errors: '',
   });
   const { code, output, errors } = await moovedge(['prefetch', '/ok.mp4', '/missing', ...flags]);
-  assert.equal(code, 1);
+  assert.equal(code, EXIT.unavailable);
   assert.match(output, /^\/missing 0 bytes status 404$/m);
   assert.equal(errors, 'moovedge: 1 of 2 failed:\n/missing: status 404\n');
 });
@@ -158,6 +159,6 @@ test('top shows one view where there is no terminal', async () => {
 
 test('an edge that does not answer is told in a line', async () => {
   const { code, errors } = await moovedge(['top', '--admin', 'http://127.0.0.1:1']);
-  assert.equal(code, 1);
+  assert.equal(code, EXIT.unavailable);
   assert.match(errors, /^moovedge: no edge answers at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): is it running\?.*\n$/);
 });

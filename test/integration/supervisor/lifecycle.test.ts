@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT } from '../../../src/app/exit-code.js';
 import { freePorts } from '../../support/ports.js';
 import { isAlive } from '../../support/processes.js';
 import { until } from '../../support/until.js';
@@ -47,6 +48,48 @@ test('a repeated SIGTERM ends the edge at once', async () => {
   await edge.end();
 });
 
+test('a delay serves on with /readyz at 503, and then the port closes', async () => {
+  const edge = await EdgeProcess.start({ settings: 'shutdown: {delay: 2s}\n' });
+  assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 200);
+  edge.kill('SIGTERM');
+  const told = performance.now();
+  await edge.logged('told to stop: players are served on');
+  assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 503);
+  assert.equal((await edge.stats()).ready, false);
+  assert.equal((await fetchText(edge.adminPort, '/healthz')).status, 200);
+  assert.equal((await fetchText(edge.port, '/')).status, 200);
+  // A reload would start what is about to stop.
+  edge.kill('SIGHUP');
+  assert.deepEqual(await edge.exited, { code: 0, signal: null });
+  assert.ok(performance.now() - told >= 1900, `took ${performance.now() - told} ms`);
+  assert.doesNotMatch(edge.errors, /"text":"reloaded"/);
+  await assert.rejects(fetchText(edge.port, '/'), { code: 'ECONNREFUSED' });
+  await edge.end();
+});
+
+test('a repeated SIGTERM ends the delay, too', async () => {
+  const edge = await EdgeProcess.start({ settings: 'shutdown: {delay: 1h, grace: 1h}\n' });
+  edge.kill('SIGTERM');
+  await edge.logged('told to stop: players are served on');
+  await sleep(1200);
+  edge.kill('SIGTERM');
+  assert.deepEqual(await edge.exited, { code: 0, signal: null });
+  assert.deepEqual(edge.workerPids().filter(isAlive), []);
+  await edge.end();
+});
+
+test('whoever takes over waits for no delay', async () => {
+  const edge = await EdgeProcess.start({ settings: 'shutdown: {delay: 1h}\n' });
+  edge.kill('SIGTERM');
+  await edge.logged('told to stop: players are served on');
+  const ports = { port: edge.port, adminPort: edge.adminPort };
+  const newer = await EdgeProcess.start({ ports, takeOver: true });
+  assert.deepEqual(await edge.exited, { code: 0, signal: null });
+  assert.equal((await fetchText(newer.port, '/')).status, 200);
+  await newer.end();
+  await edge.end();
+});
+
 test('a killed worker is replaced within a second, and no counter goes back', async () => {
   const edge = await EdgeProcess.start();
   for (let i = 0; i < 20; i++) await fetchText(edge.port, '/');
@@ -88,9 +131,10 @@ test('what keeps an edge from starting is told in one line, with exit code 1', a
     other.close();
     otherAdmin.close();
   });
-  const cases: { name: string; ports?: [number, number]; settings?: string; line: RegExp }[] = [
+  const cases: { name: string; code: number; ports?: [number, number]; settings?: string; line: RegExp }[] = [
     {
       name: 'port',
+      code: EXIT.tryAgain,
       ports: [port, adminPort],
       line: new RegExp(
         `^moovedge: port ${port} is taken by .+ \\(pid ${process.pid}\\): stop it, choose another port\\n$`,
@@ -98,33 +142,37 @@ test('what keeps an edge from starting is told in one line, with exit code 1', a
     },
     {
       name: 'admin port',
+      code: EXIT.tryAgain,
       ports: [adminPort, otherPort],
       line: new RegExp(`^moovedge: admin: port ${otherPort} is taken by .+\\n$`),
     },
     {
       name: 'directory',
+      code: EXIT.config,
       settings: 'origins: [{name: a, url: /no/where}]',
       line: /^.*edge\.yaml:4:26: origins\[0\]\.url: expected a directory that can be read, .*there is no \/no\/where\n$/,
     },
     {
       name: 'worker',
+      code: EXIT.cantCreate,
       settings: 'origins: [{name: refuse-start, url: http://a}]',
       // The other worker is told to go, and on a busy machine killed, which is logged.
       line: /^(\{.*\}\n)*moovedge: expected a better day to start\n$/,
     },
     {
       name: 'crash',
+      code: EXIT.defect,
       settings: 'origins: [{name: crash-start, url: http://a}]',
       line: /^(\{.*\}\n)*moovedge: worker \d ended before it was ready: exit code 3\n$/,
     },
   ];
   await Promise.all(
-    cases.map(async ({ name, ports, settings, line }) => {
+    cases.map(async ({ name, code, ports, settings, line }) => {
       const edge = await EdgeProcess.launch({
         ...(ports && { ports: { port: ports[0], adminPort: ports[1] } }),
         settings: `${settings ?? ''}\n`,
       });
-      assert.deepEqual(await edge.exited, { code: 1, signal: null }, name);
+      assert.deepEqual(await edge.exited, { code, signal: null }, name);
       assert.match(edge.errors, line, name);
       await edge.end();
     }),

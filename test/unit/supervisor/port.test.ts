@@ -29,9 +29,9 @@ test('a port that is let go between two looks is free', async () => {
 
 test('a port that a program holds is refused, also when the program can not be seen', async () => {
   const { port } = await listen();
-  await assert.rejects(requireFreePort('127.0.0.1', port), { code: 'bad_config', message: /pid \d+/ });
+  await assert.rejects(requireFreePort('127.0.0.1', port), { code: 'port', message: /pid \d+/ });
   await assert.rejects(
     requireFreePort('127.0.0.1', port, () => []),
-    { code: 'bad_config', message: /another program/ },
+    { code: 'port', message: /another program/ },
   );
 });

@@ -20,6 +20,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { EXIT } from '../../../../src/app/exit-code.js';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { EdgeError } from '../../../../src/base/errors.js';
 import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
@@ -275,9 +276,9 @@ describe('the cache file', () => {
     assert.match((await inspect()).text, /not in use, stopped cleanly/);
     writeFileSync(file, 'something else');
     ({ code, text } = await inspect());
-    assert.equal(code, 1);
+    assert.equal(code, EXIT.cantCreate);
     assert.match(text, /can't be read: it is not a cache file of moovedge/);
     remove();
-    assert.equal((await inspect()).code, 1);
+    assert.equal((await inspect()).code, EXIT.cantCreate);
   });
 });
