@@ -12,9 +12,9 @@ import { formatReport, type Report } from './support/report.js';
 import { stopAll } from './support/server.js';
 
 /*
- * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER] and what the
- * benchmark understands itself. A benchmark is a file of this folder that exports `run(args)`, which prints or gives
- * back what it has found.
+ * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--against FOLDER] [--json FILE] [--charts FOLDER]
+ * and what the benchmark understands itself. A benchmark is a file of this folder that exports `run(args)`, which prints
+ * or gives back what it has found.
  */
 
 interface Benchmark {
@@ -32,7 +32,8 @@ async function main(): Promise<void> {
   const chosen = wanted === 'all' ? names : names.filter(name => name === wanted);
   if (chosen.length === 0) {
     console.error(
-      `usage: npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--json FILE] [--charts FOLDER]`,
+      'usage: npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--against FOLDER] [--json FILE]',
+      '[--charts FOLDER]',
     );
     console.error(`NAME is one of: ${names.join(', ')}`);
     console.error(`peers are ${PEERS.join(', ')} or none; those that are missing are installed`);

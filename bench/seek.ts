@@ -38,7 +38,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   const path = `/${basename(film)}`;
 
   const contestants: Contestant[] = [
-    { name: EDGE, isPeer: false, start: () => startEdge({ origin: www, folder, memory: '512MiB' }) },
+    { name: EDGE, isPeer: false, start: build => startEdge({ ...build, origin: www, folder, memory: '512MiB' }) },
     ...BUFFERS.map(bufferSize => {
       const name = `nginx mp4 ${bufferSize}`;
       return { name, start: () => startNginx(name, join(folder, bufferSize), { kind: 'mp4', root: www, bufferSize }) };

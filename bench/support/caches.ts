@@ -48,8 +48,9 @@ export function caches(options: CacheOptions): Contestant[] {
     {
       name: EDGE,
       isPeer: false,
-      start: () =>
+      start: build =>
         startEdge({
+          ...build,
           origin,
           folder,
           memory: `${memory / MEBIBYTE}MiB`,

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { BenchOptions } from './options.js';
 import { type ResultTable, type Row, Sample } from './report.js';
 import type { Server } from './server.js';
@@ -10,7 +10,16 @@ export interface Contestant {
   name: string;
   /** False for what is always measured: the edge itself. */
   isPeer?: boolean;
-  start(): Promise<Server>;
+  /** @param build another build of the edge than this checkout's, for the edge only */
+  start(build?: Build): Promise<Server>;
+}
+
+/** A build of the edge that is measured beside this checkout's. */
+export interface Build {
+  /** As it is called in tables. */
+  readonly name: string;
+  /** Its command line. */
+  readonly entry: string;
 }
 
 /** Name of the edge in tables. */
@@ -30,10 +39,13 @@ interface Measurement extends Load {
 /** Measurements by server, in the order of the rounds. */
 export type Results = ReadonlyMap<string, readonly Measurement[]>;
 
-/** Starts those who take part. One that can't be started is left out and named in the notes. */
+/**
+ * Starts those who take part. One that can't be started is left out and named in the notes. With `--against`, another
+ * build of the edge takes part, too.
+ */
 export async function startContestants(
   contestants: readonly Contestant[],
-  { peers }: BenchOptions,
+  { peers, against }: BenchOptions,
 ): Promise<{ servers: Server[]; notes: string[] }> {
   const servers: Server[] = [];
   const notes: string[] = [];
@@ -41,6 +53,9 @@ export async function startContestants(
     if (isPeer && !peers.includes(name.split(' ')[0]!)) continue;
     try {
       servers.push(await start());
+      if (name === EDGE && against !== undefined) {
+        servers.push(await start({ name: `${EDGE} of ${basename(against)}`, entry: join(against, 'dist/cli.js') }));
+      }
     } catch (error) {
       if (!isPeer) throw error;
       notes.push(`${name} is left out: ${(error as Error).message.split('\n').slice(0, 4).join(' ')}`);
@@ -76,6 +91,23 @@ export async function warm(servers: readonly Server[], root: string, paths: read
 /** Loads a server once. @param seed other requests for another seed; 0 when the server is only to get warm */
 export type Drive = (server: Server, seed: number) => Promise<Load>;
 
+/** Most loads of a server that is to get warm. */
+const WARM_MAX = 12;
+
+/**
+ * Loads a server until it gets no faster: cold code, and memory that it touches for the first time, cost more than all
+ * that is to be measured.
+ */
+async function warmUp(server: Server, drive: Drive): Promise<void> {
+  let best = 0;
+  let steady = 0;
+  for (let loads = 0; loads < WARM_MAX && steady < 2; loads++) {
+    const { requests, seconds } = await drive(server, 0);
+    steady = requests / seconds > best * 1.03 ? 0 : steady + 1;
+    best = Math.max(best, requests / seconds);
+  }
+}
+
 /**
  * Loads servers in several rounds in which they take turns, so that what the machine does meanwhile meets all of them.
  * @param sent bytes that their origin has sent, if that is known
@@ -87,7 +119,7 @@ export async function takeTurns(
   sent?: () => number,
 ): Promise<Results> {
   const results = new Map(servers.map(server => [server.name, [] as Measurement[]]));
-  for (const server of servers) await drive(server, 0);
+  for (const server of servers) await warmUp(server, drive);
   for (let round = 0; round < rounds; round++) {
     for (const server of servers) {
       const [cpu, origin] = [server.cpuSeconds(), sent?.()];

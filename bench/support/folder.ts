@@ -22,7 +22,8 @@ export function diskFolder(): string {
 
 /** Removes all folders of this run. */
 export function removeFolders(): void {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  // A server that has just been ended may have made a file meanwhile.
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   folders.clear();
 }
 

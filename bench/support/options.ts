@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /**
@@ -14,17 +15,19 @@ export interface BenchOptions {
   rounds: number;
   /** Seconds of each measurement. */
   seconds: number;
+  /** Folder of another build of the edge, which is measured beside this one. */
+  against: string | undefined;
   /** What else was given, by name. */
   rest: Record<string, string>;
 }
 
 /**
- * Reads `--peers a,b|none --rounds N --seconds N` and the options that a benchmark has of its own.
+ * Reads `--peers a,b|none --rounds N --seconds N --against FOLDER` and the options that a benchmark has of its own.
  * @param own names of the benchmark's own options, with their defaults
  */
 export function benchOptions(args: readonly string[], own: Record<string, string> = {}): BenchOptions {
   const string = { type: 'string' } as const;
-  const names = ['peers', 'rounds', 'seconds', ...Object.keys(own)];
+  const names = ['peers', 'rounds', 'seconds', 'against', ...Object.keys(own)];
   const { values } = parseArgs({
     args: [...args],
     options: Object.fromEntries(names.map(name => [name, string])),
@@ -36,6 +39,7 @@ export function benchOptions(args: readonly string[], own: Record<string, string
     peers: peersOf(values.peers),
     rounds: positive(values.rounds, 3),
     seconds: positive(values.seconds, 3),
+    against: values.against === undefined ? undefined : resolve(String(values.against)),
     rest,
   };
 }
