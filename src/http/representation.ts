@@ -43,6 +43,9 @@ const OF_OBJECT = new Set(['digest', 'repr-digest']);
 /** Fields that a 304 bears (RFC 9110 section 15.4.5), besides those of CORS and the caches'. */
 const OF_NOT_MODIFIED = new Set(['cache-control', 'cdn-cache-control', 'content-location', 'expires', 'vary']);
 
+/** Fields of an answer without an object that are passed on with it though an object has them from elsewhere. */
+const OF_PASSED = ['Content-Type', 'ETag', 'Last-Modified'];
+
 /** Makes the fields of answers. Those of a plain object are made once for as long as the object lives. */
 export class Representations {
   readonly #common: readonly Field[];
@@ -108,11 +111,12 @@ export class Representations {
 
   /** Fields of an answer of the origin that brings no object. */
   passed(status: number, fields: Readonly<Record<string, string>>): FieldBlock {
-    const challenge = status === 401 ? fields['www-authenticate'] : undefined;
-    const type = fields['content-type'];
+    const named = status === 401 ? ['WWW-Authenticate', ...OF_PASSED] : OF_PASSED;
     return new FieldBlock([
-      ...(type === undefined ? [] : [['Content-Type', type] as const]),
-      ...(challenge === undefined ? [] : [['WWW-Authenticate', challenge] as const]),
+      ...named.flatMap((name): Field[] => {
+        const value = fields[name.toLowerCase()];
+        return value === undefined ? [] : [[name, value]];
+      }),
       ...this.#common,
       ...this.#stored(sentFields(keptFields(fields))),
     ]);

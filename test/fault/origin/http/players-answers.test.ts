@@ -105,6 +105,8 @@ describe('a refusal reaches the player as it is', () => {
             'Retry-After': '7',
             'WWW-Authenticate': 'Bearer realm="films"',
             'X-Reason': 'so',
+            ETag: '"refusal"',
+            'Last-Modified': 'Wed, 01 Jan 2020 00:00:00 GMT',
             'Set-Cookie': 'secret=1',
             Server: 'storage/1',
             Connection: 'X-Hop',
@@ -122,6 +124,7 @@ describe('a refusal reaches the player as it is', () => {
           [fields['content-type'], fields['cache-control'], fields['retry-after'], fields['x-reason']],
           ['application/json', 'max-age=60', '7', 'so'],
         );
+        assert.deepEqual([fields.etag, fields['last-modified']], ['"refusal"', 'Wed, 01 Jan 2020 00:00:00 GMT']);
         assert.equal(fields['www-authenticate'], status === 401 ? 'Bearer realm="films"' : undefined);
         assert.deepEqual([fields['set-cookie'], fields.server, fields['x-hop']], [undefined, undefined, undefined]);
         assert.equal(fields.age, turn === 'remembered' ? '0' : undefined);
