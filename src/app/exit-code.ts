@@ -49,6 +49,7 @@ const OF_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   only_if_cached: EXIT.noInput,
   unauthorized: EXIT.noPermission,
   forbidden: EXIT.noPermission,
+  redirected: EXIT.noInput,
   origin_protocol: EXIT.unavailable,
   origin_unavailable: EXIT.unavailable,
   origin_timeout: EXIT.unavailable,

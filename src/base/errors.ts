@@ -21,6 +21,8 @@ const STATUS = {
   unplayable: 422,
   /** A seek into a file that is larger than a limit of the configuration. */
   media_too_large: 422,
+  /** The origin has the object elsewhere, and players are to go there themselves. */
+  redirected: 302,
   /** The origin answered with something that is not what was asked for. */
   origin_protocol: 502,
   /** The origin can't be reached, reset the connection, or answered 5xx. */

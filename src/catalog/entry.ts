@@ -62,6 +62,8 @@ export interface EntryContext extends EntryBase {
   readonly authorized: boolean;
   readonly validated: number;
   readonly nonce: string;
+  /** The cookies that the answer sets are for all players; false when left out. */
+  readonly sharesCookies?: boolean;
 }
 
 /** The parts of an answer that an entry keeps. */
@@ -81,7 +83,7 @@ export function makeEntry(
   const { key, primary, epoch, path, varied, authorized, validated, nonce } = context;
   const { validator } = answer;
   const id = objectId({ key, validator, size: knownSize, epoch, nonce });
-  const fields = keptFields(answer.fields);
+  const fields = keptFields(answer.fields, context.sharesCookies);
   const object = describe({ key, id, size, validator }, fields, path);
   return { kind: 'object', key, primary, epoch, object, freshness, fields, varied, authorized, validated };
 }

@@ -15,8 +15,9 @@ import { OpenedObject } from './opened-object.js';
 import { type LookupResult, OriginLookup } from './origin-lookup.js';
 import { Purges } from './purge.js';
 import { ageOf, type FreshnessOptions, servesOnError } from './rfc9111/freshness.js';
-import { negativeFreshness } from './rfc9111/negative-lifetime.js';
+import { isPersonal, negativeFreshness } from './rfc9111/negative-lifetime.js';
 import { requestCacheControlOf, useOf } from './rfc9111/request-cache-control.js';
+import type { SetCookie } from './rfc9111/storable.js';
 
 /** Options of `ObjectCatalog`. */
 export interface ObjectCatalogOptions {
@@ -29,8 +30,8 @@ export interface ObjectCatalogOptions {
   readonly freshness: FreshnessOptions;
   /** Whether Cache-Control of requests is obeyed (RFC 9111 section 5.2.1). Default false. */
   readonly honourRequestDirectives?: boolean;
-  /** `drop` (default): answers that set cookies are stored without the cookie; `bypass`: they are not stored. */
-  readonly setCookie?: 'drop' | 'bypass';
+  /** Default `drop`. */
+  readonly setCookie?: SetCookie;
   /** Milliseconds since 1970; default `Date.now`. */
   readonly now?: () => number;
 }
@@ -63,6 +64,8 @@ type Resolution =
 interface Resolved {
   readonly resolution: Resolution;
   readonly own?: OpenObject | OpenStream | undefined;
+  /** A refusal that is for who asked. */
+  readonly failure?: EdgeError;
 }
 
 /** A fetch under way that others may wait for. */
@@ -236,8 +239,11 @@ export class ObjectCatalog implements Content {
         return running;
       }
       const isForOne: boolean = alone || this.#isForOne(ask, known);
-      const { resolution, own }: Resolved = isForOne ? await this.#askAlone(ask, known) : await this.#askTogether(ask);
+      const { resolution, own, failure }: Resolved = isForOne
+        ? await this.#askAlone(ask, known)
+        : await this.#askTogether(ask);
       if (own !== undefined) return own;
+      if (failure !== undefined) throw failure;
       if (resolution.kind === 'error') throw resolution.error;
       if (resolution.kind === 'found') {
         if (resolution.outcome === 'stale') this.stats.staleHits++;
@@ -346,6 +352,7 @@ export class ObjectCatalog implements Content {
       case 'private':
         return { resolution: { kind: 'alone' }, own: result.own };
       case 'refused':
+        if (isPersonal(result.error, result.answer)) return { resolution: { kind: 'alone' }, failure: result.error };
         return { resolution: this.#refused(ask, known, result.error) };
     }
   }

@@ -24,8 +24,8 @@ import { variantKey } from './object-identity.js';
 import { OpenedObject } from './opened-object.js';
 import type { Purges } from './purge.js';
 import { ageOf, type Freshness, type FreshnessOptions, freshnessOf } from './rfc9111/freshness.js';
-import { updatedFields } from './rfc9111/kept-fields.js';
-import { notStored, varyNames } from './rfc9111/storable.js';
+import { cookies, updatedFields } from './rfc9111/kept-fields.js';
+import { notStored, type SetCookie, varyNames } from './rfc9111/storable.js';
 import { UnsizedFill } from './unsized-fill.js';
 
 /**
@@ -56,7 +56,7 @@ export interface OriginLookupOptions {
   readonly entries: EntryCache;
   readonly purges: Purges;
   readonly freshness: FreshnessOptions;
-  readonly setCookie: 'drop' | 'bypass';
+  readonly setCookie: SetCookie;
   readonly now: () => number;
 }
 
@@ -228,7 +228,9 @@ export class OriginLookup {
     const { primary, route } = ask;
     const { epoch, validated } = lookup;
     const authorized = ask.authorization !== '';
-    const context: EntryContext = { key, primary, epoch, validated, varied, authorized, nonce, path: route.path };
+    const { path } = route;
+    const sharesCookies = this.#sharesCookies;
+    const context = { key, primary, epoch, validated, varied, authorized, nonce, path, sharesCookies };
     const freshness = this.#freshness(answer.fields, answer, route.defaultLifetime);
     if (answer.size === undefined) return this.#grow(lookup, answer, fetch, context, freshness);
     const entry = makeEntry(answer, answer.size, answer.size, freshness, context);
@@ -245,7 +247,7 @@ export class OriginLookup {
     const stale = mode.stale!;
     const before = stale.entry as ObjectEntry;
     const { path, defaultLifetime } = ask.route;
-    const fields = updatedFields(before.fields, answer.fields);
+    const fields = updatedFields(before.fields, answer.fields, this.#sharesCookies);
     // Date and Age are of this answer or of none.
     const { date, age } = answer.fields;
     const dated = { ...fields, ...(date === undefined ? {} : { date }), ...(age === undefined ? {} : { age }) };
@@ -303,6 +305,7 @@ export class OriginLookup {
       authorized: false,
       nonce: key,
       path,
+      sharesCookies: this.#sharesCookies,
     };
     const { object } = makeEntry(answer, answer.size ?? 0, answer.size, freshness, context);
     const withCookies =
@@ -431,6 +434,10 @@ export class OriginLookup {
     return freshnessOf(fields, answer, this.#options.freshness, silent);
   }
 
+  get #sharesCookies(): boolean {
+    return this.#options.setCookie === 'share';
+  }
+
   #seconds(freshness: Freshness): number {
     return Math.floor(ageOf(freshness, this.#options.now()) / 1000);
   }
@@ -439,13 +446,4 @@ export class OriginLookup {
 /** Those of the fields that have a value. */
 function filled(fields: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''));
-}
-
-/**
- * Set-Cookie fields, which come joined by commas although their dates have commas of their own (RFC 6265 section 3).
- */
-function cookies(fields: Fields): [string, string][] {
-  const joined = fields['set-cookie'];
-  if (joined === undefined) return [];
-  return joined.split(/,\s*(?=[^\s;,=]+=)/).map(cookie => ['set-cookie', cookie]);
 }

@@ -119,6 +119,10 @@ export const originSchema = withRules(
       'A second url is asked when the first byte is this late; left out: never.',
     ).optional(),
     redirects: group({
+      mode: setting(
+        choice('follow', 'pass'),
+        'Whether the edge follows redirects (those of buckets: always), or passes them on to players and caches them like any answer.',
+      ).prefault('follow'),
       hosts: list(setting(hostName, 'Hosts that redirects may lead to, beside the origin’s own.'), { max: 100 }),
       max: setting(integer(0, 20), 'Most redirects of one fetch.').prefault(5),
     }),

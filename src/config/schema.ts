@@ -172,8 +172,8 @@ const tree = group({
       'How long past its freshness a file is served while the origin fails, so that films outlive an outage, unless the origin says (RFC 5861); 0 is never.',
     ).prefault('24h'),
     setCookie: setting(
-      choice('drop', 'bypass'),
-      'Whether answers that set cookies are stored without the cookie, or not at all.',
+      choice('drop', 'bypass', 'share'),
+      'Whether answers that set cookies are stored without the cookie, not at all, or with it for all players.',
     ).prefault('drop'),
     honourRequestDirectives: setting(
       flag(),

@@ -41,7 +41,14 @@ const OWN = new Set([
 const OF_OBJECT = new Set(['digest', 'repr-digest']);
 
 /** Fields that a 304 bears (RFC 9110 section 15.4.5), besides those of CORS and the caches'. */
-const OF_NOT_MODIFIED = new Set(['cache-control', 'cdn-cache-control', 'content-location', 'expires', 'vary']);
+const OF_NOT_MODIFIED = new Set([
+  'cache-control',
+  'cdn-cache-control',
+  'content-location',
+  'expires',
+  'surrogate-control',
+  'vary',
+]);
 
 /** Fields of an answer without an object that are passed on with it though an object has them from elsewhere. */
 const OF_PASSED = ['Content-Type', 'ETag', 'Last-Modified'];

@@ -15,7 +15,7 @@ export function httpOptions(options: Partial<HttpOriginOptions> = {}): Omit<Http
     maxFetches: 64,
     queue: 64,
     hedgeAfter: undefined,
-    redirects: { hosts: [], max: 3 },
+    redirects: { mode: 'follow', hosts: [], max: 3 },
     headers: {},
     tls: {},
     backoff: 5,

@@ -62,6 +62,34 @@ export function isUnqualified(directives: Directives, name: string): boolean {
   return directives.has(name) && namedFields(directives, name) === undefined;
 }
 
+/** The name by which Surrogate-Control may mean this cache, as its requests say in Surrogate-Capability. */
+const SURROGATE = 'moovedge';
+const SURROGATE_DIRECTIVE = /^(?:(?<noStore>no-store)|max-age=(?<fresh>\d+)(?:\+(?<stale>\d+))?)$/i;
+
+/**
+ * Reads a Surrogate-Control field (Edge Architecture Specification, W3C Note of 2001): `no-store`, and `max-age` with
+ * what it may be used stale behind a plus; each perhaps for one surrogate only, whose name follows a semicolon.
+ * @returns undefined when nothing in it is for this cache: then Cache-Control and Expires count
+ */
+export function parseSurrogate(value: string | undefined): Directives | undefined {
+  const everybodys = new Map<string, string | undefined>();
+  const own = new Map<string, string | undefined>();
+  for (const member of value?.split(',', DIRECTIVES_MAX) ?? []) {
+    const [directive, ...targets] = member.split(';').map(part => part.trim());
+    const found = SURROGATE_DIRECTIVE.exec(directive!)?.groups;
+    const isOwn = targets.some(target => target.toLowerCase() === SURROGATE);
+    if (found === undefined || (targets.length > 0 && !isOwn)) continue;
+    const directives = isOwn ? own : everybodys;
+    if (found.noStore !== undefined) directives.set('no-store', undefined);
+    else directives.set('max-age', found.fresh);
+    if (found.stale === undefined) continue;
+    for (const name of ['stale-while-revalidate', 'stale-if-error']) directives.set(name, found.stale);
+  }
+  // What is for one surrogate overrules what is for all.
+  const directives = own.size > 0 ? own : everybodys;
+  return directives.size > 0 ? directives : undefined;
+}
+
 /** Directives whose value is a number of seconds. */
 const COUNTS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error']);
 

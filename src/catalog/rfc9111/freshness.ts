@@ -4,6 +4,7 @@ import {
   type Directives,
   isUnqualified,
   parseCacheControl,
+  parseSurrogate,
   parseTargeted,
   SECONDS_MAX,
   secondsOf,
@@ -42,10 +43,10 @@ export interface Freshness {
 
 /**
  * The directives that count for this cache: those of CDN-Cache-Control when there are any (RFC 9213), else those of
- * Cache-Control.
+ * Surrogate-Control, else those of Cache-Control.
  */
 export function directivesOf(fields: Fields): { readonly directives: Directives; readonly targeted: boolean } {
-  const targeted = parseTargeted(fields['cdn-cache-control']);
+  const targeted = parseTargeted(fields['cdn-cache-control']) ?? parseSurrogate(fields['surrogate-control']);
   if (targeted !== undefined) return { directives: targeted, targeted: true };
   return { directives: parseCacheControl(fields['cache-control'] ?? ''), targeted: false };
 }

@@ -11,7 +11,6 @@ const DROPPED = new Set([
   'age',
   'alt-svc',
   'cache-status',
-  'clear-site-data',
   'connection',
   'content-length',
   'content-range',
@@ -20,10 +19,7 @@ const DROPPED = new Set([
   'proxy-authenticate',
   'proxy-authentication-info',
   'proxy-connection',
-  'public-key-pins',
   'server',
-  'set-cookie',
-  'set-cookie2',
   'strict-transport-security',
   'te',
   'trailer',
@@ -41,10 +37,25 @@ const DESCRIBED = new Set(['content-type', 'etag', 'last-modified']);
 const COUNT_MAX = 64;
 const BYTES_MAX = 16 * 1024;
 /** Fields that are kept before all others. */
-const FIRST = ['cache-control', 'cdn-cache-control', 'expires', 'vary', 'content-type', 'etag', 'last-modified'];
+const FIRST = [
+  'cache-control',
+  'cdn-cache-control',
+  'surrogate-control',
+  'expires',
+  'vary',
+  'content-type',
+  'etag',
+  'last-modified',
+];
 
-/** The fields of an answer that are stored with it (RFC 9111 section 3.1), by name in lower case. */
-export function keptFields(fields: Fields): Record<string, string> {
+/** Fields that are stored only where the configuration has cookies shared by all players. */
+const COOKIES = new Set(['set-cookie', 'set-cookie2']);
+
+/**
+ * The fields of an answer that are stored with it (RFC 9111 section 3.1), by name in lower case.
+ * @param sharesCookies the cookies that it sets are for all players
+ */
+export function keptFields(fields: Fields, sharesCookies = false): Record<string, string> {
   const { directives } = directivesOf(fields);
   const private_ = [...(namedFields(directives, 'no-cache') ?? []), ...(namedFields(directives, 'private') ?? [])];
   const kept: Record<string, string> = {};
@@ -52,6 +63,7 @@ export function keptFields(fields: Fields): Record<string, string> {
   let count = 0;
   for (const name of [...FIRST, ...Object.keys(fields)]) {
     const value = fields[name];
+    if (COOKIES.has(name) && !sharesCookies) continue;
     if (value === undefined || DROPPED.has(name) || private_.includes(name) || Object.hasOwn(kept, name)) continue;
     if (bytes + name.length + value.length > BYTES_MAX || count >= COUNT_MAX || name === '__proto__') continue;
     kept[name] = value;
@@ -63,15 +75,31 @@ export function keptFields(fields: Fields): Record<string, string> {
 
 /** Those of the kept fields that are sent on to players. */
 export function sentFields(kept: Readonly<Record<string, string>>): [name: string, value: string][] {
-  return Object.entries(kept).filter(([name]) => !DESCRIBED.has(name));
+  return Object.entries(kept).flatMap(([name, value]): [string, string][] => {
+    if (DESCRIBED.has(name)) return [];
+    return name === 'set-cookie' ? cookies(kept) : [[name, value]];
+  });
+}
+
+/**
+ * Set-Cookie fields, which come joined by commas although their dates have commas of their own (RFC 6265 section 3).
+ */
+export function cookies(fields: Fields): [name: string, value: string][] {
+  const joined = fields['set-cookie'];
+  if (joined === undefined) return [];
+  return joined.split(/,\s*(?=[^\s;,=]+=)/).map(cookie => ['set-cookie', cookie]);
 }
 
 /**
  * The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored; what describes
  * the body stays.
  */
-export function updatedFields(kept: Readonly<Record<string, string>>, confirmation: Fields): Record<string, string> {
-  const brought = keptFields(confirmation);
+export function updatedFields(
+  kept: Readonly<Record<string, string>>,
+  confirmation: Fields,
+  sharesCookies = false,
+): Record<string, string> {
+  const brought = keptFields(confirmation, sharesCookies);
   for (const name of ['content-type', 'content-encoding', 'etag']) delete brought[name];
   return { ...kept, ...brought };
 }

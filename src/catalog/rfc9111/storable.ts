@@ -8,12 +8,17 @@ export type NotStored = 'no-store' | 'private' | 'vary' | 'authorization' | 'set
 /** Most names of a Vary field that are kept apart; an answer with more is not stored. */
 const VARY_MAX = 8;
 
+/**
+ * What becomes of answers that set cookies: `bypass`: they are not stored; `drop`: they are stored without the cookie;
+ * `share`: they are stored with it, for all players (RFC 9111 section 7.3).
+ */
+export type SetCookie = 'drop' | 'bypass' | 'share';
+
 /** What decides beside the answer whether it may be stored. */
 export interface StoringContext {
   /** The request bore Authorization. */
   readonly authorized: boolean;
-  /** `bypass`: answers that set cookies are not stored; `drop`: they are stored without the cookie. */
-  readonly setCookie: 'drop' | 'bypass';
+  readonly setCookie: SetCookie;
 }
 
 /** Why a 200 or 206 may not be stored by a shared cache (RFC 9111 section 3); undefined when it may. */

@@ -52,6 +52,8 @@ export interface AttemptListener {
 
 /** A gateway says that it is one (RFC 9110 section 7.6.3). */
 const INTRODUCTION: Fields = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
+/** What a cache says that obeys Surrogate-Control, where somebody may listen: stores sign what they are sent. */
+const CAPABILITY: Fields = { 'surrogate-capability': 'moovedge="Surrogate/1.0"' };
 /** Fields of the player that are meant for the origin's own hosts only. */
 const SECRETS = ['authorization', 'cookie'];
 /** Most bytes of the body of a refusing answer that are read, to explain it or to keep the connection. */
@@ -177,6 +179,7 @@ export class HttpAttempt implements ExchangeSink {
   #fields(): Record<string, string> {
     const { range, condition } = this.#wanted;
     const fields: Record<string, string> = { ...INTRODUCTION, ...forwarded(this.#location.fields) };
+    if (this.#context.dialect.sign === undefined) Object.assign(fields, CAPABILITY);
     if (this.#target.own) Object.assign(fields, this.#target.authorization, this.#context.fields);
     else for (const secret of SECRETS) delete fields[secret];
     fields['accept-encoding'] = 'identity';
@@ -252,7 +255,7 @@ export class HttpAttempt implements ExchangeSink {
       this.#again({ ...this.#wanted, range: undefined });
       return;
     }
-    if (this.#context.redirects.isRedirect(status, fields)) {
+    if (this.#context.redirects.isFollowed(status, fields)) {
       const next = this.#context.redirects.follow(this.#target, fields, this.#visited);
       if (!('error' in next)) {
         this.#target = next;
@@ -287,9 +290,14 @@ export class HttpAttempt implements ExchangeSink {
     const { status, fields } = this.#refused!;
     const body = Buffer.concat(this.#refused!.body);
     const explained = this.#context.dialect.explain?.(status, fields, body.toString('utf8'), this.#wanted);
-    const why = explained ?? refusedStatus(status, fields, this.#wanted, Date.now());
+    const why = explained ?? this.#refusal(status, fields);
     const length = integerOf(fields['content-length']) ?? body.length;
     this.#refuse(isWhole && why.answer && body.length === length ? { ...why, answer: { ...why.answer, body } } : why);
+  }
+
+  #refusal(status: number, fields: Fields): Refusal {
+    if (!this.#context.redirects.isPassed(status)) return refusedStatus(status, fields, this.#wanted, Date.now());
+    return refusal('redirected', 'the origin has the object elsewhere', 'never', { status, fields });
   }
 
   data(chunk: Uint8Array): void {

@@ -388,7 +388,11 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (error.options.answer !== undefined || answer === undefined || !isPassed(error.code, answer.status)) return {};
     const { status, fields, body } = answer;
     if (this.#context.dialect.explain === undefined) {
-      return { answer: { status, fields, body: fields['content-encoding'] === undefined ? body : undefined } };
+      const readable = fields['content-encoding'] === undefined ? body : undefined;
+      if (readable !== undefined || error.code !== 'redirected') return { answer: { status, fields, body: readable } };
+      // Where a redirect leads is in its fields, whatever its body says.
+      const { 'content-encoding': _, 'content-type': __, ...others } = fields;
+      return { answer: { status, fields: others, body: new Uint8Array(0) } };
     }
     return status === 429 || status >= 500 ? { answer: { status, fields: {}, body: undefined } } : {};
   }
@@ -435,7 +439,7 @@ const OURS = new Set([200, 206, 301, 302, 303, 304, 307, 308, 407]);
 const OWN: ReadonlySet<ErrorCode> = new Set(['object_changed', 'range_not_satisfiable']);
 
 function isPassed(code: ErrorCode, status: number): boolean {
-  return !OURS.has(status) && !OWN.has(code) && status >= 200 && status < 600;
+  return (code === 'redirected' || !OURS.has(status)) && !OWN.has(code) && status >= 200 && status < 600;
 }
 
 /** The server has asked for a pause, which is not over. */

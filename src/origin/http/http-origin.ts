@@ -8,7 +8,7 @@ import { type Dialect, isPlainPath } from './dialect.js';
 import { FetchQueue } from './fetch-queue.js';
 import type { Timeouts } from './http-attempt.js';
 import { type FetchContext, HttpFetch } from './http-fetch.js';
-import { Redirects } from './redirects.js';
+import { Redirects, type RedirectsOptions } from './redirects.js';
 import { Replicas, type ReplicasOptions } from './replica.js';
 import { HttpClient, type TlsOptions } from './undici-client.js';
 
@@ -29,8 +29,7 @@ export interface HttpOriginOptions extends Pick<ReplicasOptions, 'servers' | 'ba
    * for never.
    */
   readonly hedgeAfter: number | undefined;
-  /** Names of hosts that redirects may lead to, beside the servers' own, and how many in a row. */
-  readonly redirects: { readonly hosts: readonly string[]; readonly max: number };
+  readonly redirects: RedirectsOptions;
   /** Fields added to each request to the servers' own hosts. */
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: TlsOptions & {
@@ -111,8 +110,8 @@ export class HttpOrigin implements ManagedOrigin {
       timeouts,
       redirects: new Redirects(
         replicas.all.map(({ base }) => base),
-        options.redirects.hosts,
-        options.redirects.max,
+        // Those of a store are about its servers and what requests to them are signed for.
+        options.dialect === undefined ? options.redirects : { ...options.redirects, mode: 'follow' },
       ),
       fields: lowerCase(options.headers),
       servername: options.tls.servername,

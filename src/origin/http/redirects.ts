@@ -24,32 +24,47 @@ export function targetOf(base: URL, { path, query }: Location): Target {
   return { origin: base.origin, target, own: true, authorization };
 }
 
-/** Follows redirects of an origin, within its own hosts only. */
+const STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** How redirects of an origin are met. */
+export interface RedirectsOptions {
+  /** `follow`: by the edge, within the origin's hosts; `pass`: by players, which get them as they are. */
+  readonly mode: 'follow' | 'pass';
+  /**
+   * Names of hosts that may be redirected to beside the servers' own, on any port; `*.domain` for all below a domain.
+   */
+  readonly hosts: readonly string[];
+  /** Most redirects in a row. */
+  readonly max: number;
+}
+
+/** Follows redirects of an origin, within its own hosts only, or leaves them to players. */
 export class Redirects {
   readonly #bases: readonly URL[];
-  readonly #hosts: readonly string[];
-  readonly #max: number;
+  readonly #options: RedirectsOptions;
 
-  /**
-   * @param bases the origin's own base URLs, whose hosts are always allowed
-   * @param hosts names of hosts that may be redirected to as well, on any port; `*.domain` for all below a domain
-   * @param max most redirects in a row
-   */
-  constructor(bases: readonly URL[], hosts: readonly string[], max: number) {
+  /** @param bases the origin's own base URLs, whose hosts are always allowed */
+  constructor(bases: readonly URL[], options: RedirectsOptions) {
     this.#bases = bases;
-    this.#hosts = hosts;
-    this.#max = max;
+    this.#options = options;
   }
 
-  isRedirect(status: number, fields: Fields): boolean {
-    return [301, 302, 303, 307, 308].includes(status) && fields.location !== undefined;
+  /** True for an answer that is to be followed. */
+  isFollowed(status: number, fields: Fields): boolean {
+    return this.#options.mode === 'follow' && STATUSES.has(status) && fields.location !== undefined;
+  }
+
+  /** True for an answer that players get as it is. */
+  isPassed(status: number): boolean {
+    return this.#options.mode === 'pass' && STATUSES.has(status);
   }
 
   /** @param visited URLs of the requests made so far, the first included */
   follow(from: Target, fields: Fields, visited: ReadonlySet<string>): Target | Refusal {
     const refuse = (message: string) =>
       refusal('origin_protocol', `the origin redirects ${message}`, 'otherReplica', undefined);
-    if (visited.size > this.#max) return refuse(`more than ${this.#max} times`);
+    const { hosts, max } = this.#options;
+    if (visited.size > max) return refuse(`more than ${max} times`);
     let url: URL;
     try {
       // Servers write names beyond ASCII as they are; their octets come as characters up to U+00FF.
@@ -61,7 +76,7 @@ export class Redirects {
       return refuse('to a scheme that is not as safe');
     }
     const own = this.#bases.some(({ origin }) => origin === url.origin);
-    if (!own && !this.#hosts.some(host => matchesHost(host, url.hostname))) {
+    if (!own && !hosts.some(host => matchesHost(host, url.hostname))) {
       return refuse('to a host that is not in its redirects.hosts');
     }
     const target = url.pathname + url.search;

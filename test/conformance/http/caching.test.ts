@@ -25,6 +25,8 @@ interface Case {
    * status.
    */
   readonly source: 'stored' | 'fetched' | 'confirmed' | number;
+  /** Fields of both answers. */
+  readonly kept?: Readonly<Record<string, string | undefined>>;
 }
 
 const date = (seconds: number) => formatHttpDate(Date.now() + seconds * 1000)!;
@@ -74,6 +76,50 @@ const CASES: readonly Case[] = [
     name: 'CDN-Cache-Control of another type',
     answer: { 'Cache-Control': 'no-store', 'CDN-Cache-Control': 'max-age="600"' },
     source: 'fetched',
+  },
+  {
+    name: 'Surrogate-Control before Cache-Control',
+    answer: { 'Cache-Control': 'no-store', 'Surrogate-Control': 'content="x", Max-Age=600' },
+    source: 'stored',
+  },
+  { name: 'Surrogate-Control that forbids', answer: { ...FRESH, 'Surrogate-Control': 'no-store' }, source: 'fetched' },
+  { name: 'Surrogate-Control of 0', answer: { ...FRESH, 'Surrogate-Control': 'max-age=0' }, source: 'confirmed' },
+  {
+    name: 'Surrogate-Control before Expires',
+    answer: { Expires: '0', 'Surrogate-Control': 'max-age=600+60' },
+    source: 'stored',
+  },
+  {
+    name: 'Surrogate-Control for another surrogate',
+    answer: { ...FRESH, 'Surrogate-Control': 'no-store;other' },
+    source: 'stored',
+  },
+  {
+    name: 'Surrogate-Control for this surrogate, and for all',
+    answer: { 'Cache-Control': 'no-store', 'Surrogate-Control': 'max-age=600;moovedge, no-store' },
+    source: 'stored',
+  },
+  {
+    name: 'Surrogate-Control with a mistake',
+    answer: { ...FRESH, 'Surrogate-Control': 'max-age =0, max-age=0s, no-store=1' },
+    source: 'stored',
+  },
+  {
+    name: 'CDN-Cache-Control before Surrogate-Control',
+    answer: { 'CDN-Cache-Control': 'max-age=600', 'Surrogate-Control': 'no-store' },
+    source: 'stored',
+  },
+  {
+    name: 'fields that concern the site of the player',
+    answer: { ...FRESH, 'Clear-Site-Data': '"cache"', 'Public-Key-Pins': 'x' },
+    kept: { 'clear-site-data': '"cache"', 'public-key-pins': 'x' },
+    source: 'stored',
+  },
+  {
+    name: 'cookies, which are dropped',
+    answer: { ...FRESH, 'Set-Cookie': 'a=1', 'Set-Cookie2': 'a=1' },
+    kept: { 'set-cookie': undefined, 'set-cookie2': undefined },
+    source: 'stored',
   },
   { name: 'Vary: *', answer: { Vary: '*', ...FRESH }, source: 'fetched' },
   {
@@ -267,6 +313,9 @@ describe('caching (RFC 9111)', () => {
       assert.equal(first.body.toString(), 'answer 1 ');
       assert.equal(requests.length, 1, 'nothing is fetched twice');
       const second = await ask(`/case-${index}`, each.second);
+      for (const [name, value] of Object.entries(each.kept ?? {})) {
+        assert.deepEqual([first.fields[name], second.fields[name]], [value, value], name);
+      }
       if (typeof each.source === 'number') {
         assert.equal(second.status, each.source);
         assert.equal(requests.length, 1);

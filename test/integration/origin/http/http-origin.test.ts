@@ -353,7 +353,7 @@ test('what a server answers under one URL says nothing of its health, and neithe
   server.fault(faults.status(429, { 'Retry-After': '30' }), { path: '/limited' });
   server.fault(faults.redirect('http://127.0.0.1:1/'), { path: '/moved' });
   const breaker = { failures: 2, cooldown: 10_000, maxCooldown: 10_000 };
-  const origin = open({ retries: 0, breaker, redirects: { hosts: ['127.0.0.1'], max: 3 } });
+  const origin = open({ retries: 0, breaker, redirects: { mode: 'follow', hosts: ['127.0.0.1'], max: 3 } });
   for (let i = 0; i < 4; i++) {
     for (const path of ['/broken', '/limited', '/moved']) {
       assert.equal(await fetchInto(origin, { path }).over, 'origin_unavailable');
@@ -547,7 +547,7 @@ test('redirects are followed within the own list of hosts, without the secrets o
   assert.equal(await refused.over, 'origin_protocol');
   assert.match(refused.error!.message, /redirects\.hosts/);
   assert.equal(replica.requests.length, 0);
-  const origin = open({ redirects: { hosts: [host], max: 3 }, headers: { 'x-secret': '1' } });
+  const origin = open({ redirects: { mode: 'follow', hosts: [host], max: 3 }, headers: { 'x-secret': '1' } });
   const range = { start: 10, end: 20 };
   const sink = fetchInto(
     origin,
@@ -561,7 +561,7 @@ test('redirects are followed within the own list of hosts, without the secrets o
 });
 
 test('redirect chains are bounded, circles and strange places are refused', async () => {
-  const origin = open({ redirects: { hosts: [], max: 3 } });
+  const origin = open({ redirects: { mode: 'follow', hosts: [], max: 3 } });
   server.fault(faults.redirect('/f'), { path: '/f' });
   assert.equal(await fetchInto(origin, { path: '/f' }).over, 'origin_protocol');
   assert.equal(server.requests.length, 1);

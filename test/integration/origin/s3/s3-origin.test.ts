@@ -176,7 +176,11 @@ test('a redirect to a listed host is signed anew for it', async () => {
   const other = await FaultOrigin.start();
   other.put('/films/f', { size: 1000 });
   server.fault(faults.redirect(`${other.url}/films/f`, 307));
-  const sink = fetchInto(openFake({ redirects: { hosts: ['127.0.0.1'], max: 1 } }), { path: '/f' }, { keep: true });
+  const sink = fetchInto(
+    openFake({ redirects: { mode: 'follow', hosts: ['127.0.0.1'], max: 1 } }),
+    { path: '/f' },
+    { keep: true },
+  );
   assert.equal(await sink.over, 'ended');
   assert.notEqual(other.requests[0]!.headers.authorization, server.requests[0]!.headers.authorization);
   await other.close();
