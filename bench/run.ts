@@ -13,8 +13,8 @@ import { stopAll } from './support/server.js';
 
 /*
  * npm run bench -- NAME|all [--peers a,b] [--rounds N] [--seconds N] [--against FOLDER] [--json FILE] [--charts FOLDER]
- * and what the benchmark understands itself. A benchmark is a file of this folder that exports `run(args)`, which prints
- * or gives back what it has found.
+ * and what the benchmark understands itself. A benchmark is a file of this folder that exports `run(args)`, which
+ * prints or gives back what it has found.
  */
 
 interface Benchmark {
