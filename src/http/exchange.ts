@@ -5,13 +5,13 @@ import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
 import { StreamDelivery } from '../delivery/stream-delivery.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
-import type { FieldBlock } from './field-block.js';
+import { type FieldBlock, fieldLine } from './field-block.js';
 import type { HttpContext } from './http-context.js';
 import { MediaView } from './media-view.js';
 import { multipart } from './multipart.js';
 import { conditionsOf, hintOf, PlayerRequest } from './player-request.js';
 import { type Conditions, evaluate, rangeApplies, type Selected } from './preconditions.js';
-import { type ByteRange, parseRange, type RangeSet, resolveRanges } from './range.js';
+import { type ByteRange, contentRange, parseRange, type RangeSet, resolveRanges } from './range.js';
 import { type BodyMaker, Reply } from './reply.js';
 import type { Representation } from './representation.js';
 import { parseHost, parseTarget, type Target } from './target.js';
@@ -136,7 +136,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     const { file, fields } = representation;
     if (this.#conditions !== undefined && !this.#meets(this.#conditions, opened, file)) return;
     if (this.#isHead || file.size === 0) {
-      const length = `\r\nContent-Length: ${file.size}`;
+      const length = fieldLine('Content-Length', file.size);
       this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, fields, length);
       this.#reply.endEmpty();
       this.#release();
@@ -180,14 +180,14 @@ export class Exchange implements DeliveryListener, BodyMaker {
         ? 'the request has too many ranges, or too many that overlap'
         : 'no range of the request lies in the file';
     throw new EdgeError('range_not_satisfiable', `${reason}; the file has ${file.size} bytes`, {
-      headers: { 'Content-Range': `bytes */${file.size}` },
+      headers: { 'Content-Range': contentRange(undefined, file.size) },
     });
   }
 
-  #deliverRange(opened: OpenObject, representation: Representation, { start, end }: ByteRange): void {
+  #deliverRange(opened: OpenObject, representation: Representation, range: ByteRange): void {
     this.#status = 206;
-    this.#lines = `\r\nContent-Range: bytes ${start}-${end - 1}/${representation.file.size}`;
-    this.#deliver(opened, representation, start, end - start);
+    this.#lines = fieldLine('Content-Range', contentRange(range, representation.file.size));
+    this.#deliver(opened, representation, range.start, range.end - range.start);
   }
 
   #deliverRanges(opened: OpenObject, file: VirtualFile, ranges: readonly ByteRange[]): void {

@@ -3,6 +3,14 @@ import type { HttpResponse } from './uws.js';
 /** A field line (RFC 9110 section 5). */
 export type Field = readonly [name: string, value: string];
 
+/**
+ * A field line with the line break that ends the line before it.
+ * @param value one of ours: it is not looked at
+ */
+export function fieldLine(name: string, value: string | number): string {
+  return `\r\n${name}: ${value}`;
+}
+
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { lengthOf, sliceSpans } from '../virtual-file/slice.js';
 import { literal, type Span } from '../virtual-file/span.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
-import { isFieldValue } from './field-block.js';
-import type { ByteRange } from './range.js';
+import { fieldLine, isFieldValue } from './field-block.js';
+import { type ByteRange, contentRange } from './range.js';
 
 /**
  * Several ranges of a file as a body of type multipart/byteranges (RFC 9110 section 14.6): a virtual file in its turn,
@@ -11,13 +11,13 @@ import type { ByteRange } from './range.js';
  */
 export function multipart(file: VirtualFile, ranges: readonly ByteRange[]): VirtualFile {
   const boundary = randomBytes(15).toString('base64url');
-  const type = isFieldValue(file.contentType) ? `Content-Type: ${file.contentType}\r\n` : '';
+  const type = isFieldValue(file.contentType) ? fieldLine('Content-Type', file.contentType) : '';
   const spans: Span[] = [];
-  let delimiter = `--${boundary}\r\n`;
-  for (const { start, end } of ranges) {
-    const head = `${delimiter}${type}Content-Range: bytes ${start}-${end - 1}/${file.size}\r\n\r\n`;
-    spans.push(literal(Buffer.from(head, 'latin1')), ...sliceSpans(file.spans, start, end));
-    delimiter = `\r\n--${boundary}\r\n`;
+  let delimiter = `--${boundary}`;
+  for (const range of ranges) {
+    const head = `${delimiter}${type}${fieldLine('Content-Range', contentRange(range, file.size))}\r\n\r\n`;
+    spans.push(literal(Buffer.from(head, 'latin1')), ...sliceSpans(file.spans, range.start, range.end));
+    delimiter = `\r\n--${boundary}`;
   }
   spans.push(literal(Buffer.from(`\r\n--${boundary}--\r\n`, 'latin1')));
   return { ...file, size: lengthOf(spans), contentType: `multipart/byteranges; boundary=${boundary}`, spans };

@@ -21,6 +21,15 @@ export interface RangeLimits {
 const UNIT = 'bytes=';
 
 /**
+ * Value of a Content-Range field (RFC 9110 section 14.4).
+ * @param range undefined when no range of the request lies in the file
+ * @param size bytes of the whole file
+ */
+export function contentRange(range: ByteRange | undefined, size: number): string {
+  return range === undefined ? `bytes */${size}` : `bytes ${range.start}-${range.end - 1}/${size}`;
+}
+
+/**
  * Reads a Range field of unit bytes (RFC 9110 section 14.1).
  * @returns undefined when it is absent, of another unit, or malformed: then it is to be ignored
  */

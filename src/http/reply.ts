@@ -3,7 +3,7 @@ import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
-import { type Field, FieldBlock } from './field-block.js';
+import { type Field, FieldBlock, fieldLine } from './field-block.js';
 import { hasToken } from './framing.js';
 import type { HttpContext } from './http-context.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
@@ -115,7 +115,7 @@ export class Reply {
    * Writes status and fields.
    * @param outcome of an answer from an object
    * @param cache value of Cache-Status
-   * @param lines further fields, each line after a line break
+   * @param lines further fields, as `fieldLine` makes them
    */
   head(status: number, outcome: CacheOutcome | undefined, fields: FieldBlock, cache: string, lines: string): void {
     this.#status = status;
@@ -126,7 +126,7 @@ export class Reply {
     fields.write(this.#res);
     this.#cors?.write(this.#res);
     // The front end copies a value as it is, as in FieldBlock.
-    const last = this.#isLast || this.#context.draining ? '\r\nConnection: close' : '';
+    const last = this.#isLast || this.#context.draining ? fieldLine('Connection', 'close') : '';
     this.#res.writeHeader('Cache-Status', cache + lines + last);
   }
 
@@ -135,7 +135,7 @@ export class Reply {
    * @param age seconds since the origin vouched for the object
    */
   objectHead(status: number, outcome: CacheOutcome, age: number, fields: FieldBlock, lines: string): void {
-    this.head(status, outcome, fields, cacheStatus(outcome), `\r\nAge: ${Math.max(0, Math.floor(age))}${lines}`);
+    this.head(status, outcome, fields, cacheStatus(outcome), fieldLine('Age', wholeSeconds(age)) + lines);
   }
 
   /** Ends an answer that has no body, after its head. */
@@ -168,7 +168,7 @@ export class Reply {
       ...this.#context.common,
       ...fields,
     ]);
-    this.head(status, undefined, block, cache, this.#isHead ? `\r\nContent-Length: ${body.length}` : '');
+    this.head(status, undefined, block, cache, this.#isHead ? fieldLine('Content-Length', body.length) : '');
     if (this.#isHead) {
       this.endEmpty();
     } else {
@@ -206,9 +206,9 @@ export class Reply {
   /** An answer of the origin, as it is. */
   #pass({ status, fields, vouched }: PassedAnswer, body: Uint8Array, cache: string): void {
     const block = this.#context.representations.passed(status, fields);
-    const age = vouched === undefined ? '' : `\r\nAge: ${Math.max(0, Math.floor((Date.now() - vouched) / 1000))}`;
+    const age = vouched === undefined ? '' : fieldLine('Age', wholeSeconds((Date.now() - vouched) / 1000));
     const isBodiless = status === 204 || status === 205;
-    const length = this.#isHead && !isBodiless ? `\r\nContent-Length: ${body.length}` : '';
+    const length = this.#isHead && !isBodiless ? fieldLine('Content-Length', body.length) : '';
     this.head(status, undefined, block, cache, age + length);
     if (this.#isHead || isBodiless) this.endEmpty();
     else {
@@ -253,6 +253,11 @@ export class Reply {
     this.#context.gate.answered(this.#socket);
     this.#context.quiet();
   }
+}
+
+/** A span of time as fields have it: whole seconds, at least 0 (RFC 9110 section 10.2.3, RFC 9111 section 1.2.2). */
+function wholeSeconds(time: number): number {
+  return Math.max(0, Math.floor(time));
 }
 
 function factsOf(res: HttpResponse, req: HttpRequest, method: string): RequestFacts {

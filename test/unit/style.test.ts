@@ -19,3 +19,11 @@ it(`no comment is wider than ${WIDTH} columns`, () => {
   );
   assert.deepEqual(wide, []);
 });
+
+/** A field line (RFC 9110 section 5) within a literal, whichever end its line break stands at. */
+const FIELD_LINE = /\\r\\n[\w${}-]+: |[`'"}][\w-]+: [^`'"\n]*\\r\\n/;
+
+it('field lines are written in one file, with the line breaks that part them', () => {
+  const writers = filesOf('src', /\.ts$/).filter(file => FIELD_LINE.test(textOf(file)));
+  assert.deepEqual(writers, ['src/http/field-block.ts']);
+});
