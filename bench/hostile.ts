@@ -48,7 +48,7 @@ interface Cost {
 }
 
 async function costOf(bytes: Uint8Array): Promise<Cost> {
-  const planner = new Planner({ formats: FORMATS, indexMemory: 32 * 1024 * 1024, faststart: 'off' });
+  const planner = new Planner({ formats: FORMATS, indexMemory: 32 * 1024 * 1024 });
   const [etag, contentType] = ['"hostile"', 'video/mp4'];
   const object = { identity: 'hostile', etag, contentType, lastModified: undefined, source: new CopyingSource(bytes) };
   const held = () => {
@@ -67,7 +67,7 @@ async function costOf(bytes: Uint8Array): Promise<Cost> {
   const begun = process.cpuUsage();
   setImmediate(look);
   const answer = await Promise.resolve()
-    .then(() => planner.plan(object, { start: '1', end: undefined }))
+    .then(() => planner.seek(object, { start: 1, end: undefined }))
     .then(
       file => (file === undefined ? 'plain' : `${file.spans.length} spans`),
       (error: unknown) => (error instanceof EdgeError ? error.code : String(error)),

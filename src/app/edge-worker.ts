@@ -22,6 +22,7 @@ import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/wor
 import { describeWorker } from './edge-metrics.js';
 import { createOrigins, type Origins } from './origins/origins.js';
 import type { EdgeEvents } from './services/edge-events.js';
+import { viewsOf } from './services/edge-views.js';
 
 /**
  * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
@@ -102,7 +103,6 @@ class Worker implements WorkerHandle {
     this.#planner = new Planner({
       formats: [new ProgressiveMp4(media.mp4), new FragmentedMp4(), new Flv(media.flv)],
       indexMemory: media.indexMemory,
-      faststart: media.mp4.faststart,
       store: this.#store.indexes,
       observe: metrics.histogram('moovedge_seek_plan_seconds'),
     });
@@ -126,6 +126,7 @@ class Worker implements WorkerHandle {
       bounds,
       content: this.#catalog,
       planner: this.#planner,
+      views: viewsOf(config),
       cors: http.cors,
       range: http.range,
       maxUrlLength: http.maxUrlLength,

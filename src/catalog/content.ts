@@ -10,8 +10,8 @@ export interface ContentRequest {
   /** Normalised percent-encoded path starting with '/'. */
   readonly path: string;
   /**
-   * Query string without '?', without `start`, `end` and the names that the configuration drops; empty when nothing is
-   * left.
+   * Query string without '?', without parameters of views and the names that the configuration drops; empty when
+   * nothing is left.
    */
   readonly query: string;
   /**

@@ -3,11 +3,11 @@ import { EdgeError } from '../base/errors.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
 import { StreamDelivery } from '../delivery/stream-delivery.js';
+import type { MadeView, View } from '../view/view.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
 import { type FieldBlock, fieldLine } from './field-block.js';
 import type { HttpContext } from './http-context.js';
-import { MediaView } from './media-view.js';
 import { multipart } from './multipart.js';
 import { conditionsOf, hintOf, PlayerRequest } from './player-request.js';
 import { type Conditions, evaluate, rangeApplies, type Selected } from './preconditions.js';
@@ -18,7 +18,7 @@ import { parseHost, parseTarget, type Target } from './target.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
 /**
- * The life of one GET or HEAD: parse, open, plan, answer. Each step goes on at once when the stage behind it answers at
+ * The life of one GET or HEAD: parse, open, view, answer. Each step goes on at once when the stage behind it answers at
  * once, so that a hot range is sent within the handler of its request; else the exchange waits for a promise.
  */
 export class Exchange implements DeliveryListener, BodyMaker {
@@ -57,21 +57,24 @@ export class Exchange implements DeliveryListener, BodyMaker {
   /** Answers. To be called within the handler of the request. */
   run(req: HttpRequest): void {
     try {
-      const { content, maxUrlLength, dropQuery } = this.#context;
+      const { content, views, maxUrlLength, ownNames } = this.#context;
       // The front end gives undefined for an absent query, whatever its types say.
-      this.#target = parseTarget(req.getUrl(), req.getQuery() ?? '', maxUrlLength, dropQuery);
+      const target = parseTarget(req.getUrl(), req.getQuery() ?? '', maxUrlLength, ownNames);
+      this.#target = target;
       this.#conditions = conditionsOf(req);
       // Range is defined for GET only (RFC 9110 section 14.2).
       if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
       if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
-      const hint = hintOf(this.#isHead, this.#range, this.#target);
-      const request = new PlayerRequest(req, parseHost(req.getHeader('host')), this.#target, hint);
+      const view = views.find(target);
+      const hint = hintOf(this.#isHead, this.#range, view?.hint);
+      const host = parseHost(req.getHeader('host'));
+      const request = new PlayerRequest(req, host, view?.path ?? target.path, target.query, hint);
       const opened = content.open(request);
       if (opened instanceof Promise) {
         request.keep();
         this.#fetched = true;
-        this.#after(opened, result => this.#open(result));
-      } else this.#open(opened);
+        this.#after(opened, result => this.#open(result, view, request));
+      } else this.#open(opened, view, request);
     } catch (error) {
       this.failed(error);
     }
@@ -111,30 +114,35 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#opened?.release();
   }
 
-  #open(opened: OpenObject | OpenStream): void {
+  #open(opened: OpenObject | OpenStream, view: View | undefined, request: PlayerRequest): void {
+    this.#opened = opened;
+    if (view === undefined || this.#reply.over) this.#represent(opened);
+    else {
+      const made = view.make(opened, request, this.#context);
+      if (made instanceof Promise) {
+        request.keep();
+        this.#after(made, result => this.#represent(result));
+      } else this.#represent(made);
+    }
+  }
+
+  #represent(made: MadeView): void {
+    const { representations } = this.#context;
+    const opened = made.kind === 'file' ? made.opened : made;
     this.#opened = opened;
     if (this.#reply.over) this.#release();
     else if (opened.kind === 'stream') this.#reply.cork(() => this.#stream(opened));
-    else this.#plan(opened);
-  }
-
-  #plan(opened: OpenObject): void {
-    const planned = this.#context.planner.plan(new MediaView(opened), this.#target);
-    if (planned instanceof Promise) this.#after(planned, file => this.#represent(opened, file));
-    else this.#represent(opened, planned);
-  }
-
-  #represent(opened: OpenObject, file: VirtualFile | undefined): void {
-    const { representations } = this.#context;
-    const { object } = opened;
-    const representation = file === undefined ? representations.plain(object) : representations.of(file, object);
-    if (this.#reply.over) this.#release();
-    else this.#reply.cork(() => this.#answer(opened, representation));
+    else {
+      const { object } = opened;
+      const representation =
+        made.kind === 'file' ? representations.of(made.file, made.fields, object) : representations.plain(object);
+      this.#reply.cork(() => this.#answer(opened, representation));
+    }
   }
 
   #answer(opened: OpenObject, representation: Representation): void {
     const { file, fields } = representation;
-    if (this.#conditions !== undefined && !this.#meets(this.#conditions, opened, file)) return;
+    if (this.#conditions !== undefined && !this.#meets(this.#conditions, opened, representation)) return;
     if (this.#isHead || file.size === 0) {
       const length = fieldLine('Content-Length', file.size);
       this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, fields, length);
@@ -144,20 +152,21 @@ export class Exchange implements DeliveryListener, BodyMaker {
       const ranges = this.#rangesOf(opened, file);
       if (ranges === undefined) this.#deliver(opened, representation, 0, file.size);
       else if (ranges.length === 1) this.#deliverRange(opened, representation, ranges[0]!);
-      else this.#deliverRanges(opened, file, ranges);
+      else this.#deliverRanges(opened, representation, ranges);
     }
   }
 
   /** False when the answer is given by the preconditions. */
-  #meets(conditions: Conditions, opened: OpenObject, file: VirtualFile): boolean {
+  #meets(conditions: Conditions, opened: OpenObject, representation: Representation): boolean {
     const { object } = opened;
+    const { file } = representation;
     const etag = file.etag === object.etag ? object.validator.etag : undefined;
     const verdict = evaluate(conditions, file, { etag, vouched: Date.now() - opened.age * 1000 });
     if (verdict === 'proceed') return true;
     const outcome = this.#headOutcome(opened, undefined);
     if (verdict === 'failed') this.#preconditionFailed(outcome);
     else {
-      const fields = this.#context.representations.notModified(file, opened.object);
+      const fields = this.#context.representations.notModified(representation, object);
       this.#reply.objectHead(304, outcome, opened.age, fields, '');
       this.#reply.endEmpty();
     }
@@ -190,10 +199,10 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#deliver(opened, representation, range.start, range.end - range.start);
   }
 
-  #deliverRanges(opened: OpenObject, file: VirtualFile, ranges: readonly ByteRange[]): void {
+  #deliverRanges(opened: OpenObject, { file, own }: Representation, ranges: readonly ByteRange[]): void {
     const parts = multipart(file, ranges);
     this.#status = 206;
-    this.#deliver(opened, this.#context.representations.of(parts, opened.object), 0, parts.size);
+    this.#deliver(opened, this.#context.representations.of(parts, own, opened.object), 0, parts.size);
   }
 
   #deliver(opened: OpenObject, { file, fields }: Representation, from: number, total: number): void {

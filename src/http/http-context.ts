@@ -1,20 +1,20 @@
 import type { Log } from '../base/log.js';
-import type { Content } from '../catalog/content.js';
 import type { StallSweep } from '../delivery/sweep.js';
-import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import type { LimitedLog } from '../observe/limited-log.js';
+import type { ViewStage } from '../view/view.js';
+import type { Views } from '../view/views.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
 import type { Gate } from './gate.js';
 import type { HttpStats } from './http-stats.js';
 import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
+import type { OwnNames } from './target.js';
 
 /** What all exchanges of a server share. */
-export interface HttpContext {
-  readonly content: Content;
-  readonly planner: MediaPlanner;
+export interface HttpContext extends ViewStage {
+  readonly views: Views;
   readonly cors: Cors;
   readonly representations: Representations;
   /** Fields of every answer. */
@@ -22,7 +22,7 @@ export interface HttpContext {
   readonly range: RangeLimits;
   /** Most characters of path and query. */
   readonly maxUrlLength: number;
-  readonly dropQuery: ReadonlySet<string>;
+  readonly ownNames: OwnNames;
   readonly sweep: StallSweep;
   readonly stats: HttpStats;
   readonly gate: Gate;

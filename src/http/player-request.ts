@@ -1,10 +1,8 @@
-import { BLOCK_SIZE } from '../base/block.js';
 import { EdgeError } from '../base/errors.js';
 import { octetsOf } from '../base/percent.js';
 import type { ContentRequest } from '../catalog/content.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';
-import type { Target } from './target.js';
 import type { HttpRequest } from './uws.js';
 
 /** Controls, which no field may hold (RFC 9110 section 5.5), and what stands for octets that can't be told. */
@@ -19,11 +17,11 @@ export class PlayerRequest implements ContentRequest {
   #req: HttpRequest | undefined;
   #kept: Map<string, string> | undefined;
 
-  constructor(req: HttpRequest, host: string, target: Target, hint: ContentRequest['hint']) {
+  constructor(req: HttpRequest, host: string, path: string, query: string, hint: ContentRequest['hint']) {
     this.#req = req;
     this.host = host;
-    this.path = target.path;
-    this.query = target.query;
+    this.path = path;
+    this.query = query;
     this.hint = hint;
   }
 
@@ -37,27 +35,32 @@ export class PlayerRequest implements ContentRequest {
 
   /** Keeps the fields past the handler of the request, after which they can't be read any more. */
   keep(): void {
+    if (this.#req === undefined) return;
     const lines = new Map<string, string[]>();
-    this.#req?.forEach((name, line) => {
+    this.#req.forEach((name, line) => {
       const before = lines.get(name);
       if (before === undefined) lines.set(name, [line]);
       else before.push(line);
     });
     this.#kept = new Map();
     for (const [name, each] of lines) {
-      this.#kept.set(name, each.length === 1 ? this.#req!.getHeader(name) : joined(name, each));
+      this.#kept.set(name, each.length === 1 ? this.#req.getHeader(name) : joined(name, each));
     }
     this.#req = undefined;
   }
 }
 
 /**
- * What a player is about to read, as far as its request tells: a whole file, a header that a seek is planned from, or a
- * range.
+ * What a player is about to read, as far as its request tells: a whole file, a range, or what a view is made from.
+ * @param view the hint of the view that is asked for
  */
-export function hintOf(isHead: boolean, range: RangeSet | undefined, target: Target): ContentRequest['hint'] {
+export function hintOf(
+  isHead: boolean,
+  range: RangeSet | undefined,
+  view: ContentRequest['hint'] | undefined,
+): ContentRequest['hint'] {
   if (isHead) return { start: 0, end: 1 };
-  if (target.start !== undefined || target.end !== undefined) return { start: 0, end: BLOCK_SIZE };
+  if (view !== undefined) return view;
   if (range === undefined) return { start: 0, end: Number.MAX_SAFE_INTEGER };
   if (range[0]! < 0) return { start: 0, end: 1 };
   return { start: range[0]!, end: Math.min(range[1]! + 1, Number.MAX_SAFE_INTEGER) };

@@ -8,6 +8,8 @@ import { type Field, FieldBlock } from './field-block.js';
 /** A virtual file with the fields that describe it, those of its object among them. */
 export interface Representation {
   readonly file: VirtualFile;
+  /** Those of them that come with the file, in place of its object's. */
+  readonly own: readonly Field[];
   readonly fields: FieldBlock;
 }
 
@@ -53,6 +55,8 @@ const OF_NOT_MODIFIED = new Set([
 /** Fields of an answer without an object that are passed on with it though an object has them from elsewhere. */
 const OF_PASSED = ['Content-Type', 'ETag', 'Last-Modified'];
 
+const NONE: readonly Field[] = [];
+
 /** Makes the fields of answers. Those of a plain object are made once for as long as the object lives. */
 export class Representations {
   readonly #common: readonly Field[];
@@ -74,20 +78,22 @@ export class Representations {
     if (known !== undefined) return known;
     const { size, etag, lastModified, contentType } = object;
     const spans = size > 0 ? [source(0, size)] : [];
-    const made = this.#of({ size, etag, lastModified, contentType, spans, seekActual: undefined }, object.fields);
+    const file = { size, etag, lastModified, contentType, spans, seekActual: undefined };
+    const made = this.#of(file, NONE, object.fields);
     this.#plain.set(object, made);
     return made;
   }
 
-  /** A file made from the object. */
-  of(file: VirtualFile, object: StoredObject): Representation {
-    return this.#of(
-      file,
-      object.fields.filter(([name]) => !OF_OBJECT.has(name.toLowerCase())),
-    );
+  /**
+   * A file made from the object.
+   * @param own fields that come with the file; they stand in place of the object's of the same names
+   */
+  of(file: VirtualFile, own: readonly Field[], object: StoredObject): Representation {
+    const stored = object.fields.filter(([name]) => !OF_OBJECT.has(name.toLowerCase()));
+    return this.#of(file, own, without(stored, own));
   }
 
-  #of(file: VirtualFile, stored: readonly Field[]): Representation {
+  #of(file: VirtualFile, own: readonly Field[], stored: readonly Field[]): Representation {
     const fields: Field[] = [
       ['Accept-Ranges', 'bytes'],
       ['ETag', file.etag],
@@ -96,14 +102,14 @@ export class Representations {
     ];
     const modified = file.lastModified === undefined ? undefined : formatHttpDate(file.lastModified);
     if (modified !== undefined) fields.push(['Last-Modified', modified]);
-    if (file.seekActual !== undefined) fields.push(['X-Seek-Actual', String(Number(file.seekActual.toFixed(6)))]);
-    return { file, fields: new FieldBlock([...fields, ...this.#stored(stored)]) };
+    return { file, own, fields: new FieldBlock([...fields, ...own, ...this.#stored(stored)]) };
   }
 
   /** Fields of a 304 (RFC 9110 section 15.4.5) for a file made from the object. */
-  notModified(file: VirtualFile, object: StoredObject): FieldBlock {
-    const stored = this.#stored(object.fields).filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));
-    return new FieldBlock([['ETag', file.etag], ...this.#common, ...stored]);
+  notModified({ file, own }: Representation, object: StoredObject): FieldBlock {
+    const described = [...own, ...this.#stored(without(object.fields, own))];
+    const kept = described.filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));
+    return new FieldBlock([['ETag', file.etag], ...this.#common, ...kept]);
   }
 
   /** Fields of a body of unknown size. */
@@ -132,4 +138,11 @@ export class Representations {
   #stored(fields: readonly Field[]): readonly Field[] {
     return fields.filter(([name]) => this.#sends(name.toLowerCase()));
   }
+}
+
+/** The fields whose names no other one has. */
+function without(fields: readonly Field[], others: readonly Field[]): readonly Field[] {
+  if (others.length === 0) return fields;
+  const names = new Set(others.map(([name]) => name.toLowerCase()));
+  return fields.filter(([name]) => !names.has(name.toLowerCase()));
 }

@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 import { EdgeError } from '../base/errors.js';
 import { type Log, silentLog } from '../base/log.js';
-import type { Content } from '../catalog/content.js';
 import { StallSweep } from '../delivery/sweep.js';
-import type { MediaPlanner } from '../media/seek/media.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { LimitedLog } from '../observe/limited-log.js';
+import type { ViewStage } from '../view/view.js';
+import type { Views } from '../view/views.js';
 import { Cors, type CorsOptions } from './cors.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';
@@ -27,16 +27,16 @@ import {
 } from './uws.js';
 
 /** What `createHttpServer` is made of. */
-export interface HttpServerOptions {
-  readonly content: Content;
-  readonly planner: MediaPlanner;
+export interface HttpServerOptions extends ViewStage {
+  /** What may be asked for beside objects as they are. */
+  readonly views: Views;
   /** Which web pages may read answers; nobody's when left out. */
   readonly cors?: CorsOptions;
   /** Bounds on one request's ranges; 64 parts and 2 overlaps when left out. */
   readonly range?: RangeLimits;
   /** Most characters of path and query; 8192 when left out. */
   readonly maxUrlLength?: number;
-  /** Names of query parameters that no stage behind sees, besides `start` and `end`. */
+  /** Names of query parameters that no stage behind sees, besides those of views. */
   readonly dropQuery?: readonly string[];
   /** Milliseconds after which a player that takes no byte is disconnected; 5 minutes when left out. */
   readonly stallTimeout?: number;
@@ -121,12 +121,13 @@ class Server implements HttpServer {
     this.#context = {
       content: options.content,
       planner: options.planner,
+      views: options.views,
       cors,
       common,
       representations: new Representations(common, (options.cors?.origins.length ?? 0) > 0),
       range: options.range ?? { maxParts: 64, maxOverlap: 2 },
       maxUrlLength: options.maxUrlLength ?? 8192,
-      dropQuery: new Set(options.dropQuery),
+      ownNames: { views: options.views.parameters, dropped: new Set(options.dropQuery) },
       sweep: new StallSweep(options.stallTimeout ?? 300_000),
       stats: this.#stats,
       gate: options.gate ?? Gate.none(),

@@ -9,12 +9,21 @@ export interface Target {
    * character, escaped or not.
    */
   readonly path: string;
-  /** Query without `start`, `end` and dropped names; the other parameters byte for byte and in order. */
+  /** Query without parameters of views and dropped names; the other parameters byte for byte and in order. */
   readonly query: string;
-  /** Raw value of the first such parameter; undefined when there is none. */
-  readonly start: string | undefined;
-  readonly end: string | undefined;
+  /** Raw values of parameters of views, the first of each name; '' for a name that stands alone. */
+  readonly parameters: ReadonlyMap<string, string>;
 }
+
+/** Names of query parameters that no origin sees. */
+export interface OwnNames {
+  /** Those that say which view is asked for: they are kept apart. */
+  readonly views: ReadonlySet<string>;
+  /** Those that are left out, unless they are views'. */
+  readonly dropped: ReadonlySet<string>;
+}
+
+const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 
 /** A path that needs no look at its characters: segments begin with no dot, and hold no escape. */
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~!$&'()*+,=:@-]*)+$/;
@@ -41,16 +50,15 @@ const OVERLONG_SLASH = /\xc0\xaf|\xc1\x9c|\xe0\x80\xaf|\xe0\x81\x9c|\xf0\x80\x80
  * @param path the part before '?', where bytes that are no UTF-8 have become U+FFFD
  * @param query the part after it
  * @param maxLength most characters of both
- * @param dropped names of query parameters that are left out
  * @throws EdgeError `bad_request`, `uri_too_long`
  */
-export function parseTarget(path: string, query: string, maxLength: number, dropped: ReadonlySet<string>): Target {
+export function parseTarget(path: string, query: string, maxLength: number, names: OwnNames): Target {
   if (path.length + query.length + 1 > maxLength) {
     throw new EdgeError('uri_too_long', `the URL has more than the ${maxLength} characters that are allowed`);
   }
   const checked = PLAIN_PATH.test(path) ? path : checkPath(path);
-  if (query === '') return { path: checked, query, start: undefined, end: undefined };
-  return parseQuery(checked, query, dropped);
+  if (query === '') return { path: checked, query, parameters: NO_PARAMETERS };
+  return parseQuery(checked, query, names);
 }
 
 function checkPath(path: string): string {
@@ -74,22 +82,21 @@ function refused(what: string): EdgeError {
   return new EdgeError('bad_request', `the path of the URL ${what}`);
 }
 
-function parseQuery(path: string, query: string, dropped: ReadonlySet<string>): Target {
+function parseQuery(path: string, query: string, { views, dropped }: OwnNames): Target {
   if (FORBIDDEN_IN_QUERY.test(query)) {
     throw new EdgeError('bad_request', 'the query of the URL holds a character that is not allowed');
   }
   const kept: string[] = [];
-  let start: string | undefined;
-  let end: string | undefined;
+  let parameters: Map<string, string> | undefined;
   for (const parameter of query.split('&')) {
     const equals = parameter.indexOf('=');
     const name = equals < 0 ? parameter : parameter.slice(0, equals);
-    const value = equals < 0 ? '' : parameter.slice(equals + 1);
-    if (name === 'start') start ??= value;
-    else if (name === 'end') end ??= value;
-    else if (!dropped.has(name)) kept.push(parameter);
+    if (views.has(name)) {
+      parameters ??= new Map();
+      if (!parameters.has(name)) parameters.set(name, equals < 0 ? '' : parameter.slice(equals + 1));
+    } else if (!dropped.has(name)) kept.push(parameter);
   }
-  return { path, query: escapeInvisible(kept.join('&')), start, end };
+  return { path, query: escapeInvisible(kept.join('&')), parameters: parameters ?? NO_PARAMETERS };
 }
 
 const HOST = /^(?<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{0,255}?)\.?(?::\d{0,5})?$/;

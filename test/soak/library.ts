@@ -5,10 +5,10 @@ import { Lru } from '../../src/base/lru.js';
 import { Flv } from '../../src/media/flv/flv.js';
 import { FragmentedMp4 } from '../../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
-import { Planner } from '../../src/media/seek/planner.js';
 import type { VirtualFile } from '../../src/virtual-file/virtual-file.js';
 import { contentAt, fillContent } from '../support/content.js';
 import type { FaultOrigin } from '../support/fault-origin.js';
+import { QueryPlanner } from '../support/query-planner.js';
 import { MemorySource, mediaObject, render } from '../support/virtual.js';
 import type { Random } from './random.js';
 
@@ -48,14 +48,13 @@ export class Library {
   readonly films: readonly Title[];
   readonly clips: readonly Title[];
   readonly #origin: FaultOrigin;
-  readonly #planner = new Planner({
+  readonly #planner = new QueryPlanner({
     formats: [
       new ProgressiveMp4({ seek: 'keyframe', maxMoov: 256 * 2 ** 20 }),
       new FragmentedMp4(),
       new Flv({ start: 'auto', timestamps: 'kept' }),
     ],
     indexMemory: 64 * 2 ** 20,
-    faststart: 'off',
   });
   readonly #answers = new Map<string, Promise<Answers>>();
   readonly #kept = new Lru<Buffer>(KEPT);

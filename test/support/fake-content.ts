@@ -6,9 +6,13 @@ import type { BlockReader, ReaderListener } from '../../src/cache/read/block-rea
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../../src/catalog/content.js';
 import type { StoredObject } from '../../src/catalog/stored-object.js';
 import type { MediaPlanner } from '../../src/media/seek/media.js';
+import { Views } from '../../src/view/views.js';
 
 /** A planner for which every file is plain. */
-export const plainPlanner: MediaPlanner = { plan: () => undefined };
+export const plainPlanner: MediaPlanner = { seek: () => undefined, whole: () => undefined };
+
+/** What a server takes that answers with objects as they are. */
+export const plainFiles = { planner: plainPlanner, views: new Views([]) };
 
 /** A copy, where a Buffer's own `slice` would be a view. */
 function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {

@@ -2,7 +2,12 @@ import { after } from 'node:test';
 import { native } from '../../src/base/native.js';
 import { Gate } from '../../src/http/gate.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.js';
+import { SeekViews } from '../../src/view/seek/seek-views.js';
+import { Views } from '../../src/view/views.js';
 import { FakeContent, plainPlanner } from './fake-content.js';
+
+/** Those of the product. */
+const SEEKS = new Views([new SeekViews('off')]);
 
 /** An HTTP server over content in memory. */
 export interface HttpEdge {
@@ -14,7 +19,13 @@ export interface HttpEdge {
 /** Starts a server on a free port; it is closed after the tests of the file. */
 export async function startEdge(options: Partial<HttpServerOptions> = {}): Promise<HttpEdge> {
   const content = new FakeContent();
-  const server = createHttpServer({ content, planner: plainPlanner, gate: Gate.open(native), ...options });
+  const server = createHttpServer({
+    content,
+    planner: plainPlanner,
+    views: SEEKS,
+    gate: Gate.open(native),
+    ...options,
+  });
   const port = await server.listen('127.0.0.1', 0);
   after(() => server.close());
   return { server, content, port };

@@ -8,7 +8,7 @@ import type { FlvOptions } from '../../src/media/flv/plan.js';
 import { FragmentedMp4 } from '../../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
 import type { Format } from '../../src/media/seek/format.js';
-import { Planner } from '../../src/media/seek/planner.js';
+import { QueryPlanner } from './query-planner.js';
 import { MemorySource, mediaObject, render } from './virtual.js';
 
 /** Bytes under a path, with their type. */
@@ -41,7 +41,7 @@ export async function serveVirtual({ folder, flv, pages = {} }: ServeOptions): P
     new FragmentedMp4(),
     new Flv(flv ?? { start: 'auto', timestamps: 'kept' }),
   ] as Format<unknown>[];
-  const planner = new Planner({ formats, indexMemory: 8 << 20, faststart: 'off' });
+  const planner = new QueryPlanner({ formats, indexMemory: 8 << 20 });
   const requests: string[] = [];
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -3,13 +3,15 @@ import { EdgeError } from '../../base/errors.js';
 import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
-import { parseTarget } from '../../http/target.js';
+import { type OwnNames, parseTarget } from '../../http/target.js';
 import { type RouteMatch, RouteTable } from '../../origin/route-table.js';
 import type { Service } from '../../supervisor/service.js';
 import { Addressing } from '../origins/address.js';
+import { viewsOf } from './edge-views.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
+const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
 
 /** Carries purges out: finds the keys that URLs have in the catalog, as requests for them would. */
 export class PurgeService implements Service<Config> {
@@ -54,8 +56,10 @@ export class PurgeService implements Service<Config> {
 
 /** Keys of a URL; without a host, those of every origin that some host leads to. */
 function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
-  const target = parseTarget(path, query, TARGET_MAX, new Set(config.http.dropQuery));
-  return matches(config, host, target.path).map(({ rule, path: below }) => {
+  const views = viewsOf(config);
+  const names = { views: views.parameters, dropped: new Set(config.http.dropQuery) };
+  const target = parseTarget(path, query, TARGET_MAX, names);
+  return matches(config, host, views.find(target)?.path ?? target.path).map(({ rule, path: below }) => {
     const address = new Addressing(rule).address(below, target.query);
     return objectKey(rule.name, address.path, address.keyQuery);
   });
@@ -63,7 +67,7 @@ function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
 
 /** Beginnings of keys: the prefix within each origin that lies below or above it. */
 function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
-  const target = parseTarget(path, '', TARGET_MAX, new Set());
+  const target = parseTarget(path, '', TARGET_MAX, NO_NAMES);
   const within = matches(config, host, target.path).map(
     match => match.rule.name + new Addressing(match.rule).address(match.path, '').path,
   );

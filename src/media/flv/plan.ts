@@ -4,8 +4,8 @@ import { literal, type Patch, type Span, source } from '../../virtual-file/span.
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import { lastAtMost } from '../io/index-bytes.js';
 import type { Reading } from '../io/reading.js';
-import type { Seek } from '../seek/format.js';
 import type { MediaObject } from '../seek/media.js';
+import type { Seek } from '../seek/seek.js';
 import { seekEtag } from '../seek/seek-etag.js';
 import { NUMBER_BYTES } from './amf0.js';
 import type { ConfigTag, FlvIndex } from './flv-index.js';

@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
+import type { Seek } from './seek.js';
 
 /** What the media stage must know of an object. */
 export interface MediaObject {
@@ -19,22 +20,21 @@ export interface IndexStore {
   put(identity: string, kind: string, bytes: Uint8Array): void;
 }
 
-/** Raw values of the query, as the player sent them; undefined when absent. */
-export interface SeekQuery {
-  readonly start: string | undefined;
-  readonly end: string | undefined;
-}
-
 /**
- * Turns an object and a query into a virtual file. Implemented by `mp4/` and `flv/` and chosen by what the first bytes
- * are.
+ * Makes virtual files of objects, in the way of the format that their first bytes tell. Both answer at once when
+ * everything needed is at hand, and undefined when the plain file is the answer.
  */
 export interface MediaPlanner {
   /**
-   * The virtual file that answers `query`, or undefined when the plain file is the answer (no or ignored parameters,
-   * not a media file). At once when everything needed is at hand.
+   * The virtual file that begins and ends where `seek` says; the plain file when the object is no media file.
    * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`, `range_not_satisfiable` (start past the
    * end; the duration is in the message), and whatever the source throws
    */
-  plan(object: MediaObject, query: SeekQuery): VirtualFile | undefined | Promise<VirtualFile | undefined>;
+  seek(object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined>;
+  /**
+   * The whole object in an order fit for streaming; the plain file when it has that order, or can't be given it: a
+   * request for the whole never fails because of what is in it.
+   * @throws (or rejects with) nothing that is an EdgeError
+   */
+  whole(object: MediaObject): VirtualFile | undefined | Promise<VirtualFile | undefined>;
 }

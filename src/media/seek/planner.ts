@@ -4,9 +4,9 @@ import { Lru } from '../../base/lru.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import { COMPILE_BUDGET, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
 import { perform, type Reading, read, settle } from '../io/reading.js';
-import type { Format, Seek } from './format.js';
-import type { IndexStore, MediaObject, MediaPlanner, SeekQuery } from './media.js';
-import { parseSeek } from './seek-query.js';
+import type { Format } from './format.js';
+import type { IndexStore, MediaObject, MediaPlanner } from './media.js';
+import type { Seek } from './seek.js';
 
 /** Options of `Planner`. */
 export interface PlannerOptions {
@@ -14,8 +14,6 @@ export interface PlannerOptions {
   readonly formats: readonly Format<unknown>[];
   /** Bytes of compiled indexes kept in memory, and of plans. */
   readonly indexMemory: number;
-  /** `always`: also plain requests get files whose index stands last in an order fit for streaming. */
-  readonly faststart: 'off' | 'always';
   /** Where compiled indexes outlive the process. */
   readonly store?: IndexStore;
   /** Told how long each seek took to plan, in seconds. */
@@ -78,13 +76,11 @@ export class Planner implements MediaPlanner {
     return this.#known.bytes + this.#plans.bytes;
   }
 
-  plan(object: MediaObject, query: SeekQuery): VirtualFile | undefined | Promise<VirtualFile | undefined> {
-    const seek = parseSeek(query);
-    const wholeFile = seek === undefined || (seek.start === 0 && seek.end === undefined);
-    if (wholeFile) {
-      const wished = seek !== undefined || this.options.faststart === 'always';
-      return wished ? perform(this.#whole(object, seek !== undefined)) : undefined;
-    }
+  whole(object: MediaObject): VirtualFile | undefined | Promise<VirtualFile | undefined> {
+    return perform(this.#whole(object));
+  }
+
+  seek(object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined> {
     const begun = performance.now();
     const told = () => this.options.observe?.((performance.now() - begun) / 1000);
     let file: VirtualFile | undefined | Promise<VirtualFile | undefined>;
@@ -144,12 +140,10 @@ export class Planner implements MediaPlanner {
     return false;
   }
 
-  /** A request for the whole file never fails because of what is in it. */
-  *#whole(object: MediaObject, sought: boolean): Reading<VirtualFile | undefined> {
+  *#whole(object: MediaObject): Reading<VirtualFile | undefined> {
     try {
       const knowledge = yield* this.#know(object, 'whole');
-      const file = knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
-      return file && sought ? { ...file, seekActual: 0 } : file;
+      return knowledge.kind === 'index' ? knowledge.format.whole?.(knowledge.index, object) : undefined;
     } catch (error) {
       if (error instanceof EdgeError) return undefined;
       throw error;

@@ -62,6 +62,12 @@ describe('purge', () => {
     assert.equal(await versionAt('/b/1.mp4'), version);
   });
 
+  it('of what a URL is a view of', async () => {
+    await purge({ urls: ['/a/1.mp4?start=3&end=5'] });
+    assert.equal(await versionAt('/a/1.mp4'), version + 1);
+    assert.equal(await versionAt('/a/2.mp4'), version);
+  });
+
   it('by prefix', async () => {
     await purge({ prefix: '/a/' });
     assert.equal(await versionAt('/a/1.mp4'), version + 1);

@@ -352,14 +352,17 @@ test('without CORS the fields of the object pass', async () => {
   );
 });
 
+/** A start that planners of these tests answer later. */
+const LATE = 20;
+
 test("a seek is the planner's file, of which there are ranges", async () => {
   const spans = [literal(Buffer.from('header')), source(300_000, 1000)];
   const whole = Buffer.concat([Buffer.from('header'), bytes.subarray(300_000, 301_000)]);
   const asked: unknown[] = [];
   const planner = {
-    plan(object: { identity: string }, { start, end }: { start: string | undefined; end: string | undefined }) {
+    whole: () => undefined,
+    seek(object: { identity: string }, { start, end }: { start: number; end: number | undefined }) {
       asked.push([object.identity.length, start, end]);
-      if (start === undefined) return undefined;
       const file = {
         size: 1006,
         etag: '"cut"',
@@ -368,7 +371,7 @@ test("a seek is the planner's file, of which there are ranges", async () => {
         spans,
         seekActual: 9.96,
       };
-      return start === 'late' ? Promise.resolve(file) : file;
+      return start === LATE ? Promise.resolve(file) : file;
     },
   };
   const { get, film, content, port } = await filmEdge(
@@ -381,7 +384,7 @@ test("a seek is the planner's file, of which there are ranges", async () => {
     { planner },
   );
   film.outcomeAt = offset => (offset === 300_000 ? 'disk' : 'memory');
-  for (const start of ['10', 'late']) {
+  for (const start of [10, LATE]) {
     const answer = await get({}, `/film.mp4?start=${start}&token=x`);
     assert.equal(answer.status, 200);
     assert.deepEqual(answer.body, whole);
@@ -400,7 +403,8 @@ test("a seek is the planner's file, of which there are ranges", async () => {
   assert.equal(plain.fields['x-seek-actual'], undefined);
   assert.equal(plain.fields['repr-digest'], 'sha-256=:AAAA:');
   assert.equal(content.requests[0]!.query, 'token=x');
-  assert.deepEqual(asked[0], [32, '10', undefined]);
+  assert.deepEqual(asked[0], [32, 10, undefined]);
+  assert.equal(asked.length, 6, 'nothing is planned for the plain file');
 });
 
 test('a planner that fails', async () => {
@@ -409,9 +413,9 @@ test('a planner that fails', async () => {
   };
   const { get, film } = await filmEdge(
     {},
-    { planner: { plan: (_, { start }) => (start === 'late' ? Promise.resolve().then(fail) : fail()) } },
+    { planner: { whole: fail, seek: (_, { start }) => (start === LATE ? Promise.resolve().then(fail) : fail()) } },
   );
-  for (const start of ['99', 'late']) {
+  for (const start of [99, LATE]) {
     const { status, body } = await get({}, `/film.mp4?start=${start}`);
     assert.equal(status, 416);
     assert.equal(body.toString(), 'the film lasts 10 s\n');

@@ -8,7 +8,7 @@ import { Gate, type PortBounds } from '../../../src/http/gate.js';
 import { portBounds } from '../../../src/http/port-bounds.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { contentAt } from '../../support/content.js';
-import { FakeContent, FakeObject, plainPlanner } from '../../support/fake-content.js';
+import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
@@ -25,7 +25,7 @@ async function boundedEdge(bounds: Partial<PortBounds>) {
   const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 700_000));
   content.paths.set('/film.mp4', film);
   const gate = Gate.open(native);
-  const server = createHttpServer({ content, planner: plainPlanner, gate, bounds: { ...NO_BOUNDS, ...bounds } });
+  const server = createHttpServer({ content, ...plainFiles, gate, bounds: { ...NO_BOUNDS, ...bounds } });
   const port = await server.listen('0.0.0.0', 0);
   const sockets: Socket[] = [];
   after(() => {

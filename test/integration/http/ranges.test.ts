@@ -6,6 +6,7 @@ import { lengthOf } from '../../../src/virtual-file/slice.js';
 import type { Span } from '../../../src/virtual-file/span.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
+import { everyFile } from '../../support/fake-views.js';
 import { startEdge } from '../../support/http-edge.js';
 import { fetchRaw } from '../../support/raw-http.js';
 import { spanLists, wholeOf } from '../../support/span-lists.js';
@@ -89,17 +90,15 @@ function assertMultipart(
 test('any ranges of any virtual file are its bytes, over a socket', async () => {
   const object = contentAt('/small', 'v1', 0, 4000);
   let spans: Span[] = [];
-  const planner = {
-    plan: () => ({
-      size: lengthOf(spans),
-      etag: '"made"',
-      lastModified: undefined,
-      contentType: 'video/x-test',
-      spans,
-      seekActual: undefined,
-    }),
-  };
-  const { content, port } = await startEdge({ planner });
+  const file = () => ({
+    size: lengthOf(spans),
+    etag: '"made"',
+    lastModified: undefined,
+    contentType: 'video/x-test',
+    spans,
+    seekActual: undefined,
+  });
+  const { content, port } = await startEdge({ views: everyFile(file) });
   const film = new FakeObject(object);
   content.paths.set('/film', film);
   await fc.assert(

@@ -8,7 +8,7 @@ import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { selfSigned } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
-import { FakeContent, FakeObject, plainPlanner } from '../../support/fake-content.js';
+import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
 
 test('the port speaks TLS when it has a certificate', async () => {
@@ -46,7 +46,7 @@ test("a certificate that can't be used is an error that names it", () => {
     () =>
       createHttpServer({
         content: new FakeContent(),
-        planner: plainPlanner,
+        ...plainFiles,
         tls: { cert: '/nonexistent/cert.pem', key: '/nonexistent/key.pem' },
       }),
     (error: unknown) =>

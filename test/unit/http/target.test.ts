@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { EdgeError } from '../../../src/base/errors.js';
 import { parseHost, parseTarget } from '../../../src/http/target.js';
 
-const target = (path: string, query = '', dropped: string[] = []) => parseTarget(path, query, 8192, new Set(dropped));
+const NO_NAMES = { views: new Set<string>(), dropped: new Set<string>() };
+const target = (path: string, query = '', dropped: string[] = []) =>
+  parseTarget(path, query, 8192, { views: new Set(['start', 'end']), dropped: new Set(dropped) });
 const isBadRequest = (error: unknown) => error instanceof EdgeError && error.code === 'bad_request';
 
 const NORMAL: [path: string, normal: string][] = [
@@ -95,10 +97,10 @@ for (const path of [
 }
 
 test('an overlong URL is refused, one at the limit is not', () => {
-  assert.throws(() => parseTarget(`/${'a'.repeat(100)}`, '', 100, new Set()), { code: 'uri_too_long' });
-  assert.throws(() => parseTarget('/a', 'b'.repeat(98), 100, new Set()), { code: 'uri_too_long' });
-  assert.equal(parseTarget(`/${'a'.repeat(98)}`, '', 100, new Set()).path.length, 99);
-  assert.equal(parseTarget('/a', 'b'.repeat(97), 100, new Set()).query.length, 97);
+  assert.throws(() => parseTarget(`/${'a'.repeat(100)}`, '', 100, NO_NAMES), { code: 'uri_too_long' });
+  assert.throws(() => parseTarget('/a', 'b'.repeat(98), 100, NO_NAMES), { code: 'uri_too_long' });
+  assert.equal(parseTarget(`/${'a'.repeat(98)}`, '', 100, NO_NAMES).path.length, 99);
+  assert.equal(parseTarget('/a', 'b'.repeat(97), 100, NO_NAMES).query.length, 97);
 });
 
 const QUERIES: [query: string, rest: string, start: string | undefined, end: string | undefined][] = [
@@ -116,7 +118,12 @@ const QUERIES: [query: string, rest: string, start: string | undefined, end: str
 ];
 
 for (const [query, rest, start, end] of QUERIES) {
-  test(`query ${query}`, () => assert.deepEqual(target('/a', query, ['utm']), { path: '/a', query: rest, start, end }));
+  test(`query ${query}`, () => {
+    const { parameters, ...others } = target('/a', query, ['utm']);
+    assert.deepEqual(others, { path: '/a', query: rest });
+    assert.deepEqual([parameters.get('start'), parameters.get('end')], [start, end]);
+    assert.equal(parameters.size, [start, end].filter(value => value !== undefined).length);
+  });
 }
 
 for (const query of ['a#b', 'a\x7fb', 'a\ufffd', 'a\0']) {

@@ -1,5 +1,5 @@
 import { EdgeError } from '../../../base/errors.js';
-import type { Seek } from '../../seek/format.js';
+import type { Seek } from '../../seek/seek.js';
 import { durationOf, type MovieIndex } from '../index/movie-index.js';
 import { clipSegments } from '../table/edit-list.js';
 import { decodeStart, decodeTime } from '../table/sample-time.js';

@@ -7,11 +7,11 @@ import { Flv } from '../../../../src/media/flv/flv.js';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
 import type { Format } from '../../../../src/media/seek/format.js';
 import type { IndexStore } from '../../../../src/media/seek/media.js';
-import { Planner, type PlannerOptions } from '../../../../src/media/seek/planner.js';
 import { makeFlv, type TestTag, video } from '../../../support/flv.js';
 import { build } from '../../../support/mp4/build.js';
 import { movies } from '../../../support/mp4/model.js';
 import { parseMovie } from '../../../support/mp4/parse.js';
+import { QueryPlanner } from '../../../support/query-planner.js';
 import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
 
 const [sample] = fc.sample(movies(200), { seed: 3, numRuns: 1 });
@@ -23,9 +23,9 @@ for (let i = 0; i < 20; i++) {
 const middle = { start: '0.05', end: undefined };
 const none = { start: undefined, end: undefined };
 
-function planner(fields: Partial<PlannerOptions> = {}): Planner {
+function planner(fields: Partial<ConstructorParameters<typeof QueryPlanner>[0]> = {}): QueryPlanner {
   const formats = [new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 24 })];
-  return new Planner({ formats, indexMemory: 1 << 20, faststart: 'off', ...fields });
+  return new QueryPlanner({ formats, indexMemory: 1 << 20, ...fields });
 }
 
 class MapStore implements IndexStore {

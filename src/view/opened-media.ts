@@ -2,11 +2,8 @@ import type { ByteSource } from '../base/byte-source.js';
 import type { OpenObject } from '../catalog/content.js';
 import type { MediaObject } from '../media/seek/media.js';
 
-/**
- * An open object as the media stage sees it. Made for every request, so what most requests don't need is made when
- * asked for.
- */
-export class MediaView implements MediaObject {
+/** An open object as the media stage sees it. What a plan that is kept does not need is made when it is asked for. */
+export class OpenedMedia implements MediaObject {
   readonly #opened: OpenObject;
   #source: ByteSource | undefined;
 

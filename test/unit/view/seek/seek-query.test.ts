@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseSeek } from '../../../../src/media/seek/seek-query.js';
+import { parseSeek } from '../../../../src/view/seek/seek-query.js';
 
 const parse = (start?: string, end?: string) => parseSeek({ start, end });
 

@@ -1,5 +1,10 @@
-import type { Seek } from './format.js';
-import type { SeekQuery } from './media.js';
+import type { Seek } from '../../media/seek/seek.js';
+
+/** Raw values of the parameters, as the player sent them; undefined when absent. */
+interface SeekQuery {
+  readonly start: string | undefined;
+  readonly end: string | undefined;
+}
 
 /** Seconds, or bytes, as players write them: decimal digits with perhaps a fraction. */
 const NUMBER = /^(?:\d+\.?\d*|\.\d+)$/;
