@@ -13,6 +13,7 @@
         "memory_tier.cc",
         "request_head.cc",
         "shm_cache.cc",
+        "shm_carry.cc",
         "shm_crc.cc",
         "shm_doorbell.cc",
         "shm_file.cc",

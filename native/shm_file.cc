@@ -13,6 +13,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "shm_carry.h"
 #include "shm_crc.h"
 
 namespace shm {
@@ -40,20 +41,6 @@ uint32_t HeaderCrc(const FileHeader& header) { return Crc32c(0, &header, offseto
 
 bool IsZero(const uint8_t* bytes, size_t length) {
   return std::all_of(bytes, bytes + length, [](uint8_t byte) { return byte == 0; });
-}
-
-/** Reads `length` bytes at `offset`; false on an error or the file's end. */
-bool ReadAll(int fd, void* to, size_t length, uint64_t offset) {
-  uint8_t* at = static_cast<uint8_t*>(to);
-  while (length > 0) {
-    const ssize_t got = pread(fd, at, length, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
-    at += got;
-    offset += static_cast<uint64_t>(got);
-    length -= static_cast<size_t>(got);
-  }
-  return true;
 }
 
 /** A file of zeros of at most a page (of any size) is what a process leaves that died while making one. */
@@ -120,9 +107,13 @@ Status OpenError(const std::string& path, int error) {
   }
 }
 
-Status SpaceError(const std::string& path, int fd, uint64_t needed) {
+uint64_t FreeBytes(int fd) {
   struct statfs fs;
-  const uint64_t available = fstatfs(fd, &fs) == 0 ? fs.f_bavail * static_cast<uint64_t>(fs.f_bsize) : 0;
+  return fstatfs(fd, &fs) == 0 ? fs.f_bavail * static_cast<uint64_t>(fs.f_bsize) : 0;
+}
+
+Status SpaceError(const std::string& path, int fd, uint64_t needed) {
+  const uint64_t available = FreeBytes(fd);
   return Status::Error(Status::kSpace,
                        "the filesystem of the cache file " + path + " has " + Mebibytes(available) +
                            " free, the cache needs " + Mebibytes(needed) +
@@ -169,6 +160,13 @@ Status ReadHeader(int fd, uint64_t fileSize, FileHeader* header) {
 }
 
 Status SharedFile::Open(const OpenOptions& options) {
+  const Status status = OpenNamed(options);
+  if (previous_.fd >= 0) close(previous_.fd);
+  previous_.fd = -1;
+  return status;
+}
+
+Status SharedFile::OpenNamed(const OpenOptions& options) {
   path_ = options.path;
   for (int attempt = 0; attempt < 100; attempt++) {
     bool again = false;
@@ -237,6 +235,16 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
       wanted.slotCount != header.geometry.slotCount) {
     status = Status::Error(Status::kDamaged, "the size has changed from " + std::to_string(header.geometry.slotCount) +
                                                  " to " + std::to_string(wanted.slotCount) + " blocks");
+    const uint64_t bytes = RoundToPages(fd_, wanted.fileSize);
+    if (!options.reserve || FreeBytes(fd_) >= bytes) {
+      previous_.fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+      previous_.geometry = header.geometry;
+    } else if (options.takeOver) {
+      // Whoever uses this file goes on with it.
+      return SpaceError(path_, fd_, bytes);
+    } else {
+      status.message += " and both have no room side by side";
+    }
   }
   if (!status.ok()) {
     if (!supervisor)
@@ -306,6 +314,10 @@ Status SharedFile::Create(const OpenOptions& options) {
   if (options.reserve) {
     status = Reserve(bytes);
     if (!status.ok()) return giveUp(status);
+  }
+  if (previous_.fd >= 0) {
+    const uint32_t carried = CarryOver(previous_.fd, previous_.geometry, base_, geometry_, h.seed);
+    created_ += "; " + std::to_string(carried) + " blocks were taken along";
   }
   h.state.store(kReady, std::memory_order_release);
   return {};

@@ -26,7 +26,7 @@ struct OpenOptions {
   int descriptor = -1;
   /** Supervisor: bytes of blocks of a new file. */
   uint64_t bytes = 0;
-  /** Supervisor: a file of another size is used as it is, not made anew. */
+  /** Supervisor: a file of another size is used as it is. Else one of the right size takes its blocks and its name. */
   bool keepSize = false;
   /** Supervisor: opens although another supervisor has the file, which learns of it by `IsHolder`. */
   bool takeOver = false;
@@ -61,6 +61,13 @@ class SharedFile {
   const std::string& created() const { return created_; }
 
  private:
+  /** A file of another size that stood under the name; its blocks go into the new one. */
+  struct Previous {
+    int fd = -1;
+    Geometry geometry = {};
+  };
+
+  Status OpenNamed(const OpenOptions& options);
   /** Opens what `descriptor` has open; false when it is none. */
   bool OpenInherited(int descriptor);
   Status OpenOnce(const OpenOptions& options, bool* again);
@@ -74,6 +81,7 @@ class SharedFile {
   uint8_t* base_ = nullptr;
   uint64_t mapped_ = 0;
   bool ownsMapping_ = false;
+  Previous previous_;
   Geometry geometry_ = {};
 };
 

@@ -49,6 +49,19 @@ struct flock ByteLock(int64_t byte, short type) {
 
 }  // namespace
 
+bool ReadAll(int fd, void* to, size_t length, uint64_t offset) {
+  uint8_t* at = static_cast<uint8_t*>(to);
+  while (length > 0) {
+    const ssize_t got = pread(fd, at, length, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += got;
+    offset += static_cast<uint64_t>(got);
+    length -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
 bool TryLock(int fd, int64_t byte, bool write) {
   struct flock lock = ByteLock(byte, write ? F_WRLCK : F_RDLCK);
   return fcntl(fd, F_OFD_SETLK, &lock) == 0;

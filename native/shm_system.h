@@ -3,6 +3,7 @@
 #define MOOVEDGE_SHM_SYSTEM_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -43,6 +44,9 @@ uint64_t RealtimeUs();
 void FutexWait(std::atomic<uint32_t>* word, uint32_t expected, uint32_t timeoutMs);
 /** Wakes at most `count` sleepers. */
 void FutexWake(std::atomic<uint32_t>* word, int count);
+
+/** Reads `length` bytes at `offset`; false on an error or the file's end. */
+bool ReadAll(int fd, void* to, size_t length, uint64_t offset);
 
 /**
  * Bytes of the file, far past its end, whose locks say who is there. The kernel releases them when their holder dies.

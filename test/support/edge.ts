@@ -174,6 +174,7 @@ export class Edge {
 
 /** What tests look at in `/stats`. */
 export interface Stats {
+  readonly pid: number;
   readonly totals: { readonly lookups: Readonly<Record<string, number>>; readonly responseBytes: number };
   readonly services: {
     readonly memory: {

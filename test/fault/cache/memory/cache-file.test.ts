@@ -10,6 +10,7 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   rmSync,
   statSync,
@@ -154,11 +155,59 @@ describe('the cache file', () => {
     made(file);
     const old = open(file);
     const next = open(file, { takeOver: true, size: 2 * BLOCKS * BLOCK_SIZE });
-    assert.equal(count(next), 0);
+    assert.equal(count(next), BLOCKS, 'its blocks are taken along');
     assert.equal(count(old), BLOCKS);
-    assert.ok(fill(next, 1));
+    assert.ok(fill(next, BLOCKS));
+    assert.equal(count(old), BLOCKS);
     old.close();
-    assert.equal(read(next, 1), BLOCK_SIZE);
+    assert.equal(read(next, BLOCKS), BLOCK_SIZE);
+    next.close();
+    remove();
+  });
+
+  it('takes along what fits, what was used last first, when it grows or shrinks, whoever uses it still', () => {
+    for (const takeOver of [false, true]) {
+      for (const blocks of [BLOCKS / 4, BLOCKS - 1, 2 * BLOCKS, 600, 3 * 600]) {
+        const { file, remove } = temporaryCacheFile();
+        made(file);
+        const old = open(file);
+        // The hot ones.
+        for (let block = 0; block < BLOCKS / 8; block++) assert.ok(read(old, block) > 0);
+        if (!takeOver) old.close();
+        const next = open(file, { takeOver, size: blocks * BLOCK_SIZE });
+        assert.equal(count(next), Math.min(blocks, BLOCKS), `${blocks} blocks`);
+        for (let block = 0; block < BLOCKS / 8; block++) assert.ok(next.has(PATTERN_ID, block), `block ${block}`);
+        // With their content, which `read` verifies; and the index takes new ones.
+        for (let block = 0; block < BLOCKS; block++) {
+          if (next.has(PATTERN_ID, block)) assert.equal(read(next, block), patternLength(block));
+        }
+        assert.ok(fill(next, 5000));
+        assert.ok(read(next, 5000) > 0);
+        if (takeOver) old.close();
+        next.close();
+        const again = open(file, { size: blocks * BLOCK_SIZE });
+        assert.ok(again.clean);
+        assert.ok(again.has(PATTERN_ID, 5000));
+        again.close();
+        remove();
+      }
+    }
+  });
+
+  it('takes no damaged block along', () => {
+    const { file, remove } = temporaryCacheFile();
+    made(file);
+    const { size } = statSync(file);
+    const bytes = readFileSync(file);
+    const dataAt = size - BLOCKS * BLOCK_SIZE;
+    // A byte of every second block.
+    for (let slot = 0; slot < BLOCKS; slot += 2) bytes[dataAt + slot * BLOCK_SIZE + 7]! ^= 1;
+    writeFileSync(file, bytes);
+    const next = open(file, { size: 2 * BLOCKS * BLOCK_SIZE });
+    assert.equal(count(next), BLOCKS / 2);
+    for (let block = 0; block < BLOCKS; block++) {
+      if (next.has(PATTERN_ID, block)) assert.equal(read(next, block), patternLength(block));
+    }
     next.close();
     remove();
   });
