@@ -1,14 +1,13 @@
-import { EdgeError } from '../base/errors.js';
+import type { EdgeError } from '../base/errors.js';
 import { Lru } from '../base/lru.js';
-import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import type { CatalogStore } from './catalog-store.js';
-import type { Entry } from './entry.js';
+import { type Entry, isSameVersion } from './entry.js';
 import { decodeEntry, encodeEntry } from './entry-record.js';
-import { bucketOf, generationOf, idText, PURGE_GENERATION, storeKey } from './object-identity.js';
+import { bucketOf, generationOf, PURGE_GENERATION, storeKey } from './object-identity.js';
 import type { Purges } from './purge.js';
 
-/** Bytes that an entry takes in memory beside its texts: objects and maps of V8, and its loader. */
+/** Bytes that an entry takes in memory beside its texts: objects and maps of V8, and those of its loader. */
 const OVERHEAD = 2048;
 
 const DONE = Promise.resolve();
@@ -19,10 +18,8 @@ export interface Saved {
   readonly committed: Promise<void>;
 }
 
-/** An entry as this process holds it. */
+/** An entry as this process holds it: metadata only. */
 export class CachedEntry {
-  /** Brings the object's bytes; made when first wanted. */
-  loader: ObjectLoader | undefined;
   /**
    * The error of the last try to revalidate, and until when (milliseconds since 1970) the origin is not asked again.
    */
@@ -30,7 +27,7 @@ export class CachedEntry {
   failedUntil = 0;
   /** A soft purge has marked it stale. */
   markedStale = false;
-  /** Counters when it was found to be what the store has. */
+  /** Shared counters of its bucket and of purges, as they were when it was last found to be what the store has. */
   generation = 0;
   purgeGeneration = 0;
   /** Not yet seen by other processes. */
@@ -38,28 +35,37 @@ export class CachedEntry {
 
   constructor(
     readonly entry: Entry,
+    /** Shared counter of its bucket. */
     readonly index: number,
   ) {}
 }
 
+/** An entry of the same key has taken the place of `before` in memory: of the same version or of another one. */
+export type EntryReplaced = (before: CachedEntry, after: CachedEntry) => void;
+
 /**
  * The entries of the catalog: those used last in memory, all of them in the store. Shared counters tell when another
- * process has changed an entry or made a purge; then it is read again, without a word between the processes.
+ * process has changed an entry or made a purge; then the entry is read again. No messages go between the processes.
  */
 export class EntryCache {
   readonly #lru: Lru<CachedEntry>;
   readonly #store: CatalogStore;
   readonly #tier: MemoryTier;
   readonly #purges: Purges;
+  readonly #replaced: EntryReplaced;
   /** Keys whose entry is being removed from the store, where it can still be read. */
   readonly #removing = new Set<string>();
 
-  /** @param capacity bytes of entries in memory */
-  constructor(store: CatalogStore, tier: MemoryTier, purges: Purges, capacity: number) {
+  /**
+   * @param capacity bytes of entries in memory
+   * @param replaced told of each entry that takes another one's place
+   */
+  constructor(store: CatalogStore, tier: MemoryTier, purges: Purges, capacity: number, replaced: EntryReplaced) {
     this.#lru = new Lru(capacity);
     this.#store = store;
     this.#tier = tier;
     this.#purges = purges;
+    this.#replaced = replaced;
   }
 
   /** Bytes of the entries in memory. */
@@ -159,7 +165,7 @@ export class EntryCache {
     cached.purgeGeneration = purgeGeneration;
     if (this.#isPurged(cached)) return this.#forget(key);
     if (cached === known) return known;
-    succeed(known, cached);
+    if (known !== undefined) this.#replaced(known, cached);
     if (known !== undefined && !isLater(entry, known.entry)) {
       cached.failure = known.failure;
       cached.failedUntil = known.failedUntil;
@@ -176,7 +182,8 @@ export class EntryCache {
     const cached = new CachedEntry(entry, generationOf(bucketOf(entry.primary)));
     this.#stamp(cached);
     if (this.#isPurged(cached)) return undefined;
-    succeed(before?.entry.key === entry.key ? before : this.#lru.get(entry.key), cached);
+    const known = before?.entry.key === entry.key ? before : this.#lru.get(entry.key);
+    if (known !== undefined) this.#replaced(known, cached);
     this.#lru.set(entry.key, cached, weightOf(entry));
     return cached;
   }
@@ -203,20 +210,6 @@ export class EntryCache {
   }
 }
 
-/**
- * Hands on what brings the object's bytes when the version is the same; otherwise the old version's answers must do
- * with what is cached.
- */
-function succeed(before: CachedEntry | undefined, after: CachedEntry): void {
-  if (before?.loader === undefined) return;
-  if (isSameVersion(before.entry, after.entry)) after.loader = before.loader;
-  else if (after.entry.kind === 'object') {
-    before.loader.retire(
-      new EdgeError('object_changed', 'the file changed at the origin while it was being read: ask again'),
-    );
-  }
-}
-
 /** True when `a` is of the same version as `b` and was validated later. */
 function isLater(a: Entry, b: Entry): boolean {
   return a.kind === 'object' && b.kind === 'object' && isSameVersion(a, b) && a.freshness.vouched > b.freshness.vouched;
@@ -229,8 +222,4 @@ function weightOf(entry: Entry): number {
     for (const [name, value] of Object.entries(entry.fields)) characters += 2 * (name.length + value.length);
   const body = entry.kind === 'error' ? (entry.error.options.answer?.body?.length ?? 0) : 0;
   return OVERHEAD + 2 * characters + body;
-}
-
-function isSameVersion(a: Entry, b: Entry): boolean {
-  return a.kind === 'object' && b.kind === 'object' && idText(a.object.id) === idText(b.object.id);
 }

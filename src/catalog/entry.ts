@@ -2,7 +2,7 @@ import type { EdgeError } from '../base/errors.js';
 import { parseHttpDate } from '../base/http-date.js';
 import type { OriginAnswer } from '../origin/origin.js';
 import { mediaType } from './media-type.js';
-import { objectId, playerEtag } from './object-identity.js';
+import { idText, objectId, playerEtag } from './object-identity.js';
 import type { Freshness } from './rfc9111/freshness.js';
 import { keptFields, sentFields } from './rfc9111/kept-fields.js';
 import type { StoredObject } from './stored-object.js';
@@ -115,4 +115,9 @@ export function describe(
     contentType: mediaType(fields['content-type'], path),
     fields: sentFields(fields),
   };
+}
+
+/** True when both are entries of the same version of an object. */
+export function isSameVersion(a: Entry, b: Entry): boolean {
+  return a.kind === 'object' && b.kind === 'object' && idText(a.object.id) === idText(b.object.id);
 }

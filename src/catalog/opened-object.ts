@@ -6,6 +6,8 @@ import type { BlockReader } from '../cache/read/block-reader.js';
 import { type Begun, CachedReader } from '../cache/read/reader.js';
 import { ReaderSource } from '../cache/read/reader-source.js';
 import type { OpenObject } from './content.js';
+import type { ObjectEntry } from './entry.js';
+import { ageOf } from './rfc9111/freshness.js';
 import type { StoredObject } from './stored-object.js';
 
 /**
@@ -14,17 +16,24 @@ import type { StoredObject } from './stored-object.js';
  */
 export class OpenedObject implements OpenObject, Demand {
   readonly kind = 'object';
+  readonly object: StoredObject;
+  readonly age: number;
   readonly #loader: ObjectLoader;
   #begun: Begun | undefined;
 
+  /**
+   * @param now milliseconds since 1970, for the age
+   * @param begun what the first fetch has begun
+   */
   constructor(
-    readonly object: StoredObject,
-    /** Seconds. */
-    readonly age: number,
+    { object, freshness }: Pick<ObjectEntry, 'object' | 'freshness'>,
+    now: number,
     readonly outcome: CacheOutcome | undefined,
     loader: ObjectLoader,
     begun?: Begun,
   ) {
+    this.object = object;
+    this.age = Math.floor(ageOf(freshness, now) / 1000);
     this.#loader = loader;
     this.#begun = begun;
     if (begun !== undefined) loader.demand(this);

@@ -1,5 +1,6 @@
 import { EdgeError, type ErrorCode } from '../base/errors.js';
 import type { Fields } from './fields.js';
+import { objectChanged } from './object-changed.js';
 import type { RefusedAnswer } from './origin.js';
 
 /**
@@ -39,12 +40,8 @@ export function refusal(
   return { error, retry, blame, answer: head && { status: head.status, fields: head.fields, size } };
 }
 
-/** The object is not the version that was wanted. */
+/** The object is not the version that was wanted; another replica may still have it. */
 export function changed(head?: { readonly status: number; readonly fields: Fields }): Refusal {
-  return refusal(
-    'object_changed',
-    'the object changed at the origin while it was being read; ask again',
-    'otherReplica',
-    head,
-  );
+  const answer = head && { status: head.status, fields: head.fields, size: undefined };
+  return { error: objectChanged(), retry: 'otherReplica', blame: false, answer };
 }

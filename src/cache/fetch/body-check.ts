@@ -1,5 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
 import { hasValidator, sameVersion } from '../../origin/fields.js';
+import { objectChanged } from '../../origin/object-changed.js';
 import type { OriginAnswer } from '../../origin/origin.js';
 import type { SourceObject } from './source-object.js';
 
@@ -30,9 +31,7 @@ export function wrongLength(object: SourceObject, found: 'longer' | 'shorter'): 
 export function changed(object: SourceObject): EdgeError {
   const { etag, lastModified } = object.validator;
   const expected = `${object.size} bytes of version ${etag ?? lastModified ?? 'unknown'}`;
-  return new EdgeError('object_changed', `${object.path} changed at the origin while it was being read: ask again`, {
-    trouble: { ...placeOf(object), expected, found: 'another version' },
-  });
+  return objectChanged(object.path, { ...placeOf(object), expected, found: 'another version' });
 }
 
 function placeOf({ origin, path, query }: SourceObject): { origin: string; url: string } {

@@ -1,6 +1,7 @@
 import { type BigIntStats, close, fstat, read } from 'node:fs';
 import { promisify } from 'node:util';
 import { EdgeError } from '../../base/errors.js';
+import { objectChanged } from '../object-changed.js';
 import type { OriginFetch, OriginRequest, OriginSink, Validator } from '../origin.js';
 import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
 import { type FileRoot, fileError, relativePath } from './file-path.js';
@@ -98,7 +99,7 @@ export class FileFetch implements OriginFetch {
     const size = Number(stat.size);
     const same = condition?.validator.etag === validator.etag;
     if (condition?.kind === 'same' && !same) {
-      this.fail(changed());
+      this.fail(objectChanged());
       return undefined;
     }
     const unchanged = condition?.kind === 'changed' && same;
@@ -144,7 +145,7 @@ export class FileFetch implements OriginFetch {
         const { bytesRead } = await readFile(fd, buffer, 0, Math.min(CHUNK, end - position), position);
         // A write sets the time before it changes bytes: what is unchanged after the read was so during it.
         const after = await statFile(fd, { bigint: true });
-        if (bytesRead === 0 || after.size !== stat.size || after.mtimeNs !== stat.mtimeNs) throw changed();
+        if (bytesRead === 0 || after.size !== stat.size || after.mtimeNs !== stat.mtimeNs) throw objectChanged();
         await this.#untilResumed();
         if (this.#over) return;
         position += bytesRead;
@@ -158,8 +159,4 @@ export class FileFetch implements OriginFetch {
     this.cancel();
     this.#sink.ended();
   }
-}
-
-function changed(): EdgeError {
-  return new EdgeError('object_changed', 'the file changed while it was being read; ask again');
 }

@@ -3,7 +3,7 @@ import type { OriginFetch, OriginSink } from '../origin/origin.js';
 import type { OpenStream, StreamHandle, StreamSink } from './content.js';
 
 /** A body of unknown size that must not be stored: goes to one player, with back-pressure to the origin. */
-export class GrowingStream implements OpenStream, OriginSink, StreamHandle {
+export class UnsizedStream implements OpenStream, OriginSink, StreamHandle {
   readonly kind = 'stream';
   readonly #fetch: OriginFetch;
   /** What came while nobody took it: before the start, or in the moment that the fetch takes to pause. */

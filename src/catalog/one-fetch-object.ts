@@ -1,0 +1,33 @@
+import type { ObjectEntry } from './entry.js';
+import { COMMITTED, type LookupAnswer, type LookupContext, type Outcome, rememberPass } from './lookup.js';
+import { OpenedObject } from './opened-object.js';
+import { privateObject } from './private-object.js';
+
+/** A player that begins behind so many bytes does not wait for an object that is fetched whole. */
+const WHOLE_REACH = 8 * 1024 * 1024;
+
+/**
+ * Outcome of an answer of which nothing tells one version from another: all of the object from this fetch, or past the
+ * cache to this player, when it is too large or the player begins too far back.
+ */
+export function oneFetchObject(context: LookupContext, taken: LookupAnswer, entry: ObjectEntry): Outcome {
+  const { lookup, answer, fetch } = taken;
+  const { routed, mode } = lookup;
+  const { entries, loader, loaders, now } = context;
+  const { size } = entry.object;
+  const fits = size <= loader.wholeMax && routed.request.hint.start <= WHOLE_REACH;
+  const isWhole = answer.offset === 0 && answer.length === size;
+  if (!isWhole && (fits || mode.pass !== true))
+    return { value: fits ? 'whole wanted' : 'part wanted', body: undefined };
+  const cached = fits ? entries.begin(entry, mode.stale) : undefined;
+  if (cached !== undefined) {
+    const objectLoader = loaders.of(cached, entry, routed.route, routed.fields);
+    const run = objectLoader.adopt(fetch, 0, objectLoader.blocks, true);
+    if (typeof run === 'object') {
+      const own = new OpenedObject(entry, now(), 'miss', objectLoader);
+      return { value: { kind: 'object', cached, outcome: 'miss', own, committed: COMMITTED }, body: run };
+    }
+    entries.remove(entry);
+  }
+  return privateObject(context, taken, rememberPass(context, lookup));
+}

@@ -1,0 +1,21 @@
+import type { Origin } from '../origin/origin.js';
+
+/** Where an object comes from. */
+export interface Route {
+  readonly origin: Origin;
+  /** Percent-encoded path to ask the origin for, and the query that goes with it, without '?'. */
+  readonly path: string;
+  readonly query: string;
+  /** The part of the query that tells objects apart. */
+  readonly keyQuery: string;
+  /** Names of the fields of the player's request that go on to the origin, in lower case. */
+  readonly forward: readonly string[];
+  /**
+   * Milliseconds for which an answer that says nothing of its freshness is fresh, in place of heuristic and default;
+   * for origins that are cheap to ask, such as a directory.
+   */
+  readonly defaultLifetime?: number | undefined;
+}
+
+/** Finds the origin of a request; undefined when there is none for it. */
+export type Router = (host: string, path: string, query: string) => Route | undefined;
