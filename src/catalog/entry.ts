@@ -67,7 +67,7 @@ export interface EntryContext extends EntryBase {
 }
 
 /** The parts of an answer that an entry keeps. */
-export type EntryHead = Pick<OriginAnswer, 'validator' | 'fields'>;
+export type EntryHead = Pick<OriginAnswer, 'validator' | 'fields'> & Partial<Pick<OriginAnswer, 'status'>>;
 
 /**
  * Makes the entry of an object of `size` bytes from an origin's answer. `knownSize` is what the object's identity was
@@ -83,7 +83,7 @@ export function makeEntry(
   const { key, primary, epoch, path, varied, authorized, validated, nonce } = context;
   const { validator } = answer;
   const id = objectId({ key, validator, size: knownSize, epoch, nonce });
-  const fields = keptFields(answer.fields, context.sharesCookies);
+  const fields = keptFields(answer.fields, { sharesCookies: context.sharesCookies, isWhole: answer.status === 200 });
   const object = describe({ key, id, size, validator }, fields, path);
   return { kind: 'object', key, primary, epoch, object, freshness, fields, varied, authorized, validated };
 }

@@ -141,16 +141,16 @@ export class Exchange implements DeliveryListener, BodyMaker {
   }
 
   #answer(opened: OpenObject, representation: Representation): void {
-    const { file, fields } = representation;
+    const { file, fields, whole = fields } = representation;
     if (this.#conditions !== undefined && !this.#meets(this.#conditions, opened, representation)) return;
     if (this.#isHead || file.size === 0) {
       const length = fieldLine('Content-Length', file.size);
-      this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, fields, length);
+      this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, whole, length);
       this.#reply.endEmpty();
       this.#release();
     } else {
       const ranges = this.#rangesOf(opened, file);
-      if (ranges === undefined) this.#deliver(opened, representation, 0, file.size);
+      if (ranges === undefined) this.#deliver(opened, { ...representation, fields: whole }, 0, file.size);
       else if (ranges.length === 1) this.#deliverRange(opened, representation, ranges[0]!);
       else this.#deliverRanges(opened, representation, ranges);
     }

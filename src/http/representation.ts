@@ -1,5 +1,5 @@
 import { formatHttpDate } from '../base/http-date.js';
-import { keptFields, sentFields } from '../catalog/rfc9111/kept-fields.js';
+import { isOfContent, keptFields, sentFields } from '../catalog/rfc9111/kept-fields.js';
 import type { StoredObject } from '../catalog/stored-object.js';
 import { source } from '../virtual-file/span.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
@@ -11,6 +11,8 @@ export interface Representation {
   /** Those of them that come with the file, in place of its object's. */
   readonly own: readonly Field[];
   readonly fields: FieldBlock;
+  /** Fields of an answer with all of it, where that has others. */
+  readonly whole?: FieldBlock;
 }
 
 /**
@@ -79,7 +81,9 @@ export class Representations {
     const { size, etag, lastModified, contentType } = object;
     const spans = size > 0 ? [source(0, size)] : [];
     const file = { size, etag, lastModified, contentType, spans, seekActual: undefined };
-    const made = this.#of(file, NONE, object.fields);
+    const part = this.#of(file, NONE, object.fields);
+    const ofContent = object.fields.filter(([name]) => isOfContent(name.toLowerCase()));
+    const made = ofContent.length === 0 ? part : { ...part, whole: this.#of(file, ofContent, object.fields).fields };
     this.#plain.set(object, made);
     return made;
   }

@@ -51,11 +51,24 @@ const FIRST = [
 /** Fields that are stored only where the configuration has cookies shared by all players. */
 const COOKIES = new Set(['set-cookie', 'set-cookie2']);
 
-/**
- * The fields of an answer that are stored with it (RFC 9111 section 3.1), by name in lower case.
- * @param sharesCookies the cookies that it sets are for all players
- */
-export function keptFields(fields: Fields, sharesCookies = false): Record<string, string> {
+/** Fields that are about the content of one message: of an object only when that was all of it. */
+const OF_CONTENT: ReadonlySet<string> = new Set(['content-digest', 'content-md5']);
+
+/** True for a field that may only be sent with all of the object, as it is. */
+export function isOfContent(name: string): boolean {
+  return OF_CONTENT.has(name);
+}
+
+/** What is known of an answer beside its fields; false where left out. */
+export interface KeptContext {
+  /** The cookies that it sets are for all players. */
+  readonly sharesCookies?: boolean | undefined;
+  /** Its content is the whole object. */
+  readonly isWhole?: boolean;
+}
+
+/** The fields of an answer that are stored with it (RFC 9111 section 3.1), by name in lower case. */
+export function keptFields(fields: Fields, { sharesCookies, isWhole }: KeptContext = {}): Record<string, string> {
   const { directives } = directivesOf(fields);
   const private_ = [...(namedFields(directives, 'no-cache') ?? []), ...(namedFields(directives, 'private') ?? [])];
   const kept: Record<string, string> = {};
@@ -63,7 +76,7 @@ export function keptFields(fields: Fields, sharesCookies = false): Record<string
   let count = 0;
   for (const name of [...FIRST, ...Object.keys(fields)]) {
     const value = fields[name];
-    if (COOKIES.has(name) && !sharesCookies) continue;
+    if ((COOKIES.has(name) && !sharesCookies) || (OF_CONTENT.has(name) && !isWhole)) continue;
     if (value === undefined || DROPPED.has(name) || private_.includes(name) || Object.hasOwn(kept, name)) continue;
     if (bytes + name.length + value.length > BYTES_MAX || count >= COUNT_MAX || name === '__proto__') continue;
     kept[name] = value;
@@ -99,7 +112,7 @@ export function updatedFields(
   confirmation: Fields,
   sharesCookies = false,
 ): Record<string, string> {
-  const brought = keptFields(confirmation, sharesCookies);
+  const brought = keptFields(confirmation, { sharesCookies });
   for (const name of ['content-type', 'content-encoding', 'etag']) delete brought[name];
   return { ...kept, ...brought };
 }

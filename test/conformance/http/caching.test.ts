@@ -380,6 +380,20 @@ describe('caching (RFC 9111)', () => {
     }
   });
 
+  it('a digest of the content is kept of a whole answer, and sent with all of it only', async () => {
+    const digests = { 'Content-MD5': 'x', 'Content-Digest': 'sha-256=:x:' };
+    const found = (answered: RawAnswer) => [answered.fields['content-md5'], answered.fields['content-digest']];
+    answer = { ...ETAG, ...digests, 'Cache-Control': 'max-age=0' };
+    assert.deepEqual(found(await ask('/digest')), ['x', 'sha-256=:x:']);
+    answer = { ...FRESH, 'Content-MD5': 'of the confirmation' };
+    assert.deepEqual(found(await ask('/digest')), ['x', 'sha-256=:x:']);
+    assert.deepEqual(found(await ask('/digest', {}, 'HEAD')), ['x', 'sha-256=:x:']);
+    const range = await ask('/digest', { Range: 'bytes=0-1' });
+    assert.deepEqual([range.status, ...found(range)], [206, undefined, undefined]);
+    const several = await ask('/digest', { Range: 'bytes=0-1,4-5' });
+    assert.deepEqual([several.status, ...found(several)], [206, undefined, undefined]);
+  });
+
   it('HEAD is answered by what is stored, and its answer serves GET', async () => {
     answer = FRESH;
     requests = [];

@@ -153,6 +153,15 @@ describe('kept fields', () => {
     const kept = keptFields({ ...many, 'cache-control': 'max-age=1' });
     assert.ok(Object.keys(kept).length <= 64);
     assert.equal(kept['cache-control'], 'max-age=1');
+    // What digests the content of a part says nothing of the whole.
+    const digests = { 'content-md5': 'x', 'content-digest': 'y' };
+    assert.deepEqual(keptFields(digests), {});
+    assert.deepEqual(keptFields(digests, { isWhole: true }), digests);
+    const answers = [200, 206] as const;
+    const stored = answers.map(
+      status => makeEntry({ validator, fields: digests, status }, 9, 9, freshness, context).fields,
+    );
+    assert.deepEqual(stored, [digests, {}]);
     assert.deepEqual(keptFields({ 'x-huge': 'h'.repeat(100_000), 'x-a': '1' }), { 'x-a': '1' });
   });
 
