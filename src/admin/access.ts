@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isLoopback } from '../config/kind.js';
 
 /** Why a request may not be answered. */
-export interface Refusal {
+export interface AccessRefusal {
   readonly status: 401 | 403;
   readonly reason: string;
 }
@@ -30,7 +30,7 @@ export class Access {
    * Keeps web pages of other sites out. On loopback the Host field must name this machine, so that a page whose name
    * has been rebound to 127.0.0.1 reaches nothing; anywhere, a request that a page of another origin makes is refused.
    */
-  refuseForeignPage({ headers }: IncomingMessage): Refusal | undefined {
+  refuseForeignPage({ headers }: IncomingMessage): AccessRefusal | undefined {
     const name = hostName(headers.host);
     if (name === undefined || (this.#loopback && !isLoopback(name))) {
       return { status: 403, reason: 'expected the Host field to be localhost or an address of this machine' };
@@ -41,7 +41,7 @@ export class Access {
   }
 
   /** Refuses a request without the token, when there is one (RFC 6750 section 2.1). */
-  refuseStranger({ headers }: IncomingMessage): Refusal | undefined {
+  refuseStranger({ headers }: IncomingMessage): AccessRefusal | undefined {
     if (this.#token === undefined) return undefined;
     const bearer = /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
     // Digests of equal length are compared, so that neither time nor length tells anything of the token.

@@ -53,7 +53,7 @@ export function parsePrefetch(body: unknown): PrefetchRequest {
  * and each block is fetched once, whoever else wants it.
  * @param progress told now and then, and at the end of each URL
  */
-export async function prefetch(
+export async function prefetchUrls(
   address: PlayerAddress,
   { urls, seconds }: PrefetchRequest,
   progress: (line: PrefetchProgress) => void,

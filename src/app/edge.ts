@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { AdminPort } from '../admin/admin-port.js';
-import { prefetch } from '../admin/prefetch.js';
+import { prefetchUrls } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
 import { EdgeError } from '../base/errors.js';
 import { ConfigError, type ConfigSources, type FlagValue, loadConfig } from '../config/load.js';
@@ -106,7 +106,8 @@ export class Edge {
         if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
         return this.#services.purge(request);
       },
-      prefetch: (request, progress, signal) => prefetch(playerAddress(supervisor.config), request, progress, signal),
+      prefetch: (request, progress, signal) =>
+        prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
     });
     this.#admin = new AdminPort(routes, log);
   }

@@ -1,6 +1,6 @@
 import type { Environment } from '../store/environment.js';
 import type { FaultLatch } from '../store/fault-latch.js';
-import type { Table } from '../store/table.js';
+import type { StoreTable } from '../store/table.js';
 
 /*
  * Two tables of an environment, bounded by what it takes on disk: what was stored longest ago goes first.
@@ -23,8 +23,8 @@ export class FifoRecords {
   readonly #environment: Environment;
   readonly #capacity: number;
   readonly #fault: FaultLatch;
-  readonly #records: Table;
-  readonly #stamps: Table;
+  readonly #records: StoreTable;
+  readonly #stamps: StoreTable;
   #lastStamp = 0;
   /** Bytes stored since the last look at how much is taken. */
   #unlooked = 0;

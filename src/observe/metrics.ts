@@ -14,7 +14,9 @@ import { METRICS, type MetricDefinition, type MetricName, type MetricOfType } fr
 const SERIES_MAX = 400;
 
 /** A value, or a value for each label set. */
-export type Reading = number | Iterable<readonly [labels: Readonly<Record<string, string | number>>, value: number]>;
+export type MetricReading =
+  | number
+  | Iterable<readonly [labels: Readonly<Record<string, string | number>>, value: number]>;
 
 /** The metrics of one process as plain data that survives IPC. */
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
@@ -32,12 +34,12 @@ export class Metrics {
   }
 
   /** A counter that is read when scraped; the values read must never go back. */
-  counter(name: MetricOfType<'counter'>, read: () => Reading): void {
+  counter(name: MetricOfType<'counter'>, read: () => MetricReading): void {
     this.#define(name, METRICS[name], read);
   }
 
   /** A gauge that is read when scraped. */
-  gauge(name: MetricOfType<'gauge'>, read: () => Reading): void {
+  gauge(name: MetricOfType<'gauge'>, read: () => MetricReading): void {
     this.#define(name, METRICS[name], read);
   }
 
@@ -79,7 +81,7 @@ export class Metrics {
     return this.#registry.getMetricsAsJSON();
   }
 
-  #define(name: MetricName | string, definition: MetricDefinition, read: () => Reading): void {
+  #define(name: MetricName | string, definition: MetricDefinition, read: () => MetricReading): void {
     const { type, help, labels = [], merge = 'sum' } = definition;
     const shared = { name, help, labelNames: [...labels], aggregator: merge, registers: [this.#registry] };
     const collect = function (this: Counter | Gauge) {
@@ -90,7 +92,7 @@ export class Metrics {
   }
 }
 
-function fill(metric: Counter | Gauge, labels: readonly string[], reading: Reading): void {
+function fill(metric: Counter | Gauge, labels: readonly string[], reading: MetricReading): void {
   metric.reset();
   if (typeof reading === 'number') {
     metric.inc(reading);

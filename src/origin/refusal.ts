@@ -41,7 +41,7 @@ export function refusal(
 }
 
 /** The object is not the version that was wanted; another replica may still have it. */
-export function changed(head?: { readonly status: number; readonly fields: Fields }): Refusal {
+export function refuseChanged(head?: { readonly status: number; readonly fields: Fields }): Refusal {
   const answer = head && { status: head.status, fields: head.fields, size: undefined };
   return { error: objectChanged(), retry: 'otherReplica', blame: false, answer };
 }

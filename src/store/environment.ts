@@ -10,7 +10,7 @@ import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareFo
 import { type LmdbStats, treePages } from './lmdb-stats.js';
 import { moveAside } from './move-aside.js';
 import { commitCause, isDamage, storeError, UnusableData } from './store-error.js';
-import { type LmdbDatabase, Table } from './table.js';
+import { type LmdbDatabase, StoreTable } from './table.js';
 
 /** What an environment is opened with. */
 export interface EnvironmentOptions {
@@ -81,7 +81,7 @@ const BATCH_TIMEOUT = 60_000;
  */
 export class Environment {
   readonly #root: RootDatabase<Buffer, Uint8Array>;
-  readonly #tables = new Map<string, Table>();
+  readonly #tables = new Map<string, StoreTable>();
   readonly #path: string;
   readonly #inode: number;
   #changes: Changes | undefined;
@@ -149,7 +149,7 @@ export class Environment {
   }
 
   /** A table by its name, which must be one of the options' `tables`. */
-  table(name: string): Table {
+  table(name: string): StoreTable {
     const table = this.#tables.get(name);
     if (table === undefined) throw new EdgeError('internal', `no table ${name} was opened in ${this.#path}`);
     return table;
@@ -337,11 +337,11 @@ export class Environment {
     if (this.#closed) throw new EdgeError('store', `${this.#path} was closed`);
   }
 
-  #openTable(name: string, create: boolean): Table {
+  #openTable(name: string, create: boolean): StoreTable {
     const database = this.#root.openDB({ ...ENCODING, name, create } as { name: string }) as unknown;
     // lmdb-js gives undefined for a table that is not there.
     if (database === undefined) throw new UnusableData('foreign', `expected a table '${name}', found none`);
-    return new Table(database as LmdbDatabase, () => this.#changes);
+    return new StoreTable(database as LmdbDatabase, () => this.#changes);
   }
 
   /**

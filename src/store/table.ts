@@ -16,7 +16,7 @@ export interface LmdbDatabase {
 }
 
 /** One ordered table of binary keys (1 to 1,978 bytes) and values of an `Environment`. */
-export class Table {
+export class StoreTable {
   readonly #database: LmdbDatabase;
   readonly #changes: () => Changes | undefined;
 

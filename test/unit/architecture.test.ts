@@ -119,3 +119,12 @@ it('what a file exports is used: values by another file, types at least within t
   });
   assert.deepEqual(unused, []);
 });
+
+it('no two files of the product export things of one name', () => {
+  const places = new Map<string, string[]>();
+  for (const file of SOURCES) {
+    for (const { name } of exportsOf(file)) places.set(name, [...(places.get(name) ?? []), file]);
+  }
+  const shared = [...places].filter(([, files]) => new Set(files).size > 1);
+  assert.deepEqual(shared, []);
+});

@@ -2,7 +2,7 @@ import type { ObjectId } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
 import type { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
-import type { Table } from '../../store/table.js';
+import type { StoreTable } from '../../store/table.js';
 import { BLOCK_KEY_BYTES, type Checksum, readValue, ringKey, writeBlockKey } from './disk-record.js';
 import { diskFile, openForReading } from './disk-store.js';
 import type { DiskTier } from './disk-tier.js';
@@ -76,8 +76,8 @@ export class DiskReader implements DiskTier {
   readonly #damaged = new Set<string>();
   readonly #check: NodeJS.Timeout;
   #environment: Environment | undefined;
-  #index: Table | undefined;
-  #blocks: Table | undefined;
+  #index: StoreTable | undefined;
+  #blocks: StoreTable | undefined;
   /** Loads that hold a thread, and how many of those were given up because the disk does not answer. */
   #running = 0;
   #stuck = 0;

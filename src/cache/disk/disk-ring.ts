@@ -1,12 +1,12 @@
 import type { Environment } from '../../store/environment.js';
-import type { Table } from '../../store/table.js';
+import type { StoreTable } from '../../store/table.js';
 import { ringKey, splitRingKey } from './disk-record.js';
 import type { WriteBatch } from './write-batch.js';
 
 /** The two tables of a disk tier as a ring, of which the oldest blocks leave first. */
 export class DiskRing {
-  readonly #index: Table;
-  readonly #blocks: Table;
+  readonly #index: StoreTable;
+  readonly #blocks: StoreTable;
 
   constructor(environment: Environment) {
     this.#index = environment.table('index');

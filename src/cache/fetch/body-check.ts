@@ -11,8 +11,8 @@ import type { SourceObject } from './source-object.js';
  */
 export function expectBody(answer: OriginAnswer, object: SourceObject, start: number): void {
   const { status, offset, size, validator } = answer;
-  if (hasValidator(object.validator) && !sameVersion(object.validator, validator)) throw changed(object);
-  if (size !== undefined && size !== object.size) throw changed(object);
+  if (hasValidator(object.validator) && !sameVersion(object.validator, validator)) throw versionGone(object);
+  if (size !== undefined && size !== object.size) throw versionGone(object);
   if (status === 304) throw new EdgeError('origin_protocol', 'expected a body, found status 304');
   if (offset !== (status === 200 ? 0 : start)) {
     throw new EdgeError('origin_protocol', `expected bytes from ${start} on, found ${offset}`);
@@ -28,7 +28,7 @@ export function wrongLength(object: SourceObject, found: 'longer' | 'shorter'): 
 }
 
 /** The error of a reader that needs bytes of a version that the origin no longer has. */
-export function changed(object: SourceObject): EdgeError {
+export function versionGone(object: SourceObject): EdgeError {
   const { etag, lastModified } = object.validator;
   const expected = `${object.size} bytes of version ${etag ?? lastModified ?? 'unknown'}`;
   return objectChanged(object.path, { ...placeOf(object), expected, found: 'another version' });

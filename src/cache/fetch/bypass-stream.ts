@@ -1,7 +1,7 @@
 import { BLOCK_SIZE, blockOf } from '../../base/block.js';
 import { asEdgeError, type EdgeError } from '../../base/errors.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
-import { changed, expectBody, wrongLength } from './body-check.js';
+import { expectBody, versionGone, wrongLength } from './body-check.js';
 import type { Bypass } from './bypass.js';
 import type { FetchHost } from './fetch-host.js';
 import type { Waiter } from './waiters.js';
@@ -117,7 +117,7 @@ export class BypassStream implements OriginSink, Bypass {
     this.#error = error;
     this.#fetch?.cancel();
     this.#object.bypassEnded(this);
-    if (error.code === 'object_changed') this.#object.originChanged(changed(this.#object.object));
+    if (error.code === 'object_changed') this.#object.originChanged(versionGone(this.#object.object));
     this.#tell();
   }
 

@@ -4,7 +4,7 @@ import { hasValidator } from '../../origin/fields.js';
 import type { OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
 import type { BlockLoader, Running } from './block-loader.js';
-import { changed, lost } from './body-check.js';
+import { lost, versionGone } from './body-check.js';
 import type { Bypass } from './bypass.js';
 import { BypassStream } from './bypass-stream.js';
 import { DiskLoad } from './disk-load.js';
@@ -86,7 +86,7 @@ export class ObjectLoader implements FetchHost {
   }
 
   /** The origin no longer has this version: what is not cached will not come. Fetches under way may end. */
-  retire(error: EdgeError = changed(this.object)): void {
+  retire(error: EdgeError = versionGone(this.object)): void {
     this.#retired ??= error;
   }
 

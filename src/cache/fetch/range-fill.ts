@@ -3,7 +3,7 @@ import { asEdgeError, type EdgeError } from '../../base/errors.js';
 import { hasValidator } from '../../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
-import { changed, expectBody, lost, wrongLength } from './body-check.js';
+import { expectBody, lost, versionGone, wrongLength } from './body-check.js';
 import type { FetchHost } from './fetch-host.js';
 import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
@@ -274,7 +274,7 @@ export class RangeFill implements OriginSink, InFlight {
     this.#object.loader.stats.failedRuns++;
     const unsure = !hasValidator(this.#object.object.validator);
     this.#finish(unsure || error.code === 'origin_protocol' || error.code === 'object_changed');
-    if (error.code === 'object_changed') this.#object.originChanged(changed(this.#object.object));
+    if (error.code === 'object_changed') this.#object.originChanged(versionGone(this.#object.object));
     this.#waiters.failAll(error);
   }
 

@@ -6,7 +6,7 @@ import type { Points } from '../seek/points.js';
 import type { FlvIndex } from './flv-index.js';
 import type { FlvMetadata, ParsedMetadata } from './metadata.js';
 import { Survey } from './survey.js';
-import { isFlv, TAG_HEADER, TAG_TRAILER, u32, VIDEO_TAG } from './tag.js';
+import { headerLengthOf, isFlv, sizeInTrailer, TAG_HEADER, TAG_TRAILER, VIDEO_TAG } from './tag.js';
 import { TagReader } from './tag-reader.js';
 
 /** Most tags at the head of the file that are walked before a key-frame table is believed. */
@@ -29,7 +29,7 @@ export function* compileFlvIndex(source: MeteredSource, options: FlvCompileOptio
   const head = yield* read(source, 0, Math.min(source.size, 9));
   if (!isFlv(head)) throw new EdgeError('unplayable', 'an FLV header was expected at the beginning of the file');
   const survey = new Survey(source);
-  const tags = new TagReader(source, u32(head, 5) + TAG_TRAILER, true);
+  const tags = new TagReader(source, headerLengthOf(head) + TAG_TRAILER, true);
   const more = yield* walk(
     tags,
     survey,
@@ -113,7 +113,7 @@ function seenPoints({ positions, skipped }: TablePoints, seen: Points): TablePoi
 
 /** Timestamp of the last tag, found through the file's last four bytes; undefined when they are not its size. */
 function* lastTimestamp(source: ByteSource): Reading<number | undefined> {
-  const size = u32(yield* read(source, source.size - TAG_TRAILER, TAG_TRAILER), 0);
+  const size = sizeInTrailer(yield* read(source, source.size - TAG_TRAILER, TAG_TRAILER));
   const at = source.size - TAG_TRAILER - size;
   if (size < TAG_HEADER || at < 13) return undefined;
   const tag = new TagReader(source, at);

@@ -30,8 +30,18 @@ function u24(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
 }
 
+/** Bytes of the file's header, behind which the first trailer stands. */
+export function headerLengthOf(head: Uint8Array): number {
+  return u32(head, 5);
+}
+
+/** Bytes of the tag before a trailer. */
+export function sizeInTrailer(trailer: Uint8Array): number {
+  return u32(trailer, 0);
+}
+
 /** Unsigned 32-bit number at `at`. */
-export function u32(bytes: Uint8Array, at: number): number {
+function u32(bytes: Uint8Array, at: number): number {
   return u24(bytes, at) * 0x100 + bytes[at + 3]!;
 }
 
@@ -78,5 +88,5 @@ export function fileHeader(flags: number): Uint8Array {
 
 /** Whether a file that begins with `head` calls itself FLV. */
 export function isFlv(head: Uint8Array): boolean {
-  return head.length >= 9 && head[0] === 0x46 && head[1] === 0x4c && head[2] === 0x56 && u32(head, 5) >= 9;
+  return head.length >= 9 && head[0] === 0x46 && head[1] === 0x4c && head[2] === 0x56 && headerLengthOf(head) >= 9;
 }

@@ -1,7 +1,7 @@
 import { IndexReader, IndexWriter } from '../io/index-bytes.js';
 import type { Region } from '../mp4/box/regions.js';
 import type { FragmentTrack } from './movie.js';
-import { type FragmentTable, readTable, tableWeight, writeTable } from './table.js';
+import { type FragmentTable, readFragmentTable, tableWeight, writeFragmentTable } from './table.js';
 
 /** All that a seek needs to know of a fragmented MP4. */
 export interface FragmentIndex {
@@ -64,7 +64,7 @@ export function encodeFragmentIndex(index: FragmentIndex): Uint8Array {
   }
   writer.rising(positions).rising(times);
   if (moofs) writer.rising(moofs);
-  if (table) writeTable(writer, table);
+  if (table) writeFragmentTable(writer, table);
   return writer.finish();
 }
 
@@ -88,7 +88,7 @@ export function decodeFragmentIndex(bytes: Uint8Array, size: number): FragmentIn
     const positions = reader.rising(end - 1, true);
     const times = reader.rising(Number.MAX_SAFE_INTEGER, false);
     const moofs = flags & 8 ? reader.rising(end - 1, true) : undefined;
-    const table = flags & 32 ? readTable(reader, count, size) : undefined;
+    const table = flags & 32 ? readFragmentTable(reader, count, size) : undefined;
     reader.end();
     if (!reference || positions.length === 0 || positions.length !== times.length) return undefined;
     if (fileType.from > fileType.to || movie.from >= movie.to || positions[0]! < movie.to) return undefined;

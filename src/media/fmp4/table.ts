@@ -54,7 +54,10 @@ export function tableWeight({ starts, data, tracks }: FragmentTable): number {
   return 400 + starts.byteLength * columns + tracks.reduce((sum, { begins }) => sum + 400 + begins.byteLength * 4, 0);
 }
 
-export function writeTable(writer: IndexWriter, { starts, moofs, sizes, lengths, data, tracks }: FragmentTable): void {
+export function writeFragmentTable(
+  writer: IndexWriter,
+  { starts, moofs, sizes, lengths, data, tracks }: FragmentTable,
+): void {
   writer.rising(starts).rising(moofs).row(sizes).row(lengths);
   writer.u8(data ? 1 : 0);
   if (data) writer.row(data.from).row(data.to);
@@ -68,7 +71,7 @@ export function writeTable(writer: IndexWriter, { starts, moofs, sizes, lengths,
  * @param size bytes of the object
  * @throws RangeError when the bytes can't be a table
  */
-export function readTable(reader: IndexReader, tracks: number, size: number): FragmentTable {
+export function readFragmentTable(reader: IndexReader, tracks: number, size: number): FragmentTable {
   const starts = reader.rising(size, true);
   const moofs = reader.rising(size, true);
   const [sizes, lengths] = [reader.row(size), reader.row(size)];

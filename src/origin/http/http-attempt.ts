@@ -4,11 +4,11 @@ import { countRequest, type OriginObserver, type OriginStats } from '../origin-s
 import { type Refusal, refusal } from '../refusal.js';
 import type { Dialect, Location } from './dialect.js';
 import { IdleTimeout } from './idle-timeout.js';
-import { type Redirects, type Target, targetOf } from './redirects.js';
+import { type OriginTarget, type Redirects, targetOf } from './redirects.js';
 import type { Replica } from './replica.js';
 import { type AcceptedHead, checkHead, refusedStatus, type Wanted } from './response-head.js';
 import { brokenOff, transportRefusal } from './transport-refusal.js';
-import type { Exchange, ExchangeSink, HttpClient, TransportFailure } from './undici-client.js';
+import type { ExchangeSink, HttpClient, OriginExchange, TransportFailure } from './undici-client.js';
 
 /** Milliseconds that an origin has for each step. */
 export interface Timeouts {
@@ -74,8 +74,8 @@ export class HttpAttempt implements ExchangeSink {
   #isConditional = false;
   /** A validator was answered with 412. */
   #wasRefused = false;
-  #target: Target;
-  #exchange: Exchange | undefined;
+  #target: OriginTarget;
+  #exchange: OriginExchange | undefined;
   #phase: 'connecting' | 'waiting' | 'body' | 'explaining' | 'over' = 'connecting';
   #paused = false;
   #reused = false;

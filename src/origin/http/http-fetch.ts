@@ -2,7 +2,7 @@ import { BLOCK_SIZE } from '../../base/block.js';
 import type { ErrorCode, ErrorOptions, OriginTrouble } from '../../base/errors.js';
 import { hasValidator } from '../fields.js';
 import type { OriginAnswer, OriginFetch, OriginRequest, OriginSink, Validator } from '../origin.js';
-import { changed, type Refusal, refusal } from '../refusal.js';
+import { type Refusal, refusal, refuseChanged } from '../refusal.js';
 import type { Location } from './dialect.js';
 import type { FetchQueue, QueuedFetch } from './fetch-queue.js';
 import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
@@ -238,7 +238,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
       this.#skip = this.#position - head.offset;
       if (head.size === undefined || this.#answer.size === undefined || head.size === this.#answer.size) return;
       this.#drop(attempt);
-      this.refused(attempt, changed());
+      this.refused(attempt, refuseChanged());
       return;
     }
     const { start, end } = this.#request.range ?? { start: 0, end: Number.POSITIVE_INFINITY };
@@ -264,7 +264,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch, Exp
     if (this.#skip > 0) {
       if (this.#overlap?.repeats(chunk, this.#skip) === false) {
         this.#drop(attempt);
-        this.refused(attempt, changed());
+        this.refused(attempt, refuseChanged());
         return;
       }
       const skipped = Math.min(this.#skip, chunk.length);

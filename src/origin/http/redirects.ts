@@ -5,7 +5,7 @@ import { matchesHost } from '../route-table.js';
 import type { Location } from './dialect.js';
 
 /** Where a request is sent. */
-export interface Target {
+export interface OriginTarget {
   /** Scheme, host and port. */
   readonly origin: string;
   /** Path and query. */
@@ -17,7 +17,7 @@ export interface Target {
 }
 
 /** The target of an object behind a base URL. Strings are joined, so that nothing is resolved against dot segments. */
-export function targetOf(base: URL, { path, query }: Location): Target {
+export function targetOf(base: URL, { path, query }: Location): OriginTarget {
   const target = `${base.pathname.replace(/\/+$/, '')}${path}${query && `?${query}`}`;
   const user = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
   const authorization: Fields = user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` };
@@ -60,7 +60,7 @@ export class Redirects {
   }
 
   /** @param visited URLs of the requests made so far, the first included */
-  follow(from: Target, fields: Fields, visited: ReadonlySet<string>): Target | Refusal {
+  follow(from: OriginTarget, fields: Fields, visited: ReadonlySet<string>): OriginTarget | Refusal {
     const refuse = (message: string) =>
       refusal('origin_protocol', `the origin redirects ${message}`, 'otherReplica', undefined);
     const { hosts, max } = this.#options;

@@ -9,7 +9,7 @@ import {
   validatorOf,
 } from '../fields.js';
 import type { OriginRequest, Validator } from '../origin.js';
-import { changed, type Refusal, refusal } from '../refusal.js';
+import { type Refusal, refusal, refuseChanged } from '../refusal.js';
 
 /** What a try asks for: a part of `OriginRequest`. */
 export interface Wanted extends Pick<OriginRequest, 'range' | 'condition'> {
@@ -42,7 +42,7 @@ export function refusedStatus(status: number, fields: Fields, wanted: Wanted, no
   const head = { status, fields };
   const answer = ANSWERS[status];
   if (answer) return refusal(...answer, 'never', head);
-  if (status === 412 && wanted.condition?.kind === 'same') return changed(head);
+  if (status === 412 && wanted.condition?.kind === 'same') return refuseChanged(head);
   if (status === 416 && wanted.range) {
     const size = parseContentRange(fields['content-range'])?.size;
     return refusal('range_not_satisfiable', 'the range lies past the end of the object', 'never', head, { size });
@@ -84,7 +84,7 @@ export function checkHead(
   if (fields['content-length'] !== undefined && length === undefined) return wrong('sent a malformed Content-Length');
   const body = bodyOf(status, fields, length, wanted.range?.start);
   if (typeof body === 'string') return wrong(body);
-  if (condition?.kind === 'same' && !sameVersion(condition.validator, validator)) return changed(head);
+  if (condition?.kind === 'same' && !sameVersion(condition.validator, validator)) return refuseChanged(head);
   if (body.status === 200) return { ...body, validator };
   const start = wanted.range?.start ?? 0;
   const last = body.offset + body.length! - 1;

@@ -53,7 +53,7 @@ interface Line {
 }
 
 type ExchangeOptions = Dispatcher.DispatchOptions & {
-  readonly exchange: Exchange;
+  readonly exchange: OriginExchange;
   readonly servername: string | undefined;
 };
 
@@ -101,7 +101,7 @@ function failureOf(error: Error & { code?: string }, connected: boolean, headed:
 }
 
 /** One request and its answer. */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class OriginExchange implements Dispatcher.DispatchHandler {
   readonly #sink: ExchangeSink;
   #controller: Dispatcher.DispatchController | undefined;
   #socketReader: SocketReader | undefined;
@@ -257,8 +257,8 @@ export class HttpClient {
     fields: Record<string, string>,
     sink: ExchangeSink,
     servername?: string,
-  ): Exchange {
-    const exchange = new Exchange(sink);
+  ): OriginExchange {
+    const exchange = new OriginExchange(sink);
     const options: ExchangeOptions = { path: target, method: 'GET', headers: fields, exchange, servername };
     // undici reports a request that it finds malformed, and a connection that it finds ready, from within its call.
     queueMicrotask(() => {

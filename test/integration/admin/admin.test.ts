@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, request as httpRequest } from 'node:http';
 import { after, test } from 'node:test';
 import { AdminServer } from '../../../src/admin/admin-server.js';
-import { prefetch } from '../../../src/admin/prefetch.js';
+import { prefetchUrls } from '../../../src/admin/prefetch.js';
 import { type AdminTarget, adminRoutes } from '../../../src/admin/routes.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { silentLog } from '../../../src/base/log.js';
@@ -43,7 +43,7 @@ const target: AdminTarget = {
     return { objects: 1 };
   },
   prefetch: (wanted, progress, signal) =>
-    prefetch({ scheme: 'http', host: '127.0.0.1', port: edgePort }, wanted, progress, signal),
+    prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: edgePort }, wanted, progress, signal),
 };
 
 async function open(host: string, token?: string) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { AdminServer } from '../../../src/admin/admin-server.js';
-import { prefetch } from '../../../src/admin/prefetch.js';
+import { prefetchUrls } from '../../../src/admin/prefetch.js';
 import { adminRoutes } from '../../../src/admin/routes.js';
 import { EXIT } from '../../../src/app/exit-code.js';
 import { silentLog } from '../../../src/base/log.js';
@@ -52,7 +52,7 @@ const admin = new AdminServer({
       return request.scope.kind === 'urls' ? { objects: request.scope.urls.length } : {};
     },
     prefetch: (wanted, progress, signal) =>
-      prefetch({ scheme: 'http', host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
+      prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
   }),
 });
 const port = await admin.listen();

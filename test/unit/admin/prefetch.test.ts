@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { type PrefetchProgress, prefetch } from '../../../src/admin/prefetch.js';
+import { type PrefetchProgress, prefetchUrls } from '../../../src/admin/prefetch.js';
 
 for (const [host, name] of [
   ['::', '[::1]'],
@@ -21,7 +21,7 @@ for (const [host, name] of [
     const lines: PrefetchProgress[] = [];
     const urls = [{ host: undefined, path: '/a.mp4', query: '' }];
     const { signal } = new AbortController();
-    await prefetch({ scheme: 'http', host, port }, { urls, seconds: undefined }, line => lines.push(line), signal);
+    await prefetchUrls({ scheme: 'http', host, port }, { urls, seconds: undefined }, line => lines.push(line), signal);
     server.close();
     assert.equal(lines.at(-1)?.end, 'ok');
     assert.deepEqual(hosts, [`${name}:${port}`]);

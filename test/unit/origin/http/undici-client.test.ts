@@ -4,9 +4,9 @@ import { createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
 import {
-  type Exchange,
   type ExchangeSink,
   HttpClient,
+  type OriginExchange,
   type TransportFailure,
 } from '../../../../src/origin/http/undici-client.js';
 import { selfSigned } from '../../../support/certificate.js';
@@ -24,7 +24,7 @@ class Notes implements ExchangeSink {
   kind: TransportFailure | undefined;
   /** Pauses at the first byte. */
   pauseAtHead = false;
-  exchange: Exchange | undefined;
+  exchange: OriginExchange | undefined;
   #settle: () => void = () => {};
   readonly settled = new Promise<void>(resolve => {
     this.#settle = resolve;
