@@ -10,7 +10,10 @@ import type { Transport } from './transport.js';
 /** Most bytes of one turn, after which other responses have theirs even when this socket would take more. */
 const TURN_BYTES = 2 * 1024 * 1024;
 
-/** So few bytes are not left to a turn of their own, in which they could be buffered by the transport out of sight. */
+/**
+ * Fewer bytes than this at the end of an answer are sent in the turn before: alone they could stay in the transport's
+ * own buffer, where nothing tells whether the socket took them.
+ */
 const SMALL = 32 * 1024;
 
 /** What all deliveries of a process share. */
@@ -31,7 +34,7 @@ export interface DeliveryStats {
 export interface DeliveryListener {
   /**
    * Status and fields are to be written, the first body byte follows. Called once, inside cork.
-   * @param outcome how the first block was come by; undefined when no byte of the source is needed
+   * @param outcome where the first block came from; undefined when no byte of the source is needed
    */
   begin(outcome: CacheOutcome | undefined): void;
   /** The answer can't end well; `begin` may have been called. */
@@ -191,7 +194,7 @@ export class Delivery implements ReaderListener, Writer {
   }
 
   /**
-   * Sees to it that the head is written in time: true when the first source byte of the answer is at hand, or none is
+   * Writes the head as soon as it can be known: true when the first source byte of the answer is at hand, or none is
    * needed.
    */
   #peek(): boolean {

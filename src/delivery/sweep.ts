@@ -2,7 +2,7 @@
 export interface Stalled {
   /** When the socket last took a byte, in milliseconds of the monotonic clock. */
   readonly stalledSince: number;
-  /** When the sweep last saw to it; the sweep's own. */
+  /** When the sweep last looked at it, in milliseconds of the monotonic clock; set by the sweep alone. */
   sweptAt: number;
   /** Arms the socket's timer afresh, without touching any block. */
   rearm(): void;
@@ -13,13 +13,16 @@ export interface Stalled {
 }
 
 /**
- * uWebSockets.js closes a socket between 8 and 12 seconds after a refused write; a response is seen to this long after
- * the last time.
+ * uWebSockets.js closes a socket between 8 and 12 seconds after a refused write; a stalled response is
+ * looked at this long after the last time.
  */
 const REARM_AFTER = 4000;
 /** Time between two rounds. */
 const ROUND = 500;
-/** A round sees to at most this share of all, so that thousands that stalled together don't hold the loop at once. */
+/**
+ * A round looks at no more than this share of all responses, so that thousands that stalled together don't hold the
+ * loop at once.
+ */
 const ROUNDS_PER_TURN = 4;
 
 /**
@@ -42,7 +45,7 @@ export class StallSweep {
     return this.#stalled.size;
   }
 
-  /** Takes a response into care, right after a refused write. */
+  /** Begins to look after a response, right after a refused write. */
   add(response: Stalled): void {
     this.#stalled.delete(response);
     response.sweptAt = performance.now();
@@ -50,13 +53,13 @@ export class StallSweep {
     this.#timer ??= setInterval(() => this.round(performance.now()), ROUND);
   }
 
-  /** Gives a response out of care: its socket took bytes, or it is over. */
+  /** Stops looking after a response: its socket took bytes, or it is over. */
   delete(response: Stalled): void {
     if (this.#stalled.delete(response) && this.#stalled.size === 0) this.#stop();
   }
 
   /**
-   * Sees to the responses whose turn it is.
+   * Looks at the responses whose turn it is.
    * @param now milliseconds of the monotonic clock
    */
   round(now: number): void {

@@ -29,7 +29,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #range: RangeSet | undefined;
   #ifRange = '';
   #conditions: Conditions | undefined;
-  /** The origin had a word in it. */
+  /** The answer took a request to the origin, or waited for one. */
   #fetched = false;
   #opened: OpenObject | OpenStream | undefined;
   #released = false;

@@ -10,6 +10,8 @@ import { commandLine, isAlive, kill, processTree } from './processes.js';
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** Milliseconds that a start or a stop may take on a busy machine. */
 const PATIENCE = 30_000;
+/** Milliseconds in which a test tells of an edge that did not start. */
+const LAST_WORDS = 3000;
 
 /** What an edge of a test is started with. */
 export interface EdgeOptions {
@@ -98,10 +100,22 @@ export class Edge {
     });
     const end = performance.now() + PATIENCE;
     while (!(await this.#isReady())) {
-      if (child.exitCode !== null) assert.fail(`the edge ended with ${child.exitCode}: ${this.log}`);
-      if (performance.now() > end) assert.fail(`the edge was not ready in time: ${this.log}`);
+      const { ended } = this;
+      if (ended !== undefined) await this.#fail(`the edge ended with ${ended.code ?? ended.signal}`);
+      if (performance.now() > end) await this.#fail('the edge was not ready in time');
       await new Promise(resolve => setTimeout(resolve, 25));
     }
+  }
+
+  /**
+   * Fails the test and leaves nothing behind. Hooks that expected an edge don't get to what they would have closed,
+   * such as an origin's server, which would keep the file from ending: so it is ended here.
+   */
+  async #fail(why: string): Promise<never> {
+    await this.killAll();
+    rmSync(this.folder, { recursive: true, force: true });
+    setTimeout(() => process.exit(1), LAST_WORDS).unref();
+    assert.fail(`${why}: ${this.log}`);
   }
 
   /** How the supervisor has ended; undefined while it runs. */

@@ -106,7 +106,7 @@ export function u32(bytes: Uint8Array, at: number): number {
 
 /**
  * Unsigned 64-bit number at `at`, most significant byte first.
- * @throws EdgeError `unplayable` above 2^53 - 1, which no file of this world needs
+ * @throws EdgeError `unplayable` above 2^53 - 1, which no real file reaches
  */
 export function u64(bytes: Uint8Array, at: number): number {
   const value = u32(bytes, at) * 0x1_0000_0000 + u32(bytes, at + 4);

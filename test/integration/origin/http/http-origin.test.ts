@@ -35,7 +35,7 @@ function open(options: Partial<HttpOriginOptions> = {}, urls: string[] = [server
 const both = () => [server.url, replica.url];
 
 /** Waits for what a fetch brings about; one that has ended before brings nothing more. */
-async function until(sink: { readonly over: Promise<unknown> }, condition: () => boolean): Promise<void> {
+async function duringFetch(sink: { readonly over: Promise<unknown> }, condition: () => boolean): Promise<void> {
   let end: unknown;
   void sink.over.then(how => {
     end = how;
@@ -234,7 +234,7 @@ test('pause stops the flow and the stall clock; resume goes on; what breaks mean
   assert.ok(server.bytesSent() < 30_000_000);
   sink.onEvent = () => {};
   sink.fetch.resume();
-  await until(sink, () => sink.bytesSeen >= 1_000_000);
+  await duringFetch(sink, () => sink.bytesSeen >= 1_000_000);
   sink.fetch.pause();
   await server.refuse();
   await server.accept();
@@ -252,9 +252,9 @@ test('a server that gives up on a paused answer is not blamed, and not asked bef
   server.fault(faults.cut(1000), { times: 1 });
   const sink = fetchInto(origin, { path: '/f' }, { onEvent: s => s.fetch.pause() });
   await server.requested(1);
-  await until(sink, () => sink.answer !== undefined);
+  await duringFetch(sink, () => sink.answer !== undefined);
   server.release();
-  await until(sink, () => origin.stats.retries > 0);
+  await duringFetch(sink, () => origin.stats.retries > 0);
   assert.deepEqual([server.requests.length, origin.stats.replicas[0]!.state], [1, 'closed']);
   sink.onEvent = () => {};
   sink.fetch.resume();
@@ -273,7 +273,7 @@ test('cancel is silent at every moment, also from within the sink, and frees the
   running.cancel();
   for (const kind of ['answered', 'bytes'] as const) {
     const sink = fetchInto(origin, { path: '/f' }, { onEvent: (s, k) => k === kind && s.cancel() });
-    await until(sink, () => sink.answer !== undefined);
+    await duringFetch(sink, () => sink.answer !== undefined);
   }
   const last = fetchInto(origin, { path: '/f' });
   assert.equal(await last.over, 'ended');
@@ -314,7 +314,7 @@ test('no more connections than allowed, and idle ones are used again', async () 
 test('a first byte is passed on at once, before the rest of the body', async () => {
   server.fault(faults.stall(1));
   const sink = fetchInto(open(), { path: '/f' });
-  await until(sink, () => sink.bytesSeen > 0);
+  await duringFetch(sink, () => sink.bytesSeen > 0);
   assert.equal(sink.bytesSeen, 1);
   sink.cancel();
 });
@@ -601,7 +601,7 @@ test('close ends what is under way and what waits', async () => {
   server.fault(faults.stall(1000));
   const running = fetchInto(origin, { path: '/f' });
   const waiting = fetchInto(origin, { path: '/f' });
-  await until(running, () => running.bytesSeen > 0);
+  await duringFetch(running, () => running.bytesSeen > 0);
   await origin.close();
   assert.deepEqual([await running.over, await waiting.over], ['origin_unavailable', 'origin_unavailable']);
   assert.equal(await fetchInto(origin, { path: '/f' }).over, 'origin_unavailable');
