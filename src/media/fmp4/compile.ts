@@ -196,7 +196,7 @@ function* fromMoofs({ source, movie, at, walk: { reference, timed } }: Context):
       `can't seek in this file: a "moof" of ${walk.largest} bytes has absolute offsets; ${MOOF_PATCH_MAX} are the limit`,
     );
   }
-  return { ...found, moofs: Float64Array.from(walk.moofs) };
+  return { ...found, moofs: walk.moofs.whole() };
 }
 
 /**

@@ -1,12 +1,16 @@
 import { READ_MAX } from '../../base/byte-source.js';
-import { type Box, boxBody, parseBox, parseBoxes, u32, u64 } from '../mp4/box/box.js';
+import { boxBody, parseBox, u32, u64 } from '../mp4/box/box.js';
+import { BoxCursor, code } from '../mp4/box/box-cursor.js';
 import { broken } from '../mp4/box/broken.js';
 import type { Region } from '../mp4/box/regions.js';
 import type { FragmentTrack } from './movie.js';
 
 /** A run of samples of a track fragment, `trun` (ISO/IEC 14496-12 section 8.8.8). */
 export interface TrackRun {
-  readonly box: Box;
+  /** First byte of the box in the `moof`, first byte of its contents, and first byte after it. */
+  readonly offset: number;
+  readonly body: number;
+  readonly end: number;
   readonly flags: number;
   readonly samples: number;
   /** Flags of the first sample, when they are said apart. */
@@ -21,8 +25,12 @@ export interface TrackRun {
 
 /** What a movie fragment holds of one track (section 8.8.6), as it stands in the file. Times are ticks of the track. */
 export interface TrackFragment {
-  readonly box: Box;
-  readonly boxes: readonly Box[];
+  /** First byte of the box in the `moof`, first byte of its contents, and first byte after it. */
+  readonly offset: number;
+  readonly body: number;
+  readonly end: number;
+  /** First byte of the contents of `tfhd`. */
+  readonly header: number;
   readonly trackId: number;
   /** Flags of `tfhd`. */
   readonly flags: number;
@@ -54,9 +62,11 @@ const [DESCRIPTION_INDEX, DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_FLAGS] = [2, 8
 export const [DATA_OFFSET, FIRST_FLAGS] = [1, 4];
 export const [SAMPLE_DURATION, SAMPLE_SIZE, SAMPLE_FLAGS, SAMPLE_OFFSET] = [0x100, 0x200, 0x400, 0x800];
 export const NON_SYNC = 0x10000;
-/** Most track fragments in one movie fragment. */
+/** Most boxes in one movie fragment. */
 const TRAFS_MAX = 256;
-const TFXD = '6d1d9b0542d544e680e2141daff757b2';
+const TFXD = Buffer.from('6d1d9b0542d544e680e2141daff757b2', 'hex');
+const [TRAF, TFHD, TFDT] = [code('traf'), code('tfhd'), code('tfdt')];
+const [TRUN, UUID] = [code('trun'), code('uuid')];
 
 /** Bytes of the largest `moof` that is read. */
 export const MOOF_MAX = READ_MAX;
@@ -68,17 +78,20 @@ export const MOOF_MAX = READ_MAX;
  */
 export function parseMoof(moof: Uint8Array, at: number, tracks: readonly FragmentTrack[]): TrackFragment[] {
   try {
-    const body = boxBody(parseBox(moof, 0, 0, moof.length));
-    const trafs = parseBoxes(moof, body, moof.length, TRAFS_MAX).filter(({ type }) => type === 'traf');
+    const view = new DataView(moof.buffer, moof.byteOffset, moof.length);
     const found: TrackFragment[] = [];
+    let trafs = 0;
     // Where data begin of which nothing is said: at the `moof`, then behind those of the track before (section
     // 8.8.7.1).
     let follows = at;
-    for (const traf of trafs) {
-      const fragment = parseTraf(moof, traf, at, follows, tracks);
+    const boxes = new BoxCursor(moof, boxBody(parseBox(moof, 0, 0, moof.length)), moof.length);
+    while (boxes.next()) {
+      if (++trafs > TRAFS_MAX) throw broken(`a movie fragment in it has more than ${TRAFS_MAX} boxes`);
+      if (boxes.type !== TRAF) continue;
+      const fragment = parseTraf(moof, view, boxes, at, follows, tracks);
       if (!fragment) continue;
       found.push(fragment);
-      follows = endOf(fragment.runs.at(-1)) ?? follows;
+      follows = endOf(fragment.runs) ?? follows;
     }
     return found;
   } catch (error) {
@@ -87,89 +100,145 @@ export function parseMoof(moof: Uint8Array, at: number, tracks: readonly Fragmen
   }
 }
 
-function endOf(run: TrackRun | undefined): number | undefined {
+/** Where the data of the last of the runs end. */
+function endOf(runs: readonly TrackRun[]): number | undefined {
+  const run = runs[runs.length - 1];
   return run && run.position + run.bytes;
+}
+
+/** Where the boxes of a track fragment stand that are read; their contents, 0 for one that is missing. */
+interface Places {
+  readonly header: number;
+  readonly time: number;
+  readonly timeEnd: number;
+  /** The first `tfxd`. */
+  readonly absoluteTime: number;
+  readonly absoluteTimeEnd: number;
+}
+
+function placesIn(bytes: Uint8Array, from: number, to: number): Places {
+  const places = { header: 0, time: 0, timeEnd: 0, absoluteTime: 0, absoluteTimeEnd: 0 };
+  const boxes = new BoxCursor(bytes, from, to);
+  while (boxes.next()) {
+    if (boxes.type === TFHD && places.header === 0) {
+      places.header = boxes.body;
+    } else if (boxes.type === TFDT && places.time === 0) {
+      places.time = boxes.body;
+      places.timeEnd = boxes.end;
+    } else if (boxes.type === UUID && places.absoluteTime === 0 && isAbsoluteTime(bytes, boxes.body, boxes.end)) {
+      places.absoluteTime = boxes.body;
+      places.absoluteTimeEnd = boxes.end;
+    }
+  }
+  return places;
 }
 
 function parseTraf(
   bytes: Uint8Array,
-  traf: Box,
+  view: DataView,
+  { offset, body, end }: BoxCursor,
   moof: number,
   follows: number,
   tracks: readonly FragmentTrack[],
 ): TrackFragment | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, traf.end);
-  const boxes = parseBoxes(bytes, boxBody(traf), traf.end);
-  const tfhd = boxes.find(({ type }) => type === 'tfhd');
-  if (!tfhd) return undefined;
-  const flags = view.getUint32(boxBody(tfhd)) & 0xffffff;
-  const trackId = view.getUint32(boxBody(tfhd) + 4);
+  const places = placesIn(bytes, body, end);
+  const { header } = places;
+  if (header === 0) return undefined;
+  if (header + 8 > end) throw new RangeError('tfhd is too short');
+  const flags = view.getUint32(header) & 0xffffff;
+  const trackId = view.getUint32(header + 4);
   const track = tracks.find(({ id }) => id === trackId);
-  let at = boxBody(tfhd) + 8;
-  const field = (flag: number, otherwise: number): number => {
-    if ((flags & flag) === 0) return otherwise;
-    at += 4;
-    return view.getUint32(at - 4);
-  };
+  let at = header + 8;
   const absolute = (flags & BASE_DATA_OFFSET) !== 0;
   if (absolute) at += 8;
   const base = absolute ? u64(bytes, at - 8) : flags & DEFAULT_BASE_IS_MOOF ? moof : follows;
-  field(DESCRIPTION_INDEX, 0);
-  const sampleDuration = field(DEFAULT_DURATION, track?.sampleDuration ?? 0);
-  const sampleSize = field(DEFAULT_SIZE, track?.sampleSize ?? 0);
-  const sampleFlags = field(DEFAULT_FLAGS, track?.sampleFlags ?? 0);
+  if (flags & DESCRIPTION_INDEX) at += 4;
+  let sampleDuration = track?.sampleDuration ?? 0;
+  if (flags & DEFAULT_DURATION) {
+    sampleDuration = view.getUint32(at);
+    at += 4;
+  }
+  let sampleSize = track?.sampleSize ?? 0;
+  if (flags & DEFAULT_SIZE) {
+    sampleSize = view.getUint32(at);
+    at += 4;
+  }
+  let sampleFlags = track?.sampleFlags ?? 0;
+  if (flags & DEFAULT_FLAGS) {
+    sampleFlags = view.getUint32(at);
+    at += 4;
+  }
+  if (at > end) throw new RangeError('tfhd is too short');
   const runs: TrackRun[] = [];
-  let [samples, duration] = [0, 0];
-  for (const box of boxes) {
-    if (box.type !== 'trun') continue;
-    const run = parseTrun(view, box, base, endOf(runs.at(-1)) ?? base, sampleSize);
+  let [samples, duration, from, to] = [0, 0, Number.POSITIVE_INFINITY, 0];
+  let first: TrackRun | undefined;
+  const boxes = new BoxCursor(bytes, body, end);
+  while (boxes.next()) {
+    if (boxes.type !== TRUN) continue;
+    const run = parseTrun(view, boxes, base, endOf(runs) ?? base, sampleSize);
     runs.push(run);
+    if (run.samples === 0) continue;
+    first ??= run;
     samples += run.samples;
     duration += sumOf(view, run, SAMPLE_DURATION, sampleDuration);
+    from = Math.min(from, run.position);
+    to = Math.max(to, run.position + run.bytes);
   }
-  const filled = runs.filter(run => run.samples > 0);
-  const first = filled[0];
   const firstFlags = first && (first.firstFlags ?? fieldOf(view, first, 0, SAMPLE_FLAGS, sampleFlags));
   return {
-    ...{ box: traf, boxes, trackId, flags, sampleDuration, sampleSize, sampleFlags, runs, samples, duration, absolute },
-    decodeTime: decodeTimeOf(bytes, boxes),
-    absoluteTime: absoluteTimeOf(view, boxes),
+    offset,
+    body,
+    end,
+    header,
+    trackId,
+    flags,
+    sampleDuration,
+    sampleSize,
+    sampleFlags,
+    runs,
+    samples,
+    duration,
+    absolute,
+    decodeTime: decodeTimeOf(bytes, places),
+    absoluteTime: absoluteTimeOf(view, places),
     // Version 0 has unsigned offsets; muxers write negative ones there all the same.
     compositionOffset: first ? fieldOf(view, first, 0, SAMPLE_OFFSET, 0) | 0 : 0,
     sync: firstFlags !== undefined && (firstFlags & NON_SYNC) === 0,
-    data: {
-      from: filled.reduce((least, run) => Math.min(least, run.position), first?.position ?? base),
-      to: filled.reduce((most, run) => Math.max(most, run.position + run.bytes), first?.position ?? base),
-    },
+    data: first ? { from, to } : { from: base, to: base },
   };
 }
 
-function decodeTimeOf(bytes: Uint8Array, boxes: readonly Box[]): number | undefined {
-  const tfdt = boxes.find(({ type }) => type === 'tfdt');
-  if (!tfdt) return undefined;
-  const wide = bytes[boxBody(tfdt)] === 1;
-  if (tfdt.end - boxBody(tfdt) < (wide ? 12 : 8)) throw new RangeError('tfdt is too short');
-  return wide ? u64(bytes, boxBody(tfdt) + 4) : u32(bytes, boxBody(tfdt) + 4);
+function decodeTimeOf(bytes: Uint8Array, { time, timeEnd }: Places): number | undefined {
+  if (time === 0) return undefined;
+  const wide = bytes[time] === 1;
+  if (timeEnd - time < (wide ? 12 : 8)) throw new RangeError('tfdt is too short');
+  return wide ? u64(bytes, time + 4) : u32(bytes, time + 4);
 }
 
-function absoluteTimeOf(view: DataView, boxes: readonly Box[]): number | undefined {
-  for (const { type, ...box } of boxes) {
-    const body = box.offset + box.headerSize;
-    if (type !== 'uuid' || box.end - body < 28) continue;
-    const id = Buffer.from(view.buffer, view.byteOffset + body, 16).toString('hex');
-    if (id !== TFXD) continue;
-    const wide = view.getUint8(body + 16) === 1 && box.end - body >= 36;
-    return wide ? Number(view.getBigInt64(body + 20)) : view.getUint32(body + 20);
-  }
-  return undefined;
+function isAbsoluteTime(bytes: Uint8Array, body: number, end: number): boolean {
+  if (end - body < 28) return false;
+  for (let i = 0; i < TFXD.length; i++) if (bytes[body + i] !== TFXD[i]) return false;
+  return true;
+}
+
+function absoluteTimeOf(view: DataView, { absoluteTime: body, absoluteTimeEnd: end }: Places): number | undefined {
+  if (body === 0) return undefined;
+  const wide = view.getUint8(body + 16) === 1 && end - body >= 36;
+  return wide ? Number(view.getBigInt64(body + 20)) : view.getUint32(body + 20);
 }
 
 /**
  * @param base where an offset of the run counts from
  * @param follows where its data begin when it does not say
  */
-function parseTrun(view: DataView, box: Box, base: number, follows: number, sampleSize: number): TrackRun {
-  const body = boxBody(box);
+function parseTrun(
+  view: DataView,
+  { offset, body, end }: BoxCursor,
+  base: number,
+  follows: number,
+  sampleSize: number,
+): TrackRun {
+  if (body + 8 > end) throw new RangeError('trun is too short');
   const flags = view.getUint32(body) & 0xffffff;
   const samples = view.getUint32(body + 4);
   let entries = body + 8;
@@ -177,11 +246,11 @@ function parseTrun(view: DataView, box: Box, base: number, follows: number, samp
   if (flags & DATA_OFFSET) entries += 4;
   const firstFlags = flags & FIRST_FLAGS ? view.getUint32(entries) : undefined;
   if (flags & FIRST_FLAGS) entries += 4;
-  const fields = [SAMPLE_DURATION, SAMPLE_SIZE, SAMPLE_FLAGS, SAMPLE_OFFSET].filter(field => flags & field);
-  const entrySize = fields.length * 4;
-  if (samples * entrySize > box.end - entries) throw new RangeError('trun is longer than its box');
-  const run = { box, flags, samples, firstFlags, entries, entrySize, position, bytes: 0 };
-  return { ...run, bytes: sumOf(view, run, SAMPLE_SIZE, sampleSize) };
+  const entrySize = fieldAt(flags, SAMPLE_OFFSET << 1);
+  if (entries > end || samples * entrySize > end - entries) throw new RangeError('trun is longer than its box');
+  const run = { offset, body, end, flags, samples, firstFlags, entries, entrySize, position, bytes: 0 };
+  run.bytes = sumOf(view, run, SAMPLE_SIZE, sampleSize);
+  return run;
 }
 
 /** A field of the sample `i` of a run, or the default. */

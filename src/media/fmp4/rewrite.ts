@@ -1,4 +1,4 @@
-import { boxBody, parseBox, u32, u64 } from '../mp4/box/box.js';
+import { boxBody, parseBox, parseBoxes, u32, u64 } from '../mp4/box/box.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import { broken } from '../mp4/box/broken.js';
 import { joinRegions, type Region } from '../mp4/box/regions.js';
@@ -93,10 +93,10 @@ class MoofWriter {
     const mark = this.#writer.open('moof');
     let copied = boxBody(parseBox(this.moof, 0, 0, this.moof.length));
     fragments.forEach((fragment, i) => {
-      this.#copy(copied, fragment.box.offset);
+      this.#copy(copied, fragment.offset);
       const changed = change(fragment, i);
       if (changed) this.#traf(fragment, changed);
-      copied = fragment.box.end;
+      copied = fragment.end;
     });
     this.#copy(copied, this.moof.length);
     this.#writer.close(mark);
@@ -112,18 +112,19 @@ class MoofWriter {
   }
 
   #traf(fragment: TrackFragment, { time, window }: TrafChange): void {
-    const divided = window !== undefined && fragment.boxes.every(({ type }) => DIVISIBLE.has(type));
+    const boxes = parseBoxes(this.moof, fragment.body, fragment.end);
+    const divided = window !== undefined && boxes.every(({ type }) => DIVISIBLE.has(type));
     const all = { first: 0, end: fragment.samples, time };
     const kept = divided ? samplesIn(this.#view, fragment, time, window) : all;
     const mark = this.#writer.open('traf');
-    const [tfhd, tfdt] = ['tfhd', 'tfdt'].map(wanted => fragment.boxes.find(({ type }) => type === wanted));
+    const [tfhd, tfdt] = ['tfhd', 'tfdt'].map(wanted => boxes.find(({ type }) => type === wanted));
     this.#head(fragment, boxBody(tfhd!), tfhd!.end);
     if (tfdt && kept.first === 0) this.#copy(tfdt.offset, tfdt.end);
     else this.#time(kept.time);
     let first = 0;
-    for (const box of fragment.boxes) {
+    for (const box of boxes) {
       if (box === tfhd || box === tfdt) continue;
-      const run = fragment.runs.find(candidate => candidate.box === box);
+      const run = fragment.runs.find(({ offset }) => offset === box.offset);
       if (run) {
         this.#run(fragment, run, Math.max(0, kept.first - first), Math.min(run.samples, kept.end - first), divided);
         first += run.samples;
@@ -153,7 +154,7 @@ class MoofWriter {
   /** Samples `[from, to)` of a run; in a divided track fragment, one without samples is left out. */
   #run({ sampleSize }: TrackFragment, run: TrackRun, from: number, to: number, divided: boolean): void {
     if (divided && from >= to) return;
-    const word = u32(this.moof, boxBody(run.box));
+    const word = u32(this.moof, run.body);
     const whole = from === 0 && to === run.samples;
     const flags = (word | DATA_OFFSET) & ~(from > 0 ? FIRST_FLAGS : 0);
     const bytes = (end: number) => {
@@ -173,7 +174,7 @@ class MoofWriter {
     this.#writer.u32(offset >>> 0);
     if (run.flags & FIRST_FLAGS && from === 0) this.#writer.u32(run.firstFlags!);
     const { entries, entrySize } = run;
-    this.#writer.bytes(this.moof.subarray(entries + from * entrySize, whole ? run.box.end : entries + to * entrySize));
+    this.#writer.bytes(this.moof.subarray(entries + from * entrySize, whole ? run.end : entries + to * entrySize));
     this.#writer.close(mark);
   }
 
@@ -207,9 +208,8 @@ class MoofWriter {
   }
 }
 
-function baseOf(moof: Uint8Array, at: number, { boxes, absolute }: TrackFragment): number {
-  const tfhd = boxes.find(({ type }) => type === 'tfhd')!;
-  return absolute ? u64(moof, boxBody(tfhd) + 8) : at;
+function baseOf(moof: Uint8Array, at: number, { header, absolute }: TrackFragment): number {
+  return absolute ? u64(moof, header + 8) : at;
 }
 
 /**

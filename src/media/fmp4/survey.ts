@@ -1,13 +1,19 @@
+import { Column } from '../io/column.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { broken } from '../mp4/box/broken.js';
+import type { Region } from '../mp4/box/regions.js';
 import type { Points } from '../seek/points.js';
 import { type FragmentTable, makeTable, TIME_MAX } from './table.js';
 
 /** Seconds by which tracks may begin before or after the frame at which a cut begins. */
 export const LEAD = 0.25;
-/** Bytes of memory that a fragment and a track fragment take. */
-const FRAGMENT_BYTES = 128;
-const TRACK_BYTES = 64;
+/** Bytes of memory that a fragment takes and a track fragment, while a walk lasts and in the table. */
+const FRAGMENT_BYTES = 32;
+const TRACK_BYTES = 32;
+const TABLE_BYTES = 56;
+const TABLE_TRACK_BYTES = 32;
+/** Bytes that it takes to say where a fragment's data are. */
+const APART_BYTES = 96;
 
 /** A fragment as it stands in the file. */
 export interface FoundFragment {
@@ -23,16 +29,6 @@ export interface FoundFragment {
   /** Where its data are. */
   readonly from: number;
   readonly to: number;
-  readonly tracks: readonly FoundTrack[];
-}
-
-/** What a fragment holds of a track, ticks of decoding time. */
-export interface FoundTrack {
-  /** Place of the track in the movie. */
-  readonly track: number;
-  readonly begin: number;
-  readonly end: number;
-  readonly sync: boolean;
 }
 
 /** Ticks per second, and ticks by which presentation lies before media time. */
@@ -41,42 +37,78 @@ interface Timing {
   readonly shift: number;
 }
 
-interface Rows {
-  readonly fragments: number[];
-  readonly begins: number[];
-  readonly ends: number[];
-  readonly sync: number[];
+/** The track fragments of a track; the columns of `TrackFragments`. */
+class Rows {
+  readonly fragments = new Column();
+  readonly begins = new Column();
+  readonly ends = new Column();
+  readonly sync = new Column();
 }
 
 /** Gathers all fragments of a film. */
 export class FragmentSurvey {
-  readonly #fragments: FoundFragment[] = [];
+  readonly #starts = new Column();
+  /** Bytes before the `moof`, bytes of it, and bytes of it when it is written anew; 0 where it need not be. */
+  readonly #leads = new Column();
+  readonly #sizes = new Column();
+  readonly #lengths = new Column();
+  /** Where the data of those fragments are that do not have them behind their `moof`. */
+  readonly #apart = new Map<number, Region>();
   readonly #rows: Rows[];
+  /** The last one, of which it is not known yet where the next one begins. */
+  #open: FoundFragment | undefined;
 
   /** @param tracks number of tracks of the movie */
   constructor(
     private readonly source: MeteredSource,
     tracks: number,
   ) {
-    this.#rows = Array.from({ length: tracks }, () => ({ fragments: [], begins: [], ends: [], sync: [] }));
+    this.#rows = Array.from({ length: tracks }, () => new Rows());
   }
 
+  /** Takes a fragment in; its tracks come next. */
   add(found: FoundFragment): void {
-    this.source.keep(FRAGMENT_BYTES + found.tracks.length * TRACK_BYTES);
-    for (const { track, begin, end, sync } of found.tracks) {
-      if (end > TIME_MAX) throw broken(`the times of the fragment at byte ${found.moof} are beyond all bounds`);
-      const { fragments, begins, ends, sync: syncs } = this.#rows[track]!;
-      fragments.push(this.#fragments.length);
-      begins.push(begin);
-      ends.push(end);
-      syncs.push(sync ? 1 : 0);
+    const { start, moof, size } = found;
+    this.source.keep(FRAGMENT_BYTES);
+    this.#close(start);
+    this.#open = found;
+    this.#starts.push(start);
+    this.#leads.push(moof - start);
+    this.#sizes.push(size);
+  }
+
+  /**
+   * Takes in what the fragment holds of a track.
+   * @param track place of the track in the movie
+   * @param begin ticks of decoding time, as is `end`
+   */
+  addTrack(track: number, begin: number, end: number, sync: boolean): void {
+    this.source.keep(TRACK_BYTES);
+    if (end > TIME_MAX) throw broken(`the times of the fragment at byte ${this.#open?.moof} are beyond all bounds`);
+    const rows = this.#rows[track]!;
+    rows.fragments.push(this.#starts.length - 1);
+    rows.begins.push(begin);
+    rows.ends.push(end);
+    rows.sync.push(sync ? 1 : 0);
+  }
+
+  /** @param end where the last fragment ends */
+  #close(end: number): void {
+    if (!this.#open) return;
+    const { moof, size, from, to, movable, length } = this.#open;
+    const isHome = to === from || (from >= moof + size && to <= end);
+    if (!isHome) {
+      this.source.keep(APART_BYTES);
+      this.#apart.set(this.#lengths.length, { from, to });
     }
-    this.#fragments.push({ ...found, tracks: [] });
+    this.#lengths.push(movable && isHome ? 0 : length);
+    this.#open = undefined;
   }
 
   /** Whether all data stand behind their `moof`, before the next fragment. @param end where the last one ends */
   isInPlace(end: number): boolean {
-    return this.#fragments.every((_, i) => this.#isHome(i, end));
+    this.#close(end);
+    return this.#apart.size === 0;
   }
 
   /**
@@ -95,10 +127,11 @@ export class FragmentSurvey {
     const lead = LEAD * timescale;
     let [fragment, row, ended] = [0, 0, Number.NEGATIVE_INFINITY];
     for (const [i, position] of points.positions.entries()) {
-      while (this.#fragments[fragment]!.start < position) fragment++;
-      while (row < rows.fragments.length && rows.fragments[row]! < fragment) ended = Math.max(ended, rows.ends[row++]!);
+      while (this.#starts.at(fragment) < position) fragment++;
+      for (; row < rows.fragments.length && rows.fragments.at(row) < fragment; row++)
+        ended = Math.max(ended, rows.ends.at(row));
       const time = (points.times[i]! / tracks[reference]!.timescale) * timescale + shift;
-      const begin = rows.begins[row] ?? Number.POSITIVE_INFINITY;
+      const begin = row < rows.begins.length ? rows.begins.at(row) : Number.POSITIVE_INFINITY;
       if (i > 0 && (ended > time + lead || begin < time - lead)) return false;
     }
     return true;
@@ -106,31 +139,29 @@ export class FragmentSurvey {
 
   /** @param end where the last fragment ends */
   table(end: number): FragmentTable {
-    const fragments = this.#fragments;
-    const column = (value: (fragment: FoundFragment, i: number) => number) => Float64Array.from(fragments, value);
-    const apart = !this.isInPlace(end);
+    this.#close(end);
+    const count = this.#starts.length;
+    const rows = this.#rows.reduce((sum, { begins }) => sum + begins.length, 0);
+    this.source.keep(count * TABLE_BYTES + rows * TABLE_TRACK_BYTES);
+    const starts = this.#starts.whole(1);
+    starts[count] = end;
+    const moofs = this.#leads.whole();
+    for (let i = 0; i < count; i++) moofs[i]! += starts[i]!;
     return makeTable({
-      starts: Float64Array.from([...fragments.map(({ start }) => start), end]),
-      moofs: column(({ moof }) => moof),
-      sizes: column(({ size }) => size),
-      lengths: column(({ movable, length }, i) => (movable && this.#isHome(i, end) ? 0 : length)),
-      data: apart
-        ? {
-            from: column(({ from }, i) => (this.#isHome(i, end) ? 0 : from)),
-            to: column(({ to }, i) => (this.#isHome(i, end) ? 0 : to)),
-          }
-        : undefined,
-      tracks: this.#rows.map(({ fragments: numbers, begins, ends, sync }) => ({
-        fragments: Float64Array.from(numbers),
-        begins: Float64Array.from(begins),
-        ends: Float64Array.from(ends),
-        sync: Float64Array.from(sync),
+      ...{ starts, moofs, sizes: this.#sizes.whole(), lengths: this.#lengths.whole() },
+      data: this.#apart.size > 0 ? this.#data(count) : undefined,
+      tracks: this.#rows.map(({ fragments, begins, ends, sync }) => ({
+        ...{ fragments: fragments.whole(), begins: begins.whole(), ends: ends.whole(), sync: sync.whole() },
       })),
     });
   }
 
-  #isHome(i: number, end: number): boolean {
-    const { moof, size, from, to } = this.#fragments[i]!;
-    return to === from || (from >= moof + size && to <= (this.#fragments[i + 1]?.start ?? end));
+  #data(count: number): FragmentTable['data'] {
+    const [from, to] = [new Float64Array(count), new Float64Array(count)];
+    for (const [i, region] of this.#apart) {
+      from[i] = region.from;
+      to[i] = region.to;
+    }
+    return { from, to };
   }
 }

@@ -1,7 +1,9 @@
-import { EdgeError } from '../../base/errors.js';
+import { Column } from '../io/column.js';
+import { ForwardWindow } from '../io/forward-window.js';
 import type { MeteredSource } from '../io/metered-source.js';
-import { type Reading, read } from '../io/reading.js';
-import { type Box, readBox } from '../mp4/box/box.js';
+import type { Reading } from '../io/reading.js';
+import { BOX_HEADER_MAX, type Box, u32 } from '../mp4/box/box.js';
+import { code } from '../mp4/box/box-cursor.js';
 import { broken } from '../mp4/box/broken.js';
 import { Points } from '../seek/points.js';
 import type { RandomAccessTimes } from './mfra.js';
@@ -14,7 +16,9 @@ import { type FragmentSurvey, LEAD } from './survey.js';
  * Boxes that stand before a `moof` and belong to it (ISO/IEC 14496-12 sections 8.16.2 to 8.16.5, ISO/IEC 23009-1
  * section 5.10.3).
  */
-const LEADING = new Set(['styp', 'sidx', 'ssix', 'prft', 'emsg']);
+const LEADING = new Set(['styp', 'sidx', 'ssix', 'prft', 'emsg'].map(code));
+const [MOOF, MDAT, MFRA, SIDX] = [code('moof'), code('mdat'), code('mfra'), code('sidx')];
+
 /**
  * Seconds by which a time that is claimed may differ from what the samples before come to, and not be believed:
  * rounding, or priming.
@@ -22,12 +26,15 @@ const LEADING = new Set(['styp', 'sidx', 'ssix', 'prft', 'emsg']);
 const LATITUDE = 0.05;
 /** Bytes of memory that a `sidx` and a `moof` take while the walk lasts. */
 const BOX_BYTES = 128;
-const MOOF_BYTES = 64;
-/**
- * Nanoseconds that it costs to take a `moof` apart, beside being read: for each box of some kinds, and for each byte.
- */
-const BOX_WORK = 8000;
-const BYTE_WORK = 3;
+const MOOF_BYTES = 8;
+/** Nanoseconds that it costs to pass a box, to take a `moof` apart, each track fragment and run in it, and each byte. */
+const PASS_WORK = 25;
+const MOOF_WORK = 1500;
+const PART_WORK = 700;
+const BYTE_WORK = 2;
+/** The same when a `moof` is written anew. */
+const WRITE_WORK = 8000;
+const WRITE_BYTE_WORK = 3;
 /** Fragments of other tracks since the last one of the reference track that are remembered. */
 const OTHERS_MAX = 1024;
 
@@ -63,7 +70,7 @@ export class FragmentWalk {
   /** Points at which a cut may begin. */
   readonly points = new Points();
   /** Absolute offsets of all `moof`. */
-  readonly moofs: number[] = [];
+  readonly moofs = new Column();
   /** `sidx` boxes that stand before the first `moof`. */
   readonly indexes: Box[] = [];
   /** Presentation second at which each track begins, by id. */
@@ -82,6 +89,11 @@ export class FragmentWalk {
   endTime = 0;
   /** Absolute offset of the next box. */
   #at: number;
+  readonly #window: ForwardWindow;
+  /** The box whose header was looked at last. */
+  #type = 0;
+  #headerSize = 8;
+  #boxEnd = 0;
   /** Where the boxes that belong to the next `moof` begin. */
   #lead: number | undefined;
   /** Just past the data of the fragments so far. */
@@ -101,6 +113,7 @@ export class FragmentWalk {
   ) {
     this.#at = at;
     this.end = at;
+    this.#window = new ForwardWindow(source, options.survey !== undefined);
   }
 
   /**
@@ -115,59 +128,94 @@ export class FragmentWalk {
     return true;
   }
 
-  /** Passes one box, or a `moof` with its media. False at `limit`, or where no whole one follows. */
+  /** Passes boxes up to a `moof`, and that with its media. False at `limit`, or where no whole one follows. */
   *#step(limit: number): Reading<boolean> {
-    const box = yield* this.#box(this.#at, limit);
-    if (!box || box.type === 'mfra') return false;
-    this.#at = box.end;
-    if (box.type === 'moof') return yield* this.#fragment(box, limit);
-    // What stands before the first fragment is an index of the whole file, or of what may be cut away.
-    const isIndex = box.type === 'sidx' && this.moofs.length === 0;
-    if (isIndex) {
-      this.source.keep(BOX_BYTES);
-      this.indexes.push(box);
+    for (;;) {
+      if (!this.#window.has(this.#at, Math.min(BOX_HEADER_MAX, limit - this.#at))) {
+        if (!(yield* this.#bring(this.#at, limit))) return false;
+      }
+      if (!this.#header(this.#at, limit) || this.#type === MFRA) return false;
+      const offset = this.#at;
+      this.#at = this.#boxEnd;
+      if (this.#type === MOOF) return yield* this.#fragment(offset, this.#boxEnd, limit);
+      this.source.spend(PASS_WORK);
+      // What stands before the first fragment is an index of the whole file, or of what may be cut away.
+      const isIndex = this.#type === SIDX && this.moofs.length === 0;
+      if (isIndex) {
+        this.source.keep(BOX_BYTES);
+        this.indexes.push({ type: 'sidx', offset, headerSize: this.#headerSize, end: this.#boxEnd });
+      }
+      this.#lead = LEADING.has(this.#type) && !isIndex ? (this.#lead ?? offset) : undefined;
+      if (offset < this.#dataEnd) this.end = Math.max(this.end, this.#boxEnd);
     }
-    this.#lead = LEADING.has(box.type) && !isIndex ? (this.#lead ?? box.offset) : undefined;
-    if (box.offset < this.#dataEnd) this.end = Math.max(this.end, box.end);
-    return true;
   }
 
-  *#fragment(box: Box, limit: number): Reading<boolean> {
-    const size = box.end - box.offset;
-    if (size > MOOF_MAX) throw broken(`box "moof" at byte ${box.offset} has ${size} bytes; ${MOOF_MAX} are the limit`);
-    this.source.spend(2 * BOX_WORK + size * BYTE_WORK);
-    const bytes = yield* read(this.source, box.offset, size);
-    const trafs = parseMoof(bytes, box.offset, this.movie.tracks);
-    this.source.spend(trafs.reduce((sum, { runs }) => sum + 1 + runs.length, 0) * BOX_WORK);
-    const filled = trafs.filter(({ samples }) => samples > 0);
-    const from = filled.reduce((least, { data }) => Math.min(least, data.from), filled[0]?.data.from ?? box.end);
-    const to = filled.reduce((most, { data }) => Math.max(most, data.to), filled[0]?.data.to ?? box.end);
-    if (from < 0) throw broken(`the data of the fragment at byte ${box.offset} are before the file`);
+  *#fragment(offset: number, boxEnd: number, limit: number): Reading<boolean> {
+    const size = boxEnd - offset;
+    if (size > MOOF_MAX) throw broken(`box "moof" at byte ${offset} has ${size} bytes; ${MOOF_MAX} are the limit`);
+    // The header of the box behind it is wanted next.
+    const wanted = Math.min(size + BOX_HEADER_MAX, limit - offset);
+    if (!this.#window.has(offset, wanted)) yield* this.#window.bring(offset, wanted);
+    const at = offset - this.#window.start;
+    const bytes = this.#window.bytes.subarray(at, at + size);
+    this.source.spend(MOOF_WORK + size * BYTE_WORK);
+    const trafs = parseMoof(bytes, offset, this.movie.tracks);
+    let [parts, from, to] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const { samples, runs, data } of trafs) {
+      parts += 1 + runs.length;
+      if (samples === 0) continue;
+      from = Math.min(from, data.from);
+      to = Math.max(to, data.to);
+    }
+    this.source.spend(parts * PART_WORK);
+    if (to < from) [from, to] = [boxEnd, boxEnd];
+    if (from < 0) throw broken(`the data of the fragment at byte ${offset} are before the file`);
     if (to > limit) return false;
-    const media = yield* this.#box(box.end, limit);
-    const behind = media?.type === 'mdat' ? media.end : box.end;
-    this.loose ||= to > from && (from < box.end || to > behind);
+    const isMedia = limit - boxEnd >= 8 && this.#header(boxEnd, limit) && this.#type === MDAT;
+    const behind = isMedia ? this.#boxEnd : boxEnd;
+    this.loose ||= to > from && (from < boxEnd || to > behind);
     this.#dataEnd = Math.max(this.#dataEnd, to);
     this.#at = behind;
     this.end = Math.max(this.end, behind);
-    const start = this.#lead ?? box.offset;
+    const start = this.#lead ?? offset;
     this.#lead = undefined;
     this.largest = Math.max(this.largest, size);
     this.source.keep(MOOF_BYTES);
-    this.moofs.push(box.offset);
-    const times = this.#take(trafs, start, box.offset);
-    this.#note(bytes, trafs, times, { start, moof: box.offset, size, from, to });
+    this.moofs.push(offset);
+    const times = this.#take(trafs, start, offset);
+    if (this.options.survey) {
+      const movable = trafs.every(({ absolute, decodeTime }) => !absolute && decodeTime !== undefined);
+      const length = movable && !this.loose ? 0 : this.#lengthAnew(bytes, offset, parts);
+      this.options.survey.add({ start, moof: offset, size, length, movable, from, to });
+      this.#surveyTracks(this.options.survey, trafs, times);
+    }
     return true;
   }
 
-  /** The box at `at`; undefined when no whole one stands there. */
-  *#box(at: number, limit: number): Reading<Box | undefined> {
-    try {
-      return limit - at < 8 ? undefined : yield* readBox(this.source, at, limit);
-    } catch (error) {
-      if (error instanceof EdgeError && error.code === 'unplayable') return undefined;
-      throw error;
+  /** Brings the header of the box at `at`; false when there is no room for one. */
+  *#bring(at: number, limit: number): Reading<boolean> {
+    if (limit - at < 8) return false;
+    yield* this.#window.bring(at, Math.min(BOX_HEADER_MAX, limit - at));
+    return true;
+  }
+
+  /** Looks at the header of the box at `at`, which is at hand; false when no whole box stands there. */
+  #header(at: number, limit: number): boolean {
+    const { bytes, start } = this.#window;
+    const left = limit - at;
+    if (left < 8) return false;
+    const head = at - start;
+    let size = u32(bytes, head);
+    this.#type = u32(bytes, head + 4);
+    this.#headerSize = size === 1 ? 16 : 8;
+    if (size === 1) {
+      if (left < 16) return false;
+      size = u32(bytes, head + 8) * 0x1_0000_0000 + u32(bytes, head + 12);
+    } else if (size === 0) {
+      size = left;
     }
+    this.#boxEnd = at + size;
+    return size >= this.#headerSize && size <= left;
   }
 
   /** Moves the clocks of the tracks on. @returns decoding times of the track fragments */
@@ -219,33 +267,25 @@ export class FragmentWalk {
     if (sync) this.points.add(begin, time);
   }
 
-  #note(
-    bytes: Uint8Array,
-    trafs: readonly TrackFragment[],
-    times: readonly number[],
-    place: { start: number; moof: number; size: number; from: number; to: number },
-  ): void {
-    const { survey } = this.options;
-    if (!survey) return;
-    const movable = trafs.every(({ absolute, decodeTime }) => !absolute && decodeTime !== undefined);
-    let length = 0;
-    if (!movable || this.loose) {
-      const boxes = trafs.reduce((sum, { runs }) => sum + 2 + runs.length, 2);
-      this.source.spend(boxes * BOX_WORK + place.size * BYTE_WORK);
-      const { tracks } = this.movie;
-      length = rewriteMoof(
-        bytes,
-        place.moof,
-        tracks,
-        () => ({ time: 0 }),
-        () => 0,
-      ).bytes.length;
+  /** Bytes of a `moof` that is written anew. @param parts track fragments and runs in it */
+  #lengthAnew(moof: Uint8Array, at: number, parts: number): number {
+    this.source.spend((2 + parts) * WRITE_WORK + moof.length * WRITE_BYTE_WORK);
+    const { tracks } = this.movie;
+    const written = rewriteMoof(
+      moof,
+      at,
+      tracks,
+      () => ({ time: 0 }),
+      () => 0,
+    );
+    return written.bytes.length;
+  }
+
+  #surveyTracks(survey: FragmentSurvey, trafs: readonly TrackFragment[], times: readonly number[]): void {
+    for (let i = 0; i < trafs.length; i++) {
+      const { trackId, duration, sync } = trafs[i]!;
+      const track = this.movie.tracks.findIndex(({ id }) => id === trackId);
+      if (track >= 0) survey.addTrack(track, times[i]!, times[i]! + duration, sync);
     }
-    const tracks = trafs.flatMap((fragment, i) => {
-      const track = this.movie.tracks.findIndex(({ id }) => id === fragment.trackId);
-      if (track < 0) return [];
-      return [{ track, begin: times[i]!, end: times[i]! + fragment.duration, sync: fragment.sync }];
-    });
-    survey.add({ ...place, movable, length, tracks });
   }
 }
