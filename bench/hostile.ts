@@ -8,6 +8,7 @@ import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
 import type { Format } from '../src/media/seek/format.js';
 import { Planner } from '../src/media/seek/planner.js';
 import { HOSTILE } from '../test/support/hostile.js';
+import { LONG_FILMS } from '../test/support/long-film.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
 
@@ -47,10 +48,10 @@ interface Cost {
   readonly answer: string;
 }
 
-async function costOf(bytes: Uint8Array): Promise<Cost> {
+async function costOf(source: ByteSource): Promise<Cost> {
   const planner = new Planner({ formats: FORMATS, indexMemory: 32 * 1024 * 1024 });
   const [etag, contentType] = ['"hostile"', 'video/mp4'];
-  const object = { identity: 'hostile', etag, contentType, lastModified: undefined, source: new CopyingSource(bytes) };
+  const object = { identity: 'hostile', etag, contentType, lastModified: undefined, source };
   const held = () => {
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
@@ -78,42 +79,42 @@ async function costOf(bytes: Uint8Array): Promise<Cost> {
   return { cpu, slice, memory: (most - before) / 2 ** 20, answer };
 }
 
-/** `--size MIB`. The first seek into files that are made to cost as much as they can. */
+/** `--size MIB`. The first seek into files that are made to cost as much as they can, and into long films. */
 export async function run(args: string[]): Promise<Report> {
   const { rounds, rest } = benchOptions(args, { size: '64' });
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as () => void;
-  const rows: Row[] = [];
-  for (const { name, make } of HOSTILE) {
-    const bytes = make(Number(rest.size) * 1024 * 1024);
+  const measure = async (name: string, source: ByteSource): Promise<Row> => {
     const costs: Cost[] = [];
     for (let round = 0; round < Math.max(3, rounds); round++) {
       gc();
-      costs.push(await costOf(bytes));
+      costs.push(await costOf(source));
     }
     const sample = (value: (cost: Cost) => number) => new Sample(costs.map(value));
     const values = [
-      bytes.length / 2 ** 20,
+      source.size / 2 ** 20,
       sample(({ cpu }) => cpu),
       sample(({ slice }) => slice),
       sample(({ memory }) => memory),
     ];
-    rows.push({ name: `${name} (${costs[0]!.answer})`, values });
-  }
+    return { name: `${name} (${costs[0]!.answer})`, values };
+  };
+  const [hostile, long]: [Row[], Row[]] = [[], []];
+  for (const { name, make } of HOSTILE)
+    hostile.push(await measure(name, new CopyingSource(make(Number(rest.size) * 1024 * 1024))));
+  for (const { name, make } of LONG_FILMS) long.push(await measure(name, make()));
+  const columns = [
+    { title: 'file MiB', digits: 1 },
+    { title: 'CPU ms' },
+    { title: 'longest slice ms', digits: 1 },
+    { title: 'memory MiB', digits: 1 },
+  ];
   return {
-    title: `the first seek into hostile files of up to ${rest.size} MiB`,
-    notes: [],
+    title: `the first seek into hostile files of up to ${rest.size} MiB, and into long films without an index`,
+    notes: ['long films are made as they are read, which is counted too'],
     tables: [
-      {
-        title: 'one seek',
-        columns: [
-          { title: 'file MiB', digits: 1 },
-          { title: 'CPU ms' },
-          { title: 'longest slice ms', digits: 1 },
-          { title: 'memory MiB', digits: 1 },
-        ],
-        rows,
-      },
+      { title: 'one seek', columns, rows: hostile },
+      { title: 'long films', columns, rows: long },
     ],
   };
 }

@@ -103,6 +103,7 @@ class Worker implements WorkerHandle {
     this.#planner = new Planner({
       formats: [new ProgressiveMp4(media.mp4), new FragmentedMp4(), new Flv(media.flv)],
       indexMemory: media.indexMemory,
+      indexTime: media.indexTime,
       store: this.#store.indexes,
       observe: metrics.histogram('moovedge_seek_plan_seconds'),
     });

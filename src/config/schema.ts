@@ -185,6 +185,10 @@ const tree = group({
       size('1MiB', '16GiB'),
       'Most bytes of compiled seek indexes and recent seek plans in the memory of each worker.',
     ).prefault('64MiB'),
+    indexTime: setting(
+      time('1s', '10m'),
+      'Most CPU time, about, for finding the way through a long film that has no index; others have half a second.',
+    ).prefault('10s'),
     mp4: group({
       seek: setting(
         choice('keyframe', 'exact'),

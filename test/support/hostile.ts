@@ -11,7 +11,7 @@ export interface HostileFamily {
   make(size: number): Buffer;
 }
 
-function full(type: string, version: number, flags: number, ...parts: Uint8Array[]): Buffer {
+export function full(type: string, version: number, flags: number, ...parts: Uint8Array[]): Buffer {
   return box(type, u32(version * 0x1000000 + flags), ...parts);
 }
 
@@ -82,9 +82,9 @@ function mfra(size: number): Buffer {
 }
 
 /** A progressive movie of one or many tracks with these tables, and media of one byte for each of few samples. */
-function movie(
+export function movie(
   tables: (samples: number) => Buffer[],
-  { tracks = 1, samples = 1, more = [] as Buffer[], edits = 0 } = {},
+  { tracks = 1, samples = 1, more = [] as Buffer[], edits = 0, handler = 'vide' } = {},
 ): Buffer {
   const trak = (id: number) => {
     const stbl = box(
@@ -96,7 +96,7 @@ function movie(
     const mdia = box(
       'mdia',
       full('mdhd', 0, 0, u32(0, 0, 1000, samples * 40, 0)),
-      full('hdlr', 0, 0, u32(0), Buffer.from('vide'), Buffer.alloc(13)),
+      full('hdlr', 0, 0, u32(0), Buffer.from(handler), Buffer.alloc(13)),
       box('minf', stbl),
     );
     return box('trak', full('tkhd', 0, 3, u32(0, 0, id), Buffer.alloc(72)), ...elst, mdia);
@@ -112,7 +112,7 @@ function movie(
 }
 
 const MEDIA_AT = 32;
-const table = (type: string, entry: Buffer, count: number) =>
+export const table = (type: string, entry: Buffer, count: number) =>
   full(type, 0, 0, u32(count), many(entry, count * entry.length));
 const plain = (samples: number) => [
   table('stts', u32(samples, 40), 1),
@@ -128,7 +128,7 @@ function flv(...tags: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from('FLV\x01\x05\0\0\0\x09\0\0\0\0', 'latin1'), ...tags]);
 }
 
-function tag(type: number, time: number, data: Buffer): Buffer {
+export function flvTag(type: number, time: number, data: Buffer): Buffer {
   const head = Buffer.alloc(11);
   head[0] = type;
   head.writeUIntBE(data.length, 1, 3);
@@ -138,9 +138,9 @@ function tag(type: number, time: number, data: Buffer): Buffer {
 
 const text = (value: string) =>
   Buffer.concat([Buffer.from([value.length >> 8, value.length & 255]), Buffer.from(value)]);
-const script = (value: Buffer) => tag(18, 0, Buffer.concat([Buffer.from([2]), text('onMetaData'), value]));
+const script = (value: Buffer) => flvTag(18, 0, Buffer.concat([Buffer.from([2]), text('onMetaData'), value]));
 const nothing = Buffer.from([0, 0, 5]);
-const keyFrame = (time: number) => tag(9, time, Buffer.from([0x17, 1, 0, 0, 0, 0]));
+const keyFrame = (time: number) => flvTag(9, time, Buffer.from([0x17, 1, 0, 0, 0, 0]));
 
 /** An object in an object, and so on, with `size` bytes of empty properties in the innermost. */
 function nested(size: number): Buffer {
@@ -237,12 +237,12 @@ export const HOSTILE: readonly HostileFamily[] = [
         ],
       }),
   },
-  { name: 'flv: smallest tags', make: size => flv(many(tag(9, 0, Buffer.from([0x27])), size)) },
+  { name: 'flv: smallest tags', make: size => flv(many(flvTag(9, 0, Buffer.from([0x27])), size)) },
   { name: 'flv: key frames', make: size => flv(many(keyFrame(1), size)) },
   {
     name: 'flv: nested script data',
     make: size => flv(many(script(nested(Math.min(size, 4_000_000))), size), keyFrame(0)),
   },
   { name: 'flv: small script data', make: size => flv(many(script(nested(3000)), size), keyFrame(0)) },
-  { name: 'flv: large tags', make: size => flv(many(tag(9, 0, Buffer.alloc(2100, 0x27)), size)) },
+  { name: 'flv: large tags', make: size => flv(many(flvTag(9, 0, Buffer.alloc(2100, 0x27)), size)) },
 ];

@@ -31,6 +31,7 @@ export function* compileFlvIndex(source: MeteredSource, options: FlvCompileOptio
   const survey = new Survey(source);
   const tags = new TagReader(source, headerLengthOf(head) + TAG_TRAILER, true);
   const more = yield* walk(
+    source,
     tags,
     survey,
     count => count >= HEAD_TAGS || (survey.sawAudio && survey.video.times.length > 0),
@@ -40,7 +41,7 @@ export function* compileFlvIndex(source: MeteredSource, options: FlvCompileOptio
     const last = yield* lastTimestamp(source);
     return finish(source, head[4]!, survey, { points: table, table, seen: false, end: source.size, last });
   }
-  if (more) yield* walk(tags, survey, () => false);
+  if (more) yield* walk(source, tags, survey, () => false);
   const points = survey.sawVideo && survey.video.times.length > 0 ? survey.video : survey.audio;
   if (points.times.length === 0) {
     throw new EdgeError(
@@ -61,10 +62,16 @@ export function* compileFlvIndex(source: MeteredSource, options: FlvCompileOptio
 }
 
 /** Walks until `enough` or the end; false at the end. */
-function* walk(tags: TagReader, survey: Survey, enough: (count: number) => boolean): Reading<boolean> {
+function* walk(
+  source: MeteredSource,
+  tags: TagReader,
+  survey: Survey,
+  enough: (count: number) => boolean,
+): Reading<boolean> {
   for (let count = 0; !enough(count); count++) {
-    if (!(yield* tags.next())) return false;
-    yield* survey.take(tags);
+    if (source.due) yield* source.breathe();
+    if (!(tags.isAtHand ? tags.skip() : yield* tags.next())) return false;
+    if (!survey.take(tags)) yield* survey.read(tags);
   }
   return true;
 }

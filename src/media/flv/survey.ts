@@ -33,18 +33,23 @@ export class Survey {
 
   constructor(private readonly source: MeteredSource) {}
 
-  /** Takes in the reader's current tag; `yield*` it. */
-  *take(tag: TagReader): Reading<void> {
+  /** Takes in the reader's current tag; false when `read` must do it. */
+  take(tag: TagReader): boolean {
     this.source.spend(TAG_WORK);
     this.#markStep(tag.offset);
     const type = tag.type & 0x1f;
-    if (type === SCRIPT_TAG) {
-      if (this.metadata === undefined) yield* this.#readMetadata(tag);
-      return;
-    }
+    if (type === SCRIPT_TAG) return this.metadata !== undefined;
     const { key, slot } = tag.payload();
-    if (slot === undefined) this.#frame(tag, type, key);
-    else yield* this.#readConfig(tag, slot);
+    if (slot !== undefined) return false;
+    this.#frame(tag, type, key);
+    return true;
+  }
+
+  /** Takes in a tag whose data tell something; `yield*` it. */
+  *read(tag: TagReader): Reading<void> {
+    const { slot } = tag.payload();
+    if ((tag.type & 0x1f) === SCRIPT_TAG) yield* this.#readMetadata(tag);
+    else if (slot !== undefined) yield* this.#readConfig(tag, slot);
   }
 
   /** See `FlvIndex.steps`; for a walk that ended at `end`. */

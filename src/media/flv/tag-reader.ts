@@ -1,18 +1,11 @@
-import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
-import { MeteredSource } from '../io/metered-source.js';
-import { type Reading, settle } from '../io/reading.js';
+import type { ByteSource } from '../../base/byte-source.js';
+import { ForwardWindow } from '../io/forward-window.js';
+import type { Reading } from '../io/reading.js';
 import { describePayload, PAYLOAD_HEAD, type Payload } from './payload.js';
 import { dataSizeOf, isTagType, TAG_HEADER, TAG_TRAILER, timestampOf } from './tag.js';
 
 /**
- * Bytes read at once: a header with the head of its data, and often the next small tags; less after a tag that was
- * longer than that.
- */
-const WINDOW = 2048;
-const SHORT_WINDOW = 256;
-
-/**
- * Walks the tags of a file through small reads of their headers. One walk, one owner.
+ * Walks the tags of a file through reads of their headers and little of their data. One walk, one owner.
  */
 export class TagReader {
   /** Absolute offset of the current tag; after `next` answered false, where the last whole tag ends. */
@@ -29,10 +22,7 @@ export class TagReader {
    */
   broken = false;
   #following: number;
-  #window: Uint8Array = new Uint8Array();
-  #windowAt = 0;
-  #dataHead: Uint8Array = this.#window;
-  #waited = false;
+  readonly #window: ForwardWindow;
 
   /**
    * @param offset absolute offset of the first tag
@@ -42,8 +32,9 @@ export class TagReader {
   constructor(
     private readonly source: ByteSource,
     offset: number,
-    private readonly long = false,
+    long = false,
   ) {
+    this.#window = new ForwardWindow(source, long);
     this.offset = offset;
     this.#following = offset;
   }
@@ -55,34 +46,33 @@ export class TagReader {
 
   /** What the first bytes of the current tag's data say. */
   payload(): Payload {
-    return describePayload(this.type, this.#dataHead);
+    const { bytes, start } = this.#window;
+    const data = this.offset - start + TAG_HEADER;
+    return describePayload(this.type, bytes.subarray(data, data + Math.min(PAYLOAD_HEAD, this.dataSize)));
   }
 
   /** Goes to the next tag; `yield*` it. False when there is no further whole one. */
   *next(): Reading<boolean> {
+    const wanted = this.#wanted();
+    if (wanted < TAG_HEADER) return this.skip();
+    if (!this.#window.has(this.#following, wanted)) yield* this.#window.bring(this.#following, wanted);
+    return this.skip();
+  }
+
+  /** Whether `skip` will do for the next tag. */
+  get isAtHand(): boolean {
+    const wanted = this.#wanted();
+    return wanted < TAG_HEADER || this.#window.has(this.#following, wanted);
+  }
+
+  /** Goes to the next tag, which is at hand. */
+  skip(): boolean {
     const at = this.#following;
     this.offset = at;
-    const wanted = Math.min(TAG_HEADER + PAYLOAD_HEAD, this.source.size - at);
-    if (wanted < TAG_HEADER) return false;
-    if (at < this.#windowAt || at + wanted > this.#windowAt + this.#window.length) {
-      yield* this.#fill(at);
-    }
-    return this.#parse(at);
-  }
-
-  *#fill(at: number): Reading<void> {
-    if (this.source instanceof MeteredSource && this.source.due) yield* this.source.breathe();
-    const near = this.dataSize > WINDOW ? SHORT_WINDOW : WINDOW;
-    const length = this.#waited && this.long ? READ_MAX : near;
-    const bytes = this.source.read(at, Math.min(length, this.source.size - at));
-    this.#waited = !(bytes instanceof Uint8Array);
-    this.#window = bytes instanceof Uint8Array ? bytes : yield* settle(bytes);
-    this.#windowAt = at;
-  }
-
-  #parse(at: number): boolean {
-    const header = at - this.#windowAt;
-    const [type, dataSize] = [this.#window[header]!, dataSizeOf(this.#window, header)];
+    if (this.#wanted() < TAG_HEADER) return false;
+    const { bytes, start } = this.#window;
+    const header = at - start;
+    const [type, dataSize] = [bytes[header]!, dataSizeOf(bytes, header)];
     if (!isTagType(type)) {
       this.broken = true;
       return false;
@@ -91,10 +81,13 @@ export class TagReader {
     if (at + TAG_HEADER + dataSize > this.source.size) return false;
     this.type = type;
     this.dataSize = dataSize;
-    this.timestamp = timestampOf(this.#window, header);
+    this.timestamp = timestampOf(bytes, header);
     this.#following = Math.min(this.source.size, at + TAG_HEADER + dataSize + TAG_TRAILER);
-    const data = header + TAG_HEADER;
-    this.#dataHead = this.#window.subarray(data, data + Math.min(PAYLOAD_HEAD, dataSize));
     return true;
+  }
+
+  /** Bytes of the next tag that are looked at. */
+  #wanted(): number {
+    return Math.min(TAG_HEADER + PAYLOAD_HEAD, this.source.size - this.#following);
   }
 }

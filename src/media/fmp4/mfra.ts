@@ -31,6 +31,8 @@ const MFRA_MAX = 8 * 1024 * 1024;
 /** Bytes of memory that an entry takes while points are made of it, and nanoseconds. */
 const ENTRY_BYTES = 192;
 const ENTRY_WORK = 500;
+/** Most entries that are used. */
+const ENTRIES_MAX = 128 * 1024;
 const MFRO_SIZE = 16;
 
 /**
@@ -62,7 +64,7 @@ function isFirst(body: Uint8Array, at: number, lengths: number): boolean {
   return number(run, sample) === 1 && number(sample, sample + (lengths & 3) + 1) === 1;
 }
 
-/** @returns false when the box is broken or points at something past `limit` */
+/** @returns false when the box is broken or too long, or points at something past `limit` */
 function readTfra(source: MeteredSource, body: Uint8Array, limit: number, entries: RandomAccessEntry[]): boolean {
   if (body.length < 16) return false;
   const wide = body[0] === 1;
@@ -70,6 +72,7 @@ function readTfra(source: MeteredSource, body: Uint8Array, limit: number, entrie
   const numbers = 3 + ((lengths >> 4) & 3) + ((lengths >> 2) & 3) + (lengths & 3);
   const entry = (wide ? 16 : 8) + numbers;
   if (count > (body.length - 16) / entry) return false;
+  if (entries.length + count > ENTRIES_MAX) return false;
   source.keep(count * ENTRY_BYTES);
   source.spend(count * ENTRY_WORK);
   for (let i = 0, at = 16; i < count; i++, at += entry) {

@@ -29,6 +29,8 @@ export interface SegmentIndex {
 /** Bytes of memory that a subsegment takes while points are made of it, and nanoseconds. */
 const SUBSEGMENT_BYTES = 256;
 const SUBSEGMENT_WORK = 400;
+/** Most subsegments that are used. */
+const SUBSEGMENTS_MAX = 128 * 1024;
 /** Most levels of a tree of `sidx`. */
 const DEPTH_MAX = 8;
 /** Bytes of the largest `sidx`: 65,535 references. */
@@ -63,6 +65,8 @@ function* readLevel(
   let at = wide ? 32 : 24;
   const count = bytes[at - 2]! * 256 + bytes[at - 1]!;
   if (timescale === 0 || at + count * 12 > bytes.length) throw broken('a box "sidx" is broken');
+  const total = found.reduce((sum, { length }) => sum + length, count);
+  if (total > SUBSEGMENTS_MAX) throw broken(`its segment index has more than ${SUBSEGMENTS_MAX} references`);
   source.keep(count * SUBSEGMENT_BYTES);
   source.spend(count * SUBSEGMENT_WORK);
   const own: Subsegment[] = [];

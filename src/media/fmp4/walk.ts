@@ -27,7 +27,7 @@ const LATITUDE = 0.05;
 /** Bytes of memory that a `sidx` and a `moof` take while the walk lasts. */
 const BOX_BYTES = 128;
 const MOOF_BYTES = 8;
-/** Nanoseconds that it costs to pass a box, to take a `moof` apart, each track fragment and run in it, and each byte. */
+/** Nanoseconds that it costs to pass a box, and to take a `moof` apart: it, each track fragment and run, each byte. */
 const PASS_WORK = 25;
 const MOOF_WORK = 1500;
 const PART_WORK = 700;
@@ -153,6 +153,7 @@ export class FragmentWalk {
   *#fragment(offset: number, boxEnd: number, limit: number): Reading<boolean> {
     const size = boxEnd - offset;
     if (size > MOOF_MAX) throw broken(`box "moof" at byte ${offset} has ${size} bytes; ${MOOF_MAX} are the limit`);
+    if (this.source.due) yield* this.source.breathe();
     // The header of the box behind it is wanted next.
     const wanted = Math.min(size + BOX_HEADER_MAX, limit - offset);
     if (!this.#window.has(offset, wanted)) yield* this.#window.bring(offset, wanted);

@@ -2,8 +2,9 @@ import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
 import { MeteredSource } from './metered-source.js';
 import { type Reading, settle } from './reading.js';
 
-/** Least and, unless more is asked for at once, most bytes of a read. */
-const LEAST = 256;
+/** Bytes of a read after a leap, and least and, unless more is asked for at once, most bytes of another. */
+const LEAP = 256;
+const LEAST = 2048;
 const MOST = 64 * 1024;
 
 /**
@@ -36,11 +37,13 @@ export class ForwardWindow {
     return true;
   }
 
-  /** Brings at least `length` bytes from `offset` on, which are inside the file; `yield*` it. Other work gets its turn. */
+  /** Brings at least `length` bytes of the file from `offset` on; `yield*` it. Other work gets its turn. */
   *bring(offset: number, length: number): Reading<void> {
     const { source } = this;
     if (source instanceof MeteredSource && source.due) yield* source.breathe();
-    const usual = Math.min(MOST, Math.max(LEAST, 2 * (this.#used - this.start)));
+    const used = this.#used - this.start;
+    const leaps = offset - this.#used > LEAST;
+    const usual = Math.min(MOST, Math.max(leaps ? LEAP : LEAST, 2 * used));
     const wanted = this.#waited && this.long ? READ_MAX : Math.max(length, usual);
     const bytes = source.read(offset, Math.min(wanted, source.size - offset));
     this.#waited = !(bytes instanceof Uint8Array);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { EdgeError } from '../../base/errors.js';
 import { Lru } from '../../base/lru.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
-import { COMPILE_BUDGET, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
+import { type Budget, compileBudget, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
 import { perform, type Reading, read, settle } from '../io/reading.js';
 import type { Format } from './format.js';
 import type { IndexStore, MediaObject, MediaPlanner } from './media.js';
@@ -14,6 +14,8 @@ export interface PlannerOptions {
   readonly formats: readonly Format<unknown>[];
   /** Bytes of compiled indexes kept in memory, and of plans. */
   readonly indexMemory: number;
+  /** Milliseconds of a core that compiling the index of a long file may take; 10 s when left out. */
+  readonly indexTime?: number;
   /** Where compiled indexes outlive the process. */
   readonly store?: IndexStore;
   /** Told how long each seek took to plan, in seconds. */
@@ -33,6 +35,8 @@ type Knowledge =
 /** What the knowledge is for: cutting, or the whole file in another order, which only some formats have. */
 type Purpose = 'seek' | 'whole';
 
+/** Milliseconds; see `PlannerOptions.indexTime`. */
+const INDEX_TIME = 10_000;
 /** Bytes by which a file is recognised. */
 const HEAD = 4096;
 /** Bytes that an entry without an index counts. */
@@ -62,11 +66,14 @@ export class Planner implements MediaPlanner {
   readonly #once = new Set<string>();
   readonly #underWay = new Map<string, Promise<Knowledge>>();
 
+  readonly #budget: Budget;
   /** Under which refusals are stored; holds all that they depend on beside the object. */
   readonly #refusals: string;
 
   constructor(private readonly options: PlannerOptions) {
-    this.#refusals = ['refused-1', ...options.formats.map(({ name, limits = '' }) => name + limits)].join(' ');
+    const { formats, indexTime = INDEX_TIME } = options;
+    this.#budget = compileBudget(indexTime);
+    this.#refusals = [`refused-2 ${indexTime}`, ...formats.map(({ name, limits = '' }) => name + limits)].join(' ');
     this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));
     this.#plans = new Lru(options.indexMemory * PLAN_SHARE);
   }
@@ -172,7 +179,7 @@ export class Planner implements MediaPlanner {
   *#learn(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
     const stored = this.#restore(object);
     if (stored !== undefined) return this.#keep(object, stored);
-    const source = new MeteredSource(object.source, COMPILE_BUDGET);
+    const source = new MeteredSource(object.source, this.#budget);
     const head = yield* read(source, 0, Math.min(HEAD, source.size));
     try {
       for (const format of this.options.formats) {
@@ -181,6 +188,7 @@ export class Planner implements MediaPlanner {
         const index = yield* whenThere(format.compile(source));
         if (index === undefined) continue;
         this.stats.compiled++;
+        yield* source.turn();
         this.options.store?.put(object.identity, format.name, seal(format.encode(index)));
         return this.#keep(object, { kind: 'index', format, index });
       }

@@ -1,6 +1,7 @@
 /** Files that are made to cost much: a seek ends with a refusal or an answer, within the budget, and never twice. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { Flv } from '../../../src/media/flv/flv.js';
 import { FragmentedMp4 } from '../../../src/media/fmp4/fragmented-mp4.js';
 import { COMPILE_BUDGET, MeteredSource, PLAN_BUDGET } from '../../../src/media/io/metered-source.js';
@@ -15,7 +16,7 @@ const SIZE = 3 * 1024 * 1024;
 /** Milliseconds of CPU that a seek may take here, where others use the processor's caches too and code is cold. */
 const CPU_MAX = 3000;
 /** Reads that the budgets pay for. */
-const READS_MAX = (COMPILE_BUDGET.work + PLAN_BUDGET.work) / 850;
+const READS_MAX = (COMPILE_BUDGET.work + PLAN_BUDGET.work + (SIZE / BLOCK_SIZE) * 500e3) / 850;
 const begin = { start: 1, end: undefined };
 
 describe('a seek into a file that is made to cost much', () => {
@@ -55,5 +56,21 @@ describe('a seek into a file that is made to cost much', () => {
     source.keep(100);
     assert.throws(() => source.keep(1), { code: 'media_too_large' });
     assert.equal(MeteredSource.over(source, COMPILE_BUDGET), source);
+  });
+
+  it('may cost more for each block that it makes the edge read, once, and up to a maximum', () => {
+    const budget = { work: 10_000, memory: 100, most: { work: 1.2e6, memory: 10_000 } };
+    const file = () => new MeteredSource(new MemorySource(new Uint8Array(8 * BLOCK_SIZE)), budget);
+    const source = file();
+    source.read(BLOCK_SIZE - 1, 2);
+    source.spend(1e6);
+    source.keep(8192 + 100);
+    source.read(0, 1);
+    assert.throws(() => source.spend(10_000), { code: 'media_too_large' });
+    const other = file();
+    for (let block = 0; block < 8; block++) other.read(block * BLOCK_SIZE, 1);
+    other.spend(1.1e6);
+    assert.throws(() => other.spend(0.1e6), { code: 'media_too_large' });
+    assert.throws(() => other.keep(10_001), { code: 'media_too_large' });
   });
 });

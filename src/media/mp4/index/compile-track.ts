@@ -70,6 +70,8 @@ export function* compileTrack(scan: BoxScan, trak: Box, movieScale: number): Rea
   };
 }
 
+/** Most tables of a track; what a cut does with them looks at each for each. */
+const TABLES_MAX = 256;
 /** Boxes whose children are looked at. */
 const CONTAINERS = new Set(['mdia', 'minf', 'stbl']);
 /** Children of `stbl` that do not speak of single samples and are kept as they are. */
@@ -147,6 +149,7 @@ function* gatherTable(scan: BoxScan, box: Box, parts: Parts): Reading<void> {
     parts.lost ||= head !== undefined && head.count > 0;
     return;
   }
+  if (parts.tables.length === TABLES_MAX) throw broken(`a track has more than ${TABLES_MAX} tables`);
   parts.pieces.push({ kind: 'table', table: parts.tables.length });
   parts.tables.push(table);
 }

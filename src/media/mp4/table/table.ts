@@ -46,7 +46,7 @@ export const MENDED_MAX = 1024 * 1024;
 /** Nanoseconds that a byte of a table costs beside being read. */
 const BYTE_WORK = 2;
 /** Bytes read at once when a table is streamed. */
-const CHUNK = READ_MAX;
+const CHUNK = READ_MAX / 4;
 /** Most bytes of prelude of any table, and with the entry count. */
 export const PRELUDE_MAX = 40;
 const HEAD_MAX = PRELUDE_MAX + 4;
