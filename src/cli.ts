@@ -3,4 +3,7 @@ import '../src/check-node.mjs';
 import { program } from './commands/program.js';
 import { runMain } from './commands/run-main.js';
 
+// Takes the arguments out of what `ps` shows to everybody: they may hold tokens, and URLs with passwords.
+process.title = `moovedge ${/^[a-z-]{1,20}$/.exec(process.argv[2] ?? '')?.[0] ?? ''}`.trim();
+
 await runMain(() => program().parseAsync(process.argv));

@@ -30,8 +30,10 @@ export interface PurgeRequest {
 
 /** What a purge did. */
 export interface PurgeResult {
-  /** Objects that were marked; undefined where they are not counted (by prefix, all). */
-  readonly objects?: number;
+  /** Objects that the catalog knew and that were not purged before; variants of one URL are one. */
+  readonly objects: number;
+  /** True when there are more, and counting them would have taken too long. */
+  readonly more: boolean;
 }
 
 /**
@@ -46,10 +48,20 @@ export function parsePurge(body: unknown): PurgeRequest {
   if ([urls, prefix, all].filter(field => field !== undefined).length !== 1) {
     throw new EdgeError('bad_request', 'expected exactly one of urls, prefix and all');
   }
-  if (urls !== undefined) return { scope: { kind: 'urls', urls: parseUrls(urls) }, soft };
-  if (prefix !== undefined) return { scope: { kind: 'prefix', prefix: parseEdgeUrl(prefix) }, soft };
+  if (urls !== undefined) return { scope: { kind: 'urls', urls: parseUrls(urls).map(withoutPattern) }, soft };
+  if (prefix !== undefined) return { scope: { kind: 'prefix', prefix: withoutPattern(parseEdgeUrl(prefix)) }, soft };
   if (all !== true) throw wrong('all', 'true', all);
   return { scope: { kind: 'all' }, soft };
+}
+
+/** @throws EdgeError `bad_request` for a pattern, which would purge nothing and look as if it had */
+function withoutPattern(url: EdgeUrl): EdgeUrl {
+  if (!url.path.includes('*')) return url;
+  const [head = '/'] = /^[^*]*\//.exec(url.path) ?? [];
+  throw new EdgeError(
+    'bad_request',
+    `patterns are not understood, found ${JSON.stringify(url.path).slice(0, 200)}: purge the prefix ${head}, or write %2A for a * that is part of a name`,
+  );
 }
 
 /**

@@ -8,6 +8,8 @@ export interface CatalogStore {
    * store can't be read.
    */
   entry(key: Uint8Array): Uint8Array | undefined;
+  /** Every entry, some at a time: what is stored meanwhile may be among them. Ends early when they can't be read. */
+  entries(): Generator<readonly Uint8Array[]>;
   /**
    * Stores an entry, or removes it when undefined. Settles when other processes see it, or when it could not be stored;
    * it is on the disk later. Never rejects.

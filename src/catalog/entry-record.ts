@@ -32,6 +32,28 @@ export function decodeEntry(record: Uint8Array, key: string): Entry | undefined 
   return isRecord(value) && value.key === key ? revive(value) : undefined;
 }
 
+/** What a record says of itself at its beginning, which is read without the rest. */
+const OBJECT_HEAD = /^\{"kind":"object","key":("(?:[^"\\]|\\.)*"),"primary":("(?:[^"\\]|\\.)*"),"epoch":(\d+),/;
+/** Bytes in which that stands, for all keys but the longest. */
+const HEAD_BYTES = 4096;
+
+/**
+ * Reads of an object's record which URL it belongs to.
+ * @returns undefined for other kinds of entries, and for what is no sound record
+ */
+export function objectHead(record: Uint8Array): Pick<ObjectEntry, 'key' | 'primary' | 'epoch'> | undefined {
+  if (record.length > RECORD_MAX || record[0] !== VERSION) return undefined;
+  const text = (end: number) => Buffer.from(record.buffer, record.byteOffset + 1, end).toString();
+  const found =
+    OBJECT_HEAD.exec(text(Math.min(HEAD_BYTES, record.length - 1))) ?? OBJECT_HEAD.exec(text(record.length - 1));
+  if (found === null) return undefined;
+  try {
+    return { key: JSON.parse(found[1]!), primary: JSON.parse(found[2]!), epoch: Number(found[3]) };
+  } catch {
+    return undefined;
+  }
+}
+
 function plain(entry: Entry): object {
   const { kind, key, primary, epoch } = entry;
   const base = { kind, key, primary, epoch };

@@ -15,6 +15,9 @@ const RECORD_OVERHEAD = 128;
 /** How much is taken is looked at whenever a process has stored this share of the capacity. */
 const LOOK_SHARE = 1 / 256;
 
+/** Records of a page: a millisecond's work or so. */
+const PAGE_COUNT = 256;
+
 /** Names of the tables that `FifoRecords` needs. */
 export const FIFO_TABLES = ['records', 'stamps'] as const;
 
@@ -48,6 +51,36 @@ export class FifoRecords {
     } catch (error) {
       this.#fault.raise(error);
       return undefined;
+    }
+  }
+
+  /**
+   * The records whose keys begin with `prefix`, the oldest first, `PAGE_COUNT` at a time; others may be stored and
+   * dropped meanwhile. Ends early when they can't be read.
+   */
+  *pages(prefix: Uint8Array): Generator<{ key: Buffer; value: Uint8Array }[]> {
+    let start: Buffer | undefined = Buffer.alloc(0);
+    while (start !== undefined) {
+      const page: { key: Buffer; value: Uint8Array }[] = [];
+      let count = 0;
+      let last: Uint8Array | undefined;
+      try {
+        this.#environment.refresh();
+        for (const { key, value } of this.#records.range(
+          start.length === 0 ? { limit: PAGE_COUNT } : { start, limit: PAGE_COUNT },
+        )) {
+          count++;
+          last = key;
+          const own = Buffer.from(key.subarray(STAMP_BYTES));
+          if (own.subarray(0, prefix.length).equals(prefix)) page.push({ key: own, value });
+        }
+      } catch (error) {
+        this.#fault.raise(error);
+        return;
+      }
+      yield page;
+      // The next key there can be.
+      start = count < PAGE_COUNT || last === undefined ? undefined : Buffer.concat([last, Buffer.alloc(1)]);
     }
   }
 

@@ -116,6 +116,18 @@ export class LmdbCatalogStore implements CatalogStore {
     return this.#recent.records.get(entryKey) ?? this.#catalog.records.get(entryKey);
   }
 
+  *entries(): Generator<readonly Uint8Array[]> {
+    // What stands in both is newer there.
+    const recent = new Set<string>();
+    for (const page of this.#recent.records.pages(ENTRY)) {
+      for (const { key } of page) recent.add(key.toString('latin1'));
+      yield page.map(({ value }) => value);
+    }
+    for (const page of this.#catalog.records.pages(ENTRY)) {
+      yield page.filter(({ key }) => !recent.has(key.toString('latin1'))).map(({ value }) => value);
+    }
+  }
+
   async saveEntry(key: Uint8Array, value: Uint8Array | undefined, brief = false): Promise<void> {
     const entryKey = Buffer.concat([ENTRY, key]);
     const name = entryKey.toString('hex');

@@ -1,6 +1,8 @@
+import { normalPath } from '../base/percent.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import type { CatalogStore } from './catalog-store.js';
-import { bucketOf, generationOf, PURGE_GENERATION } from './object-identity.js';
+import { decodeEntry, objectHead } from './entry-record.js';
+import { bucketOf, generationOf, PURGE_GENERATION, storeKey } from './object-identity.js';
 import {
   latest,
   marked,
@@ -22,6 +24,16 @@ import {
  */
 const LIST = Buffer.from('list');
 const NO_MARKS: PurgeMarks = { hard: 0, soft: 0 };
+
+/** Milliseconds that counting may take: some hundred thousand entries. */
+const COUNT_TIME = 1000;
+
+/** How many objects a purge concerned that were not purged before. */
+export interface PurgeCount {
+  readonly objects: number;
+  /** True when there are more, which were not counted. */
+  readonly more: boolean;
+}
 
 /** What purges mean for entries, as a worker looks at it. */
 export class Purges {
@@ -72,9 +84,11 @@ export class Purger {
   /**
    * Purges URLs by their keys, see `objectKey`, with all their variants and seek answers.
    * @param soft marks them stale instead of worthless
+   * @returns how many of them there were
    * @throws EdgeError `store` when the purge could not be written; then it has not taken effect
    */
-  urls(keys: readonly string[], soft: boolean): void {
+  urls(keys: readonly string[], soft: boolean): PurgeCount {
+    const objects = keys.filter(key => this.#isKnown(key)).length;
     const buckets = new Set(keys.map(bucketOf));
     this.#store.savePurges(write => {
       const list = readList(this.#store);
@@ -87,24 +101,70 @@ export class Purger {
       }
     });
     for (const bucket of buckets) this.#tier.bumpGeneration(generationOf(bucket));
+    return { objects, more: false };
   }
 
   /**
-   * Purges everything whose key begins with `prefix`: an origin's name and the beginning of a path.
-   * @throws EdgeError `store`, as `urls`
+   * Purges everything whose key begins with one of `prefixes`: an origin's name and the beginning of a path. It is in
+   * effect when the call returns; what it resolves with is counted afterwards.
+   * @throws EdgeError `store` by rejection, as `urls`
    */
-  prefix(prefix: string, soft: boolean): void {
-    this.#change(list => withPrefix(list, prefix, soft));
+  async prefixes(prefixes: readonly string[], soft: boolean): Promise<PurgeCount> {
+    const before = this.#change(list => prefixes.reduce((all, prefix) => withPrefix(all, prefix, soft), list));
+    const beginnings = prefixes.map(normalPath);
+    return this.#count(before, key => {
+      const path = normalPath(key.split('?', 1)[0]!);
+      return beginnings.some(beginning => path.startsWith(beginning));
+    });
   }
 
-  /** Purges everything. @throws EdgeError `store`, as `urls` */
-  all(soft: boolean): void {
-    this.#change(list => withAll(list, soft));
+  /** Purges everything, as `prefixes`. */
+  async all(soft: boolean): Promise<PurgeCount> {
+    return this.#count(
+      this.#change(list => withAll(list, soft)),
+      () => true,
+    );
   }
 
-  #change(change: (list: PurgeList) => PurgeList): void {
+  /** @returns the list before */
+  #change(change: (list: PurgeList) => PurgeList): PurgeList {
+    const before = readList(this.#store);
     this.#store.savePurges(write => write(LIST, encodeList(change(readList(this.#store)))));
     this.#tier.bumpGeneration(PURGE_GENERATION);
+    return before;
+  }
+
+  #isKnown(key: string): boolean {
+    const record = this.#store.entry(storeKey(key));
+    const entry = record && decodeEntry(record, key);
+    if (entry?.kind !== 'object' && entry?.kind !== 'vary') return false;
+    return this.#marks(readList(this.#store), key).hard <= entry.epoch;
+  }
+
+  #marks(list: PurgeList, key: string): PurgeMarks {
+    const record = this.#store.purge(bucketKey(bucketOf(key)));
+    return latest(marksOf(list, key), record === undefined ? NO_MARKS : readMarks(record));
+  }
+
+  /** Counts the objects that a purge by list concerned, page by page, so that other work has its turn. */
+  async #count(before: PurgeList, concerns: (key: string) => boolean): Promise<PurgeCount> {
+    const end = performance.now() + COUNT_TIME;
+    /** URLs with variants. */
+    const varied = new Set<string>();
+    let objects = 0;
+    for (const page of this.#store.entries()) {
+      for (const record of page) {
+        const head = objectHead(record);
+        // What is newer came after the purge.
+        if (head === undefined || head.epoch > before.sequence || !concerns(head.primary)) continue;
+        if (this.#marks(before, head.primary).hard > head.epoch) continue;
+        if (head.key === head.primary) objects++;
+        else varied.add(head.primary);
+      }
+      if (performance.now() > end) return { objects: objects + varied.size, more: true };
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    return { objects: objects + varied.size, more: false };
   }
 }
 

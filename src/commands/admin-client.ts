@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { EdgeError, type ErrorCode } from '../base/errors.js';
 import { loadSettings } from '../config/load.js';
@@ -13,6 +14,8 @@ export interface AdminFlags {
   /** URL of the admin port. */
   readonly admin?: string;
   readonly token?: string;
+  /** File that holds the token. */
+  readonly tokenFile?: string;
   /** Configuration file of the edge, to read both from. */
   readonly config?: string;
 }
@@ -24,9 +27,9 @@ export class AdminClient {
 
   /**
    * @param env may hold the token as MOOVEDGE_ADMIN_TOKEN
-   * @throws EdgeError `bad_config`
+   * @throws EdgeError `usage`, `not_found`; ConfigError
    */
-  constructor({ admin, token, config }: AdminFlags, env: Readonly<Record<string, string | undefined>>) {
+  constructor({ admin, token, tokenFile, config }: AdminFlags, env: Readonly<Record<string, string | undefined>>) {
     const settings =
       config === undefined ? defaultConfig().admin : loadSettings({ file: config, flags: [], env }).admin;
     const { host, port } = settings;
@@ -39,7 +42,7 @@ export class AdminClient {
       );
     }
     this.#url = new URL(url);
-    this.#token = token ?? settings.token ?? env.MOOVEDGE_ADMIN_TOKEN;
+    this.#token = token ?? readToken(tokenFile) ?? settings.token ?? env.MOOVEDGE_ADMIN_TOKEN;
   }
 
   /**
@@ -95,10 +98,25 @@ export class AdminClient {
   }
 }
 
+/** @throws EdgeError `not_found`, `usage` when the file holds no token */
+function readToken(file: string | undefined): string | undefined {
+  if (file === undefined) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(file, 'latin1').trim();
+  } catch (error) {
+    throw new EdgeError('not_found', `--token-file: ${file} can't be read: ${(error as Error).message}`);
+  }
+  if (!/^[\x21-\x7e]{1,1024}$/.test(text)) {
+    throw new EdgeError('usage', `--token-file: expected ${file} to hold a token and nothing else`);
+  }
+  return text;
+}
+
 async function refusal(response: IncomingMessage): Promise<EdgeError> {
   let text = '';
   for await (const chunk of response) if (text.length < 2000) text += chunk;
-  const hint = response.statusCode === 401 ? '; use --token, --config or MOOVEDGE_ADMIN_TOKEN' : '';
+  const hint = response.statusCode === 401 ? '; use --token-file, --config or MOOVEDGE_ADMIN_TOKEN' : '';
   return new EdgeError(
     codeOf(response.statusCode),
     `the edge refused: ${text.trim() || `status ${response.statusCode}`}${hint}`,

@@ -94,7 +94,8 @@ function addAdminCommands(program: Command): void {
       .command(name)
       .description(text)
       .option('--admin <url>', 'admin port of the edge (http://localhost:8081)')
-      .option('--token <token>', 'admin token; or in the environment as MOOVEDGE_ADMIN_TOKEN')
+      .option('--token-file <file>', 'file with the admin token; or in the environment as MOOVEDGE_ADMIN_TOKEN')
+      .option('--token <token>', 'admin token; others may see it in the list of processes for a moment')
       .option('--config <file>', 'configuration of the edge, to read both from');
   const client = async (flags: AdminFlags) => new (await import('./admin-client.js')).AdminClient(flags, process.env);
 

@@ -1,3 +1,4 @@
+import type { PurgeResult } from '../admin/purge-request.js';
 import { EdgeError } from '../base/errors.js';
 import type { AdminClient } from './admin-client.js';
 
@@ -24,8 +25,7 @@ export async function purge(
   ];
   const [scope, ...more] = scopes.filter(each => each !== undefined);
   if (scope === undefined || more.length > 0) throw new EdgeError('usage', 'expected URLs, or --prefix, or --all');
-  const result = (await client.json('POST', '/purge', { ...scope, soft })) as { objects?: number };
-  const count =
-    result.objects === undefined ? '' : `: ${result.objects} ${result.objects === 1 ? 'object' : 'objects'}`;
-  process.stdout.write(`${soft ? 'marked stale' : 'purged'}${count}\n`);
+  const result = (await client.json('POST', '/purge', { ...scope, soft })) as PurgeResult;
+  const count = `${result.more ? 'at least ' : ''}${result.objects} ${result.objects === 1 ? 'object' : 'objects'}`;
+  process.stdout.write(`${soft ? 'marked stale' : 'purged'}: ${count}\n`);
 }

@@ -14,7 +14,7 @@ export interface EdgeServices {
   /** In the order in which they start. */
   readonly all: readonly Service<Config>[];
   /** @throws EdgeError */
-  purge(request: PurgeRequest): PurgeResult | Promise<PurgeResult>;
+  purge(request: PurgeRequest): Promise<PurgeResult>;
 }
 
 /** Makes the services of an edge. */

@@ -34,23 +34,16 @@ export class PurgeService implements Service<Config> {
   }
 
   /**
-   * Purges; what it concerns is worthless in every worker when this returns.
+   * Purges; what it concerns is worthless in every worker when this resolves.
    * @throws EdgeError `bad_request`, `store`, `overloaded` when the edge hands over to another
    */
-  purge({ scope, soft }: PurgeRequest): PurgeResult {
+  async purge({ scope, soft }: PurgeRequest): Promise<PurgeResult> {
     if (this.#stopped)
       throw new EdgeError('overloaded', 'the edge hands over to another: ask again', { retryAfter: 1 });
-    if (scope.kind === 'all') {
-      this.#purger.all(soft);
-      return {};
-    }
-    if (scope.kind === 'prefix') {
-      for (const prefix of prefixKeys(this.#config, scope.prefix)) this.#purger.prefix(prefix, soft);
-      return {};
-    }
+    if (scope.kind === 'all') return this.#purger.all(soft);
+    if (scope.kind === 'prefix') return this.#purger.prefixes(prefixKeys(this.#config, scope.prefix), soft);
     const keys = new Set(scope.urls.flatMap(url => keysOf(this.#config, url)));
-    this.#purger.urls([...keys], soft);
-    return { objects: keys.size };
+    return this.#purger.urls([...keys], soft);
   }
 }
 

@@ -40,7 +40,7 @@ const target: AdminTarget = {
     if (purge.scope.kind === 'all') throw new EdgeError('overloaded', 'ask again');
     if (purge.scope.kind === 'prefix') throw new Error('a defect with a secret');
     asked.push(purge);
-    return { objects: 1 };
+    return { objects: 1, more: false };
   },
   prefetch: (wanted, progress, signal) =>
     prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: edgePort }, wanted, progress, signal),
@@ -111,7 +111,7 @@ test('other methods and paths', async () => {
 
 test('purge takes JSON, and tells errors without their insides', async () => {
   const purge = (body: string) => ask(local, 'POST', '/purge', { body });
-  assert.deepEqual(JSON.parse((await purge('{"urls":["/a"],"soft":true}')).body), { objects: 1 });
+  assert.deepEqual(JSON.parse((await purge('{"urls":["/a"],"soft":true}')).body), { objects: 1, more: false });
   assert.deepEqual(asked.at(-1), {
     scope: { kind: 'urls', urls: [{ host: undefined, path: '/a', query: '' }] },
     soft: true,

@@ -183,10 +183,10 @@ describe('LmdbCatalogStore', () => {
       assert.equal(purges.marks('main/a').hard, 0);
       new Purger(other, tier).urls(['main/a'], false);
       assert.equal(purges.marks('main/a').hard, 1);
-      new Purger(other, tier).prefix('main/', true);
+      void new Purger(other, tier).prefixes(['main/'], true);
       assert.deepEqual(purges.marks('main/a'), { hard: 1, soft: 2 });
       assert.deepEqual(purges.marks('other/a'), { hard: 0, soft: 0 });
-      new Purger(store, tier).all(false);
+      void new Purger(store, tier).all(false);
       assert.deepEqual(purges.marks('other/a'), { hard: 3, soft: 3 });
       assert.equal(purges.sequence(), 3);
       await other.close();

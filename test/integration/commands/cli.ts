@@ -10,13 +10,18 @@ export interface CommandResult {
   readonly errors: string;
 }
 
+/** Starts `moovedge` with arguments. */
+export function spawnMoovedge(args: readonly string[], env: Record<string, string> = {}) {
+  return spawn(process.execPath, ['--import', 'tsx', CLI, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+}
+
 /** Runs `moovedge` with arguments until it ends. */
 export function moovedge(args: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, ['--import', 'tsx', CLI, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
+    const child = spawnMoovedge(args, env);
     let output = '';
     let errors = '';
     child.stdout.setEncoding('utf8').on('data', text => {

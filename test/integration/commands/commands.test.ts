@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -12,7 +14,7 @@ import { silentLog } from '../../../src/base/log.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { totalsOf } from '../../../src/observe/totals.js';
 import type { EdgeStats } from '../../../src/supervisor/supervisor.js';
-import { moovedge } from './cli.js';
+import { moovedge, spawnMoovedge } from './cli.js';
 
 const TOKEN = 'correct-horse-battery';
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-commands-'));
@@ -49,7 +51,10 @@ const admin = new AdminServer({
     stats: async () => stats,
     async purge(request) {
       purged.push(request.scope);
-      return request.scope.kind === 'urls' ? { objects: request.scope.urls.length } : {};
+      return {
+        objects: request.scope.kind === 'urls' ? request.scope.urls.length : 7,
+        more: request.scope.kind === 'all',
+      };
     },
     prefetch: (wanted, progress, signal) =>
       prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
@@ -123,11 +128,19 @@ test('purge tells the edge and says what was done', async () => {
       { host: 'h', path: '/b', query: '' },
     ].map(each => ({ host: undefined, ...each })),
   });
-  assert.equal((await moovedge(['purge', '--prefix', '/films/', '--soft', ...flags])).output, 'marked stale\n');
+  assert.equal(
+    (await moovedge(['purge', '--prefix', '/films/', '--soft', ...flags])).output,
+    'marked stale: 7 objects\n',
+  );
   assert.equal(
     (await moovedge(['purge', '--all', '--admin', url], { MOOVEDGE_ADMIN_TOKEN: TOKEN })).output,
-    'purged\n',
+    'purged: at least 7 objects\n',
   );
+  for (const pattern of [['/films/*.mp4'], ['http://h/**'], ['--prefix', '/films/*']]) {
+    const { code, errors } = await moovedge(['purge', ...pattern, ...flags]);
+    assert.equal(code, EXIT.data);
+    assert.match(errors, /patterns are not understood, found .*: purge the prefix \/(films\/)?, or write %2A/);
+  }
   const none = await moovedge(['purge', ...flags]);
   assert.deepEqual([none.code, none.errors], [EXIT.usage, 'moovedge: expected URLs, or --prefix, or --all\n']);
   const two = await moovedge(['purge', '/a', '--all', ...flags]);
@@ -135,6 +148,36 @@ test('purge tells the edge and says what was done', async () => {
   const refused = await moovedge(['purge', '--all', '--admin', url]);
   assert.equal(refused.code, EXIT.noPermission);
   assert.match(refused.errors, /^moovedge: the edge refused: expected the field .*MOOVEDGE_ADMIN_TOKEN\n$/);
+});
+
+test('the admin token comes from a file, too', async () => {
+  const file = path.join(folder, 'token');
+  writeFileSync(file, `${TOKEN}\n`);
+  const purge = ['purge', '--all', '--admin', url, '--token-file', file];
+  assert.equal((await moovedge(purge)).code, 0);
+  writeFileSync(file, 'two words');
+  assert.equal((await moovedge(purge)).code, EXIT.usage);
+  rmSync(file);
+  assert.equal((await moovedge(purge)).code, EXIT.noInput);
+});
+
+test('the list of processes shows neither tokens nor passwords', async () => {
+  const secret = 'hunter2-hunter2-hunter2';
+  const silent = createServer(() => {});
+  await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve));
+  const { port: silentPort } = silent.address() as AddressInfo;
+  const asked = once(silent, 'request');
+  const child = spawnMoovedge(['top', '--admin', `http://u:${secret}@127.0.0.1:${silentPort}`, '--token', secret]);
+  try {
+    await asked;
+    const shown = readFileSync(`/proc/${child.pid}/cmdline`, 'latin1');
+    assert.ok(shown.startsWith('moovedge top'), shown);
+    assert.ok(!shown.includes(secret));
+  } finally {
+    child.kill('SIGKILL');
+    silent.closeAllConnections();
+    silent.close();
+  }
 });
 
 test('prefetch says how each URL ended, and fails when one did', async () => {

@@ -32,13 +32,14 @@ describe('purge', () => {
     for (const path of PATHS) origin.put(path, { size: SIZE, version: `v${version + 1}`, headers: HEADERS });
   });
 
-  async function purge(body: object): Promise<void> {
+  async function purge(body: object): Promise<{ objects: number; more: boolean }> {
     const response = await fetch(`${edge.admin}/purge`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(body),
     });
-    assert.equal(response.status, 200, await response.text());
+    assert.equal(response.status, 200);
+    return (await response.json()) as { objects: number; more: boolean };
   }
 
   /** The version that every worker gives of a file; they share the port, so several connections reach all of them. */
@@ -56,7 +57,9 @@ describe('purge', () => {
   }
 
   it('by URL takes effect in every worker before it answers, and on nothing else', async () => {
-    await purge({ urls: ['/a/1.mp4'] });
+    const known = await purge({ urls: ['/a/1.mp4', '/not/known.mp4'] });
+    assert.deepEqual(known, { objects: 1, more: false });
+    assert.equal((await purge({ urls: ['/a/1.mp4'] })).objects, 0);
     assert.equal(await versionAt('/a/1.mp4'), version + 1);
     assert.equal(await versionAt('/a/2.mp4'), version);
     assert.equal(await versionAt('/b/1.mp4'), version);
@@ -69,14 +72,16 @@ describe('purge', () => {
   });
 
   it('by prefix', async () => {
-    await purge({ prefix: '/a/' });
+    assert.deepEqual(await purge({ prefix: '/a/' }), { objects: 2, more: false });
+    assert.deepEqual(await purge({ prefix: '/a/' }), { objects: 0, more: false }, 'they were purged before');
     assert.equal(await versionAt('/a/1.mp4'), version + 1);
     assert.equal(await versionAt('/a/2.mp4'), version + 1);
     assert.equal(await versionAt('/b/1.mp4'), version);
   });
 
   it('of everything', async () => {
-    await purge({ all: true });
+    assert.deepEqual(await purge({ all: true }), { objects: 3, more: false });
+    assert.deepEqual(await purge({ all: true }), { objects: 0, more: false });
     for (const path of PATHS) assert.equal(await versionAt(path), version + 1);
   });
 

@@ -25,7 +25,7 @@ export const fakeServices: Role['services'] = async ({ log, takeOver, events }) 
     ],
     async purge({ scope }) {
       if (scope.kind === 'prefix') throw new EdgeError('overloaded', 'no purge by prefix here');
-      return scope.kind === 'urls' ? { objects: scope.urls.length } : {};
+      return { objects: scope.kind === 'urls' ? scope.urls.length : 0, more: false };
     },
   };
 };

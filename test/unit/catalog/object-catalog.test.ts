@@ -680,7 +680,7 @@ describe('versions', () => {
       await turns();
     }
     for (let i = 0; i < 2; i++) {
-      b.purger.all(false);
+      void b.purger.all(false);
       b.pass(61);
       await worker.watch(FILM);
       await turns();
@@ -775,7 +775,7 @@ describe('purge', () => {
 
   for (const [name, purge] of [
     ['by URL', (b: CatalogBench) => b.purger.urls([key], false)],
-    ['by prefix', (b: CatalogBench) => b.purger.prefix('main/fil', false)],
+    ['by prefix', (b: CatalogBench) => b.purger.prefixes(['main/fil'], false)],
     ['of everything', (b: CatalogBench) => b.purger.all(false)],
   ] as const) {
     it(`${name} has effect in all workers at once, though the validator is the same`, async () => {
@@ -819,7 +819,7 @@ describe('purge', () => {
     await worker.watch(FILM);
     await worker.watch('/other.mp4');
     b.purger.urls([key], false);
-    b.purger.prefix('main/film', false);
+    void b.purger.prefixes(['main/film'], false);
     assert.ok(!(await refetched(b, worker, '/other.mp4')));
     assert.ok(await refetched(b, worker));
   });

@@ -223,7 +223,7 @@ describe('whatever the origin does meanwhile', () => {
             } else if (next.kind === 'answer') b.origin.every = ANSWERS[next.name];
             else if (next.kind === 'break') b.origin.next = { ...b.origin.every, failAfter: next.at };
             else if (next.kind === 'time') b.pass(next.seconds);
-            else if (next.kind === 'purge') b.purger.all(false);
+            else if (next.kind === 'purge') void b.purger.all(false);
             else {
               const playing = play(workers[next.worker]!, next.start).then(
                 ({ bytes }) => {

@@ -109,7 +109,7 @@ it('a player gets one version from the first byte to the last, whatever changes 
           else if (one.kind === 'pass') world.bench.pass(one.seconds);
           else if (one.kind === 'break') world.origin.next = { failAfter: one.after };
           else if (one.kind === 'purge') {
-            if (one.all) world.bench.purger.all(one.soft);
+            if (one.all) void world.bench.purger.all(one.soft);
             else world.bench.purger.urls([`main${FILM}`], one.soft);
           } else if (one.kind === 'turns') {
             for (let i = 0; i < one.count; i++) await new Promise(resolve => setImmediate(resolve));
