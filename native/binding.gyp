@@ -7,10 +7,13 @@
         "arguments.cc",
         "clients.cc",
         "gate.cc",
+        "gate_accept.cc",
+        "gate_read.cc",
         "imports.cc",
         "listener.cc",
         "listening.cc",
         "memory_tier.cc",
+        "refusals.cc",
         "request_head.cc",
         "shm_cache.cc",
         "shm_carry.cc",
@@ -24,6 +27,7 @@
         "shm_stats.cc",
         "shm_stripe.cc",
         "shm_system.cc",
+        "unsent.cc",
         "words.cc"
       ],
       # Without the last, a doorbell rung while the environment ends would end the process as a crash.

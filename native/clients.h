@@ -10,11 +10,14 @@
 #include <unordered_map>
 #include <vector>
 
-/** A client; zero is the machine itself and whoever has no address, for whom there are no bounds. */
+/** A client; zero is whoever has no bounds: one without an address, and usually the machine itself. */
 using ClientKey = uint64_t;
 
-/** The client that has `address`. */
-ClientKey ClientOf(const sockaddr* address, socklen_t size);
+/**
+ * The client that has `address`.
+ * @param bounds_loopback addresses of loopback are clients like others
+ */
+ClientKey ClientOf(const sockaddr* address, socklen_t size, bool bounds_loopback);
 
 /** The connections of one port, by client. */
 class Clients {

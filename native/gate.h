@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-/** Adds `openGate`, `guardPort`, `readAgain` and `descriptorLimit` to the addon. */
+/** Adds `openGate`, `guardPort`, `readAgain`, `takeRefusals` and `descriptorLimit` to the addon. */
 void InitGate(Napi::Env env, Napi::Object exports);
 
 #endif  // MOOVEDGE_GATE_H_

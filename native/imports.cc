@@ -60,8 +60,11 @@ int SearchModule(dl_phdr_info* info, size_t, void* data) {
     const auto& header = info->dlpi_phdr[i];
     if (header.p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const ElfW(Dyn)*>(info->dlpi_addr + header.p_vaddr);
     if (header.p_type == PT_GNU_RELRO) {
-      search->relro_from = info->dlpi_addr + header.p_vaddr;
-      search->relro_to = search->relro_from + header.p_memsz;
+      // The loader protects whole pages: the one that the part ends within stays writable.
+      const auto page_size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+      const uintptr_t from = info->dlpi_addr + header.p_vaddr;
+      search->relro_from = from / page_size * page_size;
+      search->relro_to = (from + header.p_memsz) / page_size * page_size;
     }
   }
   if (dynamic == nullptr) return 0;

@@ -115,6 +115,7 @@ export interface NativePortOptions {
   readonly connections: number;
   readonly perClient: number;
   readonly requests: number;
+  readonly loopback: boolean;
   readonly unsentBytes: number;
 }
 
@@ -152,6 +153,8 @@ export interface NativeAddon {
   guardPort(port: number, options: NativePortOptions): number;
   /** Has a connection read whose answer has ended while something was held back. */
   readAgain(socket: number): void;
+  /** Status, time and client of refusals since the last call; from the first on they are noted. */
+  takeRefusals(): (number | string)[];
   /** Descriptors that this process may have open. */
   descriptorLimit(): number;
   /** Connections to `port` that wait to be accepted by this process. */

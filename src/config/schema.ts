@@ -80,12 +80,16 @@ const tree = group({
   limits: group({
     connections: setting(
       or('auto', integer(1, 1000000)),
-      'Most connections of one client to one worker; auto is no bound while a quarter of the places is free, then an even share. A client is an IPv4 address or an IPv6 /64; loopback is never bounded.',
+      'Most connections of one client to one worker; auto is no bound while a quarter of the places is free, then an even share. A client is an IPv4 address or an IPv6 /64; loopback is not bounded.',
     ).prefault('auto'),
     requests: setting(
       or('none', integer(1, 1000000)),
       'Most requests of one client under way in one worker; more are answered with 429.',
     ).prefault('none'),
+    loopback: setting(
+      flag(),
+      'Bounds clients on this machine, too; not for one behind a proxy on the same machine.',
+    ).prefault(false),
   }),
   delivery: group({
     stallTimeout: setting(time('10s', '24h'), 'A player that takes no byte for this long is disconnected.').prefault(

@@ -9,6 +9,11 @@ export interface GateAddon {
   guardPort(port: number, options: PortBounds & { readonly plain: boolean }): number;
   /** To be called on a later turn than the end of an answer on whose connection something is held back. */
   readAgain(socket: number): void;
+  /**
+   * What was refused since the last call: status, milliseconds since 1970, address of the client, one after the other.
+   * From the first call on refusals are noted, at most a thousand between two calls.
+   */
+  takeRefusals(): (number | string)[];
 }
 
 /** Bounds of one port in this process. */
@@ -22,6 +27,8 @@ export interface PortBounds {
   readonly perClient: number;
   /** Most requests under way of one client; 0 is no bound. */
   readonly requests: number;
+  /** Clients on this machine are bounded, too. */
+  readonly loopback: boolean;
   /** Bytes that the kernel takes of an answer beyond what it has sent; 0 is as much as it likes. */
   readonly unsentBytes: number;
 }
@@ -44,6 +51,21 @@ const REFUSALS: readonly (readonly [word: number, status: number])[] = [
 const PAUSES = 8;
 /** Refused requests after which a connection is closed. */
 const FAULTS_MAX = 8;
+/** Milliseconds for pipelined requests in one turn of the loop, so that a flood of them makes nobody wait for long. */
+const TURN = 5;
+/** Requests between two looks at the clock. */
+const REQUESTS_PER_LOOK = 16;
+/** Milliseconds between two lots of refusals that are told. */
+const TELL_INTERVAL = 1000;
+
+/** A request or connection that was refused before the front end saw it. */
+export interface GateRefusal {
+  readonly status: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Address of the client. */
+  readonly client: string;
+}
 
 /**
  * The gate between the system's sockets and the front end (native/gate.cc): strict heads in normal form, one at a time,
@@ -55,14 +77,15 @@ export class Gate {
   readonly #states: Uint8Array;
   readonly #faults: Uint8Array;
   readonly #words: Uint32Array;
-  readonly #readAgain: (socket: number) => void;
+  /** Connections whose next request is due, from `#next` on, in the order in which their answers ended. */
+  #due: number[] = [];
+  #next = 0;
 
   private constructor(addon: GateAddon | undefined, shared: ReturnType<GateAddon['openGate']>) {
     this.#addon = shared && addon;
     this.#states = new Uint8Array(shared?.states ?? new ArrayBuffer(1));
     this.#faults = new Uint8Array(shared?.faults ?? new ArrayBuffer(1));
     this.#words = new Uint32Array(shared?.words ?? new ArrayBuffer(64));
-    this.#readAgain = socket => addon!.readAgain(socket);
   }
 
   /** Opens the gate; to be called before any server listens. */
@@ -107,7 +130,39 @@ export class Gate {
   answered(socket: number): void {
     const state = this.#states[socket]!;
     this.#states[socket] = state & ~ANSWERING;
-    if ((state & (HELD | LAST)) !== 0) setImmediate(this.#readAgain, socket);
+    if ((state & (HELD | LAST)) !== 0 && this.#due.push(socket) === 1) setImmediate(this.#turn);
+  }
+
+  readonly #turn = () => {
+    const end = performance.now() + TURN;
+    // Those that become due meanwhile come after a turn of the loop.
+    const most = this.#due.length;
+    while (this.#next < most) {
+      this.#addon!.readAgain(this.#due[this.#next++]!);
+      if (this.#next % REQUESTS_PER_LOOK === 0 && performance.now() > end) break;
+    }
+    this.#due = this.#due.slice(this.#next);
+    this.#next = 0;
+    if (this.#due.length > 0) setImmediate(this.#turn);
+  };
+
+  /** Tells `listener` each second what was refused; returns what ends that. */
+  watchRefusals(listener: (refusal: GateRefusal) => void): () => void {
+    const addon = this.#addon;
+    if (addon === undefined) return () => {};
+    const tell = () => {
+      const facts = addon.takeRefusals();
+      for (let at = 0; at < facts.length; at += 3) {
+        const [status, time, client] = facts.slice(at, at + 3) as [number, number, string];
+        listener({ status, time, client });
+      }
+    };
+    addon.takeRefusals();
+    const timer = setInterval(tell, TELL_INTERVAL).unref();
+    return () => {
+      clearInterval(timer);
+      tell();
+    };
   }
 
   /**

@@ -5,6 +5,7 @@ import type { PortBounds } from './gate.js';
 export interface ClientLimits {
   readonly connections: number | 'auto';
   readonly requests: number | 'none';
+  readonly loopback: boolean;
 }
 
 /** Players that a process should have room for; with fewer places a start says so. */
@@ -12,8 +13,8 @@ const PLAYERS = 8192;
 /** Descriptors that are kept for files, the catalog, logs and the like. */
 const SPARE = 64;
 /**
- * Bytes that the kernel takes of an answer beyond what it has sent. So much lies there for a player that pauses; less
- * would cost fast players more turns.
+ * Bytes that the kernel takes of an answer beyond what it has sent. So much lies there for a player that pauses; for
+ * fast players it is raised (native/unsent.h), because each half of it costs a turn.
  */
 const UNSENT = 128 * 1024;
 
@@ -26,7 +27,7 @@ const UNSENT = 128 * 1024;
 export function portBounds(
   limit: number,
   originConnections: number,
-  { connections, requests }: ClientLimits,
+  { connections, requests, loopback }: ClientLimits,
 ): { readonly bounds: PortBounds; readonly wanted: number } {
   const open = readdirSync('/proc/self/fd').length;
   const reserve = SPARE + originConnections;
@@ -36,6 +37,7 @@ export function portBounds(
       connections: Math.max(1, places),
       perClient: connections === 'auto' ? 0 : connections,
       requests: requests === 'none' ? 0 : requests,
+      loopback,
       unsentBytes: UNSENT,
     },
     wanted: PLAYERS + open + reserve,

@@ -10,7 +10,7 @@ import { Cors, type CorsOptions } from './cors.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { isAmbiguous } from './framing.js';
-import { Gate, type PortBounds } from './gate.js';
+import { Gate, type GateRefusal, type PortBounds } from './gate.js';
 import type { HttpContext } from './http-context.js';
 import { type HttpStats, httpStats } from './http-stats.js';
 import type { RangeLimits } from './range.js';
@@ -97,7 +97,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
-const NO_BOUNDS: PortBounds = { connections: 2 ** 20, perClient: 0, requests: 0, unsentBytes: 0 };
+const NO_BOUNDS: PortBounds = { connections: 2 ** 20, perClient: 0, requests: 0, loopback: false, unsentBytes: 0 };
 const NO_CORS: CorsOptions = { origins: [], methods: [], headers: [], exposeHeaders: [], maxAge: 0 };
 
 class Server implements HttpServer {
@@ -108,6 +108,7 @@ class Server implements HttpServer {
   readonly #counted: Record<number, number>;
   readonly #context: HttpContext;
   readonly #app;
+  readonly #unwatch: () => void;
   readonly #beforeClose: HttpServerOptions['beforeClose'];
   #listener: us_listen_socket | undefined;
 
@@ -144,6 +145,8 @@ class Server implements HttpServer {
       this.#stats.openConnections += change;
       this.#context.quiet();
     };
+    const { gate, accessLog } = this.#context;
+    this.#unwatch = accessLog === undefined ? () => {} : gate.watchRefusals(refusal => accessLog(entryOf(refusal)));
     this.#app.filter(count);
     this.#app.any('/*', (res, req) => this.#handle(res, req));
   }
@@ -180,6 +183,7 @@ class Server implements HttpServer {
 
   close(): void {
     this.#listener = undefined;
+    this.#unwatch();
     this.#app.close();
   }
 
@@ -224,6 +228,26 @@ class Server implements HttpServer {
       this.#context.quiet();
     });
   }
+}
+
+/** What the access log tells of a request that was refused before it was read. */
+function entryOf({ status, time, client }: GateRefusal): AccessEntry {
+  return {
+    time,
+    client,
+    status,
+    method: '',
+    host: '',
+    url: '',
+    bytes: 0,
+    seconds: 0,
+    ttfb: undefined,
+    end: 'cut',
+    outcome: undefined,
+    range: undefined,
+    referer: undefined,
+    agent: undefined,
+  };
 }
 
 function secureApp({ cert, key }: { readonly cert: string; readonly key: string }) {

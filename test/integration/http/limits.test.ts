@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -6,26 +7,44 @@ import { after, test } from 'node:test';
 import { native } from '../../../src/base/native.js';
 import { Gate, type PortBounds } from '../../../src/http/gate.js';
 import { portBounds } from '../../../src/http/port-bounds.js';
-import { createHttpServer } from '../../../src/http/server.js';
+import { createHttpServer, type HttpServerOptions } from '../../../src/http/server.js';
+import type { AccessEntry } from '../../../src/observe/access-log.js';
 import { contentAt } from '../../support/content.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
-const NO_BOUNDS: PortBounds = { connections: 10_000, perClient: 0, requests: 0, unsentBytes: 0 };
+const NO_BOUNDS: PortBounds = { connections: 10_000, perClient: 0, requests: 0, loopback: false, unsentBytes: 0 };
 const G = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n\r\n';
+/** A program that pipelines requests on 500 connections, without end, and says so when it does. */
+const FLOOD = `
+  const { connect } = require('node:net');
+  const text = Buffer.from(${JSON.stringify(G)}.repeat(2000));
+  let open = 0;
+  for (let i = 0; i < 500; i++) {
+    const socket = connect(Number(process.argv[1]), '127.0.0.1');
+    const write = () => { while (socket.write(text)); };
+    socket.on('error', () => {}).on('drain', write).resume();
+    socket.on('connect', () => { write(); if (++open === 500) console.log('on'); });
+  }`;
 /** An address of this machine that is not loopback's, from which it connects to itself as a client like others. */
 const outer = Object.values(networkInterfaces())
   .flat()
   .find(address => address?.internal === false && address.family === 'IPv4')?.address;
 const needsOuter = { skip: outer === undefined && 'the machine has no address but loopback' };
 
-async function boundedEdge(bounds: Partial<PortBounds>) {
+async function boundedEdge(bounds: Partial<PortBounds>, options: Partial<HttpServerOptions> = {}) {
   const content = new FakeContent();
   const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 700_000));
   content.paths.set('/film.mp4', film);
   const gate = Gate.open(native);
-  const server = createHttpServer({ content, ...plainFiles, gate, bounds: { ...NO_BOUNDS, ...bounds } });
+  const server = createHttpServer({
+    content,
+    ...plainFiles,
+    gate,
+    ...options,
+    bounds: { ...NO_BOUNDS, ...bounds },
+  });
   const port = await server.listen('0.0.0.0', 0);
   const sockets: Socket[] = [];
   after(() => {
@@ -35,7 +54,8 @@ async function boundedEdge(bounds: Partial<PortBounds>) {
   /** Opens connections from an address, and gives what each has received when it is closed. */
   const crowd = (host: string, count: number) =>
     Array.from({ length: count }, () => {
-      const socket = connect(port, host).on('error', () => {});
+      const to = host.startsWith('127.') ? '127.0.0.1' : host;
+      const socket = connect({ port, host: to, localAddress: host }).on('error', () => {});
       let text = '';
       socket.on('data', chunk => {
         text += chunk.toString('latin1');
@@ -96,6 +116,46 @@ test('only as long as a quarter of the places is free a client may have more tha
   assert.equal(server.stats.requests.none[503] ?? 0, 0);
 });
 
+test('while places are scarce each client has an even share, whoever came first', async () => {
+  const { server, crowd } = await boundedEdge({ connections: 40, loopback: true });
+  const first = crowd('127.0.0.2', 45);
+  await until('alone it has all places', () => server.stats.openConnections === 40);
+  for (const { socket } of first.slice(0, 15)) socket.destroy();
+  await until('some go, and those that waited come', () => server.stats.openConnections <= 30);
+  const refused = () => server.stats.requests.none[503] ?? 0;
+  const before = refused();
+  crowd('127.0.0.3', 5);
+  await until('another one finds places', () => server.stats.openConnections === 35);
+  assert.equal(refused(), before);
+  crowd('127.0.0.2', 3);
+  await until('the first has more than its share', () => refused() === before + 3);
+  crowd('127.0.0.4', 2);
+  await until('a third one has its own', () => server.stats.openConnections === 37);
+  assert.equal(refused(), before + 3);
+});
+
+test('the access log has what is refused before it is read, with client and status', async () => {
+  const entries: AccessEntry[] = [];
+  const { crowd } = await boundedEdge(
+    { perClient: 2, loopback: true },
+    { accessLog: entry => void entries.push(entry) },
+  );
+  const [wrong] = crowd('127.0.0.2', 1);
+  wrong!.socket.write('GET /film.mp4\r\n\r\n');
+  await until('a wrong request is told', () => entries.length === 1);
+  crowd('127.0.0.3', 4);
+  await until('and connections too many', () => entries.length === 3);
+  assert.deepEqual(
+    entries.map(({ client, status, end }) => ({ client, status, end })),
+    [
+      { client: '127.0.0.2', status: 400, end: 'cut' },
+      { client: '127.0.0.3', status: 503, end: 'cut' },
+      { client: '127.0.0.3', status: 503, end: 'cut' },
+    ],
+  );
+  for (const { time } of entries) assert.ok(Math.abs(Date.now() - time) < 10_000);
+});
+
 test('at the limit accepting pauses without spinning, those who are connected are served, and it goes on', async () => {
   const { server, gate, crowd, port } = await boundedEdge({ connections: 10 });
   const before = gate.pauses;
@@ -115,29 +175,54 @@ test('at the limit accepting pauses without spinning, those who are connected ar
   for (const { socket } of [kept, late]) socket.destroy();
 });
 
-test('a flood of pipelined requests makes others wait for one of each connection, not for all', async () => {
-  const { port, content } = await boundedEdge({});
-  const floods = Array.from({ length: 20 }, () =>
-    connect(port, '127.0.0.1')
-      .on('error', () => {})
-      .resume(),
-  );
-  const text = Buffer.from(G.repeat(5000));
-  for (const socket of floods) socket.write(text);
-  await until('the flood is there', () => content.requests.length > 100);
+test('a flood of pipelined requests on many connections makes others wait for a turn, not for all', async () => {
+  const { port } = await boundedEdge({});
+  const flood = spawn(process.execPath, ['-e', FLOOD, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  after(() => flood.kill());
+  await once(flood.stdout, 'data');
   const other = await RawConnection.open(port);
-  for (let round = 0; round < 30; round++) {
-    const before = content.requests.length;
+  const times: number[] = [];
+  for (let round = 0; round < 40; round++) {
+    const start = performance.now();
     assert.equal((await other.send(G).answer()).status, 206);
-    const between = content.requests.length - before;
-    // A round trip within one process takes turns of the loop, many on a busy machine; the flood has 100,000.
-    assert.ok(between < 10_000, `${between} requests of the flood came first`);
+    times.push(performance.now() - start);
   }
-  for (const socket of [other.socket, ...floods]) socket.destroy();
+  flood.kill();
+  other.socket.destroy();
+  times.sort((a, b) => a - b);
+  // Client and server share one thread here, and its machine with others: 50 ms is what the product keeps.
+  assert.ok(times[20]! < 250, `half of the requests took more than ${times[20]} ms`);
+});
+
+test('whoever pipelines requests and reads no answer has no more of them answered, and costs no memory', async () => {
+  const { port, server, content } = await boundedEdge({ unsentBytes: 16_384 });
+  const socket = connect(port, '127.0.0.1').on('error', () => {});
+  await once(socket, 'connect');
+  socket.pause();
+  // Answers of several KiB, so that they fill what the kernel takes soon.
+  const request = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-8191\r\n\r\n';
+  const count = 4000;
+  socket.write(Buffer.from(request.repeat(count)));
+  let last = -1;
+  await until('the server waits for its client', async () => {
+    const before = last;
+    await new Promise(resolve => setTimeout(resolve, 200));
+    last = content.requests.length;
+    return last === before && last > 0;
+  });
+  assert.ok(last < count, `${last} requests were answered to nobody`);
+  assert.ok(server.stats.openResponses <= 1);
+  let received = 0;
+  socket.on('data', chunk => {
+    received += chunk.length;
+  });
+  socket.resume();
+  await until('all are answered when it reads', () => content.requests.length === count && received > count * 8192);
+  socket.destroy();
 });
 
 test('places leave a reserve for misses, and few descriptors are said to be few', () => {
-  const limits = { connections: 'auto', requests: 'none' } as const;
+  const limits = { connections: 'auto', requests: 'none', loopback: false } as const;
   const few = portBounds(256, 256, limits);
   assert.ok(few.bounds.connections <= 192 && few.bounds.connections > 60);
   assert.ok(few.wanted > 8192);
@@ -146,7 +231,7 @@ test('places leave a reserve for misses, and few descriptors are said to be few'
   assert.ok(many.wanted < 1_048_576);
   assert.equal(portBounds(20, 256, limits).bounds.connections, 1);
   assert.deepEqual(
-    [portBounds(4096, 1, { connections: 7, requests: 9 }).bounds].map(b => [b.perClient, b.requests]),
+    [portBounds(4096, 1, { connections: 7, requests: 9, loopback: true }).bounds].map(b => [b.perClient, b.requests]),
     [[7, 9]],
   );
 });

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-/* Builds and runs the tests of the C++ core in native/test, also with the sanitizers. */
+/* Builds and runs the tests of the C++ parts in native/test, also with the sanitizers. */
 
 const folder = fileURLToPath(new URL('../../../../native/test/', import.meta.url));
 
@@ -56,10 +56,12 @@ async function hasSanitizer(context: TestContext, variant: string, flag: string)
   return true;
 }
 
-describe('the core of the memory tier', () => {
+describe('the native parts', () => {
   it('builds without a warning', async () => {
     assert.equal(await passed('make', '-s', '-j2', 'plain'), '');
   });
+
+  it('reads heads of requests, and tells clients apart', async () => assert.match(await core('plain', 'head'), /ok/));
 
   it('passes its unit tests', async () => assert.match(await core('plain', 'unit'), /unit tests passed/));
 
@@ -84,6 +86,7 @@ describe('the core of the memory tier', () => {
 
   it('is free of bad accesses and undefined behaviour (AddressSanitizer, UBSan)', async context => {
     if (!(await hasSanitizer(context, 'asan', '-fsanitize=address,undefined'))) return;
+    await core('asan', 'head', '100000');
     await core('asan', 'unit');
     await core('asan', 'recovery');
     assert.match(await core('asan', 'stress', 'processes', '60'), /stress passed/);

@@ -1,0 +1,228 @@
+// Reading and writing: one head at a time, strict and in normal form, each when the answer before has ended and been
+// taken by the socket.
+
+#include "gate_read.h"
+
+#include <sys/socket.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "gate_state.h"
+#include "request_head.h"
+
+namespace {
+
+/** Most bytes that are held back of one connection while it is answered; what comes then waits in the kernel. */
+constexpr size_t kMaxHeld = 64 * 1024;
+
+/** What a connection is polled for. One that is not read is still watched for a reset. */
+int PolledEvents(const Connection& connection, int events) {
+  if (!connection.is_deaf) return events;
+  const int others = events & ~UV_READABLE;
+  return others == 0 ? static_cast<int>(UV_PRIORITIZED) : others;
+}
+
+void SetDeaf(Connection* connection, bool is_deaf) {
+  if (connection->is_deaf == is_deaf || connection->poll == nullptr) return;
+  connection->is_deaf = is_deaf;
+  uv_poll_start(connection->poll, PolledEvents(*connection, connection->events), connection->poll->poll_cb);
+}
+
+/** Refuses what came on a connection, and reads it no more. */
+ssize_t Refuse(int fd, Connection* connection, int status) {
+  SendRefusal(fd, status);
+  connection->is_dropping = true;
+  connection->ClearHeld();
+  return WouldBlock();
+}
+
+/** Whether a client has as many requests under way as it may. */
+bool IsAtItsBound(const Connection& connection) {
+  const Port& port = *connection.port;
+  if (port.requests == 0 || connection.client == 0) return false;
+  const auto& connections = port.clients.Connections(connection.client);
+  if (connections.size() <= port.requests) return false;
+  // JavaScript ends answers without a call, so that they are counted when it matters.
+  uint32_t answering = 0;
+  for (const int fd : connections) answering += gate->states[fd] & kAnswering;
+  return answering >= port.requests;
+}
+
+/**
+ * Hands on a head that lies at `data`, in `buffer` itself or in what was held back.
+ * @param more whether other bytes follow it
+ */
+ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const char* data, char* buffer, size_t room,
+               bool more) {
+  if (IsAtItsBound(*connection)) return Refuse(fd, connection, 429);
+  size_t length = head.length;
+  if (!head.is_normal) {
+    const std::string normal = NormalHead(data, head);
+    if (normal.size() > room) return Refuse(fd, connection, 431);
+    memcpy(buffer, normal.data(), normal.size());
+    length = normal.size();
+  } else if (data != buffer) {
+    memmove(buffer, data, length);
+  }
+  if (head.is_last) {
+    connection->is_dropping = true;
+    connection->lingers = head.has_body;
+    connection->ClearHeld();
+  } else if (more) {
+    gate->states[fd] |= kHeld;
+  }
+  gate->states[fd] |= kAnswering;
+  gate->words[kCurrent] = static_cast<uint32_t>(fd);
+  gate->words[kCurrentFlags] = (head.is_last ? 1u : 0u) | (head.is_old ? 2u : 0u);
+  return static_cast<ssize_t>(length);
+}
+
+/** While an answer is under way: what comes is held back, up to a bound. */
+ssize_t HoldBack(int fd, Connection* connection, char* buffer, size_t room) {
+  std::string& held = connection->held;
+  held.erase(0, connection->held_at);
+  connection->held_at = 0;
+  if (held.size() >= kMaxHeld) {
+    SetDeaf(connection, true);
+    return WouldBlock();
+  }
+  const ssize_t count = recv(fd, buffer, std::min(room, kMaxHeld - held.size()), 0);
+  if (count < 0) return count;
+  gate->states[fd] |= kHeld;
+  if (count == 0) {
+    connection->has_ended = true;
+    SetDeaf(connection, true);
+  } else {
+    held.append(buffer, static_cast<size_t>(count));
+  }
+  return WouldBlock();
+}
+
+/** After the last request of a connection. */
+ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
+  const ssize_t count = connection->has_ended ? 0 : recv(fd, buffer, room, 0);
+  if (count > 0) return WouldBlock();
+  if (count < 0) return count;
+  connection->has_ended = true;
+  if ((gate->states[fd] & kAnswering) == 0) return 0;
+  gate->states[fd] |= kHeld;
+  SetDeaf(connection, true);
+  return WouldBlock();
+}
+
+/**
+ * The front end holds bytes of the last answer that the socket did not take. Its buffer has no bound, so that no
+ * further request is read meanwhile.
+ */
+bool Owes(const Connection& connection) { return (connection.events & UV_WRITABLE) != 0; }
+
+void ReadReady(uv_idle_t* idle) {
+  uv_idle_stop(idle);
+  const std::vector<int> ready = std::move(gate->ready);
+  gate->ready.clear();
+  for (const int fd : ready) ReadOn(fd);
+}
+
+/** Has a connection read on the loop's next turn; the front end is within an event of it now. */
+void Ready(int fd) {
+  if (gate->ready.empty()) uv_idle_start(&gate->idle, ReadReady);
+  gate->ready.push_back(fd);
+}
+
+}  // namespace
+
+int OnPollInit(uv_loop_t* loop, uv_poll_t* poll, uv_os_sock_t fd) {
+  const int result = uv_poll_init_socket(loop, poll, fd);
+  if (result == 0 && fd >= 0 && static_cast<size_t>(fd) < gate->size) {
+    gate->polls[fd] = poll;
+    if (Connection* connection = gate->connections[fd]) connection->poll = poll;
+  }
+  return result;
+}
+
+int OnPollStart(uv_poll_t* poll, int events, uv_poll_cb callback) {
+  uv_os_fd_t fd;
+  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(poll), &fd) == 0) {
+    if (Connection* connection = Find(fd)) {
+      const bool was_owing = Owes(*connection);
+      connection->events = events;
+      const uint8_t state = gate->states[fd];
+      if (was_owing && !Owes(*connection) && (state & kAnswering) == 0 && (state & (kHeld | kLast)) != 0) Ready(fd);
+      return uv_poll_start(poll, PolledEvents(*connection, events), callback);
+    }
+  }
+  return uv_poll_start(poll, events, callback);
+}
+
+ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
+  gate->words[kCurrent] = 0;
+  Connection* connection = Find(fd);
+  if (connection == nullptr || !connection->port->is_plain) return recv(fd, data, room, flags);
+  auto* buffer = static_cast<char*>(data);
+  if ((gate->states[fd] & (kAnswering | kLast)) == kLast) {
+    connection->lingers = true;
+    return 0;
+  }
+  if (connection->is_dropping) return Drop(fd, connection, buffer, room);
+  if ((gate->states[fd] & kAnswering) != 0) return HoldBack(fd, connection, buffer, room);
+  if (Owes(*connection)) {
+    gate->states[fd] |= kHeld;
+    SetDeaf(connection, true);
+    return WouldBlock();
+  }
+  gate->states[fd] &= static_cast<uint8_t>(~kHeld);
+  std::string& held = connection->held;
+  // What is held back is read where it lies, so that a series of requests is not copied once for each of them.
+  const RequestHead next = ReadHead(held.data() + connection->held_at, held.size() - connection->held_at);
+  if (next.state == RequestHead::kRefused) return Refuse(fd, connection, next.status);
+  if (next.state == RequestHead::kWhole) {
+    const size_t begin = connection->held_at + next.skipped;
+    connection->held_at = begin + next.length;
+    return HandOn(fd, connection, next, held.data() + begin, buffer, room, connection->held_at < held.size());
+  }
+  if (connection->has_ended) return 0;
+  // Not as much as there is room for: what follows the head has to be kept.
+  const size_t kept = std::min(held.size() - connection->held_at, room);
+  const size_t most = std::min(room - kept, kMaxHeld);
+  if (kept > 0) memcpy(buffer, held.data() + connection->held_at, kept);
+  const ssize_t count = recv(fd, buffer + kept, most, flags);
+  if (count <= 0) return count;
+  const size_t size = kept + static_cast<size_t>(count);
+  const RequestHead head = ReadHead(buffer, size);
+  if (head.state == RequestHead::kRefused) return Refuse(fd, connection, head.status);
+  const bool is_whole = head.state == RequestHead::kWhole;
+  const size_t end = head.skipped + (is_whole ? head.length : 0);
+  if (end < size) {
+    held.assign(buffer + end, size - end);
+    connection->held_at = 0;
+  } else {
+    connection->ClearHeld();
+  }
+  if (!is_whole) return WouldBlock();
+  return HandOn(fd, connection, head, buffer + head.skipped, buffer, room, end < size);
+}
+
+ssize_t OnSend(int fd, const void* data, size_t size, int flags) {
+  const ssize_t sent = send(fd, data, size, flags);
+  if (sent == static_cast<ssize_t>(size)) return sent;
+  const int error = errno;
+  Connection* connection = Find(fd);
+  if (connection != nullptr && connection->port->unsent > 0)
+    connection->unsent.Full(fd, uv_now(gate->loop), connection->port->unsent);
+  errno = error;
+  return sent;
+}
+
+void ReadOn(int fd) {
+  Connection* connection = Find(fd);
+  if (connection == nullptr || connection->poll == nullptr) return;
+  const uint8_t state = gate->states[fd];
+  if ((state & kAnswering) != 0 || (state & (kHeld | kLast)) == 0 || Owes(*connection)) return;
+  if (!connection->has_ended) SetDeaf(connection, false);
+  connection->poll->poll_cb(connection->poll, 0, UV_READABLE);
+}

@@ -1,0 +1,143 @@
+// What the gate knows of ports and connections. Everything here belongs to the thread of the front end's event loop.
+#ifndef MOOVEDGE_GATE_STATE_H_
+#define MOOVEDGE_GATE_STATE_H_
+
+#include <sys/socket.h>
+#include <uv.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "clients.h"
+#include "refusals.h"
+#include "unsent.h"
+
+/** Most descriptors of a process that are looked after; what has a higher number is closed at once. */
+constexpr size_t kMaxDescriptors = size_t{1} << 20;
+/** States of a connection that JavaScript sees, and takes `kAnswering` from. */
+constexpr uint8_t kAnswering = 1;
+/** Bytes, or the end, wait for the answer's end: `readAgain` is to be called then. */
+constexpr uint8_t kHeld = 2;
+/** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. */
+constexpr uint8_t kLast = 4;
+
+/** Words that JavaScript sees; the order is that in src/http/gate.ts. */
+enum Word : size_t {
+  /** Descriptor of the connection whose head was handed on last; 0 is none. */
+  kCurrent,
+  /** 1: the connection is to be closed after the answer. 2: the client knows no chunks. */
+  kCurrentFlags,
+  kBadRequest,
+  kTargetTooLong,
+  kTooManyRequests,
+  kHeadTooLarge,
+  kWrongVersion,
+  kUnavailable,
+  kPauses,
+  kWords,
+};
+
+struct Port;
+
+struct Connection {
+  Port* port = nullptr;
+  ClientKey client = 0;
+  uv_poll_t* poll = nullptr;
+  /** What the front end polls for. */
+  int events = 0;
+  UnsentLimit unsent;
+  /** The other side has sent its last byte. */
+  bool has_ended = false;
+  /** Nothing more is read for now. */
+  bool is_deaf = false;
+  /** What still comes is thrown away. */
+  bool is_dropping = false;
+  /** Content was announced and is perhaps not read whole. */
+  bool lingers = false;
+  /** A partial head, or what follows the head that is being answered. */
+  std::string held;
+  /** Where it begins. */
+  size_t held_at = 0;
+
+  void ClearHeld() {
+    if (held.capacity() > 0) std::string().swap(held);
+    held_at = 0;
+  }
+};
+
+/** A guarded listening socket. */
+struct Port {
+  int listener = -1;
+  uint16_t number = 0;
+  /** False where the bytes are TLS's. */
+  bool is_plain = true;
+  uint32_t capacity = 0;
+  /** Most connections of a client; 0 is a fair share when places are scarce. */
+  uint32_t per_client = 0;
+  /** Most requests under way of a client; 0 is no bound. */
+  uint32_t requests = 0;
+  /** Clients on this machine are bounded, too. */
+  bool bounds_loopback = false;
+  /** Bytes that the kernel takes of an answer beyond what it has sent; 0 is as many as it likes. */
+  uint32_t unsent = 0;
+  uint32_t open = 0;
+  bool is_paused = false;
+  /** Beats until a listener tries again that paused for want of descriptors. */
+  uint32_t pause_left = 0;
+  Clients clients;
+};
+
+struct Lingering {
+  int fd;
+  uint64_t until;
+};
+
+/** All that the gate knows, for the one event loop that the front end has in a process. */
+struct Gate {
+  size_t size = 0;
+  uv_loop_t* loop = nullptr;
+  uint8_t* states = nullptr;
+  uint8_t* faults = nullptr;
+  uint32_t* words = nullptr;
+  Connection** connections = nullptr;
+  /** Poll handles of the front end's sockets, listening ones among them. */
+  uv_poll_t** polls = nullptr;
+  std::vector<std::unique_ptr<Port>> ports;
+  std::vector<Lingering> lingering;
+  uv_timer_t timer{};
+  bool is_ticking = false;
+  /** Connections to be read on, because their socket has taken what it owed to the last answer. */
+  std::vector<int> ready;
+  /** Runs while there are some. */
+  uv_idle_t idle{};
+  /** Somebody takes `refusals`. */
+  bool notes_refusals = false;
+  std::vector<Refusal> refusals;
+};
+
+/** The one gate of this process; null until it is made. */
+extern Gate* gate;
+
+inline Connection* Find(int fd) {
+  return fd >= 0 && static_cast<size_t>(fd) < gate->size ? gate->connections[fd] : nullptr;
+}
+
+/** The port of a listening socket. */
+inline Port* FindPort(int listener) {
+  for (const auto& port : gate->ports) {
+    if (port->listener == listener) return port.get();
+  }
+  return nullptr;
+}
+
+/** What a function of sockets returns when there is nothing for the front end. */
+inline int WouldBlock() {
+  errno = EAGAIN;
+  return -1;
+}
+
+#endif  // MOOVEDGE_GATE_STATE_H_
