@@ -20,6 +20,8 @@ export interface EdgeOptions {
   readonly workers?: number;
   /** Size of the memory tier. */
   readonly memory?: string;
+  /** Files that each of its processes may have open. */
+  readonly openFiles?: number;
   /** More of `listen`, as YAML flow: `tls: {…}`. */
   readonly listen?: string;
   /** More of the configuration: top-level sections in YAML. */
@@ -79,7 +81,7 @@ export class Edge {
 
   /** Starts again after `stop` or `killAll`, on the same files and ports. */
   async restart(): Promise<void> {
-    const { origin, workers = 1, memory = '64MiB', listen, settings = '' } = this.#options;
+    const { origin, workers = 1, memory = '64MiB', listen, settings = '', openFiles } = this.#options;
     const origins = origin.startsWith('[') ? origin : JSON.stringify([{ name: 'main', url: origin }]);
     const file = join(this.folder, 'edge.yaml');
     writeFileSync(
@@ -93,7 +95,10 @@ export class Edge {
         settings.replaceAll('$FOLDER', this.folder),
       ].join('\n'),
     );
-    const child = spawn(process.execPath, [CLI, 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const command = [process.execPath, CLI, 'serve', '--config', file];
+    // The shell becomes the edge.
+    if (openFiles !== undefined) command.unshift('sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`);
+    const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
     child.stderr?.setEncoding('utf8').on('data', text => {
       this.log += text;

@@ -183,15 +183,17 @@ test('a flood of pipelined requests on many connections makes others wait for a 
   const other = await RawConnection.open(port);
   const times: number[] = [];
   for (let round = 0; round < 40; round++) {
-    const start = performance.now();
+    const start = process.cpuUsage();
     assert.equal((await other.send(G).answer()).status, 206);
-    times.push(performance.now() - start);
+    const { user, system } = process.cpuUsage(start);
+    times.push((user + system) / 1000);
   }
   flood.kill();
   other.socket.destroy();
   times.sort((a, b) => a - b);
-  // Client and server share one thread here, and its machine with others: 50 ms is what the product keeps.
-  assert.ok(times[20]! < 250, `half of the requests took more than ${times[20]} ms`);
+  // What the flood takes of the loop before the other one's turn: CPU time, which other programs have no part in. The
+  // clients of the test are in it, too.
+  assert.ok(times[20]! < 150, `half of the requests came after ${times[20]} ms of work`);
 });
 
 test('whoever pipelines requests and reads no answer has no more of them answered, and costs no memory', async () => {
