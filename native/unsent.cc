@@ -10,12 +10,12 @@ namespace {
 
 /** Limit of those that are raised, in bytes. */
 constexpr uint32_t kHigh = 512 * 1024;
-constexpr uint32_t kMaxRaised = 64;
+constexpr uint32_t kMaxRaised = 128;
 /** Milliseconds between two full sockets that are few, and how many times in a row raise the limit. */
-constexpr uint64_t kQuick = 10;
+constexpr uint64_t kQuick = 50;
 constexpr uint8_t kQuickTimes = 8;
 /** Milliseconds that lower it again. */
-constexpr uint64_t kSlow = 100;
+constexpr uint64_t kSlow = 1000;
 /** Least window of a reader whose limit is raised, in bytes. */
 constexpr uint32_t kWideWindow = 256 * 1024;
 

@@ -7,7 +7,7 @@
 /**
  * The limit of one connection. It is low, so that little lies in the kernel for a player that pauses, and raised for a
  * while for one that reads so fast, with a window so wide, that a turn of the loop for each 64 KiB would cost much. At
- * most 64 are raised at a time, those among them that have paused since, so that the memory is bounded.
+ * most 128 are raised at a time, those among them that have paused since, so that the memory is bounded.
  */
 class UnsentLimit {
  public:
