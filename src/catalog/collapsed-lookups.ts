@@ -156,7 +156,7 @@ export class CollapsedLookups {
       case 'object': {
         const { cached, outcome, own } = result;
         if (outcome === 'revalidated') this.#stats.confirmed++;
-        // A variant that nobody had known of is for those who send the same fields.
+        // The answer is a variant that was unknown before: those who wait look again, with the fields that choose it.
         if (cached.entry.key !== routed.key) return { resolution: { kind: 'again' }, own };
         return { resolution: { kind: 'found', cached, outcome: outcome === 'miss' ? 'collapsed' : outcome }, own };
       }
@@ -198,7 +198,10 @@ export class CollapsedLookups {
     await entries.save({ kind: 'error', key, primary, epoch, error: remembered, expires }, known).committed;
   }
 
-  /** Revalidates while the stale object is being served, unless somebody on this machine is at it. */
+  /**
+   * Revalidates while the stale object is being served, unless another request or process of this machine does so
+   * already.
+   */
   async revalidateMeanwhile(cached: CachedEntry, routed: RoutedRequest): Promise<void> {
     if (this.#pending.has(routed.key) || routed.key !== cached.entry.key) return;
     const release = this.#locks.tryTake(routed.key);

@@ -3,7 +3,7 @@ import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { BlockReader } from '../cache/read/block-reader.js';
 import type { StoredObject } from './stored-object.js';
 
-/** What a player asks for, checked and freed of what is ours. */
+/** What a player asks for, checked, and without the parameters that are the edge's own. */
 export interface ContentRequest {
   /** Host field without port, in lower case; chooses the origin together with the path. */
   readonly host: string;
@@ -81,8 +81,8 @@ export interface StreamHandle {
 /** What the HTTP stage sees of everything behind it. */
 export interface Content {
   /**
-   * Finds the object behind a request: at once when its head is cached and fresh, otherwise after a word with the
-   * origin.
+   * Finds the object behind a request: at once when its head is cached and fresh, otherwise when the origin has
+   * answered.
    * @throws EdgeError (or rejects with one): `not_found`, `forbidden`, `gone`, `origin_*`, `overloaded`,
    *   `only_if_cached`
    */

@@ -3,12 +3,12 @@ import { COMMITTED, type LookupAnswer, type LookupContext, type Outcome, remembe
 import { OpenedObject } from './opened-object.js';
 import { privateObject } from './private-object.js';
 
-/** A player that begins behind so many bytes does not wait for an object that is fetched whole. */
+/** Most bytes before a player's first one for which it waits until an object that is fetched whole has come there. */
 const WHOLE_REACH = 8 * 1024 * 1024;
 
 /**
- * Outcome of an answer of which nothing tells one version from another: all of the object from this fetch, or past the
- * cache to this player, when it is too large or the player begins too far back.
+ * Outcome of an answer without a validator, whose bytes nothing tells from those of another version: the whole object
+ * is taken from this one fetch. When it is too large, or the player begins too far into it, it goes past the cache.
  */
 export function oneFetchObject(context: LookupContext, taken: LookupAnswer, entry: ObjectEntry): Outcome {
   const { lookup, answer, fetch } = taken;

@@ -17,7 +17,7 @@ export function privateObject(
 ): Outcome {
   const { key: variant, primary, varied, fields, route } = lookup.routed;
   const { path, origin, query } = route;
-  // An id that nobody else will come by.
+  // A key of its own, so that no other request finds these bytes.
   const key = `${variant}\n${randomUUID()}`;
   const freshness = answerFreshness(context, answer.fields, answer, undefined);
   const ofNobody = { epoch: 0, validated: 0, authorized: false, nonce: key };

@@ -43,7 +43,7 @@ export class UnsizedFill implements OriginSink {
   #filled = 0;
   /** Blocks that found no room in the tier, by number. */
   readonly #held = new Map<number, Uint8Array>();
-  /** A block can't be had any more: nobody may join, and the object is not kept. */
+  /** A block is neither in the tier nor held: nobody may join any more, and the object is not kept. */
   #incomplete = false;
   #closed = false;
   #end: 'whole' | EdgeError | undefined;
@@ -106,9 +106,7 @@ export class UnsizedFill implements OriginSink {
     this.#over(this.position);
   }
 
-  /**
-   * Copies of nothing: bytes from `offset` on that are at hand, used by `use` before it returns; false when none are.
-   */
+  /** Calls `use` with bytes from `offset` on, which are valid until it returns; false when none are there. */
   read(offset: number, use: (bytes: Uint8Array) => void): boolean {
     const block = blockOf(offset);
     const from = offset - block * BLOCK_SIZE;
@@ -129,7 +127,7 @@ export class UnsizedFill implements OriginSink {
     }
   }
 
-  /** Has the fetch go on or wait, as its players stand; ends it when nobody needs what would come. */
+  /** Resumes or pauses the fetch by where its players are; ends it when nobody needs the bytes to come. */
   regulate(): void {
     if (this.#end !== undefined) return;
     const { bound } = this.options;
@@ -160,7 +158,7 @@ export class UnsizedFill implements OriginSink {
   #keep(): void {
     const { tier, id, bound } = this.options;
     const bytes = this.#buffer.subarray(0, this.#filled);
-    // Past the bound a single player needs no block for longer than it takes to come there.
+    // Past the bound a single player has taken a block before the next one comes: it need not be stored.
     const passes = this.position > bound && this.#readers.size <= 1;
     const claim = passes ? 'full' : tier.claim(id, this.#block, bytes.length);
     if (typeof claim === 'object') {

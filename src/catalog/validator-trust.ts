@@ -1,7 +1,7 @@
 import { hasValidator, sameVersion } from '../origin/fields.js';
 import type { Validator } from '../origin/origin.js';
 
-/** Stands for an answer that nothing tells from those of other versions. */
+/** Of an answer that can't be told from those of other versions. */
 export const NO_VALIDATOR: Validator = { etag: undefined, lastModified: undefined };
 /**
  * A version that another one replaces within so many milliseconds may not have been one: the origin may make up a

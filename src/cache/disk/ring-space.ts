@@ -30,7 +30,7 @@ const GROW_BYTES = 64 * 2 ** 20;
 const BATCHES_BEHIND = 4;
 const BLOCKS_BEHIND = 2;
 /**
- * Commits that a reader may lie behind when the file can't be made larger for it; none when it is larger than it
+ * Commits that a reader may lie behind when the file can't be made larger for him; none when it is larger than it
  * should be.
  */
 const MAX_LAG = 1;
@@ -101,10 +101,10 @@ export class RingSpace {
   }
 
   /**
-   * Pages of blocks that left the ring while somebody was reading can't be used again before the reader is done, so
-   * that writing on would make the file larger. Where it can't be larger, this waits for that reader, for a bounded
-   * time; the event loop waits, too.
-   * @throws EdgeError `store` when the reader has not finished
+   * Pages of blocks that left the ring while a process reads from it can't be used again before its transaction ends,
+   * so that writing on would make the file larger. Where the file can't be larger, this blocks the writer's event loop
+   * until the reader has finished, for at most `READER_WAIT` milliseconds.
+   * @throws EdgeError `store` when it has not finished by then
    */
   awaitReaders(environment: Environment): void {
     if (this.#excess === 0) return;

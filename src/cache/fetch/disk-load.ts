@@ -51,7 +51,7 @@ export class DiskLoad implements InFlight {
     } else {
       fill.append(fill.watermark === 0 ? bytes : bytes.subarray(fill.watermark));
     }
-    this.#object.loaded(this.#block, bytes !== undefined);
+    this.#object.loadEnded(this.#block, bytes !== undefined);
     this.#waiters.wakeAll();
   }
 }

@@ -15,7 +15,7 @@ export interface FetchHost {
   readonly size: number;
   /** Number of blocks. */
   readonly blocks: number;
-  /** The block just past what anybody wants from `block` on without a gap; 0 when nobody wants `block`. */
+  /** End of the blocks that readers want from `block` on without a gap (exclusive); 0 when none wants `block`. */
   demandFrom(block: number): number;
   /** Has the blocks `[from, to)` brought ahead of need; see `ObjectLoader`. */
   bringAhead(from: number, to: number): number;
@@ -24,9 +24,9 @@ export interface FetchHost {
   /** The origin was found to have another version. */
   originChanged(error: EdgeError): void;
   /** A fill is over. */
-  ended(fill: Running): void;
+  fillEnded(fill: Running): void;
   /** A load is over; `found` is false when the disk tier could not bring what it said it had. */
-  loaded(block: number, found: boolean): void;
+  loadEnded(block: number, found: boolean): void;
   /** A stream past the cache is over. */
   bypassEnded(stream: Bypass): void;
 }

@@ -203,12 +203,12 @@ export class ObjectLoader implements FetchHost {
     return origin.fetch({ path, query, fields, range: { start, end }, condition }, sink);
   }
 
-  ended(run: Running): void {
+  fillEnded(run: Running): void {
     this.#runs = this.#runs.filter(other => other !== run);
     this.loader.running.delete(run);
   }
 
-  loaded(block: number, found: boolean): void {
+  loadEnded(block: number, found: boolean): void {
     this.#loads.delete(block);
     if (!found) this.#unreadable.set(block, performance.now() + DISK_PAUSE);
   }

@@ -8,8 +8,8 @@ import type { FetchHost } from './fetch-host.js';
 import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
 /**
- * So many of a run's first bytes go to all who wait before more of them go to anybody: where many wait, none waits for
- * the others' shares.
+ * Bytes of a run's first chunk that are stored, and those who wait for them woken, before the rest is: where many wait,
+ * all get their first bytes early.
  */
 const FIRST_SHARE = 16 * 1024;
 
@@ -236,7 +236,10 @@ export class RangeFill implements OriginSink, InFlight {
     return false;
   }
 
-  /** Nobody else can bring what is left out of the only fetch. */
+  /**
+   * True when `block` is to be brought; of an object that comes in one fetch every block is, since no other can bring
+   * it.
+   */
   #isDemanded(block: number): boolean {
     return this.#object.object.oneFetch !== undefined || this.#object.demandFrom(block) > 0;
   }
@@ -280,7 +283,7 @@ export class RangeFill implements OriginSink, InFlight {
 
   #finish(discard: boolean): void {
     this.#ended = true;
-    this.#object.ended(this);
+    this.#object.fillEnded(this);
     this.#fill?.abandon(discard);
     this.#held?.abandon();
     this.#fill = undefined;

@@ -13,7 +13,7 @@ import { ReadAhead } from './read-ahead.js';
 /** Milliseconds for which a reader waits for room. */
 const ROOM_TIMEOUT = 15_000;
 
-/** Ways in which a block is come by, from fast to slow: the slowest of several steps is the outcome. */
+/** Where a block came from, from fast to slow: of several steps the slowest is the outcome. */
 const SLOWNESS = { memory: 0, disk: 1, collapsed: 2, miss: 3, bypass: 4 } as const;
 type Way = keyof typeof SLOWNESS;
 
@@ -42,7 +42,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   wanted = 0;
   #listener: ReaderListener | undefined;
   /**
-   * What is being waited on: what is in flight in this process, or the tier's word on a block that another process
+   * What is being waited on: what is in flight in this process, or the tier, for a block that another process
    * fills.
    */
   #inFlight: InFlight | undefined;
@@ -50,7 +50,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   #bypass: Bypass | undefined;
   /** `performance.now()` since when there is no way to the wanted byte; 0 while there is. */
   #stuckSince = 0;
-  /** How the wanted block is being come by. */
+  /** Where the wanted block is coming from. */
   #way: Way = 'memory';
   #wayBlock = -1;
 
@@ -121,7 +121,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     if (this.#registered) this.#object.withdraw(this);
   }
 
-  /** What the reader has said that it wants ahead, unless it has paused. */
+  /** End of the blocks that this reader wants from `block` on (exclusive); 0 when it has paused or does not want it. */
   wantedUpTo(block: number): number {
     const { block: last, upTo } = this.#ahead;
     const at = this.#listener === undefined ? last : blockOf(this.wanted);

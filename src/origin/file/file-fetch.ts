@@ -21,7 +21,7 @@ export interface FileContext {
   readonly observer: OriginObserver | undefined;
   /** Buffers of `CHUNK` bytes that nobody uses. */
   readonly spare: Buffer[];
-  readonly over: (fetch: FileFetch) => void;
+  readonly ended: (fetch: FileFetch) => void;
 }
 
 /**
@@ -68,7 +68,7 @@ export class FileFetch implements OriginFetch {
     if (this.#over) return;
     this.#over = true;
     this.#resumed();
-    this.#context.over(this);
+    this.#context.ended(this);
   }
 
   /** Ends the fetch with an error. */

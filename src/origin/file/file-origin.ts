@@ -42,7 +42,7 @@ export class FileOrigin implements ManagedOrigin {
       stats: this.stats,
       observer,
       spare: [],
-      over: fetch => fetches.delete(fetch),
+      ended: fetch => fetches.delete(fetch),
     };
   }
 

@@ -50,7 +50,7 @@ export class Breaker {
   advises(now: number, url: string): boolean {
     if (this.#until === undefined) return true;
     if (this.#probe !== undefined || now < this.#until) return false;
-    // When nothing else is asked for, a suspect must do.
+    // A suspicious URL is let through when no other one is asked for.
     return !this.#suspects.has(url) || now >= this.#until + this.#options.maxCooldown;
   }
 

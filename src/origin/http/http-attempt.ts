@@ -1,7 +1,7 @@
 import { conditionFields, endToEnd, type Fields, forwarded, integerOf } from '../fields.js';
-import type { OriginAnswer } from '../origin.js';
 import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
 import { type Refusal, refusal } from '../refusal.js';
+import type { AnswerRest } from './body-progress.js';
 import type { Dialect, Location } from './dialect.js';
 import { IdleTimeout } from './idle-timeout.js';
 import { type OriginTarget, type Redirects, targetOf } from './redirects.js';
@@ -35,22 +35,18 @@ export interface AttemptContext {
 }
 
 /**
- * Takes the events of a try, all from the event loop: `accepted`, `bytes` any number of times, `ended`; or `refused` at
+ * Takes the events of a try, all from the event loop: `answered`, `bytes` any number of times, `ended`; or `failed` at
  * any point.
  */
 export interface AttemptListener {
-  accepted(
-    attempt: HttpAttempt,
-    head: AcceptedHead,
-    answer: Pick<OriginAnswer, 'fields' | 'requestTime' | 'responseTime' | 'unframed'>,
-  ): void;
+  answered(attempt: HttpAttempt, head: AcceptedHead, rest: AnswerRest): void;
   bytes(attempt: HttpAttempt, chunk: Uint8Array): void;
   /** The body is as long as its head said. */
   ended(attempt: HttpAttempt): void;
-  refused(attempt: HttpAttempt, refusal: Refusal): void;
+  failed(attempt: HttpAttempt, refusal: Refusal): void;
 }
 
-/** A gateway says that it is one (RFC 9110 section 7.6.3). */
+/** Fields by which a gateway says that it is one (RFC 9110 section 7.6.3). */
 const INTRODUCTION: Fields = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
 /** What a cache says that obeys Surrogate-Control, where somebody may listen: stores sign what they are sent. */
 const CAPABILITY: Fields = { 'surrogate-capability': 'moovedge="Surrogate/1.0"' };
@@ -148,7 +144,7 @@ export class HttpAttempt implements ExchangeSink {
     // A player's pause may have been too long for the server, and another host may be down that it redirects to:
     // neither is its fault.
     const blameless = this.#paused || !this.#target.own;
-    this.#listener.refused(this, blameless ? { ...why, blame: false } : why);
+    this.#listener.failed(this, blameless ? { ...why, blame: false } : why);
   }
 
   #send(): void {
@@ -218,7 +214,7 @@ export class HttpAttempt implements ExchangeSink {
     this.#idleTimeout.start(this.#context.timeouts.firstByte);
   }
 
-  head(status: number, raw: Readonly<Record<string, string | string[] | undefined>>): void {
+  answered(status: number, raw: Readonly<Record<string, string | string[] | undefined>>): void {
     const responseTime = Date.now();
     this.#count(status);
     this.#context.observer?.ttfb((performance.now() - this.#sentAt) / 1000);
@@ -240,11 +236,11 @@ export class HttpAttempt implements ExchangeSink {
       if (this.#paused) this.#exchange!.pause();
       else this.#idleTimeout.start(this.#context.timeouts.stall);
       const unframed = head.length === undefined && raw['transfer-encoding'] === undefined;
-      this.#listener.accepted(this, head, { fields, requestTime: this.#requestTime, responseTime, unframed });
+      this.#listener.answered(this, head, { fields, requestTime: this.#requestTime, responseTime, unframed });
       return;
     }
-    // Some servers refuse a validator that they have just given: whether it is still theirs, the head of the body
-    // itself tells.
+    // Some servers refuse a validator that they have just given. Asked without it, their answer's own validator tells
+    // whether the version is still the same.
     if (status === 412 && this.#isConditional) {
       this.#wasRefused = this.#wanted.condition?.kind === 'same';
       this.#askWithoutCondition();
@@ -271,7 +267,10 @@ export class HttpAttempt implements ExchangeSink {
     this.#idleTimeout.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
   }
 
-  /** Bytes that are only of use in one version are still held against it. */
+  /**
+   * Asks again without the precondition. Where one version was wanted, the answer's validator is still compared with
+   * it.
+   */
   #askWithoutCondition(): void {
     const { range, condition } = this.#wanted;
     this.#again(condition?.kind === 'same' ? { range, condition, unsent: true } : { range, condition: undefined });
@@ -300,7 +299,7 @@ export class HttpAttempt implements ExchangeSink {
     return refusal('redirected', 'the origin has the object elsewhere', 'never', { status, fields });
   }
 
-  data(chunk: Uint8Array): void {
+  bytes(chunk: Uint8Array): void {
     this.#context.stats.responseBytes += chunk.length;
     if (this.#refused) {
       this.#refused.body.push(new Uint8Array(chunk));
@@ -322,7 +321,7 @@ export class HttpAttempt implements ExchangeSink {
     this.#listener.bytes(this, chunk);
   }
 
-  end(): void {
+  ended(): void {
     if (this.#refused) {
       this.#explain(true);
       return;

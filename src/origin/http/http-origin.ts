@@ -122,7 +122,7 @@ export class HttpOrigin implements ManagedOrigin {
       retries: options.retries,
       backoff: options.backoff ?? BACKOFF,
       hedgeAfter: options.hedgeAfter ?? 0,
-      over: fetch => this.#fetches.delete(fetch),
+      ended: fetch => this.#fetches.delete(fetch),
     };
     if (replicas.all.some(({ base }) => base.protocol === 'https:') && options.tls.insecure) {
       log.warn({ origin: name }, "the certificates of the origin's servers are not checked");

@@ -89,8 +89,8 @@ export class Replicas {
   }
 
   /**
-   * The server for the next try, which counts as entered: the one of which there is most to hope. One that is not
-   * hopeless is never ruled out.
+   * The server for the next try, which counts as entered: the one most likely to answer. Any that is not hopeless
+   * may be chosen.
    * @param now milliseconds of a monotonic clock
    * @returns undefined when all are hopeless
    */
@@ -111,7 +111,7 @@ export class Replicas {
     return choice;
   }
 
-  /** True when there is a server that has not failed yet, and of which there is as much to hope as of any. */
+  /** True when there is a server that has not failed yet, is well, and is not held back. */
   hasUntried(now: number, { url, failures, hopeless }: Experience): boolean {
     return this.all.some(
       replica =>

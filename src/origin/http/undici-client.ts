@@ -32,18 +32,18 @@ export interface HttpClientOptions {
 export type TransportFailure = 'connect' | 'connect_timeout' | 'tls' | 'reset' | 'protocol' | 'invalid' | 'closed';
 
 /**
- * Takes the events of one exchange, all from the event loop: `sent`, `head`, `data` any number of times, `end`; or
- * `failed` at any point.
+ * Takes the events of one exchange, all from the event loop: `sent`, `answered`, `bytes` any number of times, `ended`;
+ * or `failed` at any point.
  */
 export interface ExchangeSink {
   /** A connection has been made (or found: `reused`) and the request is being written to it. */
   sent(reused: boolean): void;
   /** Final status and fields; names in lower case. */
-  head(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): void;
+  answered(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): void;
   /** Bytes of the body; valid until it returns. */
-  data(chunk: Uint8Array): void;
+  bytes(chunk: Uint8Array): void;
   /** The body is complete as its framing goes. */
-  end(): void;
+  ended(): void;
   failed(kind: TransportFailure, cause: Error): void;
 }
 
@@ -57,7 +57,7 @@ type ExchangeOptions = Dispatcher.DispatchOptions & {
   readonly servername: string | undefined;
 };
 
-/** One connection of a pool, which tells each exchange the socketReader of its socket. */
+/** One connection of a pool, which tells each exchange what reads its socket. */
 class Connection extends Client {
   readonly #line: Line;
 
@@ -164,11 +164,11 @@ export class OriginExchange implements Dispatcher.DispatchHandler {
 
   #flush(): void {
     this.#flushing = false;
-    while (!this.#paused && !this.#over && this.#held.length > 0) this.#sink.data(this.#held.shift()!);
+    while (!this.#paused && !this.#over && this.#held.length > 0) this.#sink.bytes(this.#held.shift()!);
     if (this.#paused || this.#over) return;
     if (this.#complete) {
       this.#over = true;
-      this.#sink.end();
+      this.#sink.ended();
     } else this.#socketReader?.open();
   }
 
@@ -190,7 +190,7 @@ export class OriginExchange implements Dispatcher.DispatchHandler {
     this.#headed = true;
     // Fields may follow a chunked body, too.
     if (this.#socketReader) this.#socketReader.lends = fields['transfer-encoding'] === undefined;
-    this.#sink.head(status, fields);
+    this.#sink.answered(status, fields);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -199,7 +199,7 @@ export class OriginExchange implements Dispatcher.DispatchHandler {
       if (this.#drain.left < 0) controller.abort(new Error('drained'));
     } else if (this.#over) return;
     else if (this.#paused || this.#held.length > 0) this.#held.push(new Uint8Array(chunk));
-    else this.#sink.data(chunk);
+    else this.#sink.bytes(chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
@@ -215,7 +215,7 @@ export class OriginExchange implements Dispatcher.DispatchHandler {
     queueMicrotask(() => socketReader?.open());
     if (this.#over || this.#paused || this.#held.length > 0) return;
     this.#over = true;
-    this.#sink.end();
+    this.#sink.ended();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {

@@ -20,7 +20,7 @@ class Notes implements ExchangeSink {
   readonly verifier: ContentVerifier;
   status = 0;
   fields: Readonly<Record<string, string | string[] | undefined>> = {};
-  ended = false;
+  whole = false;
   kind: TransportFailure | undefined;
   /** Pauses at the first byte. */
   pauseAtHead = false;
@@ -38,23 +38,23 @@ class Notes implements ExchangeSink {
     this.verifier = new ContentVerifier(path, 'v1', offset);
   }
   get over(): boolean {
-    return this.ended || this.kind !== undefined;
+    return this.whole || this.kind !== undefined;
   }
   sent(): void {}
-  head(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): void {
+  answered(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): void {
     assert.ok(!this.over);
     this.status = status;
     this.fields = fields;
     if (this.pauseAtHead) this.exchange!.pause();
     this.#headed();
   }
-  data(chunk: Uint8Array): void {
+  bytes(chunk: Uint8Array): void {
     assert.ok(!this.over);
     this.verifier.push(chunk);
   }
-  end(): void {
+  ended(): void {
     assert.ok(!this.over);
-    this.ended = true;
+    this.whole = true;
     this.#settle();
   }
   failed(kind: TransportFailure): void {
@@ -101,7 +101,7 @@ test('brings a whole body and reuses the connection', async () => {
   for (let i = 0; i < 5; i++) {
     const notes = send();
     await notes.settled;
-    assert.equal(notes.ended, true);
+    assert.equal(notes.whole, true);
     assert.equal(notes.verifier.offset, 5_000_000);
     await tick();
   }
@@ -128,7 +128,7 @@ test('pause holds bytes back at once and fills the window; resume goes on', asyn
   notes.exchange!.pause();
   notes.exchange!.resume();
   await notes.settled;
-  assert.equal(notes.ended, true);
+  assert.equal(notes.whole, true);
   assert.equal(notes.verifier.offset, 60_000_000);
 });
 
@@ -144,7 +144,7 @@ test('a head that comes in two reads keeps its first fields, whatever is read on
   assert.equal(split.status, 0);
   origin.release();
   await split.settled;
-  assert.equal(split.ended, true);
+  assert.equal(split.whole, true);
   assert.deepEqual(split.fields, whole.fields);
 });
 
@@ -156,11 +156,11 @@ test('a body that fits in one read and is paused at its head ends after resume, 
   await notes.headed;
   const other = send(() => {}, '/small');
   await other.settled;
-  assert.equal(other.ended, true);
-  assert.equal(notes.ended, false);
+  assert.equal(other.whole, true);
+  assert.equal(notes.whole, false);
   notes.exchange!.resume();
   await notes.settled;
-  assert.equal(notes.ended, true);
+  assert.equal(notes.whole, true);
   assert.equal(notes.verifier.offset, 100);
 });
 
@@ -190,7 +190,7 @@ for (const [framing, frame] of Object.entries({
       notes.exchange!.resume();
       await notes.settled;
       // Nobody can tell that a body without any length was cut in order.
-      if (framing === 'until close' && end === 'cut') assert.equal(notes.ended, true);
+      if (framing === 'until close' && end === 'cut') assert.equal(notes.whole, true);
       else assert.equal(notes.kind, 'reset');
       const next = send(() => {}, '/f?next');
       await next.settled;
@@ -203,7 +203,7 @@ for (const [framing, frame] of Object.entries({
       origin.fault(faults[end](30_000));
       const notes = send();
       await notes.settled;
-      if (framing === 'until close' && end === 'cut') assert.equal(notes.ended, true);
+      if (framing === 'until close' && end === 'cut') assert.equal(notes.whole, true);
       else assert.equal(notes.kind, 'reset');
     });
   }
@@ -223,7 +223,7 @@ test('cancel is silent at every moment and leaves no request behind', async () =
   paused.exchange!.cancel();
   paused.exchange!.resume();
   const within = send();
-  within.data = () => within.exchange!.cancel();
+  within.bytes = () => within.exchange!.cancel();
   await within.headed;
   await origin.settled();
   await quiet(within);
@@ -235,7 +235,7 @@ test('drain keeps the connection when little is left, and drops it when much is'
   const before = origin.connections;
   for (const path of ['/small', '/small', '/f', '/small']) {
     const notes = new Notes(path);
-    notes.head = () => notes.exchange!.drain(1000, 1000);
+    notes.answered = () => notes.exchange!.drain(1000, 1000);
     notes.exchange = client.send(origin.url, path, {}, notes);
     await origin.requested(origin.requests.length + 1);
     await origin.settled();
