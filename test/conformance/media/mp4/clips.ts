@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { aac, clip, h264, picture, textFile, tone } from '../../../support/clips.js';
 
 const front = ['-movflags', '+faststart'];
@@ -18,6 +19,27 @@ export interface Case {
   readonly pcm?: boolean;
 }
 
+/** A film of two tracks with `moov` last, whose chunks of sound all stand before those of the pictures. */
+function soundFirst(film: Buffer): Buffer {
+  const bytes = Buffer.from(film);
+  const offsetsOf = (handler: string) => {
+    const table = bytes.indexOf('stco', bytes.indexOf(handler)) + 8;
+    return Array.from({ length: bytes.readUInt32BE(table) }, (_, i) => table + 4 + i * 4);
+  };
+  const fields = [...offsetsOf('soun'), ...offsetsOf('vide')];
+  const begins = fields.map(field => bytes.readUInt32BE(field)).sort((a, b) => a - b);
+  const end = bytes.indexOf('moov') - 4;
+  let at = begins[0]!;
+  for (const field of fields) {
+    const from = bytes.readUInt32BE(field);
+    const chunk = film.subarray(from, begins[begins.indexOf(from) + 1] ?? end);
+    bytes.writeUInt32BE(at, field);
+    chunk.copy(bytes, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
 const base = () => clip('bframes.mp4', [...picture(12), ...tone(12), ...h264(), ...aac, ...front]);
 
 /** Everything that `src/media/mp4` is tried on against ffmpeg. */
@@ -27,6 +49,16 @@ export const cases: readonly Case[] = [
     name: 'moov last',
     make: async () => clip('tail.mp4', ['-i', await base(), ...copy]),
     seeks: [[4.4], [7, 8.1]],
+  },
+  {
+    name: 'all sound before the first picture',
+    make: async () => {
+      const path = await clip('interleaved.mp4', ['-i', await base(), ...copy]);
+      const moved = path.replace('interleaved', 'sound-first');
+      await writeFile(moved, soundFirst(await readFile(path)));
+      return moved;
+    },
+    seeks: [[0.02], [4.4], [7, 8.1]],
   },
   {
     name: '29.97 frames a second',
