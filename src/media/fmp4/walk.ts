@@ -28,7 +28,7 @@ const LATITUDE = 0.05;
 const BOX_BYTES = 128;
 const MOOF_BYTES = 8;
 /** Nanoseconds that it costs to pass a box, and to take a `moof` apart: it, each track fragment and run, each byte. */
-const PASS_WORK = 25;
+const PASS_WORK = 150;
 const MOOF_WORK = 1500;
 const PART_WORK = 700;
 const BYTE_WORK = 2;
