@@ -9,6 +9,8 @@
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  // Numbers that JavaScript knows, too: it holds its own against these.
+  exports.Set("constants", Napi::Object::New(env));
   InitGate(env, exports);
   InitListener(env, exports);
   InitMemoryTier(env, exports);

@@ -163,6 +163,15 @@ Napi::Value DescriptorLimitOf(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitGate(Napi::Env env, Napi::Object exports) {
+  Napi::Object constants = exports.Get("constants").As<Napi::Object>();
+  const auto tell = [&constants](const char* name, size_t value) { constants.Set(name, static_cast<double>(value)); };
+  tell("gateAnswering", kAnswering);
+  tell("gateHeld", kHeld);
+  tell("gateLast", kLast);
+  tell("gateCurrent", kCurrent);
+  tell("gateCurrentFlags", kCurrentFlags);
+  tell("gateFirstRefusal", kBadRequest);
+  tell("gatePauses", kPauses);
   exports.Set("openGate", Napi::Function::New(env, OpenGate, "openGate"));
   exports.Set("guardPort", Napi::Function::New(env, GuardPort, "guardPort"));
   exports.Set("readAgain", Napi::Function::New(env, ReadAgain, "readAgain"));

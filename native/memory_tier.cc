@@ -422,6 +422,21 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitMemoryTier(Napi::Env env, Napi::Object exports) {
+  Napi::Object constants = exports.Get("constants").As<Napi::Object>();
+  const auto tell = [&constants](const char* name, auto value) { constants.Set(name, static_cast<double>(value)); };
+  tell("blockSize", shm::kBlockSize);
+  tell("windowSize", kWindow);
+  tell("mailClasses", shm::kMailClasses);
+  tell("generations", shm::kGenerations);
+  tell("claimFilling", shm::Claim::kFilling);
+  tell("claimFollowing", shm::Claim::kFollowing);
+  tell("claimPresent", shm::Claim::kPresent);
+  tell("claimFull", shm::Claim::kFull);
+  tell("appendAppended", shm::AppendResult::kAppended);
+  tell("appendComplete", shm::AppendResult::kComplete);
+  tell("appendEnded", shm::AppendResult::kEnded);
+  tell("appendTooLong", shm::AppendResult::kTooLong);
+  tell("absent", shm::kAbsent);
   exports.Set("openMemoryTier", Napi::Function::New(env, OpenMemoryTier, "openMemoryTier"));
   exports.Set("inspectMemoryTier", Napi::Function::New(env, InspectMemoryTier, "inspectMemoryTier"));
   exports.Set("crc32c", Napi::Function::New(env, Crc32c, "crc32c"));

@@ -119,8 +119,38 @@ export interface NativePortOptions {
   readonly unsentBytes: number;
 }
 
+/** Numbers that the addon and its users both know. Sizes in bytes. */
+export interface NativeConstants {
+  readonly blockSize: number;
+  readonly windowSize: number;
+  readonly mailClasses: number;
+  readonly generations: number;
+  /** What `claim` returns. */
+  readonly claimFilling: number;
+  readonly claimFollowing: number;
+  readonly claimPresent: number;
+  readonly claimFull: number;
+  /** What `append` returns. */
+  readonly appendAppended: number;
+  readonly appendComplete: number;
+  readonly appendEnded: number;
+  readonly appendTooLong: number;
+  /** What `acquire` returns when there is nothing. */
+  readonly absent: number;
+  /** Bits of a connection's state in the gate. */
+  readonly gateAnswering: number;
+  readonly gateHeld: number;
+  readonly gateLast: number;
+  /** Numbers of its words. */
+  readonly gateCurrent: number;
+  readonly gateCurrentFlags: number;
+  readonly gateFirstRefusal: number;
+  readonly gatePauses: number;
+}
+
 /** The functions of the addon in native/. Errors of the memory tier have a `kind`. */
 export interface NativeAddon {
+  readonly constants: NativeConstants;
   /** `rung` is called from the event loop when a watched block has changed. */
   openMemoryTier(options: NativeTierOptions, rung: () => void): NativeTier;
   inspectMemoryTier(file: string): NativeInspection;
@@ -159,6 +189,21 @@ export interface NativeAddon {
   descriptorLimit(): number;
   /** Connections to `port` that wait to be accepted by this process. */
   waitingConnections(port: number): number;
+}
+
+/**
+ * Holds what a module knows of the addon against the addon, which may have been built from other sources.
+ * @throws EdgeError `internal` when they differ
+ */
+export function expectConstants(known: Partial<NativeConstants>): void {
+  for (const [name, value] of Object.entries(known)) {
+    const found = native.constants?.[name as keyof NativeConstants];
+    if (found === value) continue;
+    throw new EdgeError(
+      'internal',
+      `the native addon is of another version: expected ${name} ${value}, found ${found}; build it with: npm run install`,
+    );
+  }
 }
 
 /** The addon. The path is the same from src/base/ and from dist/base/. */

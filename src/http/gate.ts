@@ -1,3 +1,5 @@
+import { expectConstants } from '../base/native.js';
+
 /** What the native addon offers for the gate between the system's sockets and the front end. */
 export interface GateAddon {
   /**
@@ -49,6 +51,16 @@ const REFUSALS: readonly (readonly [word: number, status: number])[] = [
   [7, 503],
 ];
 const PAUSES = 8;
+expectConstants({
+  gateAnswering: ANSWERING,
+  gateHeld: HELD,
+  gateLast: LAST,
+  gateCurrent: CURRENT,
+  gateCurrentFlags: CURRENT_FLAGS,
+  gateFirstRefusal: REFUSALS[0]![0],
+  gatePauses: PAUSES,
+});
+
 /** Refused requests after which a connection is closed. */
 const FAULTS_MAX = 8;
 /** Milliseconds for pipelined requests in one turn of the loop, so that a flood of them makes nobody wait for long. */

@@ -1,7 +1,7 @@
 import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
 import { EdgeError } from '../../base/errors.js';
 import { type Log, silentLog } from '../../base/log.js';
-import { type NativeTier, native } from '../../base/native.js';
+import { expectConstants, type NativeTier, native } from '../../base/native.js';
 import { BLOCK_CLASSES, BlockWaits, blockClass } from './block-waits.js';
 import { defaultMemorySize } from './memory-size.js';
 import { ABSENT, type BlockFill, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';
@@ -59,6 +59,22 @@ const CLAIMS: readonly (Claim | undefined)[] = [undefined, 'following', 'present
 const COMPLETE = 1;
 const LOST = 2;
 const TOO_LONG = 3;
+
+expectConstants({
+  blockSize: BLOCK_SIZE,
+  windowSize: BLOCK_SIZE << WINDOW_SHIFT,
+  mailClasses: BLOCK_CLASSES,
+  generations: GENERATIONS,
+  absent: ABSENT,
+  claimFilling: CLAIMS.indexOf(undefined),
+  claimFollowing: CLAIMS.indexOf('following'),
+  claimPresent: CLAIMS.indexOf('present'),
+  claimFull: CLAIMS.indexOf('full'),
+  appendAppended: 0,
+  appendComplete: COMPLETE,
+  appendEnded: LOST,
+  appendTooLong: TOO_LONG,
+});
 
 /**
  * The memory tier in a file that all processes of the machine map; see native/shm_layout.h. Survives every process that

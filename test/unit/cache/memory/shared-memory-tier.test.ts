@@ -229,7 +229,7 @@ test('verify: always finds damage at every use', () => {
   tier.close();
 });
 
-test('the size: kept from run to run when none is asked for, a new cache when another is', () => {
+test('the size: kept from run to run when none is asked for; another one keeps what fits', () => {
   const { file, remove } = temporaryCacheFile();
   const lines: string[] = [];
   const info = (fields: object, text: string) => lines.push(`${text}: ${(fields as { reason?: string }).reason}`);
@@ -249,13 +249,14 @@ test('the size: kept from run to run when none is asked for, a new cache when an
   assert.equal(second.generation(5), 1);
   second.close();
   const third = new SharedMemoryTier({ file, role: 'supervisor', size: 21 * BLOCK_SIZE, log });
-  assert.equal(read(third, 1, 0), undefined);
+  assert.equal(third.capacity, 21 * BLOCK_SIZE);
+  assert.equal(read(third, 1, 0)?.toString(), 'kept');
   third.close();
   remove();
   assert.deepEqual(lines, [
     'made a new cache file: there was none',
     'opened the cache file: undefined',
-    'made a new cache file: the size has changed from 20 to 21 blocks',
+    'made a new cache file: the size has changed from 20 to 21 blocks; 1 blocks were taken along',
   ]);
 });
 
