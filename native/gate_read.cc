@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -22,6 +23,7 @@ constexpr size_t kMaxHeld = 64 * 1024;
 
 /** What a connection is polled for. One that is not read is still watched for a reset. */
 int PolledEvents(const Connection& connection, int events) {
+  if (connection.is_lost) return events | UV_READABLE;
   if (!connection.is_deaf) return events;
   const int others = events & ~UV_READABLE;
   return others == 0 ? static_cast<int>(UV_PRIORITIZED) : others;
@@ -30,6 +32,18 @@ int PolledEvents(const Connection& connection, int events) {
 void SetDeaf(Connection* connection, bool is_deaf) {
   if (connection->is_deaf == is_deaf || connection->poll == nullptr) return;
   connection->is_deaf = is_deaf;
+  uv_poll_start(connection->poll, PolledEvents(*connection, connection->events), connection->poll->poll_cb);
+}
+
+/**
+ * Has the front end read of a connection that a send has failed on, and so learn that it is lost. The failure took the
+ * socket's error with it, so that the system tells of no error any more, only that it can be written, again and again.
+ */
+void Lose(Connection* connection) {
+  if (connection->is_lost) return;
+  connection->is_lost = true;
+  connection->is_deaf = false;
+  if (connection->poll == nullptr) return;
   uv_poll_start(connection->poll, PolledEvents(*connection, connection->events), connection->poll->poll_cb);
 }
 
@@ -162,6 +176,10 @@ int OnPollStart(uv_poll_t* poll, int events, uv_poll_cb callback) {
 ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
   gate->words[kCurrent] = 0;
   Connection* connection = Find(fd);
+  if (connection != nullptr && connection->is_lost) {
+    errno = ECONNRESET;
+    return -1;
+  }
   if (connection == nullptr || !connection->port->is_plain) return recv(fd, data, room, flags);
   auto* buffer = static_cast<char*>(data);
   if ((gate->states[fd] & (kAnswering | kLast)) == kLast) {
@@ -212,8 +230,11 @@ ssize_t OnSend(int fd, const void* data, size_t size, int flags) {
   if (sent == static_cast<ssize_t>(size)) return sent;
   const int error = errno;
   Connection* connection = Find(fd);
-  if (connection != nullptr && connection->port->unsent > 0)
+  if (connection != nullptr && sent < 0 && error != EAGAIN && error != EWOULDBLOCK && error != EINTR) {
+    Lose(connection);
+  } else if (connection != nullptr && connection->port->unsent > 0) {
     connection->unsent.Full(fd, uv_now(gate->loop), connection->port->unsent);
+  }
   errno = error;
   return sent;
 }

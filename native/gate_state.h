@@ -52,6 +52,8 @@ struct Connection {
   UnsentLimit unsent;
   /** The other side has sent its last byte. */
   bool has_ended = false;
+  /** The socket takes nothing any more: the other side is gone. */
+  bool is_lost = false;
   /** Nothing more is read for now. */
   bool is_deaf = false;
   /** What still comes is thrown away. */

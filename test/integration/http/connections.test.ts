@@ -55,6 +55,20 @@ test('connections are counted', async () => {
   await until('none', () => server.stats.openConnections === 0);
 });
 
+test('players that leave in the middle of much that is sent are let go at once', async () => {
+  const { content, server, port } = await startEdge();
+  content.paths.set('/film.mp4', new FakeObject(contentAt('/film.mp4', 'v1', 0, 16_000_000)));
+  const connections = await Promise.all(Array.from({ length: 64 }, () => RawConnection.open(port)));
+  for (const connection of connections) {
+    connection.request('GET', '/film.mp4');
+    connection.socket.on('data', () => {});
+  }
+  await until('all are being answered', () => server.stats.responseBytes > 64 * 200_000);
+  for (const { socket } of connections) socket.destroy();
+  await until('none is left', () => server.stats.openConnections === 0);
+  assert.equal(server.stats.openResponses, 0);
+});
+
 test('pipelined requests whose answers are at hand are answered in order', async () => {
   const { connect } = await filmEdge();
   const connection = await connect();
