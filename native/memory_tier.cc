@@ -328,7 +328,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   object.Set("capacity", Napi::Number::New(env, static_cast<double>(data)));
   object.Set("first", Napi::Boolean::New(env, cache_.first()));
   object.Set("clean", Napi::Boolean::New(env, cache_.wasClean()));
-  object.Set("descriptor", Napi::Number::New(env, file.fd()));
+  object.Set("descriptor", Napi::Number::New(env, file.Inheritable()));
   object.Set("created", Napi::String::New(env, file.created()));
 
   // One call in the queue is enough: it fetches all mail.

@@ -272,6 +272,12 @@ bool SharedFile::OpenInherited(int descriptor) {
   return fd_ >= 0;
 }
 
+int SharedFile::Inheritable() const {
+  if (inheritable_ < 0)
+    inheritable_ = open(("/proc/self/fd/" + std::to_string(fd_)).c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  return inheritable_ < 0 ? fd_ : inheritable_;
+}
+
 bool SharedFile::IsWhole() const {
   struct stat now;
   return fstat(fd_, &now) != 0 || static_cast<uint64_t>(now.st_size) >= geometry_.fileSize;
@@ -394,6 +400,8 @@ void SharedFile::Close() {
   base_ = nullptr;
   ownsMapping_ = false;
   // Closing releases every lock of this open file.
+  if (inheritable_ >= 0) close(inheritable_);
+  inheritable_ = -1;
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
 }

@@ -54,6 +54,11 @@ class SharedFile {
   bool IsWhole() const;
 
   int fd() const { return fd_; }
+  /**
+   * A descriptor for other processes to inherit: opened on its own, since whoever inherits `fd()` would keep this
+   * process's locks alive. `fd()` itself where there is no /proc.
+   */
+  int Inheritable() const;
   uint8_t* base() const { return base_; }
   FileHeader& header() const { return *reinterpret_cast<FileHeader*>(base_); }
   const Geometry& geometry() const { return geometry_; }
@@ -78,6 +83,7 @@ class SharedFile {
   std::string path_;
   std::string created_;
   int fd_ = -1;
+  mutable int inheritable_ = -1;
   uint8_t* base_ = nullptr;
   uint64_t mapped_ = 0;
   bool ownsMapping_ = false;
