@@ -265,16 +265,19 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
   return Map(geometry_.fileSize);
 }
 
+/** Opens what `descriptor` has open once more, because locks belong to an open file; -1 where there is no /proc. */
+static int OpenAnew(int descriptor) {
+  return open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+}
+
 bool SharedFile::OpenInherited(int descriptor) {
   if (descriptor < 0) return false;
-  // Opened anew, because locks belong to an open file and this process needs its own. False where there is no /proc.
-  fd_ = open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  fd_ = OpenAnew(descriptor);
   return fd_ >= 0;
 }
 
 int SharedFile::Inheritable() const {
-  if (inheritable_ < 0)
-    inheritable_ = open(("/proc/self/fd/" + std::to_string(fd_)).c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (inheritable_ < 0) inheritable_ = OpenAnew(fd_);
   return inheritable_ < 0 ? fd_ : inheritable_;
 }
 
