@@ -7,6 +7,7 @@ import { FragmentedMp4 } from '../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
 import type { Format } from '../src/media/seek/format.js';
 import { Planner } from '../src/media/seek/planner.js';
+import { DEFAULTS } from '../test/support/defaults.js';
 import { HOSTILE } from '../test/support/hostile.js';
 import { LONG_FILMS } from '../test/support/long-film.js';
 import { benchOptions } from './support/options.js';
@@ -49,7 +50,7 @@ interface Cost {
 }
 
 async function costOf(source: ByteSource): Promise<Cost> {
-  const planner = new Planner({ formats: FORMATS, indexMemory: 32 * 1024 * 1024 });
+  const planner = new Planner({ ...DEFAULTS.planner, formats: FORMATS, indexMemory: 32 * 1024 * 1024 });
   const [etag, contentType] = ['"hostile"', 'video/mp4'];
   const object = { identity: 'hostile', etag, contentType, lastModified: undefined, source };
   const held = () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../src/base/block.js';
 import { SharedMemoryTier } from '../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../test/support/defaults.js';
 import { fillBlocks, withCacheFile } from './support/cache-file.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
@@ -20,7 +21,13 @@ export async function run(args: readonly string[]): Promise<Report> {
   ] as const) {
     for (const processes of rest.processes!.split(',').map(Number)) {
       const results = await withCacheFile(async file => {
-        const tier = new SharedMemoryTier({ file, role: 'supervisor', size: size * BLOCK_SIZE, reserve: false });
+        const tier = new SharedMemoryTier({
+          ...DEFAULTS.memoryTier,
+          file,
+          role: 'supervisor',
+          size: size * BLOCK_SIZE,
+          reserve: false,
+        });
         fillBlocks(tier, BLOCKS, LENGTH);
         const measured: number[][] = [];
         for (let round = 0; round < rounds; round++) measured.push(await hammer(file, processes, seconds));

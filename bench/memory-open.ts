@@ -2,6 +2,7 @@ import { BLOCK_SIZE } from '../src/base/block.js';
 import { ABSENT } from '../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../src/cache/memory/shared-memory-tier.js';
 import { parseSize } from '../src/config/units.js';
+import { DEFAULTS } from '../test/support/defaults.js';
 import {
   BENCH_ID,
   dieWith,
@@ -26,7 +27,9 @@ export async function run(args: readonly string[]): Promise<Report> {
   if (size < wanted) notes.push(`only ${(size / 2 ** 30).toFixed(1)} GiB: there is not more memory`);
   const rows: Row[] = [];
   await withCacheFile(async file => {
-    const created = time(() => new SharedMemoryTier({ file, role: 'supervisor', size: blocks * BLOCK_SIZE }));
+    const created = time(
+      () => new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: blocks * BLOCK_SIZE }),
+    );
     const filled = time(() => fillBlocks(created.result, blocks, BLOCK_SIZE));
     created.result.close();
     const opens = { clean: [] as number[], unclean: [] as number[] };
@@ -35,7 +38,7 @@ export async function run(args: readonly string[]): Promise<Report> {
     for (let round = 0; round < rounds; round++) {
       for (const stop of ['clean', 'unclean'] as const) {
         if (stop === 'unclean') await dieWith(file);
-        const opened = time(() => new SharedMemoryTier({ file, role: 'supervisor' }));
+        const opened = time(() => new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor' }));
         const tier = opened.result;
         if (!tier.first || tier.clean !== (stop === 'clean')) throw new Error(`the stop was not ${stop}`);
         opens[stop].push(opened.milliseconds);

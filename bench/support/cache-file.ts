@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../test/support/defaults.js';
 import { runFolder } from './folder.js';
 
 /** The object whose blocks the benches of the memory tier look up. */
@@ -36,6 +37,7 @@ export function sparseTier(
   options: Partial<SharedMemoryTierOptions> = {},
 ) {
   const tier = new SharedMemoryTier({
+    ...DEFAULTS.memoryTier,
     file,
     role: 'supervisor',
     size: blocks * BLOCK_SIZE,

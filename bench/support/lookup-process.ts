@@ -3,10 +3,11 @@
  * memory-contention.ts.
  */
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../test/support/defaults.js';
 import { presentBlocks, shuffle, timeLookups } from './cache-file.js';
 
 const [file, blocks, seconds] = process.argv.slice(2);
-const tier = new SharedMemoryTier({ file: file!, role: 'worker' });
+const tier = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file: file!, role: 'worker' });
 const present = shuffle(presentBlocks(tier, Number(blocks)));
 timeLookups(tier, present, 100_000, 0);
 

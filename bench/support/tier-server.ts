@@ -7,6 +7,7 @@ import { BLOCK_SIZE } from '../../src/base/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
 import { App, type HttpResponse } from '../../src/http/uws.js';
+import { DEFAULTS } from '../../test/support/defaults.js';
 import { SlabTier } from '../../test/support/slab-tier.js';
 import { BENCH_ID, fillBlocks } from './cache-file.js';
 
@@ -62,5 +63,5 @@ function serve(tier: MemoryTier): Promise<void> {
 const tier =
   kind === 'slab'
     ? new SlabTier({ blocks: count * 2 })
-    : new SharedMemoryTier({ file: kind!, role: 'supervisor', size: count * 2 * BLOCK_SIZE });
+    : new SharedMemoryTier({ ...DEFAULTS.memoryTier, file: kind!, role: 'supervisor', size: count * 2 * BLOCK_SIZE });
 await serve(tier);

@@ -32,8 +32,9 @@ const opening = new FaultLatch(
   'the disk tier can not be opened; the edge goes on without it and tries again',
   'the disk tier can be opened again',
 );
+// It fills no blocks, and verifies each that it copies.
 const { memoryFile: file, memoryDescriptor: descriptor } = task;
-const memory = new SharedMemoryTier({ file, descriptor, role: 'worker' });
+const memory = new SharedMemoryTier({ file, descriptor, role: 'worker', fillShare: 0, verify: 'unclean' });
 const damaged: BlockName[] = [];
 let writer: DiskWriter | undefined;
 let demotion: Demotion | undefined;

@@ -1,7 +1,7 @@
 import { native } from '../base/native.js';
 import { DiskReader } from '../cache/disk/disk-reader.js';
 import { BlockLoader } from '../cache/fetch/block-loader.js';
-import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
+import { FOLLOW_TIMEOUT, SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
 import { catalogFolders, memoryFile, tlsFiles } from '../config/places.js';
@@ -58,7 +58,7 @@ class Worker implements WorkerHandle {
     this.#siblings = workers;
     const metrics = this.#metrics;
     const tls = tlsFiles(config);
-    const stall = Math.max(15_000, ...origins.map(({ timeouts }) => timeouts.stall));
+    const stall = Math.max(FOLLOW_TIMEOUT, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({
       file: memoryFile(config),
       descriptor: inherited[0],

@@ -31,10 +31,9 @@ export interface ObjectCatalogOptions {
   /** Most bytes of entries in the memory of this process. */
   readonly memory: number;
   readonly freshness: FreshnessOptions;
-  /** Whether Cache-Control of requests is obeyed (RFC 9111 section 5.2.1). Default false. */
-  readonly honourRequestDirectives?: boolean;
-  /** Default `drop`. */
-  readonly setCookie?: SetCookie;
+  /** Whether Cache-Control of requests is obeyed (RFC 9111 section 5.2.1). */
+  readonly honourRequestDirectives: boolean;
+  readonly setCookie: SetCookie;
   /** Milliseconds since 1970; default `Date.now`. */
   readonly now?: () => number;
 }
@@ -64,7 +63,7 @@ export class ObjectCatalog implements Content {
   readonly #lookups: CollapsedLookups;
 
   constructor(options: ObjectCatalogOptions) {
-    const { loader, tier, store, memory, freshness, setCookie = 'drop', now = Date.now } = options;
+    const { loader, tier, store, memory, freshness, setCookie, now = Date.now } = options;
     this.#options = options;
     this.#now = now;
     const purges = new Purges(store, tier);

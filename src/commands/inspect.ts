@@ -1,4 +1,5 @@
 import { EdgeError } from '../base/errors.js';
+import { defaultConfig } from '../config/schema.js';
 import { Flv } from '../media/flv/flv.js';
 import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
 import { perform, type Reading } from '../media/io/reading.js';
@@ -34,10 +35,11 @@ function inspector<I>(
   return { format: format as Format<unknown>, report: (index, source) => report(index as I, source) };
 }
 
+const { mp4, flv } = defaultConfig().media;
 const INSPECTORS: readonly Inspector[] = [
-  inspector(new ProgressiveMp4({ seek: 'keyframe', maxMoov: 256 * 1024 * 1024 }), reportMovie),
+  inspector(new ProgressiveMp4(mp4), reportMovie),
   inspector(new FragmentedMp4(), reportFragments),
-  inspector(new Flv({ start: 'auto', timestamps: 'kept' }), reportFlv),
+  inspector(new Flv(flv), reportFlv),
 ];
 
 /**

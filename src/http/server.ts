@@ -30,16 +30,16 @@ import {
 export interface HttpServerOptions extends ViewStage {
   /** What may be asked for beside objects as they are. */
   readonly views: Views;
-  /** Which web pages may read answers; nobody's when left out. */
-  readonly cors?: CorsOptions;
-  /** Bounds on one request's ranges; 64 parts and 2 overlaps when left out. */
-  readonly range?: RangeLimits;
-  /** Most characters of path and query; 8192 when left out. */
-  readonly maxUrlLength?: number;
+  /** Which web pages may read answers. */
+  readonly cors: CorsOptions;
+  /** Bounds on one request's ranges. */
+  readonly range: RangeLimits;
+  /** Most characters of path and query. */
+  readonly maxUrlLength: number;
   /** Names of query parameters that no stage behind sees, besides those of views. */
-  readonly dropQuery?: readonly string[];
-  /** Milliseconds after which a player that takes no byte is disconnected; 5 minutes when left out. */
-  readonly stallTimeout?: number;
+  readonly dropQuery: readonly string[];
+  /** Milliseconds after which a player that takes no byte is disconnected. */
+  readonly stallTimeout: number;
   /** Value of the Server field; left out when undefined. */
   readonly serverName?: string;
   /** Names of PEM files; the port speaks TLS when given. */
@@ -98,7 +98,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
 const NO_BOUNDS: PortBounds = { connections: 2 ** 20, perClient: 0, requests: 0, loopback: false, unsentBytes: 0 };
-const NO_CORS: CorsOptions = { origins: [], methods: [], headers: [], exposeHeaders: [], maxAge: 0 };
 
 class Server implements HttpServer {
   readonly #stats = httpStats();
@@ -113,7 +112,7 @@ class Server implements HttpServer {
   #listener: us_listen_socket | undefined;
 
   constructor(options: HttpServerOptions) {
-    const cors = new Cors(options.cors ?? NO_CORS);
+    const cors = new Cors(options.cors);
     const common: Field[] = [...cors.common];
     if (options.serverName !== undefined) common.push(['Server', options.serverName]);
     this.#beforeClose = options.beforeClose;
@@ -125,11 +124,11 @@ class Server implements HttpServer {
       views: options.views,
       cors,
       common,
-      representations: new Representations(common, (options.cors?.origins.length ?? 0) > 0),
-      range: options.range ?? { maxParts: 64, maxOverlap: 2 },
-      maxUrlLength: options.maxUrlLength ?? 8192,
+      representations: new Representations(common, options.cors.origins.length > 0),
+      range: options.range,
+      maxUrlLength: options.maxUrlLength,
       ownNames: { views: options.views.parameters, dropped: new Set(options.dropQuery) },
-      sweep: new StallSweep(options.stallTimeout ?? 300_000),
+      sweep: new StallSweep(options.stallTimeout),
       stats: this.#stats,
       gate: options.gate ?? Gate.none(),
       log: options.log ?? silentLog,

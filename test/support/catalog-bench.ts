@@ -9,25 +9,12 @@ import type { CatalogStore } from '../../src/catalog/catalog-store.js';
 import type { OpenObject, OpenStream } from '../../src/catalog/content.js';
 import { ObjectCatalog, type ObjectCatalogOptions } from '../../src/catalog/object-catalog.js';
 import { Purger } from '../../src/catalog/purge.js';
-import type { FreshnessOptions } from '../../src/catalog/rfc9111/freshness.js';
 import type { Origin } from '../../src/origin/origin.js';
+import { DEFAULTS } from './defaults.js';
 import { FakeOrigin } from './fake-origin.js';
 import { MemoryCatalogStore } from './memory-catalog-store.js';
 import { readAll, verifyAll } from './read-all.js';
 import { SlabTier } from './slab-tier.js';
-
-/** Freshness as the edge has it by default. */
-export const FRESHNESS: FreshnessOptions = {
-  default: 600_000,
-  min: 0,
-  max: 365 * 86_400_000,
-  heuristic: 0.1,
-  heuristicMax: 86_400_000,
-  errorTtl: 1000,
-  notFoundTtl: 10_000,
-  staleWhileRevalidate: 0,
-  staleIfError: 3_600_000,
-};
 
 /** A request by path; the rest has defaults. */
 export interface Asked {
@@ -62,9 +49,10 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
   /** A catalog as one process has it. */
   worker(): Worker {
     const { supplyOptions, defaultLifetime, forward = [], ...options } = this.options;
-    const readAhead = { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE };
-    const loader = new BlockLoader({ readAhead, ...supplyOptions, tier: this.tier });
+    const readAhead = { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE, time: Infinity };
+    const loader = new BlockLoader({ ...DEFAULTS.blockLoader, readAhead, ...supplyOptions, tier: this.tier });
     const catalog = new ObjectCatalog({
+      ...DEFAULTS.catalog,
       loader,
       tier: this.tier,
       store: this.store,
@@ -72,7 +60,7 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
       memory: 1024 * 1024,
       now: () => this.now,
       ...options,
-      freshness: { ...FRESHNESS, ...options.freshness },
+      freshness: { ...DEFAULTS.catalog.freshness, ...options.freshness },
     });
     return new Worker(catalog, loader);
   }

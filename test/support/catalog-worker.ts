@@ -8,6 +8,7 @@ import { silentLog } from '../../src/base/log.js';
 import { SharedMemoryTier } from '../../src/cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../../src/catalog/lmdb-catalog-store.js';
 import { type Asked, CatalogBench } from './catalog-bench.js';
+import { DEFAULTS } from './defaults.js';
 import { httpOrigin } from './http-origin.js';
 
 /** What a worker is made with. */
@@ -79,7 +80,7 @@ export class WorkerProcess {
 }
 
 function serve({ cacheFile, folder, originUrl }: WorkerSetUp): void {
-  const tier = new SharedMemoryTier({ file: cacheFile, role: 'worker', followTimeout: 5000 });
+  const tier = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file: cacheFile, role: 'worker', followTimeout: 5000 });
   const store = new LmdbCatalogStore({ folder, capacity: 2 ** 26, owner: false, log: silentLog });
   const bench = new CatalogBench(httpOrigin([originUrl], { name: 'main' }), { tier, store, now: Date.now });
   const worker = bench.worker();

@@ -4,6 +4,7 @@ import { Gate } from '../../src/http/gate.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.js';
 import { SeekViews } from '../../src/view/seek/seek-views.js';
 import { Views } from '../../src/view/views.js';
+import { DEFAULTS } from './defaults.js';
 import { FakeContent, plainPlanner } from './fake-content.js';
 
 /** Those of the product. */
@@ -20,6 +21,7 @@ export interface HttpEdge {
 export async function startEdge(options: Partial<HttpServerOptions> = {}): Promise<HttpEdge> {
   const content = new FakeContent();
   const server = createHttpServer({
+    ...DEFAULTS.http,
     content,
     planner: plainPlanner,
     views: SEEKS,

@@ -15,6 +15,7 @@ export function httpOptions(options: Partial<HttpOriginOptions> = {}): Omit<Http
     maxFetches: 64,
     queue: 64,
     hedgeAfter: undefined,
+    retryAfter: 'url',
     redirects: { mode: 'follow', hosts: [], max: 3 },
     headers: {},
     tls: {},

@@ -2,14 +2,18 @@ import type { MediaObject } from '../../src/media/seek/media.js';
 import { Planner, type PlannerOptions } from '../../src/media/seek/planner.js';
 import { type Faststart, SeekViews } from '../../src/view/seek/seek-views.js';
 import type { VirtualFile } from '../../src/virtual-file/virtual-file.js';
+import { DEFAULTS } from './defaults.js';
+
+/** What tests don't say is as the edge has it. */
+export type QueryPlannerOptions = Pick<PlannerOptions, 'formats'> &
+  Partial<PlannerOptions> & { readonly faststart?: Faststart };
 
 /** A planner behind the view that a query of players names. */
 export class QueryPlanner extends Planner {
   readonly #views: SeekViews;
 
-  /** @param options with `faststart`, which is off when it is left out */
-  constructor({ faststart = 'off', ...options }: PlannerOptions & { readonly faststart?: Faststart }) {
-    super(options);
+  constructor({ faststart = 'off', ...options }: QueryPlannerOptions) {
+    super({ ...DEFAULTS.planner, ...options });
     this.#views = new SeekViews(faststart);
   }
 

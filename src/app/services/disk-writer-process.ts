@@ -44,16 +44,18 @@ export interface DiskWriterProcessOptions {
   memoryFile: string;
   /** An open descriptor of that file, which is used instead of its name. */
   memoryDescriptor?: number;
-  /** Part of memory that is kept free, 0 to 0.5. The default is 0.02. */
-  freeShare?: number;
+  /** Part of memory that is kept free, 0 to 0.5. */
+  freeShare: number;
   log: Log;
   /**
-   * Milliseconds before a writer that died is started again; doubled with each death up to a minute. The default is
-   * 1000.
+   * Milliseconds before a writer that died is started again, doubled with each death up to a minute; default
+   * `RESTART_DELAY`.
    */
   restartDelay?: number;
 }
 
+/** Milliseconds. */
+const RESTART_DELAY = 1000;
 const MAX_RESTART_DELAY = 60_000;
 /** A writer that has lived for so many milliseconds is taken to be well. */
 const WELL_AFTER = 60_000;
@@ -77,7 +79,7 @@ export class DiskWriterProcess {
 
   constructor(options: DiskWriterProcessOptions) {
     this.#options = options;
-    const { restartDelay = 1000 } = options;
+    const { restartDelay = RESTART_DELAY } = options;
     this.#backoff = new Backoff({
       early: WELL_AFTER,
       first: restartDelay,
@@ -141,7 +143,7 @@ export class DiskWriterProcess {
   }
 
   #spawn(): Promise<void> {
-    const { folder, capacity, minHits, memoryFile, memoryDescriptor, freeShare = 0.02 } = this.#options;
+    const { folder, capacity, minHits, memoryFile, memoryDescriptor, freeShare } = this.#options;
     const inherited = memoryDescriptor === undefined ? [] : [memoryDescriptor];
     const task: WriterTask = {
       ...{ folder, capacity, minHits, memoryFile, freeShare },

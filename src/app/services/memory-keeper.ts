@@ -4,18 +4,19 @@ import type { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js'
 export interface MemoryKeeperOptions {
   readonly tier: SharedMemoryTier;
   /**
-   * Share of the tier that is kept free, 0 to 0.5; default 0.02. 0 when somebody else evicts, such as the writer of the
-   * disk tier.
+   * Share of the tier that is kept free, 0 to 0.5; 0 when somebody else evicts, such as the writer of the disk tier.
    */
-  readonly freeShare?: number;
+  readonly freeShare: number;
   /** Bytes per second whose checksums are verified; 0 is never. */
   readonly scrubRate: number;
   /** Told that the file has been cut off; no round touches it any more. */
   readonly lost?: () => void;
-  /** Milliseconds between rounds; default 100. */
+  /** Milliseconds between rounds; default `INTERVAL`. */
   readonly interval?: number;
 }
 
+/** Milliseconds. */
+const INTERVAL = 100;
 /** Most bytes that are verified at once, some milliseconds of work. */
 const MAX_SCRUB = 32 * 1024 * 1024;
 
@@ -34,10 +35,10 @@ export class MemoryKeeper {
 
   constructor(options: MemoryKeeperOptions) {
     this.#tier = options.tier;
-    this.#freeShare = options.freeShare ?? 0.02;
+    this.#freeShare = options.freeShare;
     this.#scrubRate = options.scrubRate;
     this.#lost = options.lost;
-    this.#timer = setInterval(() => this.round(), options.interval ?? 100).unref();
+    this.#timer = setInterval(() => this.round(), options.interval ?? INTERVAL).unref();
   }
 
   /** What is done at each interval. Nothing while another supervisor has the tier. */

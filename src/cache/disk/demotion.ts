@@ -25,16 +25,20 @@ export interface DemotionOptions {
   writer: DiskWriter;
   /** Views that a block needs to go to disk. */
   minHits: number;
-  /** Part of memory, 0 to 0.5, that is kept free. The default is 0.02. */
-  freeShare?: number;
+  /** Part of memory, 0 to 0.5, that is kept free. */
+  freeShare: number;
   /**
    * Part of memory, 0 to 0.5, that is looked at for blocks to write. It is what memory may evict by itself between two
-   * looks without a block getting lost. The default is 0.05.
+   * looks without a block getting lost; default `LOOK_SHARE`.
    */
   lookShare?: number;
-  /** Milliseconds between looks while there is nothing to do. The default is 20. */
+  /** Milliseconds between looks while there is nothing to do; default `INTERVAL`. */
   interval?: number;
 }
+
+const LOOK_SHARE = 0.05;
+/** Milliseconds. */
+const INTERVAL = 20;
 
 /**
  * Writes the blocks that memory is about to evict to disk, if they were watched often enough, and then evicts them, so
@@ -47,7 +51,7 @@ export class Demotion {
   #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
 
   constructor(options: DemotionOptions) {
-    this.#options = { freeShare: 0.02, lookShare: 0.05, interval: 20, ...options };
+    this.#options = { lookShare: LOOK_SHARE, interval: INTERVAL, ...options };
   }
 
   /** Begins to look, until `stop`. */

@@ -16,13 +16,13 @@ export interface DiskReaderOptions {
   /** Computes the checksum of a block; the writer's must be the same. */
   checksum: Checksum;
   log: Log;
-  /** Loads under way at once; each takes a thread of libuv's pool. The default is 2. */
+  /** Loads under way at once; each takes a thread of libuv's pool. Default `CONCURRENCY`. */
   concurrency?: number;
-  /** Loads waiting for their turn before further ones are refused as misses. The default is 1024. */
+  /** Loads waiting for their turn before further ones are refused as misses; default `MAX_QUEUE`. */
   maxQueue?: number;
-  /** Milliseconds from `load` after which a load is given up as a miss. The default is 2000. */
+  /** Milliseconds from `load` after which a load is given up as a miss; default `TIMEOUT`. */
   timeout?: number;
-  /** Milliseconds between looks at whether the writer has begun a new file. The default is 1000. */
+  /** Milliseconds between looks at whether the writer has begun a new file; default `CHECK_INTERVAL`. */
   checkInterval?: number;
   /** Told of a block whose value is damaged, so that the writer can remove it. */
   onDamage?: (id: ObjectId, block: number) => void;
@@ -55,6 +55,12 @@ interface Load {
   timer: NodeJS.Timeout | undefined;
 }
 
+/** Of the four threads of libuv's pool, so that name resolution and files of origins have some. */
+const CONCURRENCY = 2;
+const MAX_QUEUE = 1024;
+/** Milliseconds. */
+const TIMEOUT = 2000;
+const CHECK_INTERVAL = 1000;
 /** Damaged blocks that are remembered, so that each is read and reported once. */
 const MAX_DAMAGED = 1024;
 
@@ -93,9 +99,9 @@ export class DiskReader implements DiskTier {
 
   constructor(options: DiskReaderOptions) {
     this.#options = options;
-    this.#concurrency = options.concurrency ?? 2;
-    this.#maxQueue = options.maxQueue ?? 1024;
-    this.#timeout = options.timeout ?? 2000;
+    this.#concurrency = options.concurrency ?? CONCURRENCY;
+    this.#maxQueue = options.maxQueue ?? MAX_QUEUE;
+    this.#timeout = options.timeout ?? TIMEOUT;
     this.#fault = new FaultLatch(
       options.log,
       { path: diskFile(options.folder) },
@@ -103,7 +109,7 @@ export class DiskReader implements DiskTier {
       'the disk tier can be read again',
     );
     this.#open();
-    this.#check = setInterval(() => this.#lookAgain(), options.checkInterval ?? 1000).unref();
+    this.#check = setInterval(() => this.#lookAgain(), options.checkInterval ?? CHECK_INTERVAL).unref();
   }
 
   has(id: ObjectId, block: number): boolean {

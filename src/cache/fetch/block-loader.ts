@@ -11,16 +11,21 @@ export interface BlockLoaderOptions {
   /**
    * How far to fetch ahead of a reader that reads to the end of the object, which may stop anywhere: `min` at first,
    * doubled while it reads on, up to `max` (0: not at all), and no further than it reads in `time` milliseconds at its
-   * pace, which is at least `min`; default: any time.
+   * pace, which is at least `min`.
    */
-  readonly readAhead: { readonly min: number; readonly max: number; readonly time?: number };
-  /** Most bytes of one origin request; default 16 MiB. */
+  readonly readAhead: { readonly min: number; readonly max: number; readonly time: number };
+  /** Most bytes of an object that is fetched in one although nobody may read all of it. */
+  readonly wholeMax: number;
+  /** Most bytes of one origin request; default `MAX_RUN`. */
   readonly maxRun?: number;
-  /** Most bytes of an object that is fetched in one although nobody may read all of it; default 64 MiB. */
-  readonly wholeMax?: number;
-  /** Milliseconds without a read after which a reader counts as paused; default 5000. */
+  /** Milliseconds without a read after which a reader counts as paused; default `PAUSE_AFTER`. */
   readonly pauseAfter?: number;
 }
+
+/** Bytes. */
+const MAX_RUN = 16 * 1024 * 1024;
+/** Milliseconds. */
+const PAUSE_AFTER = 5000;
 
 /** Counters of `BlockLoader`; plain numbers that only grow. */
 export interface BlockLoaderStats {
@@ -88,10 +93,10 @@ export class BlockLoader {
     this.disk = options.disk;
     this.maxWindow = Math.max(1, blocks(options.readAhead.max));
     this.firstWindow = Math.min(this.maxWindow, Math.max(1, blocks(options.readAhead.min)));
-    this.aheadTime = options.readAhead.time ?? Number.POSITIVE_INFINITY;
-    this.maxRun = Math.max(1, blocks(options.maxRun ?? 16 * 1024 * 1024));
-    this.wholeMax = options.wholeMax ?? 64 * 1024 * 1024;
-    this.pauseAfter = options.pauseAfter ?? 5000;
+    this.aheadTime = options.readAhead.time;
+    this.maxRun = Math.max(1, blocks(options.maxRun ?? MAX_RUN));
+    this.wholeMax = options.wholeMax;
+    this.pauseAfter = options.pauseAfter ?? PAUSE_AFTER;
   }
 
   /**

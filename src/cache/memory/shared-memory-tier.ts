@@ -19,14 +19,12 @@ export interface SharedMemoryTierOptions {
   readonly size?: number | undefined;
   /** Supervisor: opens the file although another supervisor has it, which then sees `isHolder` false. */
   readonly takeOver?: boolean;
-  /** Share of the blocks that fills may use, 0 to 1; default 0.25. */
-  readonly fillShare?: number;
-  /** Milliseconds without progress after which a fill is no longer followed; default 15000. */
+  /** Share of the blocks that fills may use, 0 to 1. */
+  readonly fillShare: number;
+  /** Milliseconds without progress after which a fill is no longer followed; default `FOLLOW_TIMEOUT`. */
   readonly followTimeout?: number;
-  /**
-   * When the checksum of a block is verified: on its first use after an unclean stop (the default), or on every use.
-   */
-  readonly verify?: 'unclean' | 'always';
+  /** When the checksum of a block is verified: on its first use after an unclean stop, or on every use. */
+  readonly verify: 'unclean' | 'always';
   /**
    * Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and
    * benches only.
@@ -34,6 +32,9 @@ export interface SharedMemoryTierOptions {
   readonly reserve?: boolean;
   readonly log?: Log;
 }
+
+/** Milliseconds for which a fill without progress is followed where no origin is allowed to be silent for longer. */
+export const FOLLOW_TIMEOUT = 15_000;
 
 /** A block that will be evicted soon. */
 export interface ColdBlock {
@@ -349,8 +350,8 @@ function open(options: SharedMemoryTierOptions, rung: () => void): NativeTier {
         keepSize: size === undefined,
         takeOver: options.takeOver ?? false,
         reserve: options.reserve ?? true,
-        fillPermille: permille(options.fillShare ?? 0.25),
-        followTimeout: options.followTimeout ?? 15_000,
+        fillPermille: permille(options.fillShare),
+        followTimeout: options.followTimeout ?? FOLLOW_TIMEOUT,
         verifyAlways: options.verify === 'always',
       },
       rung,

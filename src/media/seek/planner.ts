@@ -14,8 +14,8 @@ export interface PlannerOptions {
   readonly formats: readonly Format<unknown>[];
   /** Bytes of compiled indexes kept in memory, and of plans. */
   readonly indexMemory: number;
-  /** Milliseconds of a core that compiling the index of a long file may take; 10 s when left out. */
-  readonly indexTime?: number;
+  /** Milliseconds of a core that compiling the index of a long file may take. */
+  readonly indexTime: number;
   /** Where compiled indexes outlive the process. */
   readonly store?: IndexStore;
   /** Told how long each seek took to plan, in seconds. */
@@ -35,8 +35,6 @@ type Knowledge =
 /** What the knowledge is for: cutting, or the whole file in another order, which only some formats have. */
 type Purpose = 'seek' | 'whole';
 
-/** Milliseconds; see `PlannerOptions.indexTime`. */
-const INDEX_TIME = 10_000;
 /** Bytes by which a file is recognised. */
 const HEAD = 4096;
 /** Bytes that an entry without an index counts. */
@@ -71,7 +69,7 @@ export class Planner implements MediaPlanner {
   readonly #refusals: string;
 
   constructor(private readonly options: PlannerOptions) {
-    const { formats, indexTime = INDEX_TIME } = options;
+    const { formats, indexTime } = options;
     this.#budget = compileBudget(indexTime);
     this.#refusals = [`refused-2 ${indexTime}`, ...formats.map(({ name, limits = '' }) => name + limits)].join(' ');
     this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));

@@ -36,8 +36,8 @@ export interface HttpOriginOptions extends Pick<ReplicasOptions, 'servers' | 'ba
     /** Name that the servers' certificates must bear; undefined for the host of their URL. */
     readonly servername?: string | undefined;
   };
-  /** What an answer of 429 or 503 with Retry-After holds back; its URL when left out. */
-  readonly retryAfter?: ReplicasOptions['retryAfter'] | undefined;
+  /** What an answer of 429 or 503 with Retry-After holds back. */
+  readonly retryAfter: ReplicasOptions['retryAfter'];
   readonly dialect?: Dialect | undefined;
   readonly breaker?: BreakerOptions | undefined;
   /** Milliseconds before a second try on the same server; doubled for each further one. */
@@ -71,12 +71,7 @@ export class HttpOrigin implements ManagedOrigin {
     // Servers that are tried in order have the connections of one.
     const connections = maxConnections * (options.balance === 'weighted' ? options.servers.length : 1);
     const queue = new FetchQueue(Math.min(maxFetches, connections), length);
-    const replicas = new Replicas({
-      ...options,
-      connections: maxConnections,
-      breaker,
-      retryAfter: options.retryAfter ?? 'url',
-    });
+    const replicas = new Replicas({ ...options, connections: maxConnections, breaker });
     const stats: OriginStats = {
       requests: {},
       responseBytes: 0,

@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
 import { BLOCK_SIZE } from '../../../src/base/block.js';
 import type { HttpOrigin } from '../../../src/origin/http/http-origin.js';
-import { CatalogBench, FRESHNESS, type Worker } from '../../support/catalog-bench.js';
+import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
 import { selfSigned } from '../../support/certificate.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { type Fault, FaultOrigin, faults } from '../../support/fault-origin.js';
 import { httpOrigin, PATIENT } from '../../support/http-origin.js';
 import { SlabTier } from '../../support/slab-tier.js';
@@ -259,7 +260,7 @@ class Bench {
       },
     );
     // Errors are not remembered here: the next player is to meet the fault, or its end, itself.
-    const freshness = { ...FRESHNESS, errorTtl: 0, notFoundTtl: 0 };
+    const freshness = { ...DEFAULTS.catalog.freshness, errorTtl: 0, notFoundTtl: 0 };
     this.#worker = new CatalogBench(this.#origin, { tier: this.#tier, now: Date.now, freshness }).worker();
   }
 

@@ -9,6 +9,7 @@ import { SharedMemoryTier } from '../../../src/cache/memory/shared-memory-tier.j
 import { LmdbCatalogStore } from '../../../src/catalog/lmdb-catalog-store.js';
 import { Purger } from '../../../src/catalog/purge.js';
 import { type CrowdResult, WorkerProcess } from '../../support/catalog-worker.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { FaultOrigin, faults } from '../../support/fault-origin.js';
 
 const FILM = '/film.mp4';
@@ -27,7 +28,13 @@ class Machine {
 
   constructor(readonly origin: FaultOrigin) {
     const size = 64 * 1024 * 1024;
-    this.#tier = new SharedMemoryTier({ file: this.#cacheFile, role: 'supervisor', size, reserve: false });
+    this.#tier = new SharedMemoryTier({
+      ...DEFAULTS.memoryTier,
+      file: this.#cacheFile,
+      role: 'supervisor',
+      size,
+      reserve: false,
+    });
     this.#store = new LmdbCatalogStore({ folder: this.#folder, capacity: 2 ** 26, owner: true, log: silentLog });
     this.purger = new Purger(this.#store, this.#tier);
   }

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { contentAt } from '../../support/content.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
@@ -89,7 +90,10 @@ test('two servers share a port, and one that drains leaves new connections to th
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
   await once(probe.close(), 'close');
-  const [first, second] = [createHttpServer({ content, ...plainFiles }), createHttpServer({ content, ...plainFiles })];
+  const [first, second] = [
+    createHttpServer({ ...DEFAULTS.http, content, ...plainFiles }),
+    createHttpServer({ ...DEFAULTS.http, content, ...plainFiles }),
+  ];
   assert.deepEqual([await first.listen('127.0.0.1', port), await second.listen('127.0.0.1', port)], [port, port]);
   await first.drain({ grace: 1000 });
   for (let i = 0; i < 20; i++) assert.equal((await fetchRaw(port, 'GET', '/film.mp4')).status, 200);
@@ -102,7 +106,7 @@ test("an address that can't be had is an error that says why", async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as AddressInfo;
-  const server = createHttpServer({ content: new FakeContent(), ...plainFiles });
+  const server = createHttpServer({ ...DEFAULTS.http, content: new FakeContent(), ...plainFiles });
   const says = (reason: RegExp) => (error: unknown) =>
     error instanceof EdgeError && error.code === 'bad_config' && reason.test(error.message);
   await assert.rejects(server.listen('127.0.0.1', port), says(/another program listens there/));

@@ -10,6 +10,7 @@ import { portBounds } from '../../../src/http/port-bounds.js';
 import { createHttpServer, type HttpServerOptions } from '../../../src/http/server.js';
 import type { AccessEntry } from '../../../src/observe/access-log.js';
 import { contentAt } from '../../support/content.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
@@ -39,6 +40,7 @@ async function boundedEdge(bounds: Partial<PortBounds>, options: Partial<HttpSer
   content.paths.set('/film.mp4', film);
   const gate = Gate.open(native);
   const server = createHttpServer({
+    ...DEFAULTS.http,
     content,
     ...plainFiles,
     gate,

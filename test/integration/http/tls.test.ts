@@ -8,6 +8,7 @@ import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { selfSigned } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
 
@@ -45,6 +46,7 @@ test("a certificate that can't be used is an error that names it", () => {
   assert.throws(
     () =>
       createHttpServer({
+        ...DEFAULTS.http,
         content: new FakeContent(),
         ...plainFiles,
         tls: { cert: '/nonexistent/cert.pem', key: '/nonexistent/key.pem' },

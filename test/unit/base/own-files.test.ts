@@ -19,6 +19,7 @@ import { silentLog } from '../../../src/base/log.js';
 import { expectOwnFile, expectOwnFolder, makeOwnFile, makeOwnFolder } from '../../../src/base/own-files.js';
 import { SharedMemoryTier } from '../../../src/cache/memory/shared-memory-tier.js';
 import { Environment } from '../../../src/store/environment.js';
+import { DEFAULTS } from '../../support/defaults.js';
 
 const root = mkdtempSync(join(tmpdir(), 'moovedge-own-'));
 after(() => rmSync(root, { recursive: true }));
@@ -33,7 +34,8 @@ beforeEach(() => {
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
 const environment = (path: string) =>
   Environment.open({ path, format: 'test 1', tables: ['a'], mapSize: 2 ** 24, log: silentLog });
-const tier = (file: string) => new SharedMemoryTier({ file, role: 'supervisor', size: 2 ** 26 });
+const tier = (file: string) =>
+  new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: 2 ** 26 });
 
 describe('own files and folders', () => {
   it('are made for their owner alone, whatever the umask', () => {

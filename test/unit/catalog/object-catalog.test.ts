@@ -4,6 +4,7 @@ import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { EdgeError, type ErrorCode } from '../../../src/base/errors.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
 import { contentAt } from '../../support/content.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { FakeOrigin } from '../../support/fake-origin.js';
 import type { MemoryCatalogStore } from '../../support/memory-catalog-store.js';
 import { verifyAll } from '../../support/read-all.js';
@@ -343,7 +344,7 @@ describe('freshness', () => {
   });
 
   it('serves stale when the origin fails, asks again after a while, and says so', async () => {
-    const b = bench();
+    const b = bench({ freshness: { ...DEFAULTS.catalog.freshness, staleIfError: 3_600_000 } });
     b.origin.fields = { 'cache-control': 'max-age=60' };
     const worker = b.worker();
     await worker.watch(FILM);

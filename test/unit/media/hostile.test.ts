@@ -8,6 +8,7 @@ import { COMPILE_BUDGET, MeteredSource, PLAN_BUDGET } from '../../../src/media/i
 import { ProgressiveMp4 } from '../../../src/media/mp4/progressive.js';
 import type { Format } from '../../../src/media/seek/format.js';
 import { Planner } from '../../../src/media/seek/planner.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { HOSTILE } from '../../support/hostile.js';
 import { isRefusal } from '../../support/mutation.js';
 import { MemorySource, mediaObject, render } from '../../support/virtual.js';
@@ -27,7 +28,7 @@ describe('a seek into a file that is made to cost much', () => {
         new FragmentedMp4(),
         new Flv({ start: 'auto', timestamps: 'rebased' }),
       ] as Format<unknown>[];
-      const planner = new Planner({ formats, indexMemory: 1 << 25 });
+      const planner = new Planner({ ...DEFAULTS.planner, formats, indexMemory: 1 << 25 });
       const bytes = make(SIZE);
       const source = new MemorySource(bytes);
       const seek = async () => {

@@ -6,6 +6,7 @@ import { FragmentedMp4 } from '../../../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../../../src/media/mp4/progressive.js';
 import type { Format } from '../../../src/media/seek/format.js';
 import { Planner } from '../../../src/media/seek/planner.js';
+import { DEFAULTS } from '../../support/defaults.js';
 import { LONG_FILMS, longFragments } from '../../support/long-film.js';
 import { mediaObject } from '../../support/virtual.js';
 
@@ -18,7 +19,7 @@ function plannerOf(indexTime?: number): Planner {
     new FragmentedMp4(),
     new Flv({ start: 'auto', timestamps: 'kept' }),
   ] as Format<unknown>[];
-  return new Planner({ formats, indexMemory: 1 << 26, ...(indexTime && { indexTime }) });
+  return new Planner({ ...DEFAULTS.planner, formats, indexMemory: 1 << 26, ...(indexTime && { indexTime }) });
 }
 
 /** Milliseconds of CPU since `begun`. */

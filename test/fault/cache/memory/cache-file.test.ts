@@ -28,13 +28,20 @@ import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspectio
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { inspectCache } from '../../../../src/commands/inspect-cache.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { temporaryCacheFile } from '../../../unit/cache/memory/temporary-tier.js';
 import { PATTERN_ID, pattern, patternLength } from './pattern.js';
 
 const BLOCKS = 40;
 
 function open(file: string, options: Partial<SharedMemoryTierOptions> = {}): SharedMemoryTier {
-  return new SharedMemoryTier({ file, role: 'supervisor', size: BLOCKS * BLOCK_SIZE, ...options });
+  return new SharedMemoryTier({
+    ...DEFAULTS.memoryTier,
+    file,
+    role: 'supervisor',
+    size: BLOCKS * BLOCK_SIZE,
+    ...options,
+  });
 }
 
 function refused(file: string, message: RegExp, options: Partial<SharedMemoryTierOptions> = {}): void {

@@ -5,6 +5,7 @@ import { EdgeError } from '../../../../src/base/errors.js';
 import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { TemporaryTier, temporaryCacheFile } from '../../../unit/cache/memory/temporary-tier.js';
 import { PATTERN_ID, pattern, patternLength } from './pattern.js';
 import { TierProcess } from './tier-process.js';
@@ -111,13 +112,13 @@ describe('the memory tier and its processes', () => {
     await first.tell({ do: 'append', block: 0, to: BLOCK_SIZE });
     const year = new Date().getFullYear();
     assert.throws(
-      () => new SharedMemoryTier({ file, role: 'supervisor', size: 8 * BLOCK_SIZE }),
+      () => new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: 8 * BLOCK_SIZE }),
       (error: unknown) =>
         error instanceof EdgeError &&
         error.code === 'cache_file' &&
         error.message.includes(`pid ${first.pid}, started at ${year}`),
     );
-    const second = new SharedMemoryTier({ file, role: 'supervisor', takeOver: true });
+    const second = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', takeOver: true });
     tiers.push(second);
     assert.equal(second.first, false);
     assert.equal(second.isHolder, true);
@@ -155,7 +156,7 @@ describe('the memory tier and its processes', () => {
       for (const each of all) process.kill(each.pid, 'SIGSTOP');
       const before = inspectMemoryTier(file);
       await Promise.all(all.map(each => each.kill()));
-      const tier = new SharedMemoryTier({ file, role: 'supervisor' });
+      const tier = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor' });
       assert.deepEqual([tier.first, tier.clean], [true, false]);
       let whole = 0;
       for (let block = 0; block < 400; block++) if (read(tier, block) === patternLength(block)) whole++;

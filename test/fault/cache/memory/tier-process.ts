@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 
 /** What a tier process is told to do; the blocks are of one object, and their bytes follow from their number. */
 export type Order =
@@ -23,7 +24,8 @@ export class TierProcess {
     this.#child = child;
   }
 
-  static async start(options: SharedMemoryTierOptions): Promise<TierProcess> {
+  static async start(fields: Omit<SharedMemoryTierOptions, 'fillShare' | 'verify'>): Promise<TierProcess> {
+    const options: SharedMemoryTierOptions = { ...DEFAULTS.memoryTier, ...fields };
     const child = fork(fileURLToPath(new URL('./tier-process-main.ts', import.meta.url)), [JSON.stringify(options)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

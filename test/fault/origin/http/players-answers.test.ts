@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, beforeEach, describe, test } from 'node:test';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { silentLog } from '../../../../src/base/log.js';
-import { CatalogBench, FRESHNESS } from '../../../support/catalog-bench.js';
+import { CatalogBench } from '../../../support/catalog-bench.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { type Fault, FaultOrigin, faults } from '../../../support/fault-origin.js';
 import { startEdge } from '../../../support/http-edge.js';
 import { httpOrigin, PATIENT } from '../../../support/http-origin.js';
@@ -26,7 +27,7 @@ const log = {
   ...silentLog,
   warn: (fields: object, text: string) => void lines.push({ fields: fields as Record<string, unknown>, text }),
 };
-const freshness = { ...FRESHNESS, notFoundTtl: 60_000, errorTtl: 60_000 };
+const freshness = { ...DEFAULTS.catalog.freshness, notFoundTtl: 60_000, errorTtl: 60_000 };
 const worker = new CatalogBench(origin, { now: Date.now, freshness }).worker();
 const { port } = await startEdge({ content: worker.catalog, log });
 let count = 0;

@@ -12,6 +12,7 @@ import { native } from '../../../../src/base/native.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { until } from '../../../support/until.js';
 import { content, load, MiB, objectId, temporaryFolder } from '../../../unit/cache/disk/support.js';
 
@@ -26,7 +27,7 @@ function machine(t: TestContext, name: string) {
   const log: Log = { ...silentLog, warn: say, error: say };
   const folder = join(root, name);
   const memoryFile = join(root, `${name}.cache`);
-  const memory = new SharedMemoryTier({ file: memoryFile, role: 'supervisor', size: 64 * MiB });
+  const memory = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file: memoryFile, role: 'supervisor', size: 64 * MiB });
   const writer = new DiskWriterProcess({
     folder,
     capacity: 64 * MiB,

@@ -50,7 +50,7 @@ test('cold blocks that were watched often enough go to disk, and then memory is 
   const writer = new DiskWriter({ folder: join(root, 'a'), capacity: 64 * MiB, checksum, log: silentLog });
   const memory = new FakeMemory(40);
   memory.gone.add(10);
-  const demotion = new Demotion({ memory, writer, minHits: 3 });
+  const demotion = new Demotion({ freeShare: 0.02, memory, writer, minHits: 3 });
   while (demotion.pass() > 0);
   for (let block = 0; block < 40; block++) {
     assert.equal(writer.has(objectId(1), block), block >= 3 && block !== 10, `block ${block}`);
@@ -76,7 +76,7 @@ test('while the disk fails, blocks are evicted without it, and nothing is called
     Object.defineProperty(writer, 'room', { get: () => 0, configurable: true });
     return false;
   };
-  const demotion = new Demotion({ memory, writer, minHits: 1 });
+  const demotion = new Demotion({ freeShare: 0.02, memory, writer, minHits: 1 });
   demotion.pass();
   assert.equal(memory.onDisk.size, 0);
   assert.equal(memory.evictions.at(-1), undefined);
@@ -98,7 +98,7 @@ test('no block of a batch that was dropped is called on disk', async () => {
     writer.stats.dropped += 5;
     return false;
   };
-  new Demotion({ memory, writer, minHits: 1 }).pass();
+  new Demotion({ freeShare: 0.02, memory, writer, minHits: 1 }).pass();
   assert.equal(memory.onDisk.size, 0);
   await writer.close();
 });
@@ -106,7 +106,7 @@ test('no block of a batch that was dropped is called on disk', async () => {
 test('a demotion that was started works by itself until it is stopped', async () => {
   const writer = new DiskWriter({ folder: join(root, 'c'), capacity: 64 * MiB, checksum, log: silentLog });
   const memory = new FakeMemory(30);
-  const demotion = new Demotion({ memory, writer, minHits: 2, interval: 5 });
+  const demotion = new Demotion({ freeShare: 0.02, memory, writer, minHits: 2, interval: 5 });
   demotion.start();
   await until('28 blocks on disk', () => memory.onDisk.size === 28);
   demotion.stop();

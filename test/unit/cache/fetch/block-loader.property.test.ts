@@ -8,6 +8,7 @@ import { ObjectLoader } from '../../../../src/cache/fetch/object-loader.js';
 import { CachedReader } from '../../../../src/cache/read/reader.js';
 import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
 import { contentAt } from '../../../support/content.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { type FakeFault, FakeOrigin } from '../../../support/fake-origin.js';
 import { verifyAll } from '../../../support/read-all.js';
 import { SlabTier } from '../../../support/slab-tier.js';
@@ -51,9 +52,10 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
   const loaders = [0, 1].map(
     () =>
       new BlockLoader({
+        ...DEFAULTS.blockLoader,
         tier,
         disk,
-        readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE },
+        readAhead: { min: 2 * BLOCK_SIZE, max: 4 * BLOCK_SIZE, time: Infinity },
         maxRun: 6 * BLOCK_SIZE,
       }),
   );

@@ -11,6 +11,7 @@ import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspectio
 import { allowedMemory, defaultMemorySize, MIN_MEMORY_SIZE } from '../../../../src/cache/memory/memory-size.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { idOf, TemporaryTier, temporaryCacheFile } from './temporary-tier.js';
 
 function fill(tier: SharedMemoryTier, object: number, block: number, bytes: Uint8Array): void {
@@ -141,7 +142,7 @@ test('hands cold blocks to the disk tier and evicts ahead of need', () => {
 
 test('figures: what is held, looked up, pinned, and how old', async () => {
   const tier = new TemporaryTier(8);
-  const other = new SharedMemoryTier({ file: tier.file, role: 'worker' });
+  const other = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file: tier.file, role: 'worker' });
   assert.equal(tier.stats().oldestAge, 0);
   fill(tier, 1, 0, Buffer.alloc(10));
   const claim = tier.claim(idOf(1), 1, 10);
@@ -203,7 +204,7 @@ test('the keeper evicts ahead, scrubs at its rate and ends the fills of the dead
   assert.equal(tier.has(idOf(1), 50), false);
   assert.equal(tier.stats().checksumFailures, 1);
   // Another supervisor has taken over: this keeper leaves all as it is.
-  const next = new SharedMemoryTier({ file: tier.file, role: 'supervisor', takeOver: true });
+  const next = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file: tier.file, role: 'supervisor', takeOver: true });
   for (let block = 200; block < 240; block++) fill(next, 1, block, Buffer.alloc(10));
   const { blocks } = tier.stats();
   keeper.round();
@@ -234,7 +235,13 @@ test('the size: kept from run to run when none is asked for; another one keeps w
   const lines: string[] = [];
   const info = (fields: object, text: string) => lines.push(`${text}: ${(fields as { reason?: string }).reason}`);
   const log = { info, warn: info, error: info, debug() {} } satisfies Log;
-  const first = new SharedMemoryTier({ file, role: 'supervisor', size: 20 * BLOCK_SIZE + 5, log });
+  const first = new SharedMemoryTier({
+    ...DEFAULTS.memoryTier,
+    file,
+    role: 'supervisor',
+    size: 20 * BLOCK_SIZE + 5,
+    log,
+  });
   assert.equal(first.capacity, 20 * BLOCK_SIZE);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   // Reserved, not sparse.
@@ -242,13 +249,13 @@ test('the size: kept from run to run when none is asked for; another one keeps w
   fill(first, 1, 0, Buffer.from('kept'));
   first.bumpGeneration(5);
   first.close();
-  const second = new SharedMemoryTier({ file, role: 'supervisor', log });
+  const second = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', log });
   assert.equal(second.capacity, 20 * BLOCK_SIZE);
   assert.equal(second.first && second.clean, true);
   assert.equal(read(second, 1, 0)?.toString(), 'kept');
   assert.equal(second.generation(5), 1);
   second.close();
-  const third = new SharedMemoryTier({ file, role: 'supervisor', size: 21 * BLOCK_SIZE, log });
+  const third = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: 21 * BLOCK_SIZE, log });
   assert.equal(third.capacity, 21 * BLOCK_SIZE);
   assert.equal(read(third, 1, 0)?.toString(), 'kept');
   third.close();

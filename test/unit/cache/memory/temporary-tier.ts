@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 
 /** A path under /dev/shm that nothing has, removed by `remove`. */
 export function temporaryCacheFile(): { file: string; remove: () => void } {
@@ -16,7 +17,7 @@ export class TemporaryTier extends SharedMemoryTier {
 
   constructor(blocks: number, options: Partial<SharedMemoryTierOptions> = {}) {
     const { file, remove } = temporaryCacheFile();
-    super({ file, role: 'supervisor', size: blocks * BLOCK_SIZE, ...options });
+    super({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: blocks * BLOCK_SIZE, ...options });
     this.file = file;
     this.#remove = remove;
   }

@@ -5,6 +5,7 @@ import { BlockLoader } from '../../../../src/cache/fetch/block-loader.js';
 import { ObjectLoader } from '../../../../src/cache/fetch/object-loader.js';
 import { ReaderSource } from '../../../../src/cache/read/reader-source.js';
 import { contentAt } from '../../../support/content.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { FakeOrigin } from '../../../support/fake-origin.js';
 import { SlabTier } from '../../../support/slab-tier.js';
 import { FILM, sourceFilm } from '../../../support/source-film.js';
@@ -15,7 +16,11 @@ function setUp() {
   const origin = new FakeOrigin();
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: 64, fillShare: 1 });
-  const loader = new BlockLoader({ tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
+  const loader = new BlockLoader({
+    ...DEFAULTS.blockLoader,
+    tier,
+    readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE, time: Infinity },
+  });
   const object = new ObjectLoader(loader, sourceFilm(origin, SIZE));
   return { origin, tier, loader, source: new ReaderSource(object) };
 }

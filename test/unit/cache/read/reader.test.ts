@@ -8,6 +8,7 @@ import { ObjectLoader } from '../../../../src/cache/fetch/object-loader.js';
 import type { SourceObject } from '../../../../src/cache/fetch/source-object.js';
 import { CachedReader } from '../../../../src/cache/read/reader.js';
 import { contentAt } from '../../../support/content.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { FakeOrigin } from '../../../support/fake-origin.js';
 import { readAll, verifyAll } from '../../../support/read-all.js';
 import { SlabTier } from '../../../support/slab-tier.js';
@@ -37,7 +38,12 @@ function bench(
   const origin = options.origin ?? new FakeOrigin();
   origin.put(FILM, { size });
   const tier = options.tier ?? new SlabTier({ blocks: options.tierBlocks ?? 256, fillShare: options.fillShare ?? 0.5 });
-  const loader = new BlockLoader({ readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE }, ...options, tier });
+  const loader = new BlockLoader({
+    ...DEFAULTS.blockLoader,
+    readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE, time: Infinity },
+    ...options,
+    tier,
+  });
   const result: Bench = {
     origin,
     tier,
@@ -115,7 +121,11 @@ describe('CachedReader', () => {
 
   it('fetches each block once for readers of two processes', async () => {
     const b = bench(12);
-    const other = new BlockLoader({ tier: b.tier, readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE } });
+    const other = new BlockLoader({
+      ...DEFAULTS.blockLoader,
+      tier: b.tier,
+      readAhead: { min: 2 * BLOCK_SIZE, max: 8 * BLOCK_SIZE, time: Infinity },
+    });
     const objects = [new ObjectLoader(b.loader, b.described), new ObjectLoader(other, b.described)];
     const readers = Array.from({ length: 40 }, (_, i) => new CachedReader(objects[i % 2]!));
     await Promise.all(readers.map(reader => verifyAll(reader, 0, b.size, { path: FILM })));

@@ -5,7 +5,9 @@ import { ageOf, freshnessOf, servesOnError } from '../../../../src/catalog/rfc91
 import { negativeFreshness } from '../../../../src/catalog/rfc9111/negative-lifetime.js';
 import { requestCacheControlOf, useOf } from '../../../../src/catalog/rfc9111/request-cache-control.js';
 import { notStored, varyNames } from '../../../../src/catalog/rfc9111/storable.js';
-import { FRESHNESS } from '../../../support/catalog-bench.js';
+import { DEFAULTS } from '../../../support/defaults.js';
+
+const { freshness: FRESHNESS } = DEFAULTS.catalog;
 
 const DATE = Date.parse('Tue, 06 Jan 2026 10:00:00 GMT');
 const http = (seconds: number) => new Date(DATE + seconds * 1000).toUTCString();

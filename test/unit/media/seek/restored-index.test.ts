@@ -6,6 +6,7 @@ import { FragmentedMp4 } from '../../../../src/media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../../../../src/media/mp4/progressive.js';
 import type { IndexStore } from '../../../../src/media/seek/media.js';
 import { Planner } from '../../../../src/media/seek/planner.js';
+import { DEFAULTS } from '../../../support/defaults.js';
 import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
 
 /** Gives what was put into it in Buffers, as LMDB does: their `slice` is a view. */
@@ -23,6 +24,7 @@ class BufferStore implements IndexStore {
 
 function planner(store?: IndexStore): Planner {
   return new Planner({
+    ...DEFAULTS.planner,
     formats: [
       new ProgressiveMp4({ seek: 'keyframe', maxMoov: 2 ** 28 }),
       new FragmentedMp4(),
