@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "gate.h"
+#include "gathering.h"
 #include "listener.h"
 #include "memory_tier.h"
 #include "words.h"
@@ -12,6 +13,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Numbers that JavaScript knows, too: it holds its own against these.
   exports.Set("constants", Napi::Object::New(env));
   InitGate(env, exports);
+  InitGathering(env, exports);
   InitListener(env, exports);
   InitMemoryTier(env, exports);
   InitWords(env, exports);

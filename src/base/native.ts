@@ -163,6 +163,21 @@ export interface NativeAddon {
    */
   addToWords(source: Uint8Array, target: Uint8Array, size: number, word: number, delta: number): void;
   /**
+   * Puts bytes of pieces of an object from byte `at` of them on into `target`: as many as lie without a break in the
+   * pieces in `run`, whose first is byte `base` of the object, and as `target` holds. Returns how many; 0 when byte
+   * `at` is none of the run's.
+   * @param offsets first byte of each piece in the object, ascending
+   * @param begins bytes of the pieces before each, and of all
+   */
+  gatherPieces(
+    offsets: Float64Array,
+    begins: Float64Array,
+    at: number,
+    run: Uint8Array,
+    base: number,
+    target: Uint8Array,
+  ): number;
+  /**
    * Makes the listeners of this process on `port` refuse new connections; returns how many there are, -1 without the
    * right to.
    */

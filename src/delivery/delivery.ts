@@ -1,7 +1,8 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { BlockReader, ReaderListener } from '../cache/read/block-reader.js';
 import { firstSource } from '../virtual-file/first-source.js';
-import type { Span } from '../virtual-file/span.js';
+import { openSection } from '../virtual-file/sections.js';
+import type { SectionedSpan, Span } from '../virtual-file/span.js';
 import { Backpressure, type Writer } from './backpressure.js';
 import { gather, goesAlone, readChecked } from './gather.js';
 import type { StallSweep } from './sweep.js';
@@ -54,7 +55,8 @@ export class Delivery implements ReaderListener, Writer {
   sent = 0;
   readonly #transport: Transport;
   readonly #reader: BlockReader;
-  readonly #spans: readonly Span[];
+  /** Sections are replaced by what they are made of, when they are reached. */
+  #spans: readonly Span[];
   readonly #total: number;
   readonly #listener: DeliveryListener;
   readonly #context: DeliveryContext;
@@ -64,6 +66,8 @@ export class Delivery implements ReaderListener, Writer {
   #index = 0;
   #at = 0;
   #begun = false;
+  /** A section is being made. */
+  #making = false;
   #over = false;
 
   /**
@@ -171,6 +175,7 @@ export class Delivery implements ReaderListener, Writer {
   /** Sends bytes; false when the turn is over: the socket is full, or bytes are wanted. */
   #send(): boolean {
     const span = this.#spans[this.#index]!;
+    if (span.kind === 'sectioned') return this.#open(span);
     const remaining = this.#total - this.sent;
     const left = Math.min(span.length - this.#at, remaining);
     if (goesAlone(span, left, left === remaining)) return this.#sendBlock(span.offset + this.#at, left);
@@ -178,6 +183,33 @@ export class Delivery implements ReaderListener, Writer {
     if (piece instanceof Uint8Array) return this.#write(piece);
     this.#reader.want(piece.offset, piece.end, this);
     return false;
+  }
+
+  /** Has the section at hand made; false when that takes longer than this turn. */
+  #open(span: SectionedSpan): boolean {
+    if (this.#making) return false;
+    const opened = openSection(span, this.#at);
+    if (!(opened instanceof Promise)) {
+      this.#replace(opened);
+      return true;
+    }
+    this.#making = true;
+    opened.then(
+      spans => {
+        this.#making = false;
+        this.#replace(spans);
+        this.#turn();
+      },
+      error => this.failed(error),
+    );
+    return false;
+  }
+
+  /** Puts what has been made of a section in its place. */
+  #replace(spans: readonly Span[]): void {
+    this.#spans = [...spans, ...this.#spans.slice(this.#index + 1)];
+    this.#index = 0;
+    this.#at = 0;
   }
 
   #sendBlock(offset: number, left: number): boolean {
@@ -198,6 +230,8 @@ export class Delivery implements ReaderListener, Writer {
    * needed.
    */
   #peek(): boolean {
+    const reached = this.#spans[this.#index]!;
+    if (reached.kind === 'sectioned' && !this.#open(reached)) return false;
     const span = this.#spans[this.#index]!;
     const left = Math.min(span.length - this.#at, this.#total);
     // The first block is then read by the sending itself.

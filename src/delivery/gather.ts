@@ -1,6 +1,9 @@
 import { EdgeError } from '../base/errors.js';
+import { native } from '../base/native.js';
 import type { BlockReader } from '../cache/read/block-reader.js';
+import { sourceAt } from '../virtual-file/gathered.js';
 import {
+  type GatheredSpan,
   PATCH_OUTPUT_MAX,
   PATCH_SOURCE_MAX,
   type PatchedSpan,
@@ -11,11 +14,14 @@ import {
 /** A source span with at least this many bytes left goes to the socket by itself, uncopied. */
 const LARGE = 8 * 1024;
 
+/** Most bytes that are put together for one send. */
+const OUTPUT_MAX = 64 * 1024;
+
 /**
  * Used within one synchronous section at a time, by every response of the process: nothing of it is kept per response.
  */
 const patchSource = new Uint8Array(PATCH_SOURCE_MAX);
-const output = new Uint8Array(PATCH_OUTPUT_MAX);
+const output = new Uint8Array(OUTPUT_MAX);
 
 /** The source bytes that `gather` lacks. */
 export interface Missing {
@@ -30,7 +36,7 @@ export function goesAlone(span: Span, left: number, isLast: boolean): span is So
 }
 
 /**
- * Puts what is at hand of a run of small and patched spans together, so that it leaves in one send.
+ * Puts what is at hand of a run of small, patched and gathered spans together, so that it leaves in one send.
  * @param at byte of span `index` to begin with
  * @param total bytes of the answer that are left, at least 1
  * @returns at least one byte, valid until the next call; or what is missing
@@ -48,7 +54,7 @@ export function gather(
   while (filled < limit) {
     const span = spans[index]!;
     const left = Math.min(span.length - at, total - filled);
-    if (filled > 0 && goesAlone(span, left, false)) break;
+    if (filled > 0 && (span.kind === 'sectioned' || goesAlone(span, left, false))) break;
     const room = Math.min(left, limit - filled);
     const put = putSpan(reader, span, at, left, output.subarray(filled, filled + room));
     if (typeof put !== 'number') {
@@ -77,7 +83,11 @@ function putSpan(reader: BlockReader, span: Span, at: number, left: number, targ
     case 'source':
       return putSource(reader, span.offset + at, span.offset + at + left, target);
     case 'patched':
-      return putPatched(reader, span, at, left, target);
+      return putPatched(reader, span, at, left, target.subarray(0, PATCH_OUTPUT_MAX));
+    case 'gathered':
+      return putGathered(reader, span, at, left, target);
+    case 'sectioned':
+      throw new EdgeError('internal', 'sections are to be sent before they are made');
   }
 }
 
@@ -87,6 +97,24 @@ function putSource(reader: BlockReader, offset: number, end: number, target: Uin
   const count = Math.min(chunk.length, target.length);
   target.set(count < chunk.length ? chunk.subarray(0, count) : chunk);
   reader.release();
+  return count;
+}
+
+function putGathered(
+  reader: BlockReader,
+  span: GatheredSpan,
+  at: number,
+  left: number,
+  target: Uint8Array,
+): number | Missing {
+  const offset = sourceAt(span, at);
+  const end = sourceAt(span, at + left - 1) + 1;
+  const chunk = readChecked(reader, offset, end);
+  if (chunk === undefined) return { offset, end };
+  const count = native.gatherPieces(span.offsets, span.begins, span.from + at, chunk, offset, target);
+  reader.release();
+  if (!(count > 0))
+    throw new EdgeError('internal', `a gathered span has no byte ${at} at byte ${offset} of its object`);
   return count;
 }
 

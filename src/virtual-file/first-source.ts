@@ -1,3 +1,4 @@
+import { sourceAt } from './gathered.js';
 import type { Span } from './span.js';
 
 /** A run of bytes `[offset, end)` of the origin object. */
@@ -7,7 +8,8 @@ export interface SourceRun {
 }
 
 /**
- * The first bytes of the source that an answer needs; undefined when it is made of literals.
+ * The first bytes of the source that an answer needs; undefined when it is made of literals, or has sections before
+ * them.
  * @param from first byte of the file in the answer
  * @param total bytes of the answer
  */
@@ -19,7 +21,9 @@ export function firstSource(spans: readonly Span[], from: number, total: number)
     const to = Math.min(span.length, from + total - begin);
     begin += span.length;
     if (at >= to || span.kind === 'literal') continue;
+    if (span.kind === 'sectioned') break;
     if (span.kind === 'source') return { offset: span.offset + at, end: span.offset + to };
+    if (span.kind === 'gathered') return { offset: sourceAt(span, at), end: sourceAt(span, to - 1) + 1 };
     return { offset: span.patch.sourceFrom(at), end: span.patch.sourceTo(to) };
   }
   return undefined;

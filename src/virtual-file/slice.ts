@@ -1,3 +1,4 @@
+import { sliceGathered } from './gathered.js';
 import { type Patch, type Span, source } from './span.js';
 
 /** A part of a patch that begins at output byte `shift` of the whole. */
@@ -34,6 +35,10 @@ function sliceSpan(span: Span, from: number, to: number): Span {
       return source(span.offset + from, length);
     case 'patched':
       return { kind: 'patched', length, patch: from === 0 ? span.patch : new ShiftedPatch(span.patch, from) };
+    case 'gathered':
+      return sliceGathered(span, from, length);
+    case 'sectioned':
+      return { ...span, from: span.from + from, length };
   }
 }
 

@@ -22,8 +22,35 @@ export interface PatchedSpan {
   readonly patch: Patch;
 }
 
+/**
+ * Pieces of the origin object one after the other, as the samples of a track lie among those of others. They ascend in
+ * the object and do not overlap, and no block lies between two of them that holds neither.
+ */
+export interface GatheredSpan {
+  readonly kind: 'gathered';
+  readonly length: number;
+  /** First byte of each piece in the origin object. */
+  readonly offsets: Float64Array;
+  /** Bytes of the pieces before each, and of all. */
+  readonly begins: Float64Array;
+  /** The span's first byte, counted from the first piece's. */
+  readonly from: number;
+}
+
+/** Spans that are made section by section as the delivery comes to them, because making all would cost too much. */
+export interface SectionedSpan {
+  readonly kind: 'sectioned';
+  readonly length: number;
+  /** Bytes of the sections before each, and of all. */
+  readonly begins: Float64Array;
+  /** The span's first byte, counted from the first section's. */
+  readonly from: number;
+  /** Makes the spans of section `i`, none of them sectioned; their lengths add up to the section's. */
+  readonly make: (i: number) => readonly Span[] | Promise<readonly Span[]>;
+}
+
 /** One piece of a virtual file. Lengths are whole numbers of bytes, at least 1. */
-export type Span = LiteralSpan | SourceSpan | PatchedSpan;
+export type Span = LiteralSpan | SourceSpan | PatchedSpan | GatheredSpan | SectionedSpan;
 
 /** Most bytes of output that `Patch.apply` is asked for at once. */
 export const PATCH_OUTPUT_MAX = 64 * 1024;

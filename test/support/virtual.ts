@@ -66,6 +66,16 @@ export function render(file: VirtualFile, bytes: Uint8Array, window: () => numbe
     } else if (span.kind === 'source') {
       assert.ok(span.offset >= 0 && span.offset + span.length <= bytes.length, 'a source span leaves the object');
       parts.push(bytes.subarray(span.offset, span.offset + span.length));
+    } else if (span.kind === 'gathered') {
+      const { offsets, begins, from, length } = span;
+      for (const [i, offset] of offsets.entries()) {
+        const [begin, end] = [Math.max(begins[i]!, from), Math.min(begins[i + 1]!, from + length)];
+        const place = offset - begins[i]!;
+        assert.ok(place + begin >= 0 && place + end <= bytes.length, 'a piece leaves the object');
+        if (begin < end) parts.push(bytes.subarray(place + begin, place + end));
+      }
+    } else if (span.kind === 'sectioned') {
+      assert.fail('sections are made as they are sent');
     } else {
       const { patch, length } = span;
       for (let from = 0; from < length; ) {

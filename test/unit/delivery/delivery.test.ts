@@ -6,6 +6,8 @@ import type { CacheOutcome } from '../../../src/base/cache-outcome.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { Delivery, type DeliveryListener } from '../../../src/delivery/delivery.js';
 import { StallSweep } from '../../../src/delivery/sweep.js';
+import { gathered } from '../../../src/virtual-file/gathered.js';
+import { sectioned } from '../../../src/virtual-file/sections.js';
 import { lengthOf } from '../../../src/virtual-file/slice.js';
 import { literal, PATCH_SOURCE_MAX, type Span, source } from '../../../src/virtual-file/span.js';
 import { contentAt } from '../../support/content.js';
@@ -206,5 +208,102 @@ test('a patch that asks for too much is not believed', () => {
   const run = deliver(object, [{ kind: 'patched', length: 8, patch }], 0, 8);
   run.start();
   assert.ok(run.listener.error instanceof EdgeError && run.listener.error.code === 'internal');
+  assertClean(object, run);
+});
+
+/** Pieces of `size` bytes with gaps of `gap` bytes between them, over the whole object. */
+function piecesOf(object: Uint8Array, size: number, gap: number): Span[] {
+  const count = Math.floor((object.length - 7) / (size + gap));
+  return gathered(
+    Array.from({ length: count }, (_, i) => 7 + i * (size + gap)),
+    Array.from({ length: count }, () => size),
+  );
+}
+
+test('pieces go through blocks, rooms and blocks that are not there yet', async () => {
+  for (const [size, gap] of [
+    [400, 13_000],
+    [26_000, 900],
+    [200_000, 40],
+  ] as const) {
+    const spans = [literal(Buffer.from('moof')), ...piecesOf(bytes, size, gap)];
+    const total = lengthOf(spans);
+    const object = new FakeObject(bytes);
+    object.available = 0;
+    const run = deliver(object, spans, 0, total, new FakeTransport(3000));
+    run.start();
+    while (!run.listener.done) {
+      object.available += 17_000;
+      await nextTurn();
+      run.transport.drain(9000);
+    }
+    assert.deepEqual(run.transport.bytes, wholeOf(spans, bytes));
+    assertClean(object, run);
+  }
+});
+
+test('pieces want the whole run of the object in which they lie, as far as the answer goes', () => {
+  const spans = gathered([1000, 300_000, 500_000], [100, 100, 100]);
+  const object = new FakeObject(bytes);
+  object.available = 0;
+  deliver(object, spans, 0, 300).start();
+  deliver(object, spans, 150, 60).start();
+  assert.deepEqual(object.wants, [
+    [1000, 500_100],
+    [300_050, 500_010],
+  ]);
+});
+
+test('a section is made when it is reached, and once', async () => {
+  const object = new FakeObject(bytes);
+  const made: number[] = [];
+  const later: (() => void)[] = [];
+  const sections = sectioned(Float64Array.of(0, 100, 300, 600), i => {
+    made.push(i);
+    const spans = [source(i * 1000, 100 * (i + 1))];
+    return i === 1 ? new Promise(resolve => later.push(() => resolve(spans))) : spans;
+  });
+  const run = deliver(object, [literal(Buffer.from('init')), sections], 0, 604, new FakeTransport(150));
+  run.start();
+  assert.deepEqual(made, [0, 1]);
+  run.transport.drain(1000);
+  await nextTurn();
+  assert.deepEqual([made, run.transport.taken], [[0, 1], 104]);
+  later[0]!();
+  await nextTurn();
+  assert.deepEqual(made, [0, 1, 2]);
+  const parts = [bytes.subarray(0, 100), bytes.subarray(1000, 1200), bytes.subarray(2000, 2300)];
+  assert.deepEqual(run.transport.bytes, Buffer.concat([Buffer.from('init'), ...parts]));
+  assertClean(object, run);
+});
+
+test('a section that can not be made fails before the head, or after the bytes before it', async () => {
+  for (const later of [false, true]) {
+    const fail = (i: number): Span[] | Promise<Span[]> => {
+      const error = new EdgeError('unplayable', 'a table is broken');
+      if (i === 0) return [source(0, 100)];
+      if (later) return Promise.reject(error);
+      throw error;
+    };
+    for (const from of [0, 100]) {
+      const object = new FakeObject(bytes);
+      const run = deliver(object, [sectioned(Float64Array.of(0, 100, 200), fail)], from, 200 - from);
+      run.start();
+      await nextTurn();
+      assert.ok(run.listener.error instanceof EdgeError && run.listener.error.code === 'unplayable');
+      assert.deepEqual(run.transport.bytes, Buffer.from(bytes.subarray(from, 100)));
+      assert.equal(run.listener.begun.length, from === 0 ? 1 : 0);
+      assertClean(object, run);
+    }
+  }
+});
+
+test('a player that leaves while a section is made hears nothing of it', async () => {
+  const object = new FakeObject(bytes);
+  const run = deliver(object, [sectioned(Float64Array.of(0, 10), async () => [source(0, 10)])], 0, 10);
+  run.start();
+  run.delivery.close();
+  await nextTurn();
+  assert.deepEqual([run.listener.begun, run.listener.error, run.transport.taken], [[], undefined, 0]);
   assertClean(object, run);
 });

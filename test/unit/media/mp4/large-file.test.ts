@@ -36,7 +36,8 @@ function readAnswer(file: VirtualFile, source: ByteSource, from: number, to: num
     if (first >= end) continue;
     if (span.kind === 'literal') parts.push(span.bytes.subarray(first, end));
     else if (span.kind === 'source') parts.push(source.read(span.offset + first, end - first) as Uint8Array);
-    else parts.push(...patched(span, source, first, end));
+    else if (span.kind === 'patched') parts.push(...patched(span, source, first, end));
+    else assert.fail(`a ${span.kind} span in a cut`);
   }
   const bytes = Buffer.concat(parts);
   assert.equal(bytes.length, to - from);

@@ -1,0 +1,25 @@
+// Pieces of an object put one after the other, out of a run of its bytes.
+#ifndef MOOVEDGE_PIECES_H_
+#define MOOVEDGE_PIECES_H_
+
+#include <cstddef>
+#include <cstdint>
+
+/** Where pieces stand in an object. Nothing is assumed of the numbers. */
+struct Pieces {
+  /** First byte of each in the object; they are meant to ascend. */
+  const double* offsets;
+  /** Bytes of the pieces before each, and of all: `count` + 1 numbers that are meant to rise. */
+  const double* begins;
+  size_t count;
+};
+
+/**
+ * Puts bytes of the pieces from byte `at` of them on into `target`: as many as lie without a break in the pieces in
+ * the run of `length` bytes at `run`, whose first is byte `base` of the object, and as `room` allows. Returns how many;
+ * 0 when byte `at` is none of the run's.
+ */
+size_t GatherPieces(const Pieces& pieces, double at, const uint8_t* run, size_t length, double base, uint8_t* target,
+                    size_t room);
+
+#endif  // MOOVEDGE_PIECES_H_
