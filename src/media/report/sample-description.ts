@@ -1,12 +1,14 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
+import { codecString } from '../codec/codec-string.js';
+import { parseSampleEntry } from '../codec/sample-entry.js';
+import { soundOf } from '../codec/sound.js';
 import { COMPILE_BUDGET, MeteredSource } from '../io/metered-source.js';
 import type { Reading } from '../io/reading.js';
 import { readAll } from '../io/reading.js';
-import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box/box.js';
+import { type Box, boxBody, boxBodySize, parseBoxes } from '../mp4/box/box.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
 import { headerNumber } from '../mp4/box/header-box.js';
-import { codecString } from './codec-string.js';
 
 /** How the samples of a track are coded, for people. */
 export interface SampleDescription {
@@ -44,37 +46,14 @@ function* descend(scan: BoxScan, from: Box, path: readonly string[]): Reading<Bo
   return box;
 }
 
-/**
- * Bytes of the fields of visual and audio sample entries before their boxes (ISO/IEC 14496-12 sections 12.1.3 and
- * 12.2.3).
- */
-const [VISUAL, AUDIO] = [78, 28];
-
 /** @param stsd contents of the box */
 function describe(stsd: Uint8Array): SampleDescription {
-  const [entry] = parseBoxes(stsd, 8, stsd.length);
-  if (!entry) return UNKNOWN;
-  const body = boxBody(entry);
-  const u16 = (at: number) => stsd[at]! * 256 + stsd[at + 1]!;
-  const inside = (fields: number) => {
-    try {
-      return parseBoxes(stsd, body + fields, entry.end);
-    } catch {
-      return [];
-    }
-  };
-  const isSound = AUDIO_CODECS.test(entry.type);
-  const boxes = inside(isSound ? AUDIO : VISUAL);
-  const codec = codecString(entry.type, stsd, boxes);
-  if (isSound && boxBodySize(entry) >= AUDIO) {
-    const channels = u16(body + 16);
-    const rate = Math.floor(u32(stsd, body + 24) / 65536);
-    return { codec, details: `${rate} Hz, ${channels} channel${channels === 1 ? '' : 's'}` };
-  }
-  const isPicture = VISUAL_CODECS.test(entry.type) || codec !== entry.type;
-  if (!isPicture || boxBodySize(entry) < VISUAL) return { codec: entry.type, details: '' };
-  return { codec, details: `${u16(body + 24)} × ${u16(body + 26)}` };
+  const [box] = parseBoxes(stsd, 8, stsd.length);
+  if (!box) return UNKNOWN;
+  const entry = parseSampleEntry(stsd.subarray(box.offset, box.end));
+  const codec = codecString(entry);
+  if (entry.kind === 'picture') return { codec, details: `${entry.width} × ${entry.height}` };
+  if (entry.kind === 'other') return { codec, details: '' };
+  const { channels, sampleRate } = soundOf(entry);
+  return { codec, details: `${sampleRate} Hz, ${channels} channel${channels === 1 ? '' : 's'}` };
 }
-
-const VISUAL_CODECS = /^(avc\d|hvc1|hev1|av01|vp0[89]|mp4v|mjpg|encv|dvh[1e]|apc[nhso])$/;
-const AUDIO_CODECS = /^(mp4a|ac-3|ec-3|Opus|fLaC|alac|enca|sowt|twos|lpcm|\.mp3|samr)$/;

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseBoxes } from '../../../../src/media/mp4/box/box.js';
-import { codecString } from '../../../../src/media/report/codec-string.js';
-import { box } from '../../../support/mp4/build.js';
+import { codecString } from '../../../../src/media/codec/codec-string.js';
 
 function named(type: string, name: string, config: Uint8Array): string {
-  const bytes = box(name, false, config);
-  return codecString(type, bytes, parseBoxes(bytes, 0, bytes.length));
+  return codecString({ type, boxes: new Map([[name, config]]) });
 }
 
 const bytes = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -34,7 +31,9 @@ describe('the name of a codec', () => {
     assert.equal(named('mp4a', 'esds', stream('00', '', decoder('40', '05 02 1210'))), 'mp4a.40.2');
     assert.equal(named('mp4a', 'esds', stream('00', '', decoder('40', '05 02 f880'))), 'mp4a.40.36');
     assert.equal(named('mp4a', 'esds', stream('e0', '0007 03 616263 0009', decoder('40', '05 02 2a10'))), 'mp4a.40.5');
-    assert.equal(named('mp4a', 'esds', stream('00', '', decoder('6b', ''))), 'mp4a.6b');
+    assert.equal(named('mp4a', 'esds', stream('00', '', decoder('6b', ''))), 'mp4a.6B');
+    assert.equal(named('mp4v', 'esds', stream('00', '', decoder('20', '05 05 000001b003'))), 'mp4v.20.3');
+    assert.equal(named('mp4v', 'esds', stream('00', '', decoder('20', '05 03 000001'))), 'mp4v.20');
   });
 
   it('is the type alone where nothing can be told, whatever the bytes are', () => {
