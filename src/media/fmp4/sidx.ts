@@ -29,6 +29,8 @@ export interface SegmentIndex {
 /** Bytes of memory that a subsegment takes while points are made of it, and nanoseconds. */
 const SUBSEGMENT_BYTES = 256;
 const SUBSEGMENT_WORK = 400;
+/** References that are read before other work may have its turn. */
+const BATCH = 4096;
 /** Most subsegments that are used. */
 const SUBSEGMENTS_MAX = 128 * 1024;
 /** Most levels of a tree of `sidx`. */
@@ -68,9 +70,12 @@ function* readLevel(
   const total = found.reduce((sum, { length }) => sum + length, count);
   if (total > SUBSEGMENTS_MAX) throw broken(`its segment index has more than ${SUBSEGMENTS_MAX} references`);
   source.keep(count * SUBSEGMENT_BYTES);
-  source.spend(count * SUBSEGMENT_WORK);
   const own: Subsegment[] = [];
   for (let i = 0; i < count; i++, at += 12) {
+    if (i % BATCH === 0) {
+      source.spend(Math.min(BATCH, count - i) * SUBSEGMENT_WORK);
+      yield* source.breathe();
+    }
     const [reference, duration, sapWord] = [u32(bytes, at), u32(bytes, at + 4), u32(bytes, at + 8)];
     const size = reference % 0x8000_0000;
     if (reference >= 0x8000_0000) {
