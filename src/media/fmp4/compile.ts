@@ -9,7 +9,7 @@ import type { FragmentIndex } from './index.js';
 import { type RandomAccess, readMfra, timesOf } from './mfra.js';
 import { type FragmentedMovie, readFragmentedMovie, referenceTrack } from './movie.js';
 import { MOOF_PATCH_MAX } from './patch.js';
-import { readSidx, referenceOf } from './sidx.js';
+import { readSidx, referenceOf, type Subsegments } from './sidx.js';
 import { FragmentSurvey, LEAD } from './survey.js';
 import { FragmentWalk, type ReferenceFragment } from './walk.js';
 
@@ -93,25 +93,38 @@ function* fromSidx(context: Context): Reading<Found | undefined> {
   if (!box) return undefined;
   const index = yield* readSidx(source, box);
   const { subsegments } = index;
-  const last = subsegments.at(-1);
-  if (!last) return undefined;
-  const end = last.offset + last.size;
+  const { offsets, sizes, times, durations } = subsegments;
+  const last = subsegments.length - 1;
+  if (last < 0) return undefined;
+  const end = offsets.at(last) + sizes.at(last);
   if (end > source.size || source.size - end > TAIL_MAX || !(yield* isTail(source, end))) return undefined;
-  const sync = subsegments.some(({ sap }) => sap);
-  const usable = sync ? subsegments.filter(({ sap }) => sap) : subsegments;
   const ticks = (time: number) => Math.round((time * timescale) / index.timescale);
-  const offsets = usable.map(({ offset }) => offset);
-  const calibrated = calibrate(
-    first,
-    offsets,
-    usable.map(({ time }) => ticks(time)),
-  );
-  if (!calibrated || !(yield* isSound(context, offsets, end))) return undefined;
+  const marked = pointsOf(subsegments, ticks, true);
+  const sync = marked.positions.length > 0;
+  const points = sync ? marked : pointsOf(subsegments, ticks, false);
+  const calibrated = calibrate(first, points.positions, points.times);
+  if (!calibrated || !(yield* isSound(context, points.positions, end))) return undefined;
   return {
     ...calibrated.points,
-    endTime: calibrated.shift + ticks(last.time + last.duration),
+    endTime: calibrated.shift + ticks(times.at(last) + durations.at(last)),
     ...{ end, sync, seen: false, timed: true, moofs: undefined, table: undefined },
   };
+}
+
+/** Where the subsegments begin, and when; only those that say that they begin with an access point, if `marked`. */
+function pointsOf(
+  { length, offsets, times, saps }: Subsegments,
+  ticks: (time: number) => number,
+  marked: boolean,
+): Pick<Found, 'positions' | 'times'> {
+  const points = { positions: new Float64Array(length), times: new Float64Array(length) };
+  let count = 0;
+  for (let row = 0; row < length; row++) {
+    if (marked && saps.at(row) === 0) continue;
+    points.positions[count] = offsets.at(row);
+    points.times[count++] = ticks(times.at(row));
+  }
+  return { positions: points.positions.slice(0, count), times: points.times.slice(0, count) };
 }
 
 /** Whether no fragment stands between `at` and the end of the file, as far as a few boxes tell. */
@@ -205,16 +218,15 @@ function* fromMoofs({ source, movie, at, walk: { reference, timed } }: Context):
  */
 function calibrate(
   first: ReferenceFragment,
-  offsets: readonly number[],
-  times: readonly number[],
+  offsets: ArrayLike<number>,
+  times: ArrayLike<number>,
 ): { points: Pick<Found, 'positions' | 'times'>; shift: number } | undefined {
-  const rise =
-    offsets.every((offset, i) => i === 0 || offset > offsets[i - 1]!) &&
-    times.every((time, i) => i === 0 || time >= times[i - 1]!);
-  if (!rise || offsets.length === 0) return undefined;
+  const count = offsets.length;
+  if (count === 0) return undefined;
+  for (let i = 1; i < count; i++) if (offsets[i]! <= offsets[i - 1]! || times[i]! < times[i - 1]!) return undefined;
   const begins = offsets[0]! <= first.moof && (offsets[1] ?? Number.POSITIVE_INFINITY) > first.moof;
   const shift = begins ? first.time - times[0]! : 0;
-  if (!Number.isSafeInteger(times.at(-1)! + shift)) return undefined;
+  if (!Number.isSafeInteger(times[count - 1]! + shift)) return undefined;
   return {
     shift,
     points: {
@@ -229,7 +241,7 @@ function calibrate(
  * of the file: they are there, say their times, have their data behind them, and the same tracks begin together.
  * @param end where the last one ends
  */
-function* isSound(context: Context, offsets: readonly number[], end: number): Reading<boolean> {
+function* isSound(context: Context, offsets: ArrayLike<number>, end: number): Reading<boolean> {
   const { source, movie, walk } = context;
   const { reference } = walk;
   let tracks: number | undefined;

@@ -8,7 +8,7 @@ import type { Region } from '../mp4/box/regions.js';
 import { type CutPoint, chooseFragments, type PartOfFragment } from './choice.js';
 import { firstRow, MOOF_MOVE_MAX, MovedMoof, MovedRun, RUN_MOOF_MAX, type TableIndex } from './moved.js';
 import { rewriteMoof, syncSamplesOf } from './rewrite.js';
-import type { Subsegment } from './sidx.js';
+import { Subsegments } from './sidx.js';
 import type { TrackFragments } from './table.js';
 
 /** Most spans of a cut whose fragments are placed one by one. */
@@ -24,7 +24,7 @@ export interface FragmentMedia {
   readonly start: number;
   readonly end: number | undefined;
   /** Of the reference track; sizes add up to all bytes. */
-  readonly subsegments: readonly Subsegment[];
+  readonly subsegments: Subsegments;
   /** All that the bytes depend on. */
   readonly key: readonly number[];
   /** @param at where they stand in the answer */
@@ -183,14 +183,15 @@ export function* mediaOfTable(index: TableIndex, bytes: ByteSource, from: number
     else yield* placement.part(bytes, piece);
   }
   // What stands before a fragment of the reference track belongs to the one before it.
-  const subsegments = Array.from({ length: last - start.row }, (_, i) => {
-    const row = start.row + i;
-    const offset = i === 0 ? 0 : placement.placeOf(rows.fragments[row]!);
+  const subsegments = new Subsegments(last - start.row);
+  for (let row = start.row; row < last; row++) {
+    const isFirst = row === start.row;
+    const offset = isFirst ? 0 : placement.placeOf(rows.fragments[row]!);
     const limit = row + 1 === last ? placement.length : placement.placeOf(rows.fragments[row + 1]!);
-    const time = i === 0 ? start.time : Math.max(0, rows.begins[row]! - reference.shift);
+    const time = isFirst ? start.time : Math.max(0, rows.begins[row]! - reference.shift);
     const duration = Math.max(0, rows.ends[row]! - reference.shift - time);
-    return { offset, size: limit - offset, time, duration, sap: i === 0 || rows.sync[row] === 1 };
-  });
+    subsegments.push(offset, limit - offset, time, duration, isFirst || rows.sync[row] === 1);
+  }
   return {
     ...{ start: start.time, end: end?.time, subsegments, spans: () => placement.spans },
     key: [start.row, start.decodeTime ?? 0, last, placement.length],

@@ -14,7 +14,7 @@ import type { FragmentIndex } from './index.js';
 import { type InitChanges, rewriteInit } from './init.js';
 import { type FragmentMedia, mediaOfTable } from './media.js';
 import { baseDataOffsetsLess } from './patch.js';
-import { makeSidx } from './sidx.js';
+import { makeSidx, Subsegments } from './sidx.js';
 import { FragmentWalk } from './walk.js';
 
 /** Bytes of the largest `moov` that is rewritten. */
@@ -76,13 +76,13 @@ function* mediaOfPoints(index: FragmentIndex, bytes: ByteSource, from: number, t
   const last = Math.max(start.point + 1, Number.isFinite(to) ? 1 + lastAtMost(times, to) : positions.length);
   const [first, limit] = [positions[start.point]!, positions[last] ?? index.end];
   const endTime = times[last] ?? index.base + index.duration;
-  const subsegments = Array.from({ length: last - start.point }, (_, i) => {
-    const point = start.point + i;
+  const subsegments = new Subsegments(last - start.point);
+  for (let point = start.point; point < last; point++) {
     const [offset, time] = [positions[point]!, times[point]!];
     const size = (point + 1 === last ? limit : positions[point + 1]!) - offset;
     const duration = Math.max(0, (point + 1 === last ? endTime : times[point + 1]!) - time);
-    return { offset, size, time, duration, sap: index.sync };
-  });
+    subsegments.push(offset, size, time, duration, index.sync);
+  }
   const length = limit - first;
   return {
     ...{ start: start.time, end: times[last], subsegments, key: [first, limit] },

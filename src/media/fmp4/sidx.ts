@@ -1,21 +1,46 @@
+import { Column } from '../io/column.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { type Reading, read, readAll } from '../io/reading.js';
 import { type Box, boxBody, boxBodySize, readBox, u32, u64 } from '../mp4/box/box.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import { broken } from '../mp4/box/broken.js';
 
-/** A part of a file that a segment index points at (ISO/IEC 14496-12 section 8.16.3). */
-export interface Subsegment {
-  /** Absolute offset. */
-  readonly offset: number;
+/** Parts of a file that a segment index points at, in their order (ISO/IEC 14496-12 section 8.16.3); a row each. */
+export class Subsegments {
+  /** Absolute offsets. */
+  readonly offsets: Column;
   /** Bytes. */
-  readonly size: number;
-  /** Earliest presentation time, ticks of the index. */
-  readonly time: number;
+  readonly sizes: Column;
+  /** Earliest presentation times, ticks of the index. */
+  readonly times: Column;
   /** Ticks of the index. */
-  readonly duration: number;
-  /** Whether it says that it begins with a stream access point of type 1 or 2, or of a type that it does not tell. */
-  readonly sap: boolean;
+  readonly durations: Column;
+  /**
+   * 1 where it is said that it begins with a stream access point of type 1 or 2, or of a type that is not told; else 0.
+   */
+  readonly saps: Column;
+
+  /** @param rows how many there will be, where that is known */
+  constructor(rows?: number) {
+    const column = () => new Column(rows);
+    this.offsets = column();
+    this.sizes = column();
+    this.times = column();
+    this.durations = column();
+    this.saps = column();
+  }
+
+  get length(): number {
+    return this.offsets.length;
+  }
+
+  push(offset: number, size: number, time: number, duration: number, sap: boolean): void {
+    this.offsets.push(offset);
+    this.sizes.push(size);
+    this.times.push(time);
+    this.durations.push(duration);
+    this.saps.push(sap ? 1 : 0);
+  }
 }
 
 /** A segment index with all that it refers to. */
@@ -23,11 +48,11 @@ export interface SegmentIndex {
   readonly referenceId: number;
   /** Ticks per second, at least 1. */
   readonly timescale: number;
-  readonly subsegments: readonly Subsegment[];
+  readonly subsegments: Subsegments;
 }
 
 /** Bytes of memory that a subsegment takes while points are made of it, and nanoseconds. */
-const SUBSEGMENT_BYTES = 256;
+const SUBSEGMENT_BYTES = 96;
 const SUBSEGMENT_WORK = 400;
 /** References that are read before other work may have its turn. */
 const BATCH = 4096;
@@ -44,16 +69,16 @@ const SIDX_MAX = 1024 * 1024;
  * @throws EdgeError `unplayable` when a part of it is broken, and whatever the source throws
  */
 export function* readSidx(source: MeteredSource, box: Box): Reading<SegmentIndex> {
-  const levels: Subsegment[][] = [];
-  const { referenceId, timescale } = yield* readLevel(source, box, 0, levels);
-  return { referenceId, timescale, subsegments: levels.flat() };
+  const subsegments = new Subsegments();
+  const { referenceId, timescale } = yield* readLevel(source, box, 0, subsegments);
+  return { referenceId, timescale, subsegments };
 }
 
 function* readLevel(
   source: MeteredSource,
   box: Box,
   depth: number,
-  found: Subsegment[][],
+  found: Subsegments,
 ): Reading<{ referenceId: number; timescale: number }> {
   if (box.type !== 'sidx' || boxBodySize(box) < 24 || boxBodySize(box) > SIDX_MAX)
     throw broken('a box "sidx" was expected where its segment index points');
@@ -67,10 +92,9 @@ function* readLevel(
   let at = wide ? 32 : 24;
   const count = bytes[at - 2]! * 256 + bytes[at - 1]!;
   if (timescale === 0 || at + count * 12 > bytes.length) throw broken('a box "sidx" is broken');
-  const total = found.reduce((sum, { length }) => sum + length, count);
-  if (total > SUBSEGMENTS_MAX) throw broken(`its segment index has more than ${SUBSEGMENTS_MAX} references`);
+  if (found.length + count > SUBSEGMENTS_MAX)
+    throw broken(`its segment index has more than ${SUBSEGMENTS_MAX} references`);
   source.keep(count * SUBSEGMENT_BYTES);
-  const own: Subsegment[] = [];
   for (let i = 0; i < count; i++, at += 12) {
     if (i % BATCH === 0) {
       source.spend(Math.min(BATCH, count - i) * SUBSEGMENT_WORK);
@@ -79,17 +103,15 @@ function* readLevel(
     const [reference, duration, sapWord] = [u32(bytes, at), u32(bytes, at + 4), u32(bytes, at + 8)];
     const size = reference % 0x8000_0000;
     if (reference >= 0x8000_0000) {
-      found.push(own.splice(0));
       const inner = yield* readLevel(source, yield* readBox(source, offset, source.size), depth + 1, found);
       if (inner.timescale !== timescale) throw broken('its segment indexes have different timescales');
     } else {
       const sapType = Math.floor(sapWord / 0x1000_0000) % 8;
-      own.push({ offset, size, time, duration, sap: sapWord >= 0x8000_0000 && sapType <= 2 });
+      found.push(offset, size, time, duration, sapWord >= 0x8000_0000 && sapType <= 2);
     }
     offset += size;
     time += duration;
   }
-  found.push(own);
   return { referenceId, timescale };
 }
 
@@ -107,24 +129,27 @@ const REFERENCES_MAX = 1024;
  */
 export function makeSidx(index: SegmentIndex): Uint8Array | undefined {
   const { referenceId, timescale, subsegments } = index;
-  const together = Math.ceil(subsegments.length / REFERENCES_MAX);
-  const count = Math.ceil(subsegments.length / together);
+  const { length, sizes, times, durations, saps } = subsegments;
+  const together = Math.ceil(length / REFERENCES_MAX);
+  const count = Math.ceil(length / together);
   const writer = new BoxWriter(44 + count * 12);
   const mark = writer.openFull('sidx', 1, 0);
   writer.u32(referenceId);
   writer.u32(timescale);
-  writer.u64(subsegments[0]!.time);
+  writer.u64(times.at(0));
   writer.u64(0);
   writer.u16(0);
   writer.u16(count);
-  for (let first = 0; first < subsegments.length; first += together) {
-    const group = subsegments.slice(first, first + together);
-    const size = group.reduce((sum, subsegment) => sum + subsegment.size, 0);
-    const duration = group.reduce((sum, subsegment) => sum + subsegment.duration, 0);
+  for (let first = 0; first < length; first += together) {
+    let [size, duration] = [0, 0];
+    for (let row = first; row < Math.min(length, first + together); row++) {
+      size += sizes.at(row);
+      duration += durations.at(row);
+    }
     if (size >= 0x8000_0000 || duration >= 0x1_0000_0000) return undefined;
     writer.u32(size);
     writer.u32(duration);
-    writer.u32(group[0]!.sap ? 0x9000_0000 : 0);
+    writer.u32(saps.at(first) === 1 ? 0x9000_0000 : 0);
   }
   writer.close(mark);
   return writer.take();

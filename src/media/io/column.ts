@@ -1,4 +1,4 @@
-/** Rows to a piece. */
+/** Rows to a piece, unless told. */
 const PIECE = 4096;
 
 /**
@@ -10,10 +10,13 @@ export class Column {
   readonly #pieces: Float64Array[] = [];
   #last = new Float64Array(0);
 
+  /** @param piece rows by which it grows, at least 1: as many as there will be, where that is known */
+  constructor(private readonly piece = PIECE) {}
+
   push(value: number): void {
-    const at = this.length++ % PIECE;
+    const at = this.length++ % this.piece;
     if (at === 0) {
-      this.#last = new Float64Array(PIECE);
+      this.#last = new Float64Array(this.piece);
       this.#pieces.push(this.#last);
     }
     this.#last[at] = value;
@@ -21,13 +24,16 @@ export class Column {
 
   /** The number of a row, which must exist. */
   at(row: number): number {
-    return this.#pieces[Math.floor(row / PIECE)]![row % PIECE]!;
+    return this.#pieces[Math.floor(row / this.piece)]![row % this.piece]!;
   }
 
   /** All of it, and `room` more rows of 0. */
   whole(room = 0): Float64Array {
     const whole = new Float64Array(this.length + room);
-    for (const [i, piece] of this.#pieces.entries()) whole.set(piece.subarray(0, this.length - i * PIECE), i * PIECE);
+    for (const [i, rows] of this.#pieces.entries()) {
+      const at = i * this.piece;
+      whole.set(rows.subarray(0, this.length - at), at);
+    }
     return whole;
   }
 }
