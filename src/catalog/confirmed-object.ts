@@ -1,5 +1,5 @@
 import type { OriginAnswer } from '../origin/origin.js';
-import { confirmEntry, type ObjectEntry } from './entry.js';
+import { confirmEntry, entryForOne, type ObjectEntry } from './entry.js';
 import { answerFreshness, type Lookup, type LookupContext, type LookupResult, sharesCookies } from './lookup.js';
 import { OpenedObject } from './opened-object.js';
 import { updatedFields } from './rfc9111/kept-fields.js';
@@ -23,6 +23,7 @@ export function confirmedObject(
   // An origin that is cheap to ask is asked by each process, rather than that each of its answers is written down.
   const isCheap = route.defaultLifetime !== undefined;
   const { cached, committed } = isCheap ? entries.keep(entry, stale) : entries.save(entry, stale);
-  const own = new OpenedObject(entry, now(), 'revalidated', loaders.of(cached, entry, route, sent));
+  const forOne = entryForOne(entry, answer, sharesCookies(context));
+  const own = new OpenedObject(forOne, now(), 'revalidated', loaders.of(cached, entry, route, sent));
   return { kind: 'object', cached, outcome: 'revalidated', own, committed };
 }

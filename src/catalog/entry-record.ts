@@ -7,7 +7,7 @@ import { keptFields } from './rfc9111/kept-fields.js';
  * An entry in the store: one byte of version, then JSON. Short, because a catalog holds millions; whatever does not
  * have exactly this shape is not an entry.
  */
-const VERSION = 1;
+const VERSION = 2;
 /** Longest record that is read, in bytes. */
 const RECORD_MAX = 256 * 1024;
 

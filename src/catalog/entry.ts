@@ -4,7 +4,7 @@ import type { OriginAnswer } from '../origin/origin.js';
 import { mediaType } from './media-type.js';
 import { idText, objectId, playerEtag } from './object-identity.js';
 import type { Freshness } from './rfc9111/freshness.js';
-import { keptFields, sentFields } from './rfc9111/kept-fields.js';
+import { keptFields, namesForOne, sentFields } from './rfc9111/kept-fields.js';
 import type { StoredObject } from './stored-object.js';
 
 /** What is known under a key; a closed set. */
@@ -86,6 +86,16 @@ export function makeEntry(
   const fields = keptFields(answer.fields, { sharesCookies: context.sharesCookies, isWhole: answer.status === 200 });
   const object = describe({ key, id, size, validator }, fields, path);
   return { kind: 'object', key, primary, epoch, object, freshness, fields, varied, authorized, validated };
+}
+
+/** The entry with the fields of the answer beside that are for the player only whose request it answers. */
+export function entryForOne(entry: ObjectEntry, answer: EntryHead, sharesCookies: boolean): ObjectEntry {
+  const names = namesForOne(answer.fields);
+  if (names.length === 0) return entry;
+  const kept = keptFields(answer.fields, { sharesCookies, isForOne: true });
+  const own = Object.fromEntries(Object.entries(kept).filter(([name]) => names.includes(name)));
+  const { object } = entry;
+  return { ...entry, object: { ...object, fields: [...object.fields, ...sentFields(own)] } };
 }
 
 /** The entry after the origin has confirmed its object by a 304 (RFC 9111 section 4.3.4), with its `fields` updated. */

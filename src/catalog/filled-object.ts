@@ -1,8 +1,8 @@
 import { BLOCK_SIZE, blockOf } from '../base/block.js';
 import { BypassStream } from '../cache/fetch/bypass-stream.js';
-import type { ObjectEntry } from './entry.js';
+import { entryForOne, type ObjectEntry } from './entry.js';
 import { firstRange } from './first-range.js';
-import type { LookupAnswer, LookupContext, Outcome } from './lookup.js';
+import { type LookupAnswer, type LookupContext, type Outcome, sharesCookies } from './lookup.js';
 import { OpenedObject } from './opened-object.js';
 
 /**
@@ -21,6 +21,7 @@ export function filledObject(
   const saved = entries.save(entry, mode.stale);
   const { cached } = saved;
   const committed = Promise.all([before, saved.committed]).then(() => {});
+  const forOne = entryForOne(entry, answer, sharesCookies(context));
   const loader = loaders.of(cached, entry, routed.route, routed.fields);
   const { offset, status, length = 0 } = answer;
   const end = Math.min(offset + length, entry.object.size);
@@ -29,7 +30,7 @@ export function filledObject(
   const isOfUse = mode.headOnly !== true && offset % BLOCK_SIZE === 0 && to > from;
   const run = isOfUse ? loader.adopt(fetch, from, to, status === 200) : undefined;
   if (run === undefined) {
-    const own = new OpenedObject(entry, now(), 'miss', loader);
+    const own = new OpenedObject(forOne, now(), 'miss', loader);
     return { value: { kind: 'object', cached, outcome: 'miss', own, committed }, body: undefined };
   }
   const stream = run === 'full' ? new BypassStream(loader, offset, end) : undefined;
@@ -37,7 +38,7 @@ export function filledObject(
   // Of a body that an origin without ranges sends whole, no more is wanted at first than would have been asked for.
   const asked = firstRange(blockLoader, routed.request, { stale: undefined }).end;
   const begun = { from, to: Math.min(to, Math.ceil(asked / BLOCK_SIZE)), stream };
-  const own = new OpenedObject(entry, now(), 'miss', loader, begun);
+  const own = new OpenedObject(forOne, now(), 'miss', loader, begun);
   const body = run === 'full' ? stream : run;
   return { value: { kind: 'object', cached, outcome: 'miss', own, committed }, body };
 }

@@ -1,5 +1,12 @@
-import type { ObjectEntry } from './entry.js';
-import { COMMITTED, type LookupAnswer, type LookupContext, type Outcome, rememberPass } from './lookup.js';
+import { entryForOne, type ObjectEntry } from './entry.js';
+import {
+  COMMITTED,
+  type LookupAnswer,
+  type LookupContext,
+  type Outcome,
+  rememberPass,
+  sharesCookies,
+} from './lookup.js';
 import { OpenedObject } from './opened-object.js';
 import { privateObject } from './private-object.js';
 
@@ -24,7 +31,7 @@ export function oneFetchObject(context: LookupContext, taken: LookupAnswer, entr
     const objectLoader = loaders.of(cached, entry, routed.route, routed.fields);
     const run = objectLoader.adopt(fetch, 0, objectLoader.blocks, true);
     if (typeof run === 'object') {
-      const own = new OpenedObject(entry, now(), 'miss', objectLoader);
+      const own = new OpenedObject(entryForOne(entry, answer, sharesCookies(context)), now(), 'miss', objectLoader);
       return { value: { kind: 'object', cached, outcome: 'miss', own, committed: COMMITTED }, body: run };
     }
     entries.remove(entry);

@@ -3,7 +3,7 @@ import { blockOf } from '../base/block.js';
 import { BypassStream } from '../cache/fetch/bypass-stream.js';
 import { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Begun } from '../cache/read/reader.js';
-import { makeEntry } from './entry.js';
+import { entryForOne, makeEntry } from './entry.js';
 import { answerFreshness, type LookupAnswer, type LookupContext, type Outcome, sharesCookies } from './lookup.js';
 import { OpenedObject } from './opened-object.js';
 import { cookies } from './rfc9111/kept-fields.js';
@@ -22,7 +22,8 @@ export function privateObject(
   const freshness = answerFreshness(context, answer.fields, answer, undefined);
   const ofNobody = { epoch: 0, validated: 0, authorized: false, nonce: key };
   const identity = { key, primary, ...ofNobody, varied, path, sharesCookies: sharesCookies(context) };
-  const { object: bare } = makeEntry(answer, answer.size ?? 0, answer.size, freshness, identity);
+  const entry = makeEntry(answer, answer.size ?? 0, answer.size, freshness, identity);
+  const { object: bare } = entryForOne(entry, answer, sharesCookies(context));
   const set = context.setCookie === 'bypass' ? cookies(answer.fields) : [];
   const object = set.length === 0 ? bare : { ...bare, fields: [...bare.fields, ...set] };
   if (answer.size === undefined) {

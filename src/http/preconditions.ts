@@ -49,15 +49,21 @@ export function evaluate(
     if (date !== undefined && lastModified > date) return 'failed';
   }
   if (ifNoneMatch !== '') {
-    const own = origin?.etag?.replace(/^W\//, '');
-    if (holdsEntityTag(ifNoneMatch, etag, 'weak')) return 'not_modified';
-    if (own !== undefined && holdsEntityTag(ifNoneMatch, own, 'weak')) return 'not_modified';
+    const tags = quoted(ifNoneMatch);
+    if (holdsEntityTag(tags, etag, 'weak')) return 'not_modified';
+    const own = origin?.etag && quoted(origin.etag.replace(/^W\//, ''));
+    if (own && holdsEntityTag(tags, own, 'weak')) return 'not_modified';
   } else if (ifModifiedSince !== '') {
     const date = parseHttpDate(ifModifiedSince);
     const modified = lastModified ?? origin?.vouched;
     if (date !== undefined && modified !== undefined && modified <= date) return 'not_modified';
   }
   return 'proceed';
+}
+
+/** An entity tag that lacks its quotes, as some servers and players send it, with them; others as they are. */
+function quoted(tag: string): string {
+  return /^[^\s",*]+$/.test(tag) ? `"${tag}"` : tag;
 }
 
 /**

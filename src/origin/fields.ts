@@ -63,13 +63,14 @@ export function forwarded(fields: Fields): Record<string, string> {
 
 /**
  * Entity tag and date of an answer (RFC 9110 section 8.8). A tag that lacks its quotes, as some servers send it, still
- * tells versions apart, but can't be sent back as a strong one: it becomes a weak tag.
+ * tells versions apart, and is sent back as it came, since such a server compares it so; but it promises nothing: it is
+ * no strong one. What can't be sent back in a list becomes a weak tag.
  */
 export function validatorOf(fields: Fields): Validator {
   const { etag: tag = '', 'last-modified': date = '' } = fields;
   let etag: string | undefined;
   if (tag.length > 0 && tag.length <= ETAG_MAX) {
-    if (/^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/.test(tag)) etag = tag;
+    if (/^((W\/)?"[\x21\x23-\x7e\x80-\xff]*"|[\x21\x23-\x29\x2b\x2d-\x7e\x80-\xff]+)$/.test(tag)) etag = tag;
     else etag = `W/"${tag.replaceAll(/[^\x21\x23-\x7e\x80-\xff]/g, '')}"`;
   }
   return { etag, lastModified: Number.isNaN(Date.parse(date)) ? undefined : date };
@@ -99,7 +100,7 @@ export function sameVersion(wanted: Validator, found: Validator): boolean {
  * absent.
  */
 export function confirms(wanted: Validator, found: Validator): boolean {
-  const bare = (etag: string) => etag.replace(/^W\//, '');
+  const bare = (etag: string) => etag.replaceAll(/^W\/|"/g, '');
   if (wanted.etag !== undefined) return found.etag === undefined || bare(found.etag) === bare(wanted.etag);
   return found.lastModified === undefined || found.lastModified === wanted.lastModified;
 }

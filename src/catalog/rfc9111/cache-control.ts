@@ -4,8 +4,11 @@
  */
 export type Directives = ReadonlyMap<string, string | undefined>;
 
-/** A directive with a token or a quoted string as its argument. */
-const DIRECTIVE = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?\s*/y;
+/**
+ * A directive with a token or a quoted string as its argument. No space may stand beside the sign: an argument behind
+ * one is none.
+ */
+const DIRECTIVE = /([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
 /** More than anybody uses; what is beyond is not read. */
 const DIRECTIVES_MAX = 64;
 /** Values beyond this many seconds count as this many (RFC 9111 section 1.2.2). */

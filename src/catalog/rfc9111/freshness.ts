@@ -69,7 +69,10 @@ export function freshnessOf(
   const mustRevalidate = noCache || directives.has('must-revalidate') || directives.has('proxy-revalidate');
   const explicit = explicitLifetime(directives, shared, targeted ? {} : fields, date);
   const natural = explicit ?? silent ?? heuristicLifetime(fields, date, options);
-  const lifetime = noCache ? 0 : Math.min(options.max, Math.max(options.min, natural));
+  const age = parseAge(fields.age);
+  // What may be of any age is stale (RFC 9111 section 4.2.1).
+  const isUnusable = noCache || age === undefined;
+  const lifetime = isUnusable ? 0 : Math.min(options.max, Math.max(options.min, natural));
   // s-maxage forbids stale answers like proxy-revalidate (RFC 9111 section 5.2.2.10), but an origin that sends both
   // means both.
   const grace = (name: string, fallback: number) => {
@@ -78,7 +81,7 @@ export function freshnessOf(
     return seconds === undefined ? (shared === undefined ? fallback : 0) : seconds * 1000;
   };
   return {
-    vouched: Math.max(0, times.responseTime - initialAge(fields, times, date)),
+    vouched: Math.max(0, times.responseTime - initialAge(age ?? 0, times, date)),
     lifetime,
     staleWhileRevalidate: grace('stale-while-revalidate', options.staleWhileRevalidate),
     staleIfError: grace('stale-if-error', options.staleIfError),
@@ -87,19 +90,18 @@ export function freshnessOf(
 }
 
 /** `corrected_initial_age` of RFC 9111 section 4.2.3, in milliseconds. */
-function initialAge(fields: Fields, times: { requestTime: number; responseTime: number }, date: number): number {
+function initialAge(age: number, times: { requestTime: number; responseTime: number }, date: number): number {
   const apparent = Math.max(0, times.responseTime - date);
-  const value = parseAge(fields.age) * 1000;
-  return Math.max(apparent, value + Math.max(0, times.responseTime - times.requestTime));
+  return Math.max(apparent, age * 1000 + Math.max(0, times.responseTime - times.requestTime));
 }
 
 /**
  * Seconds of an Age field (RFC 9111 section 5.1): of a list the first member, without what some put behind it as
- * parameters. What is no number is ignored.
+ * parameters; 0 when there is no field, undefined when it is no number.
  */
-function parseAge(field: string | undefined): number {
-  const digits = /^\s*(\d+)\s*(?:[,;]|$)/.exec(field ?? '')?.[1];
-  return digits === undefined ? 0 : Math.min(SECONDS_MAX, Number(digits));
+function parseAge(field = '0'): number | undefined {
+  const digits = /^\s*(\d+)\s*(?:[,;]|$)/.exec(field)?.[1];
+  return digits === undefined ? undefined : Math.min(SECONDS_MAX, Number(digits));
 }
 
 /** A date, whose letters a cache takes in either case (RFC 9111 section 4.2). */

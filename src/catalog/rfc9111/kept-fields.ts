@@ -65,12 +65,25 @@ export interface KeptContext {
   readonly sharesCookies?: boolean | undefined;
   /** Its content is the whole object. */
   readonly isWhole?: boolean;
+  /** They are for the player only whose request it answers. */
+  readonly isForOne?: boolean;
+}
+
+/**
+ * Names in lower case of the fields of an answer that only the player gets whose request it answers (RFC 9111 sections
+ * 5.2.2.4 and 5.2.2.7).
+ */
+export function namesForOne(fields: Fields): string[] {
+  const { directives } = directivesOf(fields);
+  return [...(namedFields(directives, 'no-cache') ?? []), ...(namedFields(directives, 'private') ?? [])];
 }
 
 /** The fields of an answer that are stored with it (RFC 9111 section 3.1), by name in lower case. */
-export function keptFields(fields: Fields, { sharesCookies, isWhole }: KeptContext = {}): Record<string, string> {
-  const { directives } = directivesOf(fields);
-  const private_ = [...(namedFields(directives, 'no-cache') ?? []), ...(namedFields(directives, 'private') ?? [])];
+export function keptFields(
+  fields: Fields,
+  { sharesCookies, isWhole, isForOne }: KeptContext = {},
+): Record<string, string> {
+  const private_ = isForOne ? [] : namesForOne(fields);
   const kept: Record<string, string> = {};
   let bytes = 0;
   let count = 0;
@@ -104,8 +117,8 @@ export function cookies(fields: Fields): [name: string, value: string][] {
 }
 
 /**
- * The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored; what describes
- * the body stays.
+ * The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored, Content-Type
+ * among them, since bytes are sent as they are whatever it says. How they are coded, and what version they are, stays.
  */
 export function updatedFields(
   kept: Readonly<Record<string, string>>,
@@ -113,6 +126,6 @@ export function updatedFields(
   sharesCookies = false,
 ): Record<string, string> {
   const brought = keptFields(confirmation, { sharesCookies });
-  for (const name of ['content-type', 'content-encoding', 'etag']) delete brought[name];
+  for (const name of ['content-encoding', 'etag']) delete brought[name];
   return { ...kept, ...brought };
 }

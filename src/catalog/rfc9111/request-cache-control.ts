@@ -15,18 +15,20 @@ export interface RequestCacheControl {
   readonly maxStale: number | undefined;
 }
 
-/** The requestCacheControl of a request; undefined when it has none. */
+/**
+ * The requestCacheControl of a request; undefined when it has none. Pragma is not looked at (RFC 9111 section 5.4): who
+ * sends it sends Cache-Control, too.
+ */
 export function requestCacheControlOf(field: (name: string) => string): RequestCacheControl | undefined {
   const value = field('cache-control');
-  const pragma = value === '' && /\bno-cache\b/i.test(field('pragma'));
-  if (value === '' && !pragma) return undefined;
+  if (value === '') return undefined;
   const directives = parseCacheControl(value);
   const time = (name: string) => {
     const seconds = secondsOf(directives, name);
     return seconds === undefined ? undefined : seconds * 1000;
   };
   return {
-    noCache: pragma || directives.has('no-cache'),
+    noCache: directives.has('no-cache'),
     noStore: directives.has('no-store'),
     onlyIfCached: directives.has('only-if-cached'),
     maxAge: time('max-age'),

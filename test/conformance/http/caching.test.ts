@@ -52,9 +52,13 @@ const CASES: readonly Case[] = [
   { name: 'Age past the lifetime', answer: { Age: '700', ...FRESH }, source: 'confirmed' },
   { name: 'Age with a parameter', answer: { Age: '700;x=1', ...FRESH }, source: 'confirmed' },
   { name: 'the first Age of two', answer: { Age: ['700', '0'], ...FRESH }, source: 'confirmed' },
-  { name: 'Age that is no number', answer: { Age: 'old', ...FRESH }, source: 'stored' },
+  { name: 'Age that is no number', answer: { Age: 'old', ...FRESH }, source: 'confirmed' },
+  { name: 'Age below 0', answer: { Age: '-1', ...FRESH }, source: 'confirmed' },
+  { name: 'Age with a fraction', answer: { Age: '1.0', ...FRESH }, source: 'confirmed' },
   { name: 'an old Date', answer: { Date: date(-700), ...FRESH }, source: 'confirmed' },
   { name: 'the heuristic', answer: { 'Last-Modified': date(-86_400) }, source: 'stored' },
+  { name: 'a space before the sign', answer: { 'Cache-Control': 'max-age =600', ...ETAG }, source: 'confirmed' },
+  { name: 'a space behind the sign', answer: { 'Cache-Control': 'max-age= 600', ...ETAG }, source: 'confirmed' },
   { name: 'no-store', answer: { 'Cache-Control': 'no-store, max-age=600' }, source: 'fetched' },
   { name: 'private', answer: { 'Cache-Control': 'private, max-age=600' }, source: 'fetched' },
   { name: 'no-cache', answer: { 'Cache-Control': 'no-cache, max-age=600', ...ETAG }, source: 'confirmed' },
@@ -179,6 +183,7 @@ const CASES: readonly Case[] = [
     source: 'fetched',
   },
   { name: 'a request with no-cache', answer: FRESH, second: { 'Cache-Control': 'no-cache' }, source: 'confirmed' },
+  { name: 'a request with Pragma alone', answer: FRESH, second: { Pragma: 'no-cache' }, source: 'stored' },
   {
     name: 'a request with no-cache on a second line',
     answer: FRESH,
@@ -222,6 +227,13 @@ const CASES: readonly Case[] = [
     source: 504,
   },
   { name: 'If-None-Match', answer: FRESH, second: { 'If-None-Match': '"x", W/"v"' }, source: 304 },
+  { name: 'If-None-Match without quotes', answer: FRESH, second: { 'If-None-Match': 'v' }, source: 304 },
+  {
+    name: 'If-None-Match of a tag that has no quotes at the origin',
+    answer: { ...FRESH, ETag: 'v' },
+    second: { 'If-None-Match': 'v' },
+    source: 304,
+  },
   { name: 'If-None-Match of another version', answer: FRESH, second: { 'If-None-Match': '"x"' }, source: 'stored' },
   {
     name: 'If-None-Match with the weak tag of the origin',
@@ -353,7 +365,37 @@ describe('caching (RFC 9111)', () => {
     assert.equal((await ask('/tag', { Range: 'bytes=0-1', 'If-Range': tag })).status, 206);
   });
 
-  it('a confirmation renews the fields that are stored, but not what describes the body', async () => {
+  it('a tag that has no quotes at the origin goes back as it came', async () => {
+    answer = { 'Cache-Control': 'max-age=0', ETag: 'v' };
+    requests = [];
+    for (const tag of [undefined, 'v']) {
+      assert.equal((await ask('/unquoted')).body.toString(), 'answer 1 ');
+      assert.equal(requests.at(-1)!['if-none-match'], tag);
+    }
+  });
+
+  for (const directive of ['no-cache', 'private']) {
+    for (const validator of [ETAG, {}]) {
+      it(`fields that ${directive} names are for the first player only (${JSON.stringify(validator)})`, async () => {
+        answer = {
+          ...validator,
+          'Cache-Control': `max-age=600, ${directive}="x-a, x-b"`,
+          'X-A': '1',
+          'X-B': '2',
+          'X-C': '3',
+        };
+        const path = `/named/${directive}/${Object.keys(validator)}`;
+        const found = async () => {
+          const { fields } = await ask(path);
+          return [fields['x-a'], fields['x-b'], fields['x-c']];
+        };
+        assert.deepEqual(await found(), ['1', '2', '3']);
+        assert.deepEqual(await found(), [undefined, undefined, '3']);
+      });
+    }
+  }
+
+  it('a confirmation renews the fields that are stored', async () => {
     answer = {
       ...ETAG,
       'Cache-Control': 'max-age=0',
@@ -373,7 +415,7 @@ describe('caching (RFC 9111)', () => {
       const { fields } = await ask('/renewed');
       assert.deepEqual(
         [fields['x-a'], fields['content-location'], fields['content-language'], fields['content-type']],
-        ['2', '/two', 'de', 'video/mp4'],
+        ['2', '/two', 'de', 'text/html'],
         how,
       );
       assert.equal(fields['cache-control'], 'max-age=600');

@@ -165,7 +165,7 @@ describe('kept fields', () => {
     assert.deepEqual(keptFields({ 'x-huge': 'h'.repeat(100_000), 'x-a': '1' }), { 'x-a': '1' });
   });
 
-  it('are replaced by what a 304 brings, but for those of the body', () => {
+  it('are replaced by what a 304 brings, but for what tells the version', () => {
     const kept = { 'content-type': 'video/mp4', 'x-a': '1', 'cache-control': 'max-age=1' };
     const updated = updatedFields(kept, {
       'content-type': 'text/plain',
@@ -173,6 +173,6 @@ describe('kept fields', () => {
       'x-b': '2',
       etag: '"w"',
     });
-    assert.deepEqual(updated, { 'content-type': 'video/mp4', 'x-a': '1', 'x-b': '2', 'cache-control': 'max-age=2' });
+    assert.deepEqual(updated, { 'content-type': 'text/plain', 'x-a': '1', 'x-b': '2', 'cache-control': 'max-age=2' });
   });
 });

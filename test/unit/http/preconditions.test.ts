@@ -75,7 +75,12 @@ test('no list takes long', () => {
   assert.ok(performance.now() - started < 200);
 });
 
-const TABLE: [name: string, conditions: Partial<Conditions>, expected: ReturnType<typeof evaluate>][] = [
+const TABLE: [
+  name: string,
+  conditions: Partial<Conditions>,
+  expected: ReturnType<typeof evaluate>,
+  selected?: Parameters<typeof evaluate>[1],
+][] = [
   ['If-Match holds', { ifMatch: file.etag }, 'proceed'],
   ['If-Match fails', { ifMatch: '"other"' }, 'failed'],
   ['If-Match is strong', { ifMatch: `W/${file.etag}` }, 'failed'],
@@ -83,6 +88,9 @@ const TABLE: [name: string, conditions: Partial<Conditions>, expected: ReturnTyp
   ['If-Unmodified-Since fails', { ifUnmodifiedSince: BEFORE }, 'failed'],
   ['If-Unmodified-Since is ignored beside If-Match', { ifMatch: file.etag, ifUnmodifiedSince: BEFORE }, 'proceed'],
   ['If-None-Match', { ifNoneMatch: `W/${file.etag}` }, 'not_modified'],
+  ['If-None-Match without quotes', { ifNoneMatch: 'ab' }, 'not_modified', { etag: '"ab"', lastModified: modified }],
+  ['If-Match without quotes', { ifMatch: 'ab' }, 'failed', { etag: '"ab"', lastModified: modified }],
+  ['If-None-Match of another without quotes', { ifNoneMatch: 'abc' }, 'proceed'],
   ['If-None-Match of another', { ifNoneMatch: '"other"' }, 'proceed'],
   ['If-Modified-Since', { ifModifiedSince: SAME }, 'not_modified'],
   ['If-Modified-Since later', { ifModifiedSince: AFTER }, 'not_modified'],
@@ -94,7 +102,8 @@ const TABLE: [name: string, conditions: Partial<Conditions>, expected: ReturnTyp
   ['dates that are none', { ifUnmodifiedSince: 'never', ifModifiedSince: 'yesterday' }, 'proceed'],
 ];
 
-for (const [name, conditions, expected] of TABLE) test(name, () => assert.equal(verdict(conditions), expected));
+for (const [name, conditions, expected, selected] of TABLE)
+  test(name, () => assert.equal(verdict(conditions, selected), expected));
 
 test('without Last-Modified dates say nothing', () => {
   const undated = { etag: '"x"', lastModified: undefined };

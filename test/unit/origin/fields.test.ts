@@ -40,13 +40,16 @@ test('forwarded keeps what is the player’s and nothing that is ours to say', (
   assert.deepEqual(forwarded(fields), { accept: '*/*', authorization: 'x' });
 });
 
-test('validatorOf takes sound tags as they are, and makes weak ones of tags without quotes', () => {
+test('validatorOf takes sound tags as they are, and leaves those without quotes, and makes weak ones of what is none', () => {
   const date = 'Tue, 01 Sep 2020 00:00:00 GMT';
   const cases: [string | undefined, string | undefined][] = [
     ['"a"', '"a"'],
     ['W/"a"', 'W/"a"'],
     ['""', '""'],
-    ['abc', 'W/"abc"'],
+    ['abc', 'abc'],
+    ['a"b', 'W/"ab"'],
+    ['a b', 'W/"ab"'],
+    ['*', 'W/"*"'],
     ['"a", "b"', 'W/"a,b"'],
     ['w/"a"', 'W/"w/a"'],
     ['', undefined],
