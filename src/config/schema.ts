@@ -214,6 +214,40 @@ const tree = group({
         'Whether an FLV answer keeps its timestamps or begins at zero.',
       ).prefault('kept'),
     }),
+    packaging: group({
+      enabled: setting(flag(), 'Whether films are also there as HLS and DASH (docs/packaging.md).').prefault(true),
+      segment: setting(
+        time('500ms', '1m'),
+        'Length of a segment; each begins with the first key frame at or after a multiple of it.',
+      ).prefault('6s'),
+      lastSegment: setting(
+        share(0, 1),
+        'Least part of a segment’s length that the last one may have; a shorter one is part of the one before.',
+      ).prefault('50%'),
+      hls: setting(
+        choice('segments', 'byteranges'),
+        'Whether HLS playlists name each segment as a file, or as a range of the track’s file.',
+      ).prefault('segments'),
+      dash: setting(
+        choice('live', 'on-demand'),
+        'Whether DASH players find segments by a template of URLs, or by the index in the track’s file.',
+      ).prefault('live'),
+      hvc1: setting(
+        flag(),
+        'Whether HEVC is called hvc1 where its parameter sets allow it, which Apple’s players ask for.',
+      ).prefault(true),
+      names: setting(
+        choice('title', 'language'),
+        'Whether players show what the file calls a track, or its language.',
+      ).prefault('title'),
+      subtitles: list(
+        setting(
+          text('the end of a file name such as .en.srt or .de.vtt', /^[\w.~-]{0,100}\.(?:srt|vtt)$/),
+          'Ends of the names of subtitle files beside films: film.en.srt belongs to film.mp4.',
+        ),
+        { max: 16 },
+      ),
+    }),
   }),
   log: group({
     level: setting(

@@ -1,0 +1,42 @@
+/** Durations are told in microseconds; so many are a second. */
+export const DURATION_UNIT = 1e6;
+
+/** Segments of a track in time. */
+export interface Times {
+  /** When each begins, in ticks, and one more: when the last ends. */
+  readonly begins: Float64Array;
+  readonly timescale: number;
+}
+
+/**
+ * Durations of segments in microseconds: those of the moments at which they begin, rounded, so that their sum is off
+ * from the track's duration by no more than one of them is.
+ */
+export function durationsOf({ begins, timescale }: Times): Float64Array {
+  const durations = new Float64Array(Math.max(0, begins.length - 1));
+  let begin = Math.round((begins[0]! / timescale) * DURATION_UNIT);
+  for (let row = 0; row < durations.length; row++) {
+    const end = Math.round((begins[row + 1]! / timescale) * DURATION_UNIT);
+    durations[row] = end - begin;
+    begin = end;
+  }
+  return durations;
+}
+
+/** Seconds that no duration of these tracks exceeds when it is rounded (RFC 8216 section 4.3.3.1). */
+export function targetDuration(tracks: readonly Times[]): number {
+  let target = 1;
+  for (const track of tracks) {
+    for (const duration of durationsOf(track)) target = Math.max(target, Math.round(duration / DURATION_UNIT));
+  }
+  return target;
+}
+
+/** Tracks by whose segments the target duration of a film is found. */
+export function timedTracks(presentation: {
+  readonly videos: readonly Times[];
+  readonly audios: readonly Times[];
+  readonly texts: readonly Times[];
+}): readonly Times[] {
+  return [...presentation.videos, ...presentation.audios, ...presentation.texts];
+}

@@ -1,0 +1,35 @@
+import { EdgeError } from '../../../base/errors.js';
+
+/** Most bytes of a file of subtitles. */
+export const SUBTITLES_MAX = 4 * 1024 * 1024;
+
+/**
+ * The text that bytes stand for: Unicode as their first bytes or their whole tell, else Windows-1252, in which old
+ * subtitles are.
+ * @returns lines
+ */
+export function linesOf(bytes: Uint8Array): string[] {
+  return decode(bytes)
+    .replaceAll('\0', '\ufffd')
+    .split(/\r\n|\n|\r/);
+}
+
+function decode(bytes: Uint8Array): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return new TextDecoder('utf-16be').decode(bytes);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder('windows-1252').decode(bytes);
+  }
+}
+
+/** @throws EdgeError `media_too_large` */
+export function checkSubtitleSize(size: number): void {
+  if (size > SUBTITLES_MAX) {
+    throw new EdgeError(
+      'media_too_large',
+      `subtitles may have ${SUBTITLES_MAX} bytes, found ${size}: is this a file of subtitles?`,
+    );
+  }
+}
