@@ -29,7 +29,7 @@ export function mpd(presentation: Presentation, profile: DashProfile, query: str
     ...groupsOf(audios).flatMap(({ tracks, preferred }) =>
       tracks.map(track => audioAdaptation(track, track === preferred, options)),
     ),
-    ...texts.map(text => textAdaptation(text, duration, options)),
+    ...texts.filter(({ isWhole }) => isWhole).map(text => textAdaptation(text, duration, options)),
   ];
   const root = {
     xmlns: 'urn:mpeg:dash:schema:mpd:2011',

@@ -39,7 +39,7 @@ function videoVariants(videos: readonly PresentedMedia[], groups: readonly Track
   return groups.flatMap(audio => videos.map(media => ({ media, audio })));
 }
 
-/** Sound without pictures: a track on its own is not named twice, several are a group that begins with the preferred. */
+/** Sound without pictures: a track on its own is not named twice, several are a group. */
 function soundVariant(group: TrackGroup): Variant {
   return { media: group.preferred, audio: group.tracks.length > 1 ? group : undefined };
 }

@@ -52,6 +52,8 @@ export interface PresentedText extends Presented {
   readonly isForced: boolean;
   /** Bytes of all its text, about. */
   readonly size: number;
+  /** They may be asked for as one file: what is in the film is not, since it lies all over it. */
+  readonly isWhole: boolean;
 }
 
 /** Everything that manifests tell of a film or a set, and nothing of where it comes from. Immutable. */
@@ -67,9 +69,4 @@ export interface Presentation {
   readonly aligned: boolean;
   /** What could not be packaged, and why: a line each. */
   readonly notes: readonly string[];
-}
-
-/** Seconds at which a row of `begins` stands. */
-export function secondsAt({ begins, timescale }: Pick<Presented, 'begins' | 'timescale'>, row: number): number {
-  return begins[row]! / timescale;
 }

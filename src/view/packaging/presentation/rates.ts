@@ -1,6 +1,8 @@
 /** Bits per second of a track. */
 export interface Rates {
-  /** Most over any run of segments that lasts from half to one and a half target durations (RFC 8216 section 4.3.4.2). */
+  /**
+   * Most over any run of segments that lasts from half to one and a half target durations (RFC 8216 section 4.3.4.2).
+   */
   readonly peak: number;
   readonly average: number;
 }

@@ -1,4 +1,6 @@
-/** How URLs call a track: `v1` is the first video track of a film, `f2-a1` the first sound track of a set's second file. */
+/**
+ * How URLs call a track: `v1` is the first video track of a film, `f2-a1` the first sound track of a set's second file.
+ */
 export interface TrackName {
   /** Place of the file in its set, from 1; 0 for a film on its own, whose tracks have no such prefix. */
   readonly file: number;
