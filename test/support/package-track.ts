@@ -6,6 +6,7 @@ export function packageTrack(fields: Partial<PackageTrack>): PackageTrack {
     ...{ index: 0, id: 1, kind: 'video', handler: 'vide', timescale: 1000, language: 'und', name: '' },
     ...{ enabled: true, alternateGroup: 0, entry: new Uint8Array(0), defaultDuration: 0, defaultSize: 0 },
     ...{ editMedia: 0, compositionShift: 0, end: 0, openGops: false, syncs: 'first', segments: segmentRows([], []) },
+    ...{ matrix: new Uint8Array(36), width: 0, height: 0 },
     ...fields,
   };
 }

@@ -14,6 +14,8 @@ export interface SampleEntry {
   readonly channels: number;
   /** Hertz. */
   readonly sampleRate: number;
+  /** Byte of the entry at which the boxes inside begin; 0 when that is not known. */
+  readonly from: number;
   /** Contents of the boxes inside, by type; the first of each. */
   readonly boxes: ReadonlyMap<string, Uint8Array>;
 }
@@ -39,28 +41,35 @@ export function parseSampleEntry(entry: Uint8Array, handler?: string): SampleEnt
   const kind = kindOf(box.type, handler);
   const body = boxBody(box);
   const fields = { width: 0, height: 0, channels: 0, sampleRate: 0 };
-  if (kind === 'other') return { type: box.type, kind, ...fields, boxes: NONE };
+  if (kind === 'other') return { type: box.type, kind, ...fields, from: 0, boxes: NONE };
   const size = kind === 'picture' ? PICTURE : SOUND;
   if (boxBodySize(box) < size)
     throw new EdgeError('unplayable', `the file is broken: a sample entry of ${boxBodySize(box)} bytes`);
   if (kind === 'picture') {
     const [width, height] = [u16(entry, body + 24), u16(entry, body + 26)];
-    return { type: box.type, kind, ...fields, width, height, boxes: inside(entry, body + PICTURE, box.end) };
+    const from = body + PICTURE;
+    return { type: box.type, kind, ...fields, width, height, from, boxes: inside(entry, from, box.end) };
   }
   const version = u16(entry, body + 8);
   const isLong = version === 2 && boxBodySize(box) >= SOUND + 36;
   const view = new DataView(entry.buffer, entry.byteOffset, entry.byteLength);
   const channels = isLong ? u32(entry, body + 40) : u16(entry, body + 16);
   const sampleRate = isLong ? Math.round(view.getFloat64(body + 32)) : u16(entry, body + 24);
-  const boxes = inside(entry, body + SOUND + (MORE_SOUND[version] ?? 0), box.end);
+  let from = body + SOUND + (MORE_SOUND[version] ?? 0);
+  let boxes = inside(entry, from, box.end);
+  // The version may be that of QuickTime's description in a file that has none of its fields.
+  if (boxes.size === 0 && version !== 0) {
+    from = body + SOUND;
+    boxes = inside(entry, from, box.end);
+  }
   return {
     type: box.type,
     kind,
     ...fields,
     channels: Math.min(channels, CHANNELS_MAX),
     sampleRate: Number.isFinite(sampleRate) ? Math.max(0, sampleRate) : 0,
-    // The version may be that of QuickTime's description in a file that has none of its fields.
-    boxes: boxes.size > 0 || version === 0 ? boxes : inside(entry, body + SOUND, box.end),
+    from,
+    boxes,
   };
 }
 

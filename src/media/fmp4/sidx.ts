@@ -2,8 +2,8 @@ import { Column } from '../io/column.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { type Reading, read, readAll } from '../io/reading.js';
 import { type Box, boxBody, boxBodySize, readBox, u32, u64 } from '../mp4/box/box.js';
-import { BoxWriter } from '../mp4/box/box-writer.js';
 import { broken } from '../mp4/box/broken.js';
+import { SAP_CLOSED, SidxWriter } from '../mp4/box/sidx-writer.js';
 
 /** Parts of a file that a segment index points at, in their order (ISO/IEC 14496-12 section 8.16.3); a row each. */
 export class Subsegments {
@@ -131,26 +131,14 @@ export function makeSidx(index: SegmentIndex): Uint8Array | undefined {
   const { referenceId, timescale, subsegments } = index;
   const { length, sizes, times, durations, saps } = subsegments;
   const together = Math.ceil(length / REFERENCES_MAX);
-  const count = Math.ceil(length / together);
-  const writer = new BoxWriter(44 + count * 12);
-  const mark = writer.openFull('sidx', 1, 0);
-  writer.u32(referenceId);
-  writer.u32(timescale);
-  writer.u64(times.at(0));
-  writer.u64(0);
-  writer.u16(0);
-  writer.u16(count);
+  const writer = new SidxWriter(referenceId, timescale, times.at(0), Math.ceil(length / together));
   for (let first = 0; first < length; first += together) {
     let [size, duration] = [0, 0];
     for (let row = first; row < Math.min(length, first + together); row++) {
       size += sizes.at(row);
       duration += durations.at(row);
     }
-    if (size >= 0x8000_0000 || duration >= 0x1_0000_0000) return undefined;
-    writer.u32(size);
-    writer.u32(duration);
-    writer.u32(saps.at(first) === 1 ? 0x9000_0000 : 0);
+    if (!writer.reference(size, duration, saps.at(first) === 1 ? SAP_CLOSED : 0)) return undefined;
   }
-  writer.close(mark);
   return writer.take();
 }

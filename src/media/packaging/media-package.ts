@@ -60,6 +60,10 @@ export interface PackageTrack {
   readonly enabled: boolean;
   /** `alternate_group` of `tkhd`; 0 for none. */
   readonly alternateGroup: number;
+  /** `matrix` of `tkhd`, 36 bytes, by which players turn the picture; its width and height in 1/65536 of a pixel. */
+  readonly matrix: Uint8Array;
+  readonly width: number;
+  readonly height: number;
   /** The sample entry of `stsd`, the whole box as in the source. */
   readonly entry: Uint8Array;
   /** Of samples without the field, ticks and bytes; 0 when every row has it. */
@@ -97,6 +101,8 @@ export interface MediaPackage {
   readonly tracks: readonly PackageTrack[];
   /** Seconds from 0 to the latest end of a track. */
   readonly duration: number;
+  /** Second of the source's presentation, as progressive players count, that is 0 here; may be negative. */
+  readonly origin: number;
   readonly omitted: readonly OmittedTrack[];
 }
 

@@ -60,6 +60,11 @@ export class BoxWriter {
     this.#view.setUint32(wide ? at + 4 : at, value % 0x1_0000_0000);
   }
 
+  /** Writes `bytes` over as many that were written at `at`. */
+  bytesAt(at: number, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, at);
+  }
+
   /** `length` bytes come from elsewhere at this place. */
   skip(length: number): void {
     this.#skipped += length;

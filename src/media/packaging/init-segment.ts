@@ -1,0 +1,177 @@
+import { BoxWriter } from '../mp4/box/box-writer.js';
+import type { PackageTrack, TrackKind } from './media-package.js';
+import { defaultFlags } from './media-segment.js';
+
+/** The track's number in its own files, where it is the only one. */
+export const TRACK_ID = 1;
+
+/** Brands (ISO/IEC 14496-12 annex E, ISO/IEC 23000-19 section 7.2): fragments that count from their `moof`; CMAF. */
+const BRANDS = ['iso6', 'cmfc', 'dash'];
+const HANDLERS: Readonly<Record<TrackKind, string>> = { video: 'vide', audio: 'soun', text: 'text' };
+const MATRIX = [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000];
+const [ENABLED, IN_MOVIE] = [1, 2];
+/** Most characters of a track's name that are kept. */
+const NAME_MAX = 255;
+
+/**
+ * The init segment of a track: a movie without samples (ISO/IEC 14496-12 section 8.8).
+ * @param entry the sample entry
+ */
+export function initSegment(track: PackageTrack, entry: Uint8Array): Uint8Array {
+  const writer = new InitWriter(track, entry);
+  writer.fileType();
+  writer.movie();
+  return writer.take();
+}
+
+class InitWriter extends BoxWriter {
+  constructor(
+    private readonly track: PackageTrack,
+    private readonly entry: Uint8Array,
+  ) {
+    super(1024 + entry.length);
+  }
+
+  fileType(): void {
+    this.#box('ftyp', () => {
+      this.fourcc(BRANDS[0]!);
+      this.u32(0);
+      for (const brand of BRANDS) this.fourcc(brand);
+    });
+  }
+
+  movie(): void {
+    const { timescale } = this.track;
+    this.#box('moov', () => {
+      this.#full('mvhd', 0, () => {
+        this.zeros(8);
+        this.u32(timescale);
+        this.u32(0);
+        this.u32(0x10000);
+        this.u16(0x100);
+        this.zeros(10);
+        for (const number of MATRIX) this.u32(number);
+        this.zeros(24);
+        this.u32(TRACK_ID + 1);
+      });
+      this.#box('trak', () => this.#trak());
+      this.#box('mvex', () => this.#extends());
+    });
+  }
+
+  #trak(): void {
+    const { kind, alternateGroup, timescale, editMedia } = this.track;
+    this.#full('tkhd', ENABLED | IN_MOVIE, () => {
+      this.zeros(8);
+      this.u32(TRACK_ID);
+      this.zeros(8);
+      this.zeros(8);
+      this.u16(0);
+      this.u16(alternateGroup & 0xffff);
+      this.u16(kind === 'audio' ? 0x100 : 0);
+      this.u16(0);
+      this.bytes(this.track.matrix);
+      this.u32(this.track.width);
+      this.u32(this.track.height);
+    });
+    if (editMedia > 0) this.#box('edts', () => this.#edits());
+    this.#box('mdia', () => {
+      this.#full('mdhd', 0, () => {
+        this.zeros(8);
+        this.u32(timescale);
+        this.u32(0);
+        this.u16(packedLanguage(this.track.language));
+        this.u16(0);
+      });
+      this.#handler();
+      if (!isPacked(this.track.language)) this.#full('elng', 0, () => this.#text(this.track.language));
+      this.#box('minf', () => this.#information());
+    });
+  }
+
+  /** One edit as long as the fragments are (section 8.6.6.1). */
+  #edits(): void {
+    const mark = this.openFull('elst', 1, 0);
+    this.u32(1);
+    this.u64(0);
+    this.i64(this.track.editMedia);
+    this.u32(0x10000);
+    this.close(mark);
+  }
+
+  #handler(): void {
+    const { kind, handler, name } = this.track;
+    this.#full('hdlr', 0, () => {
+      this.u32(0);
+      this.fourcc(kind === 'text' ? handler : HANDLERS[kind]);
+      this.zeros(12);
+      this.#text(name.slice(0, NAME_MAX));
+    });
+  }
+
+  #information(): void {
+    const { kind } = this.track;
+    if (kind === 'video') this.#full('vmhd', 1, () => this.zeros(8));
+    else if (kind === 'audio') this.#full('smhd', 0, () => this.zeros(4));
+    else this.#full('nmhd', 0, () => {});
+    this.#box('dinf', () =>
+      this.#full('dref', 0, () => {
+        this.u32(1);
+        this.#full('url ', 1, () => {});
+      }),
+    );
+    this.#box('stbl', () => {
+      this.#full('stsd', 0, () => {
+        this.u32(1);
+        this.bytes(this.entry);
+      });
+      this.#full('stts', 0, () => this.u32(0));
+      this.#full('stsc', 0, () => this.u32(0));
+      this.#full('stsz', 0, () => this.zeros(8));
+      this.#full('stco', 0, () => this.u32(0));
+    });
+  }
+
+  #extends(): void {
+    const { end, defaultDuration, defaultSize, syncs } = this.track;
+    const mark = this.openFull('mehd', 1, 0);
+    this.u64(end);
+    this.close(mark);
+    this.#full('trex', 0, () => {
+      this.u32(TRACK_ID);
+      this.u32(1);
+      this.u32(defaultDuration);
+      this.u32(defaultSize);
+      this.u32(defaultFlags(syncs));
+    });
+  }
+
+  #text(text: string): void {
+    this.bytes(Buffer.from(text.replaceAll('\0', '')));
+    this.u8(0);
+  }
+
+  #box(type: string, contents: () => void): void {
+    const mark = this.open(type);
+    contents();
+    this.close(mark);
+  }
+
+  #full(type: string, flags: number, contents: () => void): void {
+    const mark = this.openFull(type, 0, flags);
+    contents();
+    this.close(mark);
+  }
+}
+
+/** Whether a language is a code of ISO 639-2, which `mdhd` holds (section 8.4.2.3); `elng` holds any other. */
+function isPacked(language: string): boolean {
+  return /^[a-z]{3}$/.test(language);
+}
+
+function packedLanguage(language: string): number {
+  return [...(isPacked(language) ? language : 'und')].reduce(
+    (code, letter) => code * 32 + letter.charCodeAt(0) - 0x60,
+    0,
+  );
+}
