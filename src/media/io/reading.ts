@@ -37,6 +37,11 @@ export function* settle<T>(promise: Promise<T>): Reading<T> {
   return (yield promise) as T;
 }
 
+/** A value that may be a promise, inside a reading; `yield*` it. */
+export function* whenThere<T>(value: T | Promise<T>): Reading<T> {
+  return value instanceof Promise ? yield* settle(value) : value;
+}
+
 /**
  * Runs a reading: its result at once when it never had to wait, a promise of it otherwise. Throws (or rejects with)
  * what it throws.

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
 import { EdgeError } from '../../base/errors.js';
 import { Lru } from '../../base/lru.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import { type Budget, compileBudget, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
-import { perform, type Reading, read, settle } from '../io/reading.js';
+import { perform, type Reading, read, whenThere } from '../io/reading.js';
+import { SingleFlight } from '../io/single-flight.js';
 import type { Format } from './format.js';
 import type { IndexStore, MediaObject, MediaPlanner } from './media.js';
+import { isAboutTheFile, SealedStore } from './sealed-store.js';
 import type { Seek } from './seek.js';
 
 /** Options of `Planner`. */
@@ -46,8 +47,6 @@ const PLAN = 1024;
 const SPAN = 256;
 /** Seeks that are remembered as asked for once. */
 const ONCE_MAX = 1024;
-/** Bytes of the checksum before a stored index. */
-const CHECKSUM = 16;
 const PLAIN: Knowledge = { kind: 'plain' };
 const UNMOVED: Knowledge = { kind: 'unmoved' };
 
@@ -62,7 +61,8 @@ export class Planner implements MediaPlanner {
   readonly #plans: Lru<VirtualFile>;
   /** Seeks asked for once; most are not asked for again, and keeping their plans would cost as much as making them. */
   readonly #once = new Set<string>();
-  readonly #underWay = new Map<string, Promise<Knowledge>>();
+  readonly #underWay = new SingleFlight<Knowledge>();
+  readonly #store: SealedStore;
 
   readonly #budget: Budget;
   /** Under which refusals are stored; holds all that they depend on beside the object. */
@@ -72,6 +72,7 @@ export class Planner implements MediaPlanner {
     const { formats, indexTime } = options;
     this.#budget = compileBudget(indexTime);
     this.#refusals = [`refused-2 ${indexTime}`, ...formats.map(({ name, limits = '' }) => name + limits)].join(' ');
+    this.#store = new SealedStore(options.store);
     this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));
     this.#plans = new Lru(options.indexMemory * PLAN_SHARE);
   }
@@ -158,20 +159,11 @@ export class Planner implements MediaPlanner {
   *#know(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
     const known = this.#known.get(object.identity);
     if (known !== undefined && serves(known, purpose)) return known;
-    for (let other = this.#underWay.get(object.identity); other; other = this.#underWay.get(object.identity)) {
-      try {
-        const learnt = yield* settle(other);
-        if (serves(learnt, purpose)) return learnt;
-      } catch {
-        // It read through another request's source, which may have ended early; the next one tries with its own.
-      }
-    }
-    const learnt = perform(this.#learn(object, purpose));
-    if (!(learnt instanceof Promise)) return learnt;
-    this.#underWay.set(object.identity, learnt);
-    const done = () => this.#underWay.delete(object.identity);
-    learnt.then(done, done);
-    return yield* settle(learnt);
+    return yield* this.#underWay.get(
+      object.identity,
+      () => this.#learn(object, purpose),
+      learnt => serves(learnt, purpose),
+    );
   }
 
   *#learn(object: MediaObject, purpose: Purpose): Reading<Knowledge> {
@@ -187,7 +179,7 @@ export class Planner implements MediaPlanner {
         if (index === undefined) continue;
         this.stats.compiled++;
         yield* source.turn();
-        this.options.store?.put(object.identity, format.name, seal(format.encode(index)));
+        this.#store.put(object.identity, format.name, format.encode(index));
         return this.#keep(object, { kind: 'index', format, index });
       }
     } catch (error) {
@@ -200,18 +192,18 @@ export class Planner implements MediaPlanner {
   /** Remembers, as long as an index would be, that the object can't be cut. */
   #refuse(object: MediaObject, error: EdgeError): Knowledge {
     this.stats.refused++;
-    this.options.store?.put(object.identity, this.#refusals, seal(Buffer.from(`${error.code} ${error.message}`)));
+    this.#store.refuse(object.identity, this.#refusals, error);
     return this.#keep(object, { kind: 'refused', error });
   }
 
   #restore({ identity, source }: MediaObject): Knowledge | undefined {
-    const error = refusalOf(unseal(this.options.store?.get(identity, this.#refusals)));
+    const error = this.#store.refusal(identity, this.#refusals);
     if (error !== undefined) {
       this.stats.restored++;
       return { kind: 'refused', error };
     }
     for (const format of this.options.formats) {
-      const bytes = unseal(this.options.store?.get(identity, format.name));
+      const bytes = this.#store.get(identity, format.name);
       const index = bytes && format.decode(bytes, source.size);
       if (index === undefined) continue;
       this.stats.restored++;
@@ -242,37 +234,6 @@ function planBytes({ spans }: VirtualFile): number {
   return spans.reduce((sum, span) => sum + SPAN + (span.kind === 'literal' ? span.length : 0), PLAN);
 }
 
-function* whenThere<T>(value: T | Promise<T>): Reading<T> {
-  return value instanceof Promise ? yield* settle(value) : value;
-}
-
 function serves(knowledge: Knowledge, purpose: Purpose): boolean {
   return knowledge.kind !== 'unmoved' || purpose === 'whole';
-}
-
-/** Whether an error says something of the object's bytes, which stays true. */
-function isAboutTheFile(error: unknown): error is EdgeError {
-  return error instanceof EdgeError && (error.code === 'unplayable' || error.code === 'media_too_large');
-}
-
-/** The refusal that was stored as these bytes: its code, a space, its message. */
-function refusalOf(bytes: Uint8Array | undefined): EdgeError | undefined {
-  const [, code, message] = /^(unplayable|media_too_large) (.*)$/s.exec(Buffer.from(bytes ?? []).toString()) ?? [];
-  return code && message !== undefined ? new EdgeError(code as EdgeError['code'], message) : undefined;
-}
-
-/** The bytes of an index behind their checksum. */
-function seal(bytes: Uint8Array): Uint8Array {
-  return Buffer.concat([checksum(bytes), bytes]);
-}
-
-/** The bytes behind a checksum that fits them. */
-function unseal(sealed: Uint8Array | undefined): Uint8Array | undefined {
-  if (sealed === undefined || sealed.length < CHECKSUM) return undefined;
-  const bytes = sealed.subarray(CHECKSUM);
-  return checksum(bytes).equals(sealed.subarray(0, CHECKSUM)) ? bytes : undefined;
-}
-
-function checksum(bytes: Uint8Array): Buffer {
-  return createHash('sha256').update(bytes).digest().subarray(0, CHECKSUM);
 }

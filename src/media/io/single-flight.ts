@@ -1,0 +1,30 @@
+import { perform, type Reading, settle } from './reading.js';
+
+/**
+ * Makes a thing once for all who want it at the same time.
+ * @typeParam T what is made; one key, one kind of thing
+ */
+export class SingleFlight<T> {
+  readonly #underWay = new Map<string, Promise<T>>();
+
+  /**
+   * What is being made under `key`, or else what `make` comes to; `yield*` it.
+   * @param serves whether what others have made is what is wanted here
+   */
+  *get(key: string, make: () => Reading<T>, serves: (made: T) => boolean = () => true): Reading<T> {
+    for (let other = this.#underWay.get(key); other; other = this.#underWay.get(key)) {
+      try {
+        const made = yield* settle(other);
+        if (serves(made)) return made;
+      } catch {
+        // It read through another request's source, which may have ended early; the next one tries with its own.
+      }
+    }
+    const made = perform(make());
+    if (!(made instanceof Promise)) return made;
+    this.#underWay.set(key, made);
+    const done = () => this.#underWay.delete(key);
+    made.then(done, done);
+    return yield* settle(made);
+  }
+}

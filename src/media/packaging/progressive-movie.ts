@@ -1,0 +1,257 @@
+import type { MeteredSource } from '../io/metered-source.js';
+import { type Reading, readAll } from '../io/reading.js';
+import { broken } from '../mp4/box/broken.js';
+import type { MovieIndex } from '../mp4/index/movie-index.js';
+import { bytesInChunk } from '../mp4/table/chunk-offset.js';
+import { commonSize } from '../mp4/table/sample-size.js';
+import { decodeEnd, decodeStart } from '../mp4/table/sample-time.js';
+import { type Chunk, chunkOf } from '../mp4/table/stsc.js';
+import { markBefore, STRIDE, streamTable, type Table, viewOf } from '../mp4/table/table.js';
+import { lookUp } from '../mp4/table/table-bytes.js';
+import { hasSamples, type SampledTrack } from '../mp4/table/track-index.js';
+import { presentedOf } from './presented.js';
+import { NOT_SYNC, type RunBuffer, type SourceMovie, type SourceTrack, SYNC } from './source-track.js';
+
+/** Nanoseconds that a sample costs beside the bytes that tell of it. */
+const SAMPLE_WORK = 10;
+/** Nanoseconds that an entry of a table costs beside its bytes. */
+const ENTRY_WORK = 3;
+/** Entries read at once of tables of which it is not known how many are needed. */
+const ENTRIES = STRIDE + 1;
+
+/** A progressive MP4 as packaging reads it. */
+export function progressiveMovie({ movie, tracks, timescale }: MovieIndex): SourceMovie {
+  return { movieAt: movie.offset, tracks: tracks.filter(hasSamples).map(track => new MovieTrack(track, timescale)) };
+}
+
+/** A track whose samples are told of by tables (ISO/IEC 14496-12 section 8.6 and 8.7). */
+class MovieTrack implements SourceTrack {
+  readonly id: number;
+  readonly handler: string;
+  readonly timescale: number;
+  readonly samples: number;
+  readonly mediaEnd: number;
+  readonly allSync: boolean;
+  readonly preroll: number;
+  readonly presentation: SourceTrack['presentation'];
+  readonly reason: string | undefined;
+
+  /** @param movieScale units per second of edits */
+  constructor(
+    private readonly track: SampledTrack,
+    movieScale: number,
+  ) {
+    const { id, handler, timescale, samples, preroll, core, packetSamples } = track;
+    this.id = id;
+    this.handler = handler;
+    this.timescale = timescale;
+    this.samples = samples;
+    this.mediaEnd = track.mediaEnd;
+    this.preroll = preroll;
+    this.allSync = core.stss === undefined || core.stss.count === samples;
+    this.presentation = presentedOf(track.segments, timescale, movieScale);
+    this.reason =
+      packetSamples > 0
+        ? 'its sound is uncompressed, or in packets of old QuickTime files'
+        : core.stss?.count === 0
+          ? 'it has no key frames'
+          : undefined;
+  }
+
+  *entry(source: MeteredSource): Reading<number | undefined> {
+    const used = new Set<number>();
+    yield* streamTable({ source }, this.track.core.stsc, chunk => {
+      for (let at = 8; at < chunk.byteLength && used.size < 2; at += 12) used.add(chunk.getUint32(at));
+    });
+    const [first] = used;
+    return used.size === 1 ? first! - 1 : undefined;
+  }
+
+  *read(source: MeteredSource, first: number, count: number, into: RunBuffer, places: boolean): Reading<number> {
+    if (first < 0 || first + count > this.samples)
+      throw broken(`samples ${first} to ${first + count} of track ${this.id} are needed, and it has ${this.samples}`);
+    source.spend(count * SAMPLE_WORK);
+    const { stts, ctts, stss, stsz } = this.track.core;
+    into.count = count;
+    const time = yield* fillRuns(source, stts, first, count, into.durations);
+    if (ctts === undefined) into.compositions.fill(0, 0, count);
+    else yield* fillRuns(source, ctts, first, count, into.compositions);
+    if (this.allSync || stss === undefined) into.flags.fill(SYNC, 0, count);
+    else yield* fillSyncs(source, stss, first, count, into.flags);
+    yield* fillSizes(source, stsz, first, count, into.sizes);
+    if (places) yield* this.#fillOffsets(source, first, count, into);
+    return time;
+  }
+
+  startAt(source: MeteredSource, media: number): Reading<number> {
+    return lookUp(source, bytes => decodeStart(bytes, this.track, media).sample);
+  }
+
+  endAt(source: MeteredSource, media: number): Reading<number> {
+    return lookUp(source, bytes => decodeEnd(bytes, this.track, media));
+  }
+
+  *#fillOffsets(source: MeteredSource, first: number, count: number, { sizes, offsets }: RunBuffer): Reading<void> {
+    if (count === 0) return;
+    const { track } = this;
+    const { stsc, stco } = track.core;
+    const [chunk, skipped] = yield* lookUp(source, (bytes): [Chunk, number] => {
+      const found = chunkOf(bytes, stsc, track.chunks, first);
+      return [found, bytesInChunk(bytes, track, found, first)];
+    });
+    // Each chunk holds a sample or more.
+    const chunks = Math.min(count, track.chunks + 1 - chunk.number);
+    const places = viewOf(yield* entriesOf(source, stco, chunk.number - 1, chunks));
+    const runs = new ChunkRuns(source, stsc, chunk);
+    let left = chunk.first + chunk.samples - first;
+    let [number, at, i] = [chunk.number, placeAt(places, 0, stco.entrySize) + skipped, 0];
+    for (;;) {
+      const end = Math.min(count, i + left);
+      for (; i < end; i++) {
+        offsets[i] = at;
+        at += sizes[i]!;
+      }
+      if (at > source.size) throw broken(`a chunk of track ${track.id} goes on past the end of the file`);
+      if (i === count) return;
+      number++;
+      if (number - chunk.number >= chunks) throw broken(`the chunks of track ${track.id} end before its samples`);
+      if (number >= runs.end) yield* runs.next();
+      left = runs.perChunk;
+      at = placeAt(places, number - chunk.number, stco.entrySize);
+    }
+  }
+}
+
+function placeAt(places: DataView, entry: number, size: number): number {
+  if (size === 4) return places.getUint32(entry * 4);
+  return places.getUint32(entry * 8) * 0x1_0000_0000 + places.getUint32(entry * 8 + 4);
+}
+
+/** Passes over the entries of `stsc`. */
+class ChunkRuns {
+  perChunk: number;
+  /** The chunk after the last one that the entry at hand tells of. */
+  end: number;
+  #entry: number;
+  #view: DataView = new DataView(new ArrayBuffer(0));
+  /** The entry that the bytes at hand begin with. */
+  #from = 0;
+
+  constructor(
+    private readonly source: MeteredSource,
+    private readonly table: Table,
+    { entry, entryEnd, samples }: Chunk,
+  ) {
+    this.#entry = entry;
+    this.end = entryEnd;
+    this.perChunk = samples;
+  }
+
+  *next(): Reading<void> {
+    const { table } = this;
+    const entry = ++this.#entry;
+    if (entry >= table.count) throw broken('box "stsc" does not hold all samples');
+    const last = this.#from + this.#view.byteLength / 12;
+    if (entry >= last || (entry + 1 >= last && last < table.count)) {
+      this.#from = entry;
+      this.#view = viewOf(yield* entriesOf(this.source, table, entry, Math.min(ENTRIES, table.count - entry)));
+    }
+    const at = (entry - this.#from) * 12;
+    this.perChunk = this.#view.getUint32(at + 4);
+    this.end = entry + 1 < table.count ? this.#view.getUint32(at + 12) : Number.POSITIVE_INFINITY;
+  }
+}
+
+/** The bytes of `count` entries of a table from `first` on. */
+function* entriesOf(source: MeteredSource, table: Table, first: number, count: number): Reading<Uint8Array> {
+  source.spend(count * ENTRY_WORK);
+  const [from, to] = [Math.floor(first * table.entrySize), Math.ceil((first + count) * table.entrySize)];
+  return table.inline?.subarray(from, to) ?? (yield* readAll(source, table.offset + from, to - from));
+}
+
+/**
+ * The values of a table of runs for samples `[first, first+count)`; 0 for those that it does not tell of.
+ * @returns sum of the values of all samples before, where the table has it
+ */
+function* fillRuns(
+  source: MeteredSource,
+  table: Table,
+  first: number,
+  count: number,
+  values: Uint32Array | Int32Array,
+): Reading<number> {
+  const [samplesBefore, ticksBefore] = table.columns;
+  const mark = markBefore(samplesBefore!, first);
+  let entry = mark * STRIDE;
+  let [at, sum, start] = [(samplesBefore![mark] ?? 0) - first, ticksBefore?.[mark] ?? 0, 0];
+  let i = 0;
+  while (i < count && entry < table.count) {
+    const wanted = Math.min(table.count - entry, Math.max(STRIDE, count - i));
+    const view = viewOf(yield* entriesOf(source, table, entry, wanted));
+    entry += wanted;
+    for (let byte = 0; byte < view.byteLength && i < count; byte += 8) {
+      const run = view.getUint32(byte);
+      const value = view.getInt32(byte + 4);
+      if (at + run > 0) {
+        if (at <= 0) start = sum - at * value;
+        for (const end = Math.min(at + run, count); i < end; i++) values[i] = value;
+      }
+      at += run;
+      sum += run * value;
+    }
+  }
+  values.fill(0, i, count);
+  return start;
+}
+
+function* fillSyncs(
+  source: MeteredSource,
+  table: Table,
+  first: number,
+  count: number,
+  flags: Uint32Array,
+): Reading<void> {
+  flags.fill(NOT_SYNC, 0, count);
+  let entry = markBefore(table.columns[0]!, first + 1) * STRIDE;
+  while (entry < table.count) {
+    const wanted = Math.min(STRIDE, table.count - entry);
+    const view = viewOf(yield* entriesOf(source, table, entry, wanted));
+    for (let byte = 0; byte < view.byteLength; byte += 4) {
+      const sample = view.getUint32(byte) - 1 - first;
+      if (sample >= count) return;
+      if (sample >= 0) flags[sample] = SYNC;
+    }
+    entry += wanted;
+  }
+}
+
+function* fillSizes(
+  source: MeteredSource,
+  table: Table,
+  first: number,
+  count: number,
+  sizes: Uint32Array,
+): Reading<void> {
+  const common = commonSize(table);
+  if (common !== undefined) {
+    sizes.fill(common, 0, count);
+    return;
+  }
+  const view = viewOf(yield* entriesOf(source, table, first, count));
+  switch (table.entrySize) {
+    case 4:
+      for (let i = 0; i < count; i++) sizes[i] = view.getUint32(i * 4);
+      break;
+    case 2:
+      for (let i = 0; i < count; i++) sizes[i] = view.getUint16(i * 2);
+      break;
+    case 1:
+      for (let i = 0; i < count; i++) sizes[i] = view.getUint8(i);
+      break;
+    default:
+      for (let i = 0, entry = first & 1; i < count; i++, entry++) {
+        const pair = view.getUint8(entry >>> 1);
+        sizes[i] = entry % 2 === 0 ? pair >> 4 : pair & 15;
+      }
+  }
+}
