@@ -3,6 +3,7 @@ import { pictureOf } from '../codec/picture.js';
 import { parseSampleEntry, type SampleEntry } from '../codec/sample-entry.js';
 import { soundOf } from '../codec/sound.js';
 import { SAMPLE_DURATION } from '../fmp4/moof.js';
+import { u32 } from '../mp4/box/box.js';
 import type { PackageTrack } from './media-package.js';
 
 /** A number of frames a second, in lowest terms. */
@@ -58,7 +59,8 @@ export function attributesOf(track: PackageTrack, entry = track.entry): TrackAtt
 const NOT_IN_NAMES = /[^\w.-]/g;
 
 function pictureAttributes(track: PackageTrack, entry: SampleEntry): Partial<TrackAttributes> {
-  const { width, height, transfer } = pictureOf(entry);
+  const { transfer, ...upright } = pictureOf(entry);
+  const [width, height] = isTurned(track.matrix) ? [upright.height, upright.width] : [upright.width, upright.height];
   const frameRate = frameRateOf(track);
   const dolby = supplementalCodecs(entry);
   return {
@@ -67,6 +69,13 @@ function pictureAttributes(track: PackageTrack, entry: SampleEntry): Partial<Tra
     videoRange: RANGES[transfer] ?? 'SDR',
     ...(dolby !== undefined && { supplementalCodecs: dolby }),
   };
+}
+
+/** Whether a matrix of `tkhd` (ISO/IEC 14496-12 section 8.3.2) lays pictures on their side, as phones do. */
+function isTurned(matrix: Uint8Array): boolean {
+  if (matrix.length < 36) return false;
+  const [a, b, , c, d] = Array.from({ length: 5 }, (_, i) => u32(matrix, i * 4));
+  return a === 0 && d === 0 && b !== 0 && c !== 0;
 }
 
 function soundAttributes(entry: SampleEntry): Partial<TrackAttributes> {

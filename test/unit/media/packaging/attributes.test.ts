@@ -138,6 +138,20 @@ describe('attributes of pictures', () => {
       assert.deepEqual(size(pasp(across, down)), [1920, 1080]);
   });
 
+  it('have the size that a phone turns them to', () => {
+    const size = (...fields: readonly number[]) => {
+      const matrix = Buffer.alloc(36);
+      for (const [i, field] of fields.entries()) matrix.writeInt32BE(field * 0x1_0000, i * 4);
+      const { width, height } = attributesOf(packageTrack({ entry: picture('avc1'), matrix }));
+      return [width, height];
+    };
+    assert.deepEqual(size(1, 0, 0, 0, 1), [1920, 1080]);
+    assert.deepEqual(size(-1, 0, 0, 0, -1), [1920, 1080]);
+    assert.deepEqual(size(0, 1, 0, -1, 0), [1080, 1920]);
+    assert.deepEqual(size(0, -1, 0, 1, 0), [1080, 1920]);
+    assert.deepEqual(size(), [1920, 1080]);
+  });
+
   it('have the exact rate of equal frames, and the meant one of those rounded to ticks', () => {
     const rate = (fields: Partial<PackageTrack>) => {
       const { num, den } = attributesOf(packageTrack({ entry: picture('avc1'), ...fields })).frameRate!;
