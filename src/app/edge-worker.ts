@@ -12,6 +12,7 @@ import { createHttpServer, type HttpServer } from '../http/server.js';
 import { Flv } from '../media/flv/flv.js';
 import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../media/mp4/progressive.js';
+import { Packager } from '../media/packaging/packager.js';
 import { Planner } from '../media/seek/planner.js';
 import { AccessLog } from '../observe/access-log.js';
 import type { ProcessLog } from '../observe/log.js';
@@ -33,6 +34,9 @@ const IDLE_DRAIN = 13_000;
 /** Most of the memory tier that one object may take that is fetched in one. */
 const WHOLE_SHARE = 1 / 4;
 
+/** The part of `media.indexMemory` that packages may take beside it. */
+const PACKAGE_SHARE = 1 / 2;
+
 /** Everything of the data path, wired. */
 class Worker implements WorkerHandle {
   readonly #config: Config;
@@ -45,6 +49,7 @@ class Worker implements WorkerHandle {
   readonly #loader: BlockLoader;
   readonly #catalog: ObjectCatalog;
   readonly #planner: Planner;
+  readonly #packager: Packager;
   readonly #accessLog: AccessLog | undefined;
   readonly #server: HttpServer;
   /** Workers of this generation, which drain together. */
@@ -107,6 +112,12 @@ class Worker implements WorkerHandle {
       store: this.#store.indexes,
       observe: metrics.histogram('moovedge_seek_plan_seconds'),
     });
+    this.#packager = new Packager({
+      planner: this.#planner,
+      memory: media.indexMemory * PACKAGE_SHARE,
+      indexTime: media.indexTime,
+      store: this.#store.indexes,
+    });
     this.#accessLog =
       config.log.access === 'off'
         ? undefined
@@ -127,7 +138,8 @@ class Worker implements WorkerHandle {
       bounds,
       content: this.#catalog,
       planner: this.#planner,
-      views: viewsOf(config),
+      packager: this.#packager,
+      views: viewsOf(config, log),
       cors: http.cors,
       range: http.range,
       maxUrlLength: http.maxUrlLength,
@@ -185,6 +197,7 @@ class Worker implements WorkerHandle {
       supply: this.#loader.stats,
       disk: this.#disk?.stats,
       planner: { ...this.#planner.stats, indexBytes: this.#planner.indexBytes },
+      packager: { ...this.#packager.stats, bytes: this.#packager.bytes },
       origins: this.#origins.stats(),
     };
   }

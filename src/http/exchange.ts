@@ -69,7 +69,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       const hint = hintOf(this.#isHead, this.#range, view?.hint);
       const host = parseHost(req.getHeader('host'));
       const request = new PlayerRequest(req, host, view?.path ?? target.path, target.query, hint);
-      const opened = content.open(request);
+      const opened = view?.open === undefined ? content.open(request) : view.open(request, content);
       if (opened instanceof Promise) {
         request.keep();
         this.#fetched = true;

@@ -121,6 +121,7 @@ class Server implements HttpServer {
     this.#context = {
       content: options.content,
       planner: options.planner,
+      packager: options.packager,
       views: options.views,
       cors,
       common,

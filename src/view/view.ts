@@ -1,4 +1,5 @@
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../catalog/content.js';
+import type { MediaPackager } from '../media/packaging/media-package.js';
 import type { MediaPlanner } from '../media/seek/media.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
 
@@ -14,6 +15,7 @@ export interface ViewTarget {
 export interface ViewStage {
   readonly content: Content;
   readonly planner: MediaPlanner;
+  readonly packager: MediaPackager;
 }
 
 /** A file made of an object, ready to be sent. */
@@ -38,8 +40,15 @@ export interface View {
    * Path of the object, by which it is routed, cached and purged: the target's, or the part of it that names a file.
    */
   readonly path: string;
+  /** Paths of further objects that have a part in it, as far as the target tells: they are purged with it. */
+  readonly others?: readonly string[];
   /** What of the object is read first, for the first fetch; undefined when the request's Range tells. */
   readonly hint: ContentRequest['hint'] | undefined;
+  /**
+   * Opens the object that the answer is made of, where that is not simply the one at `path`.
+   * @throws what `Content.open` throws
+   */
+  open?(request: ContentRequest, content: Content): OpenObject | OpenStream | Promise<OpenObject | OpenStream>;
   /**
    * Makes the answer; at once when all that it needs is at hand. The caller releases what was opened, also after a
    * failure.

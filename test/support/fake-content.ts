@@ -5,14 +5,27 @@ import { EdgeError } from '../../src/base/errors.js';
 import type { BlockReader, ReaderListener } from '../../src/cache/read/block-reader.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../../src/catalog/content.js';
 import type { StoredObject } from '../../src/catalog/stored-object.js';
+import type { MediaPackager } from '../../src/media/packaging/media-package.js';
 import type { MediaPlanner } from '../../src/media/seek/media.js';
 import { Views } from '../../src/view/views.js';
 
 /** A planner for which every file is plain. */
 export const plainPlanner: MediaPlanner = { seek: () => undefined, whole: () => undefined };
 
+function unpackaged(): never {
+  throw new EdgeError('unplayable', 'nothing can be packaged here');
+}
+
+/** A packager that refuses all. */
+export const plainPackager: MediaPackager = {
+  package: unpackaged,
+  samples: unpackaged,
+  keyFrames: unpackaged,
+  points: unpackaged,
+};
+
 /** What a server takes that answers with objects as they are. */
-export const plainFiles = { planner: plainPlanner, views: new Views([]) };
+export const plainFiles = { planner: plainPlanner, packager: plainPackager, views: new Views([]) };
 
 /** A copy, where a Buffer's own `slice` would be a view. */
 function copyOf(bytes: Uint8Array, from: number, to: number): Uint8Array {

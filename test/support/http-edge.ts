@@ -5,7 +5,7 @@ import { createHttpServer, type HttpServer, type HttpServerOptions } from '../..
 import { SeekViews } from '../../src/view/seek/seek-views.js';
 import { Views } from '../../src/view/views.js';
 import { DEFAULTS } from './defaults.js';
-import { FakeContent, plainPlanner } from './fake-content.js';
+import { FakeContent, plainPackager, plainPlanner } from './fake-content.js';
 
 /** Those of the product. */
 const SEEKS = new Views([new SeekViews('off')]);
@@ -24,6 +24,7 @@ export async function startEdge(options: Partial<HttpServerOptions> = {}): Promi
     ...DEFAULTS.http,
     content,
     planner: plainPlanner,
+    packager: plainPackager,
     views: SEEKS,
     gate: Gate.open(native),
     ...options,

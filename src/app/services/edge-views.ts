@@ -1,11 +1,18 @@
+import { type Log, silentLog } from '../../base/log.js';
 import type { Config } from '../../config/schema.js';
+import { PackagingViews } from '../../view/packaging/packaging-views.js';
 import { SeekViews } from '../../view/seek/seek-views.js';
 import { Views } from '../../view/views.js';
+
+/** The part of `media.indexMemory` that playlists, subtitles and the like may take beside it. */
+const PLAYLIST_SHARE = 1 / 4;
 
 /**
  * What players may ask for beside objects as they are: a row for each kind of view. Workers answer by it, and purges
  * find by it which object a URL is about.
  */
-export function viewsOf({ media }: Config): Views {
-  return new Views([new SeekViews(media.mp4.faststart)]);
+export function viewsOf({ media }: Config, log: Log = silentLog): Views {
+  const { enabled, ...packaging } = media.packaging;
+  const options = { ...packaging, memory: media.indexMemory * PLAYLIST_SHARE };
+  return new Views([...(enabled ? [new PackagingViews(options, log)] : []), new SeekViews(media.mp4.faststart)]);
 }

@@ -52,10 +52,14 @@ function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
   const views = viewsOf(config);
   const names = { views: views.parameters, dropped: new Set(config.http.dropQuery) };
   const target = parseTarget(path, query, TARGET_MAX, names);
-  return matches(config, host, views.find(target)?.path ?? target.path).map(({ rule, path: below }) => {
-    const address = new Addressing(rule).address(below, target.query);
-    return objectKey(rule.name, address.path, address.keyQuery);
-  });
+  const view = views.find(target);
+  const paths = view === undefined ? [target.path] : [view.path, ...(view.others ?? [])];
+  return paths.flatMap(each =>
+    matches(config, host, each).map(({ rule, path: below }) => {
+      const address = new Addressing(rule).address(below, target.query);
+      return objectKey(rule.name, address.path, address.keyQuery);
+    }),
+  );
 }
 
 /** Beginnings of keys: the prefix within each origin that lies below or above it. */

@@ -42,7 +42,7 @@ export class TrackFiles {
  * A track as one file: init segment, index, media segments. Where everything stands in it is known without a look at
  * the tables of samples; they are read as the file is sent, segment by segment, and each segment is a slice of it.
  */
-class TrackFile {
+export class TrackFile {
   /** The sample entry in the init segment. */
   readonly entry: Uint8Array;
   readonly init: Uint8Array;

@@ -6,7 +6,7 @@ const SUBTITLES = /[^/]\.(?:srt|vtt|webvtt)$/i;
 const URLSET = '.urlset';
 const SET_JSON = /[^/]\.set\.json$/;
 /** Most files of a set. */
-const SET_MAX = 32;
+export const SET_MAX = 32;
 
 /** What a file of a set is, which its name tells. */
 export type FileKind = 'film' | 'subtitles';
@@ -21,7 +21,7 @@ export type FileSet =
   | { readonly kind: 'list'; readonly path: string };
 
 /** What a path is by its extension; undefined when a set can't have it. */
-function fileKind(path: string): FileKind | undefined {
+export function fileKind(path: string): FileKind | undefined {
   if (FILM.test(path)) return 'film';
   return SUBTITLES.test(path) ? 'subtitles' : undefined;
 }

@@ -1,0 +1,151 @@
+import { BLOCK_SIZE } from '../../../base/block.js';
+import { EdgeError } from '../../../base/errors.js';
+import type { Content, ContentRequest, OpenObject, OpenStream } from '../../../catalog/content.js';
+import { type Reading, whenThere } from '../../../media/io/reading.js';
+import { OpenedMedia } from '../../opened-media.js';
+import type { SetMember } from './member.js';
+
+/** What is read first of a file that is looked into: what it begins with. */
+export const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
+
+/** Codes of errors that say what a file is, and not how its origin fares: the set goes on without it. */
+const LASTING: ReadonlySet<string> = new Set([
+  'bad_request',
+  'forbidden',
+  'gone',
+  'media_too_large',
+  'not_found',
+  'range_not_satisfiable',
+  'redirected',
+  'unauthorized',
+  'unplayable',
+]);
+
+/** True for an error for which a set leaves a file out. */
+export function isLasting(error: unknown): error is EdgeError {
+  return error instanceof EdgeError && LASTING.has(error.code);
+}
+
+/** A file of a set that is there. */
+export interface OpenMember {
+  readonly member: SetMember;
+  readonly opened: OpenObject;
+  readonly media: OpenedMedia;
+}
+
+/** The same request for another file. */
+function requestFor(path: string, request: ContentRequest): ContentRequest {
+  const { host, query } = request;
+  return { host, path, query, hint: HEADER, field: name => request.field(name) };
+}
+
+/**
+ * Opens the first of some files that is there.
+ * @throws EdgeError what is wrong with the first one, when none is
+ */
+export function* openFirst(
+  content: Content,
+  paths: readonly string[],
+  request: ContentRequest,
+): Reading<OpenObject | OpenStream> {
+  let failure: unknown;
+  for (const path of paths) {
+    try {
+      return yield* whenThere(content.open(requestFor(path, request)));
+    } catch (error) {
+      if (!isLasting(error)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+/** The files of a set, opened for one request. */
+export class OpenedSet {
+  /** By the place of each file; undefined for one that is not there. */
+  readonly members: (OpenMember | undefined)[] = [];
+  /** What is not there, and why. */
+  readonly notes: string[] = [];
+  readonly #held: OpenObject[] = [];
+  readonly #isFilm: boolean;
+  #failure: unknown;
+
+  /**
+   * @param isFilm whether it is a film on its own, whose tracks have no number of a file in their names
+   * @param held what the request has opened already, which is let go with the rest
+   */
+  constructor(isFilm: boolean, held: OpenObject) {
+    this.#isFilm = isFilm;
+    this.#held.push(held);
+  }
+
+  get films(): OpenMember[] {
+    return this.members.filter((open): open is OpenMember => open?.member.kind === 'film');
+  }
+
+  get texts(): OpenMember[] {
+    return this.members.filter((open): open is OpenMember => open?.member.kind === 'subtitles');
+  }
+
+  /** The number of a file in the names of its tracks. */
+  fileNumber(open: OpenMember): number {
+    const place = this.members.indexOf(open);
+    return this.#isFilm && place === 0 ? 0 : place + 1;
+  }
+
+  /** @throws EdgeError when an origin fails, or no file is there */
+  *open(content: Content, members: readonly SetMember[], request: ContentRequest): Reading<void> {
+    for (const member of members) {
+      this.members.push(yield* this.#openOne(content, member, request));
+    }
+    if (!this.members.some(open => open?.member.kind === 'film')) throw this.#failure;
+  }
+
+  *#openOne(content: Content, member: SetMember, request: ContentRequest): Reading<OpenMember | undefined> {
+    try {
+      const opened = yield* whenThere(content.open(requestFor(member.path, request)));
+      if (opened.kind === 'object') {
+        this.#held.push(opened);
+        return { member, opened, media: new OpenedMedia(opened) };
+      }
+      opened.release();
+      throw unsized();
+    } catch (error) {
+      if (!isLasting(error)) throw error;
+      if (!member.isOptional) {
+        this.#failure ??= error;
+        this.notes.push(leftOut(member.path, error));
+      }
+      return undefined;
+    }
+  }
+
+  /** Lets go of all that was opened. */
+  release(): void {
+    for (const opened of this.#held) opened.release();
+  }
+
+  /** The set as what an answer is made from, with the age of its oldest file. */
+  asOne(main: OpenObject): OpenObject {
+    const held = this.#held;
+    return {
+      kind: 'object',
+      object: main.object,
+      age: held.reduce((age, opened) => Math.max(age, opened.age), 0),
+      outcome: held.find(({ outcome }) => outcome !== undefined)?.outcome,
+      reader: () => main.reader(),
+      source: () => main.source(),
+      release: () => this.release(),
+    };
+  }
+}
+
+/** The error of a file whose length nobody knows yet. */
+export function unsized(): EdgeError {
+  return new EdgeError('unplayable', 'a file of unknown length can be packaged when all of it has come: ask again');
+}
+
+/** A note on a file that a set goes on without. */
+export function leftOut(path: string, { message }: Pick<EdgeError, 'message'>): string {
+  return `${path.slice(path.lastIndexOf('/') + 1)} is left out: ${message}`;
+}
