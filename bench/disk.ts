@@ -136,7 +136,7 @@ async function reading(folder: string, capacity: number, notes: string[]): Promi
  */
 async function disturbance(folder: string, { seconds, rounds }: BenchOptions, notes: string[]): Promise<ResultTable> {
   const origin = await startNoiseOrigin();
-  const edge = await startEdge({ origin: origin.url, folder, memory: '192MiB', diskSize: '2GiB' });
+  const edge = await startEdge({ origin: origin.url, folder, memory: '192MiB', disk: '2GiB' });
   // Watched twice and pushed out of memory by what is watched after it: 1 GiB on disk.
   for (let block = 0; block < COLD_BLOCKS; block += 4) {
     for (let time = 0; time < 2; time++) await range(`${edge.url}${COLD}`, block * BLOCK_SIZE, 4 * BLOCK_SIZE);

@@ -62,7 +62,7 @@ function memoryOf(size: string): number {
 
 async function grow(size: string, folder: string, origin: string, rounds: number, seconds: number) {
   const file = join(folder, `${size}.cache`);
-  const start = () => startEdge({ origin, folder, memory: size, entry: ENTRY, flags: ['--memory-file', file] });
+  const start = () => startEdge({ origin, folder, memory: size, main: ENTRY, memoryFile: file });
   const clean: number[] = [];
   const unclean: number[] = [];
   const cpu: number[] = [];

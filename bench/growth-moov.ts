@@ -107,7 +107,7 @@ async function grow(film: string, duration: number, moov: number, folder: string
   const headerBytes = moov * HEADER;
   const first = list('first', 1024);
   const header = list('header', headerBytes);
-  const start = () => startEdge({ origin: dirname(film), folder, memory: '1GiB', flags: ['--memory-file', file] });
+  const start = () => startEdge({ origin: dirname(film), folder, memory: '1GiB', memoryFile: file });
   const before = await start();
   const ever = await timeSeek(before, path, duration);
   await before.stop();

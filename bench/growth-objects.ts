@@ -63,7 +63,7 @@ async function grow(count: number, file: string, folder: string, origin: string,
     })),
   );
   const created = writeRequests(join(folder, 'new'), [{ path: objectPath('#') }]);
-  const start = () => startEdge({ origin, folder, memory: '1GiB', flags: ['--memory-file', file] });
+  const start = () => startEdge({ origin, folder, memory: '1GiB', memoryFile: file });
   const startUps: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const edge = await start();

@@ -100,7 +100,7 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
       ['moovedge, memory only', place => startEdge({ origin: origin.url, folder: place, memory: sizeOf(memory) })],
       [
         'moovedge',
-        place => startEdge({ origin: origin.url, folder: place, memory: sizeOf(memory), diskSize: sizeOf(disk) }),
+        place => startEdge({ origin: origin.url, folder: place, memory: sizeOf(memory), disk: sizeOf(disk) }),
       ],
       [
         'nginx slice',

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contestant, EDGE, startContestants } from './support/contest.js';
 import { startEdge } from './support/edge.js';
@@ -36,13 +36,12 @@ export async function run(args: readonly string[]): Promise<Report> {
     { core: CLIENT_CORE },
   );
   // As patient as nginx is told to be.
-  const config = join(folder, 'edge.yaml');
-  writeFileSync(config, 'delivery:\n  stallTimeout: 1h\n');
+  const settings = 'delivery: {stallTimeout: 1h}';
   const contestants: Contestant[] = [
     {
       name: EDGE,
       isPeer: false,
-      start: () => startEdge({ origin: origin.url, folder, memory: '64MiB', flags: ['--config', config] }),
+      start: () => startEdge({ origin: origin.url, folder, memory: '64MiB', settings }),
     },
     {
       name: 'nginx static',

@@ -1,48 +1,26 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { processTree } from '../../test/support/processes.js';
 
 /** Ticks of the kernel's accounting per second (USER_HZ, which Linux has fixed for programs). */
 const TICKS = 100;
 
-interface Stat {
-  parent: number;
-  /** Ticks of the process, and of its children that it has waited for. */
-  ticks: number;
-}
-
-/** The fields of proc(5) `/proc/PID/stat` that matter here; undefined when the process is gone. */
-function readStat(pid: number): Stat | undefined {
+/**
+ * Ticks of a process and of its children that it has waited for, from proc(5) `/proc/PID/stat`; 0 when it is gone.
+ */
+function ticksOf(pid: number): number {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name, in brackets, may hold anything.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return {
-      parent: Number(fields[1]),
-      ticks: [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0),
-    };
+    return [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
   } catch {
-    return undefined;
+    return 0;
   }
-}
-
-/** `root` and every process below it. */
-export function processTree(root: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    const stat = Number.isInteger(pid) ? readStat(pid) : undefined;
-    if (stat === undefined) continue;
-    const siblings = children.get(stat.parent);
-    if (siblings === undefined) children.set(stat.parent, [pid]);
-    else siblings.push(pid);
-  }
-  const tree = [root];
-  for (const pid of tree) tree.push(...(children.get(pid) ?? []));
-  return tree;
 }
 
 /** CPU seconds, user and system, that `root` and everything below it have used. */
 export function cpuSeconds(root: number): number {
-  return processTree(root).reduce((sum, pid) => sum + (readStat(pid)?.ticks ?? 0), 0) / TICKS;
+  return processTree(root).reduce((sum, pid) => sum + ticksOf(pid), 0) / TICKS;
 }
 
 /** Memory of a process and everything below it, in bytes. */

@@ -54,7 +54,7 @@ export function caches(options: CacheOptions): Contestant[] {
           origin,
           folder,
           memory: `${memory / MEBIBYTE}MiB`,
-          ...(disk !== undefined && { diskSize: `${disk / MEBIBYTE}MiB` }),
+          ...(disk !== undefined && { disk: `${disk / MEBIBYTE}MiB` }),
           ...secure,
         }),
     },

@@ -19,7 +19,7 @@ export interface Build {
   /** As it is called in tables. */
   readonly name: string;
   /** Its command line. */
-  readonly entry: string;
+  readonly main: string;
 }
 
 /** Name of the edge in tables. */
@@ -54,7 +54,7 @@ export async function startContestants(
     try {
       servers.push(await start());
       if (name === EDGE && against !== undefined) {
-        servers.push(await start({ name: `${EDGE} of ${basename(against)}`, entry: join(against, 'dist/cli.js') }));
+        servers.push(await start({ name: `${EDGE} of ${basename(against)}`, main: join(against, 'dist/cli.js') }));
       }
     } catch (error) {
       if (!isPeer) throw error;

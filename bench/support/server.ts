@@ -5,7 +5,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { cpuSeconds, type Memory, memory, processTree } from './accounting.js';
+import { processTree } from '../../test/support/processes.js';
+import { cpuSeconds, type Memory, memory } from './accounting.js';
 
 const run = promisify(execFile);
 

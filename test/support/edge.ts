@@ -1,77 +1,98 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { get, type IncomingHttpHeaders } from 'node:http';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import type { EdgeStats } from '../../src/supervisor/supervisor.js';
+import { type EdgePlace, type EdgeSetup, edgeCommand, memoryFileOf, writeConfig } from './edge-command.js';
 import { freePorts } from './ports.js';
 import { commandLine, isAlive, kill, processTree } from './processes.js';
+import { until } from './until.js';
 
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
-/** Milliseconds that a start or a stop may take on a busy machine. */
+/** Milliseconds that a stop may take on a busy machine. */
 const PATIENCE = 30_000;
 /** Milliseconds in which a test tells of an edge that did not start. */
 const LAST_WORDS = 3000;
 
 /** What an edge of a test is started with. */
-export interface EdgeOptions {
-  /** Origins of the configuration, as YAML flow or a URL or directory for a single one. */
-  readonly origin: string;
-  readonly workers?: number;
-  /** Size of the memory tier. */
-  readonly memory?: string;
+export interface EdgeOptions extends EdgeSetup {
+  /** Those of another edge; free ones when left out. */
+  readonly ports?: Omit<EdgePlace, 'folder'>;
+  /** That of another edge, whose files it uses; a new one when left out. */
+  readonly folder?: string;
   /** Files that each of its processes may have open. */
   readonly openFiles?: number;
-  /** More of `listen`, as YAML flow: `tls: {…}`. */
-  readonly listen?: string;
-  /** More of the configuration: top-level sections in YAML. */
-  readonly settings?: string;
+  /** True to start it without CAP_NET_ADMIN, as every user but root and Docker's default have it. */
+  readonly unprivileged?: boolean;
+}
+
+/** How a process has ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
 }
 
 /**
- * The product as users start it (`dist/cli.js serve`), in processes of its own, with files that go when the test ends.
+ * An edge in processes of its own: the product as users start it (`dist/cli.js serve`), unless `entry` is another. The
+ * only way in which tests start one. Its files go when it is ended.
  */
-export class Edge {
+export class Edge implements EdgePlace {
   readonly folder: string;
+  readonly port: number;
+  readonly adminPort: number;
   readonly #options: EdgeOptions;
-  #port = 0;
-  #adminPort = 0;
-  #child: ChildProcess | undefined;
-  /** Everything that it has logged. */
+  #child!: ChildProcess;
+  /** Resolves when the supervisor has ended. */
+  exited!: Promise<Ended>;
+  /** Everything that it has logged, on standard error. */
   log = '';
+  /** What it has written to standard output since it was started last. */
+  output = '';
 
-  private constructor(options: EdgeOptions) {
-    this.#options = options;
-    this.folder = mkdtempSync('/dev/shm/moovedge-test-');
+  private constructor(options: EdgeOptions, port: number, adminPort: number) {
+    const { entry, settings, memory = '64MiB', folder = mkdtempSync('/dev/shm/moovedge-test-') } = options;
+    const hasTiers = entry === undefined && !settings?.includes('cache:');
+    this.#options = { ...options, memory: hasTiers ? memory : undefined };
+    this.port = port;
+    this.adminPort = adminPort;
+    this.folder = folder;
   }
 
   /** Starts an edge and waits until it serves. */
   static async start(options: EdgeOptions): Promise<Edge> {
-    const edge = new Edge(options);
-    [edge.#port = 0, edge.#adminPort = 0] = await freePorts(2);
-    await edge.restart();
+    const edge = await Edge.launch(options);
+    await edge.ready();
+    return edge;
+  }
+
+  /** Starts an edge without waiting until it serves. */
+  static async launch(options: EdgeOptions): Promise<Edge> {
+    const { port, adminPort } = options.ports ?? {};
+    const [free = 0, freeAdmin = 0] = await freePorts(2);
+    const edge = new Edge(options, port ?? free, adminPort ?? freeAdmin);
+    edge.#spawn();
     return edge;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  get port(): number {
-    return this.#port;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   get admin(): string {
-    return `http://127.0.0.1:${this.#adminPort}`;
+    return `http://127.0.0.1:${this.adminPort}`;
   }
 
   get memoryFile(): string {
-    return join(this.folder, 'cache');
+    return memoryFileOf(this, this.#options);
+  }
+
+  /** Process id of the supervisor. */
+  get pid(): number {
+    return this.#child.pid!;
   }
 
   /** Process ids of the supervisor and everything below it. */
   get pids(): number[] {
-    return this.#child?.pid === undefined ? [] : processTree(this.#child.pid);
+    return processTree(this.pid);
   }
 
   /** Process ids of the workers. */
@@ -79,37 +100,56 @@ export class Edge {
     return this.pids.slice(1).filter(pid => commandLine(pid).includes('worker'));
   }
 
+  /** Every worker that has been ready so far. */
+  get workersSoFar(): number[] {
+    return [...this.log.matchAll(/"workerPid":(\d+),"text":"worker ready"/g)].map(match => Number(match[1]));
+  }
+
+  /** Writes the configuration anew, with other settings than it was started with; a reload reads it. */
+  configure(settings: string, workers = this.#options.workers): void {
+    writeConfig(this, { ...this.#options, settings, workers });
+  }
+
+  /** Waits until it serves. */
+  async ready(): Promise<void> {
+    try {
+      await until('an edge that serves', () => {
+        const { ended } = this;
+        if (ended !== undefined) assert.fail(`the edge ended with ${ended.code ?? ended.signal}`);
+        return this.output.includes('Dashboard:');
+      });
+    } catch (error) {
+      await this.#fail((error as Error).message);
+    }
+  }
+
+  /** Waits for a line of the log with this text. */
+  logged(text: string): Promise<true> {
+    return until(`log: ${text}`, () => this.log.includes(text) || undefined);
+  }
+
   /** Starts again after `stop` or `killAll`, on the same files and ports. */
   async restart(): Promise<void> {
-    const { origin, workers = 1, memory = '64MiB', listen, settings = '', openFiles } = this.#options;
-    const origins = origin.startsWith('[') ? origin : JSON.stringify([{ name: 'main', url: origin }]);
-    const file = join(this.folder, 'edge.yaml');
-    writeFileSync(
-      file,
-      [
-        `listen: {host: 127.0.0.1, port: ${this.#port}${listen === undefined ? '' : `, ${listen}`}}`,
-        `admin: {port: ${this.#adminPort}}`,
-        `workers: ${workers}`,
-        `origins: ${origins}`,
-        ...(settings.includes('cache:') ? [] : [`cache: {memory: {size: ${memory}, file: ${this.memoryFile}}}`]),
-        settings.replaceAll('$FOLDER', this.folder),
-      ].join('\n'),
-    );
-    const command = [process.execPath, CLI, 'serve', '--config', file];
-    // The shell becomes the edge.
+    this.#spawn();
+    await this.ready();
+  }
+
+  #spawn(): void {
+    const { openFiles, unprivileged = false } = this.#options;
+    const command = edgeCommand(this, this.#options);
+    // The shell, or setpriv, becomes the edge. A normal user has no right to give up.
     if (openFiles !== undefined) command.unshift('sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`);
-    const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'ignore', 'pipe'] });
+    if (unprivileged && process.geteuid?.() === 0) command.unshift('setpriv', '--bounding-set=-net_admin');
+    const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
-    child.stderr?.setEncoding('utf8').on('data', text => {
+    this.output = '';
+    child.stdout.setEncoding('utf8').on('data', text => {
+      this.output += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', text => {
       this.log += text;
     });
-    const end = performance.now() + PATIENCE;
-    while (!(await this.#isReady())) {
-      const { ended } = this;
-      if (ended !== undefined) await this.#fail(`the edge ended with ${ended.code ?? ended.signal}`);
-      if (performance.now() > end) await this.#fail('the edge was not ready in time');
-      await new Promise(resolve => setTimeout(resolve, 25));
-    }
+    this.exited = new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })));
   }
 
   /**
@@ -118,48 +158,43 @@ export class Edge {
    */
   async #fail(why: string): Promise<never> {
     await this.killAll();
-    rmSync(this.folder, { recursive: true, force: true });
+    this.#forget();
     setTimeout(() => process.exit(1), LAST_WORDS).unref();
     assert.fail(`${why}: ${this.log}`);
   }
 
   /** How the supervisor has ended; undefined while it runs. */
-  get ended(): { readonly code: number | null; readonly signal: string | null } | undefined {
-    const { exitCode: code = null, signalCode: signal = null } = this.#child ?? {};
+  get ended(): Ended | undefined {
+    const { exitCode: code, signalCode: signal } = this.#child;
     return code === null && signal === null ? undefined : { code, signal };
   }
 
   /** SIGTERM; resolves with the exit code. */
   async stop(): Promise<number | null> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
-    const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
-    child.kill('SIGTERM');
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
-    const code = await exited;
+    if (this.ended === undefined) this.signal('SIGTERM');
+    const timer = setTimeout(() => this.signal('SIGKILL'), PATIENCE);
+    const { code } = await this.exited;
     clearTimeout(timer);
     return code;
   }
 
-  /** SIGKILL to every process at once. */
+  /** SIGKILL to every process at once, those that a killed supervisor has left behind too. */
   async killAll(): Promise<void> {
-    const child = this.#child;
-    const pids = this.pids;
-    const exited = this.ended !== undefined ? Promise.resolve() : new Promise(resolve => child?.once('exit', resolve));
+    const pids = [...(this.ended === undefined ? this.pids : []), ...this.workersSoFar.filter(isAlive)];
     for (const pid of pids) kill(pid);
-    await exited;
-    while (pids.some(isAlive)) await new Promise(resolve => setTimeout(resolve, 5));
+    await this.exited;
+    await until('processes gone', () => !pids.some(isAlive));
   }
 
   /** A signal to the supervisor. */
   signal(signal: NodeJS.Signals): void {
-    this.#child?.kill(signal);
+    this.#child.kill(signal);
   }
 
   /** GETs over a connection of its own. @throws when the answer is cut */
   get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const request = get({ host: '127.0.0.1', port: this.#port, path, agent: false, headers }, response => {
+      const request = get({ host: '127.0.0.1', port: this.port, path, agent: false, headers }, response => {
         const chunks: Buffer[] = [];
         response.on('data', chunk => chunks.push(chunk));
         response.on('end', () =>
@@ -176,25 +211,21 @@ export class Edge {
     return (await fetch(`${this.admin}/stats`)).json() as never;
   }
 
-  /** Stops it and removes its files. */
+  /** Stops it, checks that no process is left, and removes its files. */
   async end(): Promise<void> {
+    const workers = this.workersSoFar;
     await this.stop();
-    rmSync(this.folder, { recursive: true, force: true });
+    await until('workers gone', () => !workers.some(isAlive));
+    this.#forget();
   }
 
-  async #isReady(): Promise<boolean> {
-    try {
-      return (await fetch(`${this.admin}/readyz`)).status === 200;
-    } catch {
-      return false;
-    }
+  #forget(): void {
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
 /** What tests look at in `/stats`. */
-export interface Stats {
-  readonly pid: number;
-  readonly totals: { readonly lookups: Readonly<Record<string, number>>; readonly responseBytes: number };
+export interface Stats extends EdgeStats {
   readonly services: {
     readonly memory: {
       readonly blocks: number;

@@ -6,42 +6,43 @@ import type { EdgeEvents } from '../../../src/app/services/edge-events.js';
 import { silentLog } from '../../../src/base/log.js';
 import { type Config, defaultConfig } from '../../../src/config/schema.js';
 import { Supervisor } from '../../../src/supervisor/supervisor.js';
-import { EdgeProcess, fetchText } from '../../integration/supervisor/edge-process.js';
+import { launchFakeEdge, startFakeEdge } from '../../integration/supervisor/fake-edge.js';
 import { fakeServices } from '../../integration/supervisor/fake-services.js';
 import { Load } from '../../integration/supervisor/load.js';
+import { fetchText } from '../../support/fetch-text.js';
 import { freePorts } from '../../support/ports.js';
 import { isAlive } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 
 test('when the supervisor is killed, running answers end, no process is left, and a new edge starts at once', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   const slow = fetchText(edge.port, '/slow?ms=2000');
   await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
-  edge.kill('SIGKILL');
+  edge.signal('SIGKILL');
   assert.equal((await edge.exited).signal, 'SIGKILL');
-  const next = await EdgeProcess.start({ ports: edge });
+  const next = await startFakeEdge({ ports: edge });
   assert.equal((await slow).status, 200);
-  await until('the orphans gone', () => (edge.workerPids().some(isAlive) ? undefined : true));
+  await until('the orphans gone', () => (edge.workersSoFar.some(isAlive) ? undefined : true));
   assert.equal((await fetchText(next.port, '/')).status, 200);
   await next.end();
   await edge.end();
 });
 
 test('a supervisor that is stopped is not missed by players', async () => {
-  const edge = await EdgeProcess.start();
-  edge.kill('SIGSTOP');
+  const edge = await startFakeEdge();
+  edge.signal('SIGSTOP');
   for (let i = 0; i < 20; i++) assert.equal((await fetchText(edge.port, '/')).status, 200);
-  edge.kill('SIGCONT');
+  edge.signal('SIGCONT');
   assert.ok((await edge.stats()).totals.requests >= 20);
   await edge.end();
 });
 
 test('a newer edge takes port and admin port over from an older one, and no request fails', async () => {
-  const older = await EdgeProcess.start();
+  const older = await startFakeEdge();
   const slow = fetchText(older.port, '/slow?ms=4000');
   await until('the slow request', async () => ((await older.stats()).totals.openResponses > 0 ? true : undefined));
   const load = new Load(older.port, 10);
-  const newer = await EdgeProcess.start({ ports: older, takeOver: true });
+  const newer = await startFakeEdge({ ports: older, takeOver: true });
   assert.equal((await newer.stats()).pid, newer.pid);
   assert.equal((await slow).status, 200);
   assert.deepEqual(await older.exited, { code: 0, signal: null });
@@ -53,11 +54,11 @@ test('a newer edge takes port and admin port over from an older one, and no requ
 });
 
 test('without --take-over a second edge on the same port does not start, and says how', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   const [adminPort = 0] = await freePorts(1);
-  const second = await EdgeProcess.launch({ ports: { port: edge.port, adminPort } });
+  const second = await launchFakeEdge({ ports: { port: edge.port, adminPort } });
   assert.equal((await second.exited).code, EXIT.tryAgain);
-  assert.match(second.errors, /^moovedge: port \d+ is taken by moovedge.*--take-over\n$/);
+  assert.match(second.log, /^moovedge: port \d+ is taken by moovedge.*--take-over\n$/);
   assert.equal((await fetchText(edge.port, '/')).status, 200);
   await second.end();
   await edge.end();

@@ -1,41 +1,23 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { fetchText } from '../../support/fetch-text.js';
 import { freePorts } from '../../support/ports.js';
-import { isAlive } from '../../support/processes.js';
+import { isAlive, processTree } from '../../support/processes.js';
 import { until } from '../../support/until.js';
-import { fetchText } from '../supervisor/edge-process.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-start-'));
 const started = new Set<ChildProcess>();
 after(() => {
   for (const child of started)
-    for (const pid of [...descendants(child.pid!), child.pid!]) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    for (const pid of processTree(child.pid!)) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
   rmSync(folder, { recursive: true });
 });
-
-/** Processes below a process, by /proc. */
-function descendants(pid: number): number[] {
-  const parents = readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .flatMap(name => {
-      try {
-        return [
-          [Number(name), Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1])] as const,
-        ];
-      } catch {
-        return [];
-      }
-    });
-  const below = (of: number): number[] =>
-    parents.filter(([, parent]) => parent === of).flatMap(([child]) => [child, ...below(child)]);
-  return below(pid);
-}
 
 async function npmStart(args: readonly string[] = []) {
   const [port = 0, adminPort = 0] = await freePorts(2);
@@ -67,7 +49,7 @@ async function npmStart(args: readonly string[] = []) {
     if (child.exitCode !== null) assert.fail(`npm start ended: ${output}${errors}`);
     return output.includes('Dashboard:') ? true : undefined;
   });
-  return { child, port, adminPort, exited, output: () => output, pids: descendants(child.pid!) };
+  return { child, port, adminPort, exited, output: () => output, pids: processTree(child.pid!).slice(1) };
 }
 
 test('npm start serves the bundled clips and prints URLs that work; SIGTERM to npm ends all of it with 0', async () => {

@@ -3,30 +3,31 @@ import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../../src/app/exit-code.js';
+import { fetchText } from '../../support/fetch-text.js';
 import { freePorts } from '../../support/ports.js';
 import { isAlive } from '../../support/processes.js';
 import { until } from '../../support/until.js';
-import { EdgeProcess, fetchText } from './edge-process.js';
+import { launchFakeEdge, startFakeEdge } from './fake-edge.js';
 
 test('SIGTERM finishes what runs, exits with 0 and leaves no process', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   const slow = fetchText(edge.port, '/slow?ms=1500');
   await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
-  edge.kill('SIGTERM');
+  edge.signal('SIGTERM');
   assert.equal((await slow).status, 200);
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
-  assert.equal(edge.workerPids().length, 2);
-  assert.deepEqual(edge.workerPids().filter(isAlive), []);
+  assert.equal(edge.workersSoFar.length, 2);
+  assert.deepEqual(edge.workersSoFar.filter(isAlive), []);
   await assert.rejects(fetchText(edge.port, '/'), { code: 'ECONNREFUSED' });
   await edge.end();
 });
 
 test('an answer that is longer than the grace is cut, and the edge exits with 0 in time', async () => {
-  const edge = await EdgeProcess.start({ settings: 'shutdown: {grace: 500ms}\n' });
+  const edge = await startFakeEdge({ settings: 'shutdown: {grace: 500ms}\n' });
   const slow = fetchText(edge.port, '/slow?ms=60000').catch((error: NodeJS.ErrnoException) => error.code);
   await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
   const begun = performance.now();
-  edge.kill('SIGTERM');
+  edge.signal('SIGTERM');
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
   assert.ok(performance.now() - begun < 3000, `took ${performance.now() - begun} ms`);
   assert.equal(await slow, 'ECONNRESET');
@@ -34,24 +35,24 @@ test('an answer that is longer than the grace is cut, and the edge exits with 0 
 });
 
 test('a repeated SIGTERM ends the edge at once', async () => {
-  const edge = await EdgeProcess.start({ settings: 'shutdown: {grace: 1h}\n' });
+  const edge = await startFakeEdge({ settings: 'shutdown: {grace: 1h}\n' });
   const slow = fetchText(edge.port, '/slow?ms=60000').catch((error: NodeJS.ErrnoException) => error.code);
   await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
-  edge.kill('SIGTERM');
-  edge.kill('SIGTERM');
+  edge.signal('SIGTERM');
+  edge.signal('SIGTERM');
   await edge.logged('stopping');
   await sleep(1200);
-  assert.equal(edge.child.exitCode, null, 'signals in quick succession are one wish');
-  edge.kill('SIGTERM');
+  assert.equal(edge.ended, undefined, 'signals in quick succession are one wish');
+  edge.signal('SIGTERM');
   assert.equal((await edge.exited).code, 0);
   assert.equal(await slow, 'ECONNRESET');
   await edge.end();
 });
 
 test('a delay serves on with /readyz at 503, and then the port closes', async () => {
-  const edge = await EdgeProcess.start({ settings: 'shutdown: {delay: 2s}\n' });
+  const edge = await startFakeEdge({ settings: 'shutdown: {delay: 2s}\n' });
   assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 200);
-  edge.kill('SIGTERM');
+  edge.signal('SIGTERM');
   const told = performance.now();
   await edge.logged('told to stop: players are served on');
   assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 503);
@@ -59,31 +60,31 @@ test('a delay serves on with /readyz at 503, and then the port closes', async ()
   assert.equal((await fetchText(edge.adminPort, '/healthz')).status, 200);
   assert.equal((await fetchText(edge.port, '/')).status, 200);
   // A reload would start what is about to stop.
-  edge.kill('SIGHUP');
+  edge.signal('SIGHUP');
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
   assert.ok(performance.now() - told >= 1900, `took ${performance.now() - told} ms`);
-  assert.doesNotMatch(edge.errors, /"text":"reloaded"/);
+  assert.doesNotMatch(edge.log, /"text":"reloaded"/);
   await assert.rejects(fetchText(edge.port, '/'), { code: 'ECONNREFUSED' });
   await edge.end();
 });
 
 test('a repeated SIGTERM ends the delay, too', async () => {
-  const edge = await EdgeProcess.start({ settings: 'shutdown: {delay: 1h, grace: 1h}\n' });
-  edge.kill('SIGTERM');
+  const edge = await startFakeEdge({ settings: 'shutdown: {delay: 1h, grace: 1h}\n' });
+  edge.signal('SIGTERM');
   await edge.logged('told to stop: players are served on');
   await sleep(1200);
-  edge.kill('SIGTERM');
+  edge.signal('SIGTERM');
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
-  assert.deepEqual(edge.workerPids().filter(isAlive), []);
+  assert.deepEqual(edge.workersSoFar.filter(isAlive), []);
   await edge.end();
 });
 
 test('whoever takes over waits for no delay', async () => {
-  const edge = await EdgeProcess.start({ settings: 'shutdown: {delay: 1h}\n' });
-  edge.kill('SIGTERM');
+  const edge = await startFakeEdge({ settings: 'shutdown: {delay: 1h}\n' });
+  edge.signal('SIGTERM');
   await edge.logged('told to stop: players are served on');
   const ports = { port: edge.port, adminPort: edge.adminPort };
-  const newer = await EdgeProcess.start({ ports, takeOver: true });
+  const newer = await startFakeEdge({ ports, takeOver: true });
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
   assert.equal((await fetchText(newer.port, '/')).status, 200);
   await newer.end();
@@ -91,7 +92,7 @@ test('whoever takes over waits for no delay', async () => {
 });
 
 test('a killed worker is replaced within a second, and no counter goes back', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   for (let i = 0; i < 20; i++) await fetchText(edge.port, '/');
   const before = await edge.stats();
   assert.equal(before.totals.requests, 20);
@@ -114,12 +115,12 @@ test('a killed worker is replaced within a second, and no counter goes back', as
 });
 
 test('a worker that keeps dying is replaced each time, and its last words are logged', async () => {
-  const edge = await EdgeProcess.start({ workers: 1 });
+  const edge = await startFakeEdge({ workers: 1 });
   for (let deaths = 1; deaths <= 3; deaths++) {
     await fetchText(edge.port, '/crash').catch(() => {});
-    await until('a replacement', () => (edge.workerPids().length === deaths + 1 ? true : undefined));
+    await until('a replacement', () => (edge.workersSoFar.length === deaths + 1 ? true : undefined));
   }
-  assert.equal(edge.errors.match(/told to crash.*a defect/g)?.length, 3);
+  assert.equal(edge.log.match(/told to crash.*a defect/g)?.length, 3);
   await edge.end();
 });
 
@@ -168,22 +169,22 @@ test('what keeps an edge from starting is told in one line, with exit code 1', a
   ];
   await Promise.all(
     cases.map(async ({ name, code, ports, settings, line }) => {
-      const edge = await EdgeProcess.launch({
+      const edge = await launchFakeEdge({
         ...(ports && { ports: { port: ports[0], adminPort: ports[1] } }),
         settings: `${settings ?? ''}\n`,
       });
       assert.deepEqual(await edge.exited, { code, signal: null }, name);
-      assert.match(edge.errors, line, name);
+      assert.match(edge.log, line, name);
       await edge.end();
     }),
   );
 });
 
 test('SIGTERM while it starts ends it with 0', async () => {
-  const edge = await EdgeProcess.launch({});
+  const edge = await launchFakeEdge();
   const health = await until('the admin port', () => fetchText(edge.adminPort, '/healthz').catch(() => undefined));
   assert.equal(health.status, 200);
-  edge.kill('SIGTERM');
+  edge.signal('SIGTERM');
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
   await edge.end();
 });

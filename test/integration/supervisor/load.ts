@@ -1,6 +1,6 @@
 import { afterEach } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchText } from './edge-process.js';
+import { fetchText } from '../../support/fetch-text.js';
 
 /** What a load has met. */
 export interface LoadResult {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fetchText } from '../../support/fetch-text.js';
 import { until } from '../../support/until.js';
-import { EdgeProcess, fetchText } from './edge-process.js';
+import { startFakeEdge } from './fake-edge.js';
 import { Load } from './load.js';
 
 for (const unprivileged of [false, true]) {
@@ -10,10 +11,10 @@ for (const unprivileged of [false, true]) {
 }
 
 async function reloadUnderLoad(unprivileged: boolean): Promise<void> {
-  const edge = await EdgeProcess.start({ unprivileged });
+  const edge = await startFakeEdge({ unprivileged });
   const load = new Load(edge.port, 20);
   for (let generation = 2; generation <= 5; generation++) {
-    edge.kill('SIGHUP');
+    edge.signal('SIGHUP');
     await until(`generation ${generation}`, async () => {
       const { generation: now, workers } = await edge.stats();
       return now === generation && workers.length === 2 ? true : undefined;
@@ -24,15 +25,15 @@ async function reloadUnderLoad(unprivileged: boolean): Promise<void> {
   assert.ok(requests > 500, `only ${requests} requests`);
   assert.ok(longest < 3000, `a request took ${longest} ms`);
   assert.deepEqual(generations.toSorted(), ['1', '2', '3', '4', '5']);
-  assert.doesNotMatch(edge.errors, /the drain failed/);
+  assert.doesNotMatch(edge.log, /the drain failed/);
   await edge.end();
 }
 
 test('a reload lets long answers of the old workers end', async () => {
-  const edge = await EdgeProcess.start({ settings: 'shutdown: {grace: 0}\n' });
+  const edge = await startFakeEdge({ settings: 'shutdown: {grace: 0}\n' });
   const slow = fetchText(edge.port, '/slow?ms=2500');
   await until('the slow request', async () => ((await edge.stats()).totals.openResponses > 0 ? true : undefined));
-  edge.kill('SIGHUP');
+  edge.signal('SIGHUP');
   await edge.logged('the old workers drain');
   await until('an answer of the new workers', async () =>
     (await fetchText(edge.port, '/')).body.startsWith('2/') ? true : undefined,
@@ -44,15 +45,16 @@ test('a reload lets long answers of the old workers end', async () => {
 });
 
 test('a reload changes ports, the number of workers and the token', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   const token = 'a-token-of-20-letters';
   edge.configure(`log: {level: debug}\n`, 3);
-  edge.kill('SIGHUP');
+  edge.signal('SIGHUP');
   await until('three workers', async () => ((await edge.stats()).workers.length === 3 ? true : undefined));
   edge.configure(`http: {maxUrlLength: 4KiB}\n`, 1);
   const { writeFileSync, readFileSync } = await import('node:fs');
-  writeFileSync(edge.file, readFileSync(edge.file, 'utf8').replace(/admin: \{/, `admin: {token: ${token}, `));
-  edge.kill('SIGHUP');
+  const file = `${edge.folder}/edge.yaml`;
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/admin: \{/, `admin: {token: ${token}, `));
+  edge.signal('SIGHUP');
   await until('the token', async () => ((await fetchText(edge.adminPort, '/stats')).status === 401 ? true : undefined));
   const headers = { Authorization: `Bearer ${token}` };
   await until('one worker', async () => {
@@ -63,13 +65,13 @@ test('a reload changes ports, the number of workers and the token', async () => 
 });
 
 test('a configuration with mistakes changes nothing and is told with file, line and column', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   const before = await edge.stats();
   edge.configure('cache: {memory: {size: 1KiB}}\nlgo: {}\n');
-  edge.kill('SIGHUP');
+  edge.signal('SIGHUP');
   await edge.logged('nothing changes');
-  assert.match(edge.errors, /"mistake":"[^"]*edge\.yaml:4:24: cache\.memory\.size: expected a size/);
-  assert.match(edge.errors, /"mistake":"[^"]*edge\.yaml:5:1: unknown key lgo; did you mean log\?/);
+  assert.match(edge.log, /"mistake":"[^"]*edge\.yaml:4:24: cache\.memory\.size: expected a size/);
+  assert.match(edge.log, /"mistake":"[^"]*edge\.yaml:5:1: unknown key lgo; did you mean log\?/);
   const after = await edge.stats();
   assert.deepEqual(pids(after), pids(before));
   assert.equal(after.generation, 1);
@@ -77,7 +79,7 @@ test('a configuration with mistakes changes nothing and is told with file, line 
 });
 
 test('a configuration of any other shape changes nothing', async () => {
-  const edge = await EdgeProcess.start({ settings: 'origins: [{name: a, url: http://a}]\n' });
+  const edge = await startFakeEdge({ settings: 'origins: [{name: a, url: http://a}]\n' });
   const before = await edge.stats();
   const texts = [
     'origins: {a: {url: http://a}}',
@@ -95,12 +97,12 @@ test('a configuration of any other shape changes nothing', async () => {
   ];
   for (const [index, text] of texts.entries()) {
     edge.configure(`${text}\n`);
-    const told = edge.errors.length;
-    edge.kill('SIGHUP');
+    const told = edge.log.length;
+    edge.signal('SIGHUP');
     await until(`mistakes of ${text.slice(0, 60)}`, () =>
-      edge.errors.slice(told).includes('nothing changes') ? true : undefined,
+      edge.log.slice(told).includes('nothing changes') ? true : undefined,
     );
-    assert.doesNotMatch(edge.errors.slice(told), /a defect/, text.slice(0, 60));
+    assert.doesNotMatch(edge.log.slice(told), /a defect/, text.slice(0, 60));
     assert.equal((await fetchText(edge.port, '/')).status, 200, `${index}`);
   }
   const after = await edge.stats();
@@ -110,28 +112,28 @@ test('a configuration of any other shape changes nothing', async () => {
 });
 
 test('workers that refuse to start after a reload leave the old ones serving', async () => {
-  const edge = await EdgeProcess.start();
+  const edge = await startFakeEdge();
   const before = await edge.stats();
   edge.configure('origins: [{name: refuse-start, url: http://a}]\n');
-  edge.kill('SIGHUP');
+  edge.signal('SIGHUP');
   await edge.logged('nothing changes');
-  assert.match(edge.errors, /"mistake":"expected a better day to start"/);
+  assert.match(edge.log, /"mistake":"expected a better day to start"/);
   await until('the failed workers gone', async () => ((await edge.stats()).workers.length === 2 ? true : undefined));
   const after = await edge.stats();
   assert.deepEqual(pids(after), pids(before));
   assert.ok(after.ready);
   assert.equal((await fetchText(edge.port, '/')).status, 200);
   edge.configure('');
-  edge.kill('SIGHUP');
+  edge.signal('SIGHUP');
   await edge.logged('"text":"reloaded"');
   assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 200);
   await edge.end();
 });
 
 test('SIGUSR1 reaches every worker', async () => {
-  const edge = await EdgeProcess.start();
-  edge.kill('SIGUSR1');
-  await until('both', () => (edge.errors.match(/logs reopened/g)?.length === 2 ? true : undefined));
+  const edge = await startFakeEdge();
+  edge.signal('SIGUSR1');
+  await until('both', () => (edge.log.match(/logs reopened/g)?.length === 2 ? true : undefined));
   await edge.end();
 });
 

@@ -1,4 +1,4 @@
-/** An edge with fake workers, as its own process: `edge-main.ts CONFIG [--take-over]`. */
+/** An edge with fake workers, as its own process: `fake-edge-main.ts CONFIG [--take-over]`. */
 
 import { fileURLToPath } from 'node:url';
 import { runMain } from '../../../src/commands/run-main.js';
