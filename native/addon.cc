@@ -10,7 +10,7 @@
 namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  // Numbers that JavaScript knows, too: it holds its own against these.
+  // Constants that JavaScript repeats: when it loads the addon it compares its own with these.
   exports.Set("constants", Napi::Object::New(env));
   InitGate(env, exports);
   InitGathering(env, exports);

@@ -14,15 +14,15 @@
 namespace {
 
 /**
- * Connections whose client may still be sending what nobody reads; closed at once they could lose the answer (RFC 9112
- * section 9.6).
+ * Most connections that linger: their answer has ended, but their client may still be sending, and if they were closed
+ * at once it could lose the answer (RFC 9112 section 9.6).
  */
 constexpr size_t kMaxLingering = 256;
-/** They take at most one in so many of the descriptors, since they come out of the reserve for misses. */
+/** At most one in so many descriptors is for them, since they are taken from the reserve for misses. */
 constexpr size_t kLingeringShare = 32;
 /** Milliseconds that one lingers. */
 constexpr uint64_t kLinger = 2000;
-/** Milliseconds of a beat. */
+/** Milliseconds between two ticks of the gate's timer, which runs while connections linger or listeners pause. */
 constexpr uint64_t kTick = 100;
 /** Most connections that are refused in a row before the loop has its turn. */
 constexpr int kMaxRefusedAtOnce = 16;
@@ -126,7 +126,8 @@ int OnAccept(int listener, sockaddr* address, socklen_t* size, int flags) {
   Port* port = FindPort(listener);
   if (port == nullptr) return accept4(listener, address, size, flags);
   const socklen_t room = *size;
-  // Whoever is refused must not keep the loop from its work: the listener stays readable, and is heard again.
+  // Only so many are refused in one call, so that a flood of them leaves the loop time for players. The listener stays
+  // readable, so that this is called again.
   for (int refused = 0; refused < kMaxRefusedAtOnce; ++refused) {
     if (port->open >= port->capacity) {
       PauseAccepting(port, 0);
@@ -135,7 +136,8 @@ int OnAccept(int listener, sockaddr* address, socklen_t* size, int flags) {
     *size = room;
     const int fd = accept4(listener, address, size, flags);
     if (fd < 0) {
-      // The listener stays readable: it would be called again at once, for nothing.
+      // No descriptor or memory is left. The listener stays readable, and unless it pauses the loop calls this without
+      // end.
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         PauseAccepting(port, 2);
         return WouldBlock();
@@ -181,12 +183,12 @@ int OnClose(int fd) {
     } else {
       close(fd);
     }
-    // A little room, so that a full port does not change its mind at each connection.
+    // Only when a few places are free, so that a full port does not pause and accept again with each connection.
     if (port->is_paused && port->pause_left == 0 && port->open + port->capacity / 64 < port->capacity)
       ResumeAccepting(port);
     return 0;
   }
-  // A port that is closed while connections of it live on must still be there for them.
+  // The port's entry stays: connections that were accepted on it live on and refer to it.
   if (Port* port = FindPort(fd)) port->listener = -1;
   return close(fd);
 }

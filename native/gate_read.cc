@@ -61,7 +61,8 @@ bool IsAtItsBound(const Connection& connection) {
   if (port.requests == 0 || connection.client == 0) return false;
   const auto& connections = port.clients.Connections(connection.client);
   if (connections.size() <= port.requests) return false;
-  // JavaScript ends answers without a call, so that they are counted when it matters.
+  // JavaScript ends an answer by clearing a bit, without a call: answers under way are counted here, when the number is
+  // needed.
   uint32_t answering = 0;
   for (const int fd : connections) answering += gate->states[fd] & kAnswering;
   return answering >= port.requests;
@@ -96,7 +97,7 @@ ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const ch
   return static_cast<ssize_t>(length);
 }
 
-/** While an answer is under way: what comes is held back, up to a bound. */
+/** While an answer is under way: keeps what comes in `held`, at most `kMaxHeld` bytes; the rest waits in the kernel. */
 ssize_t HoldBack(int fd, Connection* connection, char* buffer, size_t room) {
   std::string& held = connection->held;
   held.erase(0, connection->held_at);
@@ -117,7 +118,7 @@ ssize_t HoldBack(int fd, Connection* connection, char* buffer, size_t room) {
   return WouldBlock();
 }
 
-/** After the last request of a connection. */
+/** After the last request of a connection: what still comes is read and dropped. */
 ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
   const ssize_t count = connection->has_ended ? 0 : recv(fd, buffer, room, 0);
   if (count > 0) return WouldBlock();
@@ -130,8 +131,8 @@ ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
 }
 
 /**
- * The front end holds bytes of the last answer that the socket did not take. Its buffer has no bound, so that no
- * further request is read meanwhile.
+ * The front end holds bytes of the last answer that the socket did not take. Its buffer has no bound, so no further
+ * request is read before they are gone.
  */
 bool Owes(const Connection& connection) { return (connection.events & UV_WRITABLE) != 0; }
 
@@ -142,7 +143,7 @@ void ReadReady(uv_idle_t* idle) {
   for (const int fd : ready) ReadOn(fd);
 }
 
-/** Has a connection read on the loop's next turn; the front end is within an event of it now. */
+/** Has a connection read on the loop's next turn: at this moment the front end is handling an event of it. */
 void Ready(int fd) {
   if (gate->ready.empty()) uv_idle_start(&gate->idle, ReadReady);
   gate->ready.push_back(fd);
@@ -204,7 +205,7 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
     return HandOn(fd, connection, next, held.data() + begin, buffer, room, connection->held_at < held.size());
   }
   if (connection->has_ended) return 0;
-  // Not as much as there is room for: what follows the head has to be kept.
+  // No more than `kMaxHeld` bytes, because what follows the head has to be kept in `held`.
   const size_t kept = std::min(held.size() - connection->held_at, room);
   const size_t most = std::min(room - kept, kMaxHeld);
   if (kept > 0) memcpy(buffer, held.data() + connection->held_at, kept);

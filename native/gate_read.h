@@ -12,7 +12,10 @@ int OnPollStart(uv_poll_t* poll, int events, uv_poll_cb callback);
 ssize_t OnRecv(int fd, void* data, size_t room, int flags);
 ssize_t OnSend(int fd, const void* data, size_t size, int flags);
 
-/** Reads what is held back of a connection, unless its answer is under way still or not all of it with the kernel. */
+/**
+ * Hands on what is held back of a connection, unless an answer is still under way or the kernel has not taken all of
+ * it.
+ */
 void ReadOn(int fd);
 
 #endif  // MOOVEDGE_GATE_READ_H_

@@ -20,7 +20,9 @@
 constexpr size_t kMaxDescriptors = size_t{1} << 20;
 /** States of a connection that JavaScript sees, and takes `kAnswering` from. */
 constexpr uint8_t kAnswering = 1;
-/** Bytes, or the end, wait for the answer's end: `readAgain` is to be called then. */
+/**
+ * Bytes of the client, or its last, are held back until the answer has ended; JavaScript is to call `readAgain` then.
+ */
 constexpr uint8_t kHeld = 2;
 /** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. */
 constexpr uint8_t kLast = 4;
@@ -29,7 +31,7 @@ constexpr uint8_t kLast = 4;
 enum Word : size_t {
   /** Descriptor of the connection whose head was handed on last; 0 is none. */
   kCurrent,
-  /** 1: the connection is to be closed after the answer. 2: the client knows no chunks. */
+  /** 1: the connection is to be closed after the answer. 2: the client speaks HTTP/1.0, which has no chunked coding. */
   kCurrentFlags,
   kBadRequest,
   kTargetTooLong,
@@ -58,11 +60,11 @@ struct Connection {
   bool is_deaf = false;
   /** What still comes is thrown away. */
   bool is_dropping = false;
-  /** Content was announced and is perhaps not read whole. */
+  /** A request announced content, of which some may still be coming: the connection lingers when it is closed. */
   bool lingers = false;
   /** A partial head, or what follows the head that is being answered. */
   std::string held;
-  /** Where it begins. */
+  /** Offset in `held` of the first byte that has not been handed on. */
   size_t held_at = 0;
 
   void ClearHeld() {
@@ -75,7 +77,7 @@ struct Connection {
 struct Port {
   int listener = -1;
   uint16_t number = 0;
-  /** False where the bytes are TLS's. */
+  /** False on a port that speaks TLS: its bytes are not looked at, only its connections are bounded. */
   bool is_plain = true;
   uint32_t capacity = 0;
   /** Most connections of a client; 0 is a fair share when places are scarce. */
@@ -88,7 +90,7 @@ struct Port {
   uint32_t unsent = 0;
   uint32_t open = 0;
   bool is_paused = false;
-  /** Beats until a listener tries again that paused for want of descriptors. */
+  /** Ticks of the gate's timer until the listener accepts again, when it has paused for want of descriptors; else 0. */
   uint32_t pause_left = 0;
   Clients clients;
 };
@@ -112,11 +114,14 @@ struct Gate {
   std::vector<Lingering> lingering;
   uv_timer_t timer{};
   bool is_ticking = false;
-  /** Connections to be read on, because their socket has taken what it owed to the last answer. */
+  /**
+   * Descriptors of connections whose socket has now taken all of the last answer: they are read on the loop's next
+   * turn.
+   */
   std::vector<int> ready;
-  /** Runs while there are some. */
+  /** Runs while `ready` holds some. */
   uv_idle_t idle{};
-  /** Somebody takes `refusals`. */
+  /** JavaScript takes `refusals`, so they are noted. */
   bool notes_refusals = false;
   std::vector<Refusal> refusals;
 };

@@ -3,7 +3,7 @@
 
 #include <napi.h>
 
-/** Adds `refuseConnections`, `steerConnections` and `waitingConnections` to the addon. */
+/** Adds `refuseConnections`, `refuseByHops`, `steerConnections` and `waitingConnections` to the addon. */
 void InitListener(Napi::Env env, Napi::Object exports);
 
 #endif  // MOOVEDGE_LISTENER_H_

@@ -1,4 +1,4 @@
-// The memory tier for JavaScript. src/native.ts describes what is exported here.
+// The memory tier for JavaScript. src/base/native.ts describes what is exported here.
 //
 // The calls made for each block take their arguments from and leave their results in `registers`, memory that both
 // sides see, so that none of them makes an object.
@@ -60,7 +60,7 @@ class MemoryTier {
   shm::DoorbellThread& doorbell() { return doorbell_; }
   uint64_t* mail() { return mail_; }
 
-  /** Makes the object that JavaScript holds; takes this over, until `Close` or the end of the environment. */
+  /** Makes the object that JavaScript holds, which owns this until `Close` or the end of the environment. */
   Napi::Object Expose(Napi::Env env, Napi::Function rung);
 
   void Close(bool detach) {

@@ -1,5 +1,4 @@
-// The head of an HTTP/1 request, read as strictly as RFC 9112 asks of somebody who stands before others, and its normal
-// form.
+// The head of an HTTP/1 request, read as strictly as RFC 9112 asks of intermediaries, and its normal form.
 #ifndef MOOVEDGE_REQUEST_HEAD_H_
 #define MOOVEDGE_REQUEST_HEAD_H_
 

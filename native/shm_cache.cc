@@ -66,7 +66,7 @@ void Cache::StartFirst() {
   processes_->ForgetOthers();
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
     Stripe stripe = StripeAt(index);
-    // Nobody else is attached, so whatever the lock says is of the dead.
+    // No other process is attached, so a lock that is held was held by one that died.
     stripe.header().lock.store(0, std::memory_order_relaxed);
     stripe.Rebuild();
   }
@@ -110,7 +110,7 @@ void Cache::Damaged(Stripe& stripe, uint32_t local) {
 int64_t Cache::Acquire(const Key& key, bool counted) {
   const uint64_t hash = HashKey(key, seed_);
   const uint32_t index = StripeOf(hash, file_.geometry().stripeCount);
-  // Before the lock, which the processor does not look past.
+  // Prefetched before the lock is taken, since the processor loads nothing ahead across its atomic exchange.
   StripeAt(index).Prefetch(hash);
   Locked stripe(*this, index);
   if (!stripe) return kAbsent;
@@ -128,7 +128,7 @@ int64_t Cache::Acquire(const Key& key, bool counted) {
     pinnedSlot_ = global;
     const bool check = (options_.verifyAlways || NeedsCheck(slot)) && slot.owner.load(std::memory_order_relaxed) == 0;
     if (!check) return fill.watermark;
-    // The pin keeps the bytes in place while the lock is open to others.
+    // The pin keeps the block in its slot while other processes use the stripe.
     stripe.Release();
     return VerifyPinned(key, hash, fill) ? int64_t{fill.watermark} : kAbsent;
   }
@@ -147,7 +147,8 @@ bool Cache::VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill) {
   Locked stripe(*this, index);
   if (stripe) {
     const uint32_t local = stripe->Find(key, hash);
-    // Discarded only if it is what was looked at: somebody else may have discarded it and filled the block again.
+    // Discarded only if the slot still holds what was verified: meanwhile another process may have discarded it and
+    // filled the block again.
     if (local != kNil && stripe->global(local) == global &&
         stripe->slot(local).fill.load(std::memory_order_relaxed) == fill.Encode(global)) {
       Damaged(*stripe, local);
@@ -169,8 +170,8 @@ bool Cache::Has(const Key& key) {
 bool Cache::MayFillMore() const {
   uint64_t filling = 0;
   const Geometry& g = file_.geometry();
-  // Relaxed and not all at one moment: the share is a limit against runaway use, not an exact account. No stripe fills
-  // more than it has, whatever a damaged count says until the stripe is used next.
+  // Relaxed, and not read at one moment: the share keeps fills from taking all room, and need not be exact. No stripe
+  // fills more than it has, whatever a damaged count says until the stripe is used next.
   for (uint32_t index = 0; index < g.stripeCount; index++) {
     filling += std::min(g.slotsPerStripe, StripeAt(index).header().filling.load(std::memory_order_relaxed));
   }
@@ -261,7 +262,8 @@ AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length)
   }
   if (length == 0) return AppendResult::kAppended;
   std::memcpy(data(fill.slot) + fill.watermark, chunk, length);
-  // Over the source: what is stored must be what was given, even if the memory of the file is bad.
+  // Computed from the chunk and not from the slot: what is stored must be what was given, even if the file's memory is
+  // bad.
   fill.crc = Crc32c(fill.crc, chunk, length);
   fill.watermark += static_cast<uint32_t>(length);
   SlotFollow& follow = stripe.follow(fill.slot % stripe.size());
@@ -332,7 +334,7 @@ bool Cache::Watch(const Key& key, uint32_t seen) {
   if (slot.owner.load(std::memory_order_relaxed) == 0 || fill.watermark > seen || IsStalled(stripe->follow(local)))
     return false;
   stripe->follow(local).waiters.fetch_or(processes_->selfBit(), std::memory_order_seq_cst);
-  // The second look, after the bit: see Append.
+  // The watermark is read once more after the waiter's bit is set: Append says why.
   return FillWord::Decode(slot.fill.load(std::memory_order_seq_cst), stripe->global(local), &fill) &&
          fill.watermark <= seen;
 }
@@ -344,7 +346,7 @@ uint32_t Cache::Reap() {
   if (dead.empty() && !unreaped_) return 0;
   unreaped_ = !EndDeadFills();
   if (unreaped_) return 0;
-  // Last, so that if this process dies before, the next one finds the dead again.
+  // The entries of the dead are freed last: if this process dies before, another one finds them again.
   uint32_t freed = 0;
   for (const ProcessTable::Dead& process : dead) freed += processes_->Free(process);
   return freed;
@@ -353,14 +355,15 @@ uint32_t Cache::Reap() {
 bool Cache::EndDeadFills() {
   bool all = true;
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
-    // Takes a lock that the dead left behind, and so repairs what they were at.
+    // Taking a lock that a dead process left held repairs what it was changing.
     if (!Locked(*this, index)) all = false;
     Stripe unlocked = StripeAt(index);
     if (unlocked.header().filling.load(std::memory_order_relaxed) == 0) continue;
-    // One look at a process for all its fills of the stripe.
+    // The filler that was found alive last, so that it is asked for once and not with each of its fills.
     uint32_t living = 0;
     for (uint32_t local = 0; local < unlocked.size(); local++) {
-      // Without the lock: what is found is looked at again with it, and who is dead takes no new slots.
+      // Read without the lock: what is found is looked at again with the lock held, and a dead process takes no new
+      // slots.
       const uint32_t owner = static_cast<uint32_t>(unlocked.slot(local).owner.load(std::memory_order_relaxed));
       if (owner == 0 || owner == living) continue;
       if (processes_->IsAlive(ProcessId::Unpack(owner))) {

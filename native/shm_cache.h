@@ -129,7 +129,7 @@ class Cache {
   uint8_t* data(uint32_t slot) const { return file_.base() + file_.geometry().data + uint64_t{slot} * kBlockSize; }
 
  private:
-  /** A fill of this process: its own truth about the progress, which damage to the shared word can't mislead. */
+  /** A fill of this process. It keeps its progress here too, so that damage to the shared word can't mislead it. */
   struct Fill {
     uint64_t owner = 0;
     uint32_t slot = 0;
@@ -179,7 +179,7 @@ class Cache {
   std::vector<Fill> fills_;
   std::vector<uint32_t> freeFills_;
   std::vector<PendingEnd> pending_;
-  /** True when there may be fills of the dead that are not ended. */
+  /** True when fills of dead processes may be left that have not been ended. */
   bool unreaped_ = false;
   /** For each stripe, until when (milliseconds) a stopped process is taken to hold it. */
   std::vector<uint64_t> busyUntil_;

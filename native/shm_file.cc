@@ -43,7 +43,10 @@ bool IsZero(const uint8_t* bytes, size_t length) {
   return std::all_of(bytes, bytes + length, [](uint8_t byte) { return byte == 0; });
 }
 
-/** A file of zeros of at most a page (of any size) is what a process leaves that died while making one. */
+/**
+ * True for a file that holds nothing but zeros and no more than one page, huge pages included: what a process leaves
+ * behind that died while it made the file.
+ */
 bool IsBlank(int fd, uint64_t size) {
   if (size > kDataAlignment) return false;
   uint8_t page[kPage];
@@ -54,7 +57,7 @@ bool IsBlank(int fd, uint64_t size) {
   return true;
 }
 
-/** Size that the file must have: huge pages come whole. */
+/** Size that the file must have: on hugetlbfs a whole number of huge pages. */
 uint64_t RoundToPages(int fd, uint64_t bytes) {
   struct statfs fs;
   if (fstatfs(fd, &fs) != 0 || fs.f_type != HUGETLBFS_MAGIC || fs.f_bsize <= 0) return bytes;

@@ -37,7 +37,7 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, uint32_t minViews) {
         const uint64_t repairs = stripe->repairs();
         stripe->Evict(slot);
         evicted++;
-        // After a repair `next` may be anything.
+        // A repair has made the order anew, and `next` may not be in it any more.
         if (stripe->repairs() != repairs) break;
       }
       slot = next;
@@ -79,7 +79,7 @@ int64_t Cache::Copy(const Key& key, uint8_t* to, size_t room) {
     pinnedSlot_ = stripe->global(local);
     processes_->Pin(pinnedSlot_);
   }
-  // Always verified: damage that gets to the disk stays.
+  // Verified whatever the settings say, because damage that is written to disk stays there.
   if (!VerifyPinned(key, hash, fill)) return kAbsent;
   std::memcpy(to, data(pinnedSlot_), fill.watermark);
   Release();
@@ -99,7 +99,7 @@ bool Cache::MarkOnDisk(const Key& key, bool onDisk) {
 uint64_t Cache::Scrub(uint64_t budget) {
   const Geometry& g = file_.geometry();
   uint64_t verified = 0;
-  // A look at a slot costs something too, so that a call is short when most slots are free.
+  // Looking at a slot counts as `kLookBytes`, so that a call ends soon when most slots are free.
   for (uint64_t turn = 0; turn < g.slotCount && verified + turn * kLookBytes < budget; turn++) {
     const uint32_t global = scrubSlot_++ % g.slotCount;
     const uint32_t local = global % g.slotsPerStripe;

@@ -52,7 +52,7 @@ LockResult LockWord(std::atomic<uint32_t>* word, const ProcessTable& processes) 
   for (;;) {
     seen = word->load(std::memory_order_relaxed);
     if (seen == 0) {
-      // With the sleepers' bit: others may sleep beside this one, and nobody else remembers them.
+      // Taken with the bit `kSleepers` set: others may be asleep beside this one, and only that bit has them woken.
       if (word->compare_exchange_strong(seen, self | kSleepers, std::memory_order_acquire)) return LockResult::kLocked;
       continue;
     }
@@ -60,7 +60,7 @@ LockResult LockWord(std::atomic<uint32_t>* word, const ProcessTable& processes) 
       if (!word->compare_exchange_strong(seen, seen | kSleepers, std::memory_order_relaxed)) continue;
       seen |= kSleepers;
     }
-    // Looked at only when the same holder has been seen before and after a sleep.
+    // Asked only when the holder is the same before and after a sleep, since asking is a system call.
     if (seen == suspect) {
       if (IsDead(seen, processes)) {
         if (word->compare_exchange_strong(seen, self | kSleepers, std::memory_order_acquire))

@@ -129,8 +129,9 @@ void ProcessTable::Ring(uint64_t waiters, uint32_t mailClass) const {
     if ((waiters >> index % 64 & 1) == 0 || index == self_.index ||
         PidOf(entry.identity.load(std::memory_order_relaxed)) == 0)
       continue;
-    // Bit first, word of words second, doorbell last; FetchMail reads in the opposite order. Sequentially consistent,
-    // so that a bit set after FetchMail has passed its word finds the doorbell at 0 and rings again.
+    // The bit in `mail` first, the one in `mailWords` second, the doorbell last; FetchMail reads in the opposite order.
+    // Sequentially consistent, so that a bit set after FetchMail has passed its word finds the doorbell at 0 and rings
+    // again.
     entry.mail[mailClass / 64].fetch_or(uint64_t{1} << (mailClass % 64), std::memory_order_seq_cst);
     entry.mailWords.fetch_or(uint64_t{1} << (mailClass / 64), std::memory_order_seq_cst);
     if (entry.doorbell.exchange(1, std::memory_order_seq_cst) == 0) FutexWake(&entry.doorbell, INT_MAX);

@@ -10,7 +10,10 @@
 
 namespace shm {
 
-/** Which attachment: index in the table, and how many had the entry before, of which the low bits count. */
+/**
+ * One attachment of a process: its entry in the table, and how many attachments that entry has had, of which only the
+ * low bits are kept.
+ */
 struct ProcessId {
   uint32_t index;
   uint32_t incarnation;

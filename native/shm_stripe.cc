@@ -232,7 +232,7 @@ bool Stripe::Normalise(uint32_t slot) {
   }
   FillWord fill;
   bool keep = state == kUsed && IsSound(slot, &fill) && StripeOf(HashKey(s.key, seed_), stripes_) == index_;
-  // Nobody comes back for a block without bytes.
+  // A block of which no byte has come is not worth keeping.
   if (keep && owner == 0 && fill.watermark == 0) keep = false;
   if (!keep) s.state.store(owner != 0 ? kDoomed : kFree, std::memory_order_relaxed);
   return keep;
@@ -249,8 +249,8 @@ void Stripe::Rebuild() {
   header_->freeCount.store(0, std::memory_order_relaxed);
   header_->filling.store(0, std::memory_order_relaxed);
   order_.Clear();
-  // A time well ahead is damage, or the clock was set back; it must not keep a block for ever. A little ahead is as
-  // usual: see Tick.
+  // A time well ahead is damage, or the clock was set back; the block must not count as the warmest for ever. A little
+  // ahead is as usual: see Tick.
   const uint64_t now = RealtimeUs();
   const uint64_t latest = now + kClockSlackUs;
   header_->clock = 0;

@@ -8,13 +8,16 @@
 
 namespace {
 
-/** Limit of those that are raised, in bytes. */
+/** Limit of a connection that is raised, in bytes. */
 constexpr uint32_t kHigh = 512 * 1024;
 constexpr uint32_t kMaxRaised = 128;
-/** Milliseconds between two full sockets that are few, and how many times in a row raise the limit. */
+/**
+ * A socket that is full again within so many milliseconds is read fast; when that happens so many times in a row, its
+ * limit is raised.
+ */
 constexpr uint64_t kQuick = 50;
 constexpr uint8_t kQuickTimes = 8;
-/** Milliseconds that lower it again. */
+/** A socket that has not been full for so many milliseconds has its limit lowered again. */
 constexpr uint64_t kSlow = 1000;
 /** Least window of a reader whose limit is raised, in bytes. */
 constexpr uint32_t kWideWindow = 256 * 1024;

@@ -12,8 +12,9 @@ export interface Writer {
 }
 
 /**
- * A response's wait, between two of its turns, for room in the socket or for bytes. The socket's timer may run
- * meanwhile, for bytes refused at the end of a cork too, so the sweep looks after it.
+ * What a response does between two of its turns: it waits for room in the socket, or for bytes. The front end's
+ * ten-second timer may run meanwhile, also because of bytes that the socket refused at the end of a cork; the sweep
+ * keeps the connection from being cut by it.
  */
 export class Backpressure implements Stalled {
   stalledSince = 0;
@@ -31,7 +32,7 @@ export class Backpressure implements Stalled {
   }
 
   /**
-   * Begins to wait, or goes on.
+   * Begins to wait, or goes on waiting.
    * @param progress whether the socket has taken bytes in the turn that ends
    */
   await(progress: boolean): void {
@@ -46,7 +47,7 @@ export class Backpressure implements Stalled {
     });
   }
 
-  /** Waits no longer. */
+  /** Ends the wait. */
   close(): void {
     if (!this.#waiting) return;
     this.#waiting = false;

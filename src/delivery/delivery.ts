@@ -12,8 +12,8 @@ import type { Transport } from './transport.js';
 const TURN_BYTES = 2 * 1024 * 1024;
 
 /**
- * Fewer bytes than this at the end of an answer are sent in the turn before: alone they could stay in the transport's
- * own buffer, where nothing tells whether the socket took them.
+ * When fewer bytes than this are left of an answer at the end of a turn, they are sent in the same turn: sent by
+ * themselves they could stay in the transport's own buffer, and nothing would tell whether the socket took them.
  */
 const SMALL = 32 * 1024;
 
@@ -135,7 +135,7 @@ export class Delivery implements ReaderListener, Writer {
     this.#context.stats.stallTimeouts++;
   }
 
-  /** A turn that the socket has not asked for. */
+  /** A turn that was not begun by the socket, and so has no cork around it yet. */
   #turn(): void {
     if (!this.#over) this.#transport.cork(() => this.#pump());
   }

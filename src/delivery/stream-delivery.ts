@@ -4,12 +4,15 @@ import type { DeliveryContext, DeliveryListener } from './delivery.js';
 import type { Transport } from './transport.js';
 
 /**
- * Bytes given to the socket at once, in a cork of their own: with the frame of their chunk they fit into the
- * transport's 16 KiB for corked bytes. Of more, the transport would lose what does not fit when the socket refuses the
- * rest.
+ * Most bytes given to the socket at once, each piece in a cork of its own: with the frame of its chunk it fits into the
+ * 16 KiB that the transport buffers of a cork. Of a larger piece the transport would lose what does not fit, when the
+ * socket refuses it.
  */
 const PIECE = 16 * 1024 - 64;
-/** Bytes of a chunk's first piece, which shows whether what the transport has buffered before is gone. */
+/**
+ * Bytes of a chunk's first piece. It is small, because it only asks whether the socket has taken what the transport
+ * buffered before.
+ */
 const FIRST_PIECE = 256;
 
 /**
@@ -60,7 +63,7 @@ export class StreamDelivery implements StreamSink, Writer {
 
   bytes(chunk: Uint8Array): boolean {
     if (this.#over) return false;
-    // Within another cork pieces would not have one of their own.
+    // The handler's cork is still open, and within it a piece would not be in a cork of its own.
     if (this.#starting) setImmediate(() => this.writable());
     const rest = this.#starting ? chunk : this.#write(chunk);
     if (rest !== undefined) this.#rest = new Uint8Array(rest);

@@ -13,15 +13,15 @@ export interface Stalled {
 }
 
 /**
- * uWebSockets.js closes a socket between 8 and 12 seconds after a refused write; a stalled response is
- * looked at this long after the last time.
+ * Milliseconds from one look at a stalled response to the next. uWebSockets.js closes a socket between 8 and 12 seconds
+ * after a refused write.
  */
 const REARM_AFTER = 4000;
-/** Time between two rounds. */
+/** Milliseconds between two rounds. */
 const ROUND = 500;
 /**
- * A round looks at no more than this share of all responses, so that thousands that stalled together don't hold the
- * loop at once.
+ * A round looks at no more than one in so many of the responses, so that thousands that stalled together don't hold up
+ * the loop.
  */
 const ROUNDS_PER_TURN = 4;
 
@@ -69,7 +69,7 @@ export class StallSweep {
       this.#stalled.delete(response);
       response.sweptAt = now;
       this.#stalled.add(response);
-      // The socket's buffer may have taken a little without asking for more, as it does for very slow players.
+      // A very slow player may have taken a little without the socket asking for more: one more write tells.
       if (now - response.stalledSince >= this.#timeout && !response.retry()) response.cut();
       else if (this.#stalled.has(response)) response.rearm();
     }

@@ -1,14 +1,14 @@
 /** Pages that a put or remove touches in a tree of usual depth, halves of pages that were split included. */
 const PAGES_PER_CHANGE = 4;
-/** Puts and removes whose freed pages, by number, fill a page. */
+/** So many puts and removes free as many pages as one page of LMDB's list of free pages can name. */
 const CHANGES_PER_FREE_PAGE = 4;
 /** Most pages of the trees that are allocated ahead: 4 MiB. More are touched only when much is dropped at once. */
 const BRANCHES_AHEAD = 1024;
 /** Pages for LMDB's tree of tables, and to spare. */
 const SPARE_PAGES = 64;
 /**
- * Values from this size on may have pages of their own: the last is filled in part, and 16 bytes stand before the
- * first.
+ * Values of at least this many bytes may have pages of their own. The last of these is filled in part, and 16 bytes of
+ * LMDB's stand before the first: hence the pages that are added for each.
  */
 const LARGE_VALUE = 1024;
 const PAGES_PER_LARGE_VALUE = 2;
@@ -64,7 +64,7 @@ export class Changes {
     return this.#count;
   }
 
-  /** Pages for the values, however they fall. */
+  /** Most pages that the values can take, however LMDB distributes them. */
   valuePages(pageSize: number): number {
     const bytes = this.#largeBytes + this.#leafBytes * LEAF_FACTOR;
     return Math.ceil(bytes / pageSize) + this.#largeValues * PAGES_PER_LARGE_VALUE;
@@ -79,9 +79,12 @@ export class Changes {
 
 /** Bytes behind the last page in use that a transaction may take. */
 export interface Room {
-  /** To be allocated. */
+  /** To be allocated before the transaction. */
   readonly bytes: number;
-  /** Beyond those, if each change meets pages that no other meets; a tree may have very many. */
+  /**
+   * Not allocated, but to be free on the disk: what is needed beyond `bytes` when no two changes touch the same pages
+   * of a large tree.
+   */
   readonly rest: number;
 }
 

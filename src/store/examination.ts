@@ -10,14 +10,17 @@ export interface Examination {
   environment: Omit<EnvironmentOptions, 'log' | 'owner' | 'readOnly'>;
   /** Whether values are read, too, and not only the trees. */
   values: boolean;
-  /** Milliseconds after which the rest is believed. */
+  /** Milliseconds after which what has not been read is taken to be sound. */
   timeLimit: number;
 }
 
 /** Exit status of the examining process when the environment is damaged. Any other end but 0 and this is a crash. */
 export const DAMAGED = 3;
 
-/** Milliseconds that the process may take beyond its limit before it is believed to go round in circles. */
+/**
+ * Milliseconds that the process may take beyond its limit before it is ended: damaged pages can send LMDB into an
+ * endless loop.
+ */
 const GRACE = 10_000;
 
 /**

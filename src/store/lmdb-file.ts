@@ -55,7 +55,7 @@ export type DataFileState =
   | 'sound'
   /** It was never a file of LMDB. */
   | 'foreign'
-  /** It was one. */
+  /** It was a file of LMDB, and is damaged. */
   | 'damaged';
 
 /**
@@ -96,7 +96,7 @@ export function prepareForWriting(path: string, existing: boolean): void {
     accessSync(path, constants.R_OK | constants.W_OK);
   } else {
     probe(path);
-    // LMDB would make it with rights for others.
+    // Made here, because LMDB would let other users read it.
     makeOwnFile(path);
   }
   prepareLock(path);
@@ -159,7 +159,7 @@ function isLockFile(path: string): boolean {
     const head = Buffer.alloc(4);
     readSync(file, head, 0, 4, 0);
     const magic = head.readUInt32LE(0);
-    // Zeros: made here, and not opened by LMDB yet.
+    // Zeros in place of the magic: the file was made here, and LMDB has not opened it yet.
     return magic === MAGIC || (magic === 0 && found.size >= LOCK_BYTES);
   } finally {
     closeSync(file);

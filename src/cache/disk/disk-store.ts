@@ -9,11 +9,11 @@ const VALUE_PAGES = Math.ceil((VALUE_BYTES + 16) / 4096);
 const BYTES_PER_BLOCK = VALUE_PAGES * 4096 + 256;
 /** Pages that LMDB itself and the smallest trees take, and those that are allocated in advance of a commit. */
 const FIXED_BYTES = 96 * 4096;
-/** What is left beside for pages between the blocks that are too few for another. */
+/** Share of the space that blocks can fill; the rest is lost in gaps that are too small for a block. */
 const USED_SHARE = 0.99;
 /**
- * LMDB can use freed pages again once the next transaction is on disk, and room for what comes next is kept behind the
- * last page, so this many batches lie beside the ring.
+ * Batches for which there is space beside the ring: LMDB can use freed pages again only once the next transaction is on
+ * disk, and room for what comes next is kept behind the last page.
  */
 const BATCHES_BESIDE = 6;
 /** The address space of x86-64 and arm64 has room for one map of this size. */

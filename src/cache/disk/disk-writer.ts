@@ -23,11 +23,11 @@ export interface DiskWriterOptions {
   checksum: Checksum;
   log: Log;
   /**
-   * Milliseconds to wait after a failed commit before the next; doubled with each failure up to a minute. The default
-   * is 1000.
+   * Milliseconds to wait after a failed commit before the next, doubled with each failure up to a minute; default
+   * `RETRY_DELAY`.
    */
   retryDelay?: number;
-  /** Milliseconds after the disk was found full before the file may grow again. The default is 10 seconds. */
+  /** Milliseconds after the disk was found full before the file may grow again; default as in `RingSpace`. */
   growDelay?: number;
   /** Called for every block that left the ring to make room. */
   expired?: (id: ObjectId, block: number) => void;

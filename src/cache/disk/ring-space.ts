@@ -15,7 +15,7 @@ export interface RingSpaceOptions {
   /** Blocks of a batch. */
   batch: number;
   log: Log;
-  /** Milliseconds after the disk was found full before the file may grow again. The default is 10 seconds. */
+  /** Milliseconds after the disk was found full before the file may grow again; default `GROW_DELAY`. */
   growDelay?: number | undefined;
 }
 
@@ -30,7 +30,7 @@ const GROW_BYTES = 64 * 2 ** 20;
 const BATCHES_BEHIND = 4;
 const BLOCKS_BEHIND = 2;
 /**
- * Commits that a reader may lie behind when the file can't be made larger for him; none when it is larger than it
+ * Commits that a reader may lie behind when the file can't be made larger; none when it is larger already than it
  * should be.
  */
 const MAX_LAG = 1;
@@ -62,8 +62,8 @@ export class RingSpace {
   }
 
   /**
-   * Blocks that the ring may hold in what is allocated. One that is smaller by the excess has as much more room to turn
-   * in.
+   * Blocks that the ring may hold in what is allocated. It holds fewer when readers or fragments have moved the last
+   * page in use too near to the end, so that there is room to write.
    */
   get limit(): number {
     const { batch } = this.#options;
