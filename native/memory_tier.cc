@@ -254,11 +254,16 @@ napi_value Scrub(napi_env env, napi_callback_info info) {
   return Number(env, static_cast<int64_t>(tier->cache().Scrub(budget)));
 }
 
+/** A function that sets number fields of `object`. */
+auto NumbersOf(Napi::Object object) {
+  return [object](const char* name, uint64_t value) mutable {
+    object.Set(name, Napi::Number::New(object.Env(), static_cast<double>(value)));
+  };
+}
+
 Napi::Object StatsObject(Napi::Env env, const shm::CacheStats& stats) {
   Napi::Object object = Napi::Object::New(env);
-  const auto set = [&](const char* name, uint64_t value) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
-  };
+  auto set = NumbersOf(object);
   set("capacity", stats.capacity);
   set("used", stats.used);
   set("filling", stats.filling);
@@ -384,9 +389,7 @@ Napi::Value InspectMemoryTier(const Napi::CallbackInfo& info) {
     return env.Undefined();
   }
   Napi::Object object = StatsObject(env, found.stats);
-  const auto set = [&](const char* name, uint64_t value) {
-    object.Set(name, Napi::Number::New(env, static_cast<double>(value)));
-  };
+  auto set = NumbersOf(object);
   set("fileSize", found.fileSize);
   set("createdAt", found.createdAt);
   set("openedAt", found.openedAt);

@@ -39,6 +39,14 @@ export interface OriginStats {
   readonly replicas: readonly ReplicaStats[];
 }
 
+/** Counters at zero, with those fields that say what is at this moment. */
+export function originStats(now: Pick<OriginStats, 'active' | 'queued' | 'replicas'>): OriginStats {
+  return Object.defineProperties(
+    { requests: {}, responseBytes: 0, retries: 0, hedges: 0, overloads: 0, yields: 0 },
+    Object.getOwnPropertyDescriptors(now),
+  ) as OriginStats;
+}
+
 /** An origin that counts. */
 export interface ManagedOrigin extends Origin {
   readonly stats: OriginStats;

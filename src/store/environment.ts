@@ -5,11 +5,12 @@ import { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { expectOwnFile, makeOwnFolder } from '../base/own-files.js';
 import { allocate, expectSpace } from './allocation.js';
+import { BatchCommits } from './batch-commits.js';
 import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
 import { type LmdbStats, treePages } from './lmdb-stats.js';
 import { moveAside } from './move-aside.js';
-import { commitCause, isDamage, storeError, UnusableData } from './store-error.js';
+import { isDamage, storeError, UnusableData } from './store-error.js';
 import { type LmdbDatabase, StoreTable } from './table.js';
 
 /** What an environment is opened with. */
@@ -66,11 +67,6 @@ const FORMAT_KEY = Buffer.from('format');
  * waits without the lock.
  */
 const OTHERS_BYTES = 2 ** 20;
-/**
- * A batch that is not committed after this many milliseconds is given up: lmdb-js forgets one whose transaction can't
- * begin.
- */
-const BATCH_TIMEOUT = 60_000;
 
 /**
  * An LMDB environment: ordered tables of binary keys and values in one memory-mapped file, read by many processes
@@ -85,11 +81,7 @@ export class Environment {
   readonly #path: string;
   readonly #inode: number;
   #changes: Changes | undefined;
-  /** Batches for the next commit, and what becomes of it; undefined when there are none. */
-  #waiting: Changes[] = [];
-  #next: Promise<void> | undefined;
-  /** Settles, without failing, when the commit under way has ended. */
-  #underWay: Promise<void> = Promise.resolve();
+  readonly #batches: BatchCommits;
   #closed = false;
 
   private constructor(options: EnvironmentOptions) {
@@ -113,6 +105,7 @@ export class Environment {
       // With batching by event turn, a failed commit rejects promises that nobody holds.
       eventTurnBatching: false,
     });
+    this.#batches = new BatchCommits(this.#root, options.path, batches => this.#makeRoom(batches, OTHERS_BYTES));
     try {
       this.#inode = statSync(options.path).ino;
       if (options.readOnly !== true) this.allocate(BEGIN_BYTES);
@@ -186,36 +179,7 @@ export class Environment {
     this.#expectOpen();
     const changes = new Changes(true);
     this.#collect(changes, work);
-    this.#waiting.push(changes);
-    this.#next ??= this.#commitNext();
-    return this.#next;
-  }
-
-  async #commitNext(): Promise<void> {
-    await this.#underWay;
-    this.#next = undefined;
-    const batches = this.#waiting.splice(0);
-    const commit = this.#commit(batches);
-    this.#underWay = commit.catch(() => {});
-    return commit;
-  }
-
-  async #commit(batches: readonly Changes[]): Promise<void> {
-    this.#makeRoom(batches, OTHERS_BYTES);
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the commit did not end in time')), BATCH_TIMEOUT).unref();
-    });
-    const committed = this.#root.batch(() => {
-      for (const changes of batches) changes.apply();
-    });
-    try {
-      await Promise.race([committed, overdue]);
-    } catch (error) {
-      throw storeError(this.#path, await commitCause(error));
-    } finally {
-      clearTimeout(timer);
-    }
+    return this.#batches.add(changes);
   }
 
   /** The next read sees what any process has committed by then. */

@@ -17,6 +17,8 @@ export interface Examination {
 /** Exit status of the examining process when the environment is damaged. Any other end but 0 and this is a crash. */
 export const DAMAGED = 3;
 
+/** Milliseconds; the examination of trees alone takes less. */
+const TIME_LIMIT = 10_000;
 /**
  * Milliseconds that the process may take beyond its limit before it is ended: damaged pages can send LMDB into an
  * endless loop.
@@ -29,7 +31,7 @@ const GRACE = 10_000;
  * afresh. To be called by the owner before others open the environment, and when a process that had it open was ended
  * by a signal.
  * @param options `values`: read the values, too; slow, finds unreadable sectors. `timeLimit` in milliseconds, default
- *   10 seconds
+ *   `TIME_LIMIT`
  * @returns false when the environment was damaged
  */
 export async function examine(
@@ -37,7 +39,7 @@ export async function examine(
   options: { values?: boolean; timeLimit?: number } = {},
 ): Promise<boolean> {
   const { log, ...rest } = environment;
-  const { values = false, timeLimit = 10_000 } = options;
+  const { values = false, timeLimit = TIME_LIMIT } = options;
   const task: Examination = { environment: rest, values, timeLimit };
   const end = await run(task);
   if (end === 0) return true;

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,6 +5,7 @@ import { aac, clip, h264, picture, tone } from '../support/clips.js';
 import { Edge } from '../support/edge.js';
 import { FaultOrigin } from '../support/fault-origin.js';
 import { isAlive } from '../support/processes.js';
+import { mountSmallDisk } from '../support/small-disk.js';
 import { Downloader } from './download.js';
 import { EdgeLog } from './edge-log.js';
 import { FAULT_KINDS, type FaultKind, heal, type Scene } from './fault-kinds.js';
@@ -267,17 +267,15 @@ function longClip(): Promise<string> {
 /** A folder for the disk tier on a small filesystem of its own, where that is permitted. */
 function mountDisk(say: (text: string) => void) {
   const mount = mkdtempSync('/dev/shm/moovedge-soak-');
-  const { status, stderr } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=160m', 'tmpfs', mount]);
-  const mounted = status === 0;
-  if (!mounted) say(`no filesystem can be mounted, so none will be filled: ${String(stderr ?? '').trim()}`);
+  const disk = mountSmallDisk(mount, 'size=160m');
+  if (disk === undefined) say('no filesystem can be mounted, so none will be filled');
   const folder = join(mount, 'tier');
   mkdirSync(folder);
   const remove = () => {
-    // Lazily, for a process that should be gone may still have a file open.
-    if (mounted) spawnSync('umount', ['--lazy', mount]);
+    disk?.unmount();
     rmSync(mount, { recursive: true, force: true });
   };
-  return { folder, mount: mounted ? mount : undefined, remove };
+  return { folder, mount: disk?.path, remove };
 }
 
 /** Processes that have inherited the mark, other than this one. */

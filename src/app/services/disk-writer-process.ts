@@ -59,6 +59,8 @@ const RESTART_DELAY = 1000;
 const MAX_RESTART_DELAY = 60_000;
 /** A writer that has lived for so many milliseconds is taken to be well. */
 const WELL_AFTER = 60_000;
+/** Milliseconds for reading all values of a tier that may be damaged; what takes longer is taken to be sound. */
+const VALUES_TIME = 60_000;
 /** Milliseconds in which a writer that was told to stop has to be gone. */
 const STOP_TIMEOUT = 10_000;
 
@@ -137,7 +139,7 @@ export class DiskWriterProcess {
   #examine(values: boolean): Promise<void> {
     const { folder, capacity, log } = this.#options;
     this.#examination = this.#examination.then(async () => {
-      await examine(diskStoreOptions(folder, capacity, log), { values, timeLimit: values ? 60_000 : 10_000 });
+      await examine(diskStoreOptions(folder, capacity, log), values ? { values, timeLimit: VALUES_TIME } : {});
     });
     return this.#examination;
   }

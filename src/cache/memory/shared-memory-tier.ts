@@ -4,8 +4,9 @@ import { type Log, silentLog } from '../../base/log.js';
 import { expectConstants, type NativeTier, native } from '../../base/native.js';
 import { BLOCK_CLASSES, BlockWaits, blockClass } from './block-waits.js';
 import { defaultMemorySize } from './memory-size.js';
-import { ABSENT, type BlockFill, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';
+import { ABSENT, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';
 import { type MemoryTierStats, tierStats } from './memory-tier-stats.js';
+import { SharedFill } from './shared-fill.js';
 
 /** Options of `SharedMemoryTier`. */
 export interface SharedMemoryTierOptions {
@@ -57,10 +58,6 @@ const SLOT = 6;
 const WATERMARK = 7;
 
 const CLAIMS: readonly (Claim | undefined)[] = [undefined, 'following', 'present', 'full'];
-const COMPLETE = 1;
-const LOST = 2;
-const TOO_LONG = 3;
-
 expectConstants({
   blockSize: BLOCK_SIZE,
   windowSize: BLOCK_SIZE << WINDOW_SHIFT,
@@ -71,10 +68,6 @@ expectConstants({
   claimFollowing: CLAIMS.indexOf('following'),
   claimPresent: CLAIMS.indexOf('present'),
   claimFull: CLAIMS.indexOf('full'),
-  appendAppended: 0,
-  appendComplete: COMPLETE,
-  appendEnded: LOST,
-  appendTooLong: TOO_LONG,
 });
 
 /**
@@ -286,51 +279,6 @@ export class SharedMemoryTier implements MemoryTier {
         this.#waits.changed(word * 32 + 31 - Math.clz32(bits & -bits));
     }
   }
-}
-
-class SharedFill implements BlockFill {
-  readonly length: number;
-  watermark: number;
-  readonly #native: NativeTier;
-  readonly #waits: BlockWaits;
-  readonly #class: number;
-  readonly #handle: number;
-  /** Lost: damage to the file took the block from under the fill. What still comes goes nowhere. */
-  #state: 'open' | 'lost' | 'ended' = 'open';
-
-  constructor(tier: NativeTier, waits: BlockWaits, key: number, handle: number, watermark: number, length: number) {
-    this.#native = tier;
-    this.#waits = waits;
-    this.#class = key;
-    this.#handle = handle;
-    this.watermark = watermark;
-    this.length = length;
-  }
-
-  append(chunk: Uint8Array): void {
-    if (this.#state === 'ended') throw new Error('the fill has ended');
-    if (chunk.length > this.length - this.watermark) throw tooLong();
-    if (this.#state === 'open') {
-      const result = this.#native.append(this.#handle, chunk);
-      if (result === TOO_LONG) throw tooLong();
-      if (result === COMPLETE) this.#state = 'ended';
-      if (result === LOST) this.#state = 'lost';
-    }
-    this.watermark += chunk.length;
-    if (this.watermark === this.length) this.#state = 'ended';
-    this.#waits.changed(this.#class);
-  }
-
-  abandon(discard = false): void {
-    if (this.#state === 'open') this.#native.abandon(this.#handle, discard ? 1 : 0);
-    if (this.#state === 'ended') return;
-    this.#state = 'ended';
-    this.#waits.changed(this.#class);
-  }
-}
-
-function tooLong(): RangeError {
-  return new RangeError('the chunk does not fit into the block');
 }
 
 function permille(share: number): number {

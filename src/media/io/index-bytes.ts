@@ -157,11 +157,9 @@ export class IndexReader {
    * @param strictly whether equal neighbours are refused as well
    */
   rising(limit: number, strictly: boolean): Float64Array {
-    const count = this.u32();
-    if (count > this.#bytes.length - this.#at) throw new RangeError('a row of the index is too long');
-    const values = new Float64Array(count);
+    const values = this.#emptyRow();
     let last = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < values.length; i++) {
       const step = this.#leb128();
       if (strictly && step === 0 && i > 0) throw new RangeError('a row of the index does not rise');
       last += step;
@@ -173,17 +171,22 @@ export class IndexReader {
 
   /** A row of whole numbers in any order, each at most `limit`. */
   row(limit: number): Float64Array {
-    const count = this.u32();
-    if (count > this.#bytes.length - this.#at) throw new RangeError('a row of the index is too long');
-    const values = new Float64Array(count);
+    const values = this.#emptyRow();
     let last = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < values.length; i++) {
       const step = this.#leb128();
       last += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
       if (!(last >= 0 && last <= limit)) throw new RangeError('a row of the index is out of bounds');
       values[i] = last;
     }
     return values;
+  }
+
+  /** For as many numbers as come next; each takes at least a byte. */
+  #emptyRow(): Float64Array {
+    const count = this.u32();
+    if (count > this.#bytes.length - this.#at) throw new RangeError('a row of the index is too long');
+    return new Float64Array(count);
   }
 
   #leb128(): number {

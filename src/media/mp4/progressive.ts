@@ -13,7 +13,8 @@ import { layOut } from './cut/layout.js';
 import { cutMovie } from './cut/movie-cut.js';
 import { compileMovie } from './index/compile.js';
 import { durationOf, type MovieIndex, weightOf } from './index/movie-index.js';
-import { decodeMovie, encodeMovie } from './index/movie-index-bytes.js';
+import { decodeMovie } from './index/movie-index-reader.js';
+import { encodeMovie } from './index/movie-index-writer.js';
 import { lookUp } from './table/table-bytes.js';
 
 /** Options of `ProgressiveMp4`. */

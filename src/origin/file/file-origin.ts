@@ -1,6 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
 import type { OriginFetch, OriginRequest, OriginSink } from '../origin.js';
-import type { ManagedOrigin, OriginObserver, OriginStats } from '../origin-stats.js';
+import { type ManagedOrigin, type OriginObserver, type OriginStats, originStats } from '../origin-stats.js';
 import { FileFetch } from './file-fetch.js';
 import { FileRoot } from './file-path.js';
 
@@ -24,19 +24,13 @@ export class FileOrigin implements ManagedOrigin {
   constructor({ name, directory, observer }: FileOriginOptions) {
     const fetches = this.#fetches;
     this.name = name;
-    this.stats = {
-      requests: {},
-      responseBytes: 0,
-      retries: 0,
-      hedges: 0,
-      overloads: 0,
-      yields: 0,
+    this.stats = originStats({
       get active() {
         return fetches.size;
       },
       queued: 0,
       replicas: [],
-    };
+    });
     this.#context = {
       root: new FileRoot(directory),
       stats: this.stats,

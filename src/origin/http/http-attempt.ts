@@ -1,14 +1,18 @@
-import { conditionFields, endToEnd, type Fields, forwarded, integerOf } from '../fields.js';
+import { endToEnd, type Fields } from '../fields.js';
 import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
 import { type Refusal, refusal } from '../refusal.js';
 import type { AnswerRest } from './body-progress.js';
 import type { Dialect, Location } from './dialect.js';
 import { IdleTimeout } from './idle-timeout.js';
+import type { ExchangeSink, OriginExchange } from './origin-exchange.js';
 import { type OriginTarget, type Redirects, targetOf } from './redirects.js';
+import { REFUSAL_BODY, RefusingAnswer } from './refusing-answer.js';
 import type { Replica } from './replica.js';
-import { type AcceptedHead, checkHead, refusedStatus, type Wanted } from './response-head.js';
+import { preconditionOf, requestFields } from './request-fields.js';
+import { type AcceptedHead, checkHead, type Wanted } from './response-head.js';
+import type { TransportFailure } from './transport-failure.js';
 import { brokenOff, transportRefusal } from './transport-refusal.js';
-import type { ExchangeSink, HttpClient, OriginExchange, TransportFailure } from './undici-client.js';
+import type { HttpClient } from './undici-client.js';
 
 /** Milliseconds that an origin has for each step. */
 export interface Timeouts {
@@ -46,15 +50,7 @@ export interface AttemptListener {
   failed(attempt: HttpAttempt, refusal: Refusal): void;
 }
 
-/** Fields by which a gateway says that it is one (RFC 9110 section 7.6.3). */
-const INTRODUCTION: Fields = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
-/** What a cache says that obeys Surrogate-Control, where somebody may listen: stores sign what they are sent. */
-const CAPABILITY: Fields = { 'surrogate-capability': 'moovedge="Surrogate/1.0"' };
-/** Fields of the player that are meant for the origin's own hosts only. */
-const SECRETS = ['authorization', 'cookie'];
-/** Most bytes of the body of a refusing answer that are read, to explain it or to keep the connection. */
-const REFUSAL_BODY = 64 * 1024;
-/** Milliseconds for reading them. */
+/** Milliseconds for reading the body of a refusing answer. */
 const REFUSAL_TIME = 1000;
 
 /** One request to one server, redirects included: sends it, checks what comes, and says how it went wrong. */
@@ -78,10 +74,8 @@ export class HttpAttempt implements ExchangeSink {
   #requestTime = 0;
   #sentAt = 0;
   #head: AcceptedHead | undefined;
-  /** The refusing answer that is being explained, and what has come of its body. */
-  #refused:
-    | { readonly status: number; readonly fields: Fields; readonly body: Uint8Array[]; length: number }
-    | undefined;
+  /** The refusing answer whose body is being read. */
+  #refused: RefusingAnswer | undefined;
   #received = 0;
 
   /** @param location of the object behind the server's base URL */
@@ -154,14 +148,17 @@ export class HttpAttempt implements ExchangeSink {
     const { origin, target, own } = this.#target;
     this.#visited.add(origin + target);
     this.#requestTime = Date.now();
+    const parts = { dialect, location: this.#location, target: this.#target, wanted: this.#wanted };
+    const unsigned = requestFields({ ...parts, added: this.#context.fields });
+    this.#isConditional = Object.keys(preconditionOf(this.#wanted)).length > 0;
     const send = (fields: Record<string, string>) => {
       this.#exchange = client.send(origin, target, fields, this, own ? this.#context.servername : undefined);
     };
     if (!dialect.sign) {
-      send(this.#fields());
+      send(unsigned);
       return;
     }
-    dialect.sign(origin + target, this.#fields()).then(
+    dialect.sign(origin + target, unsigned).then(
       fields => {
         if (this.#phase !== 'over') send(fields);
       },
@@ -170,19 +167,6 @@ export class HttpAttempt implements ExchangeSink {
         this.#refuse(refusal('origin_unavailable', "the request can't be signed", 'never', undefined, { cause }));
       },
     );
-  }
-
-  #fields(): Record<string, string> {
-    const { range, condition } = this.#wanted;
-    const fields: Record<string, string> = { ...INTRODUCTION, ...forwarded(this.#location.fields) };
-    if (this.#context.dialect.sign === undefined) Object.assign(fields, CAPABILITY);
-    if (this.#target.own) Object.assign(fields, this.#target.authorization, this.#context.fields);
-    else for (const secret of SECRETS) delete fields[secret];
-    fields['accept-encoding'] = 'identity';
-    if (range) fields.range = `bytes=${range.start}-${range.end === Number.POSITIVE_INFINITY ? '' : range.end - 1}`;
-    const conditions = this.#wanted.unsent ? {} : conditionFields(condition);
-    this.#isConditional = Object.keys(conditions).length > 0;
-    return Object.assign(fields, conditions);
   }
 
   #late(): void {
@@ -262,7 +246,7 @@ export class HttpAttempt implements ExchangeSink {
       this.#refuse(next);
       return;
     }
-    this.#refused = { status, fields, body: [], length: 0 };
+    this.#refused = new RefusingAnswer(status, fields);
     this.#phase = 'explaining';
     this.#idleTimeout.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
   }
@@ -286,25 +270,14 @@ export class HttpAttempt implements ExchangeSink {
 
   /** @param isWhole the whole body of the refusing answer has come */
   #explain(isWhole: boolean): void {
-    const { status, fields } = this.#refused!;
-    const body = Buffer.concat(this.#refused!.body);
-    const explained = this.#context.dialect.explain?.(status, fields, body.toString('utf8'), this.#wanted);
-    const why = explained ?? this.#refusal(status, fields);
-    const length = integerOf(fields['content-length']) ?? body.length;
-    this.#refuse(isWhole && why.answer && body.length === length ? { ...why, answer: { ...why.answer, body } } : why);
-  }
-
-  #refusal(status: number, fields: Fields): Refusal {
-    if (!this.#context.redirects.isPassed(status)) return refusedStatus(status, fields, this.#wanted, Date.now());
-    return refusal('redirected', 'the origin has the object elsewhere', 'never', { status, fields });
+    const { dialect, redirects } = this.#context;
+    this.#refuse(this.#refused!.explain(isWhole, dialect, redirects, this.#wanted));
   }
 
   bytes(chunk: Uint8Array): void {
     this.#context.stats.responseBytes += chunk.length;
     if (this.#refused) {
-      this.#refused.body.push(new Uint8Array(chunk));
-      this.#refused.length += chunk.length;
-      if (this.#refused.length <= REFUSAL_BODY) return;
+      if (this.#refused.add(chunk)) return;
       this.#exchange!.cancel();
       this.#explain(false);
       return;

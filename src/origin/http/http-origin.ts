@@ -1,7 +1,7 @@
 import type { Log } from '../../base/log.js';
 import type { Fields } from '../fields.js';
 import type { OriginFetch, OriginRequest, OriginSink } from '../origin.js';
-import type { ManagedOrigin, OriginObserver, OriginStats } from '../origin-stats.js';
+import { type ManagedOrigin, type OriginObserver, type OriginStats, originStats } from '../origin-stats.js';
 import { refusal } from '../refusal.js';
 import type { BreakerOptions } from './breaker.js';
 import { type Dialect, isPlainPath } from './dialect.js';
@@ -72,13 +72,7 @@ export class HttpOrigin implements ManagedOrigin {
     const connections = maxConnections * (options.balance === 'weighted' ? options.servers.length : 1);
     const queue = new FetchQueue(Math.min(maxFetches, connections), length);
     const replicas = new Replicas({ ...options, connections: maxConnections, breaker });
-    const stats: OriginStats = {
-      requests: {},
-      responseBytes: 0,
-      retries: 0,
-      hedges: 0,
-      overloads: 0,
-      yields: 0,
+    const stats = originStats({
       get active() {
         return queue.active;
       },
@@ -89,7 +83,7 @@ export class HttpOrigin implements ManagedOrigin {
         const now = performance.now();
         return replicas.all.map(replica => replica.stats(now));
       },
-    };
+    });
     this.name = name;
     this.stats = stats;
     this.#context = {

@@ -1,5 +1,5 @@
 import { type Refusal, refusal } from '../refusal.js';
-import type { TransportFailure } from './undici-client.js';
+import type { TransportFailure } from './transport-failure.js';
 
 /** The connection ended before the body did. */
 export function brokenOff(cause?: Error): Refusal {

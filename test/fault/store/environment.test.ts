@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
   ftruncateSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -23,6 +22,7 @@ import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../../src/base/log.js';
 import { Environment, type EnvironmentOptions } from '../../../src/store/environment.js';
 import { examine } from '../../../src/store/examination.js';
+import { onSmallDisk } from '../../support/small-disk.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-store-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,29 +31,8 @@ function options(path: string): EnvironmentOptions {
   return { path, format: 'test 1', tables: ['a'], mapSize: 64 * 1024 * 1024, owner: true, log: silentLog };
 }
 
-/** Mounts a file system of `size` in memory; undefined where that is not permitted. */
-function mount(
-  name: string,
-  size: string,
-): { path: string; remount(flags: string): void; unmount(): void } | undefined {
-  const path = join(folder, name);
-  mkdirSync(path);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', path], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  return {
-    path,
-    remount: flags => execFileSync('mount', ['-o', `remount,${flags}`, path], { stdio: 'ignore' }),
-    unmount: () => execFileSync('umount', ['-l', path], { stdio: 'ignore' }),
-  };
-}
-
-test('a full disk fails the batch, keeps what was there, and goes on when there is space again', async t => {
-  const disk = mount('full', '2m');
-  if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
-  try {
+test('a full disk fails the batch, keeps what was there, and goes on when there is space again', t =>
+  onSmallDisk(t, join(folder, 'full'), 'size=2m', async disk => {
     const store = Environment.open(options(join(disk.path, 'a.mdb')));
     const a = store.table('a');
     await store.batch(() => a.put(Buffer.from('first'), Buffer.alloc(200_000, 1)));
@@ -68,15 +47,10 @@ test('a full disk fails the batch, keeps what was there, and goes on when there 
     await store.batch(() => a.put(Buffer.from('second'), Buffer.alloc(100_000, 3)));
     assert.deepEqual(a.get(Buffer.from('second')), Buffer.alloc(100_000, 3));
     await store.close();
-  } finally {
-    disk.unmount();
-  }
-});
+  }));
 
-test('LMDB never meets a full disk itself, because it ends the process that does', async t => {
-  const disk = mount('fills-up', '6m');
-  if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
-  try {
+test('LMDB never meets a full disk itself, because it ends the process that does', t =>
+  onSmallDisk(t, join(folder, 'fills-up'), 'size=6m', async disk => {
     const child = fork(fileURLToPath(new URL('./full-disk.ts', import.meta.url)), [join(disk.path, 'a.mdb')], {
       execArgv: ['--import', 'tsx'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -91,30 +65,20 @@ test('LMDB never meets a full disk itself, because it ends the process that does
     const [{ committed, refused, lost }] = await found;
     assert.deepEqual({ refused, lost }, { refused: 100, lost: 0 });
     assert.ok(committed > 10, `${committed} were committed`);
-  } finally {
-    disk.unmount();
-  }
-});
+  }));
 
-test('an environment can not be begun on a full disk, and the process lives', t => {
-  const disk = mount('none', '128k');
-  if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
-  try {
+test('an environment can not be begun on a full disk, and the process lives', t =>
+  onSmallDisk(t, join(folder, 'none'), 'size=128k', disk => {
     assert.throws(() => Environment.open(options(join(disk.path, 'a.mdb'))), { code: 'store', message: /full/ });
     writeFileSync(join(disk.path, 'filler'), Buffer.alloc(8192));
     assert.throws(() => Environment.open(options(join(disk.path, 'below', 'a.mdb'))), {
       code: 'store',
       message: /full/,
     });
-  } finally {
-    disk.unmount();
-  }
-});
+  }));
 
-test('on a read-only file system an environment can be read but not opened for writing', async t => {
-  const disk = mount('read-only', '8m');
-  if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
-  try {
+test('on a read-only file system an environment can be read but not opened for writing', t =>
+  onSmallDisk(t, join(folder, 'read-only'), 'size=8m', async disk => {
     const opened = options(join(disk.path, 'a.mdb'));
     const store = Environment.open(opened);
     store.transaction(() => store.table('a').put(Buffer.from('k'), Buffer.from('v')));
@@ -128,10 +92,7 @@ test('on a read-only file system an environment can be read but not opened for w
     const again = Environment.open(opened);
     await again.batch(() => again.table('a').put(Buffer.from('l'), Buffer.from('w')));
     await again.close();
-  } finally {
-    disk.unmount();
-  }
-});
+  }));
 
 test('a store whose trees are damaged is found without ending this process, moved aside, and begun afresh', async () => {
   const opened = options(join(folder, 'trees.mdb'));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { pbkdf2, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { type Log, silentLog } from '../../../../src/base/log.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
+import { onSmallDisk } from '../../../support/small-disk.js';
 import { until } from '../../../support/until.js';
 import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from '../../../unit/cache/disk/support.js';
 
@@ -75,15 +76,8 @@ test('readers in other processes never see a wrong byte while the ring is overwr
   }
 });
 
-test('on a full disk the ring turns in what it has, drops nothing, says it once, and grows when there is space', async t => {
-  const folder = join(root, 'full');
-  mkdirSync(folder);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m', 'tmpfs', folder], { stdio: 'ignore' });
-  } catch {
-    return t.skip('mounting a tmpfs is not permitted');
-  }
-  try {
+test('on a full disk the ring turns in what it has, drops nothing, says it once, and grows when there is space', t =>
+  onSmallDisk(t, join(root, 'full'), 'size=40m', async ({ path: folder }) => {
     const said: string[] = [];
     const log: Log = { ...silentLog, error: (_, text) => said.push(text), info: (_, text) => said.push(text) };
     const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log, growDelay: 20 });
@@ -127,20 +121,10 @@ test('on a full disk the ring turns in what it has, drops nothing, says it once,
     assert.deepEqual([writer.stats.dropped, writer.stats.failedCommits], [0, 0]);
     reader.close();
     await writer.close();
-  } finally {
-    execFileSync('umount', ['-l', folder]);
-  }
-});
+  }));
 
-test('a full disk gives up what was moved aside', async t => {
-  const folder = join(root, 'aside');
-  mkdirSync(folder);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder], { stdio: 'ignore' });
-  } catch {
-    return t.skip('mounting a tmpfs is not permitted');
-  }
-  try {
+test('a full disk gives up what was moved aside', t =>
+  onSmallDisk(t, join(root, 'aside'), 'size=24m', async ({ path: folder }) => {
     writeFileSync(`${diskFile(folder)}.damaged-20260101T000000`, randomBytes(20 * MiB));
     const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log: silentLog, retryDelay: 1 });
     for (let n = 0; n < 60; n++) {
@@ -153,20 +137,10 @@ test('a full disk gives up what was moved aside', async t => {
     );
     assert.ok(writer.stats.blocks > 50, `${writer.stats.blocks} blocks`);
     await writer.close();
-  } finally {
-    execFileSync('umount', ['-l', folder]);
-  }
-});
+  }));
 
-test('a smaller size for which there is no space beside the larger begins the tier afresh, and says so once', async t => {
-  const folder = join(root, 'shrink');
-  mkdirSync(folder);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=52m', 'tmpfs', folder], { stdio: 'ignore' });
-  } catch {
-    return t.skip('mounting a tmpfs is not permitted');
-  }
-  try {
+test('a smaller size for which there is no space beside the larger begins the tier afresh, and says so once', t =>
+  onSmallDisk(t, join(root, 'shrink'), 'size=52m', async ({ path: folder }) => {
     const said: string[] = [];
     const say = (_: object, text: string) => said.push(text);
     const log: Log = { ...silentLog, warn: say, error: say };
@@ -185,10 +159,7 @@ test('a smaller size for which there is no space beside the larger begins the ti
     assert.deepEqual(await load(reader, 2, 199), Buffer.from(content(2, 199)));
     reader.close();
     await writer.close();
-  } finally {
-    execFileSync('umount', ['-l', folder]);
-  }
-});
+  }));
 
 test('a disk that does not answer costs its loads and no more', async () => {
   const folder = join(root, 'slow');

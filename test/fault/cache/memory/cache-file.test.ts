@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -29,6 +28,7 @@ import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { inspectCache } from '../../../../src/commands/inspect-cache.js';
 import { DEFAULTS } from '../../../support/defaults.js';
+import { onSmallDisk } from '../../../support/small-disk.js';
 import { temporaryCacheFile } from '../../../unit/cache/memory/temporary-tier.js';
 import { PATTERN_ID, pattern, patternLength } from './pattern.js';
 
@@ -84,20 +84,10 @@ function made(file: string): void {
   tier.close();
 }
 
-/** Mounts a tmpfs for the length of `body`; skips the test where that is not allowed. */
-function onTmpfs(context: TestContext, options: string, body: (folder: string) => void): void {
+/** Runs the rest of a test in the folder of a tmpfs with these options. */
+function onTmpfs(context: TestContext, options: string, work: (folder: string) => void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'moovedge-tmpfs-'));
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]).status !== 0) {
-    rmSync(folder, { recursive: true });
-    context.skip('mounting a tmpfs is not allowed here');
-    return;
-  }
-  try {
-    body(folder);
-  } finally {
-    spawnSync('umount', [folder]);
-    rmSync(folder, { recursive: true });
-  }
+  return onSmallDisk(context, folder, options, disk => work(disk.path));
 }
 
 describe('the cache file', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, truncateSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { DEFAULTS } from '../../../support/defaults.js';
+import { mountSmallDisk } from '../../../support/small-disk.js';
 import { until } from '../../../support/until.js';
 import { content, load, MiB, objectId, temporaryFolder } from '../../../unit/cache/disk/support.js';
 
@@ -128,13 +129,8 @@ test('a tier that damages those who touch it is moved aside when they are gone, 
 
 test('a tier on a read-only file system is said once and used as soon as it can be written', async t => {
   const { said, folder, memory, writer, read } = machine(t, 'read-only');
-  mkdirSync(folder);
-  const mount = (...args: string[]) => execFileSync('mount', [...args, folder], { stdio: 'ignore' });
-  try {
-    mount('-t', 'tmpfs', '-o', 'size=200m,ro', 'tmpfs');
-  } catch {
-    return t.skip('mounting a tmpfs is not permitted');
-  }
+  const disk = mountSmallDisk(folder, 'size=200m,ro');
+  if (disk === undefined) return t.skip('mounting a tmpfs is not permitted');
   const reader = read();
   try {
     await writer.start();
@@ -143,14 +139,14 @@ test('a tier on a read-only file system is said once and used as soon as it can 
     await new Promise(resolve => setTimeout(resolve, 2500));
     assert.equal(said.length, 1);
     assert.equal(reader.has(objectId(1), 0), false);
-    mount('-o', 'remount,rw');
+    disk.remount('rw');
     await until('the file', () => writer.stats.fileBytes > 0);
     const found = await firstOnDisk(memory, reader, 1);
     assert.deepEqual(await load(reader, 1, found), Buffer.from(content(1, found)));
   } finally {
     reader.close();
     await writer.stop();
-    execFileSync('umount', ['-l', folder]);
+    disk.unmount();
   }
 });
 

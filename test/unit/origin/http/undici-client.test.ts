@@ -3,12 +3,9 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
-import {
-  type ExchangeSink,
-  HttpClient,
-  type OriginExchange,
-  type TransportFailure,
-} from '../../../../src/origin/http/undici-client.js';
+import type { ExchangeSink, OriginExchange } from '../../../../src/origin/http/origin-exchange.js';
+import type { TransportFailure } from '../../../../src/origin/http/transport-failure.js';
+import { HttpClient } from '../../../../src/origin/http/undici-client.js';
 import { selfSigned } from '../../../support/certificate.js';
 import { ContentVerifier } from '../../../support/content.js';
 import { type Fault, FaultOrigin, faults } from '../../../support/fault-origin.js';

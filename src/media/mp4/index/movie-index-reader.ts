@@ -1,7 +1,7 @@
-import { IndexReader, IndexWriter } from '../../io/index-bytes.js';
+import { IndexReader } from '../../io/index-bytes.js';
 import type { BoxHead } from '../box/box.js';
 import type { KeptBox } from '../box/box-scan.js';
-import { HEADER_BODY_MAX, type HeaderBox, type HeaderType, parseHeader } from '../box/header-box.js';
+import { HEADER_BODY_MAX, type HeaderBox, parseHeader } from '../box/header-box.js';
 import { CHAPTERS_MAX } from '../table/chapters.js';
 import { CSLG_MAX, isCompositionShift } from '../table/cslg.js';
 import { EDITS_MAX, type Edit, segmentsOf } from '../table/edit-list.js';
@@ -9,27 +9,8 @@ import type { Chunk } from '../table/stsc.js';
 import { MENDED_MAX, marks, PRELUDE_MAX, shapeOf, type Table } from '../table/table.js';
 import { coreOf, type Piece, type TrackIndex } from '../table/track-index.js';
 import type { MovieIndex } from './movie-index.js';
+import { HEADERS, KINDS, OPEN } from './movie-index-layout.js';
 
-/**
- * The seek index of a progressive MP4 as bytes; fields as `IndexWriter` writes them, numbers as f64 unless another size
- * is given.
- *
- *   file size | timescale | front | movie box | movieFirst u8 | movable u8 | ftyp: u8 0, or u8 1 and a kept box |
- *   pieces | tracks: u32, each
- *     id | handler 4 bytes | enabled u8 | timescale | samples | chunks | ticks | least, greatest offset (f64, signed) |
- *     media end | preroll | packet samples, bytes | ordered u8 | extent from, to | edits: u32, each duration, media +
- *     1, dwell u8 | last chunk, when there are samples: number, entry, entry's first and end, first sample, samples,
- *     description | pieces | containers: u32 box heads | tables: u32, each
- *       type 4 bytes | box head | prelude | count | offset | length | samples | u8 0, or u8 1 and the entries |
- *       columns u8, each a rising row
- *   box head: offset | header size | size
- *   kept box: u8 0 and bytes, or u8 1, offset, length
- *   piece: u8 kind, then what the kind has
- */
-
-const KINDS = ['bytes', 'span', 'open', 'close', 'header', 'edits', 'cslg', 'table', 'track', 'chapters'] as const;
-const OPEN = ['mdia', 'minf', 'stbl', 'udta'];
-const HEADERS: readonly HeaderType[] = ['mvhd', 'tkhd', 'mdhd'];
 /** Columns that a table has when its track has samples; 0 or 1 for tables of sizes. */
 const COLUMNS: Readonly<Record<string, number>> = {
   stts: 2,
@@ -42,96 +23,11 @@ const COLUMNS: Readonly<Record<string, number>> = {
   senc: 2,
   uuid: 2,
 };
+/** Tables of sizes. */
 const SIZES = ['stsz', 'stz2', 'saiz'];
-const TAIL = ['number', 'entry', 'entryFirst', 'entryEnd', 'first', 'samples', 'description'] as const;
+/** Most pieces, tables and bytes of a piece. */
 const MANY = 8192;
 const MAX = Number.MAX_SAFE_INTEGER;
-
-/** Encodes an index. */
-export function encodeMovie(index: MovieIndex): Uint8Array {
-  const out = new IndexWriter();
-  out.f64(index.size).f64(index.timescale).f64(index.front);
-  putHead(out, index.movie);
-  out
-    .u8(Number(index.movieFirst))
-    .u8(Number(index.movable))
-    .u8(Number(index.fileType !== undefined));
-  if (index.fileType !== undefined) putPiece(out, index.fileType);
-  putPieces(out, index.pieces);
-  out.u32(index.tracks.length);
-  for (const track of index.tracks) putTrack(out, track);
-  return out.finish();
-}
-
-function putTrack(out: IndexWriter, track: TrackIndex): void {
-  out.f64(track.id).bytes(latin1(track.handler)).u8(Number(track.enabled)).f64(track.timescale);
-  out.f64(track.samples).f64(track.chunks).f64(track.ticks).f64(track.leastOffset).f64(track.greatestOffset);
-  out.f64(track.mediaEnd).f64(track.preroll).f64(track.packetSamples).f64(track.packetBytes);
-  out.u8(Number(track.ordered)).f64(track.extent.from).f64(track.extent.to).u32(track.edits.length);
-  for (const { duration, media, dwell } of track.edits)
-    out
-      .f64(duration)
-      .f64(media + 1)
-      .u8(Number(dwell));
-  const { tail } = track;
-  if (tail !== undefined) for (const field of TAIL) out.f64(tail[field]);
-  putPieces(out, track.pieces);
-  out.u32(track.containers.length);
-  for (const box of track.containers) putHead(out, box);
-  out.u32(track.tables.length);
-  for (const table of track.tables) putTable(out, table);
-}
-
-function putTable(out: IndexWriter, table: Table): void {
-  out.bytes(latin1(table.type));
-  putHead(out, table.box);
-  out.bytes(table.prelude).f64(table.count);
-  out
-    .f64(table.offset)
-    .f64(table.length)
-    .f64(table.samples)
-    .u8(Number(table.inline !== undefined));
-  if (table.inline !== undefined) out.bytes(table.inline);
-  out.u8(table.columns.length);
-  for (const column of table.columns) out.rising(column);
-}
-
-function putHead(out: IndexWriter, { offset, headerSize, size }: BoxHead): void {
-  out.f64(offset).f64(headerSize).f64(size);
-}
-
-function putPieces(out: IndexWriter, pieces: readonly Piece[]): void {
-  out.u32(pieces.length);
-  for (const piece of pieces) putPiece(out, piece);
-}
-
-function putPiece(out: IndexWriter, piece: Piece): void {
-  out.u8(KINDS.indexOf(piece.kind));
-  switch (piece.kind) {
-    case 'bytes':
-      out.bytes(piece.bytes);
-      break;
-    case 'span':
-      out.f64(piece.offset).f64(piece.length);
-      break;
-    case 'open':
-      out.u8(OPEN.indexOf(piece.type));
-      break;
-    case 'header':
-      out.u8(HEADERS.indexOf(piece.header.type)).bytes(piece.header.body);
-      break;
-    case 'chapters':
-    case 'cslg':
-      out.bytes(piece.body);
-      break;
-    case 'table':
-      out.u32(piece.table);
-      break;
-    case 'track':
-      out.u32(piece.track);
-      break;
-  }
-}
 
 /** Decodes what `encodeMovie` made for an object of `size` bytes; undefined when the bytes are anything else. */
 export function decodeMovie(bytes: Uint8Array, size: number): MovieIndex | undefined {
@@ -333,8 +229,4 @@ class MovieReader {
 
 function check(condition: boolean): asserts condition {
   if (!condition) throw new RangeError('not a movie index');
-}
-
-function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, character => character.charCodeAt(0));
 }
