@@ -3,6 +3,7 @@ import { type Reading, readAll } from '../io/reading.js';
 import { broken } from '../mp4/box/broken.js';
 import type { MovieIndex } from '../mp4/index/movie-index.js';
 import { bytesInChunk } from '../mp4/table/chunk-offset.js';
+import { runOf } from '../mp4/table/run-table.js';
 import { commonSize } from '../mp4/table/sample-size.js';
 import { decodeEnd, decodeStart } from '../mp4/table/sample-time.js';
 import { type Chunk, chunkOf } from '../mp4/table/stsc.js';
@@ -73,14 +74,15 @@ class MovieTrack implements SourceTrack {
     source.spend(count * SAMPLE_WORK);
     const { stts, ctts, stss, stsz } = this.track.core;
     into.count = count;
-    const time = yield* fillRuns(source, stts, first, count, into.durations);
-    if (ctts === undefined) into.compositions.fill(0, 0, count);
-    else yield* fillRuns(source, ctts, first, count, into.compositions);
+    const times = yield* fillRuns(source, stts, first, count, into.durations);
+    const offsets = ctts && (yield* fillRuns(source, ctts, first, count, into.compositions));
+    if (offsets === undefined) into.compositions.fill(0, 0, count);
     if (this.allSync || stss === undefined) into.flags.fill(SYNC, 0, count);
     else yield* fillSyncs(source, stss, first, count, into.flags);
+    into.plain = this.allSync && times.even && offsets?.even !== false;
     yield* fillSizes(source, stsz, first, count, into.sizes);
     if (places) yield* this.#fillOffsets(source, first, count, into);
-    return time;
+    return times.before;
   }
 
   startAt(source: MeteredSource, media: number): Reading<number> {
@@ -171,7 +173,7 @@ function* entriesOf(source: MeteredSource, table: Table, first: number, count: n
 
 /**
  * The values of a table of runs for samples `[first, first+count)`; 0 for those that it does not tell of.
- * @returns sum of the values of all samples before, where the table has it
+ * @returns sum of the values of all samples before, where the table has it, and whether one run tells of all
  */
 function* fillRuns(
   source: MeteredSource,
@@ -179,29 +181,34 @@ function* fillRuns(
   first: number,
   count: number,
   values: Uint32Array | Int32Array,
-): Reading<number> {
-  const [samplesBefore, ticksBefore] = table.columns;
-  const mark = markBefore(samplesBefore!, first);
-  let entry = mark * STRIDE;
-  let [at, sum, start] = [(samplesBefore![mark] ?? 0) - first, ticksBefore?.[mark] ?? 0, 0];
-  let i = 0;
-  while (i < count && entry < table.count) {
-    const wanted = Math.min(table.count - entry, Math.max(STRIDE, count - i));
-    const view = viewOf(yield* entriesOf(source, table, entry, wanted));
-    entry += wanted;
-    for (let byte = 0; byte < view.byteLength && i < count; byte += 8) {
-      const run = view.getUint32(byte);
-      const value = view.getInt32(byte + 4);
-      if (at + run > 0) {
-        if (at <= 0) start = sum - at * value;
-        for (const end = Math.min(at + run, count); i < end; i++) values[i] = value;
-      }
-      at += run;
-      sum += run * value;
-    }
+): Reading<{ readonly before: number; readonly even: boolean }> {
+  const run = yield* lookUp(source, bytes => runOf(bytes, table, first));
+  if (run === undefined) {
+    values.fill(0, 0, count);
+    return { before: 0, even: true };
   }
-  values.fill(0, i, count);
-  return start;
+  const skipped = first - run.first;
+  let filled = Math.min(count, run.samples - skipped);
+  values.fill(run.value, 0, filled);
+  const even = filled === count;
+  for (let entry = run.entry + 1; filled < count && entry < table.count; ) {
+    const wanted = Math.min(table.count - entry, Math.max(STRIDE, count - filled));
+    filled = expand(viewOf(yield* entriesOf(source, table, entry, wanted)), values, filled, count);
+    entry += wanted;
+  }
+  values.fill(0, filled, count);
+  return { before: run.ticks + skipped * run.value, even };
+}
+
+/** Writes the values of runs into `[from, count)`. @returns where they end */
+function expand(runs: DataView, values: Uint32Array | Int32Array, from: number, count: number): number {
+  let i = from;
+  for (let byte = 0; byte < runs.byteLength && i < count; byte += 8) {
+    const value = runs.getInt32(byte + 4);
+    const end = Math.min(count, i + runs.getUint32(byte));
+    while (i < end) values[i++] = value;
+  }
+  return i;
 }
 
 function* fillSyncs(
@@ -238,20 +245,19 @@ function* fillSizes(
     return;
   }
   const view = viewOf(yield* entriesOf(source, table, first, count));
-  switch (table.entrySize) {
-    case 4:
-      for (let i = 0; i < count; i++) sizes[i] = view.getUint32(i * 4);
-      break;
-    case 2:
-      for (let i = 0; i < count; i++) sizes[i] = view.getUint16(i * 2);
-      break;
-    case 1:
-      for (let i = 0; i < count; i++) sizes[i] = view.getUint8(i);
-      break;
-    default:
-      for (let i = 0, entry = first & 1; i < count; i++, entry++) {
-        const pair = view.getUint8(entry >>> 1);
-        sizes[i] = entry % 2 === 0 ? pair >> 4 : pair & 15;
-      }
+  if (table.entrySize === 4) copyWords(view, sizes, count);
+  else copySmall(view, sizes, count, table.entrySize, first & 1);
+}
+
+function copyWords(words: DataView, sizes: Uint32Array, count: number): void {
+  for (let i = 0; i < count; i++) sizes[i] = words.getUint32(i * 4);
+}
+
+/** @param odd of entries of half a byte, whether the first is the second one of its byte */
+function copySmall(view: DataView, sizes: Uint32Array, count: number, entrySize: number, odd: number): void {
+  for (let i = 0; i < count; i++) {
+    if (entrySize === 2) sizes[i] = view.getUint16(i * 2);
+    else if (entrySize === 1) sizes[i] = view.getUint8(i);
+    else sizes[i] = (view.getUint8((i + odd) >>> 1) >> ((i + odd) % 2 === 0 ? 4 : 0)) & 15;
   }
 }
