@@ -59,9 +59,10 @@ function full(type: string, version: number, flags: number, ...parts: Uint8Array
 
 function track(id: number, edit: number): Buffer {
   const timescale = TIMESCALES[id - 1]!;
+  const entry = box(id === 1 ? 'avc1' : 'mp4a', u32(0, 1), Buffer.alloc(70));
   const stbl = box(
     'stbl',
-    full('stsd', 0, 0, u32(0)),
+    full('stsd', 0, 0, u32(1), entry),
     ...['stts', 'stsc', 'stco'].map(type => full(type, 0, 0, u32(0))),
     full('stsz', 0, 0, u32(0, 0)),
   );

@@ -59,6 +59,11 @@ export interface ReferenceFragment {
 export interface WalkOptions {
   /** Takes all fragments in. */
   readonly survey?: FragmentSurvey;
+  /**
+   * Is shown each `moof`: the box, where it stands, what is in it, and the decoding times of its track fragments. The
+   * bytes are not to be kept.
+   */
+  readonly visit?: (moof: Uint8Array, at: number, trafs: readonly TrackFragment[], times: readonly number[]) => void;
   /** Presentation times that `mfra` claims. */
   readonly claims?: RandomAccessTimes;
 }
@@ -113,7 +118,7 @@ export class FragmentWalk {
   ) {
     this.#at = at;
     this.end = at;
-    this.#window = new ForwardWindow(source, options.survey !== undefined);
+    this.#window = new ForwardWindow(source, options.survey !== undefined || options.visit !== undefined);
   }
 
   /**
@@ -184,6 +189,7 @@ export class FragmentWalk {
     this.source.keep(MOOF_BYTES);
     this.moofs.push(offset);
     const times = this.#take(trafs, start, offset);
+    this.options.visit?.(bytes, offset, trafs, times);
     if (this.options.survey) {
       const movable = trafs.every(({ absolute, decodeTime }) => !absolute && decodeTime !== undefined);
       const length = movable && !this.loose ? 0 : this.#lengthAnew(bytes, offset, parts);

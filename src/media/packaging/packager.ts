@@ -1,19 +1,26 @@
 import { createHash } from 'node:crypto';
-import type { EdgeError } from '../../base/errors.js';
-import { Lru } from '../../base/lru.js';
-import { type Budget, compileBudget, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
+import type { FragmentIndex } from '../fmp4/index.js';
+import { compileBudget, MeteredSource, PLAN_BUDGET } from '../io/metered-source.js';
 import { perform, type Reading, whenThere } from '../io/reading.js';
-import { SingleFlight } from '../io/single-flight.js';
 import { broken } from '../mp4/box/broken.js';
 import type { MovieIndex } from '../mp4/index/movie-index.js';
 import type { IndexStore, MediaObject } from '../seek/media.js';
 import type { Planner } from '../seek/planner.js';
-import { isAboutTheFile, SealedStore } from '../seek/sealed-store.js';
+import { SealedStore } from '../seek/sealed-store.js';
 import { compilePackage, refused } from './compile-package.js';
+import {
+  decodeFragmentSamples,
+  encodeFragmentSamples,
+  type FragmentSamples,
+  fragmentSamplesWeight,
+  surveySamples,
+} from './fragment-samples.js';
+import { fragmentedMovie } from './fragmented-movie.js';
 import { keyFramesOf } from './key-frames.js';
+import { Learnt } from './learnt.js';
 import type { KeyFrames, MediaPackage, MediaPackager, PackageTrack, SampleRun, Segmentation } from './media-package.js';
 import { decodePackage, encodePackage, packageWeight } from './package-bytes.js';
-import { progressiveMovie } from './progressive-movie.js';
+import { insideTracks, progressiveMovie } from './progressive-movie.js';
 import { SEGMENT_SAMPLES_MAX } from './segment-rows.js';
 import { RunBuffer, type SourceMovie, type SourceTrack } from './source-track.js';
 
@@ -29,40 +36,41 @@ export interface PackagerOptions {
   readonly store?: IndexStore;
 }
 
-/** What is known of an object that is cut one way. */
-type Known = { readonly pack: MediaPackage } | { readonly error: EdgeError };
-
-/** Bytes that a refusal counts, and what is kept beside key frames. */
-const SMALL = 512;
-/** Bytes of a sample and a key frame. */
+/** Parts of the memory that are for packages, and for what is known of samples and of key frames. */
+const [PACKAGES, FRAGMENTS, INSIDE, KEYS] = [1 / 2, 3 / 16, 1 / 16, 1 / 4];
+/** Bytes that a track of a fragmented MP4 takes that has samples in the movie box, about. */
+const INSIDE_BYTES = 64 * 1024;
+/** Bytes of a sample that is read, of key frames, and of each of them. */
 const SAMPLE_BYTES = 24;
-const KEY_FRAME_BYTES = 24;
+const [KEY_FRAMES, KEY_FRAME_BYTES] = [512, 24];
 
 /**
- * Describes objects for packaging. What an object is made up of is known to the planner; packages are kept here, each
- * made once for all who wait for it, and those of whole objects outlive the process.
+ * Describes objects for packaging. What an object is made up of is known to the planner; packages are kept here, and
+ * those of whole objects outlive the process.
  */
 export class Packager implements MediaPackager {
-  /** Running numbers: packages compiled, taken from the store, and refused. */
-  readonly stats = { compiled: 0, restored: 0, refused: 0 };
-  readonly #known: Lru<Known>;
-  readonly #keyFrames: Lru<KeyFrames>;
-  readonly #underWay = new SingleFlight<Known>();
-  readonly #keysUnderWay = new SingleFlight<KeyFrames>();
-  readonly #store: SealedStore;
-  readonly #budget: Budget;
+  readonly #packages: Learnt<MediaPackage>;
+  readonly #fragments: Learnt<FragmentSamples>;
+  readonly #inside: Learnt<readonly SourceTrack[]>;
+  readonly #keyFrames: Learnt<KeyFrames>;
 
   constructor(private readonly options: PackagerOptions) {
-    const { memory, store, indexTime } = options;
-    this.#known = new Lru((memory * 3) / 4);
-    this.#keyFrames = new Lru(memory / 4);
-    this.#store = new SealedStore(store);
-    this.#budget = compileBudget(indexTime);
+    const { memory, indexTime } = options;
+    const [store, budget] = [new SealedStore(options.store), compileBudget(indexTime)];
+    this.#packages = new Learnt(memory * PACKAGES, store, budget);
+    this.#fragments = new Learnt(memory * FRAGMENTS, store, budget);
+    this.#inside = new Learnt(memory * INSIDE, store, budget);
+    this.#keyFrames = new Learnt(memory * KEYS, store, budget);
+  }
+
+  /** Running numbers: packages compiled, taken from the store, and refused. */
+  get stats(): { readonly compiled: number; readonly restored: number; readonly refused: number } {
+    return this.#packages.stats;
   }
 
   /** Bytes of what is kept in memory. */
   get bytes(): number {
-    return this.#known.bytes + this.#keyFrames.bytes;
+    return this.#packages.bytes + this.#fragments.bytes + this.#inside.bytes + this.#keyFrames.bytes;
   }
 
   package(object: MediaObject, cut: Segmentation): MediaPackage | Promise<MediaPackage> {
@@ -88,46 +96,19 @@ export class Packager implements MediaPackager {
   }
 
   *#package(object: MediaObject, cut: Segmentation): Reading<MediaPackage> {
-    const kind = `package-1 ${segmentationKey(cut)}`;
-    const key = `${object.identity} ${kind}`;
-    const known = this.#known.get(key) ?? (yield* this.#underWay.get(key, () => this.#learn(object, cut, kind, key)));
-    if ('error' in known) throw known.error;
-    return known.pack;
+    return yield* this.#packages.get(object, {
+      kind: `package-1 ${segmentationKey(cut)}`,
+      // Of clips and sets there may be any number, and they are made again in no time.
+      stored: isWhole(cut)
+        ? { encode: encodePackage, decode: bytes => decodePackage(bytes, object.source.size) }
+        : undefined,
+      make: source => this.#compile(source, object, cut),
+      weigh: packageWeight,
+    });
   }
 
-  *#learn(object: MediaObject, cut: Segmentation, kind: string, key: string): Reading<Known> {
-    const { identity } = object;
-    // Of clips and sets there may be any number, and they are made again in no time.
-    const lasts = cut.start === undefined && cut.end === undefined && cut.boundaries === undefined;
-    const stored = lasts ? this.#restore(object, kind) : undefined;
-    if (stored !== undefined) return this.#keep(key, stored);
-    const source = new MeteredSource(object.source, this.#budget);
-    try {
-      const pack = yield* compilePackage(source, yield* this.#movie(object), cut);
-      yield* source.turn();
-      this.stats.compiled++;
-      if (lasts) this.#store.put(identity, kind, encodePackage(pack));
-      return this.#keep(key, { pack });
-    } catch (error) {
-      if (!isAboutTheFile(error)) throw error;
-      this.stats.refused++;
-      if (lasts) this.#store.refuse(identity, `refused ${kind} ${this.#budget.most?.work}`, error);
-      return this.#keep(key, { error });
-    }
-  }
-
-  #restore({ identity, source }: MediaObject, kind: string): Known | undefined {
-    const error = this.#store.refusal(identity, `refused ${kind} ${this.#budget.most?.work}`);
-    const bytes = error === undefined ? this.#store.get(identity, kind) : undefined;
-    const pack = bytes && decodePackage(bytes, source.size);
-    if (error === undefined && pack === undefined) return undefined;
-    this.stats.restored++;
-    return error !== undefined ? { error } : { pack: pack! };
-  }
-
-  #keep(key: string, known: Known): Known {
-    this.#known.set(key, known, 'pack' in known ? packageWeight(known.pack) : SMALL);
-    return known;
+  *#compile(source: MeteredSource, object: MediaObject, cut: Segmentation): Reading<MediaPackage> {
+    return yield* compilePackage(source, yield* this.#movie(object), cut);
   }
 
   /** @throws EdgeError `unplayable` when the object is no movie */
@@ -136,9 +117,30 @@ export class Packager implements MediaPackager {
     switch (found?.format.name.replace(/-\d+$/, '')) {
       case 'mp4':
         return progressiveMovie(found!.index as MovieIndex);
+      case 'fmp4':
+        return yield* this.#fragmented(object, found!.index as FragmentIndex);
       default:
         throw refused('it is no MP4');
     }
+  }
+
+  *#fragmented(object: MediaObject, index: FragmentIndex): Reading<SourceMovie> {
+    const samples = yield* this.#fragments.get(object, {
+      kind: 'fragments-1',
+      stored: { encode: encodeFragmentSamples, decode: bytes => decodeFragmentSamples(bytes, index) },
+      make: source => surveySamples(source, index),
+      weigh: fragmentSamplesWeight,
+    });
+    const inside = index.hasSamples ? yield* this.#insideOf(object, index) : [];
+    return fragmentedMovie(index, samples, inside);
+  }
+
+  #insideOf(object: MediaObject, { movie }: FragmentIndex): Reading<readonly SourceTrack[]> {
+    return this.#inside.get(object, {
+      kind: 'inside',
+      make: source => insideTracks(source, movie.from),
+      weigh: tracks => tracks.length * INSIDE_BYTES,
+    });
   }
 
   *#trackOf(object: MediaObject, { id }: PackageTrack): Reading<SourceTrack> {
@@ -169,17 +171,15 @@ export class Packager implements MediaPackager {
 
   *#keyFramesOf(object: MediaObject, _: MediaPackage, track: PackageTrack): Reading<KeyFrames> {
     const { samples, times, count } = track.segments;
-    const key = `${object.identity} ${track.id} ${samples[0]}-${samples[count]} ${times[0]}`;
-    const known = this.#keyFrames.get(key);
-    if (known !== undefined) return known;
-    return yield* this.#keysUnderWay.get(key, () => this.#findKeyFrames(object, track, key));
+    return yield* this.#keyFrames.get(object, {
+      kind: `${track.id} ${samples[0]}-${samples[count]} ${times[0]}`,
+      make: source => this.#findKeyFrames(source, object, track),
+      weigh: ({ samples }) => KEY_FRAMES + samples.length * KEY_FRAME_BYTES,
+    });
   }
 
-  *#findKeyFrames(object: MediaObject, track: PackageTrack, key: string): Reading<KeyFrames> {
-    const source = new MeteredSource(object.source, this.#budget);
-    const found = yield* keyFramesOf(source, yield* this.#trackOf(object, track), track);
-    this.#keyFrames.set(key, found, SMALL + found.samples.length * KEY_FRAME_BYTES);
-    return found;
+  *#findKeyFrames(source: MeteredSource, object: MediaObject, track: PackageTrack): Reading<KeyFrames> {
+    return yield* keyFramesOf(source, yield* this.#trackOf(object, track), track);
   }
 
   *#points(object: MediaObject): Reading<Float64Array> {
@@ -193,6 +193,10 @@ export class Packager implements MediaPackager {
 
 /** For what does not depend on how an object is cut. */
 const WHOLE: Segmentation = { target: 6, shortest: 0.5 };
+
+function isWhole({ boundaries, start, end }: Segmentation): boolean {
+  return boundaries === undefined && start === undefined && end === undefined;
+}
 
 /** Everything that decides a package, beside the object. */
 export function segmentationKey({ target, shortest, boundaries, start, end }: Segmentation): string {

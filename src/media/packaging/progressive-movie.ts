@@ -1,6 +1,8 @@
 import type { MeteredSource } from '../io/metered-source.js';
 import { type Reading, readAll } from '../io/reading.js';
+import { BoxScan } from '../mp4/box/box-scan.js';
 import { broken } from '../mp4/box/broken.js';
+import { compileTrack } from '../mp4/index/compile-track.js';
 import type { MovieIndex } from '../mp4/index/movie-index.js';
 import { bytesInChunk } from '../mp4/table/chunk-offset.js';
 import { runOf } from '../mp4/table/run-table.js';
@@ -23,6 +25,20 @@ const ENTRIES = STRIDE + 1;
 /** A progressive MP4 as packaging reads it. */
 export function progressiveMovie({ movie, tracks, timescale }: MovieIndex): SourceMovie {
   return { movieAt: movie.offset, tracks: tracks.filter(hasSamples).map(track => new MovieTrack(track, timescale)) };
+}
+
+/**
+ * The tracks that have samples in the movie box of a fragmented MP4; `yield*` it.
+ * @throws EdgeError `unplayable` when their tables are broken
+ */
+export function* insideTracks(source: MeteredSource, movieAt: number): Reading<SourceTrack[]> {
+  const scan = new BoxScan(source);
+  const found: SourceTrack[] = [];
+  for (const box of yield* scan.children(yield* scan.box(movieAt))) {
+    const track = box.type === 'trak' ? yield* compileTrack(scan, box, 1) : undefined;
+    if (track !== undefined && hasSamples(track)) found.push(new MovieTrack(track, 1));
+  }
+  return found;
 }
 
 /** A track whose samples are told of by tables (ISO/IEC 14496-12 section 8.6 and 8.7). */

@@ -1,0 +1,175 @@
+import type { FragmentIndex } from '../fmp4/index.js';
+import { readMfra, timesOf } from '../fmp4/mfra.js';
+import { fieldOf, NON_SYNC, SAMPLE_DURATION, SAMPLE_FLAGS, type TrackFragment } from '../fmp4/moof.js';
+import type { FragmentTrack } from '../fmp4/movie.js';
+import { FragmentWalk } from '../fmp4/walk.js';
+import { Column } from '../io/column.js';
+import { IndexReader, IndexWriter } from '../io/index-bytes.js';
+import type { MeteredSource } from '../io/metered-source.js';
+import type { Reading } from '../io/reading.js';
+import { broken } from '../mp4/box/broken.js';
+
+/** Where the samples of a fragmented MP4 are told of: its `moof`, and what each holds of each track. */
+export interface FragmentSamples {
+  /** Absolute offsets of all `moof`, rising, and bytes of each. */
+  readonly moofs: Float64Array;
+  readonly sizes: Float64Array;
+  /** Of each track of the index, in its order. */
+  readonly tracks: readonly FragmentRows[];
+}
+
+/** The track fragments of a track that have samples, in the order of the file. */
+export interface FragmentRows {
+  /** Number of the `moof` of each, and place among the track's fragments in there. */
+  readonly moofs: Float64Array;
+  readonly places: Float64Array;
+  /** Samples before each, and of all: one more than there are rows. Samples of `moov` itself do not count. */
+  readonly samples: Float64Array;
+  /** Decoding time of each, ticks; not before the last sample of the one before. The last is where the track ends. */
+  readonly times: Float64Array;
+  readonly allSync: boolean;
+}
+
+/** Bytes of memory of a `moof` and of a row while they are gathered, and after that. */
+const MOOF_BYTES = 32;
+const ROW_BYTES = 64;
+/** Nanoseconds that a row costs, and a sample whose flags or durations are looked at. */
+const ROW_WORK = 300;
+const SAMPLE_WORK = 5;
+/** Most ticks from a sample to the next one. */
+const GAP_MAX = 0x7fff_ffff;
+const TIME_MAX = 2 ** 50;
+
+/** Walks over all fragments; `yield*` it. */
+export function* surveySamples(source: MeteredSource, index: FragmentIndex): Reading<FragmentSamples> {
+  const { tracks, reference, movie } = index;
+  const [moofs, sizes] = [new Column(), new Column()];
+  const rows = tracks.map(track => new RowColumns(track));
+  const visit = (moof: Uint8Array, at: number, trafs: readonly TrackFragment[], times: readonly number[]) => {
+    source.keep(MOOF_BYTES);
+    moofs.push(at);
+    sizes.push(moof.length);
+    const view = new DataView(moof.buffer, moof.byteOffset, moof.length);
+    const places = new Map<number, number>();
+    for (const [i, traf] of trafs.entries()) {
+      const track = tracks.findIndex(({ id }) => id === traf.trackId);
+      if (track < 0) continue;
+      const place = places.get(track) ?? 0;
+      places.set(track, place + 1);
+      if (traf.samples > 0) rows[track]!.add(source, view, traf, moofs.length - 1, place, times[i]!);
+    }
+  };
+  const access = index.timed ? undefined : yield* readMfra(source);
+  const claims = access && { claims: timesOf(access) };
+  const walk = new FragmentWalk(source, index, reference, movie.to, { visit, ...claims });
+  while (yield* walk.next(source.size)) {}
+  return { moofs: moofs.whole(), sizes: sizes.whole(), tracks: rows.map(columns => columns.finish()) };
+}
+
+class RowColumns {
+  readonly #moofs = new Column();
+  readonly #places = new Column();
+  readonly #samples = new Column();
+  readonly #times = new Column();
+  #count = 0;
+  #syncs = 0;
+  /** Decoding time of the last sample, and where it ends. */
+  #last = 0;
+  #end: number;
+
+  constructor(private readonly track: FragmentTrack) {
+    this.#end = track.ticks;
+    this.#last = track.ticks;
+  }
+
+  add(
+    source: MeteredSource,
+    view: DataView,
+    traf: TrackFragment,
+    moof: number,
+    place: number,
+    decodeTime: number,
+  ): void {
+    source.keep(ROW_BYTES);
+    source.spend(ROW_WORK + traf.samples * SAMPLE_WORK);
+    const time = Math.max(decodeTime, this.#last);
+    const follows = this.#count > 0 || this.track.ticks > 0;
+    if (follows && time - this.#last > GAP_MAX) throw broken(`track ${this.track.id} has a gap of hours`);
+    if (!(time + traf.duration <= TIME_MAX)) throw broken(`the times of track ${this.track.id} are beyond all bounds`);
+    this.#moofs.push(moof);
+    this.#places.push(place);
+    this.#samples.push(this.#count);
+    this.#times.push(time);
+    this.#count += traf.samples;
+    this.#syncs += syncsOf(view, traf);
+    this.#end = time + traf.duration;
+    this.#last = this.#end - lastDuration(view, traf);
+  }
+
+  finish(): FragmentRows {
+    const [samples, times] = [this.#samples.whole(1), this.#times.whole(1)];
+    samples[samples.length - 1] = this.#count;
+    times[times.length - 1] = this.#end;
+    // Some writers say of no sample of sound that it can be decoded on its own.
+    const allSync = this.#syncs === this.#count || (this.track.handler === 'soun' && this.#syncs === 0);
+    return { moofs: this.#moofs.whole(), places: this.#places.whole(), samples, times, allSync };
+  }
+}
+
+function syncsOf(view: DataView, { runs, sampleFlags }: TrackFragment): number {
+  let syncs = 0;
+  for (const run of runs) {
+    if (run.samples === 0) continue;
+    const isSync = (flags: number) => (flags & NON_SYNC) === 0;
+    const first = run.firstFlags ?? fieldOf(view, run, 0, SAMPLE_FLAGS, sampleFlags);
+    if (isSync(first)) syncs++;
+    if ((run.flags & SAMPLE_FLAGS) === 0) syncs += isSync(sampleFlags) ? run.samples - 1 : 0;
+    else for (let i = 1; i < run.samples; i++) if (isSync(fieldOf(view, run, i, SAMPLE_FLAGS, 0))) syncs++;
+  }
+  return syncs;
+}
+
+function lastDuration(view: DataView, { runs, sampleDuration }: TrackFragment): number {
+  const run = runs.findLast(({ samples }) => samples > 0);
+  return run === undefined ? 0 : fieldOf(view, run, run.samples - 1, SAMPLE_DURATION, sampleDuration);
+}
+
+/** Bytes that it takes in memory. */
+export function fragmentSamplesWeight({ moofs, tracks }: FragmentSamples): number {
+  return 400 + moofs.byteLength * 2 + tracks.reduce((sum, { samples }) => sum + 500 + samples.byteLength * 4, 0);
+}
+
+/** It as bytes, fields as `IndexWriter` writes them: its members in their order. */
+export function encodeFragmentSamples({ moofs, sizes, tracks }: FragmentSamples): Uint8Array {
+  const out = new IndexWriter().rising(moofs).row(sizes);
+  for (const track of tracks) {
+    out.rising(track.moofs).row(track.places).rising(track.samples).rising(track.times).u8(Number(track.allSync));
+  }
+  return out.finish();
+}
+
+/** Decodes what `encodeFragmentSamples` made for an index of an object; undefined when the bytes are anything else. */
+export function decodeFragmentSamples(bytes: Uint8Array, index: FragmentIndex): FragmentSamples | undefined {
+  try {
+    const from = new IndexReader(bytes);
+    const [moofs, sizes] = [from.rising(index.size, true), from.row(index.size)];
+    check(moofs.length === sizes.length && moofs.every((moof, i) => moof + sizes[i]! <= index.size));
+    const tracks = index.tracks.map((): FragmentRows => {
+      const [rows, places] = [from.rising(Math.max(0, moofs.length - 1), false), from.row(0xff)];
+      const [samples, times] = [from.rising(TIME_MAX, true), from.rising(TIME_MAX, false)];
+      const allSync = from.u8() === 1;
+      check(places.length === rows.length && (moofs.length > 0 || rows.length === 0));
+      check(samples.length === rows.length + 1 && times.length === rows.length + 1);
+      return { moofs: rows, places, samples, times, allSync };
+    });
+    from.end();
+    return { moofs, sizes, tracks };
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function check(condition: boolean): asserts condition {
+  if (!condition) throw new RangeError('no samples of fragments');
+}
