@@ -141,10 +141,12 @@ function* cutTrack(
   const { track, kind, description, entry, presentation } = candidate;
   const { timescale, allSync } = track;
   const delta = Math.round((presentation.start - zero) * timescale) - presentation.media;
-  const editMedia = Math.max(0, -(firstPresented + delta));
+  // Offsets are at least 0, and the first sample is decoded when it is presented, but not before 0.
+  const compositionShift = track.leastOffset;
+  const editMedia = composition - compositionShift + Math.max(0, -(firstPresented + delta));
   const { duration, size } = usual;
   const rules: RowRules = {
-    ...{ timescale, delta, compositionShift: composition, editMedia, duration, size, allSync, boundaries, shortest },
+    ...{ timescale, delta, compositionShift, editMedia, duration, size, allSync, boundaries, shortest },
   };
   const rows = new RowBuilder(source, rules);
   for (let at = first; at < end; at += BATCH) {
@@ -170,7 +172,7 @@ function* cutTrack(
     defaultDuration: allHave(SAMPLE_DURATION) ? 0 : duration,
     defaultSize: allHave(SAMPLE_SIZE) ? 0 : size,
     editMedia,
-    compositionShift: composition,
+    compositionShift,
     segments,
     end: segments.begins[segments.count]!,
     openGops,

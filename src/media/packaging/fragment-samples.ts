@@ -1,6 +1,6 @@
 import type { FragmentIndex } from '../fmp4/index.js';
 import { readMfra, timesOf } from '../fmp4/mfra.js';
-import { fieldOf, NON_SYNC, SAMPLE_DURATION, SAMPLE_FLAGS, type TrackFragment } from '../fmp4/moof.js';
+import { fieldOf, NON_SYNC, SAMPLE_DURATION, SAMPLE_FLAGS, SAMPLE_OFFSET, type TrackFragment } from '../fmp4/moof.js';
 import type { FragmentTrack } from '../fmp4/movie.js';
 import { FragmentWalk } from '../fmp4/walk.js';
 import { Column } from '../io/column.js';
@@ -27,6 +27,8 @@ export interface FragmentRows {
   readonly samples: Float64Array;
   /** Decoding time of each, ticks; not before the last sample of the one before. The last is where the track ends. */
   readonly times: Float64Array;
+  /** Least composition offset, ticks; 0 without rows. */
+  readonly leastOffset: number;
   readonly allSync: boolean;
 }
 
@@ -73,6 +75,7 @@ class RowColumns {
   readonly #times = new Column();
   #count = 0;
   #syncs = 0;
+  #leastOffset = Number.POSITIVE_INFINITY;
   /** Decoding time of the last sample, and where it ends. */
   #last = 0;
   #end: number;
@@ -102,6 +105,7 @@ class RowColumns {
     this.#times.push(time);
     this.#count += traf.samples;
     this.#syncs += syncsOf(view, traf);
+    this.#leastOffset = Math.min(this.#leastOffset, leastOffsetOf(view, traf));
     this.#end = time + traf.duration;
     this.#last = this.#end - lastDuration(view, traf);
   }
@@ -112,7 +116,8 @@ class RowColumns {
     times[times.length - 1] = this.#end;
     // Some writers say of no sample of sound that it can be decoded on its own.
     const allSync = this.#syncs === this.#count || (this.track.handler === 'soun' && this.#syncs === 0);
-    return { moofs: this.#moofs.whole(), places: this.#places.whole(), samples, times, allSync };
+    const leastOffset = this.#count === 0 ? 0 : this.#leastOffset;
+    return { moofs: this.#moofs.whole(), places: this.#places.whole(), samples, times, leastOffset, allSync };
   }
 }
 
@@ -129,6 +134,16 @@ function syncsOf(view: DataView, { runs, sampleFlags }: TrackFragment): number {
   return syncs;
 }
 
+function leastOffsetOf(view: DataView, { runs }: TrackFragment): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const run of runs) {
+    // Version 0 has unsigned offsets; muxers write negative ones there all the same.
+    const told = run.flags & SAMPLE_OFFSET ? run.samples : Math.min(1, run.samples);
+    for (let i = 0; i < told; i++) least = Math.min(least, fieldOf(view, run, i, SAMPLE_OFFSET, 0) | 0);
+  }
+  return least;
+}
+
 function lastDuration(view: DataView, { runs, sampleDuration }: TrackFragment): number {
   const run = runs.findLast(({ samples }) => samples > 0);
   return run === undefined ? 0 : fieldOf(view, run, run.samples - 1, SAMPLE_DURATION, sampleDuration);
@@ -143,7 +158,8 @@ export function fragmentSamplesWeight({ moofs, tracks }: FragmentSamples): numbe
 export function encodeFragmentSamples({ moofs, sizes, tracks }: FragmentSamples): Uint8Array {
   const out = new IndexWriter().rising(moofs).row(sizes);
   for (const track of tracks) {
-    out.rising(track.moofs).row(track.places).rising(track.samples).rising(track.times).u8(Number(track.allSync));
+    out.rising(track.moofs).row(track.places).rising(track.samples).rising(track.times);
+    out.f64(track.leastOffset).u8(Number(track.allSync));
   }
   return out.finish();
 }
@@ -157,10 +173,11 @@ export function decodeFragmentSamples(bytes: Uint8Array, index: FragmentIndex): 
     const tracks = index.tracks.map((): FragmentRows => {
       const [rows, places] = [from.rising(Math.max(0, moofs.length - 1), false), from.row(0xff)];
       const [samples, times] = [from.rising(TIME_MAX, true), from.rising(TIME_MAX, false)];
-      const allSync = from.u8() === 1;
+      const [leastOffset, allSync] = [from.f64(), from.u8() === 1];
+      check(leastOffset === (leastOffset | 0));
       check(places.length === rows.length && (moofs.length > 0 || rows.length === 0));
       check(samples.length === rows.length + 1 && times.length === rows.length + 1);
-      return { moofs: rows, places, samples, times, allSync };
+      return { moofs: rows, places, samples, times, leastOffset, allSync };
     });
     from.end();
     return { moofs, sizes, tracks };

@@ -45,6 +45,7 @@ class FragmentedTrack implements SourceTrack {
   readonly timescale: number;
   readonly samples: number;
   readonly mediaEnd: number;
+  readonly leastOffset: number;
   readonly allSync: boolean;
   readonly preroll: number;
   readonly presentation: SourceTrack['presentation'];
@@ -66,6 +67,7 @@ class FragmentedTrack implements SourceTrack {
     this.#before = inside?.samples ?? 0;
     this.samples = this.#before + rows.samples.at(-1)!;
     this.mediaEnd = rows.times.at(-1)!;
+    this.leastOffset = Math.min(rows.leastOffset, inside?.leastOffset ?? rows.leastOffset);
     this.allSync = rows.allSync && inside?.allSync !== false;
     this.preroll = handler === 'soun' ? 1 : 0;
     const [media, start] = [Math.max(0, shift), Math.max(0, -shift) / timescale];

@@ -17,7 +17,10 @@ export interface SampleRun {
   /** Bytes. */
   readonly sizes: Uint32Array;
   readonly durations: Uint32Array;
-  /** Presentation, less `PackageTrack.editMedia`, is decoding time and this; may be negative (`trun` of version 1). */
+  /**
+   * Presentation is decoding time and this, less `PackageTrack.editMedia`. At least 0, since players built on ffmpeg
+   * present fragments with negative ones late.
+   */
   readonly compositions: Int32Array;
   /** `sample_flags` (ISO/IEC 14496-12 section 8.8.3.1). */
   readonly flags: Uint32Array;
@@ -71,10 +74,10 @@ export interface PackageTrack {
   readonly defaultSize: number;
   /**
    * `media_time` of the one edit that the init segment has, ticks: what is decoded before the track's presentation
-   * begins, such as the priming of sound. 0: no edit list.
+   * begins, such as the priming of sound, and by how much later pictures are presented than decoded. 0: no edit list.
    */
   readonly editMedia: number;
-  /** Ticks that composition offsets are less than in the source. */
+  /** Ticks that composition offsets are less than in the source, of which this is the least. */
   readonly compositionShift: number;
   readonly segments: SegmentRows;
   /** When the presentation ends, ticks. */

@@ -48,6 +48,7 @@ class MovieTrack implements SourceTrack {
   readonly timescale: number;
   readonly samples: number;
   readonly mediaEnd: number;
+  readonly leastOffset: number;
   readonly allSync: boolean;
   readonly preroll: number;
   readonly presentation: SourceTrack['presentation'];
@@ -64,6 +65,7 @@ class MovieTrack implements SourceTrack {
     this.timescale = timescale;
     this.samples = samples;
     this.mediaEnd = track.mediaEnd;
+    this.leastOffset = track.leastOffset;
     this.preroll = preroll;
     this.allSync = core.stss === undefined || core.stss.count === samples;
     this.presentation = presentedOf(track.segments, timescale, movieScale);

@@ -14,6 +14,8 @@ export interface SourceTrack {
   readonly samples: number;
   /** Composition time at which its last sample ends. */
   readonly mediaEnd: number;
+  /** Least composition offset of a sample, ticks. */
+  readonly leastOffset: number;
   readonly allSync: boolean;
   /** Samples before the wanted one that its decoder needs to give exact output. */
   readonly preroll: number;

@@ -123,6 +123,7 @@ async function checkTrack(
     );
     let time = tfdt[row]!;
     let earliest = Number.POSITIVE_INFINITY;
+    assert.ok(run.compositions.every(offset => offset >= 0));
     for (let i = 0; i < run.count; i++) {
       const shown = time + run.compositions[i]! - track.editMedia;
       const expected = times[first + i]!.presented - pack.origin * track.timescale;
