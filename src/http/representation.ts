@@ -15,6 +15,11 @@ export interface Representation {
   readonly whole?: FieldBlock;
 }
 
+/** The representation of a file that was made from an object, whose fields it bears. */
+interface MadeRepresentation extends Representation {
+  readonly object: StoredObject;
+}
+
 /**
  * Fields that are the edge's own, or that belong to one connection: what an object has stored under these names is not
  * sent.
@@ -59,11 +64,12 @@ const OF_PASSED = ['Content-Type', 'ETag', 'Last-Modified'];
 
 const NONE: readonly Field[] = [];
 
-/** Makes the fields of answers. Those of a plain object are made once for as long as the object lives. */
+/** Makes the fields of answers: once for as long as the object, or the file that is made from it, lives. */
 export class Representations {
   readonly #common: readonly Field[];
   readonly #sends: (name: string) => boolean;
   readonly #plain = new WeakMap<StoredObject, Representation>();
+  readonly #made = new WeakMap<VirtualFile, MadeRepresentation>();
 
   /**
    * @param common fields of every answer
@@ -93,8 +99,12 @@ export class Representations {
    * @param own fields that come with the file; they stand in place of the object's of the same names
    */
   of(file: VirtualFile, own: readonly Field[], object: StoredObject): Representation {
+    const known = this.#made.get(file);
+    if (known?.object === object && known.own === own) return known;
     const stored = object.fields.filter(([name]) => !OF_OBJECT.has(name.toLowerCase()));
-    return this.#of(file, own, without(stored, own));
+    const made = { ...this.#of(file, own, without(stored, own)), object };
+    this.#made.set(file, made);
+    return made;
   }
 
   #of(file: VirtualFile, own: readonly Field[], stored: readonly Field[]): Representation {
