@@ -1,6 +1,7 @@
 import { BLOCK_SIZE } from '../base/block.js';
 import type { Distances, TrackReport } from '../media/report/media-report.js';
 import { bytes } from './figures.js';
+import type { PackagingInspection } from './inspect-packaging.js';
 import type { Inspection, SeekCost } from './media-inspection.js';
 
 /** An inspection for people. */
@@ -13,6 +14,7 @@ export function inspectionText(found: Inspection): string {
     ['index', `${bytes(index.memory)} in memory, ${bytes(index.stored)} stored`],
     ['', `compiled in ${milliseconds(index.milliseconds)} from ${blocks(index.blocks)}`],
     ...(seek ? seekRows(seek) : []),
+    ...packagingRows(found.packaging),
   ];
   return `${found.target}\n${rows.map(([name, text]) => `  ${name.padEnd(10)}${text}\n`).join('')}`;
 }
@@ -58,6 +60,21 @@ function seekRows({
     ['seek', `to ${time(start)}: begins at ${time(actual)}, ${bytes(size)} with a head of ${bytes(head)}`],
     ['', `planned in ${milliseconds(spent)}, ${bytes(made)} of memory, ${blocks(read)} read when nothing is cached`],
   ];
+}
+
+function packagingRows({ refused, tracks, leftOut }: PackagingInspection): [string, string][] {
+  if (refused !== undefined) return [['HLS, DASH', `no: ${refused}`]];
+  const rows = tracks.map(track => {
+    const { codecs, segments, shortest, longest, peak, average } = track;
+    const lengths = `${segments} ${segments === 1 ? 'segment' : 'segments'} of ${time(shortest)} to ${time(longest)}`;
+    const rates = peak === 0 ? '' : `, ${kilobits(peak)} at most, ${kilobits(average)} on average`;
+    return `${track.name}: ${codecs}, ${lengths}${rates}`;
+  });
+  return [...rows, ...leftOut].map((text, i) => [i === 0 ? 'HLS, DASH' : '', text]);
+}
+
+function kilobits(rate: number): string {
+  return `${Math.round(rate / 1000)} kb/s`;
 }
 
 function blocks(count: number): string {

@@ -10,6 +10,7 @@ import type { MediaReport } from '../media/report/media-report.js';
 import { reportMovie } from '../media/report/progressive-report.js';
 import type { Format } from '../media/seek/format.js';
 import type { MediaObject } from '../media/seek/media.js';
+import { inspectPackaging } from './inspect-packaging.js';
 import { type InspectedSource, openInspected } from './inspect-source.js';
 import { inspectionText } from './inspect-text.js';
 import type { Inspection, SeekCost } from './media-inspection.js';
@@ -66,6 +67,7 @@ export async function inspectMedia(target: string, start?: number): Promise<Insp
       ...told,
       index: cost,
       seek: await seekCost(format, index, object, start ?? told.duration / 2),
+      packaging: await inspectPackaging(object, { format, index }),
     };
   } finally {
     await source.close();

@@ -1,4 +1,5 @@
 import type { MediaReport } from '../media/report/media-report.js';
+import type { PackagingInspection } from './inspect-packaging.js';
 
 /** What `inspect` finds out. Times in seconds unless named otherwise. */
 export interface Inspection extends MediaReport {
@@ -16,6 +17,7 @@ export interface Inspection extends MediaReport {
   };
   /** The seek that was asked for, or one to the middle; undefined when the film is too short for one. */
   readonly seek: SeekCost | undefined;
+  readonly packaging: PackagingInspection;
 }
 
 /** What a seek costs. */

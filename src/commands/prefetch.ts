@@ -15,12 +15,12 @@ const MIB = 2 ** 20;
 export async function prefetch(
   client: AdminClient,
   urls: readonly string[],
-  { seconds }: { seconds?: string },
+  { seconds, hls }: { seconds?: string; hls?: boolean },
 ): Promise<void> {
   const show = process.stdout.isTTY ? new Bars() : new Lines();
   const failed: string[] = [];
   let isDone = false;
-  const body = { urls, seconds: seconds === undefined ? undefined : Number(seconds) };
+  const body = { urls, seconds: seconds === undefined ? undefined : Number(seconds), hls };
   try {
     for await (const line of client.lines('POST', '/prefetch', body)) {
       if (typeof line === 'object' && line !== null && 'done' in line) {

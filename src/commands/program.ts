@@ -102,7 +102,8 @@ function addAdminCommands(program: Command): void {
   onAdmin('prefetch', 'fill the cache of a running edge')
     .argument('<urls...>', 'as players ask for them, or paths')
     .option('--seconds <n>', 'only what a player needs for the first n seconds')
-    .action(async (urls: string[], flags: AdminFlags & { seconds?: string }) => {
+    .option('--hls', 'as players of HLS do: playlists and all segments that they name')
+    .action(async (urls: string[], flags: AdminFlags & { seconds?: string; hls?: boolean }) => {
       const { prefetch } = await import('./prefetch.js');
       await prefetch(await client(flags), urls, flags);
     });

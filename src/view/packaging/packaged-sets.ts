@@ -112,7 +112,7 @@ export class PackagedSets {
         const pack = yield* whenThere(packager.package(open.media, cut.segmentation));
         if (duration === 0) origin = pack.origin;
         duration = Math.max(duration, pack.duration);
-        yield* tracks.addFilm({ open, file: set.fileNumber(open), pack });
+        yield* tracks.addFilm({ ...open, file: set.fileNumber(open), pack });
       } catch (error) {
         if (!isLasting(error)) throw error;
         failure ??= error;

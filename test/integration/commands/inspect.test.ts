@@ -28,6 +28,38 @@ before(async () => {
 });
 after(() => Promise.all([server.close(), folder.remove()]));
 
+/** Tracks that players of HLS and DASH would get. */
+const PACKAGED: Readonly<Record<string, readonly string[]>> = {
+  'bframes-faststart.mp4': ['v1', 'a1'],
+  'bframes-moov-last.mp4': ['v1', 'a1'],
+  'long-gop.mp4': ['v1', 'a1'],
+};
+
+for (const [name, tracks] of Object.entries(PACKAGED)) {
+  test(`${name}: what would be packaged`, async () => {
+    const { packaging, duration } = await inspectMedia(join(samples, name));
+    assert.equal(packaging.refused, undefined);
+    assert.deepEqual(
+      packaging.tracks.map(track => track.name),
+      tracks,
+    );
+    for (const { segments, shortest, longest, peak, average } of packaging.tracks) {
+      assert.ok(segments * longest >= duration - 0.1 && shortest <= longest && average <= peak && average > 0);
+    }
+  });
+}
+
+test('what would not be packaged, and why', async () => {
+  const { packaging } = await inspectMedia(join(samples, 'plain.flv'));
+  assert.deepEqual(packaging.tracks, []);
+  assert.match(packaging.refused!, /it is no MP4/);
+  let text = '';
+  await inspect(join(samples, 'plain.flv'), {}, part => {
+    text += part;
+  });
+  assert.match(text, /^ {2}HLS, DASH no: .*it is no MP4$/m);
+});
+
 for (const name of CLIPS) {
   test(`${name}: as ffprobe sees it, from the file and from a URL`, async () => {
     const [file, url, oracle] = await Promise.all([

@@ -9,6 +9,7 @@ import { MediaFolder } from '../../support/ffmpeg.js';
 import { fetchRaw } from '../../support/raw-http.js';
 
 const SRT = '1\n00:00:01,000 --> 00:00:03,000\nHello\n\n2\n00:00:03,000 --> 00:00:05,000\nover the border\n';
+const JSON_BODY = { 'Content-Type': 'application/json' };
 const HOSTILE = `t=a"b<c>&d='$Number$`;
 
 describe('films as HLS and DASH', () => {
@@ -88,7 +89,7 @@ describe('films as HLS and DASH', () => {
   const purge = async (url: string) => {
     const response = await fetch(`${edge.admin}/purge`, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
+      headers: JSON_BODY,
       body: JSON.stringify({ urls: [url] }),
     });
     return (await response.json()) as { objects: number };
@@ -371,6 +372,20 @@ describe('films as HLS and DASH', () => {
       const odd = await get('/odd.set.json/hls.m3u8', {}, 422);
       assert.match(odd.body.toString(), /expected JSON/);
     });
+  });
+
+  it('can be prefetched as players of HLS ask for it', async () => {
+    await purge('/film.mp4');
+    const prefetch = async (urls: string[]) => {
+      const body = JSON.stringify({ urls, hls: true });
+      const response = await fetch(`${edge.admin}/prefetch`, { method: 'POST', headers: JSON_BODY, body });
+      return (await response.text()).split('\n').filter(line => line.includes('"end"'));
+    };
+    const [line] = await prefetch(['/film.mp4?t=1']);
+    assert.match(line!, /"end":"ok"/);
+    const { headers } = await get(`${await versionOf('/film.mp4')}/v1/3.m4s`);
+    assert.match(headers['cache-status'] as string, /hit; detail=memory/);
+    assert.match((await prefetch(['/junk.mp4']))[0]!, /status 422/);
   });
 
   describe('purges', () => {

@@ -21,7 +21,12 @@ for (const [host, name] of [
     const lines: PrefetchProgress[] = [];
     const urls = [{ host: undefined, path: '/a.mp4', query: '' }];
     const { signal } = new AbortController();
-    await prefetchUrls({ scheme: 'http', host, port }, { urls, seconds: undefined }, line => lines.push(line), signal);
+    await prefetchUrls(
+      { scheme: 'http', host, port },
+      { urls, seconds: undefined, hls: false },
+      line => lines.push(line),
+      signal,
+    );
     server.close();
     assert.equal(lines.at(-1)?.end, 'ok');
     assert.deepEqual(hosts, [`${name}:${port}`]);

@@ -54,6 +54,9 @@ test('purges have exactly one scope', () => {
 
 test('prefetches name URLs and perhaps seconds', () => {
   assert.equal(parsePrefetch({ urls: ['/a'], seconds: 30 }).seconds, 30);
+  assert.equal(parsePrefetch({ urls: ['/a'] }).hls, false);
+  assert.equal(parsePrefetch({ urls: ['/a'], hls: true }).hls, true);
+  assert.throws(() => parsePrefetch({ urls: ['/a'], hls: 'yes' }), { code: 'bad_request' });
   for (const seconds of [0, -1, '5', Number.POSITIVE_INFINITY, 1e9]) {
     assert.throws(() => parsePrefetch({ urls: ['/a'], seconds }), { code: 'bad_request' }, String(seconds));
   }

@@ -2,8 +2,10 @@ import { EdgeError } from '../../../base/errors.js';
 import { type Reading, whenThere } from '../../../media/io/reading.js';
 import type { MediaPackage, MediaPackager, PackageTrack } from '../../../media/packaging/media-package.js';
 import type { TrackFile, TrackFiles } from '../../../media/packaging/track-file.js';
+import type { MediaObject } from '../../../media/seek/media.js';
 import { type Labelled, labelsOf, languageTag } from '../presentation/labels.js';
 import type { KeyFrameRow, PresentedMedia, PresentedText } from '../presentation/presentation.js';
+import type { SetMember } from '../set/member.js';
 import { isLasting, leftOut, type OpenMember } from '../set/opened-set.js';
 import { trackNameText } from '../url/track-name.js';
 import { keyFrameRow, namedTracks, presentTrack } from './film-tracks.js';
@@ -13,7 +15,8 @@ type Unlabelled<T> = Omit<T, 'label'> & { readonly title: string };
 
 /** A film of a set, cut. */
 export interface CutFilm {
-  readonly open: OpenMember;
+  readonly member: SetMember;
+  readonly media: MediaObject;
   /** Place in the set, from 1; 0 for a film on its own. */
   readonly file: number;
   readonly pack: MediaPackage;
@@ -38,14 +41,14 @@ export class SetTracks {
   }
 
   /** Adds the tracks of a film; one that can't be described is left out. */
-  *addFilm({ open, file, pack }: CutFilm): Reading<void> {
+  *addFilm({ member, media: object, file, pack }: CutFilm): Reading<void> {
     const had = [...this.#had];
     const own = new Map<string, number>();
     for (const { id, handler, reason } of pack.omitted) {
-      this.notes.push(leftOut(`${open.member.path} track ${id} (${handler})`, { message: reason }));
+      this.notes.push(leftOut(`${member.path} track ${id} (${handler})`, { message: reason }));
     }
     for (const { track, name } of namedTracks(pack, file)) {
-      const { label, language, isDefault } = open.member;
+      const { label, language, isDefault } = member;
       const common = {
         name: trackNameText(name),
         title: label ?? track.name,
@@ -59,7 +62,7 @@ export class SetTracks {
           continue;
         }
         const trackFile = this.files.of(track);
-        const keyFrames = track.kind === 'video' ? yield* this.#keyFrames(open, pack, track, trackFile) : undefined;
+        const keyFrames = track.kind === 'video' ? yield* this.#keyFrames(object, pack, track, trackFile) : undefined;
         const media = { ...presentTrack(track, trackFile, keyFrames), ...common };
         if (track.kind === 'video') this.#videos.push({ ...media, isDefault });
         else {
@@ -69,7 +72,7 @@ export class SetTracks {
         }
       } catch (error) {
         if (!isLasting(error)) throw error;
-        this.notes.push(leftOut(`${open.member.path} track ${track.id}`, error));
+        this.notes.push(leftOut(`${member.path} track ${track.id}`, error));
       }
     }
   }
@@ -112,12 +115,12 @@ export class SetTracks {
   }
 
   *#keyFrames(
-    { media }: OpenMember,
+    object: MediaObject,
     pack: MediaPackage,
     track: PackageTrack,
     file: TrackFile,
   ): Reading<KeyFrameRow | undefined> {
-    return keyFrameRow(yield* whenThere(this.packager.keyFrames(media, pack, track)), track, file);
+    return keyFrameRow(yield* whenThere(this.packager.keyFrames(object, pack, track)), track, file);
   }
 
   /** Whether no file before has such a track; within one file all are kept. */

@@ -1,0 +1,79 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { EdgeUrl } from './purge-request.js';
+
+/** Milliseconds without a byte after which a URL is given up. */
+const STALL = 60_000;
+
+/** Where players connect to. */
+export interface PlayerAddress {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What an answer brings, as it comes. */
+export interface FetchSink {
+  /** Bytes of the whole, when they are known. */
+  length(bytes: number): void;
+  bytes(chunk: Uint8Array): void;
+}
+
+/** Path with query. */
+export function requestTarget({ path, query }: EdgeUrl): string {
+  return query === '' ? path : `${path}?${query}`;
+}
+
+/**
+ * Asks the edge's own port as a player would.
+ * @returns `ok`, or why the URL could not be fetched
+ */
+export function fetchFromEdge(
+  { scheme, host, port }: PlayerAddress,
+  url: EdgeUrl,
+  sink: FetchSink,
+  signal: AbortSignal,
+): Promise<string> {
+  return new Promise(end => {
+    const headers = { Host: url.host ?? hostField(host, port), Connection: 'close', 'User-Agent': 'moovedge-prefetch' };
+    const asked = {
+      host: reachable(host),
+      port,
+      path: requestTarget(url),
+      headers,
+      signal,
+      timeout: STALL,
+      agent: false,
+    };
+    // The certificate bears the name that players know the edge by; this is the edge itself, by its address.
+    const request =
+      scheme === 'http' ? httpRequest(asked) : httpsRequest({ ...asked, rejectUnauthorized: false, servername: '' });
+    request.on('timeout', () => request.destroy(new Error(`no byte for ${STALL / 1000} s`)));
+    request.on('error', error => end(error.message));
+    request.on('response', (response: IncomingMessage) => {
+      const length = Number(response.headers['content-length']);
+      const isGood = response.statusCode === 200;
+      if (isGood && Number.isSafeInteger(length)) sink.length(length);
+      response.on('data', (chunk: Buffer) => {
+        if (isGood) sink.bytes(chunk);
+      });
+      response.on('end', () => end(isGood ? 'ok' : `status ${response.statusCode}`));
+      response.on('error', error => end(error.message));
+    });
+    request.end();
+  });
+}
+
+/**
+ * Host field of a request to an address, which has brackets around it when it is one of IPv6 (RFC 3986 section 3.2.2).
+ */
+function hostField(host: string, port: number): string {
+  const address = reachable(host);
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** An address that reaches a server which listens on `host`. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
