@@ -269,7 +269,7 @@ AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length)
   SlotFollow& follow = stripe.follow(fill.slot % stripe.size());
   follow.progress.store(MonotonicMs(), std::memory_order_relaxed);
   // Release part: the bytes before the watermark. Sequentially consistent, with the loads and stores of `waiters` here
-  // and in Watch: either the follower sees this watermark or this sees the follower's bit.
+  // and in Watch: either the waiter sees this watermark or this sees the waiter's bit.
   slot.fill.store(FillWord{fill.watermark, fill.crc}.Encode(fill.slot), std::memory_order_seq_cst);
   if (fill.watermark == fill.length) {
     Finish(handle, false);
@@ -304,7 +304,7 @@ bool Cache::End(const PendingEnd& end) {
   const uint32_t local = fill.slot % stripe->size();
   SlotHeader& slot = stripe->slot(local);
   if (slot.owner.load(std::memory_order_relaxed) != fill.owner) return true;
-  // Under the lock, so that these are the followers of this block and not of the slot's next one.
+  // Under the lock, so that these are the waiters for this block and not of the slot's next one.
   const uint64_t waiters = stripe->follow(local).waiters.exchange(0, std::memory_order_seq_cst);
   const bool doomed = slot.state.load(std::memory_order_relaxed) != kUsed;
   stripe->EndFill(local);
