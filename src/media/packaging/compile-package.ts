@@ -151,6 +151,7 @@ function* cutTrack(
   const rows = new RowBuilder(source, rules);
   for (let at = first; at < end; at += BATCH) {
     const count = Math.min(BATCH, end - at);
+    yield* source.breathe();
     const time = yield* track.read(source, at, count, buffer, false);
     rows.add(buffer, at, time);
   }

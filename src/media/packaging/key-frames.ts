@@ -19,6 +19,7 @@ export function* keyFramesOf(source: MeteredSource, track: SourceTrack, packaged
   let time = segments.times[0]! - editMedia - compositionShift;
   let next = 0;
   for (let at = first; at < end; at += run.count) {
+    yield* source.breathe();
     yield* track.read(source, at, Math.min(BATCH, end - at), run, false);
     for (let i = 0; i < run.count; i++) {
       const presented = time + run.compositions[i]!;

@@ -9,6 +9,8 @@ import { type RunBuffer, SYNC } from './source-track.js';
 /** Most samples of a segment, and most bytes of its media, whose box has a size of 32 bits. */
 export const SEGMENT_SAMPLES_MAX = 100_000;
 export const SEGMENT_BYTES_MAX = 0xfff0_0000;
+/** Most segments of a track: a week of 6 s. */
+const SEGMENTS_MAX = 100_000;
 /** Bytes of memory that a row takes while it is made and in the package. */
 const ROW_BYTES = 80;
 /** Greatest time in ticks. */
@@ -112,6 +114,7 @@ export class RowBuilder {
       this.#fields.replaceLast(joined);
       return;
     }
+    if (last + 1 >= SEGMENTS_MAX) throw broken(`a track has more than ${SEGMENTS_MAX} segments`);
     this.source.keep(ROW_BYTES);
     this.#samples.push(first);
     this.#times.push(time);

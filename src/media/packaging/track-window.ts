@@ -107,6 +107,7 @@ function* firstSync(
 ): Reading<number | undefined> {
   // Most often it is the first one that is looked at.
   for (let at = from, count = 1; at < end; at += count, count = Math.min(SEARCH, end - at)) {
+    yield* source.breathe();
     const { flags } = yield* runOf(source, track, at, count);
     const found = flags.indexOf(SYNC);
     if (found >= 0) return at + found;

@@ -18,20 +18,24 @@ const KINDS: Readonly<Record<string, string>> = { vide: 'video', soun: 'audio', 
 
 /** Movies of which each track has one codec, and that have pictures or sound. */
 function playable(most: number): fc.Arbitrary<ModelMovie> {
-  return movies(most)
-    .map(movie => ({
-      ...movie,
-      tracks: movie.tracks.map(track => ({ ...track, descriptions: track.descriptions.map(() => 1) })),
-    }))
-    .filter(({ tracks, timescale }) =>
-      // Edits that last no time are not meant.
-      tracks.every(track => !isScattered(track) || track.edits.every(edit => edit.duration * timescale >= 1000)),
-    )
-    .filter(({ tracks }) => {
-      const seen = tracks.filter(({ handler }) => handler === 'vide' || handler === 'soun');
-      return seen.length > 0 && !seen.some(track => track.handler === 'vide' && isScattered(track));
-    })
-    .filter(({ tracks }) => tracks.some(track => /vide|soun/.test(track.handler) && !isScattered(track)));
+  return (
+    movies(most)
+      .map(movie => ({
+        ...movie,
+        tracks: movie.tracks.map(track => ({ ...track, descriptions: track.descriptions.map(() => 1) })),
+      }))
+      // What ends before 0 is never presented.
+      .filter(({ tracks }) => tracks.every(({ samples }) => samples.reduce((sum, { delta }) => sum + delta, 0) > 3))
+      .filter(({ tracks, timescale }) =>
+        // Edits that last no time are not meant.
+        tracks.every(track => !isScattered(track) || track.edits.every(edit => edit.duration * timescale >= 1000)),
+      )
+      .filter(({ tracks }) => {
+        const seen = tracks.filter(({ handler }) => handler === 'vide' || handler === 'soun');
+        return seen.length > 0 && !seen.some(track => track.handler === 'vide' && isScattered(track));
+      })
+      .filter(({ tracks }) => tracks.some(track => /vide|soun/.test(track.handler) && !isScattered(track)))
+  );
 }
 
 /** Whether its edits present several parts of it. */
