@@ -1,5 +1,6 @@
 import { type Log, silentLog } from '../../base/log.js';
 import type { Config } from '../../config/schema.js';
+import { FrameViews } from '../../view/frame/frame-views.js';
 import { PackagingViews } from '../../view/packaging/packaging-views.js';
 import { SeekViews } from '../../view/seek/seek-views.js';
 import { Views } from '../../view/views.js';
@@ -14,5 +15,10 @@ const PLAYLIST_SHARE = 1 / 4;
 export function viewsOf({ media }: Config, log: Log = silentLog): Views {
   const { enabled, ...packaging } = media.packaging;
   const options = { ...packaging, memory: media.indexMemory * PLAYLIST_SHARE };
-  return new Views([...(enabled ? [new PackagingViews(options, log)] : []), new SeekViews(media.mp4.faststart)]);
+  const cut = { target: packaging.segment / 1000, shortest: packaging.lastSegment };
+  return new Views([
+    ...(enabled ? [new PackagingViews(options, log)] : []),
+    new FrameViews(cut),
+    new SeekViews(media.mp4.faststart),
+  ]);
 }

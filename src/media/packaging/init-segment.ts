@@ -7,6 +7,8 @@ export const TRACK_ID = 1;
 
 /** Brands (ISO/IEC 14496-12 annex E, ISO/IEC 23000-19 section 7.2): fragments that count from their `moof`; CMAF. */
 const BRANDS = ['iso6', 'cmfc', 'dash'];
+/** Brands of a file whose samples are in its movie. */
+const WHOLE_BRANDS = ['isom', 'iso2', 'mp41'];
 const HANDLERS: Readonly<Record<TrackKind, string>> = { video: 'vide', audio: 'soun', text: 'text' };
 const MATRIX = [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000];
 const [ENABLED, IN_MOVIE] = [1, 2];
@@ -24,29 +26,53 @@ export function initSegment(track: PackageTrack, entry: Uint8Array): Uint8Array 
   return writer.take();
 }
 
+/** The only sample of a movie: ticks and bytes. */
+export interface OnlySample {
+  readonly duration: number;
+  readonly size: number;
+}
+
+/**
+ * A movie of a track that has one sample, behind its file type; the sample's data are to stand right behind it.
+ * @param headerSize bytes of the header of the data's box
+ */
+export function movieOfOne(track: PackageTrack, entry: Uint8Array, sample: OnlySample, headerSize: number): Uint8Array {
+  const writer = new InitWriter(track, entry, sample);
+  writer.fileType();
+  writer.movie();
+  writer.offsetAt(writer.chunkOffset, writer.length + headerSize, false);
+  return writer.take();
+}
+
 class InitWriter extends BoxWriter {
+  /** Where the only chunk's offset stands. */
+  chunkOffset = 0;
+
   constructor(
     private readonly track: PackageTrack,
     private readonly entry: Uint8Array,
+    private readonly sample?: OnlySample,
   ) {
     super(1024 + entry.length);
   }
 
   fileType(): void {
     this.#box('ftyp', () => {
-      this.fourcc(BRANDS[0]!);
+      const brands = this.sample === undefined ? BRANDS : WHOLE_BRANDS;
+      this.fourcc(brands[0]!);
       this.u32(0);
-      for (const brand of BRANDS) this.fourcc(brand);
+      for (const brand of brands) this.fourcc(brand);
     });
   }
 
   movie(): void {
     const { timescale } = this.track;
+    const duration = this.sample?.duration ?? 0;
     this.#box('moov', () => {
       this.#full('mvhd', 0, () => {
         this.zeros(8);
         this.u32(timescale);
-        this.u32(0);
+        this.u32(duration);
         this.u32(0x10000);
         this.u16(0x100);
         this.zeros(10);
@@ -55,16 +81,18 @@ class InitWriter extends BoxWriter {
         this.u32(TRACK_ID + 1);
       });
       this.#box('trak', () => this.#trak());
-      this.#box('mvex', () => this.#extends());
+      if (this.sample === undefined) this.#box('mvex', () => this.#extends());
     });
   }
 
   #trak(): void {
     const { kind, alternateGroup, timescale, editMedia } = this.track;
+    const duration = this.sample?.duration ?? 0;
     this.#full('tkhd', ENABLED | IN_MOVIE, () => {
       this.zeros(8);
       this.u32(TRACK_ID);
-      this.zeros(8);
+      this.zeros(4);
+      this.u32(duration);
       this.zeros(8);
       this.u16(0);
       this.u16(alternateGroup & 0xffff);
@@ -74,12 +102,12 @@ class InitWriter extends BoxWriter {
       this.u32(this.track.width);
       this.u32(this.track.height);
     });
-    if (editMedia > 0) this.#box('edts', () => this.#edits());
+    if (editMedia > 0 && this.sample === undefined) this.#box('edts', () => this.#edits());
     this.#box('mdia', () => {
       this.#full('mdhd', 0, () => {
         this.zeros(8);
         this.u32(timescale);
-        this.u32(0);
+        this.u32(duration);
         this.u16(packedLanguage(this.track.language));
         this.u16(0);
       });
@@ -125,10 +153,21 @@ class InitWriter extends BoxWriter {
         this.u32(1);
         this.bytes(this.entry);
       });
-      this.#full('stts', 0, () => this.u32(0));
-      this.#full('stsc', 0, () => this.u32(0));
-      this.#full('stsz', 0, () => this.zeros(8));
-      this.#full('stco', 0, () => this.u32(0));
+      const table = (type: string, ...fields: readonly number[]) =>
+        this.#full(type, 0, () => {
+          for (const field of fields) this.u32(field);
+        });
+      if (this.sample === undefined) {
+        for (const type of ['stts', 'stsc', 'stco']) table(type, 0);
+        table('stsz', 0, 0);
+        return;
+      }
+      const { duration, size } = this.sample;
+      table('stts', 1, 1, duration);
+      table('stsc', 1, 1, 1, 1);
+      table('stsz', size, 1);
+      table('stco', 1, 0);
+      this.chunkOffset = this.length - 4;
     });
   }
 

@@ -18,13 +18,14 @@ const TEXT_MAX = 32;
  *   order fit for streaming
  */
 export function parseSeek(query: SeekQuery): Seek | undefined {
-  const start = parseNumber(query.start);
-  const end = parseNumber(query.end);
+  const start = parseSeconds(query.start);
+  const end = parseSeconds(query.end);
   if (end !== undefined && end > (start ?? 0)) return { start: start ?? 0, end };
   return start === undefined ? undefined : { start, end: undefined };
 }
 
-function parseNumber(text: string | undefined): number | undefined {
+/** A number of a query; undefined when it is absent, malformed or negative. */
+export function parseSeconds(text: string | undefined): number | undefined {
   if (text === undefined || text.length > TEXT_MAX || !NUMBER.test(text)) return undefined;
   return Number(text);
 }

@@ -1,0 +1,96 @@
+import { BLOCK_SIZE } from '../../base/block.js';
+import { EdgeError } from '../../base/errors.js';
+import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
+import { type Frame, firstFrame, frameSpans, keyFrameAt, rowAt } from '../../media/packaging/frame.js';
+import type { MediaPackage, MediaPackager, PackageTrack, Segmentation } from '../../media/packaging/media-package.js';
+import type { MediaObject } from '../../media/seek/media.js';
+import { seekEtag } from '../../media/seek/seek-etag.js';
+import { lengthOf } from '../../virtual-file/slice.js';
+import type { VirtualFile } from '../../virtual-file/virtual-file.js';
+import { OpenedMedia } from '../opened-media.js';
+import { parseSeconds } from '../seek/seek-query.js';
+import type { View, ViewFile, ViewKind, ViewStage, ViewTarget } from '../view.js';
+
+/** Where the header stands that a frame is found by. */
+const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
+/** Layout of the files, for their entity tags. */
+const LAYOUT = 'frame-1';
+/** Seconds by which a frame may be later than asked for: they are told in microseconds. */
+const FINE = 1e-6;
+
+/** One picture of a film: `?frame=SECONDS`, the key frame at or before that second as an MP4. */
+export class FrameViews implements ViewKind {
+  readonly parameters: readonly string[] = ['frame'];
+
+  /** @param cut how films are packaged, whose index frames are found by */
+  constructor(private readonly cut: Segmentation) {}
+
+  find({ path, parameters }: ViewTarget): View | undefined {
+    const second = parseSeconds(parameters.get('frame'));
+    return second === undefined ? undefined : new FrameView(path, second, this.cut);
+  }
+}
+
+class FrameView implements View {
+  readonly hint = HEADER;
+
+  constructor(
+    readonly path: string,
+    private readonly second: number,
+    private readonly cut: Segmentation,
+  ) {}
+
+  async make(opened: OpenObject | OpenStream, _: ContentRequest, { packager }: ViewStage): Promise<ViewFile> {
+    if (opened.kind === 'stream')
+      throw new EdgeError('unplayable', 'expected a film of a known size, found one that is still coming; try later');
+    const object = new OpenedMedia(opened);
+    const pack = await packager.package(object, this.cut);
+    const track = pack.tracks.find(({ kind }) => kind === 'video');
+    if (track === undefined) throw new EdgeError('unplayable', `expected a film with pictures, found ${without(pack)}`);
+    const frame = await this.frame(object, pack, track, packager);
+    const second = frame.time / track.timescale + pack.origin;
+    const file = fileOf(object, track, frame, second);
+    return { kind: 'file', opened, file, fields: [['X-Seek-Actual', String(Number(second.toFixed(6)))]] };
+  }
+
+  /** The key frame at or before the second; the first one where there is none. */
+  private async frame(
+    object: MediaObject,
+    pack: MediaPackage,
+    track: PackageTrack,
+    packager: MediaPackager,
+  ): Promise<Frame> {
+    const end = pack.duration + pack.origin;
+    if (this.second >= end) {
+      const message = `the film ends at ${end.toFixed(3)} s, there is no frame at ${this.second} s`;
+      throw new EdgeError('range_not_satisfiable', message);
+    }
+    const { segments, timescale } = track;
+    const ticks = (this.second - pack.origin + FINE) * timescale;
+    const samples = async (row: number) =>
+      packager.samples(object, pack, track, segments.samples[row]!, segments.samples[row + 1]!);
+    // Pictures that are shown before the key frame that they follow may begin a segment.
+    for (let row = rowAt(segments, ticks); row >= 0; row--) {
+      const found = keyFrameAt(track, row, await samples(row), ticks);
+      if (found !== undefined) return found;
+    }
+    return firstFrame(track, await samples(0));
+  }
+}
+
+function without({ omitted }: MediaPackage): string {
+  const reasons = omitted.map(({ id, reason }) => `track ${id}: ${reason}`);
+  return reasons.length === 0 ? 'none' : `none: ${reasons.join('; ')}`;
+}
+
+function fileOf(object: MediaObject, track: PackageTrack, frame: Frame, second: number): VirtualFile {
+  const spans = frameSpans(track, frame);
+  return {
+    size: lengthOf(spans),
+    etag: seekEtag(object.etag, LAYOUT, [frame.sample]),
+    lastModified: object.lastModified,
+    contentType: 'video/mp4',
+    spans,
+    seekActual: second,
+  };
+}
