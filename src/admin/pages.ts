@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { EdgeError } from '../base/errors.js';
 import { hostName } from './access.js';
 import type { AdminRoute, AdminRoutes } from './admin-server.js';
 
@@ -30,7 +33,37 @@ export function pageRoutes(player: () => PlayerPort): AdminRoutes {
     'GET /dashboard.mjs': asset('dashboard.mjs', 'text/javascript; charset=utf-8'),
     'GET /player.mjs': asset('player.mjs', 'text/javascript; charset=utf-8'),
     'GET /style.css': asset('style.css', 'text/css; charset=utf-8'),
+    'GET /hls.mjs': library('hls.js', 'hls.js/dist/hls.min.mjs'),
+    'GET /dash.mjs': library('dashjs', 'dashjs'),
   };
+}
+
+/**
+ * A player that the demo page can use when its package is installed beside this one; the product itself needs none.
+ * @param module as an import would name it
+ */
+function library(name: string, module: string): AdminRoute {
+  return {
+    open: true,
+    answer: async ({ response }) => {
+      const bytes = await installed(module);
+      if (bytes === undefined) throw new EdgeError('not_found', `${name} is not installed: npm install ${name}`);
+      response.writeHead(200, {
+        'Content-Type': 'text/javascript; charset=utf-8',
+        'Content-Length': bytes.length,
+      });
+      response.end(bytes);
+    },
+  };
+}
+
+/** The file of a module; undefined when it is not there. */
+async function installed(module: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(fileURLToPath(import.meta.resolve(module)));
+  } catch {
+    return undefined;
+  }
 }
 
 function send(
@@ -46,7 +79,7 @@ function send(
   response.writeHead(200, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
-    'Content-Security-Policy': `default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src ${media}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
+    'Content-Security-Policy': `default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ${media}; media-src ${media} blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`,
     'Referrer-Policy': 'no-referrer',
   });
   response.end(body);

@@ -1,6 +1,6 @@
 /**
- * The demo player: plays `?u=PATH` of the edge, from `?start=SECONDS` on, by asking the edge for a file that begins
- * there.
+ * The demo player: plays `?u=PATH` of the edge from `?start=SECONDS` on, as the file itself, which begins there, or
+ * packaged, `?as=hls` or `?as=dash`.
  */
 
 const byId = id => document.getElementById(id);
@@ -9,35 +9,107 @@ const status = byId('status');
 const query = new URLSearchParams(location.search);
 const path = query.get('u') ?? '';
 const start = Number(query.get('start') || 0);
+const as = query.get('as') ?? 'file';
 
-/** The URL that is played: always on the edge's own port, whatever the path says. */
-function mediaUrl() {
+/** The URL of what is played: always on the edge's own port, whatever the path says. */
+function mediaUrl(leaf = '') {
   const { playerScheme, playerPort } = document.body.dataset;
   const edge = `${playerScheme}://${location.hostname}:${playerPort}`;
   const url = new URL(edge);
   const [pathname, search = ''] = path.split('?', 2);
-  url.pathname = pathname;
+  url.pathname = pathname + leaf;
   url.search = search;
-  if (start > 0) url.searchParams.set('start', String(start));
   return url;
 }
 
-function showPosition() {
-  const from = start > 0 ? `, asked for from ${start} s` : '';
-  status.textContent = `${video.currentTime.toFixed(1)} s of ${Number.isFinite(video.duration) ? video.duration.toFixed(1) : '?'} s${from}`;
+function fail(text) {
+  status.className = 'error';
+  status.textContent = text;
 }
 
-byId('form').elements.u.value = path;
-byId('form').elements.start.value = query.get('start') ?? '';
-if (path !== '') {
+/** What plays, for the line below the picture. */
+let by = '';
+
+function showPosition() {
+  if (status.className === 'error') return;
+  const seconds = value => (Number.isFinite(value) ? value.toFixed(1) : '?');
+  const parts = [`${seconds(video.currentTime)} s of ${seconds(video.duration)} s`];
+  if (start > 0) parts[0] += `, asked for from ${start} s`;
+  if (video.videoWidth > 0) parts.push(`${video.videoWidth} × ${video.videoHeight}`);
+  if (by !== '') parts.push(by);
+  status.textContent = parts.join(' · ');
+}
+
+function playFile() {
   const url = mediaUrl();
-  video.src = url.href;
-  video.addEventListener('timeupdate', showPosition);
-  video.addEventListener('loadedmetadata', showPosition);
+  if (start > 0) url.searchParams.set('start', String(start));
   video.addEventListener('error', () => {
-    status.className = 'error';
-    status.textContent = `The browser can't play ${url.href}: ${video.error?.message || 'unknown format'}.${
-      /\.flv$/i.test(url.pathname) ? ' Browsers have no FLV player; try: ffplay or mpegts.js.' : ''
-    }`;
+    const hint = /\.flv$/i.test(url.pathname) ? ' Browsers have no FLV player; try: ffplay or mpegts.js.' : '';
+    fail(`The browser can't play ${url.href}: ${video.error?.message || 'unknown format'}.${hint}`);
   });
+  video.src = url.href;
+}
+
+/** A manifest must be there, and this page allowed to read it; players say less of what is wrong. */
+async function canRead(url) {
+  try {
+    const answer = await fetch(url);
+    if (answer.ok) return true;
+    fail(`${url.href}: ${answer.status}, ${(await answer.text()).trim()}`);
+  } catch {
+    fail(
+      `This page may not read ${url.href}. Put ${location.origin} into http.cors.origins of the edge's configuration.`,
+    );
+  }
+  return false;
+}
+
+/** A player that is a package of its own; undefined when it is not installed beside the edge. */
+async function library(name, file) {
+  try {
+    return await import(file);
+  } catch {
+    fail(`This needs ${name} beside the edge: npm install ${name}`);
+    return undefined;
+  }
+}
+
+async function playHls() {
+  const url = mediaUrl('/hls.m3u8');
+  if (!(await canRead(url))) return;
+  const found = await library('hls.js', '/hls.mjs');
+  if (found === undefined) return;
+  const { default: Hls } = found;
+  by = `HLS by hls.js ${Hls.version}`;
+  const hls = new Hls({ enableWorker: false, startPosition: start > 0 ? start : -1 });
+  hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) => {
+    if (fatal) fail(`hls.js: ${details}, ${error?.message}`);
+  });
+  hls.loadSource(url.href);
+  hls.attachMedia(video);
+}
+
+async function playDash() {
+  const url = mediaUrl('/dash.mpd');
+  if (!(await canRead(url))) return;
+  const found = await library('dashjs', '/dash.mjs');
+  if (found === undefined) return;
+  const { MediaPlayer } = found;
+  const player = MediaPlayer().create();
+  by = `DASH by dash.js ${player.getVersion()}`;
+  player.updateSettings({ debug: { logLevel: 0 } });
+  player.on(MediaPlayer.events.ERROR, ({ error }) => fail(`dash.js: ${error?.message ?? error}`));
+  player.initialize(video, url.href, true, start > 0 ? start : undefined);
+}
+
+const form = byId('form');
+form.elements.u.value = path;
+form.elements.start.value = query.get('start') ?? '';
+form.elements.as.value = ['hls', 'dash'].includes(as) ? as : 'file';
+for (const choice of form.elements.as) choice.addEventListener('change', () => form.requestSubmit());
+if (path !== '') {
+  for (const event of ['timeupdate', 'loadedmetadata', 'resize']) video.addEventListener(event, showPosition);
+  if (as === 'hls') await playHls();
+  else if (as === 'dash') await playDash();
+  else playFile();
 }

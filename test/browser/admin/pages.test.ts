@@ -12,12 +12,13 @@ import { silentLog } from '../../../src/base/log.js';
 import { launchChromium } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
 
+const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const TOKEN = 'correct-horse-battery';
 let browser: Browser;
 let edge: Edge;
 before(async () => {
   browser = await launchChromium();
-  edge = await Edge.start({ origin: fileURLToPath(new URL('../../../src/samples/', import.meta.url)) });
+  edge = await Edge.start({ origin: SAMPLES });
 });
 after(async () => {
   await browser?.close();
@@ -25,7 +26,7 @@ after(async () => {
 });
 
 /** A page and everything that it complained of, violations of its policy included. */
-async function open(path: string, admin = edge.admin) {
+async function openPage(path: string, admin = edge.admin) {
   const page = await browser.newPage();
   const complaints: string[] = [];
   page.on('pageerror', error => complaints.push(error.message));
@@ -38,7 +39,7 @@ async function open(path: string, admin = edge.admin) {
 }
 
 test('the dashboard shows the edge', async () => {
-  const { page, complaints } = await open('/');
+  const { page, complaints } = await openPage('/');
   await page.locator('.tile').first().waitFor();
   assert.match((await page.locator('#about').textContent()) ?? '', /port \d+ · ready/);
   assert.match((await page.locator('#tables').textContent()) ?? '', /Cache.*memory.*Workers.*ready/s);
@@ -59,7 +60,7 @@ test('where a token is wanted, the dashboard asks for it', async () => {
   };
   const routes = adminRoutes({ ...target, stats: async () => stats });
   const server = new AdminServer({ host: '127.0.0.1', port: 0, token: TOKEN, routes, log: silentLog });
-  const { page, complaints } = await open('/', `http://localhost:${await server.listen()}`);
+  const { page, complaints } = await openPage('/', `http://localhost:${await server.listen()}`);
   await page.locator('#login').waitFor({ state: 'visible' });
   assert.equal(await page.locator('.tile').count(), 0);
   await page.fill('input[name=token]', TOKEN);
@@ -72,10 +73,10 @@ test('where a token is wanted, the dashboard asks for it', async () => {
 });
 
 test('the player plays a film from the second that was asked for', async () => {
-  const { page, complaints } = await open('/player?u=/long-gop.mp4&start=30');
+  const { page, complaints } = await openPage('/player?u=/long-gop.mp4&start=30');
   await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 0.2);
   const duration = await page.evaluate(() => document.querySelector('video')?.duration);
-  const whole = await open('/player?u=/long-gop.mp4');
+  const whole = await openPage('/player?u=/long-gop.mp4');
   await whole.page.waitForFunction(() => (document.querySelector('video')?.duration ?? 0) > 0);
   const wholeDuration = await whole.page.evaluate(() => document.querySelector('video')?.duration);
   assert.ok(duration! < wholeDuration!, `${duration} s of ${wholeDuration} s`);
@@ -85,8 +86,49 @@ test('the player plays a film from the second that was asked for', async () => {
   await whole.page.close();
 });
 
+for (const [as, by] of [
+  ['hls', 'hls.js'],
+  ['dash', 'dash.js'],
+] as const) {
+  test(`the player plays a film as ${as}, on a phone in the dark, where its page may read answers`, async () => {
+    const open = await Edge.start({ origin: SAMPLES, settings: `http: {cors: {origins: ['*']}}` });
+    try {
+      const { page, complaints } = await openPage(`/player?u=/bframes-faststart.mp4&as=${as}&start=20`, open.admin);
+      await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 20.2);
+      assert.ok(Math.abs((await page.evaluate(() => document.querySelector('video')!.duration)) - 36) < 0.2);
+      assert.match((await page.locator('#status').textContent()) ?? '', new RegExp(`320 × 180 · .* by ${by} \\d`));
+      assert.equal(await page.locator('input[name=as]:checked').getAttribute('value'), as);
+      await page.setViewportSize({ width: 360, height: 640 });
+      await page.emulateMedia({ colorScheme: 'dark' });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing sticks out');
+      const ground = await page.evaluate(() => getComputedStyle(document.querySelector('input')!).backgroundColor);
+      assert.notEqual(ground, 'rgb(255, 255, 255)');
+      await page.locator('label', { hasText: 'file' }).click();
+      await page.waitForURL(/as=file/);
+      await page.waitForFunction(() => (document.querySelector('video')?.currentTime ?? 0) > 0.2);
+      assert.deepEqual(complaints, []);
+      await page.close();
+    } finally {
+      await open.end();
+    }
+  });
+}
+
+test('where the player may not read answers, or the film can not be packaged, it says so', async () => {
+  const { page } = await openPage('/player?u=/bframes-faststart.mp4&as=hls');
+  await page.locator('#status.error').waitFor();
+  assert.match((await page.locator('#status').textContent()) ?? '', /http\.cors\.origins/);
+  await page.close();
+  const open = await Edge.start({ origin: SAMPLES, settings: `http: {cors: {origins: ['*']}}` });
+  const flv = await openPage('/player?u=/nothing.mp4&as=dash', open.admin);
+  await flv.page.locator('#status.error').waitFor();
+  assert.match((await flv.page.locator('#status').textContent()) ?? '', /404/);
+  await flv.page.close();
+  await open.end();
+});
+
 test('a path can lead the player nowhere but to the edge', async () => {
-  const { page } = await open(`/player?u=${encodeURIComponent('//evil.example/a.mp4"><script>alert(1)</script>')}`);
+  const { page } = await openPage(`/player?u=${encodeURIComponent('//evil.example/a.mp4"><script>alert(1)</script>')}`);
   const source = await page.evaluate(() => document.querySelector('video')?.src);
   assert.equal(new URL(source!).host, `127.0.0.1:${edge.port}`);
   await page.locator('#status.error').waitFor();

@@ -44,11 +44,15 @@ export async function probeStreams(path: string, ...options: readonly string[]):
   return streams.map(({ index, codec_type, time_base }) => {
     const [num = 1, den = 1] = time_base.split('/').map(Number);
     const mine = packets.filter(packet => packet.stream_index === index);
+    const times = mine.map(({ pts_time }) => Number(pts_time));
+    // Where nothing tells, each lasts until the next, and the last as long as the one before it.
+    const gap = (i: number) => times[i + 1]! - times[i]!;
+    const lasting = (i: number) => Math.abs((i + 1 < times.length ? gap(i) : gap(i - 1)) || 0);
     return {
       kind: codec_type,
       tick: num / den,
-      packets: mine.map(({ pts_time, duration_time, flags, size, data_hash }) => ({
-        ...{ pts: Number(pts_time), duration: Number(duration_time ?? 0), key: flags.startsWith('K') },
+      packets: mine.map(({ duration_time, flags, size, data_hash }, i) => ({
+        ...{ pts: times[i]!, duration: Number(duration_time ?? lasting(i)), key: flags.startsWith('K') },
         ...{ size: Number(size), hash: data_hash },
       })),
     };
@@ -77,7 +81,7 @@ const SKEW = 0.0011;
 
 /**
  * Oracle 1: the packets of the source, each track in order and whole, off by one time for all of them.
- * @param omitted tracks that are left out
+ * @param omitted tracks, perhaps of other kinds, that the playlist says are left out
  * @returns that time: what is to be added to a second of the source
  */
 export function assertSamePackets(
@@ -104,7 +108,7 @@ export function assertSamePackets(
     }
   }
   const missing = [...left].map(({ kind, packets }) => `${kind} of ${packets.length} packets`);
-  assert.equal(missing.length, omitted, `not packaged: ${missing.join(', ')}`);
+  assert.ok(missing.length <= omitted, `not packaged: ${missing.join(', ')}`);
   return shift!;
 }
 
@@ -192,12 +196,7 @@ function sampleCount(segment: Buffer): number {
 }
 
 /** Boxes of a type in `[from, to)`. */
-export function boxesIn(
-  bytes: Buffer,
-  from: number,
-  to: number,
-  type: string,
-): { at: number; body: number; end: number }[] {
+function boxesIn(bytes: Buffer, from: number, to: number, type: string): { at: number; body: number; end: number }[] {
   const found = [];
   for (let at = from; at < to; ) {
     const size = bytes.readUInt32BE(at);
@@ -216,13 +215,17 @@ export function assertDurations(probed: readonly ProbedRendition[]): void {
   for (const found of probed) {
     const { segments, playlist, url } = found.rendition;
     const boundaries = boundariesOf(found);
+    // How long the last packet lasts is told by the file, by its edit list and by the codec, which differ.
+    const last = ROUNDING + Math.max(...found.packets.map(packet => packet.duration));
     for (const [i, { duration }] of segments.entries()) {
       const real = boundaries[i + 1]! - boundaries[i]!;
-      assert.ok(Math.abs(duration - real) <= ROUNDING, `segment ${i} of ${url} lasts ${real} s, not ${duration} s`);
+      const tolerance = i === segments.length - 1 ? last : ROUNDING;
+      assert.ok(Math.abs(duration - real) <= tolerance, `segment ${i} of ${url} lasts ${real} s, not ${duration} s`);
     }
     const sum = segments.reduce((total, { duration }) => total + duration, 0);
     const whole = boundaries.at(-1)! - boundaries[0]!;
-    assert.ok(Math.abs(sum - whole) <= ROUNDING * segments.length, `${url} lasts ${whole} s, not ${sum} s`);
+    const rounding = ROUNDING * segments.length + last;
+    assert.ok(Math.abs(sum - whole) <= rounding, `${url} lasts ${whole} s, not ${sum} s`);
     if (playlist === undefined) continue;
     const longest = Math.max(...segments.map(({ duration }) => Math.round(duration)));
     assert.ok(playlist.targetDuration! >= longest, `${url}: ${playlist.targetDuration} s, segments of ${longest} s`);

@@ -35,7 +35,7 @@ export interface Packaged {
 }
 
 /** The bytes at an address, or a part of them; asserts that the answer is whole. */
-async function bytesOf(url: string, range?: ByteRange): Promise<Buffer> {
+export async function bytesOf(url: string, range?: ByteRange): Promise<Buffer> {
   const headers: Record<string, string> =
     range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
   const answer = await fetch(url, { headers });
@@ -138,7 +138,7 @@ export interface Reference {
  * References of the `sidx` (ISO/IEC 14496-12 section 8.16.3) that `bytes` begin with.
  * @param at its offset in the file
  */
-function parseSidx(bytes: Buffer, at: number): Reference[] {
+export function parseSidx(bytes: Buffer, at: number): Reference[] {
   assert.equal(bytes.toString('latin1', 4, 8), 'sidx');
   const isLong = bytes[8] === 1;
   const timescale = bytes.readUInt32BE(16);

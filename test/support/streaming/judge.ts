@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import type { MediaFolder } from '../ffmpeg.js';
+import * as oracles from './oracles.js';
+import { bytesOf, loadDash, loadHls, type Packaged, parseSidx } from './packaged.js';
+
+/** A film at an edge, and the file that it is. */
+export interface JudgedFilm {
+  readonly file: string;
+  /** URL of the film itself. */
+  readonly url: string;
+  /** Whether an edit hides the beginning, which players are shown. */
+  readonly isTrimmed?: boolean;
+  /** Whether key frames are followed by pictures that lean on the group before. */
+  readonly hasOpenGops?: boolean;
+  /** Seconds by which ffmpeg shows its pictures later than it says. */
+  readonly shownLate: number;
+}
+
+/** Everything that another's tools can tell of a packaged film. */
+export async function judge(film: JudgedFilm, folder: MediaFolder): Promise<void> {
+  const source = onTime(await oracles.probeStreams(film.file), film.shownLate);
+  const hls = await loadHls(`${film.url}/hls.m3u8`);
+  const probed = await oracles.probeRenditions(hls, folder);
+  oracles.assertSamePackets(source, probed, omitted(hls));
+  oracles.assertDurations(probed);
+  oracles.assertBandwidth(hls);
+  for (const { segments, kind, url } of hls.renditions)
+    if (kind === 'video')
+      assertBeginWithKeyFrames(probed.find(({ rendition }) => rendition.url === url)!, segments.length);
+  if (!film.hasOpenGops) await oracles.assertEachDecodes(hls, folder);
+  await assertSlices(hls);
+  const dash = await loadDash(`${film.url}/dash.mpd`);
+  assert.equal(dash.renditions.length, hls.renditions.length, 'DASH has the tracks that HLS has');
+  for (const rendition of dash.renditions) {
+    const same = hls.renditions.find(({ init }) => init.equals(rendition.init));
+    assert.ok(same, `${rendition.url} is in HLS too`);
+    const whole = ({ segments }: typeof rendition) => Buffer.concat(segments.map(({ bytes }) => bytes));
+    assert.ok(whole(same).equals(whole(rendition)), `${rendition.url} has the segments that HLS has`);
+    const [ours, theirs] = [rendition, same].map(({ segments }) => segments.map(({ duration }) => duration));
+    for (const [i, duration] of ours!.entries()) assert.ok(Math.abs(duration - theirs![i]!) < 0.001, `segment ${i}`);
+  }
+}
+
+/** Has ffmpeg play a film through its demuxers of HLS and DASH. */
+export async function judgeFrames({ file, url, isTrimmed }: JudgedFilm, kinds: string): Promise<void> {
+  for (const manifest of ['hls.m3u8', 'dash.mpd']) {
+    const options = isTrimmed ? ['-ignore_editlist', '1'] : [];
+    if (kinds.includes('v')) await oracles.assertSameFrames(file, `${url}/${manifest}`, '0:v:0', options);
+    if (kinds.includes('a')) await oracles.assertSameFrames(file, `${url}/${manifest}`, '0:a:0', options);
+  }
+}
+
+function onTime(streams: readonly oracles.ProbedStream[], late: number): oracles.ProbedStream[] {
+  return streams.map(stream =>
+    stream.kind === 'video'
+      ? { ...stream, packets: stream.packets.map(packet => ({ ...packet, pts: packet.pts - late })) }
+      : stream,
+  );
+}
+
+/** Tracks that the playlist says in comments to be left out. */
+function omitted({ text }: Packaged): number {
+  return text.split('\n').filter(line => /^# .*track \d+/i.test(line)).length;
+}
+
+function assertBeginWithKeyFrames({ rendition, packets }: oracles.ProbedRendition, count: number): void {
+  let at = 0;
+  for (const [i, samples] of oracles.sampleCounts(rendition).entries()) {
+    assert.equal(packets[at]!.key, true, `segment ${i} of ${rendition.url} begins with a key frame`);
+    at += samples;
+  }
+  assert.ok(count > 0);
+}
+
+/** Segments are slices of the track's file, whose `sidx` tells where they are; ranges of it are what they are. */
+async function assertSlices({ renditions }: Packaged): Promise<void> {
+  for (const { url, init, segments } of renditions) {
+    const file = url.replace(/\.m3u8(?=\?|$)/, '.mp4');
+    const whole = await bytesOf(file);
+    assert.ok(whole.subarray(0, init.length).equals(init), `${file} begins with its init segment`);
+    const index = whole.subarray(init.length);
+    const references = parseSidx(index, init.length);
+    assert.equal(references.length, segments.length, `references of ${file}`);
+    let begin = 0;
+    for (const [i, { offset, length, duration, time }] of references.entries()) {
+      assert.equal(whole.toString('latin1', offset + 4, offset + 8), 'moof', `reference ${i} of ${file}`);
+      const slice = whole.subarray(offset, offset + length);
+      assert.ok(slice.equals(segments[i]!.bytes), `segment ${i} is a slice of ${file}`);
+      assert.ok(Math.abs(duration - segments[i]!.duration) < 0.001, `reference ${i} lasts ${duration} s`);
+      if (i > 0) assert.ok(Math.abs(time - begin) < 1e-6);
+      begin = time + duration;
+    }
+    const last = references.at(-1)!;
+    assert.equal(last.offset + last.length, whole.length, `${file} ends with its last segment`);
+    const [from, length] = [init.length + 5, Math.min(whole.length - init.length - 5, 70_000)];
+    assert.ok((await bytesOf(file, { offset: from, length })).equals(whole.subarray(from, from + length)));
+  }
+}

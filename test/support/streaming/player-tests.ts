@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { launchChromium } from '../chromium.js';
+import { Edge } from '../edge.js';
+import { MediaFolder } from '../ffmpeg.js';
+import type { FolderServer } from '../serve-folder.js';
+import { flashAndBeep } from './flash-and-beep.js';
+import { type Measured, type PlayerName, PlayerPage, servePlayers } from './player-page.js';
+
+const CORS = `http: {cors: {origins: ['*']}}`;
+const SECONDS = 30;
+const [LOW, HIGH] = [90, 180];
+/** Seconds of a frame of AAC. */
+const AAC_FRAME = 1024 / 48000;
+const FRAME = 1 / 25;
+/** Where is sought to: within a segment, and within a group of pictures. */
+const PLACE = 14.5;
+
+let folder: MediaFolder;
+let server: FolderServer;
+let browser: Browser;
+let edge: Edge;
+/** Of the file itself, in the element: at the beginning and behind a seek. */
+let native: Skews;
+interface Skews {
+  readonly start: number;
+  readonly seek: number;
+}
+
+/** Seconds after a whole one; a little before one is below 0. */
+function fraction(second: number): number {
+  return second - Math.round(second);
+}
+
+/** When pictures turn light, after a whole second. Of flashes whose first picture was dropped others tell. */
+function lightOf({ flashes }: Measured): number {
+  return Math.min(...flashes.map(fraction));
+}
+
+/** Seconds by which beeps come after their flashes. A machine that is busy for a moment shifts some of them. */
+function skewOf(measured: Measured): number {
+  const beeps = measured.beeps.map(fraction).sort((a, b) => a - b);
+  return beeps[Math.floor(beeps.length / 2)]! - lightOf(measured);
+}
+
+function assertTogether(measured: Measured, expected: number): void {
+  const skew = skewOf(measured);
+  const told = JSON.stringify(measured);
+  assert.ok(Math.abs(skew - expected) <= AAC_FRAME, `${skew.toFixed(4)} s, the file ${expected.toFixed(4)} s: ${told}`);
+  assert.ok(Math.abs(lightOf(measured)) < FRAME, `the time shown is the film's: ${told}`);
+}
+
+const SET = `film-,${LOW},${HIGH},.mp4.urlset`;
+
+/**
+ * Has players play what an edge packages, seek in it and switch renditions: pictures and sound stay together as they
+ * are in the file itself.
+ */
+export function testPlayers(players: readonly PlayerName[], manifest: string): void {
+  before(async () => {
+    folder = await MediaFolder.make();
+    for (const height of [LOW, HIGH])
+      await copyFile(await flashAndBeep(SECONDS, height), join(folder.path, `film-${height}.mp4`));
+    server = await servePlayers(folder.path);
+    browser = await launchChromium();
+    edge = await Edge.start({ origin: folder.path, settings: CORS });
+    const page = await PlayerPage.open(browser, server.url);
+    await page.load('native', `${edge.url}/film-${LOW}.mp4`);
+    native = { start: skewOf(await page.measure(3)), seek: skewOf(await page.measure(3, PLACE)) };
+    await page.close();
+  });
+  after(async () => {
+    await browser?.close();
+    await edge?.end();
+    await server?.close();
+    await folder?.remove();
+  });
+  for (const player of players) testPlayer(player, manifest);
+}
+
+function testPlayer(player: PlayerName, manifest: string): void {
+  describe(`${player}, ${manifest}`, () => {
+    it('plays a film to its end', async () => {
+      const page = await PlayerPage.open(browser, server.url);
+      const { duration, height } = await page.load(player, `${edge.url}/film-${LOW}.mp4/${manifest}`);
+      assert.ok(Math.abs(duration - SECONDS) < 2 * FRAME, `${duration} s`);
+      assert.equal(height, LOW);
+      assertTogether(await page.measure(3), native.start);
+      assertTogether(await page.measure(3, SECONDS - 3.5), native.seek);
+      const end = await page.playToEnd();
+      assert.ok(Math.abs(end.currentTime - SECONDS) < 3 * FRAME, `it ended at ${end.currentTime} s`);
+      await page.close();
+    });
+
+    it('plays a set, seeks and switches', async () => {
+      const page = await PlayerPage.open(browser, server.url);
+      await page.load(player, `${edge.url}/${SET}/${manifest}`);
+      assertTogether(await page.measure(3), native.start);
+      const sought = await page.measure(3, PLACE);
+      assert.ok(sought.currentTime > PLACE && sought.flashes[0]! > PLACE, 'it plays from there');
+      assert.equal(sought.height, LOW);
+      assertTogether(sought, native.seek);
+      await page.switchTo(HIGH);
+      const switched = await page.measure(3);
+      assert.equal(switched.height, HIGH);
+      assertTogether(switched, native.seek);
+      const back = await page.measure(3, 1.5);
+      assertTogether(back, native.seek);
+      await page.close();
+    });
+  });
+}
