@@ -4,6 +4,8 @@
 // sides see, so that none of them makes an object.
 #include "memory_tier.h"
 
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -334,6 +336,9 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   object.Set("first", Napi::Boolean::New(env, cache_.first()));
   object.Set("clean", Napi::Boolean::New(env, cache_.wasClean()));
   object.Set("descriptor", Napi::Number::New(env, file.Inheritable()));
+  char seed[17];
+  std::snprintf(seed, sizeof seed, "%016" PRIx64, file.header().seed);
+  object.Set("seed", Napi::String::New(env, seed));
   object.Set("created", Napi::String::New(env, file.created()));
 
   // One call in the queue is enough: it fetches all mail.

@@ -215,6 +215,7 @@ Status SharedFile::OpenOnce(const OpenOptions& options, bool* again) {
 
   FileHeader header = {};
   status = ReadHeader(fd_, size, &header);
+  if (status.kind != Status::kForeign && header.crc == HeaderCrc(header)) seed_ = header.seed;
   if (supervisor) {
     if (IsLockedByOther(fd_, kHolderLock, 1) && !options.takeOver) {
       return Status::Error(Status::kHeld, "the cache file " + path_ + " is in use by the edge with pid " +
@@ -319,7 +320,8 @@ Status SharedFile::Create(const OpenOptions& options) {
   h.byteOrder = kByteOrder;
   h.geometry = geometry_;
   h.createdAt = RealtimeUs() / 1000;
-  if (getrandom(&h.seed, sizeof h.seed, 0) != static_cast<ssize_t>(sizeof h.seed)) h.seed = RealtimeUs();
+  h.seed = seed_;
+  if (h.seed == 0 && getrandom(&h.seed, sizeof h.seed, 0) != static_cast<ssize_t>(sizeof h.seed)) h.seed = RealtimeUs();
   h.state.store(kCreating, std::memory_order_relaxed);
   std::memcpy(h.magic, kMagic, sizeof kMagic);
   h.crc = HeaderCrc(h);

@@ -82,6 +82,8 @@ class SharedFile {
 
   std::string path_;
   std::string created_;
+  /** Seed of the file whose place a new one takes, which goes on with it; 0 when there was none. */
+  uint64_t seed_ = 0;
   int fd_ = -1;
   mutable int inheritable_ = -1;
   uint8_t* base_ = nullptr;

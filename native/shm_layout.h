@@ -80,7 +80,7 @@ struct FileHeader {
   uint32_t layoutVersion;
   uint32_t byteOrder;
   Geometry geometry;
-  /** Random; keeps chosen URLs from falling into one hash chain. */
+  /** Random and secret; keeps chosen URLs from falling into one hash chain, and names what belongs to the file. */
   uint64_t seed;
   /** Milliseconds since 1970. */
   uint64_t createdAt;

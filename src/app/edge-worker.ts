@@ -84,7 +84,12 @@ class Worker implements WorkerHandle {
             onDamage: (id, block) => emit('damagedBlock', Array.from(id), block),
             observe: metrics.histogram('moovedge_disk_read_seconds'),
           });
-    this.#store = new LmdbCatalogStore({ ...catalogFolders(config), capacity: catalog.size, owner: false, log });
+    this.#store = new LmdbCatalogStore({
+      ...catalogFolders(config, this.#tier.secret),
+      capacity: catalog.size,
+      owner: false,
+      log,
+    });
     this.#origins = createOrigins(origins, {
       log,
       observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },

@@ -70,6 +70,8 @@ export interface NativeTier {
   readonly clean: boolean;
   /** The file's descriptor, for processes to inherit. */
   readonly descriptor: number;
+  /** Random, in hexadecimal digits: kept with the file, and by those that take its place. Nobody else can know it. */
+  readonly seed: string;
   /** Why the file was made anew; empty when it was there. */
   readonly created: string;
   /** Argument: whether this is a new view. Returns readable bytes, or -1. */

@@ -215,7 +215,8 @@ export class LmdbCatalogStore implements CatalogStore {
   }
 }
 
-type CatalogPlace = Pick<LmdbCatalogStoreOptions, 'folder' | 'recent' | 'capacity' | 'log'>;
+/** Where a catalog is, and what its owner knows of it. */
+export type CatalogPlace = Pick<LmdbCatalogStoreOptions, 'folder' | 'recent' | 'capacity' | 'log'>;
 
 /** @throws EdgeError `store` */
 function makeFolder(folder: string): void {

@@ -2,7 +2,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmdirSync, type Stats, sta
 import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expectOwnFolder } from '../base/own-files.js';
-import { catalogFolders, memoryFile } from './places.js';
+import { memoryFile } from './places.js';
 import { type Config, DISK_SIZE } from './schema.js';
 import type { Issue, SettingPath } from './setting.js';
 import { formatSize, parseSize } from './units.js';
@@ -118,9 +118,7 @@ function checkSpace(config: Config): Issue[] {
     ...(disk === undefined || cache.disk.size === parseSize(DISK_SIZE)
       ? []
       : tooLarge(['cache', 'disk', 'size'], cache.disk.size, ...filesystem(disk))),
-    ...(catalog.path === undefined
-      ? []
-      : tooLarge(['catalog', 'size'], catalog.size, ...filesystem(catalogFolders(config).folder))),
+    ...(catalog.path === undefined ? [] : tooLarge(['catalog', 'size'], catalog.size, ...filesystem(catalog.path))),
   ];
 }
 

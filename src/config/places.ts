@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { Config } from './schema.js';
 
 /** The memory tier's file, which `auto` names after the port. */
@@ -8,10 +10,21 @@ export function memoryFile({ cache, listen }: Config): string {
 /**
  * The catalog's folders: its own, else the disk tier's, else one beside the memory tier's file, so that what is known
  * of files lives as long as their blocks; and always the latter for what is recent, which costs no disk anything there.
+ * In the place that `auto` stands for every user of the machine may make files, so that folder has a name that nobody
+ * can take first.
+ * @param secret of the memory tier
  */
-export function catalogFolders(config: Config): { folder: string; recent: string } {
-  const recent = `${memoryFile(config)}.catalog`;
+export function catalogFolders(config: Config, secret: string): { folder: string; recent: string } {
+  const hidden = createHash('sha256').update(secret).digest('hex').slice(0, 32);
+  const isCommon = config.cache.memory.file === 'auto';
+  const recent = `${memoryFile(config)}${isCommon ? `.${hidden}` : ''}.catalog`;
   return { folder: config.catalog.path ?? config.cache.disk.path ?? recent, recent };
+}
+
+/** True of the name of a folder that `catalogFolders` gives for a memory tier of that file, whatever its secret is. */
+export function isCatalogOf(name: string, file: string): boolean {
+  const own = `${basename(file)}.`;
+  return name.startsWith(own) && /^[0-9a-f]{32}\.catalog$/.test(name.slice(own.length));
 }
 
 /** Names of the files that the players' port needs to speak TLS; undefined when it does not. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { get, type IncomingHttpHeaders } from 'node:http';
+import { join } from 'node:path';
 import type { EdgeStats } from '../../src/supervisor/supervisor.js';
 import { type EdgePlace, type EdgeSetup, edgeCommand, memoryFileOf, writeConfig } from './edge-command.js';
 import { freePorts } from './ports.js';
@@ -21,6 +22,8 @@ export interface EdgeOptions extends EdgeSetup {
   readonly folder?: string;
   /** Files that each of its processes may have open. */
   readonly openFiles?: number;
+  /** Number of the user and group that it runs as; those of this process when left out. Needs root. */
+  readonly user?: number;
   /** True to start it without CAP_NET_ADMIN, as every user but root and Docker's default have it. */
   readonly unprivileged?: boolean;
 }
@@ -135,12 +138,16 @@ export class Edge implements EdgePlace {
   }
 
   #spawn(): void {
-    const { openFiles, unprivileged = false } = this.#options;
+    const { openFiles, unprivileged = false, user } = this.#options;
     const command = edgeCommand(this, this.#options);
+    if (user !== undefined)
+      for (const path of [this.folder, ...readdirSync(this.folder).map(name => join(this.folder, name))])
+        chownSync(path, user, user);
+    const as = user === undefined ? {} : { uid: user, gid: user };
     // The shell, or setpriv, becomes the edge. A normal user has no right to give up.
     if (openFiles !== undefined) command.unshift('sh', '-c', `ulimit -n ${openFiles} && exec "$0" "$@"`);
     if (unprivileged && process.geteuid?.() === 0) command.unshift('setpriv', '--bounding-set=-net_admin');
-    const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'], ...as });
     this.#child = child;
     this.output = '';
     child.stdout.setEncoding('utf8').on('data', text => {

@@ -21,7 +21,7 @@ export interface EdgeServices {
 export async function edgeServices(context: ServiceContext<Config, EdgeEvents>): Promise<EdgeServices> {
   // First, since a second edge on the same files is refused here, before the catalog is touched.
   const memory = new MemoryService(context);
-  const catalog = await CatalogService.open(context);
+  const catalog = await CatalogService.open(context, memory.tier.secret);
   const disk = new DiskService(context, memory);
   const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier));
   describeTiers(context.metrics, memory, disk);

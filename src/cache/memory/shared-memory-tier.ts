@@ -79,6 +79,8 @@ export class SharedMemoryTier implements MemoryTier {
   readonly capacity: number;
   /** The file's descriptor, which workers inherit. */
   readonly descriptor: number;
+  /** Random text, kept with the file and by those that take its place, which no other user knows. */
+  readonly secret: string;
   /** True when this was the first process to open the file; `clean` tells whether the last stop was a clean one. */
   readonly first: boolean;
   readonly clean: boolean;
@@ -99,6 +101,7 @@ export class SharedMemoryTier implements MemoryTier {
     this.#native = tier;
     this.capacity = tier.capacity;
     this.descriptor = tier.descriptor;
+    this.secret = tier.seed;
     this.first = tier.first;
     this.clean = tier.clean;
     this.#registers = new Uint32Array(tier.registers);

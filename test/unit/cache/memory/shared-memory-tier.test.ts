@@ -258,7 +258,13 @@ test('the size: kept from run to run when none is asked for; another one keeps w
   const third = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: 21 * BLOCK_SIZE, log });
   assert.equal(third.capacity, 21 * BLOCK_SIZE);
   assert.equal(read(third, 1, 0)?.toString(), 'kept');
+  assert.match(first.secret, /^[0-9a-f]{16}$/);
+  assert.deepEqual([second.secret, third.secret], [first.secret, first.secret]);
   third.close();
+  remove();
+  const another = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', size: BLOCK_SIZE });
+  assert.notEqual(another.secret, first.secret);
+  another.close();
   remove();
   assert.deepEqual(lines, [
     'made a new cache file: there was none',
