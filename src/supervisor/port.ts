@@ -6,7 +6,10 @@ import { type Listener, listenersOf, processOf } from './sockets.js';
 /** Title of the supervisor's process; workers are called `moovedge worker N`. */
 export const PROCESS_TITLE = 'moovedge';
 
-/** Milliseconds that workers whose supervisor has died are given to let go of the port. */
+/**
+ * Milliseconds that workers whose supervisor has died are given to let go of the port. They do so at once, unless they
+ * hang or are stopped: then they answer nobody, and are killed like those of a supervisor that lives.
+ */
 const ORPHANS_WAIT = 10_000;
 /** The same when nobody is seen to hold it: it was let go between two looks, or the holder belongs to another user. */
 const UNSEEN_WAIT = 1000;
@@ -19,14 +22,21 @@ const INTERVAL = 100;
  * @throws EdgeError `port` that says who has the port, or why it can't be listened on
  */
 export async function requireFreePort(host: string, port: number, listeners = listenersOf): Promise<void> {
-  const begun = performance.now();
+  let begun = performance.now();
+  let hasKilled = false;
   for (;;) {
     const error = await tryListen(host, port);
     if (error === undefined) return;
     if (error.code !== 'EADDRINUSE') throw new EdgeError('port', listenFailure(host, port, error));
     const holders = listeners(port);
-    const patience = holders.length === 0 ? UNSEEN_WAIT : holders.every(isOrphan) ? ORPHANS_WAIT : 0;
-    if (performance.now() - begun >= patience) throw new EdgeError('port', taken(port, holders));
+    const areOrphans = holders.length > 0 && holders.every(isOrphan);
+    const patience = holders.length === 0 ? UNSEEN_WAIT : areOrphans ? ORPHANS_WAIT : 0;
+    if (performance.now() - begun >= patience) {
+      if (!areOrphans || hasKilled) throw new EdgeError('port', taken(port, holders));
+      hasKilled = true;
+      for (const { pid } of holders) kill(pid);
+      begun = performance.now();
+    }
     await sleep(INTERVAL);
   }
 }
@@ -66,6 +76,14 @@ function taken(port: number, holders: readonly Listener[]): string {
 
 function isOrphan({ name, parent }: Listener): boolean {
   return name.startsWith(`${PROCESS_TITLE} worker`) && processOf(parent)?.name !== PROCESS_TITLE;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended, or is another user's: the port tells.
+  }
 }
 
 function tryListen(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
