@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 const FILM = '/film.mp4';
 const SIZE = 3 * BLOCK_SIZE + 321;
 
-/** A process that is stopped, or hangs in the kernel, keeps what it has inherited, and does not see its parent's end. */
+/** A stopped process keeps what it has inherited, and does not see its parent's end. */
 describe('a supervisor that is killed while one of its processes is stopped', () => {
   let origin: FaultOrigin;
   let edge: Edge;

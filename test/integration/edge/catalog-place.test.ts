@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
 import { until } from '../../support/until.js';
@@ -104,8 +104,8 @@ for (const user of isRoot ? [undefined, EDGE_USER] : [undefined]) {
       assert.notDeepEqual(catalogs(), names);
     });
 
-    it('is not where another user has made a folder', async (t: TestContext) => {
-      if (!isRoot || user === undefined) return t.skip('needs root, and an edge that is not');
+    const skip = user === undefined && 'needs root, and an edge that is not';
+    it('is not where another user has made a folder', { skip }, async () => {
       await edge.stop();
       for (const name of belongings(edge)) rmSync(`${FOLDER}/${name}`, { recursive: true });
       const traps = ['catalog', `${'0'.repeat(32)}.catalog`].map(end => `${memoryFile()}.${end}`);
