@@ -15,7 +15,7 @@ import {
 const LARGE = 8 * 1024;
 
 /** Most bytes that are put together for one send. */
-const OUTPUT_MAX = 64 * 1024;
+const OUTPUT_MAX = 128 * 1024;
 
 /**
  * Used within one synchronous section at a time, by every response of the process: nothing of it is kept per response.
