@@ -9,11 +9,12 @@ import { ALL_FORMATS, BufferSource, EncodedPacketSink, Input } from 'mediabunny'
 import { createFile, MP4BoxBuffer } from 'mp4box';
 import type { MediaPackage, PackageTrack } from '../../../../src/media/packaging/media-package.js';
 import { type ReadSamples, TrackFiles } from '../../../../src/media/packaging/track-file.js';
-import { clip, h264, picture } from '../../../support/clips.js';
+import { aac, clip, h264, picture, tone } from '../../../support/clips.js';
 import { complaints, MediaFolder } from '../../../support/ffmpeg.js';
 import { bytesOf } from '../../../support/open-spans.js';
 import { makePackager } from '../../../support/package-of.js';
 import { MemorySource, mediaObject } from '../../../support/virtual.js';
+import { cases as fragmented } from '../fmp4/clips.js';
 import { cases as films } from '../mp4/clips.js';
 
 const run = promisify(execFile);
@@ -51,7 +52,8 @@ async function streamsOf(path: string): Promise<Map<number, number>> {
 }
 
 const samples = (name: string) => fileURLToPath(new URL(`../../../../src/samples/${name}`, import.meta.url));
-const cases = [
+const SMOOTH = 'the sound of Smooth Streaming, which begins before 0, is presented 23 ms late';
+const cases: readonly { name: string; make: () => Promise<string>; isTimed?: boolean; todo?: string | false }[] = [
   ...films.map(({ name, make }) => ({ name, make })),
   {
     name: 'HEVC with parameter sets that may be anywhere',
@@ -65,6 +67,14 @@ const cases = [
     name: 'frames of 59.94 a second, key frames where scenes change',
     make: () => clip('scenes.mp4', [...picture(6, '60000/1001'), ...h264(100, '-sc_threshold', '40')]),
   },
+  {
+    name: 'AAC as QuickTime describes it',
+    make: () => clip('phone.mov', [...picture(5), ...tone(5), ...h264(), ...aac]),
+  },
+  // mediabunny sees only samples of `moov` where it has some, and knows no decoding times but those of `tfdt`.
+  ...fragmented.map(({ name, make, hybrid = false, timed = true }) => {
+    return { name: `fragmented, ${name}`, make, isTimed: timed && !hybrid, todo: name.startsWith('Smooth') && SMOOTH };
+  }),
   { name: 'a sample with its index in front', make: async () => samples('bframes-faststart.mp4') },
   { name: 'a sample with its index behind', make: async () => samples('bframes-moov-last.mp4') },
   { name: 'a sample of long groups of pictures', make: async () => samples('long-gop.mp4') },
@@ -107,8 +117,8 @@ async function written({ bytes, read }: Packaged, track: PackageTrack) {
 }
 
 describe('files of tracks', () => {
-  for (const { name, make } of cases) {
-    it(`have the packets of their source: ${name}`, async () => {
+  for (const { name, make, isTimed = true, todo = false } of cases) {
+    it(`have the packets of their source: ${name}`, { todo }, async () => {
       const source = await packaged(await make());
       const streams = await streamsOf(source.path);
       const plain = await packetsOf(source.path);
@@ -127,7 +137,8 @@ describe('files of tracks', () => {
           assert.ok(Math.abs(expected[i]!.pts - packet.pts - pts) < 2e-6, `packet ${i} is presented at ${packet.pts}`);
         }
         await standAlone(alone, track, ours);
-        // ffmpeg presents what has negative offsets of composition too late, its own files as well.
+        if (!isTimed) continue;
+        // ffmpeg presents fragments with negative offsets of composition, which sources may have, too late.
         const [here, there] = [await presented(whole, 1), await presented(source.bytes, track.id)];
         const data = here.map(packet => packet.data);
         assert.deepEqual(
@@ -136,6 +147,7 @@ describe('files of tracks', () => {
         );
         shifts.push(...here.map(({ time }, i) => there[samples[0]! + i]!.time - time));
       }
+      if (!isTimed) return;
       const [least, most] = [Math.min(...shifts), Math.max(...shifts)];
       assert.ok(most - least < ROUNDING, `tracks are off from the source by ${least} to ${most} s`);
       assert.ok(Math.abs(least - source.pack.origin) < ROUNDING, `${least}, said to be ${source.pack.origin}`);
