@@ -1,5 +1,6 @@
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
 import { type AdminCall, type AdminRoutes, sendJson, sendText } from './admin-server.js';
+import { type ClusterAdmin, clusterRoutes } from './cluster-routes.js';
 import { type PlayerPort, pageRoutes } from './pages.js';
 import { type PrefetchProgress, type PrefetchRequest, parsePrefetch } from './prefetch.js';
 import { type PurgeRequest, type PurgeResult, parsePurge } from './purge-request.js';
@@ -8,6 +9,8 @@ import { type PurgeRequest, type PurgeResult, parsePurge } from './purge-request
 export interface AdminTarget {
   readonly ready: boolean;
   readonly player: PlayerPort;
+  /** This edge's part in a cluster; undefined for an edge on its own, or one that is starting. */
+  cluster(): ClusterAdmin | undefined;
   metricsText(): Promise<string>;
   stats(): Promise<object>;
   purge(request: PurgeRequest): Promise<PurgeResult>;
@@ -18,7 +21,11 @@ export interface AdminTarget {
 /** The routes of the admin port. */
 export function adminRoutes(target: AdminTarget): AdminRoutes {
   return {
-    'GET /healthz': { open: true, answer: ({ response }) => sendText(response, 200, 'ok\n') },
+    'GET /healthz': {
+      open: true,
+      answer: ({ response }) =>
+        target.cluster()?.draining === true ? sendText(response, 503, 'draining\n') : sendText(response, 200, 'ok\n'),
+    },
     'GET /readyz': {
       open: true,
       answer: ({ response }) =>
@@ -32,6 +39,7 @@ export function adminRoutes(target: AdminTarget): AdminRoutes {
       answer: async ({ json, response }) => sendJson(response, await target.purge(parsePurge(await json()))),
     },
     'POST /prefetch': { answer: call => prefetch(target, call) },
+    ...clusterRoutes(target),
     ...pageRoutes(() => target.player),
   };
 }

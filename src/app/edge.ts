@@ -101,6 +101,7 @@ export class Edge {
         return playerAddress(supervisor.config);
       },
       metricsText: () => supervisor.metricsText(),
+      cluster: () => this.#services?.cluster,
       stats: () => supervisor.stats(),
       purge: async request => {
         if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { EXIT } from '../app/exit-code.js';
 import { version } from '../app/package-files.js';
 import { parseTime } from '../config/units.js';
-import type { AdminFlags } from './admin-client.js';
+import type { AdminClient, AdminFlags } from './admin-client.js';
 import type { InspectOptions } from './inspect.js';
 import type { PurgeFlags } from './purge.js';
 import { flagValues, SERVE_FLAGS } from './serve-flags.js';
@@ -89,8 +89,8 @@ function addInspectCache(program: Command): void {
 }
 
 function addAdminCommands(program: Command): void {
-  const onAdmin = (name: string, text: string) =>
-    program
+  const onAdmin: OnAdmin = (name, text, parent) =>
+    (parent ?? program)
       .command(name)
       .description(text)
       .option('--admin <url>', 'admin port of the edge (http://localhost:8081)')
@@ -116,12 +116,47 @@ function addAdminCommands(program: Command): void {
       const { purge } = await import('./purge.js');
       await purge(await client(flags), urls, flags);
     });
+  addClusterCommands(program, onAdmin, client);
   onAdmin('top', 'live view of a running edge in the terminal')
     .option('--interval <time>', 'time between views', readInterval, 1000)
     .action(async (flags: AdminFlags & { interval: number }) => {
       const { top } = await import('./top.js');
       await top(await client(flags), flags.interval);
     });
+}
+
+/** Makes a command that asks a running edge. */
+type OnAdmin = (name: string, text: string, parent?: Command) => Command;
+
+function addClusterCommands(
+  program: Command,
+  onAdmin: OnAdmin,
+  client: (flags: AdminFlags) => Promise<AdminClient>,
+): void {
+  const cluster = program.command('cluster').description('look at the cluster of a running edge, and change it');
+  const write = (text: string) => process.stdout.write(text);
+  const load = () => import('./cluster.js');
+  onAdmin('status', 'nodes, what they own, and how etcd is reached', cluster).action(async (flags: AdminFlags) =>
+    (await load()).clusterStatus(await client(flags), write),
+  );
+  for (const [kind, text] of [
+    ['drain', 'take the films from a node, which then leaves the cluster'],
+    ['undrain', 'let a drained node have films again'],
+  ] as const) {
+    onAdmin(kind, text, cluster)
+      .argument('<node>', 'its id')
+      .action(async (node: string, flags: AdminFlags) =>
+        (await load()).changeDrain(await client(flags), kind, node, write),
+      );
+  }
+  onAdmin('plan', 'what a new map would change, of the nodes that are up now', cluster)
+    .option('--apply', 'make it, without waiting for nodes that are away')
+    .action(async (flags: AdminFlags & { apply?: boolean }) =>
+      (await load()).clusterPlan(await client(flags), flags.apply === true, write),
+    );
+  onAdmin('where', 'which node serves a path', cluster)
+    .argument('<path>', 'such as /film.mp4')
+    .action(async (path: string, flags: AdminFlags) => (await load()).clusterWhere(await client(flags), path, write));
 }
 
 function readSeconds(text: string): number {

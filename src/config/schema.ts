@@ -1,3 +1,4 @@
+import { clusterSchema } from './cluster-schema.js';
 import { choice, flag, host, integer, isLoopback, or, path, share, size, text, time } from './kind.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
@@ -263,6 +264,7 @@ const tree = group({
       'Where a JSON line per answer goes; a file is opened again on SIGHUP and SIGUSR1.',
     ).prefault('off'),
   }),
+  cluster: clusterSchema.optional(),
   shutdown: group({
     delay: setting(
       time('0', '1h'),
@@ -304,7 +306,28 @@ export const schema = withRules(tree, (config, wrong) => {
     wrong(['cache', 'readAhead', 'min'], 'expected at most cache.readAhead.max');
   }
   checkOrigins(config?.origins ?? [], wrong);
+  if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
 });
+
+function checkCluster(
+  { listen, admin }: NonNullable<Draft<Config>>,
+  cluster: NonNullable<Draft<Config>>['cluster'],
+  wrong: Wrong,
+) {
+  const { etcd, listen: peers } = cluster ?? {};
+  if (etcd?.username !== undefined && etcd.password === undefined) {
+    wrong(['cluster', 'etcd', 'password'], 'expected the password of cluster.etcd.username');
+  }
+  if (etcd?.tls?.cert !== undefined && etcd.tls.key === undefined) {
+    wrong(['cluster', 'etcd', 'tls', 'key'], 'expected the private key of cluster.etcd.tls.cert');
+  }
+  if (etcd?.tls?.key !== undefined && etcd.tls.cert === undefined) {
+    wrong(['cluster', 'etcd', 'tls', 'cert'], 'expected the certificate of cluster.etcd.tls.key');
+  }
+  if (peers?.port !== undefined && [listen?.port, admin?.port].includes(peers.port)) {
+    wrong(['cluster', 'listen', 'port'], 'expected another port than listen.port and admin.port');
+  }
+}
 
 function checkOrigins(origins: readonly Draft<Config['origins'][number]>[], wrong: Wrong) {
   const names = new Set<string>();

@@ -96,6 +96,14 @@ export const METRICS = {
   moovedge_seek_plan_seconds: { type: 'histogram', buckets: PLAN, help: 'Time to plan the answer to a seek.' },
   moovedge_worker_restarts_total: { type: 'counter', help: 'Workers replaced because they died.' },
   moovedge_workers: { type: 'gauge', labels: ['state'], help: 'Worker processes.' },
+  moovedge_cluster_nodes: { type: 'gauge', labels: ['state'], help: 'Nodes of the cluster, as this edge sees them.' },
+  moovedge_cluster_partitions: {
+    type: 'gauge',
+    labels: ['role'],
+    help: 'Partitions that this edge owns, and those that it is a replica of.',
+  },
+  moovedge_cluster_map_epoch: { type: 'gauge', help: 'Revision of the map in force; 0 for an edge that has none.' },
+  moovedge_cluster_etcd_reachable: { type: 'gauge', help: '1 while etcd answers this edge.' },
   moovedge_log_lines_dropped_total: {
     type: 'counter',
     help: 'Lines of the access log lost because its target failed or was slow.',

@@ -34,6 +34,8 @@ export type ToWorker =
   | { readonly type: 'drain'; readonly deadline: number }
   /** Open log files again by their names. */
   | { readonly type: 'reopenLogs' }
+  /** Something that a service tells all workers, by its name. */
+  | { readonly type: 'event'; readonly name: string; readonly args: readonly unknown[] }
   /** Asks for a report; also how the supervisor sees that a worker's event loop turns. */
   | { readonly type: 'ask'; readonly id: number };
 

@@ -49,8 +49,17 @@ export interface ServiceContext<Config, Events extends ServiceEvents<Events>> {
   readonly metrics: Metrics;
   /** What happens to workers, and what they tell by `WorkerLink.emit`. */
   readonly events: EventEmitter<Events>;
+  /** Of this program. */
+  readonly version: string;
   /** True when an older edge still uses the same files, until `start`. */
   readonly takeOver: boolean;
+  /**
+   * Tells all workers something, as an event that they take by `WorkerLink.on`; those that start later are told the
+   * last of each name. The arguments travel as JSON.
+   */
+  tell<Name extends keyof Events & string>(name: Name, ...args: Events[Name] & unknown[]): void;
+  /** True while a worker has answered lately. */
+  alive(): boolean;
   /** To be called when the edge can't go on and has to be started again. */
   hopeless(error: EdgeError): void;
 }

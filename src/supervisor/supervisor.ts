@@ -73,6 +73,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   readonly #reports = new Map<WorkerProcess, object>();
   /** What happens to workers, and what they tell, for the services to listen to. */
   readonly #events = new EventEmitter<Events>();
+  /** What services have told all workers last, by name. */
+  readonly #told = new Map<string, readonly unknown[]>();
   #services: readonly Service<Config>[] = [];
   /** The generation that serves is the last; those before it drain. */
   #generations: Generation<Config>[] = [];
@@ -116,10 +118,19 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
    * @throws EdgeError that people should read; nothing is left running then
    */
   async start(): Promise<void> {
-    const { config, takeOver, services, log, hopeless } = this.#options;
+    const { config, takeOver, services, log, hopeless, version } = this.#options;
     if (!takeOver) await requireFreePort(config.listen.host, config.listen.port);
-    const context = { config, log, metrics: this.#metrics, events: this.#events, takeOver, hopeless };
-    this.#services = await services(context);
+    this.#services = await services({
+      config,
+      log,
+      metrics: this.#metrics,
+      events: this.#events,
+      version,
+      takeOver,
+      hopeless,
+      tell: (name, ...args) => this.#tell(name, args),
+      alive: () => this.#generations.at(-1)?.slots.some(({ answers }) => answers) === true,
+    });
     try {
       if (!takeOver) await this.#startServices();
       await this.#serve(config);
@@ -236,6 +247,11 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
     (this.#events as EventEmitter).emit(name, ...args);
   }
 
+  #tell(name: string, args: readonly unknown[]): void {
+    this.#told.set(name, args);
+    for (const { worker } of this.#slots()) worker.tell(name, args);
+  }
+
   /** Starts a generation and, when it serves, drains the one before. */
   async #serve(config: Config): Promise<void> {
     const { workerEntry: entry, log, hopeless, lookInterval = LOOK_INTERVAL } = this.#options;
@@ -244,6 +260,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
       entry,
       log,
       lookInterval,
+      told: this.#told,
       inherited: () => this.#services.flatMap(({ inherited = [] }) => inherited),
       events: {
         hopeless,

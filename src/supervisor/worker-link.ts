@@ -21,6 +21,11 @@ export interface WorkerLink<Events extends ServiceEvents<Events> = SupervisorEve
   readonly log: ProcessLog;
   /** Tells the services of something; the arguments travel as JSON. */
   emit<Name extends keyof Events & string>(name: Name, ...args: Events[Name] & unknown[]): void;
+  /**
+   * Takes what a service tells all workers by `ServiceContext.tell`; what it has told last, at once. One listener for
+   * each name.
+   */
+  on<Name extends keyof Events & string>(name: Name, listener: (...args: Events[Name] & unknown[]) => void): void;
 }
 
 /** A worker that serves, as its process's link to the supervisor sees it. */
@@ -78,6 +83,8 @@ class WorkerMain<Config extends SupervisedConfig, Events extends ServiceEvents<E
   #draining = false;
   #exitTimer: NodeJS.Timeout | undefined;
   #exitAt = Number.POSITIVE_INFINITY;
+  readonly #told = new Map<string, readonly unknown[]>();
+  readonly #listeners = new Map<string, (...args: never) => void>();
 
   constructor(options: WorkerOptions<Config, Events>) {
     this.#options = options;
@@ -93,6 +100,10 @@ class WorkerMain<Config extends SupervisedConfig, Events extends ServiceEvents<E
         break;
       case 'reopenLogs':
         void this.#started?.then(handle => handle.reopenLogs()).catch(() => {});
+        break;
+      case 'event':
+        this.#told.set(message.name, message.args);
+        this.#listeners.get(message.name)?.(...(message.args as never));
         break;
       case 'ask':
         void this.#answer(message.id);
@@ -126,8 +137,13 @@ class WorkerMain<Config extends SupervisedConfig, Events extends ServiceEvents<E
     this.#config = config;
     this.#log = log;
     const emit: WorkerLink<Events>['emit'] = (name, ...args) => send({ type: 'event', name, args });
+    const on: WorkerLink<Events>['on'] = (name, listener) => {
+      this.#listeners.set(name, listener);
+      const last = this.#told.get(name);
+      if (last !== undefined) listener(...(last as never));
+    };
     // The supervisor sends what it was started with.
-    this.#started = this.#options.start(config as Config, { ...place, log, emit });
+    this.#started = this.#options.start(config as Config, { ...place, log, emit, on });
     this.#started.then(
       () => send({ type: 'ready' }),
       error => {

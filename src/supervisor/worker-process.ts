@@ -97,6 +97,11 @@ export class WorkerProcess {
     this.#child.send({ type: 'drain', deadline });
   }
 
+  /** Tells it something of a service. */
+  tell(name: string, args: readonly unknown[]): void {
+    if (this.state !== 'gone') this.#child.send({ type: 'event', name, args });
+  }
+
   reopenLogs(): void {
     this.#child.send({ type: 'reopenLogs' });
   }

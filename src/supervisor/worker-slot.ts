@@ -7,6 +7,8 @@ import { WorkerProcess, type WorkerStart } from './worker-process.js';
 
 /** Looks without an answer after which a worker counts as hung and is replaced. */
 const MISSED_MAX = 6;
+/** Looks without an answer after which a worker is not counted on. */
+const SILENCE_MAX = 2.5;
 /** What all slots of an edge have in common. */
 export interface SlotOptions {
   readonly log: Log;
@@ -15,6 +17,8 @@ export interface SlotOptions {
   readonly lookInterval: number;
   /** Descriptors that a worker that starts inherits. */
   readonly inherited: () => readonly number[];
+  /** What services have told all workers last, by name. */
+  readonly told: ReadonlyMap<string, readonly unknown[]>;
 }
 
 /** Told what happens in a slot. */
@@ -38,6 +42,9 @@ export class WorkerSlot {
   readonly #events: SlotEvents;
   readonly #lookInterval: number;
   readonly #inherited: () => readonly number[];
+  readonly #told: ReadonlyMap<string, readonly unknown[]>;
+  /** `performance.now()` of the last report. */
+  #answeredAt = Number.NEGATIVE_INFINITY;
   #worker!: WorkerProcess;
   #closed = false;
   /** True once a process of this slot was ready; before, a death is told by `ready` and nothing is replaced. */
@@ -49,12 +56,13 @@ export class WorkerSlot {
   readonly ready: Promise<void>;
   #settle!: { resolve(): void; reject(error: EdgeError): void };
 
-  constructor(start: WorkerStart, { log, events, lookInterval, inherited }: SlotOptions) {
+  constructor(start: WorkerStart, { log, events, lookInterval, inherited, told }: SlotOptions) {
     this.#start = start;
     this.#log = log;
     this.#events = events;
     this.#lookInterval = lookInterval;
     this.#inherited = inherited;
+    this.#told = told;
     this.ready = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -68,6 +76,11 @@ export class WorkerSlot {
     return this.#worker;
   }
 
+  /** True when the worker serves, and has answered within a few looks. */
+  get answers(): boolean {
+    return this.#worker.state === 'ready' && performance.now() - this.#answeredAt < SILENCE_MAX * this.#lookInterval;
+  }
+
   /** Asks the worker for its report and hands it to the events; one that does not answer time and again is killed. */
   async look(timeout: number): Promise<void> {
     const worker = this.#worker;
@@ -75,6 +88,7 @@ export class WorkerSlot {
     try {
       const report = await worker.report(timeout);
       this.#missed = 0;
+      this.#answeredAt = performance.now();
       this.#events.report(worker, report);
     } catch {
       if (worker !== this.#worker || worker.isGone || timeout !== this.#lookInterval) return;
@@ -99,6 +113,7 @@ export class WorkerSlot {
     const worker = new WorkerProcess(this.#start, this.#inherited(), {
       ready: () => {
         this.#hasServed = true;
+        this.#answeredAt = performance.now();
         this.#log.info({ worker: worker.index, generation: worker.generation, workerPid: worker.pid }, 'worker ready');
         this.#settle.resolve();
       },
@@ -117,6 +132,7 @@ export class WorkerSlot {
       },
     });
     this.#worker = worker;
+    for (const [name, args] of this.#told) worker.tell(name, args);
   }
 
   #replace(worker: WorkerProcess, exit: ExitStatus, reason: EdgeError | undefined): void {

@@ -1,7 +1,13 @@
+import type { ClusterState } from '../../cluster/cluster-state.js';
 import type { SupervisorEvents } from '../../supervisor/service.js';
 
-/** What an edge's workers tell its services: a new kind of event is a line here, its sender and its listener. */
+/**
+ * What an edge's workers tell its services, and what services tell workers: a new kind of event is a line here, its
+ * sender and its listener.
+ */
 export interface EdgeEvents extends SupervisorEvents {
   /** A block on disk was found damaged: the 32-bit words of its object's id, and its number. */
   damagedBlock: [id: readonly number[], block: number];
+  /** To workers: the cluster as it is from here on. */
+  clusterState: [state: ClusterState];
 }

@@ -1,3 +1,4 @@
+import type { ClusterAdmin } from '../../admin/cluster-routes.js';
 import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
@@ -7,12 +8,15 @@ import { DiskService } from './disk-service.js';
 import type { EdgeEvents } from './edge-events.js';
 import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
+import { refuseChange } from './refuse-change.js';
 import { describeTiers } from './tier-metrics.js';
 
 /** What surrounds the workers of an edge. */
 export interface EdgeServices {
   /** In the order in which they start. */
   readonly all: readonly Service<Config>[];
+  /** Undefined for an edge on its own. */
+  readonly cluster: ClusterAdmin | undefined;
   /** @throws EdgeError */
   purge(request: PurgeRequest): Promise<PurgeResult>;
 }
@@ -25,5 +29,17 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const disk = new DiskService(context, memory);
   const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier));
   describeTiers(context.metrics, memory, disk);
-  return { all: [memory, catalog, disk, purges], purge: request => purges.purge(request) };
+  // An edge on its own loads nothing of it.
+  const cluster = context.config.cluster && new (await import('./cluster-service.js')).ClusterService(context);
+  const all = [memory, catalog, disk, purges, cluster ?? noCluster];
+  return { all, cluster, purge: request => purges.purge(request) };
 }
+
+/** In the place of a cluster: an edge on its own joins one by a start. */
+const noCluster: Service<Config> = {
+  name: 'cluster',
+  accepts({ cluster }) {
+    if (cluster !== undefined) refuseChange('cluster');
+  },
+  stop() {},
+};

@@ -92,12 +92,25 @@ export class HttpClient {
     servername?: string,
   ): OriginExchange {
     const exchange = new OriginExchange(sink);
-    const options: ExchangeOptions = { path: target, method: 'GET', headers: fields, exchange, servername };
-    // undici reports a request that it finds malformed, and a connection that it finds ready, from within its call.
-    queueMicrotask(() => {
-      if (this.#closed) exchange.onResponseError(undefined, closedError());
-      else if (!exchange.over) this.#pool(origin).dispatch(options, exchange);
-    });
+    this.#dispatch(origin, { path: target, method: 'GET', headers: fields, exchange, servername });
+    return exchange;
+  }
+
+  /**
+   * Sends a POST with a body, whose length is among the fields. The sink is not called from within.
+   * @param origin scheme, host and port
+   * @param target path and query
+   * @param fields of the request; names in lower case
+   */
+  post(
+    origin: string,
+    target: string,
+    fields: Record<string, string>,
+    body: Uint8Array,
+    sink: ExchangeSink,
+  ): OriginExchange {
+    const exchange = new OriginExchange(sink);
+    this.#dispatch(origin, { path: target, method: 'POST', headers: fields, body, exchange, servername: undefined });
     return exchange;
   }
 
@@ -105,6 +118,15 @@ export class HttpClient {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#pools.values()].map(pool => pool.destroy()));
+  }
+
+  #dispatch(origin: string, options: ExchangeOptions): void {
+    const { exchange } = options;
+    // undici reports a request that it finds malformed, and a connection that it finds ready, from within its call.
+    queueMicrotask(() => {
+      if (this.#closed) exchange.onResponseError(undefined, closedError());
+      else if (!exchange.over) this.#pool(origin).dispatch(options, exchange);
+    });
   }
 
   #pool(origin: string): Pool {

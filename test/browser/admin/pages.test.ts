@@ -54,6 +54,7 @@ test('where a token is wanted, the dashboard asks for it', async () => {
   const target = {
     ready: true,
     player: { scheme: 'http' as const, port: edge.port },
+    cluster: () => undefined,
     metricsText: nothing,
     purge: nothing,
     prefetch: nothing,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, request as httpRequest } from 'node:http';
 import { after, test } from 'node:test';
 import { AdminServer } from '../../../src/admin/admin-server.js';
+import type { ClusterAdmin } from '../../../src/admin/cluster-routes.js';
 import { prefetchUrls } from '../../../src/admin/prefetch.js';
 import { type AdminTarget, adminRoutes } from '../../../src/admin/routes.js';
 import { EdgeError } from '../../../src/base/errors.js';
@@ -27,9 +28,32 @@ const edge = createServer((request, response) => {
 await new Promise<void>(resolve => edge.listen(0, '127.0.0.1', resolve));
 const edgePort = (edge.address() as { port: number }).port;
 
+/** The edge's part in a cluster; undefined for one on its own. */
+let cluster: ClusterAdmin | undefined;
+let isDraining = false;
+const inCluster: ClusterAdmin = {
+  get draining() {
+    return isDraining;
+  },
+  get share() {
+    return isDraining ? undefined : 40;
+  },
+  status: () => ({ epoch: 7 }),
+  locate: path => ({ path, owner: 'a' }),
+  async drain(node) {
+    asked.push(['drain', node]);
+  },
+  async undrain(node) {
+    asked.push(['undrain', node]);
+  },
+  plan: () => ({ changes: false }),
+  applyPlan: async () => ({ changes: true }),
+};
+
 const target: AdminTarget = {
   ready: true,
   player: { scheme: 'http', port: edgePort },
+  cluster: () => cluster,
   async metricsText() {
     const metrics = new Metrics();
     metrics.counter('moovedge_http_response_bytes_total', () => 5);
@@ -204,4 +228,43 @@ test('pages run no script but their own and play from the edge only', async () =
   ] as const) {
     assert.match(String((await ask(local, 'GET', path)).headers['content-type']), new RegExp(`^${type}`), path);
   }
+});
+
+test('an edge on its own has nothing to tell of a cluster', async () => {
+  cluster = undefined;
+  for (const path of ['/cluster', '/locate?path=/film.mp4', '/cluster/plan']) {
+    const answer = await fetch(`http://127.0.0.1:${local}${path}`);
+    assert.equal(answer.status, 404);
+    assert.match(await answer.text(), /this edge is in no cluster/);
+  }
+  assert.equal((await fetch(`http://127.0.0.1:${local}/healthz`)).status, 200);
+  assert.equal(await (await fetch(`http://127.0.0.1:${local}/health/agent`)).text(), '100% ready\n');
+});
+
+test('an edge of a cluster tells of it, and is changed', async () => {
+  cluster = inCluster;
+  const url = `http://127.0.0.1:${local}`;
+  const json = async (path: string, body?: object) => {
+    const answer = await fetch(url + path, body && { method: 'POST', body: JSON.stringify(body) });
+    return [answer.status, await answer.json()];
+  };
+  assert.deepEqual(await json('/cluster'), [200, { epoch: 7 }]);
+  assert.deepEqual(await json('/locate?path=%2Ffilm.mp4%3Ftoken%3Dx'), [200, { path: '/film.mp4', owner: 'a' }]);
+  assert.deepEqual(await json('/cluster/plan'), [200, { changes: false }]);
+  assert.deepEqual(await json('/cluster/plan', {}), [200, { changes: true }]);
+  for (const kind of ['drain', 'undrain']) {
+    assert.equal((await json(`/cluster/${kind}`, { node: 'a' }))[0], 200);
+    assert.deepEqual(asked.pop(), [kind, 'a']);
+    const refused = await fetch(`${url}/cluster/${kind}`, { method: 'POST', body: '{"node": 1}' });
+    assert.equal(refused.status, 400);
+  }
+  for (const path of ['/locate', '/locate?path=film.mp4']) assert.equal((await fetch(url + path)).status, 400);
+  assert.equal((await fetch(`http://127.0.0.1:${guarded}/locate?path=/a`)).status, 401);
+  assert.equal((await fetch(`http://127.0.0.1:${guarded}/health/agent`)).status, 200, 'balancers have no token');
+  assert.equal(await (await fetch(`${url}/health/agent`)).text(), '40% ready\n');
+  isDraining = true;
+  assert.equal(await (await fetch(`${url}/health/agent`)).text(), 'drain\n');
+  const health = await fetch(`${url}/healthz`);
+  assert.deepEqual([health.status, await health.text()], [503, 'draining\n']);
+  cluster = undefined;
 });

@@ -47,6 +47,7 @@ const admin = new AdminServer({
   routes: adminRoutes({
     ready: true,
     player: { scheme: 'http', port: playerPort },
+    cluster: () => undefined,
     metricsText: async () => '',
     stats: async () => stats,
     async purge(request) {

@@ -1,20 +1,24 @@
 import type { Role } from '../../../src/app/roles.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { describeExit } from '../../../src/base/exit-status.js';
+import type { ClusterState } from '../../../src/cluster/cluster-state.js';
 
 /** Services that do nothing but say what they were told. */
-export const fakeServices: Role['services'] = async ({ log, takeOver, events }) => {
+export const fakeServices: Role['services'] = async ({ log, takeOver, events, tell }) => {
   let active = false;
   events.on('workerGone', exit => log.debug({ how: describeExit(exit) }, 'services told of a death'));
   return {
+    cluster: undefined,
     all: [
       {
         name: 'fake',
         async start() {
           active = true;
+          tell('clusterState', stateOf(1));
           log.info({ takeOver }, 'services active');
         },
         async reconfigure({ workers }) {
+          tell('clusterState', stateOf(2));
           log.info({ workers }, 'services reconfigured');
         },
         stats: () => ({ active }),
@@ -29,3 +33,7 @@ export const fakeServices: Role['services'] = async ({ log, takeOver, events }) 
     },
   };
 };
+
+function stateOf(epoch: number): ClusterState {
+  return { epoch, self: 'a', nodes: [], map: [], previousOwners: [], otherZones: [] };
+}

@@ -1,20 +1,24 @@
 /**
- * A worker that answers every path with its generation and index, for tests of the supervisor. Special paths:
- * `/slow?ms=N` answers late, `/crash` throws, `/hang` blocks the event loop. The name of its first origin says how it
- * fails: `refuse-start`, `crash-start`.
+ * A worker that answers every path with its generation and index, for tests of the supervisor. Special paths: `/told`
+ * answers with what a service has told, `/slow?ms=N` answers late, `/crash` throws, `/hang` blocks the event loop. The
+ * name of its first origin says how it fails: `refuse-start`, `crash-start`.
  */
 
 import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+import type { EdgeEvents } from '../../../src/app/services/edge-events.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { native } from '../../../src/base/native.js';
 import type { Config } from '../../../src/config/schema.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { quiesceListener } from '../../../src/supervisor/listener.js';
-import type { SupervisorEvents } from '../../../src/supervisor/service.js';
 import { runWorker } from '../../../src/supervisor/worker-link.js';
 
-runWorker<Config, SupervisorEvents>({
-  async start(config, { index, workers, generation, log }) {
+runWorker<Config, EdgeEvents>({
+  async start(config, { index, workers, generation, log, on }) {
+    let epoch = 0;
+    on('clusterState', state => {
+      epoch = state.epoch;
+    });
     const [origin] = config.origins;
     if (origin?.name === 'refuse-start') throw new EdgeError('cache_file', 'expected a better day to start');
     if (origin?.name === 'crash-start') process.exit(3);
@@ -45,7 +49,8 @@ runWorker<Config, SupervisorEvents>({
       const answer = () => {
         if (gone) return;
         open--;
-        res.cork(() => res.end(`${generation}/${index}/${process.pid}`, draining));
+        const text = url === '/told' ? `${process.pid} ${epoch}` : `${generation}/${index}/${process.pid}`;
+        res.cork(() => res.end(text, draining));
         if (draining && open === 0) drained();
       };
       if (wait > 0) setTimeout(answer, wait);

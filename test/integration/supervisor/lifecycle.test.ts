@@ -188,3 +188,21 @@ test('SIGTERM while it starts ends it with 0', async () => {
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
   await edge.end();
 });
+
+test('all workers are told what a service tells, those that start later the last of it', async () => {
+  const edge = await startFakeEdge({ workers: 1 });
+  const told = async () => (await fetchText(edge.port, '/told')).body.split(' ');
+  const [pid, epoch] = await until('the worker to be told', async () => {
+    const answer = await told();
+    return answer[1] === '1' && answer;
+  });
+  assert.equal(epoch, '1');
+  process.kill(Number(pid), 'SIGKILL');
+  await until('another worker, which knows it', async () => {
+    const answer = await told().catch(() => undefined);
+    return answer !== undefined && answer[0] !== pid && answer[1] === '1';
+  });
+  edge.signal('SIGHUP');
+  await until('the workers of a reload to be told what is new', async () => (await told())[1] === '2');
+  await edge.end();
+});

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
@@ -8,7 +10,11 @@ import { defaultConfig, schema } from '../../../src/config/schema.js';
 import { describeSettings } from '../../../src/config/setting.js';
 
 const file = fileURLToPath(new URL('../../../config.example.yaml', import.meta.url));
-const example: unknown = parse(readFileSync(file, 'utf8'));
+const text = readFileSync(file, 'utf8');
+/** With what is commented out, which stands last. */
+const commented = text.slice(text.indexOf('\n#cluster:'));
+const whole = text.replace(commented, commented.replaceAll(/^#/gm, ''));
+const example: unknown = parse(whole);
 
 /** Every value that stands at a key such as `origins[].name` or `headers.*`; empty when the key is nowhere. */
 function valuesAt(value: unknown, steps: readonly string[]): unknown[] {
@@ -32,6 +38,19 @@ test('the example loads', () => {
   const { origins: _, ...others } = config;
   const { origins: __, ...defaults } = defaultConfig();
   assert.deepEqual(JSON.parse(JSON.stringify(others)), JSON.parse(JSON.stringify(defaults)));
+});
+
+test('the example loads with what is commented out', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'moovedge-example-'));
+  try {
+    const file = join(folder, 'edge.yaml');
+    writeFileSync(file, whole.replaceAll(/src\/samples|\.\/src\/samples/g, folder));
+    const { cluster } = loadConfig({ file, flags: [], env: {} });
+    assert.equal(cluster?.node.id, 'edge-1');
+    assert.deepEqual(cluster?.etcd.endpoints, ['http://127.0.0.1:2379']);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('the example has every setting of the schema, with its default', () => {

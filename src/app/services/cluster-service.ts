@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClusterAdmin } from '../../admin/cluster-routes.js';
+import { EdgeError } from '../../base/errors.js';
+import { ClusterControl, type ControlOptions } from '../../cluster/control/cluster-control.js';
+import { partitionOf } from '../../cluster/map/partition-of.js';
+import { catalogFolders } from '../../config/places.js';
+import type { Config } from '../../config/schema.js';
+import type { Service, ServiceContext } from '../../supervisor/service.js';
+import { describeCluster } from './cluster-metrics.js';
+import type { EdgeEvents } from './edge-events.js';
+import { refuseChange } from './refuse-change.js';
+
+/** Milliseconds for which a node must be there without a break before it counts. */
+const SETTLE = 5000;
+/** Name of the copy of the map, beside the catalog. */
+const COPY = 'cluster.map';
+
+type ClusterSettings = NonNullable<Config['cluster']>;
+
+/** This edge's part in a cluster: seen to once for all workers, which are told the state. */
+export class ClusterService implements Service<Config>, ClusterAdmin {
+  readonly name = 'cluster';
+  readonly #started: ClusterSettings;
+  readonly #control: ClusterControl;
+  readonly #version: string;
+
+  /** @throws EdgeError `bad_config` when a file of the configuration can't be read */
+  constructor({ config, log, metrics, version, tell, alive }: ServiceContext<Config, EdgeEvents>) {
+    const settings = config.cluster!;
+    this.#started = settings;
+    this.#version = version;
+    const { partitions, replicas, holdDown, etcd } = settings;
+    const { username, password } = etcd;
+    this.#control = new ClusterControl({
+      ...changeable(settings, version),
+      etcd: { endpoints: etcd.endpoints, prefix: etcd.prefix, username, password, tls: readTls(etcd.tls) },
+      partitions,
+      replicas,
+      holdDown,
+      settle: SETTLE,
+      file: join(catalogFolders(config).folder, COPY),
+      log,
+      alive,
+      publish: state => tell('clusterState', state),
+    });
+    describeCluster(metrics, this.#control);
+  }
+
+  start(): void {
+    this.#control.start();
+  }
+
+  accepts({ cluster }: Config): void {
+    if (cluster === undefined || fixed(cluster) !== fixed(this.#started)) {
+      refuseChange('cluster (but node.weight, node.url and ramp)');
+    }
+  }
+
+  reconfigure({ cluster }: Config): void {
+    this.#control.configure(changeable(cluster!, this.#version));
+  }
+
+  stats(): object {
+    const { epoch, nodes } = this.#control.state;
+    return { epoch, nodes: nodes.length, member: this.#control.isMember, etcd: this.#control.etcd };
+  }
+
+  async stop(): Promise<void> {
+    await this.#control.stop();
+  }
+
+  get draining(): boolean {
+    return this.#control.isDraining;
+  }
+
+  status() {
+    const { state, leader, frozen, rival, isMember, etcd } = this.#control;
+    const owned = (index: number, level: number) => state.map.filter(list => list[level] === index).length;
+    return {
+      self: state.self,
+      epoch: state.epoch,
+      member: isMember,
+      draining: this.#control.isDraining,
+      leader,
+      frozen,
+      rival: rival && { host: rival.host, port: rival.port },
+      etcd,
+      partitions: state.map.length,
+      nodes: state.nodes.map((node, index) => ({
+        ...node,
+        owns: owned(index, 0),
+        replicates: state.map.filter(list => list.indexOf(index) > 0).length,
+      })),
+    };
+  }
+
+  locate(path: string) {
+    const { state } = this.#control;
+    const partition = partitionOf(path, state.map.length);
+    const [owner, ...replicas] = state.map[partition]!.flatMap(index => state.nodes[index] ?? []).filter(
+      ({ state }) => state === 'up',
+    );
+    if (owner === undefined) {
+      throw new EdgeError('overloaded', 'no node that has the film is up: ask again', { retryAfter: 1 });
+    }
+    return {
+      path,
+      partition,
+      owner: owner.id,
+      replicas: replicas.map(({ id }) => id),
+      url: owner.url === undefined ? null : owner.url.replace(/\/$/, '') + path,
+    };
+  }
+
+  /** Percent of its share that this node takes, for HAProxy; undefined while it drains. */
+  get share(): number | undefined {
+    if (this.#control.isDraining) return undefined;
+    const { self, nodes } = this.#control.state;
+    return Math.round((nodes.find(({ id }) => id === self)?.share ?? 1) * 100);
+  }
+
+  drain(id: string): Promise<void> {
+    return this.#control.drain(id);
+  }
+
+  undrain(id: string): Promise<void> {
+    return this.#control.undrain(id);
+  }
+
+  plan() {
+    return this.#control.plan();
+  }
+
+  applyPlan() {
+    return this.#control.applyPlan();
+  }
+}
+
+/** What a reload may change. */
+function changeable({ node, listen, ramp }: ClusterSettings, version: string): Pick<ControlOptions, 'self' | 'ramp'> {
+  return { self: { ...node, url: node.url, ...listen, version }, ramp };
+}
+
+/** The rest, to be compared. */
+function fixed({ node, ramp: _, ...rest }: ClusterSettings): string {
+  return JSON.stringify([node.id, node.zone, rest]);
+}
+
+function readTls(files: ClusterSettings['etcd']['tls']) {
+  const read = (key: 'ca' | 'cert' | 'key') => {
+    const file = files[key];
+    if (file === undefined) return undefined;
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new EdgeError('bad_config', `cluster.etcd.tls.${key}: ${file} can't be read: ${(error as Error).message}`);
+    }
+  };
+  return { ca: read('ca'), cert: read('cert'), key: read('key') };
+}

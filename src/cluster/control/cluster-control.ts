@@ -1,0 +1,394 @@
+import { randomUUID } from 'node:crypto';
+import { EdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import type { ClusterState } from '../cluster-state.js';
+import { EtcdError } from '../etcd/etcd-error.js';
+import { Gateway, type GatewayOptions } from '../etcd/gateway.js';
+import { Mirror } from '../etcd/mirror.js';
+import { encodeMap, type MapRecord } from '../map/map-record.js';
+import { ClusterView } from './cluster-view.js';
+import { Leadership } from './leadership.js';
+import { MapFile } from './map-file.js';
+import { MapPolicy, type PolicyOptions, type PolicyView } from './map-policy.js';
+import { Keys, type Member } from './member.js';
+import { LEASE, Membership } from './membership.js';
+import { aloneState, viewState } from './view-state.js';
+
+/** Milliseconds between two renewals of the lease. */
+const TICK = 1000;
+/** Milliseconds for which a wish of somebody may wait until the leader has seen to it. */
+const WISH_PATIENCE = 10_000;
+
+/** What this node tells of itself, but for what tells its runs apart. */
+export type NodeIdentity = Omit<Member, 'instance'>;
+
+/** Settings of a node's part in the cluster; times in milliseconds. */
+export interface ControlOptions extends PolicyOptions {
+  readonly etcd: GatewayOptions & { readonly prefix: string };
+  readonly self: NodeIdentity;
+  readonly ramp: number;
+  /** File for the copy of the map. */
+  readonly file: string;
+  readonly log: Log;
+  /** Whether this node's workers answer. */
+  readonly alive: () => boolean;
+  /** Told of each state that differs from the one before. */
+  readonly publish: (state: ClusterState) => void;
+}
+
+/** What a plan would change. */
+export interface PlanPreview {
+  /** Whether there is anything to change. */
+  readonly changes: boolean;
+  /** Partitions that would get another owner, and how many each node would own, by zone. */
+  readonly zones: readonly {
+    readonly zone: string;
+    readonly moved: number;
+    readonly nodes: Readonly<Record<string, { readonly now: number; readonly planned: number }>>;
+  }[];
+}
+
+/**
+ * A node's part in the cluster: its membership, its turn as the leader, and what its workers are told. etcd is never on
+ * the way of a request: whatever fails here, workers go on by the last state.
+ */
+export class ClusterControl {
+  readonly #options: ControlOptions;
+  readonly #log: Log;
+  readonly #keys: Keys;
+  readonly #gateway: Gateway;
+  readonly #mirror: Mirror;
+  readonly #membership: Membership;
+  readonly #leadership: Leadership;
+  readonly #policy: MapPolicy;
+  readonly #view: ClusterView;
+  readonly #instance = randomUUID();
+  #self: NodeIdentity;
+  #ramp: number;
+  #timer: NodeJS.Timeout | undefined;
+  #turn: Promise<void> = Promise.resolve();
+  #isBusy = false;
+  #wasSilent = false;
+  #published = '';
+  #state: ClusterState;
+  #frozen: readonly string[] = [];
+  /** The term in which the policy has begun to count. */
+  #policyTerm = 0;
+  #failure = '';
+  #stopped = false;
+
+  constructor(options: ControlOptions) {
+    const { etcd, log, file, self } = options;
+    this.#options = options;
+    this.#log = log;
+    this.#self = self;
+    this.#ramp = options.ramp;
+    this.#keys = new Keys(etcd.prefix);
+    this.#gateway = new Gateway(etcd);
+    const [gateway, keys] = [this.#gateway, this.#keys];
+    this.#mirror = new Mirror({ gateway, prefix: keys.all, log, changed: () => this.#changed() });
+    const mirror = this.#mirror;
+    this.#leadership = new Leadership({ gateway, mirror, keys, log, id: self.id, instance: this.#instance });
+    this.#membership = new Membership({
+      gateway,
+      keys,
+      log,
+      member: () => this.#member,
+      wanted: () => options.alive() && !this.#isRetired,
+      lost: () => this.#leadership.resign(),
+    });
+    this.#policy = new MapPolicy(options);
+    this.#view = new ClusterView(mirror, keys, new MapFile(file), log);
+    this.#state = aloneState(this.#member, options.partitions);
+  }
+
+  /** Begins, with the copy of the map on disk until etcd has answered. */
+  start(): void {
+    const isRestored = this.#view.restore();
+    const { epoch } = this.#view.map ?? { epoch: 0 };
+    if (isRestored) this.#log.info({ epoch }, 'the map on disk is in force until etcd answers');
+    else
+      this.#log.info(
+        {},
+        'there is no map on disk: this edge serves alone, as the owner of everything, until there is one',
+      );
+    this.#publish();
+    this.#mirror.start();
+    this.#timer = setInterval(() => this.#tick(), TICK);
+  }
+
+  /** Leaves the cluster, so that the others know at once. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#mirror.stop();
+    await this.#turn;
+    await this.#membership.leave();
+    await this.#gateway.close();
+  }
+
+  /** Takes what a reload has changed. */
+  configure({ self, ramp }: Pick<ControlOptions, 'self' | 'ramp'>): void {
+    this.#self = self;
+    this.#ramp = ramp;
+    this.#publish();
+  }
+
+  /** What the workers know. */
+  get state(): ClusterState {
+    return this.#state;
+  }
+
+  /** True when this node is to have no films. */
+  get isDraining(): boolean {
+    return this.#view.drained.has(this.#self.id);
+  }
+
+  /** Id of the node that writes maps. */
+  get leader(): string | undefined {
+    return this.#leadership.leader;
+  }
+
+  /** Zones in which too many nodes are away. Only the leader knows. */
+  get frozen(): readonly string[] {
+    return this.#frozen;
+  }
+
+  /** Another node with this node's id; undefined when there is none. */
+  get rival(): Member | undefined {
+    return this.#membership.rival;
+  }
+
+  get isMember(): boolean {
+    return this.#membership.lease !== undefined;
+  }
+
+  /** etcd as this node meets it. */
+  get etcd() {
+    const { isFailing, hasRead, silence, revision } = this.#mirror;
+    const { endpoint } = this.#gateway;
+    return { endpoint, reachable: hasRead && !isFailing, silence: hasRead ? silence : undefined, revision };
+  }
+
+  /**
+   * Takes the films from a node, for good.
+   * @throws EdgeError `bad_request`, `store` when etcd does not do it
+   */
+  async drain(id: string): Promise<void> {
+    const zone = this.#view.map?.record.zones.find(({ nodes }) => nodes.some(node => node.id === id));
+    if (zone === undefined && !this.#view.living.has(id)) {
+      throw new EdgeError('bad_request', `expected the id of a node of the cluster, found ${JSON.stringify(id)}`);
+    }
+    const drained = this.#view.drained;
+    const others = zone?.nodes.filter(
+      node => node.id !== id && !drained.has(node.id) && this.#view.living.has(node.id),
+    );
+    if (others?.length === 0) {
+      throw new EdgeError(
+        'bad_request',
+        `expected another living node in zone ${zone?.zone}, which would take the films of ${id}`,
+      );
+    }
+    await this.#write([{ put: this.#keys.drain(id), value: JSON.stringify({ since: Date.now() }) }]);
+  }
+
+  /** Lets a node have films again. @throws EdgeError */
+  async undrain(id: string): Promise<void> {
+    if (!this.#view.drained.has(id)) {
+      throw new EdgeError('bad_request', `expected the id of a node that is drained, found ${JSON.stringify(id)}`);
+    }
+    await this.#write([{ remove: this.#keys.drain(id) }]);
+  }
+
+  /** What a map would be that is made now, without waiting. @throws EdgeError `overloaded` when etcd does not answer */
+  plan(): PlanPreview {
+    if (!this.etcd.reachable) throw this.#noEtcd();
+    const view = this.#policyView();
+    this.#policy.observe(view, performance.now());
+    const { record } = this.#policy.decide(view, performance.now(), Date.now(), true);
+    return previewOf(view.record, record);
+  }
+
+  /** Has the leader make that map. Resolves when it is in force here. @throws EdgeError */
+  async applyPlan(): Promise<PlanPreview> {
+    const preview = this.plan();
+    if (!preview.changes) return preview;
+    await this.#write([{ put: this.#keys.wish, value: this.#self.id }]);
+    const end = performance.now() + WISH_PATIENCE;
+    while (this.#mirror.get(this.#keys.wish) !== undefined) {
+      if (performance.now() > end || this.#stopped) {
+        await this.#write([{ remove: this.#keys.wish }]).catch(() => {});
+        throw new EdgeError('overloaded', 'no node of the cluster leads at the moment: ask again', {
+          retryAfter: LEASE,
+        });
+      }
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+    return preview;
+  }
+
+  get #member(): Member {
+    return { ...this.#self, instance: this.#instance };
+  }
+
+  /** Drained long enough for others to have taken what it has cached: it leaves. */
+  get #isRetired(): boolean {
+    const drain = this.#mirror.get(this.#keys.drain(this.#self.id));
+    if (drain === undefined) return false;
+    const isMapped = this.#view.map?.record.zones.some(({ nodes }) => nodes.some(({ id }) => id === this.#self.id));
+    return isMapped !== true && Date.now() - sinceOf(drain.value) > this.#ramp;
+  }
+
+  #tick(): void {
+    // Shares of joiners grow, and the grace after a return ends.
+    if (this.#mirror.hasRead) this.#view.update(false);
+    this.#publish();
+    this.#work();
+  }
+
+  #changed(): void {
+    this.#view.update(this.#wasSilent);
+    this.#wasSilent = false;
+    this.#publish();
+    this.#work();
+  }
+
+  /** One turn at a time: renew, campaign, lead. */
+  #work(): void {
+    if (this.#isBusy || this.#stopped) return;
+    this.#isBusy = true;
+    this.#turn = this.#turnOnce()
+      .catch(error => this.#fail(error))
+      .finally(() => {
+        this.#isBusy = false;
+      });
+  }
+
+  async #turnOnce(): Promise<void> {
+    if (this.#mirror.isFailing) this.#wasSilent = true;
+    if (this.#isRetired && this.#membership.lease !== undefined) {
+      this.#log.info({}, 'this node is drained and leaves the cluster');
+      await this.#membership.leave();
+    }
+    await this.#membership.tick();
+    const { lease } = this.#membership;
+    if (lease === undefined || !this.#mirror.hasRead || this.#mirror.isFailing) return;
+    await this.#leadership.campaign(lease);
+    const { term } = this.#leadership;
+    if (term !== 0 && term !== this.#policyTerm) this.#policy.reset();
+    this.#policyTerm = term || this.#policyTerm;
+    if (term !== 0) await this.#lead();
+    else this.#frozen = [];
+    this.#failure = '';
+  }
+
+  async #lead(): Promise<void> {
+    const view = this.#policyView();
+    const wish = this.#mirror.get(this.#keys.wish);
+    this.#policy.observe(view, performance.now());
+    if (this.#view.isInGrace && wish === undefined) return;
+    const { frozen, ...decision } = this.#policy.decide(view, performance.now(), Date.now(), wish !== undefined);
+    this.#tellFrozen(frozen);
+    const record = decision.record ?? this.#missing;
+    if (record === undefined && wish === undefined) return;
+    const { map } = this.#keys;
+    const compare = [this.#leadership.fence, { key: map, modified: this.#view.stored }];
+    const writes = [
+      ...(record === undefined ? [] : [{ put: map, value: encodeMap(record) }]),
+      ...(wish === undefined ? [] : [{ remove: this.#keys.wish }]),
+    ];
+    const { done, revision } = await this.#gateway.txn(compare, writes);
+    if (done && record !== undefined)
+      this.#log.info({ revision, ...previewOf(view.record, record) }, 'a map was written');
+    // Somebody else has written, or leads by now: what is there is read before anything else is done.
+    if (!done) this.#leadership.resign();
+    await this.#mirror.refresh();
+  }
+
+  #tellFrozen(frozen: readonly string[]): void {
+    for (const zone of frozen) {
+      if (this.#frozen.includes(zone)) continue;
+      this.#log.error(
+        { zone },
+        'more than a third of the nodes are away: the map stays; moovedge cluster plan --apply makes one without them',
+      );
+    }
+    this.#frozen = frozen;
+  }
+
+  /** The map in force, when etcd holds none, or one that can't be read. */
+  get #missing(): MapRecord | undefined {
+    const { map, stored } = this.#view;
+    return map !== undefined && stored !== map.epoch ? map.record : undefined;
+  }
+
+  #policyView(): PolicyView {
+    return { record: this.#view.map?.record, members: [...this.#view.living.values()], drained: this.#view.drained };
+  }
+
+  #publish(): void {
+    const state = this.#viewed();
+    const text = JSON.stringify(state);
+    if (text === this.#published) return;
+    this.#published = text;
+    this.#state = state;
+    this.#options.publish(state);
+  }
+
+  #viewed(): ClusterState {
+    const self = this.#member;
+    const { partitions } = this.#options;
+    if (this.#membership.rival !== undefined) return aloneState(self, partitions);
+    const { map, living, known, drained } = this.#view;
+    return viewState({ map, self, living, known, drained, ramp: this.#ramp, partitions }, Date.now());
+  }
+
+  async #write(writes: Parameters<Gateway['txn']>[1]): Promise<void> {
+    try {
+      await this.#gateway.txn([], writes);
+      await this.#mirror.refresh();
+    } catch (error) {
+      throw new EdgeError('store', `etcd did not do it: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  #noEtcd(): EdgeError {
+    return new EdgeError('overloaded', 'etcd does not answer: the map stays as it is', { retryAfter: 5 });
+  }
+
+  /** The mirror tells when etcd is gone; what else goes wrong is told once. */
+  #fail(error: unknown): void {
+    const { message } = error as Error;
+    if (!(error instanceof EtcdError)) this.#log.error({ error }, 'a defect in the part of the cluster');
+    else if (!error.isElsewhere && message !== this.#failure) this.#log.error({ error: message }, 'etcd refuses');
+    this.#failure = message;
+  }
+}
+
+function sinceOf(text: string): number {
+  try {
+    return Number((JSON.parse(text) as { since: number }).since) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** What changes from one map to the next. */
+function previewOf(before: MapRecord | undefined, after: MapRecord | undefined): PlanPreview {
+  const zones = (after ?? before)?.zones ?? [];
+  return {
+    changes: after !== undefined,
+    zones: zones.map(({ zone, nodes, lists }) => {
+      const old = before?.zones.find(each => each.zone === zone);
+      const ids = [...new Set([...nodes, ...(old?.nodes ?? [])].map(({ id }) => id))].sort();
+      const owned = (map: typeof old, id: string) => map?.lists.filter(([owner]) => owner === id).length ?? 0;
+      return {
+        zone,
+        moved: lists.filter(([owner], partition) => old?.lists[partition]?.[0] !== owner).length,
+        nodes: Object.fromEntries(
+          ids.map(id => [id, { now: owned(old, id), planned: lists.filter(([o]) => o === id).length }]),
+        ),
+      };
+    }),
+  };
+}

@@ -1,0 +1,66 @@
+import { host, integer, path, text, time } from './kind.js';
+import { group, item, list, setting } from './setting.js';
+
+const id = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** An edge's place among others, whose caches are one. */
+export const clusterSchema = item({
+  etcd: group({
+    endpoints: list(
+      setting(
+        text('a URL such as http://10.0.0.1:2379', /^https?:\/\/[^\s/?#@]+\/?$/),
+        'Members of the etcd cluster, which are asked in turn; 3.4 or later.',
+      ),
+      { max: 16 },
+    ).prefault(['http://127.0.0.1:2379']),
+    prefix: setting(
+      text('a path such as /moovedge, without a slash at its end', /^\/[\w./-]{0,200}[\w.-]$/),
+      'Beginning of all keys there; clusters that share an etcd need different ones.',
+    ).prefault('/moovedge'),
+    username: setting(text('a user name'), 'User of etcd’s authentication.').optional(),
+    password: setting(text('a password'), 'Password of that user.', { secret: true }).optional(),
+    tls: group({
+      ca: setting(
+        path('a PEM file'),
+        'Authorities that etcd’s certificate may be of; left out: Node’s own.',
+      ).optional(),
+      cert: setting(
+        path('a PEM file'),
+        'Certificate that etcd knows this node by; without a common name when etcd has users.',
+      ).optional(),
+      key: setting(path('a PEM file'), 'Private key of that client certificate.').optional(),
+    }),
+  }),
+  node: item({
+    id: setting(
+      text('an id of lower-case letters, digits, dot, dash and underscore', id),
+      'Name of this node, its own for good: its place in the map.',
+    ),
+    weight: setting(integer(1, 1000), 'Share of the films, relative to other nodes of the zone.').prefault(1),
+    zone: setting(
+      text('a name of lower-case letters, digits, dot, dash and underscore', id),
+      'Nodes near each other; each zone has all films, parted among its nodes.',
+    ).prefault('default'),
+    url: setting(
+      text('a URL such as https://edge-1.example.com', /^https?:\/\/[^\s?#@]+$/),
+      'Where players reach this node; needed for /locate and redirects.',
+    ).optional(),
+  }),
+  listen: item({
+    host: setting(host(), 'Address at which peers reach this node.'),
+    port: setting(integer(1, 65535), 'Port for peers.').prefault(8090),
+  }),
+  partitions: setting(
+    integer(16, 16384),
+    'Parts that all films are divided into; fixed for the life of a cluster.',
+  ).prefault(1024),
+  replicas: setting(
+    integer(0, 8),
+    'Nodes beside its owner that each partition has, which stand in for it; fixed like partitions.',
+  ).prefault(2),
+  ramp: setting(time('0', '24h'), 'How long a node that joins takes to come to its full share.').prefault('10m'),
+  holdDown: setting(
+    time('10s', '168h'),
+    'How long a node may be away before its films are given to others for good.',
+  ).prefault('10m'),
+});
