@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { EtcdError } from '../../../../src/cluster/etcd/etcd-error.js';
 import { Gateway } from '../../../../src/cluster/etcd/gateway.js';
+import { selfSigned } from '../../../support/certificate.js';
 import { Etcd } from '../../../support/etcd.js';
 import { startHttp } from '../../../support/etcd-proxy.js';
 import { freePort } from '../../../support/ports.js';
@@ -171,5 +175,48 @@ describe('etcd with authentication', () => {
       await fails(one.range('/a'), 'auth');
       await one.close();
     }
+  });
+});
+
+describe('etcd over TLS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'moovedge-etcd-tls-'));
+  const { cert, key } = selfSigned(['localhost']);
+  let secured: Etcd;
+  before(async () => {
+    const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), ca: join(folder, 'cert.pem') };
+    writeFileSync(tls.cert, cert);
+    writeFileSync(tls.key, key);
+    secured = await Etcd.start({ tls });
+  });
+  after(async () => {
+    await secured.end();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is trusted by its authority only, and wants to know us', async () => {
+    const known = new Gateway({ endpoints: secured.urls, tls: { ca: cert, cert, key } });
+    await until('etcd to answer', () => known.range('/a').catch(() => undefined));
+    const doubtful = new Gateway({ endpoints: secured.urls, tls: { cert, key } });
+    await fails(doubtful.range('/a'), 'auth', /self.signed certificate/);
+    const unknown = new Gateway({ endpoints: secured.urls, tls: { ca: cert } });
+    await assert.rejects(unknown.range('/a'), EtcdError);
+    for (const one of [known, doubtful, unknown]) await one.close();
+  });
+
+  it('refuses our common name when it has users, which is said with what to do', async () => {
+    const one = new Gateway({ endpoints: secured.urls, tls: { ca: cert, cert, key } });
+    const ask = (path: string, body: object) =>
+      new Promise<void>((resolve, reject) => {
+        void one.stream(path, body, { message: () => resolve(), ended: reject });
+      });
+    await ask('/v3/auth/user/add', { name: 'root', password: 'secret' });
+    await ask('/v3/auth/role/add', { name: 'root' });
+    await ask('/v3/auth/user/grant', { user: 'root', role: 'root' });
+    await ask('/v3/auth/enable', {});
+    await one.close();
+    const user = { username: 'root', password: 'secret' };
+    const named = new Gateway({ endpoints: secured.urls, ...user, tls: { ca: cert, cert, key } });
+    await fails(named.range('/a'), 'auth', /CommonName.*use one without/);
+    await named.close();
   });
 });

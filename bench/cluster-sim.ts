@@ -1,0 +1,190 @@
+import { parseArgs } from 'node:util';
+import { partitionOf } from '../src/cluster/map/partition-of.js';
+import { type PlacedMap, type PlanNode, planMap } from '../src/cluster/map/plan.js';
+import { MapFigures, moved, planNodes } from '../test/support/map-figures.js';
+import type { Column, Report, ResultTable, Row } from './support/report.js';
+
+const REPLICAS = 2;
+const DAY = 86_400;
+/** Films and views of the cluster that the simulation stands for. */
+const FILMS = 28_000_000;
+const VIEWS_PER_DAY = 70_000_000;
+/** Films that are looked at one by one, those seen most and then every n-th of the rest. */
+const SAMPLED = 200_000;
+
+/**
+ * The product's own map over clusters of 10, 20 and 40 nodes: how evenly films lie, what a death, two, a join, a drain,
+ * another weight and the loss of a data centre move, and what storage has to give in the time after a death, by how
+ * much replicas are warmed. Loads are expectations over films by Zipf's law; a film is cached where it was seen within
+ * the residency. `--partitions N`
+ */
+export async function run(args: readonly string[]): Promise<Report> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { partitions: { type: 'string', default: '1024' } },
+    strict: false,
+  });
+  const partitions = Number(values.partitions);
+  return {
+    title: `maps of ${partitions} partitions with ${REPLICAS} replicas`,
+    tables: [balance(partitions), movement(partitions), ...deathTables(partitions), views(partitions)],
+    notes: [
+      'a whole number of partitions for each pair of nodes is the limit: 40 nodes have 0.66 of 1024 for each pair',
+      `${FILMS / 1e6} million films, ${VIEWS_PER_DAY / 1e6} million views a day`,
+    ],
+  };
+}
+
+function plan(nodes: readonly PlanNode[], partitions: number, before?: PlacedMap): PlacedMap {
+  return planMap({ nodes, partitions, replicas: REPLICAS }, before);
+}
+
+function columns(titles: readonly string[], digits: number): Column[] {
+  return titles.map(title => ({ title, digits }));
+}
+
+function balance(partitions: number): ResultTable {
+  const titles = ['max/mean', 'after a death', 'after two', 'inherited', 'map without one', 'its inherited'];
+  const kinds: [name: string, nodes: readonly PlanNode[]][] = [
+    ...[10, 20, 40].map(count => [`${count} nodes`, planNodes(count)] as [string, PlanNode[]]),
+    ['10 nodes of weight 1 to 3', planNodes(10, i => 1 + (i % 3))],
+  ];
+  const rows = kinds.map(([name, nodes]) => {
+    const map = plan(nodes, partitions);
+    const figures = new MapFigures(map, nodes);
+    const others = nodes.slice(1);
+    const without = new MapFigures(plan(others, partitions, map), others);
+    const own = [figures.mostLoaded(), figures.mostLoadedAfterDeath, figures.mostLoadedAfterTwo, figures.mostInherited];
+    return { name, values: [...own, without.mostLoaded(), without.mostInherited] };
+  });
+  return { title: 'share of the most loaded node, of its even share', columns: columns(titles, 3), rows };
+}
+
+function movement(partitions: number): ResultTable {
+  const rows = [10, 20, 40].flatMap(count => {
+    const nodes = planNodes(count);
+    const map = plan(nodes, partitions);
+    const owned = (ids: readonly string[]) => map.filter(([owner]) => ids.includes(owner!)).length;
+    const row = (name: string, after: readonly PlanNode[], least: number): Row => {
+      const next = plan(after, partitions, map);
+      const share = (moved(map, next) / partitions) * 100;
+      const figures = new MapFigures(next, after);
+      return { name: `${count} nodes: ${name}`, values: [share, (least / partitions) * 100, figures.mostLoaded()] };
+    };
+    const joined = [...nodes, { id: 'z', weight: 1 }];
+    const heavier = nodes.map((node, i) => (i === 0 ? { ...node, weight: 2 } : node));
+    const half = nodes.slice(count / 2);
+    const gone = (ids: number) => owned(nodes.slice(0, ids).map(({ id }) => id));
+    return [
+      row('a death or drain', nodes.slice(1), gone(1)),
+      row('two deaths', nodes.slice(2), gone(2)),
+      row('a join', joined, Math.floor(partitions / (count + 1))),
+      row('a weight doubled', heavier, (2 * partitions) / (count + 1) - partitions / count),
+      row('half of them lost', half, gone(count / 2)),
+    ];
+  });
+  return { title: 'films that change owners', columns: columns(['moved %', 'least %', 'max/mean'], 2), rows };
+}
+
+/** A film that stands for `count` alike, by views a second. */
+interface Sampled {
+  readonly partition: number;
+  readonly rate: number;
+  readonly count: number;
+}
+
+/** Films by Zipf's law: those seen most one by one, the rest by samples of growing classes. */
+function sampledFilms(exponent: number, partitions: number): Sampled[] {
+  const ranks: { rank: number; count: number }[] = [];
+  for (let rank = 1; rank <= SAMPLED / 2; rank++) ranks.push({ rank, count: 1 });
+  const growth = (FILMS / (SAMPLED / 2)) ** (1 / (SAMPLED / 2));
+  for (let from = SAMPLED / 2; from < FILMS; ) {
+    const to = Math.min(FILMS, Math.max(from + 1, from * growth));
+    ranks.push({ rank: (from + to) / 2, count: to - from });
+    from = to;
+  }
+  const sum = ranks.reduce((total, { rank, count }) => total + count * rank ** -exponent, 0);
+  return ranks.map(({ rank, count }) => ({
+    partition: partitionOf(`/films/${Math.round(rank)}.mp4`, partitions),
+    rate: ((VIEWS_PER_DAY / DAY) * rank ** -exponent) / sum,
+    count,
+  }));
+}
+
+/** Shares of viewers that are sent to the first replica. */
+const WARM_UPS = [0, 0.01, 0.02, 0.05, 0.1];
+
+function deathTables(partitions: number): ResultTable[] {
+  return [
+    [1, 24],
+    [0.8, 24],
+    [0.8, 72],
+  ].map(([exponent = 1, hours = 24]) => deathTable(exponent, hours, partitions));
+}
+
+function deathTable(exponent: number, hours: number, partitions: number): ResultTable {
+  const films = sampledFilms(exponent, partitions);
+  const map = plan(planNodes(10), partitions);
+  const orphans = new Set(map.flatMap(([owner], partition) => (owner === 'n00' ? [partition] : [])));
+  const load = (warm: number, seconds: number) => storageLoad(films, orphans, warm, hours * 3600, seconds);
+  const steady = storageLoad(films, new Set(), 0, hours * 3600, 0);
+  const rows = WARM_UPS.map(warm => ({
+    name: `${warm * 100} % of viewers`,
+    values: [
+      ...[0, 60, 3600].map(seconds => load(warm, seconds) / steady),
+      ...[0, 60].map(seconds => ((load(warm, seconds) - steady) / (load(0, seconds) - steady)) * 100),
+    ],
+  }));
+  return {
+    title: `storage load when one of 10 nodes has died, of the steady one: Zipf ${exponent}, ${hours} h residency`,
+    columns: columns(['at once', 'first 60 s', 'first hour', 'excess at once %', 'excess in 60 s %'], 2),
+    rows,
+  };
+}
+
+/**
+ * Fills from the storage, in films a second. Replicas fill from the owner while it lives, to which a view that was sent
+ * to a replica is one more view.
+ * @param orphans partitions whose owner has died; their first replica serves them
+ * @param seconds since the death over which the mean is taken; 0 is the moment itself
+ */
+function storageLoad(
+  films: readonly Sampled[],
+  orphans: ReadonlySet<number>,
+  warm: number,
+  residency: number,
+  seconds: number,
+): number {
+  let load = 0;
+  for (const { partition, rate, count } of films) {
+    if (orphans.has(partition)) {
+      // A film that has come since the death is there.
+      const since = rate * seconds;
+      const still = since < 1e-9 ? 1 : -Math.expm1(-since) / since;
+      load += count * rate * Math.exp(-warm * rate * residency) * still;
+    } else load += count * rate * Math.exp(-rate * residency);
+  }
+  return load;
+}
+
+/** Views of the busiest node, where hot films are not spread. */
+function views(partitions: number): ResultTable {
+  const rows = [10, 20, 40].map(count => {
+    const nodes = planNodes(count);
+    const map = plan(nodes, partitions);
+    const values = [1, 0.8].map(exponent => {
+      const loads = new Map(nodes.map(({ id }) => [id, 0]));
+      for (const { partition, rate, count } of sampledFilms(exponent, partitions)) {
+        const [owner = ''] = map[partition]!;
+        loads.set(owner, loads.get(owner)! + rate * count);
+      }
+      return Math.max(...loads.values()) / (VIEWS_PER_DAY / DAY / count);
+    });
+    return { name: `${count} nodes`, values };
+  });
+  return {
+    title: 'views of the busiest node, of the mean, when no film has copies elsewhere',
+    columns: columns(['Zipf 1.0', 'Zipf 0.8'], 2),
+    rows,
+  };
+}
