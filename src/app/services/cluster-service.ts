@@ -25,8 +25,11 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
   readonly #control: ClusterControl;
   readonly #version: string;
 
-  /** @throws EdgeError `bad_config` when a file of the configuration can't be read */
-  constructor({ config, log, metrics, version, tell, alive }: ServiceContext<Config, EdgeEvents>) {
+  /**
+   * @param secret of the memory tier
+   * @throws EdgeError `bad_config` when a file of the configuration can't be read
+   */
+  constructor({ config, log, metrics, version, tell, alive }: ServiceContext<Config, EdgeEvents>, secret: string) {
     const settings = config.cluster!;
     this.#started = settings;
     this.#version = version;
@@ -39,7 +42,7 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
       replicas,
       holdDown,
       settle: SETTLE,
-      file: join(catalogFolders(config).folder, COPY),
+      file: join(catalogFolders(config, secret).folder, COPY),
       log,
       alive,
       publish: state => tell('clusterState', state),

@@ -30,7 +30,8 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier));
   describeTiers(context.metrics, memory, disk);
   // An edge on its own loads nothing of it.
-  const cluster = context.config.cluster && new (await import('./cluster-service.js')).ClusterService(context);
+  const cluster =
+    context.config.cluster && new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret);
   const all = [memory, catalog, disk, purges, cluster ?? noCluster];
   return { all, cluster, purge: request => purges.purge(request) };
 }
