@@ -30,6 +30,11 @@ describe('films as HLS and DASH', () => {
     await folder.ffmpeg('set_low.mp4', ...one(128, 48));
     await folder.ffmpeg('set_high.mp4', ...one(192, 24));
     await folder.ffmpeg('set_odd.mp4', ...one(160, 55));
+    await folder.ffmpeg(
+      'codecs.mp4',
+      ...['-t', '8.04', '-i', join(folder.path, 'film.mp4'), '-map', '0:v', '-map', '0:1', '-map', '0:1'],
+      ...['-c', 'copy', '-c:a:1', 'ac3'],
+    );
     await folder.ffmpeg('sound.m4a', ...sound(440), '-c:a', 'aac');
     await writeFile(join(folder.path, 'film.en.srt'), SRT);
     await writeFile(join(folder.path, 'set_high.de.vtt'), 'WEBVTT\n\nx\n00:02.500 --> 00:04.500\nHallo\n');
@@ -193,6 +198,22 @@ describe('films as HLS and DASH', () => {
       assert.ok(Math.abs(Number(told) / measured - 1) < 0.02, `${told} ${measured}`);
     near(variant!.attributes.BANDWIDTH, expected);
     near(variant!.attributes['AVERAGE-BANDWIDTH'], average);
+  });
+
+  it('a scrap at the end is part of the segment before, and each codec of sound has its own group', async () => {
+    const { mediaGroups, playlists } = await playlist('/codecs.mp4/hls.m3u8');
+    const groups = Object.entries(mediaGroups!.AUDIO!).map(([group, names]) => [group, Object.keys(names)]);
+    assert.deepEqual(groups, [
+      ['mp4a.40', ['English']],
+      ['ac-3', ['English']],
+    ]);
+    assert.deepEqual(
+      playlists!.map(({ attributes }) => attributes.CODECS),
+      ['avc1.4d400a,mp4a.40.2', 'avc1.4d400a,ac-3'],
+    );
+    const { segments } = await playlist(`/codecs.mp4/${playlists![0]!.uri}`);
+    assert.equal(segments.length, 2);
+    assert.ok(segments[1]!.duration > 4 && segments[1]!.duration < 4.2);
   });
 
   it('what is not there, has changed, or can not be packaged', async () => {

@@ -25,6 +25,10 @@ interface Switching {
   readonly isDefault: boolean;
 }
 
+/*
+ * The order of elements is that of the schema (ISO/IEC 23009-1 Annex B): labels and descriptors of media before roles.
+ */
+
 /** An AdaptationSet of videos that one decoder plays. */
 export function videoAdaptation(
   videos: readonly PresentedMedia[],
@@ -58,8 +62,8 @@ export function audioAdaptation(audio: PresentedMedia, isMain: boolean, options:
   };
   const layout = channels === undefined ? [] : [descriptor('AudioChannelConfiguration', CHANNELS, channels)];
   return element('AdaptationSet', attributes, [
-    descriptor('Role', ROLE, isMain ? 'main' : 'alternate'),
     element('Label', {}, xmlText(audio.label)),
+    descriptor('Role', ROLE, isMain ? 'main' : 'alternate'),
     mediaRepresentation(audio, { audioSamplingRate: sampleRate }, layout, options),
   ]);
 }
@@ -69,8 +73,8 @@ export function textAdaptation(text: PresentedText, duration: number, { version,
   const path = partPath({ kind: 'subtitleFile', track: parseTrackName(text.name)! }, text.name);
   const bandwidth = Math.max(1, Math.ceil((8 * text.size) / Math.max(1, duration)));
   return element('AdaptationSet', { contentType: 'text', mimeType: 'text/vtt', lang: text.language }, [
-    descriptor('Role', ROLE, text.isForced ? 'forced-subtitle' : 'subtitle'),
     element('Label', {}, xmlText(text.label)),
+    descriptor('Role', ROLE, text.isForced ? 'forced-subtitle' : 'subtitle'),
     element('Representation', { id: text.name, bandwidth }, [
       element('BaseURL', {}, xmlText(`${version}/${path}${query}`)),
     ]),

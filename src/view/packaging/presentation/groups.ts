@@ -24,8 +24,8 @@ export function groupsOf(tracks: readonly PresentedMedia[]): TrackGroup[] {
   }));
 }
 
-/** In MPEG-4's sample entry the object type tells AAC from MP3 and others. */
-function familyOf(codecs: string): string {
+/** The decoder that a track needs, such as `avc1`. Of `mp4a`, the object type tells AAC from MP3 and others. */
+export function familyOf(codecs: string): string {
   const [type = '', object] = codecs.split('.');
   return type === 'mp4a' && object !== undefined ? `${type}.${object}` : type;
 }

@@ -13,6 +13,8 @@ export interface Labelled {
   /** What the file calls it; '' when it says nothing. */
   readonly title: string;
   readonly language: string;
+  /** Of players' choice: tracks of different groups may have one name, such as one sound in several codecs. */
+  readonly group?: string;
 }
 
 /** A language as manifests may have it; `und` for what is no tag of BCP 47. */
@@ -21,7 +23,7 @@ export function languageTag(language: string): string {
 }
 
 /**
- * Names for people, no two alike: what the file calls a track, or its language, or its kind.
+ * Names for people, no two of a group alike: what the file calls a track, or its language, or its kind.
  * @param titles whether what files call their tracks is shown
  */
 export function labelsOf(tracks: readonly Labelled[], titles: boolean): string[] {
@@ -29,8 +31,9 @@ export function labelsOf(tracks: readonly Labelled[], titles: boolean): string[]
   return tracks.map(track => {
     const wanted = (titles && fit(track.title)) || languageName(track.language) || KINDS[track.kind];
     let label = wanted;
-    for (let number = 2; used.has(label); number++) label = `${wanted} (${number})`;
-    used.add(label);
+    const key = () => `${track.group ?? ''}\n${label}`;
+    for (let number = 2; used.has(key()); number++) label = `${wanted} (${number})`;
+    used.add(key());
     return label;
   });
 }

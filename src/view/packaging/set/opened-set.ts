@@ -60,6 +60,22 @@ export function* openFirst(
   throw failure;
 }
 
+/** Gives what an opening has come to, or throws why it failed. */
+type Attempt = () => ReturnType<Content['open']>;
+
+/** Begins to open an object. Its failure is told when it is asked for. */
+function attempt(content: Content, request: ContentRequest): Attempt {
+  try {
+    const opened = content.open(request);
+    if (opened instanceof Promise) opened.catch(() => {});
+    return () => opened;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
 /** The files of a set, opened for one request. */
 export class OpenedSet {
   /** By the place of each file; undefined for one that is not there. */
@@ -95,15 +111,23 @@ export class OpenedSet {
 
   /** @throws EdgeError when an origin fails, or no file is there */
   *open(content: Content, members: readonly SetMember[], request: ContentRequest): Reading<void> {
-    for (const member of members) {
-      this.members.push(yield* this.#openOne(content, member, request));
+    // All are asked for at once; what fails is told when nothing is under way any more, so that all can be let go.
+    const attempts = members.map(({ path }) => attempt(content, requestFor(path, request)));
+    let failure: unknown;
+    for (const [place, member] of members.entries()) {
+      try {
+        this.members.push(yield* this.#openOne(attempts[place]!, member));
+      } catch (error) {
+        failure ??= error;
+      }
     }
+    if (failure !== undefined) throw failure;
     if (!this.members.some(open => open?.member.kind === 'film')) throw this.#failure;
   }
 
-  *#openOne(content: Content, member: SetMember, request: ContentRequest): Reading<OpenMember | undefined> {
+  *#openOne(attempt: Attempt, member: SetMember): Reading<OpenMember | undefined> {
     try {
-      const opened = yield* whenThere(content.open(requestFor(member.path, request)));
+      const opened = yield* whenThere(attempt());
       if (opened.kind === 'object') {
         this.#held.push(opened);
         return { member, opened, media: new OpenedMedia(opened) };

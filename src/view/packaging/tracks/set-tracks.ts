@@ -1,8 +1,10 @@
 import { EdgeError } from '../../../base/errors.js';
 import { type Reading, whenThere } from '../../../media/io/reading.js';
+import type { TrackAttributes } from '../../../media/packaging/attributes.js';
 import type { MediaPackage, MediaPackager, PackageTrack } from '../../../media/packaging/media-package.js';
 import type { TrackFile, TrackFiles } from '../../../media/packaging/track-file.js';
 import type { MediaObject } from '../../../media/seek/media.js';
+import { familyOf } from '../presentation/groups.js';
 import { type Labelled, labelsOf, languageTag } from '../presentation/labels.js';
 import type { KeyFrameRow, PresentedMedia, PresentedText } from '../presentation/presentation.js';
 import type { SetMember } from '../set/member.js';
@@ -67,7 +69,7 @@ export class SetTracks {
         if (track.kind === 'video') this.#videos.push({ ...media, isDefault });
         else {
           const { codecs, channels } = media.attributes;
-          const isNew = this.#isNew([codecs.split('.')[0], channels, common.language, common.title], own, had);
+          const isNew = this.#isNew([familyOf(codecs), channels, common.language, common.title], own, had);
           if (isNew) this.#audios.push({ ...media, isDefault, isEnabled: track.enabled });
         }
       } catch (error) {
@@ -133,7 +135,11 @@ export class SetTracks {
   }
 }
 
-function labelled<T extends Labelled>(tracks: readonly T[], titles: boolean): (Omit<T, 'title'> & { label: string })[] {
-  const labels = labelsOf(tracks, titles);
+function labelled<T extends Labelled & { readonly attributes?: TrackAttributes }>(
+  tracks: readonly T[],
+  titles: boolean,
+): (Omit<T, 'title'> & { label: string })[] {
+  const grouped = tracks.map(track => ({ ...track, group: track.attributes && familyOf(track.attributes.codecs) }));
+  const labels = labelsOf(grouped, titles);
   return tracks.map(({ title: _, ...track }, i) => ({ ...track, label: labels[i]! }));
 }

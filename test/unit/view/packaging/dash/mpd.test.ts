@@ -29,8 +29,8 @@ describe('the MPD', () => {
       </Representation>
     </AdaptationSet>
     <AdaptationSet contentType="audio" mimeType="audio/mp4" lang="en" segmentAlignment="true" startWithSAP="1">
-      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
       <Label>English</Label>
+      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
       <Representation id="a1" bandwidth="81334" codecs="mp4a.40.2" audioSamplingRate="48000">
         <AudioChannelConfiguration schemeIdUri="urn:mpeg:dash:23003:3:audio_channel_configuration:2011" value="2"/>
         <SegmentTemplate timescale="1000" startNumber="1" initialization="${VERSION}/a1/init.mp4?token=1" media="${VERSION}/a1/$Number$.m4s?token=1">

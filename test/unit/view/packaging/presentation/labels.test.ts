@@ -23,6 +23,8 @@ it('tracks are called what the file calls them, else by language, else by kind, 
     'Brazilian Portuguese',
   ]);
   assert.equal(labelsOf(tracks, false)[0], 'English');
+  const codecs = ['aac', 'ac-3', 'ac-3'].map(group => ({ ...audio('', 'en'), group }));
+  assert.deepEqual(labelsOf(codecs, true), ['English', 'English', 'English (2)']);
 });
 
 it('labels are one line without quotes, and not long', () => {
