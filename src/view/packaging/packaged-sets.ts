@@ -45,9 +45,9 @@ export class PackagedSets {
     const { memory, ...settings } = options;
     this.#settings = JSON.stringify([LAYOUT, settings]);
     this.files = new TrackFiles(options);
-    this.sideCars = new SideCars(memory / 4);
-    this.#presented = new Lru(memory / 4);
-    this.#versions = new Lru(memory / 8);
+    this.sideCars = new SideCars(memory / 2);
+    this.#presented = new Lru(memory / 8);
+    this.#versions = new Lru(memory / 16);
   }
 
   /**

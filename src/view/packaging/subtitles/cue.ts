@@ -20,24 +20,28 @@ export interface SubtitleText {
   readonly cues: readonly Cue[];
 }
 
-/** Most cues of a file, which are more than a day of talk; what follows is left out. */
-export const CUES_MAX = 50_000;
-/** Most characters of a cue. */
+/** Most cues of a file, which are half a day of talk; what follows is left out. */
+export const CUES_MAX = 20_000;
+/** Most characters and lines of a cue; what follows is not even looked at. */
 const TEXT_MAX = 4096;
+const LINES_MAX = 64;
+/** Lines that are as cue text what they are as plain text. */
+const PLAIN = /^[\x20-\x25\x27-\x3b=\x3f-\x7a|~\xa0-\uffff]*$/;
 
 /** Cues in the order of their starts; those of equal starts as they were. */
 export function inOrder(cues: readonly Cue[]): Cue[] {
   return [...cues].sort((a, b) => a.start - b.start);
 }
 
-/** Lines as a cue has them: none empty, none that ends it or begins another, nothing that can't be seen. */
-export function cueLines(lines: readonly string[]): string {
-  const kept = lines.map(line =>
-    line
-      .replace(/\p{Cc}/gu, '')
-      .trimEnd()
-      .replaceAll('-->', '--&gt;'),
-  );
+/**
+ * Lines as a cue has them: none empty, none that ends it or begins another, nothing that can't be seen.
+ * @param textOf makes cue text of a line that is something else
+ */
+export function cueLines(lines: readonly string[], textOf: (line: string) => string = line => line): string {
+  const kept = lines.slice(0, LINES_MAX).map(line => {
+    const start = line.slice(0, TEXT_MAX).trimEnd();
+    return PLAIN.test(start) ? start : textOf(start.replace(/\p{Cc}/gu, '')).replaceAll('-->', '--&gt;');
+  });
   return kept
     .filter(line => line.trim() !== '')
     .join('\n')

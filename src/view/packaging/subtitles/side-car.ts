@@ -6,6 +6,9 @@ import { parseSrt } from './srt.js';
 import { checkSubtitleSize, linesOf } from './text-file.js';
 import { parseWebVtt, shifted } from './webvtt.js';
 
+/** Bytes that a cue takes beside its text, about. */
+const CUE_BYTES = 120;
+
 /** Files of subtitles beside films, read and kept. */
 export class SideCars {
   readonly #texts: Lru<SubtitleText>;
@@ -29,7 +32,7 @@ export class SideCars {
     checkSubtitleSize(size);
     const lines = linesOf(size === 0 ? new Uint8Array() : yield* readAll(object.source, 0, size));
     const text = shifted(/\.srt$/i.test(path) ? parseSrt(lines) : parseWebVtt(lines), by);
-    this.#texts.set(key, text, 1024 + text.cues.reduce((sum, cue) => sum + 200 + 2 * cue.text.length, 0));
+    this.#texts.set(key, text, 1024 + text.cues.reduce((sum, cue) => sum + CUE_BYTES + cue.text.length, 0));
     return text;
   }
 }

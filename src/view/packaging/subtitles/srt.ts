@@ -38,9 +38,16 @@ export function parseSrt(lines: readonly string[]): SubtitleText {
 function cueOf(times: RegExpExecArray, lines: readonly string[], number: number): Cue | undefined {
   const start = milliseconds(times[1], times[2]!, times[3]!, times[4]!);
   const end = milliseconds(times[5], times[6]!, times[7]!, times[8]!);
-  const text = cueLines(lines.map(cueText));
-  if (end <= start || text === '') return undefined;
-  return { id: String(number), start, end, settings: lines.some(line => AT_TOP.test(line)) ? 'line:0' : '', text };
+  if (end <= start) return undefined;
+  const text = cueLines(lines, cueText);
+  if (text === '') return undefined;
+  return {
+    id: String(number),
+    start,
+    end,
+    settings: lines.slice(0, 2).some(line => AT_TOP.test(line.slice(0, 200))) ? 'line:0' : '',
+    text,
+  };
 }
 
 function cueText(line: string): string {

@@ -1,7 +1,7 @@
 import { EdgeError } from '../../../base/errors.js';
 
 /** Most bytes of a file of subtitles. */
-const SUBTITLES_MAX = 4 * 1024 * 1024;
+const SUBTITLES_MAX = 1024 * 1024;
 
 /**
  * The text that bytes stand for: Unicode as their first bytes or their whole tell, else Windows-1252, in which old

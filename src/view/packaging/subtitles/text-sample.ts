@@ -28,7 +28,7 @@ export function sampleCues(type: TextSampleType, sample: Uint8Array): SampleCue[
 function timedText(sample: Uint8Array): SampleCue[] {
   const length = ((sample[0] ?? 0) << 8) | (sample[1] ?? 0);
   const bytes = sample.subarray(2, 2 + length);
-  return [{ text: cueLines(linesOf(bytes).map(escapeCueText)), settings: '' }];
+  return [{ text: cueLines(linesOf(bytes), escapeCueText), settings: '' }];
 }
 
 /** Cues in boxes (ISO/IEC 14496-30 section 6.6): `vttc`, in which `payl` is text and `sttg` settings. */
