@@ -16,6 +16,8 @@ export interface FilmOptions {
   readonly duration?: number;
   /** Whether `moov` stands before the media. Default true. */
   readonly faststart?: boolean;
+  /** Bits a second of its pictures, which are then 640 × 360. Default: as few as they take at 160 × 90. */
+  readonly bitrate?: number;
 }
 
 /**
@@ -23,28 +25,36 @@ export interface FilmOptions {
  * a clip of a minute, looped without encoding it again. Two hours have a `moov` of about 7 MB in a file of about 150
  * MB. Made once and kept.
  */
-export async function makeFilm({ duration = 7200, faststart = true }: FilmOptions = {}): Promise<string> {
-  const film = join(benchCache, `film-${duration}${faststart ? '' : '-moov-last'}.mp4`);
+export async function makeFilm({ duration = 7200, faststart = true, bitrate }: FilmOptions = {}): Promise<string> {
+  const rate = bitrate === undefined ? '' : `-${bitrate}`;
+  const film = join(benchCache, `film-${duration}${rate}${faststart ? '' : '-moov-last'}.mp4`);
   if (await exists(film)) return film;
   await mkdir(benchCache, { recursive: true });
-  const clip = join(benchCache, 'clip.mp4');
+  const clip = join(benchCache, `clip${rate}.mp4`);
+  const picture = bitrate === undefined ? 'size=160x90:rate=28' : 'size=640x360:rate=24';
+  const noise = bitrate === undefined ? '' : ',noise=alls=60:allf=t';
+  const bits = String(bitrate);
+  const quality =
+    bitrate === undefined
+      ? ['-crf', '35']
+      : ['-b:v', bits, '-minrate', bits, '-maxrate', bits, '-bufsize', bits, '-x264-params', 'nal-hrd=cbr'];
+  const keys = bitrate === undefined ? '56' : '48';
   if (!(await exists(clip))) {
     await ffmpeg(clip, [
-      ...['-f', 'lavfi', '-i', 'testsrc2=size=160x90:rate=28:duration=60'],
+      ...['-f', 'lavfi', '-i', `testsrc2=${picture}:duration=60${noise}`],
       ...['-f', 'lavfi', '-i', 'sine=frequency=330:beep_factor=4:sample_rate=48000:duration=60'],
       ...[
         '-c:v',
         'libx264',
         '-preset',
         'veryfast',
-        '-crf',
-        '35',
+        ...quality,
         '-bf',
         '3',
         '-g',
-        '56',
+        keys,
         '-keyint_min',
-        '56',
+        keys,
         '-pix_fmt',
         'yuv420p',
       ],

@@ -10,17 +10,25 @@ const RANGE = /^bytes=(\d+)-(\d+)?$/;
 /** An origin that has the files of a folder, and lets caches keep them for a day. */
 export interface FolderOrigin {
   readonly url: string;
+  /** Bytes of bodies that it has answered with. */
+  readonly sent: number;
   close(): Promise<void>;
 }
 
 /** Starts it within this process. */
 export async function startFolderOrigin(root: string): Promise<FolderOrigin> {
-  const server = createServer((request, response) => answer(root, request, response));
+  let sent = 0;
+  const server = createServer((request, response) => {
+    sent += answer(root, request, response);
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
+    get sent() {
+      return sent;
+    },
     async close() {
       server.close();
       server.closeAllConnections();
@@ -29,12 +37,13 @@ export async function startFolderOrigin(root: string): Promise<FolderOrigin> {
   };
 }
 
-function answer(root: string, { url = '/', method, headers }: IncomingMessage, response: ServerResponse): void {
+/** @returns bytes of the body */
+function answer(root: string, { url = '/', method, headers }: IncomingMessage, response: ServerResponse): number {
   const file = join(root, url);
   const status = statSync(file, { throwIfNoEntry: false });
   if (status?.isFile() !== true) {
     response.writeHead(404).end();
-    return;
+    return 0;
   }
   const range = RANGE.exec(headers.range ?? '');
   const start = Number(range?.[1] ?? 0);
@@ -47,6 +56,10 @@ function answer(root: string, { url = '/', method, headers }: IncomingMessage, r
     ETag: `"${status.size}"`,
     ...(range === null ? {} : { 'Content-Range': `bytes ${start}-${end}/${status.size}` }),
   });
-  if (method === 'HEAD') response.end();
-  else pipeline(createReadStream(file, { start, end }), response, () => {});
+  if (method === 'HEAD') {
+    response.end();
+    return 0;
+  }
+  pipeline(createReadStream(file, { start, end }), response, () => {});
+  return end - start + 1;
 }

@@ -21,15 +21,16 @@ const TRIMMED = new Set(['an edit that hides the beginning']);
 /**
  * Has an edge package films: others' tools read the packets, times and pictures of the film, and playlists tell the
  * truth.
+ * @param settings of `media.packaging`, as YAML flow
  */
-export function testPackaged(films: readonly PackagedCase[]): void {
+export function testPackaged(films: readonly PackagedCase[], settings = 'segment: 3s'): void {
   let media: MediaFolder;
   let folder: MediaFolder;
   let edge: Edge;
   before(async () => {
     media = await MediaFolder.make();
     folder = await MediaFolder.make();
-    edge = await Edge.start({ origin: media.path, settings: 'media: {packaging: {segment: 3s}}' });
+    edge = await Edge.start({ origin: media.path, settings: `media: {packaging: {${settings}}}` });
   });
   after(async () => {
     await edge?.end();
