@@ -47,7 +47,7 @@ function* inspectTracks(object: MediaObject, found: IndexOf): Reading<PackagingI
   const packager = new Packager({ planner: { index: () => found }, memory: indexMemory, indexTime });
   const cut = { target: packaging.segment / 1000, shortest: packaging.lastSegment };
   const pack = yield* whenThere(packager.package(object, cut));
-  const tracks = new SetTracks(new TrackFiles(packaging), packager);
+  const tracks = new SetTracks(new TrackFiles({ hvc1: packaging.hvc1, memory: 0 }), packager);
   yield* tracks.addFilm({ member: memberAt(object.identity, 'film'), media: object, file: 0, pack });
   const presented = tracks.present(packaging.names === 'title');
   const target = targetDuration(timedTracks(presented));

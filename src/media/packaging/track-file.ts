@@ -1,4 +1,5 @@
 import { EdgeError } from '../../base/errors.js';
+import { Lru } from '../../base/lru.js';
 import { sectioned } from '../../virtual-file/sections.js';
 import { sliceSpans } from '../../virtual-file/slice.js';
 import { literal, type SectionedSpan, type Span } from '../../virtual-file/span.js';
@@ -16,22 +17,34 @@ export type ReadSamples = (first: number, end: number) => SampleRun | Promise<Sa
 export interface TrackFileOptions {
   /** Whether HEVC is called `hvc1` where it can be. */
   readonly hvc1: boolean;
+  /** Bytes of what segments are made of that are kept in memory: boxes, and where samples lie. */
+  readonly memory: number;
 }
+
+/** Bytes that a segment takes that is kept, beside its boxes and pieces, and each of its spans. */
+const KEPT = 256;
+const SPAN = 128;
+/** Bytes of a piece of a gathered span. */
+const PIECE = 16;
 
 /** The files of tracks, each kept for as long as its track. */
 export class TrackFiles {
   readonly #files = new WeakMap<PackageTrack, TrackFile>();
+  /** Segments as they were made, by the number of their file and their own. */
+  readonly #segments: Lru<readonly Span[]>;
   readonly #options: TrackFileOptions;
+  #count = 0;
 
   constructor(options: TrackFileOptions) {
     this.#options = options;
+    this.#segments = new Lru(options.memory);
   }
 
   /** @throws EdgeError `unplayable` when the track's sample entry is broken */
   of(track: PackageTrack): TrackFile {
     let file = this.#files.get(track);
     if (file === undefined) {
-      file = new TrackFile(track, this.#options);
+      file = new TrackFile(track, this.#options, this.#segments, ++this.#count);
       this.#files.set(track, file);
     }
     return file;
@@ -56,7 +69,16 @@ export class TrackFile {
   /** Segments of a reference of the index. */
   readonly #together: number;
 
-  constructor(track: PackageTrack, { hvc1 }: TrackFileOptions) {
+  /**
+   * @param segments where those that were made are kept
+   * @param number of this file among those that have them kept there
+   */
+  constructor(
+    track: PackageTrack,
+    { hvc1 }: TrackFileOptions,
+    private readonly segments: Lru<readonly Span[]>,
+    private readonly number: number,
+  ) {
     const { count } = track.segments;
     this.#track = track;
     this.entry = packagedEntry(track, hvc1);
@@ -92,15 +114,25 @@ export class TrackFile {
   }
 
   #whole(read: ReadSamples): SectionedSpan {
+    return sectioned(this.#begins, section =>
+      section === 0 ? [literal(this.init), literal(this.#index())] : this.#media(section - 1, read),
+    );
+  }
+
+  /** The spans of a segment, which many players ask for one after the other. */
+  #media(row: number, read: ReadSamples): readonly Span[] | Promise<readonly Span[]> {
+    const key = `${this.number} ${row}`;
+    const kept = this.segments.get(key);
+    if (kept !== undefined) return kept;
     const track = this.#track;
     const { samples } = track.segments;
-    return sectioned(this.#begins, section => {
-      if (section === 0) return [literal(this.init), literal(this.#index())];
-      const row = section - 1;
-      const made = (run: SampleRun) => mediaSegment(track, fragmentOf(track, row), run);
-      const run = read(samples[row]!, samples[row + 1]!);
-      return run instanceof Promise ? run.then(made) : made(run);
-    });
+    const made = (run: SampleRun) => {
+      const spans = mediaSegment(track, fragmentOf(track, row), run);
+      this.segments.set(key, spans, weightOf(spans));
+      return spans;
+    };
+    const run = read(samples[row]!, samples[row + 1]!);
+    return run instanceof Promise ? run.then(made) : made(run);
   }
 
   /** @throws EdgeError `unplayable` when a segment is too large for its field */
@@ -154,4 +186,15 @@ export class TrackFile {
       bytes: sizes[i]!,
     };
   }
+}
+
+/** Bytes that the spans of a segment take in memory. */
+function weightOf(spans: readonly Span[]): number {
+  let bytes = KEPT;
+  for (const span of spans) {
+    bytes += SPAN;
+    if (span.kind === 'literal') bytes += span.length;
+    if (span.kind === 'gathered') bytes += PIECE * span.begins.length;
+  }
+  return bytes;
 }

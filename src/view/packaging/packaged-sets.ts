@@ -37,15 +37,18 @@ export class PackagedSets {
   readonly #presented: Lru<PresentedSet>;
   readonly #versions: Lru<VersionedSet>;
   readonly #settings: string;
+  /** Of films on their own. */
+  readonly #hashes = new WeakMap<OpenObject['object'], string>();
 
   constructor(
     readonly options: PackagingOptions,
     private readonly log: Log,
   ) {
     const { memory, ...settings } = options;
+    const { hvc1 } = options;
     this.#settings = JSON.stringify([LAYOUT, settings]);
-    this.files = new TrackFiles(options);
-    this.sideCars = new SideCars(memory / 2);
+    this.files = new TrackFiles({ hvc1, memory: memory / 4 });
+    this.sideCars = new SideCars(memory / 4);
     this.#presented = new Lru(memory / 8);
     this.#versions = new Lru(memory / 16);
   }
@@ -56,6 +59,15 @@ export class PackagedSets {
    */
   hashOf(objects: readonly (OpenObject | undefined)[]): string {
     return versionHash([this.#settings, ...objects.map(opened => opened && validatorOf(opened))]);
+  }
+
+  /** The same of a film on its own, which each request for a part of it needs. */
+  hashAlone(opened: OpenObject): string {
+    const known = this.#hashes.get(opened.object);
+    if (known !== undefined) return known;
+    const hash = this.hashOf([opened]);
+    this.#hashes.set(opened.object, hash);
+    return hash;
   }
 
   /** How a film on its own is cut. */

@@ -86,7 +86,7 @@ export class PartView implements View {
       const cut = kit.sets.known(place.file, version, this.#at, opened);
       return cut?.isFirstOnly ? undefined : cut;
     }
-    kit.check(kit.sets.hashOf([opened]), version);
+    kit.check(kit.sets.hashAlone(opened), version);
     return { segmentation: kit.sets.alone(version.clip) };
   }
 

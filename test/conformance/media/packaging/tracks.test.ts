@@ -21,7 +21,7 @@ const run = promisify(execFile);
 const CUT = { target: 2, shortest: 0.5 };
 /** Seconds: movie timescales of ffmpeg are 1,000, and those of QuickTime 600. */
 const ROUNDING = 0.0025;
-const files = new TrackFiles({ hvc1: true });
+const files = new TrackFiles({ hvc1: true, memory: 1 << 20 });
 
 interface Packet {
   readonly pts: number;

@@ -20,7 +20,7 @@ import { packageTrack } from '../../../support/package-track.js';
 const object = contentAt('/track', 'v1', 0, 20_000);
 const FIELDS = [SAMPLE_DURATION, SAMPLE_SIZE, SAMPLE_FLAGS, SAMPLE_OFFSET];
 const ENTRY = Buffer.concat([Buffer.from([0, 0, 0, 86]), Buffer.from('avc1'), Buffer.alloc(78, 1)]);
-const files = new TrackFiles({ hvc1: true });
+const files = new TrackFiles({ hvc1: true, memory: 1 << 20 });
 
 interface Sample {
   readonly offset: number;
@@ -129,7 +129,7 @@ describe('the file of a track', () => {
           list.map(() => fields),
           defaults,
         );
-        const file = files.of(track);
+        const file = new TrackFiles({ hvc1: true, memory: 0 }).of(track);
         const whole = await bytesOf(file.spans(read), object);
         const from = a % file.size;
         const to = from + 1 + (b % (file.size - from));
@@ -151,6 +151,26 @@ describe('the file of a track', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('reads the samples of a segment once for all who ask, as long as there is room', async () => {
+    const sample = { offset: 0, size: 10, duration: 1, composition: 0, flags: 0 };
+    for (const [memory, expected] of [
+      [0, 4],
+      [1 << 20, 2],
+    ] as const) {
+      const { track, read } = trackOf([[sample], [sample]], [0, 0], defaults);
+      const file = new TrackFiles({ hvc1: true, memory }).of(track);
+      let reads = 0;
+      const counted = (first: number, end: number) => {
+        reads++;
+        return read(first, end);
+      };
+      const once = [await bytesOf(file.segment(0, counted), object), await bytesOf(file.segment(1, counted), object)];
+      const again = [await bytesOf(file.segment(0, counted), object), await bytesOf(file.segment(1, counted), object)];
+      assert.deepEqual(again, once);
+      assert.equal(reads, expected);
+    }
   });
 
   it('has fragments that say of each sample what the run does, in its fields or by the defaults', async () => {
