@@ -26,6 +26,7 @@ const NEEDS = [
   { by: ['test', 'bench'], programs: ['wrk'], package: 'wrk', why: 'makes load' },
   { by: ['test'], programs: ['curl'], package: 'curl', why: 'asks as users do' },
   { by: ['test'], programs: ['etcd'], package: 'etcd-server', why: 'joins edges', server: 'etcd' },
+  { by: ['test'], programs: ['haproxy'], package: 'haproxy', why: 'asks edges how they are', server: 'haproxy' },
   { by: ['test'], programs: BROWSERS, package: 'chromium', why: 'plays what the edge serves' },
   { by: ['lint'], programs: ['clang-format'], package: 'clang-format', why: 'checks the style of native code' },
   {

@@ -29,8 +29,10 @@ export class Access {
   /**
    * Keeps web pages of other sites out. On loopback the Host field must name this machine, so that a page whose name
    * has been rebound to 127.0.0.1 reaches nothing; anywhere, a request that a page of another origin makes is refused.
+   * No browser sends HTTP/0.9.
    */
-  refuseForeignPage({ headers }: IncomingMessage): AccessRefusal | undefined {
+  refuseForeignPage({ headers, httpVersionMajor }: IncomingMessage): AccessRefusal | undefined {
+    if (httpVersionMajor === 0) return undefined;
     const name = hostName(headers.host);
     if (name === undefined || (this.#loopback && !isLoopback(name))) {
       return { status: 403, reason: 'expected the Host field to be localhost or an address of this machine' };

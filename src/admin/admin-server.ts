@@ -143,13 +143,17 @@ export class AdminServer {
   }
 }
 
-/** Ends a response with a short text. */
+/** Ends a response with a short text; one to HTTP/0.9, as HAProxy's agent-check can speak it, is nothing else. */
 export function sendText(
   response: ServerResponse,
   status: number,
   text: string,
   type = 'text/plain; charset=utf-8',
 ): void {
+  if (response.req.httpVersionMajor === 0) {
+    response.socket?.end(text);
+    return;
+  }
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
   response.end(text);
 }

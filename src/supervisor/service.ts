@@ -26,6 +26,8 @@ export interface Service<Config> {
   accepts?(config: Config): void;
   /** A reload brought another configuration, whose workers serve by now. */
   reconfigure?(config: Config): void | Promise<void>;
+  /** The edge has been told to stop: it serves on for a while, but nobody should be sent to it any more. */
+  leave?(): void;
   /** Plain data for `/stats`; undefined when there is nothing to tell. */
   stats?(): object | undefined;
   /** Lets go of all files. Called when the last worker is gone, or when a newer edge takes over. */

@@ -189,6 +189,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   /** The edge serves on, but is not ready from here on, so that whoever sends it players sends them elsewhere. */
   leave(): void {
     this.#isLeaving = true;
+    for (const service of this.#services) service.leave?.();
   }
 
   /**

@@ -48,6 +48,8 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
       publish: state => tell('clusterState', state),
     });
     describeCluster(metrics, this.#control);
+    // Before the first worker starts, also beside an older edge that has not handed over yet.
+    this.#control.restore();
   }
 
   start(): void {
@@ -62,6 +64,10 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
 
   reconfigure({ cluster }: Config): void {
     this.#control.configure(changeable(cluster!, this.#version));
+  }
+
+  leave(): void {
+    this.#control.leave();
   }
 
   stats(): object {

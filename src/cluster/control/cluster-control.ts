@@ -12,6 +12,7 @@ import { MapFile } from './map-file.js';
 import { MapPolicy, type PolicyOptions, type PolicyView } from './map-policy.js';
 import { Keys, type Member } from './member.js';
 import { LEASE, Membership } from './membership.js';
+import { type PlanPreview, previewOf } from './plan-preview.js';
 import { aloneState, viewState } from './view-state.js';
 
 /** Milliseconds between two renewals of the lease. */
@@ -34,18 +35,6 @@ export interface ControlOptions extends PolicyOptions {
   readonly alive: () => boolean;
   /** Told of each state that differs from the one before. */
   readonly publish: (state: ClusterState) => void;
-}
-
-/** What a plan would change. */
-export interface PlanPreview {
-  /** Whether there is anything to change. */
-  readonly changes: boolean;
-  /** Partitions that would get another owner, and how many each node would own, by zone. */
-  readonly zones: readonly {
-    readonly zone: string;
-    readonly moved: number;
-    readonly nodes: Readonly<Record<string, { readonly now: number; readonly planned: number }>>;
-  }[];
 }
 
 /**
@@ -75,6 +64,7 @@ export class ClusterControl {
   /** The term in which the policy has begun to count. */
   #policyTerm = 0;
   #failure = '';
+  #isLeaving = false;
   #stopped = false;
 
   constructor(options: ControlOptions) {
@@ -94,7 +84,7 @@ export class ClusterControl {
       keys,
       log,
       member: () => this.#member,
-      wanted: () => options.alive() && !this.#isRetired,
+      wanted: () => options.alive() && !this.#isLeaving && !this.#isRetired,
       lost: () => this.#leadership.resign(),
     });
     this.#policy = new MapPolicy(options);
@@ -102,8 +92,8 @@ export class ClusterControl {
     this.#state = aloneState(this.#member, options.partitions);
   }
 
-  /** Begins, with the copy of the map on disk until etcd has answered. */
-  start(): void {
+  /** Tells workers what the copy of the map on disk says, or that this edge is alone, until etcd has answered. */
+  restore(): void {
     const isRestored = this.#view.restore();
     const { epoch } = this.#view.map ?? { epoch: 0 };
     if (isRestored) this.#log.info({ epoch }, 'the map on disk is in force until etcd answers');
@@ -113,11 +103,21 @@ export class ClusterControl {
         'there is no map on disk: this edge serves alone, as the owner of everything, until there is one',
       );
     this.#publish();
+  }
+
+  /** Begins to speak to etcd. */
+  start(): void {
     this.#mirror.start();
     this.#timer = setInterval(() => this.#tick(), TICK);
   }
 
-  /** Leaves the cluster, so that the others know at once. */
+  /** Gives the lease up for good, so that the others know at once; the state of the cluster is followed on. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#turn = this.#turn.then(() => this.#membership.leave());
+  }
+
+  /** Ends; the last state holds. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#timer);
@@ -371,24 +371,4 @@ function sinceOf(text: string): number {
   } catch {
     return 0;
   }
-}
-
-/** What changes from one map to the next. */
-function previewOf(before: MapRecord | undefined, after: MapRecord | undefined): PlanPreview {
-  const zones = (after ?? before)?.zones ?? [];
-  return {
-    changes: after !== undefined,
-    zones: zones.map(({ zone, nodes, lists }) => {
-      const old = before?.zones.find(each => each.zone === zone);
-      const ids = [...new Set([...nodes, ...(old?.nodes ?? [])].map(({ id }) => id))].sort();
-      const owned = (map: typeof old, id: string) => map?.lists.filter(([owner]) => owner === id).length ?? 0;
-      return {
-        zone,
-        moved: lists.filter(([owner], partition) => old?.lists[partition]?.[0] !== owner).length,
-        nodes: Object.fromEntries(
-          ids.map(id => [id, { now: owned(old, id), planned: lists.filter(([o]) => o === id).length }]),
-        ),
-      };
-    }),
-  };
 }

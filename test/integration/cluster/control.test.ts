@@ -67,6 +67,7 @@ class Node {
       alive: () => this.alive,
       publish: state => this.states.push(JSON.parse(JSON.stringify(state))),
     });
+    this.control.restore();
     this.control.start();
     nodes.add(this);
   }
@@ -200,6 +201,15 @@ describe('nodes of a cluster', () => {
     await b!.control.undrain('b');
     await until('b to own films again', () => a!.owners.join() === 'a,b,c');
     await assert.rejects(a!.control.undrain('b'), /expected the id of a node that is drained/);
+  });
+
+  it('see a node that is told to stop at once, though it serves on for a while', async () => {
+    const [a, b] = await clusterOf(['a', 'b']);
+    b!.control.leave();
+    await until('b to be away', () => a!.stateOf('b') === 'away', 3);
+    await sleep(1500);
+    assert.equal(b!.control.isMember, false, 'it does not come back');
+    assert.equal(b!.state.epoch, a!.state.epoch);
   });
 
   it('refuse to drain the last node', async () => {
