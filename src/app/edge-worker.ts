@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { native } from '../base/native.js';
 import { DiskReader } from '../cache/disk/disk-reader.js';
 import { BlockLoader } from '../cache/fetch/block-loader.js';
@@ -8,7 +9,7 @@ import { catalogFolders, memoryFile, tlsFiles } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { Gate } from '../http/gate.js';
 import { portBounds } from '../http/port-bounds.js';
-import { createHttpServer, type HttpServer } from '../http/server.js';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.js';
 import { Flv } from '../media/flv/flv.js';
 import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../media/mp4/progressive.js';
@@ -24,6 +25,7 @@ import { describeWorker } from './edge-metrics.js';
 import { createOrigins, type Origins } from './origins/origins.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import { viewsOf } from './services/edge-views.js';
+import type { WorkerCluster } from './worker-cluster.js';
 
 /**
  * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
@@ -52,11 +54,14 @@ class Worker implements WorkerHandle {
   readonly #packager: Packager;
   readonly #accessLog: AccessLog | undefined;
   readonly #server: HttpServer;
+  readonly #cluster: WorkerCluster | undefined;
   /** Workers of this generation, which drain together. */
   readonly #siblings: number;
   #drained: Promise<void> | undefined;
 
-  constructor(config: Config, { log, index, workers, inherited, emit }: WorkerLink<EdgeEvents>) {
+  /** @param Cluster the part in a cluster, where there is one */
+  constructor(config: Config, link: WorkerLink<EdgeEvents>, Cluster: typeof WorkerCluster | undefined) {
+    const { log, index, workers, inherited, emit } = link;
     this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins, limits } = config;
@@ -84,14 +89,16 @@ class Worker implements WorkerHandle {
             onDamage: (id, block) => emit('damagedBlock', Array.from(id), block),
             observe: metrics.histogram('moovedge_disk_read_seconds'),
           });
+    const folders = catalogFolders(config, this.#tier.secret);
     this.#store = new LmdbCatalogStore({
-      ...catalogFolders(config, this.#tier.secret),
+      ...folders,
       capacity: catalog.size,
       owner: false,
       log,
     });
     this.#origins = createOrigins(origins, {
       log,
+      node: config.cluster?.node.id,
       observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },
     });
     this.#loader = new BlockLoader({
@@ -100,11 +107,20 @@ class Worker implements WorkerHandle {
       readAhead: cache.readAhead,
       wholeMax: Math.min(cache.wholeMax, this.#tier.stats().capacityBytes * WHOLE_SHARE),
     });
+    this.#cluster =
+      Cluster &&
+      new Cluster({
+        config,
+        folder: join(folders.recent, 'peers'),
+        link,
+        capacity: this.#tier.capacity,
+        sent: () => this.#server.stats.responseBytes,
+      });
     this.#catalog = new ObjectCatalog({
       loader: this.#loader,
       tier: this.#tier,
       store: this.#store,
-      route: this.#origins.route,
+      route: this.#cluster?.filling(this.#origins.route) ?? this.#origins.route,
       memory: catalog.memory,
       freshness: config.freshness,
       honourRequestDirectives: config.freshness.honourRequestDirectives,
@@ -138,7 +154,7 @@ class Worker implements WorkerHandle {
         'few files may be open at once, so that accepting pauses at few connections; raise the limit (ulimit -n, LimitNOFILE)',
       );
     }
-    this.#server = createHttpServer({
+    const players: HttpServerOptions = {
       gate,
       bounds,
       content: this.#catalog,
@@ -157,7 +173,12 @@ class Worker implements WorkerHandle {
         accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry),
       }),
       beforeClose: () => quiesceListener(config.listen.port, this.#siblings, native),
-    });
+    };
+    const { freshness } = config;
+    const passing = { loader: this.#loader, freshness, setCookie: freshness.setCookie, now: Date.now };
+    const routing = this.#cluster?.serve(players, passing);
+    this.#server = createHttpServer({ ...players, ...(routing && { routing }) });
+    this.#cluster?.describe(metrics);
     describeWorker(metrics, {
       server: this.#server,
       loader: this.#loader,
@@ -168,12 +189,16 @@ class Worker implements WorkerHandle {
   }
 
   async listen(): Promise<void> {
+    await this.#cluster?.listen();
     await this.#server.listen(this.#config.listen.host, this.#config.listen.port);
   }
 
   drain(deadline: number): Promise<void> {
     this.#drained ??= this.#drain(deadline);
-    const cut = setTimeout(() => this.#server.close(), deadline);
+    const cut = setTimeout(() => {
+      this.#server.close();
+      this.#cluster?.cut();
+    }, deadline);
     return this.#drained.finally(() => clearTimeout(cut));
   }
 
@@ -181,10 +206,13 @@ class Worker implements WorkerHandle {
     // A connection that is idle may be about to bear a request, which is answered as long as others take the next
     // connection.
     const idle = countListeners(this.#config.listen.port) > this.#siblings ? IDLE_DRAIN : 0;
+    const peers = this.#cluster?.drain(deadline);
     const whole = await this.#server.drain({ grace: deadline, idle });
+    await peers;
     if (!whole) this.#log.warn({ deadline }, 'answers were cut, because they outlasted the time to drain');
     this.#server.close();
     this.#loader.close();
+    await this.#cluster?.close();
     await this.#origins.close();
     this.#disk?.close();
     await this.#store.close();
@@ -204,6 +232,7 @@ class Worker implements WorkerHandle {
       planner: { ...this.#planner.stats, indexBytes: this.#planner.indexBytes },
       packager: { ...this.#packager.stats, bytes: this.#packager.bytes },
       origins: this.#origins.stats(),
+      cluster: this.#cluster?.stats(),
     };
   }
 
@@ -214,7 +243,9 @@ class Worker implements WorkerHandle {
 
 runWorker<Config, EdgeEvents>({
   async start(config, link) {
-    const worker = new Worker(config, link);
+    // An edge on its own loads nothing of a cluster.
+    const cluster = config.cluster === undefined ? undefined : await import('./worker-cluster.js');
+    const worker = new Worker(config, link, cluster?.WorkerCluster);
     await worker.listen();
     return worker;
   },

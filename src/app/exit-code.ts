@@ -54,6 +54,7 @@ const OF_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   origin_unavailable: EXIT.unavailable,
   origin_timeout: EXIT.unavailable,
   overloaded: EXIT.tryAgain,
+  loop_detected: EXIT.unavailable,
 };
 
 /** Code of a process that ends by an error. */

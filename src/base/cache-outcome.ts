@@ -7,8 +7,9 @@
  * - `stale`: served from the cache past its freshness, by RFC 5861 or because the origin is down
  * - `revalidated`: the origin confirmed the stored object, whose blocks were cached
  * - `bypass`: streamed past the cache
+ * - `peer`: answered by the edge of the cluster that has the film
  */
-export type CacheOutcome = 'memory' | 'disk' | 'miss' | 'collapsed' | 'stale' | 'revalidated' | 'bypass';
+export type CacheOutcome = 'memory' | 'disk' | 'miss' | 'collapsed' | 'stale' | 'revalidated' | 'bypass' | 'peer';
 
 const FIELD: Record<CacheOutcome, string> = {
   memory: 'moovedge; hit; detail=memory',
@@ -18,6 +19,7 @@ const FIELD: Record<CacheOutcome, string> = {
   stale: 'moovedge; fwd=stale; detail=served-stale',
   revalidated: 'moovedge; fwd=stale; fwd-status=304',
   bypass: 'moovedge; fwd=bypass',
+  peer: 'moovedge; fwd=bypass; detail=peer',
 };
 
 /** Value of the Cache-Status field for an outcome (RFC 9211 section 2). */

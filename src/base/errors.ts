@@ -35,6 +35,8 @@ const STATUS = {
   overloaded: 503,
   /** Only a cached answer was wanted and there is none (RFC 9111 5.2.1.7). */
   only_if_cached: 504,
+  /** The request has come through this edge before (RFC 8586). */
+  loop_detected: 508,
   /** The command line is wrong. Never sent to a player. */
   usage: 500,
   /** The configuration is wrong, wherever it stands. Never sent to a player. */

@@ -1,7 +1,11 @@
-/** Fields that concern one connection only (RFC 9110 section 7.6.1), in lower case. */
+/**
+ * Fields that concern one connection only (RFC 9110 section 7.6.1), in lower case, those of edges among them.
+ */
 export const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
+  'moovedge-peer',
+  'moovedge-refused',
   'proxy-authenticate',
   'proxy-authorization',
   'proxy-connection',

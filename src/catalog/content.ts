@@ -19,6 +19,8 @@ export interface ContentRequest {
    * guesses for the first fetch.
    */
   readonly hint: { readonly start: number; readonly end: number };
+  /** Nothing is to be asked of an origin before it is answered; false when left out. */
+  readonly cachedOnly?: boolean;
   /**
    * One field of the player's request by lower-case name, one character for each octet, '' when absent. Only valid
    * until `open` returns or its promise settles.
@@ -42,6 +44,8 @@ export interface OpenObject {
   reader(): BlockReader;
   /** Random reads for the media stage. */
   source(): ByteSource;
+  /** End of the bytes that are cached here from `start` on without a gap; at most `end`. */
+  cachedUpTo(start: number, end: number): number;
   /**
    * Must be called when the answer has been begun or given up, so that a first fetch that nobody reads on from can
    * stop.

@@ -30,6 +30,9 @@ export interface LookupContext {
   readonly now: () => number;
 }
 
+/** What is needed to answer one request past the cache. */
+export type PassingContext = Pick<LookupContext, 'loader' | 'freshness' | 'setCookie' | 'now'>;
+
 /** How a lookup is made. */
 export interface LookupMode {
   /** Stored object that the origin may confirm. */
@@ -96,7 +99,7 @@ export function rememberPass(context: LookupContext, { routed: { key, primary },
  * @param defaultLifetime milliseconds, as in `Route`
  */
 export function answerFreshness(
-  context: LookupContext,
+  context: Pick<LookupContext, 'freshness'>,
   fields: OriginAnswer['fields'],
   answer: OriginAnswer,
   defaultLifetime: number | undefined,
@@ -105,6 +108,6 @@ export function answerFreshness(
 }
 
 /** True when cookies that answers set are for all players. */
-export function sharesCookies({ setCookie }: LookupContext): boolean {
+export function sharesCookies({ setCookie }: Pick<LookupContext, 'setCookie'>): boolean {
   return setCookie === 'share';
 }

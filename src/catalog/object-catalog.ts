@@ -87,6 +87,7 @@ export class ObjectCatalog implements Content {
     const primary = objectKey(route.origin.name, route.path, route.keyQuery);
     const cached = this.#find(request, primary);
     const opened = cached && this.#openCached(cached, request, route);
+    if (opened === undefined && request.cachedOnly) throw onlyIfCached();
     return opened ?? this.#openByLookup(request, route, primary);
   }
 
@@ -171,8 +172,7 @@ export class ObjectCatalog implements Content {
       const known = this.#entries.find(routed.key, primary);
       const opened = round > 0 && known ? this.#openCached(known, request, route) : undefined;
       if (opened !== undefined) return opened;
-      if (routed.requestCacheControl?.onlyIfCached)
-        throw new EdgeError('only_if_cached', 'nothing is cached that may be used as it is');
+      if (routed.requestCacheControl?.onlyIfCached) throw onlyIfCached();
       const stream = this.#lookups.join(routed);
       if (stream !== undefined) return stream;
       const { resolution, own, failure }: Resolved = await this.#lookups.ask(routed, known, alone);
@@ -188,4 +188,8 @@ export class ObjectCatalog implements Content {
     }
     throw new EdgeError('origin_protocol', 'the origin names other request fields in Vary with each answer');
   }
+}
+
+function onlyIfCached(): EdgeError {
+  return new EdgeError('only_if_cached', 'nothing is cached that may be used as it is');
 }

@@ -54,6 +54,10 @@ export class OpenedObject implements OpenObject, Demand {
     return new ReaderSource(this.#loader);
   }
 
+  cachedUpTo(start: number, end: number): number {
+    return this.#loader.cachedUpTo(start, end);
+  }
+
   release(): void {
     this.#begun?.stream?.close();
     this.#letGo();

@@ -3,17 +3,30 @@ import { blockOf } from '../base/block.js';
 import { BypassStream } from '../cache/fetch/bypass-stream.js';
 import { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { Begun } from '../cache/read/reader.js';
+import type { OriginAnswer, OriginFetch } from '../origin/origin.js';
 import { entryForOne, makeEntry } from './entry.js';
-import { answerFreshness, type LookupAnswer, type LookupContext, type Outcome, sharesCookies } from './lookup.js';
+import { answerFreshness, type Outcome, type PassingContext, sharesCookies } from './lookup.js';
 import { OpenedObject } from './opened-object.js';
 import { cookies } from './rfc9111/kept-fields.js';
+import type { RoutedRequest } from './routed-request.js';
 import { UnsizedStream } from './unsized-stream.js';
 
-/** Outcome of an answer that must not be stored, or can't be: it goes past the cache to the player who asked. */
+/** An answer that goes past the cache, and the fetch that goes on to bring its body. */
+export interface AnswerToPass {
+  readonly lookup: { readonly routed: Pick<RoutedRequest, 'key' | 'primary' | 'varied' | 'fields' | 'route'> };
+  readonly answer: OriginAnswer;
+  readonly fetch: OriginFetch;
+}
+
+/**
+ * Outcome of an answer that must not be stored, or can't be: it goes past the cache to the player who asked.
+ * @param outcome what is said of it
+ */
 export function privateObject(
-  context: LookupContext,
-  { lookup, answer, fetch }: LookupAnswer,
+  context: PassingContext,
+  { lookup, answer, fetch }: AnswerToPass,
   committed: Promise<void>,
+  outcome: 'bypass' | 'peer' = 'bypass',
 ): Outcome {
   const { key: variant, primary, varied, fields, route } = lookup.routed;
   const { path, origin, query } = route;
@@ -37,6 +50,6 @@ export function privateObject(
   stream.adopt(fetch);
   const from = blockOf(answer.offset);
   const begun: Begun = { from, to: from + 1, stream };
-  const own = new OpenedObject({ object, freshness }, context.now(), 'bypass', loader, begun);
+  const own = new OpenedObject({ object, freshness }, context.now(), outcome, loader, begun);
   return { value: { kind: 'private', own, committed }, body: stream };
 }

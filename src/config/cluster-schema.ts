@@ -1,4 +1,4 @@
-import { host, integer, path, text, time } from './kind.js';
+import { choice, host, integer, number, path, share, text, time } from './kind.js';
 import { group, item, list, setting } from './setting.js';
 
 const id = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -50,6 +50,29 @@ export const clusterSchema = item({
     host: setting(host(), 'Address at which peers reach this node.'),
     port: setting(integer(1, 65535), 'Port for peers.').prefault(8090),
   }),
+  secret: setting(
+    text('a text of at least 16 characters', /^.{16,}$/),
+    'What edges of the cluster know one another by; the same for all of them.',
+    { secret: true },
+  ),
+  routing: setting(
+    choice('proxy', 'redirect'),
+    'How players come to the node that has a film: by way of any other, or sent there where a film begins.',
+  ).prefault('proxy'),
+  warmUp: group({
+    share: list(
+      setting(share(0, 0.5), 'Share of the viewers that go to the first, the second … replica, to keep it warm.'),
+      { max: 8 },
+    ).prefault(['5%', '1%']),
+    from: setting(
+      choice('owner', 'origin'),
+      'Where a replica has its bytes from: the owner of a film, or its origin.',
+    ).prefault('owner'),
+  }),
+  overload: setting(
+    number(1.05, 10),
+    'Most that a node sends, as a multiple of the mean; what goes beyond goes to replicas.',
+  ).prefault(1.25),
   partitions: setting(
     integer(16, 16384),
     'Parts that all films are divided into; fixed for the life of a cluster.',

@@ -38,6 +38,14 @@ export function size(min: string, max: string): Kind<number> {
   };
 }
 
+/** A number, not only a whole one. */
+export function number(min: number, max: number): Kind<number> {
+  return {
+    expected: `a number from ${min} to ${max}`,
+    parse: value => within(/^\d{1,9}(\.\d{1,9})?$/.test(String(value)) ? Number(value) : undefined, min, max),
+  };
+}
+
 /** Milliseconds; `min` and `max` are written as a user writes them. */
 export function time(min: string, max: string): Kind<number> {
   const [low, high] = [parseTime(min)!, parseTime(max)!];

@@ -1,6 +1,8 @@
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
+import { escapeInvisible } from '../base/percent.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
+import type { StoredObject } from '../catalog/stored-object.js';
 import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
 import { StreamDelivery } from '../delivery/stream-delivery.js';
 import type { MadeView, View } from '../view/view.js';
@@ -9,12 +11,14 @@ import type { VirtualFile } from '../virtual-file/virtual-file.js';
 import { type FieldBlock, fieldLine } from './field-block.js';
 import type { HttpContext } from './http-context.js';
 import { multipart } from './multipart.js';
+import type { PeerRequest } from './peer-port.js';
 import { conditionsOf, hintOf, PlayerRequest } from './player-request.js';
 import { type Conditions, evaluate, rangeApplies, type Selected } from './preconditions.js';
 import { type ByteRange, contentRange, parseRange, type RangeSet, resolveRanges } from './range.js';
 import { type BodyMaker, Reply } from './reply.js';
 import type { Representation } from './representation.js';
-import { parseHost, parseTarget, type Target } from './target.js';
+import type { Elsewhere, UnroutedRequest } from './request-routing.js';
+import { NO_NAMES, parseHost, parseTarget, type Target } from './target.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
 /**
@@ -25,12 +29,15 @@ export class Exchange implements DeliveryListener, BodyMaker {
   readonly #context: HttpContext;
   readonly #isHead: boolean;
   readonly #reply: Reply;
+  readonly #peer: PeerRequest | undefined;
   #target!: Target;
   #range: RangeSet | undefined;
   #ifRange = '';
   #conditions: Conditions | undefined;
   /** The answer took a request to the origin, or waited for one. */
   #fetched = false;
+  /** The answer is another edge's. */
+  #isRelayed = false;
   #opened: OpenObject | OpenStream | undefined;
   #released = false;
   #delivery: Delivery | StreamDelivery | undefined;
@@ -39,10 +46,12 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #fields!: FieldBlock;
   #lines = '';
 
-  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD') {
+  /** @param peer the request of a peer, which is answered here in any case */
+  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD', peer?: PeerRequest) {
     this.#context = context;
     this.#isHead = method === 'HEAD';
-    this.#reply = new Reply(context, res, req, method, this);
+    this.#peer = peer;
+    this.#reply = new Reply(context, res, req, method, this, peer);
   }
 
   get sent(): number {
@@ -57,27 +66,65 @@ export class Exchange implements DeliveryListener, BodyMaker {
   /** Answers. To be called within the handler of the request. */
   run(req: HttpRequest): void {
     try {
-      const { content, views, maxUrlLength, ownNames } = this.#context;
+      const { routing, views, maxUrlLength } = this.#context;
+      const isRaw = this.#peer?.mark === 'fill';
       // The front end gives undefined for an absent query, whatever its types say.
-      const target = parseTarget(req.getUrl(), req.getQuery() ?? '', maxUrlLength, ownNames);
+      const query = req.getQuery() ?? '';
+      const target = parseTarget(req.getUrl(), query, maxUrlLength, isRaw ? NO_NAMES : this.#context.ownNames);
       this.#target = target;
       this.#conditions = conditionsOf(req);
       // Range is defined for GET only (RFC 9110 section 14.2).
       if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
       if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
-      const view = views.find(target);
+      const view = isRaw ? undefined : views.find(target);
       const hint = hintOf(this.#isHead, this.#range, view?.hint);
-      const host = parseHost(req.getHeader('host'));
-      const request = new PlayerRequest(req, host, view?.path ?? target.path, target.query, hint);
-      const opened = view?.open === undefined ? content.open(request) : view.open(request, content);
-      if (opened instanceof Promise) {
-        request.keep();
-        this.#fetched = true;
-        this.#after(opened, result => this.#open(result, view, request));
-      } else this.#open(opened, view, request);
+      const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
+      const path = view?.path ?? target.path;
+      const request = new PlayerRequest(req, host, path, target.query, hint, this.#peer?.cachedOnly);
+      const elsewhere = routing?.find(this.#unrouted(req, query));
+      if (elsewhere === undefined) this.#openHere(view, request);
+      else this.#openElsewhere(elsewhere, view, request, query);
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  #unrouted(req: HttpRequest, query: string): UnroutedRequest {
+    const { path } = this.#target;
+    return {
+      path,
+      url: query === '' ? path : `${path}?${escapeInvisible(query)}`,
+      fromStart: this.#range === undefined || this.#range[0] === 0,
+      field: name => req.getHeader(name),
+      client: () => this.#reply.client,
+    };
+  }
+
+  #openHere(view: View | undefined, request: PlayerRequest): void {
+    const { content } = this.#context;
+    const opened = view?.open === undefined ? content.open(request) : view.open(request, content);
+    if (opened instanceof Promise) {
+      request.keep();
+      this.#fetched = true;
+      this.#after(opened, result => this.#open(result, view, request));
+    } else this.#open(opened, view, request);
+  }
+
+  /** Has another edge answer, past the cache of this one. */
+  #openElsewhere(elsewhere: Elsewhere, view: View | undefined, request: PlayerRequest, query: string): void {
+    request.keep();
+    this.#fetched = true;
+    // A condition is evaluated here, and often met by the head alone.
+    const hint = hintOf(this.#isHead || this.#conditions !== undefined, this.#range, undefined);
+    const { host, fields } = request;
+    const hop = { host, path: this.#target.path, query: escapeInvisible(query), hint, fields };
+    this.#after(elsewhere.open(hop), opened => {
+      if (opened === undefined) this.#openHere(view, request);
+      else {
+        this.#isRelayed = true;
+        this.#represent(opened);
+      }
+    });
   }
 
   left(): void {
@@ -131,13 +178,20 @@ export class Exchange implements DeliveryListener, BodyMaker {
     const opened = made.kind === 'file' ? made.opened : made;
     this.#opened = opened;
     if (this.#reply.over) this.#release();
+    else if (opened.kind === 'stream' && this.#peer?.cachedOnly) this.failed(notCached());
     else if (opened.kind === 'stream') this.#reply.cork(() => this.#stream(opened));
     else {
       const { object } = opened;
       const representation =
-        made.kind === 'file' ? representations.of(made.file, made.fields, object) : representations.plain(object);
+        made.kind === 'file' ? representations.of(made.file, made.fields, object) : this.#plain(object);
       this.#reply.cork(() => this.#answer(opened, representation));
     }
+  }
+
+  #plain(object: StoredObject): Representation {
+    const { representations } = this.#context;
+    if (this.#isRelayed) return representations.relayed(object);
+    return this.#peer?.mark === 'fill' ? representations.raw(object) : representations.plain(object);
   }
 
   #answer(opened: OpenObject, representation: Representation): void {
@@ -149,7 +203,8 @@ export class Exchange implements DeliveryListener, BodyMaker {
       this.#reply.endEmpty();
       this.#release();
     } else {
-      const ranges = this.#rangesOf(opened, file);
+      const wanted = this.#rangesOf(opened, file);
+      const ranges = this.#peer?.cachedOnly ? [cachedPart(opened, wanted)] : wanted;
       if (ranges === undefined) this.#deliver(opened, { ...representation, fields: whole }, 0, file.size);
       else if (ranges.length === 1) this.#deliverRange(opened, representation, ranges[0]!);
       else this.#deliverRanges(opened, representation, ranges);
@@ -254,4 +309,16 @@ export class Exchange implements DeliveryListener, BodyMaker {
     }
     return this.#fetched ? 'miss' : 'memory';
   }
+}
+
+/** Of what a peer wants the beginning that is cached here. @throws EdgeError `only_if_cached` */
+function cachedPart(opened: OpenObject, ranges: readonly ByteRange[] | undefined): ByteRange {
+  const range = ranges?.[0];
+  const end = range === undefined ? 0 : opened.cachedUpTo(range.start, range.end);
+  if (range === undefined || end <= range.start) throw notCached();
+  return { start: range.start, end };
+}
+
+function notCached(): EdgeError {
+  return new EdgeError('only_if_cached', 'nothing of it is cached here');
 }

@@ -8,8 +8,10 @@ import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
 import type { Gate } from './gate.js';
 import type { HttpStats } from './http-stats.js';
+import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
+import type { RequestRouting } from './request-routing.js';
 import type { OwnNames } from './target.js';
 
 /** What all exchanges of a server share. */
@@ -31,6 +33,10 @@ export interface HttpContext extends ViewStage {
   readonly badEnds: LimitedLog;
   readonly observeTtfb: ((seconds: number) => void) | undefined;
   readonly accessLog: ((entry: AccessEntry) => void) | undefined;
+  /** Knows which edge answers; undefined where this one answers everything. */
+  readonly routing: RequestRouting | undefined;
+  /** Knows peers, on their port; undefined on that of players. */
+  readonly peers: PeerPort | undefined;
   /** Answers say that their connection will not be used again. */
   draining: boolean;
   /** Called when an answer or a connection has ended while the server drains. */

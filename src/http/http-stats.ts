@@ -21,7 +21,17 @@ export interface HttpStats extends DeliveryStats {
 /** Counters at zero. */
 export function httpStats(): HttpStats {
   return {
-    requests: { memory: {}, disk: {}, miss: {}, collapsed: {}, stale: {}, revalidated: {}, bypass: {}, none: {} },
+    requests: {
+      memory: {},
+      disk: {},
+      miss: {},
+      collapsed: {},
+      stale: {},
+      revalidated: {},
+      bypass: {},
+      peer: {},
+      none: {},
+    },
     responseBytes: 0,
     stallTimeouts: 0,
     openResponses: 0,

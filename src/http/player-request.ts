@@ -1,5 +1,6 @@
 import { EdgeError } from '../base/errors.js';
 import { octetsOf } from '../base/percent.js';
+import { NOT_FORWARDED } from '../base/request-fields.js';
 import type { ContentRequest } from '../catalog/content.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';
@@ -14,10 +15,20 @@ export class PlayerRequest implements ContentRequest {
   readonly path: string;
   readonly query: string;
   readonly hint: ContentRequest['hint'];
+  readonly cachedOnly: boolean;
   #req: HttpRequest | undefined;
   #kept: Map<string, string> | undefined;
 
-  constructor(req: HttpRequest, host: string, path: string, query: string, hint: ContentRequest['hint']) {
+  /** @param cachedOnly as in `ContentRequest` */
+  constructor(
+    req: HttpRequest,
+    host: string,
+    path: string,
+    query: string,
+    hint: ContentRequest['hint'],
+    cachedOnly = false,
+  ) {
+    this.cachedOnly = cachedOnly;
     this.#req = req;
     this.host = host;
     this.path = path;
@@ -31,6 +42,15 @@ export class PlayerRequest implements ContentRequest {
       throw new EdgeError('bad_request', `the field ${name} holds controls, or several lines that are no UTF-8`);
     }
     return value;
+  }
+
+  /** All fields that can go on to another edge, which have been kept. */
+  get fields(): Record<string, string> {
+    const fields: Record<string, string> = {};
+    for (const [name, value] of this.#kept ?? []) {
+      if (!NOT_FORWARDED.has(name) && !UNTELLABLE.test(value)) fields[name] = value;
+    }
+    return fields;
   }
 
   /** Keeps the fields past the handler of the request, after which they can't be read any more. */

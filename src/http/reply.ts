@@ -1,11 +1,13 @@
 import { STATUS_CODES } from 'node:http';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
+import { PEER_FIELD } from '../base/peer-fields.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock, fieldLine } from './field-block.js';
 import { hasToken } from './framing.js';
 import type { HttpContext } from './http-context.js';
+import type { PeerRequest } from './peer-port.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
 const STATUS_LINES: Record<number, string> = {};
@@ -59,9 +61,19 @@ export class Reply {
   #isLast: boolean;
   /** The player knows no chunks. */
   readonly isOld: boolean;
+  readonly #peer: PeerRequest | undefined;
 
-  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: string, body?: BodyMaker) {
+  /** @param peer the request of a peer that is answered */
+  constructor(
+    context: HttpContext,
+    res: HttpResponse,
+    req: HttpRequest,
+    method: string,
+    body?: BodyMaker,
+    peer?: PeerRequest,
+  ) {
     this.#context = context;
+    this.#peer = peer;
     this.#res = res;
     this.#isHead = method === 'HEAD';
     const { gate } = context;
@@ -72,6 +84,11 @@ export class Reply {
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
     this.#facts = context.accessLog === undefined ? undefined : factsOf(res, req, method);
     context.stats.openResponses++;
+  }
+
+  /** Address of the client; valid within the handler of the request. */
+  get client(): string {
+    return Buffer.from(this.#res.getRemoteAddressAsText()).toString('latin1');
   }
 
   /** The socket's side, for the delivery of a body. */
@@ -127,7 +144,8 @@ export class Reply {
     this.#cors?.write(this.#res);
     // The front end copies a value as it is, as in FieldBlock.
     const last = this.#isLast || this.#context.draining ? fieldLine('Connection', 'close') : '';
-    this.#res.writeHeader('Cache-Status', cache + lines + last);
+    const voucher = this.#peer === undefined ? '' : fieldLine(PEER_FIELD, this.#peer.voucher(status));
+    this.#res.writeHeader('Cache-Status', cache + lines + last + voucher);
   }
 
   /**
@@ -238,6 +256,7 @@ export class Reply {
     stats.openResponses--;
     if (end === 'left') stats.abortedResponses++;
     if (end === 'cut') stats.cutResponses++;
+    this.#peer?.ended(bytes);
     if (this.#facts !== undefined) {
       const seconds = (performance.now() - this.#started) / 1000;
       accessLog!({

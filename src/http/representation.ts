@@ -13,6 +13,8 @@ export interface Representation {
   readonly fields: FieldBlock;
   /** Fields of an answer with all of it, where that has others. */
   readonly whole?: FieldBlock;
+  /** Fields of a 304, where they are not made from the others. */
+  readonly unmodified?: FieldBlock;
 }
 
 /** The representation of a file that was made from an object, whose fields it bears. */
@@ -64,6 +66,9 @@ const OF_PASSED = ['Content-Type', 'ETag', 'Last-Modified'];
 
 const NONE: readonly Field[] = [];
 
+/** Fields of a view that come with it from another edge. */
+const OF_VIEW = new Set(['x-seek-actual']);
+
 /** Makes the fields of answers: once for as long as the object, or the file that is made from it, lives. */
 export class Representations {
   readonly #common: readonly Field[];
@@ -94,6 +99,28 @@ export class Representations {
     return made;
   }
 
+  /** What another edge answered with, whatever it made of which object. */
+  relayed(object: StoredObject): Representation {
+    const { file } = this.plain(object);
+    return this.#of(
+      file,
+      object.fields.filter(([name]) => OF_VIEW.has(name.toLowerCase())),
+      object.fields,
+    );
+  }
+
+  /** The object as it is for another edge, which must know it by the origin's own validators. */
+  raw(object: StoredObject): Representation {
+    const { file } = this.plain(object);
+    const { etag, lastModified } = object.validator;
+    const validators: Field[] = [];
+    if (etag !== undefined) validators.push(['ETag', etag]);
+    if (lastModified !== undefined) validators.push(['Last-Modified', lastModified]);
+    const described: Field[] = [...validators, ...object.fields.filter(([name]) => !OWN.has(name.toLowerCase()))];
+    const fields = new FieldBlock([['Accept-Ranges', 'bytes'], ['Content-Type', file.contentType], ...described]);
+    return { file, own: NONE, fields, unmodified: new FieldBlock(described) };
+  }
+
   /**
    * A file made from the object.
    * @param own fields that come with the file; they stand in place of the object's of the same names
@@ -120,7 +147,8 @@ export class Representations {
   }
 
   /** Fields of a 304 (RFC 9110 section 15.4.5) for a file made from the object. */
-  notModified({ file, own }: Representation, object: StoredObject): FieldBlock {
+  notModified({ file, own, unmodified }: Representation, object: StoredObject): FieldBlock {
+    if (unmodified !== undefined) return unmodified;
     const described = [...own, ...this.#stored(without(object.fields, own))];
     const kept = described.filter(([name]) => OF_NOT_MODIFIED.has(name.toLowerCase()));
     return new FieldBlock([['ETag', file.etag], ...this.#common, ...kept]);

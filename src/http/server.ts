@@ -1,6 +1,7 @@
 import { createServer } from 'node:net';
 import { EdgeError } from '../base/errors.js';
 import { type Log, silentLog } from '../base/log.js';
+import { REFUSED_FIELD } from '../base/peer-fields.js';
 import { StallSweep } from '../delivery/sweep.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { LimitedLog } from '../observe/limited-log.js';
@@ -13,9 +14,11 @@ import { isAmbiguous } from './framing.js';
 import { Gate, type GateRefusal, type PortBounds } from './gate.js';
 import type { HttpContext } from './http-context.js';
 import { type HttpStats, httpStats } from './http-stats.js';
+import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
 import { Reply } from './reply.js';
 import { Representations } from './representation.js';
+import type { RequestRouting } from './request-routing.js';
 import {
   App,
   closeListenSocket,
@@ -53,6 +56,10 @@ export interface HttpServerOptions extends ViewStage {
   readonly observeTtfb?: (seconds: number) => void;
   /** Takes each answer when it has ended. */
   readonly accessLog?: (entry: AccessEntry) => void;
+  /** Knows which edge answers a request; left out where this one answers all. */
+  readonly routing?: RequestRouting;
+  /** Knows peers: the port is for them and nobody else. */
+  readonly peers?: PeerPort;
   /**
    * Called while the server drains, before its listening socket is closed: the place to turn away connections that
    * would be lost with it.
@@ -97,6 +104,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
+const NO_FIELDS = new FieldBlock([]);
 const NO_BOUNDS: PortBounds = { connections: 2 ** 20, perClient: 0, requests: 0, loopback: false, unsentBytes: 0 };
 
 class Server implements HttpServer {
@@ -136,6 +144,8 @@ class Server implements HttpServer {
       badEnds: new LimitedLog(options.log ?? silentLog),
       observeTtfb: options.observeTtfb,
       accessLog: options.accessLog,
+      routing: options.routing,
+      peers: options.peers,
       draining: false,
       quiet: () => {},
     };
@@ -189,13 +199,31 @@ class Server implements HttpServer {
 
   #handle(res: HttpResponse, req: HttpRequest): void {
     const method = req.getCaseSensitiveMethod();
-    if (this.#context.gate.socket === 0 && isAmbiguous(req)) new Reply(this.#context, res, req, method).abandon(400);
+    if (this.#context.peers !== undefined) this.#handlePeer(this.#context.peers, res, req, method);
+    else if (this.#context.gate.socket === 0 && isAmbiguous(req))
+      new Reply(this.#context, res, req, method).abandon(400);
     else if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
     else if (method === 'OPTIONS') this.#options(res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;
       new Reply(this.#context, res, req, method).text(405, message, 'moovedge; detail=method', [ALLOW]);
     }
+  }
+
+  #handlePeer(peers: PeerPort, res: HttpResponse, req: HttpRequest, method: string): void {
+    const query = req.getQuery();
+    const target = query ? `${req.getUrl()}?${query}` : req.getUrl();
+    const admitted = peers.admit(method, target, name => req.getHeader(name));
+    if ('refused' in admitted) {
+      const message = `this port is for edges of one cluster (${admitted.refused})`;
+      new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=peer', [
+        [REFUSED_FIELD, admitted.refused],
+      ]);
+    } else if (admitted.mark === 'probe') {
+      const reply = new Reply(this.#context, res, req, method, undefined, admitted);
+      reply.head(204, undefined, NO_FIELDS, 'moovedge; detail=peer', '');
+      reply.endEmpty();
+    } else new Exchange(this.#context, res, req, 'GET', admitted).run(req);
   }
 
   /** OPTIONS, a preflight of the Fetch standard among them. */

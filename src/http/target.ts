@@ -24,6 +24,9 @@ export interface OwnNames {
   readonly dropped: ReadonlySet<string>;
 }
 
+/** For targets that are an origin's as they are. */
+export const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
+
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 
 const FORBIDDEN_IN_QUERY = /[\p{Cc}\p{Cs}#\ufffd]/u;

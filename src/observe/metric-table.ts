@@ -96,6 +96,29 @@ export const METRICS = {
   moovedge_seek_plan_seconds: { type: 'histogram', buckets: PLAN, help: 'Time to plan the answer to a seek.' },
   moovedge_worker_restarts_total: { type: 'counter', help: 'Workers replaced because they died.' },
   moovedge_workers: { type: 'gauge', labels: ['state'], help: 'Worker processes.' },
+  moovedge_peer_requests_total: {
+    type: 'counter',
+    labels: ['peer', 'outcome'],
+    help: 'Requests to other edges of the cluster: answered, refused (there is no peer that can be worked with), failed.',
+  },
+  moovedge_peer_response_bytes_total: {
+    type: 'counter',
+    labels: ['peer', 'direction'],
+    help: 'Bytes of bodies that other edges have sent to this one, and this one to them.',
+  },
+  moovedge_peer_refused_total: {
+    type: 'counter',
+    labels: ['reason'],
+    help: 'Requests to the port for peers that were refused.',
+  },
+  moovedge_cluster_warmup_requests_total: {
+    type: 'counter',
+    help: 'Requests that went to a replica to keep it warm.',
+  },
+  moovedge_cluster_overflow_total: {
+    type: 'counter',
+    help: 'Requests that went to another node because the owner of the film had too much.',
+  },
   moovedge_cluster_nodes: { type: 'gauge', labels: ['state'], help: 'Nodes of the cluster, as this edge sees them.' },
   moovedge_cluster_partitions: {
     type: 'gauge',

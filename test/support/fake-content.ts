@@ -98,6 +98,7 @@ export class FakeObject {
         size: this.bytes.length,
         read: (offset, length) => copyOf(this.bytes, offset, offset + length),
       }),
+      cachedUpTo: (start, end) => Math.max(start, Math.min(end, this.available)),
       release: () => {
         if (!released) this.releases++;
         released = true;

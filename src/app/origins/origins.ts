@@ -59,6 +59,8 @@ export interface OriginSettings
 export interface OriginsContext {
   readonly log: Log;
   readonly observer?: OriginObserver | undefined;
+  /** This edge's id in a cluster, by which it knows requests that have come round to it. */
+  readonly node?: string | undefined;
   /** Environment variables and home directory, for S3 credentials; default this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly home?: string;
@@ -86,7 +88,7 @@ function pem(file: string | undefined): string | undefined {
  */
 export function createOrigin(settings: OriginSettings, context: OriginsContext): ManagedOrigin {
   const { name, url, urls, s3 = {}, tls } = settings;
-  const { log, observer, env = process.env, home = homedir() } = context;
+  const { log, observer, node, env = process.env, home = homedir() } = context;
   const places = (url === undefined ? urls : [{ url, weight: 1 }]).map(each => ({
     ...each,
     place: parseOrigin(each.url),
@@ -115,7 +117,7 @@ export function createOrigin(settings: OriginSettings, context: OriginsContext):
     log,
     observer,
   };
-  if (servers.length > 0) return new HttpOrigin({ ...options, servers });
+  if (servers.length > 0) return new HttpOrigin({ ...options, servers, node });
   const { accessKeyId, secretAccessKey, sessionToken } = s3;
   const keys = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : undefined;
   const { region, endpoint, pathStyle, credentialsFile: file } = s3;
@@ -149,7 +151,8 @@ export class Origins {
     new RouteTable(settings);
     this.all = settings.map(each => createOrigin(each, context));
     const rules = settings.map(({ name, host, path, stripPath, forward, ...rest }, index) => {
-      return { name, host, path, stripPath, forward, addressing: new Addressing(rest), origin: this.all[index]! };
+      const sent = context.node === undefined ? forward : [...forward, 'cdn-loop'];
+      return { name, host, path, stripPath, forward: sent, addressing: new Addressing(rest), origin: this.all[index]! };
     });
     this.#table = new RouteTable(rules);
   }

@@ -8,8 +8,8 @@ import type { Waiter } from './waiters.js';
 
 /**
  * An origin fetch that goes past the cache to one reader: for objects that must not be stored, when there is no room
- * for another fill, and when a filler stalls. Sequential; holds the chunk at hand and pauses the fetch until it has
- * been read.
+ * for another fill, and when a filler stalls. Sequential; offers each chunk from the buffer in which it came, and what
+ * is not read at once it holds, with the fetch paused until that has been read.
  */
 export class BypassStream implements OriginSink, Bypass {
   readonly outcome = 'bypass';
@@ -70,7 +70,9 @@ export class BypassStream implements OriginSink, Bypass {
     this.#ended = true;
     this.#waiter = undefined;
     this.#chunks = [];
-    this.#fetch?.cancel();
+    // What has come whole ends by itself, and its connection is used again.
+    if (this.#arrived < this.#end) this.#fetch?.cancel();
+    else this.#fetch?.resume();
     this.#object.bypassEnded(this);
   }
 
@@ -101,9 +103,13 @@ export class BypassStream implements OriginSink, Bypass {
       return;
     }
     if (this.#chunks.length === 0) this.#position = this.#arrived - chunk.length;
-    this.#chunks.push(new Uint8Array(chunk));
-    this.#fetch?.pause();
+    this.#chunks.push(chunk);
     this.#tell();
+    // Only what the reader did not take at once is kept.
+    const left = this.#chunks.indexOf(chunk);
+    if (left < 0 || this.#ended) return;
+    this.#chunks[left] = new Uint8Array(chunk);
+    this.#fetch?.pause();
   }
 
   ended(): void {

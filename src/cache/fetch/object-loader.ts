@@ -1,4 +1,4 @@
-import { BLOCK_SIZE, blockLength, type ObjectId } from '../../base/block.js';
+import { BLOCK_SIZE, blockLength, blockOf, type ObjectId } from '../../base/block.js';
 import type { EdgeError } from '../../base/errors.js';
 import { hasValidator } from '../../origin/fields.js';
 import type { OriginFetch, OriginSink } from '../../origin/origin.js';
@@ -174,6 +174,14 @@ export class ObjectLoader implements FetchHost {
       if (!this.#isOurs(block) && !this.#onDisk(block)) return false;
     }
     return true;
+  }
+
+  /** End of the bytes that are in a tier from `start` on without a gap, at most `end`. */
+  cachedUpTo(start: number, end: number): number {
+    let at = start;
+    for (let block = blockOf(start); at < end && (this.loader.tier.has(this.id, block) || this.#onDisk(block)); block++)
+      at = (block + 1) * BLOCK_SIZE;
+    return Math.min(at, end);
   }
 
   /**

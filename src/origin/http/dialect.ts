@@ -15,6 +15,13 @@ export interface Dialect {
    * @param url origin and target as they will be sent
    */
   sign?(url: string, fields: Record<string, string>): Promise<Record<string, string>>;
+  /** Its refusals may tell of the credentials that it was asked with: players don't see them. */
+  readonly tellsSecrets?: boolean;
+  /**
+   * Looks at an answer before anything else does; undefined when it is one of such a server's.
+   * @param fields as they came, those of one hop among them
+   */
+  check?(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): Refusal | undefined;
   /** What a refusing answer means, when its body or fields say more than its status; undefined to go by the status. */
   explain?(status: number, fields: Fields, body: string, wanted: Wanted): Refusal | undefined;
 }

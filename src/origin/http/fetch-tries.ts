@@ -2,7 +2,7 @@ import { BLOCK_SIZE } from '../../base/block.js';
 import type { ErrorCode } from '../../base/errors.js';
 import type { Validator } from '../origin.js';
 import type { Refusal, Retry } from '../refusal.js';
-import type { Experience, Replica, Replicas } from './replica.js';
+import type { Experience, Replica, ServerChoice } from './replica.js';
 
 /** What a server says that does not have a version. */
 const WITHOUT: ReadonlySet<ErrorCode> = new Set(['not_found', 'gone', 'object_changed']);
@@ -24,14 +24,14 @@ export class FetchTries implements Experience {
   /** The refusal of a server that has another version. */
   change: Refusal | undefined;
   readonly #limits: TryLimits;
-  readonly #replicas: Replicas;
+  readonly #replicas: ServerChoice;
   #left: number;
   #delayed = 0;
   /** Offset in the object at which tries were last granted anew. */
   #grantedAt = 0;
 
   /** @param url path and query of what is fetched */
-  constructor(url: string, limits: TryLimits, replicas: Replicas) {
+  constructor(url: string, limits: TryLimits, replicas: ServerChoice) {
     this.url = url;
     this.#limits = limits;
     this.#replicas = replicas;

@@ -32,10 +32,17 @@ export interface AttemptContext {
   readonly redirects: Redirects;
   /** Fields that the configuration adds to each request; names in lower case. */
   readonly fields: Fields;
+  /** Name of this edge in CDN-Loop; undefined when it has none. */
+  readonly node?: string | undefined;
   /** TLS name of the origin's own servers, when it isn't that of the URL. */
   readonly servername: string | undefined;
   readonly stats: OriginStats;
   readonly observer: OriginObserver | undefined;
+  /**
+   * Asks whether a server that has been silent for as long as it may is alive: one that is gets as long again. Left out
+   * where silence is reason enough.
+   */
+  readonly isAlive?: (replica: Replica) => Promise<boolean>;
 }
 
 /**
@@ -52,6 +59,8 @@ export interface AttemptListener {
 
 /** Milliseconds for reading the body of a refusing answer. */
 const REFUSAL_TIME = 1000;
+/** How often a server that is alive is waited for once more. */
+const SILENCES_MAX = 30;
 
 /** One request to one server, redirects included: sends it, checks what comes, and says how it went wrong. */
 export class HttpAttempt implements ExchangeSink {
@@ -77,6 +86,9 @@ export class HttpAttempt implements ExchangeSink {
   /** The refusing answer whose body is being read. */
   #refused: RefusingAnswer | undefined;
   #received = 0;
+  /** Times in a row that the server was silent and yet alive, and what had come at the last of them. */
+  #silences = 0;
+  #silentAt = 0;
 
   /** @param location of the object behind the server's base URL */
   constructor(
@@ -149,7 +161,8 @@ export class HttpAttempt implements ExchangeSink {
     this.#visited.add(origin + target);
     this.#requestTime = Date.now();
     const parts = { dialect, location: this.#location, target: this.#target, wanted: this.#wanted };
-    const unsigned = requestFields({ ...parts, added: this.#context.fields });
+    const { fields: added, node } = this.#context;
+    const unsigned = requestFields({ ...parts, added, node });
     this.#isConditional = Object.keys(preconditionOf(this.#wanted)).length > 0;
     const send = (fields: Record<string, string>) => {
       this.#exchange = client.send(origin, target, fields, this, own ? this.#context.servername : undefined);
@@ -170,6 +183,27 @@ export class HttpAttempt implements ExchangeSink {
   }
 
   #late(): void {
+    const { isAlive } = this.#context;
+    const isOwed = this.#phase === 'waiting' || this.#phase === 'body';
+    if (this.#received > this.#silentAt) this.#silences = 0;
+    this.#silentAt = this.#received;
+    if (isAlive !== undefined && isOwed && this.#silences++ < SILENCES_MAX) this.#askWhetherAlive(isAlive);
+    else this.#giveUp();
+  }
+
+  #askWhetherAlive(isAlive: (replica: Replica) => Promise<boolean>): void {
+    const phase = this.#phase;
+    const received = this.#received;
+    void isAlive(this.replica).then(alive => {
+      // What has come meanwhile has set a deadline of its own, but for bytes.
+      if (this.#phase !== phase || this.#paused) return;
+      const { firstByte, stall } = this.#context.timeouts;
+      if (alive || this.#received > received) this.#idleTimeout.start(phase === 'waiting' ? firstByte : stall);
+      else this.#giveUp();
+    });
+  }
+
+  #giveUp(): void {
     this.#exchange?.cancel();
     const phase = this.#phase;
     if (phase === 'explaining') {
@@ -202,6 +236,12 @@ export class HttpAttempt implements ExchangeSink {
     const responseTime = Date.now();
     this.#count(status);
     this.#context.observer?.ttfb((performance.now() - this.#sentAt) / 1000);
+    const foreign = this.#context.dialect.check?.(status, raw);
+    if (foreign !== undefined) {
+      this.#exchange!.cancel();
+      this.#refuse(foreign);
+      return;
+    }
     const fields = endToEnd(raw);
     if (status === 200 || status === 206 || status === 304) {
       const head = checkHead(status, fields, this.#wanted);
@@ -276,6 +316,7 @@ export class HttpAttempt implements ExchangeSink {
 
   bytes(chunk: Uint8Array): void {
     this.#context.stats.responseBytes += chunk.length;
+    this.replica.received += chunk.length;
     if (this.#refused) {
       if (this.#refused.add(chunk)) return;
       this.#exchange!.cancel();

@@ -7,14 +7,14 @@ import { type FailedRequest, fetchFailure, heldBack, overloaded, stalledReader }
 import type { FetchQueue, QueuedFetch } from './fetch-queue.js';
 import { FetchTries, type TryLimits } from './fetch-tries.js';
 import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
-import type { Replica, Replicas } from './replica.js';
+import type { Replica, ServerChoice } from './replica.js';
 import type { AcceptedHead } from './response-head.js';
 
 /** What all fetches of one origin share. */
 export interface FetchContext extends AttemptContext, TryLimits {
   /** Name of the origin, for the log. */
   readonly name: string;
-  readonly replicas: Replicas;
+  readonly replicas: ServerChoice;
   readonly queue: FetchQueue;
   /** Milliseconds after which a second server is asked beside a silent one; 0 for never. */
   readonly hedgeAfter: number;
@@ -278,7 +278,7 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     const { name, replicas, dialect } = this.#context;
     const { base } = this.#lastAsked ?? replicas.all[0]!;
     const { wanted } = this.#progress;
-    return { origin: name, base, location: this.#location, wanted, signed: dialect.explain !== undefined };
+    return { origin: name, base, location: this.#location, wanted, signed: dialect.tellsSecrets === true };
   }
 
   #finish(): void {

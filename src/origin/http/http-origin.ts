@@ -32,6 +32,8 @@ export interface HttpOriginOptions extends Pick<ReplicasOptions, 'servers' | 'ba
   readonly redirects: RedirectsOptions;
   /** Fields added to each request to the servers' own hosts. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Name of this edge in CDN-Loop (RFC 8586); left out, that goes on as it came. */
+  readonly node?: string | undefined;
   readonly tls: TlsOptions & {
     /** Name that the servers' certificates must bear; undefined for the host of their URL. */
     readonly servername?: string | undefined;
@@ -103,6 +105,7 @@ export class HttpOrigin implements ManagedOrigin {
         options.dialect === undefined ? options.redirects : { ...options.redirects, mode: 'follow' },
       ),
       fields: lowerCase(options.headers),
+      node: options.node,
       servername: options.tls.servername,
       stats,
       observer: options.observer,

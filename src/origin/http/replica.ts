@@ -11,39 +11,51 @@ export interface ReplicaOptions {
   readonly weight: number;
 }
 
+/** What is known of how a server fares. */
+export type ReplicaHealth = Pick<Breaker, keyof Breaker>;
+
 /** A server with its health. */
 export class Replica {
   readonly base: URL;
   readonly weight: number;
-  readonly breaker: Breaker;
+  readonly breaker: ReplicaHealth;
   readonly holds = new Holds();
   /** Versions that it does not have, by URL and validator. */
   readonly lacks = new Holds();
   /** Requests under way. */
   active = 0;
+  /** Bytes of bodies that it has sent. */
+  received = 0;
   /** It has answered 412 to a validator that was its own: preconditions are not sent any more. */
   refusesItself = false;
   /** Running value of smooth weighted round-robin. */
   credit = 0;
 
-  constructor(options: ReplicaOptions, breaker: BreakerOptions, log: Log) {
-    this.base = new URL(options.url);
-    this.weight = options.weight;
-    this.breaker = new Breaker(breaker, pause => {
-      if (pause === undefined) log.info({ url: this.#label }, 'the origin server is back');
-      else log.warn({ url: this.#label, pause }, 'the origin server fails and is given a rest');
-    });
+  constructor({ url, weight }: ReplicaOptions, breaker: ReplicaHealth) {
+    this.base = new URL(url);
+    this.weight = weight;
+    this.breaker = breaker;
   }
 
   /** Numbers for /stats. */
   stats(now: number): ReplicaStats {
-    return { url: this.#label, state: this.breaker.state(now), active: this.active };
+    return { url: labelOf(this.base), state: this.breaker.state(now), active: this.active };
   }
+}
 
-  /** The base URL without credentials. */
-  get #label(): string {
-    return `${this.base.origin}${this.base.pathname}`;
-  }
+/** A base URL without credentials. */
+function labelOf({ origin, pathname }: URL): string {
+  return `${origin}${pathname}`;
+}
+
+/** A server with a breaker that logs. */
+function watched(options: ReplicaOptions, breaker: BreakerOptions, log: Log): Replica {
+  const url = labelOf(new URL(options.url));
+  const health = new Breaker(breaker, pause => {
+    if (pause === undefined) log.info({ url }, 'the origin server is back');
+    else log.warn({ url, pause }, 'the origin server fails and is given a rest');
+  });
+  return new Replica(options, health);
 }
 
 /** Options of `Replicas`. */
@@ -74,26 +86,43 @@ export interface Experience {
 /** Milliseconds for which a server that did not have a version is not asked for it while another may have it. */
 const LACKS_TIME = 60_000;
 
+/** Chooses the server for each try of a fetch. */
+export interface ServerChoice {
+  readonly all: readonly Replica[];
+  /**
+   * The server for the next try, which counts as entered.
+   * @param now milliseconds of a monotonic clock, as below
+   * @returns undefined when all are hopeless
+   */
+  pick(now: number, experience: Experience): Replica | undefined;
+  /** True when there is a server that has not failed yet, is well, and is not held back. */
+  hasUntried(now: number, experience: Experience): boolean;
+  /**
+   * Milliseconds until a server may be asked that is held back by none of its answers: mostly 0; undefined when all are
+   * hopeless.
+   */
+  wait(now: number, experience: Experience): number | undefined;
+  /** Holds back what a server has asked to be held back. */
+  hold(replica: Replica, now: number, url: string, pause: number): void;
+  /** Remembers that a server does not have a version, when others may. */
+  lacks(replica: Replica, now: number, version: string): void;
+}
+
 /** Chooses among the servers of one origin. */
-export class Replicas {
+export class Replicas implements ServerChoice {
   readonly all: readonly Replica[];
   readonly #weighted: boolean;
   readonly #connections: number;
   readonly #holdsServer: boolean;
 
   constructor({ servers, balance, connections, breaker, retryAfter, log }: ReplicasOptions) {
-    this.all = servers.map(each => new Replica(each, breaker, log));
+    this.all = servers.map(each => watched(each, breaker, log));
     this.#weighted = balance === 'weighted';
     this.#connections = connections;
     this.#holdsServer = retryAfter === 'server';
   }
 
-  /**
-   * The server for the next try, which counts as entered: the one most likely to answer. Any that is not hopeless
-   * may be chosen.
-   * @param now milliseconds of a monotonic clock
-   * @returns undefined when all are hopeless
-   */
+  /** The one most likely to answer. Any that is not hopeless may be chosen. */
   pick(now: number, experience: Experience): Replica | undefined {
     const { url, version, failures, hopeless } = experience;
     const rank = (replica: Replica) => {
@@ -111,7 +140,6 @@ export class Replicas {
     return choice;
   }
 
-  /** True when there is a server that has not failed yet, is well, and is not held back. */
   hasUntried(now: number, { url, failures, hopeless }: Experience): boolean {
     return this.all.some(
       replica =>
@@ -122,21 +150,15 @@ export class Replicas {
     );
   }
 
-  /**
-   * Milliseconds until a server may be asked that is held back by none of its answers: mostly 0; undefined when all are
-   * hopeless.
-   */
   wait(now: number, { url, hopeless }: Experience): number | undefined {
     const waits = this.all.filter(replica => !hopeless.has(replica)).map(replica => this.#held(replica, now, url));
     return waits.length === 0 ? undefined : Math.min(...waits);
   }
 
-  /** Holds back what a server has asked to be held back. */
   hold(replica: Replica, now: number, url: string, pause: number): void {
     replica.holds.hold(this.#holdsServer ? '' : url, now, pause);
   }
 
-  /** Remembers that a server does not have a version, when others may. */
   lacks(replica: Replica, now: number, version: string): void {
     if (this.all.length > 1) replica.lacks.hold(version, now, LACKS_TIME);
   }

@@ -18,6 +18,8 @@ export interface RequestParts {
   readonly wanted: Wanted;
   /** Fields that the configuration adds to requests to the origin's own hosts; names in lower case. */
   readonly added: Fields;
+  /** Name of this edge in CDN-Loop (RFC 8586); undefined when it has none. */
+  readonly node: string | undefined;
 }
 
 /** The precondition of a request, as fields; none when it is not sent. */
@@ -26,12 +28,21 @@ export function preconditionOf({ unsent, condition }: Wanted): Record<string, st
 }
 
 /** The fields of a request, before it is signed. */
-export function requestFields({ dialect, location, target, wanted, added }: RequestParts): Record<string, string> {
+export function requestFields({
+  dialect,
+  location,
+  target,
+  wanted,
+  added,
+  node,
+}: RequestParts): Record<string, string> {
   const { range } = wanted;
   const fields: Record<string, string> = { ...INTRODUCTION, ...forwarded(location.fields) };
   if (dialect.sign === undefined) Object.assign(fields, CAPABILITY);
   if (target.own) Object.assign(fields, target.authorization, added);
   else for (const secret of SECRETS) delete fields[secret];
+  const way = location.fields['cdn-loop'];
+  if (node !== undefined) fields['cdn-loop'] = way === undefined ? node : `${way}, ${node}`;
   fields['accept-encoding'] = 'identity';
   if (range) fields.range = `bytes=${range.start}-${range.end === Number.POSITIVE_INFINITY ? '' : range.end - 1}`;
   return Object.assign(fields, preconditionOf(wanted));

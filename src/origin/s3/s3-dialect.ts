@@ -47,6 +47,7 @@ function element(xml: string, name: string): string | undefined {
 
 /** What an S3-compatible store does differently from a plain HTTP server: names, signatures, errors in XML. */
 export class S3Dialect implements Dialect {
+  readonly tellsSecrets = true;
   readonly #signer: S3Signer;
   readonly #credentials: CredentialsSource;
   readonly #log: Log;

@@ -34,7 +34,7 @@ after(async () => {
 
 function settings(id: string, port: number, endpoints: readonly string[]): string {
   const node = `node: {id: ${id}, url: 'https://${id}.example.com/'}`;
-  const more = `listen: {host: 127.0.0.1, port: ${port}}, partitions: 64, ramp: 2s, holdDown: 10s`;
+  const more = `listen: {host: 127.0.0.1, port: ${port}}, secret: a secret of the cluster, partitions: 64, ramp: 2s, holdDown: 10s`;
   return `cluster: {etcd: {endpoints: ${JSON.stringify(endpoints)}}, ${node}, ${more}}\n`;
 }
 

@@ -159,6 +159,7 @@ export class OpenedSet {
       outcome: held.find(({ outcome }) => outcome !== undefined)?.outcome,
       reader: () => main.reader(),
       source: () => main.source(),
+      cachedUpTo: (start, end) => main.cachedUpTo(start, end),
       release: () => this.release(),
     };
   }

@@ -3,11 +3,11 @@ import { test } from 'node:test';
 import { silentLog } from '../../../../src/base/log.js';
 import { Breaker } from '../../../../src/origin/http/breaker.js';
 import { Holds } from '../../../../src/origin/http/holds.js';
-import { type Experience, type Replica, Replicas } from '../../../../src/origin/http/replica.js';
+import { type Experience, type Replica, type ReplicaHealth, Replicas } from '../../../../src/origin/http/replica.js';
 
 const OPTIONS = { failures: 3, cooldown: 100, maxCooldown: 350 };
 
-const fail = (breaker: Breaker, now: number, url = '/f') => {
+const fail = (breaker: ReplicaHealth, now: number, url = '/f') => {
   breaker.enter(now, url);
   breaker.failed(now, url, true);
 };

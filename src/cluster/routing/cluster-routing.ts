@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { EdgeError } from '../../base/errors.js';
+import type { OpenObject, OpenStream } from '../../catalog/content.js';
+import type { PassingContext } from '../../catalog/lookup.js';
+import { openPassing } from '../../catalog/passing.js';
+import type { ClusterNode } from '../cluster-state.js';
+import { partitionOf } from '../map/partition-of.js';
+import type { Candidates } from '../peer/candidates.js';
+import { isOfPeers } from '../peer/fill-origin.js';
+import type { PeerClient } from '../peer/peer-client.js';
+import { PeerOrigin } from '../peer/peer-origin.js';
+import type { PeerSet } from '../peer/peer-set.js';
+import type { PeerVoucher } from '../peer/signature.js';
+import type { HotCopies, HotFilms } from './hot-films.js';
+import type { Placement, Serving } from './placement.js';
+
+/** A player's request; see `UnroutedRequest` of the HTTP stage. */
+export interface PlayersRequest {
+  readonly path: string;
+  readonly url: string;
+  readonly fromStart: boolean;
+  field(name: string): string;
+  client(): string;
+}
+
+/** What is asked of another edge; see `HopRequest` of the HTTP stage. */
+export interface Hop {
+  readonly host: string;
+  readonly path: string;
+  readonly query: string;
+  readonly hint: { readonly start: number; readonly end: number };
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** Counters of `ClusterRouting`. */
+export interface RoutingStats {
+  /** Requests that went to other edges, and that these could not answer, so that this one did. */
+  hops: number;
+  fallbacks: number;
+  redirects: number;
+  /** Requests that went to a replica to keep it warm, and because the owner had too much. */
+  warmUps: number;
+  overflows: number;
+  /** Requests that had come through this edge before. */
+  loops: number;
+}
+
+/** Options of `ClusterRouting`. */
+export interface ClusterRoutingOptions {
+  readonly mode: 'proxy' | 'redirect';
+  readonly placement: () => Placement;
+  readonly peers: PeerSet;
+  readonly client: PeerClient;
+  readonly passing: PassingContext;
+  readonly hot: HotFilms;
+  readonly copies: HotCopies;
+}
+
+const NO_BODY = new Uint8Array(0);
+
+/** Decides for each player's request whether this edge answers it, and has others answer the rest. */
+export class ClusterRouting {
+  readonly stats: RoutingStats = { hops: 0, fallbacks: 0, redirects: 0, warmUps: 0, overflows: 0, loops: 0 };
+  readonly #options: ClusterRoutingOptions;
+
+  constructor(options: ClusterRoutingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Who answers; undefined for this edge.
+   * @throws EdgeError `redirected`, `loop_detected`
+   */
+  find(request: PlayersRequest): { open(hop: Hop): Promise<OpenObject | OpenStream | undefined> } | undefined {
+    const { placement, hot, copies, mode } = this.#options;
+    const place = placement();
+    this.#refuseLoops(request.field('cdn-loop'), place.state.self);
+    if (place.partitions === 0) return undefined;
+    const { path } = request;
+    const partition = partitionOf(path, place.partitions);
+    const now = performance.now();
+    const owned = place.owns(partition);
+    if (owned) hot.count(path, now);
+    const heat = owned ? (hot.of(path, now)?.copies ?? 0) : copies.copies(path, now);
+    const film = fraction(path);
+    const serving = place.serving(partition, film, fraction(`${viewerOf(request)}\n${path}`), heat);
+    const chosen = serving.nodes[0];
+    this.#count(serving);
+    if (chosen === undefined || chosen === place.self) return undefined;
+    if (mode === 'redirect' && chosen.url !== undefined && request.fromStart) this.#redirect(chosen, request.url);
+    const others = serving.nodes.filter(node => node !== place.self);
+    const candidates = this.#options.peers.candidates(others, true);
+    if (candidates === undefined) return undefined;
+    return { open: hop => this.#open(candidates, place.state.epoch, hop) };
+  }
+
+  async #open(candidates: Candidates, epoch: number, hop: Hop): Promise<OpenObject | OpenStream | undefined> {
+    const { client, passing, copies } = this.#options;
+    const { host, path, query, hint, fields } = hop;
+    let said: PeerVoucher | undefined;
+    const vouched = (voucher: PeerVoucher) => {
+      said = voucher;
+    };
+    const origin = new PeerOrigin(client, candidates, { name: 'peers', mark: 'hop', host, epoch, vouched });
+    const request = { path, query, range: hint, condition: undefined, fields };
+    this.stats.hops++;
+    const passed = await openPassing(passing, origin, `peers${path}?${query}`, request);
+    if (passed.kind === 'refused') {
+      if (!isOfPeers(passed.error)) throw passed.error;
+      this.stats.fallbacks++;
+      return undefined;
+    }
+    const opened = passed.value;
+    if (said !== undefined && opened.kind === 'object') {
+      const { copies: count, lifetime } = said;
+      copies.learn(path, { copies: count, until: performance.now() + lifetime }, opened.object.size);
+    }
+    return opened;
+  }
+
+  #count({ reason }: Serving): void {
+    if (reason === 'warmUp') this.stats.warmUps++;
+    else if (reason === 'overflow') this.stats.overflows++;
+  }
+
+  #redirect({ url }: ClusterNode, target: string): never {
+    this.stats.redirects++;
+    const fields = { location: `${url!.replace(/\/+$/, '')}${target}`, 'cache-control': 'no-store' };
+    throw new EdgeError('redirected', 'another edge has the film', { answer: { status: 307, fields, body: NO_BODY } });
+  }
+
+  #refuseLoops(field: string, self: string): void {
+    if (field === '' || !field.split(',').some(entry => entry.split(';', 1)[0]!.trim() === self)) return;
+    this.stats.loops++;
+    throw new EdgeError('loop_detected', 'the request has come through this edge before: an origin leads back to it');
+  }
+}
+
+/** A viewer is a client's address with its program. */
+function viewerOf(request: PlayersRequest): string {
+  return `${request.client()}\n${request.field('user-agent')}`;
+}
+
+/** A number of 0 to 1 that is always the same for a text, and evenly spread over texts. */
+function fraction(text: string): number {
+  return createHash('md5').update(text).digest().readUInt32LE(0) / 2 ** 32;
+}

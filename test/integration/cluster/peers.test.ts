@@ -1,0 +1,243 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, test } from 'node:test';
+import { PeerSignature } from '../../../src/cluster/peer/signature.js';
+import { TestCluster, type TestEdge } from '../../support/cluster-edge.js';
+import { contentAt, firstWrong } from '../../support/content.js';
+import { FaultOrigin } from '../../support/fault-origin.js';
+import { fetchRaw } from '../../support/raw-http.js';
+
+const origin = await FaultOrigin.start();
+after(() => origin.close());
+const cluster = await TestCluster.start(3, origin.url);
+
+const SIZE = 1_500_000;
+let films = 0;
+
+/** A film of its own, in the storage. */
+function film(options: Parameters<FaultOrigin['put']>[1] = { size: SIZE }): string {
+  const path = `/film-${films++}.mp4`;
+  origin.put(path, options);
+  return path;
+}
+
+/** Edges by their part in a film: owner, first and second replica. */
+function parts(path: string) {
+  const [owner, replica, last] = cluster.serving(path) as [TestEdge, TestEdge, TestEdge];
+  return { owner, replica, last };
+}
+
+test('a film is fetched from the storage once, whichever edges it is asked of, and kept by its owner only', async () => {
+  const path = film();
+  const { owner } = parts(path);
+  for (const edge of cluster.edges) {
+    const { status, body, fields } = await edge.get(path);
+    assert.equal(status, 200);
+    assert.equal(firstWrong(body, path, 'v1', 0), -1);
+    assert.equal(body.length, SIZE);
+    const way = edge === owner ? /hit|miss/ : /detail=peer/;
+    assert.match(fields['cache-status']!, way);
+  }
+  assert.ok(
+    origin.timesSent(path).every(times => times === 1),
+    String(origin.timesSent(path)),
+  );
+  for (const edge of cluster.edges) assert.equal(edge.loader.stats.filledBytes, edge === owner ? SIZE : 0);
+});
+
+test('an answer by way of another edge has the fields of its own, and nothing of what edges say to one another', async () => {
+  const path = film({ size: SIZE, headers: { 'Cache-Control': 'max-age=100', 'Content-Disposition': 'inline' } });
+  const { owner, last } = parts(path);
+  const own = await owner.get(path, { Range: 'bytes=1000-1999' });
+  const relayed = await last.get(path, { Range: 'bytes=1000-1999' });
+  const { date: _, 'cache-status': __, age: ___, ...expected } = own.fields;
+  const { date: ____, 'cache-status': way, age, ...found } = relayed.fields;
+  assert.deepEqual(found, expected);
+  assert.equal(way, 'moovedge; fwd=bypass; detail=peer');
+  assert.ok(Number(age) >= 0);
+  assert.deepEqual(relayed.body, own.body);
+});
+
+for (const [name, fields] of [
+  ['no range', {}],
+  ['a range', { Range: 'bytes=300000-800000' }],
+  ['the end', { Range: 'bytes=-1000' }],
+  ['an open range', { Range: 'bytes=1400000-' }],
+  ['two ranges', { Range: 'bytes=0-99,1000000-1000099' }],
+  ['a range behind the end', { Range: 'bytes=9000000-' }],
+  ['a condition that is met', { 'If-None-Match': '*' }],
+  ['a condition that fails', { 'If-Match': '"other"' }],
+  ['a range of another version', { Range: 'bytes=0-99', 'If-Range': '"other"' }],
+] as const) {
+  test(`answers are the same by way of another edge: ${name}`, async () => {
+    const path = film();
+    const { owner, last } = parts(path);
+    await owner.get(path);
+    for (const method of ['GET', 'HEAD']) {
+      const own = await owner.get(path, fields as never, method);
+      const relayed = await last.get(path, fields as never, method);
+      assert.equal(relayed.status, own.status);
+      const strip = ({ date: _, 'cache-status': __, age: ___, ...rest }: Record<string, string>) => rest;
+      const boundary = (text: string) => text.replaceAll(/boundary=\S+/g, '');
+      const [a, b] = [strip(relayed.fields), strip(own.fields)];
+      assert.equal(boundary(a['content-type'] ?? ''), boundary(b['content-type'] ?? ''));
+      assert.equal(a['content-range'], b['content-range']);
+      assert.equal(a['content-length'], b['content-length']);
+      assert.equal(a.etag, b.etag);
+      if (!own.fields['content-type']?.startsWith('multipart')) assert.deepEqual(relayed.body, own.body);
+      else assert.equal(relayed.body.length, own.body.length);
+    }
+  });
+}
+
+test('a seek is made by the owner, with what it says of it', async () => {
+  const path = film({ bytes: readFileSync(new URL('../../../src/samples/bframes-faststart.mp4', import.meta.url)) });
+  const { owner, last } = parts(path);
+  const own = await owner.get(`${path}?start=2`);
+  const relayed = await last.get(`${path}?start=2`);
+  assert.equal(own.status, 200);
+  assert.ok(Number(own.fields['x-seek-actual']) > 0);
+  assert.equal(relayed.fields['x-seek-actual'], own.fields['x-seek-actual']);
+  assert.equal(relayed.fields.etag, own.fields.etag);
+  assert.deepEqual(relayed.body, own.body);
+  assert.equal((await last.get(`${path}?start=99999`)).status, 416);
+});
+
+test('what the owner refuses is refused, with what the storage says', async () => {
+  const path = film();
+  origin.delete(path);
+  const { owner, last } = parts(path);
+  const [own, relayed] = [await owner.get(path), await last.get(path)];
+  assert.equal(own.status, 404);
+  assert.equal(relayed.status, 404);
+  assert.deepEqual(relayed.body, own.body);
+});
+
+test('a body of unknown length, and one that must not be stored', async () => {
+  const path = film({ size: SIZE, headers: { 'Cache-Control': 'no-store' } });
+  const { last } = parts(path);
+  const { status, body } = await last.get(path);
+  assert.equal(status, 200);
+  assert.equal(firstWrong(body, path, 'v1', 0), -1);
+  assert.equal(body.length, SIZE);
+});
+
+test('a replica has its bytes from the owner, by the validators of the storage', async () => {
+  for (const etag of ['"strong"', 'W/"weak"', null]) {
+    const path = film({ size: SIZE, etag });
+    const { owner, replica } = parts(path);
+    await owner.get(path);
+    const sent = origin.bytesSent(path);
+    // What the map says, but that the viewer was sent to the replica: as a request of a peer is.
+    const answer = await askAsPeer(owner, replica, 'hop', path);
+    assert.equal(answer.status, 200);
+    assert.equal(firstWrong(answer.body, path, 'v1', 0), -1);
+    assert.equal(origin.bytesSent(path), sent, `the storage was not asked again (${etag})`);
+    // The storage may take over at any byte: its version is the same.
+    const again = await askAsPeer(owner, replica, 'hop', path);
+    assert.equal(again.fields['cache-status'], 'moovedge; hit; detail=memory');
+  }
+});
+
+test('a request from a peer is answered here, whatever the map says', async () => {
+  const path = film();
+  const { owner, last } = parts(path);
+  // None of both owns it, and the one that is asked must not ask the owner to answer.
+  const before = owner.routing.stats.hops + last.routing.stats.hops;
+  const { status, body } = await askAsPeer(owner, last, 'hop', path);
+  assert.equal(status, 200);
+  assert.equal(firstWrong(body, path, 'v1', 0), -1);
+  assert.equal(owner.routing.stats.hops + last.routing.stats.hops, before);
+});
+
+test('a fill is answered by the owner; others have what is cached and fetch nothing', async () => {
+  const path = film();
+  const { owner, replica, last } = parts(path);
+  const refused = await askAsPeer(replica, last, 'fill', path, { Range: 'bytes=0-999' });
+  assert.equal(refused.status, 504);
+  assert.equal(origin.requestsFor(path).length, 0);
+  const filled = await askAsPeer(replica, owner, 'fill', path, { Range: 'bytes=0-999' });
+  assert.equal(filled.status, 206);
+  assert.deepEqual(filled.body, contentAt(path, 'v1', 0, 1000));
+  const cached = await askAsPeer(replica, owner, 'cached', path, { Range: 'bytes=0-1499999' });
+  assert.equal(cached.status, 206);
+  assert.equal(cached.fields['content-range'], `bytes 0-262143/${SIZE}`);
+});
+
+test('a joiner has what the owner before it has cached, and the rest from the storage', async () => {
+  const path = film();
+  const { owner, replica } = parts(path);
+  await owner.get(path, { Range: 'bytes=0-600000' });
+  const before = cluster.state;
+  const nodeOf = (edge: TestEdge) => cluster.edges.indexOf(edge);
+  const partition = cluster.partition(path);
+  const change = <T>(list: readonly T[], value: T) => list.map((each, at) => (at === partition ? value : each));
+  cluster.tell({
+    map: change(before.map, [nodeOf(replica), nodeOf(owner)]),
+    previousOwners: change(before.previousOwners, nodeOf(owner)),
+  });
+  const { body } = await replica.get(path);
+  assert.equal(firstWrong(body, path, 'v1', 0), -1);
+  assert.equal(body.length, SIZE);
+  assert.ok(
+    origin.timesSent(path).every(times => times <= 1),
+    String(origin.timesSent(path)),
+  );
+  cluster.tell({ map: before.map, previousOwners: before.previousOwners });
+});
+
+test('redirects to the owner where a film begins, and proxies the rest', async () => {
+  const redirecting = await TestCluster.start(2, origin.url, { routing: 'redirect' });
+  const path = film();
+  const [owner, other] = redirecting.serving(path) as [TestEdge, TestEdge];
+  const { status, fields } = await other.get(`${path}?token=a%20b&start=1`);
+  assert.equal(status, 307);
+  assert.equal(fields.location, `http://${owner.id}.test${path}?token=a%20b&start=1`);
+  assert.equal(fields['cache-control'], 'no-store');
+  assert.equal((await other.get(path, { Range: 'bytes=1000-1999' })).status, 206);
+  assert.equal((await owner.get(path)).status, 200);
+});
+
+test('a viewer in some of a hundred goes to the replica, and always to the same', async () => {
+  const warming = await TestCluster.start(3, origin.url, { warmUp: { share: [0.2, 0.1], from: 'owner' } });
+  const path = film({ size: 1000 });
+  const [owner, replica, last] = warming.serving(path) as [TestEdge, TestEdge, TestEdge];
+  const ask = (viewer: number) => owner.get(path, { 'User-Agent': `player ${viewer}` });
+  let away = 0;
+  for (let viewer = 0; viewer < 200; viewer++) {
+    const ways = [await ask(viewer), await ask(viewer)].map(({ fields }) => fields['cache-status']!.includes('peer'));
+    assert.equal(ways[0], ways[1]);
+    if (ways[0]) away++;
+  }
+  assert.ok(away > 30 && away < 95, String(away));
+  assert.equal(owner.routing.stats.warmUps, 2 * away);
+  assert.ok(replica.loader.stats.filledBytes > 0 && last.loader.stats.filledBytes > 0);
+  assert.deepEqual(origin.timesSent(path), [1], 'replicas fill from the owner');
+});
+
+test('a request that has come through this edge before is refused', async () => {
+  const [edge] = cluster.edges;
+  const path = film();
+  assert.equal((await edge!.get(path, { 'CDN-Loop': `other, ${edge!.id}; v=1` })).status, 508);
+  assert.equal((await edge!.get(path, { 'CDN-Loop': 'other' })).status, 200);
+  const { owner } = parts(path);
+  assert.equal(origin.requestsFor(path)[0]!.headers['cdn-loop'], `other, ${owner.id}`);
+});
+
+/** What one edge answers another one's request with. */
+function askAsPeer(
+  from: TestEdge,
+  to: TestEdge,
+  mark: 'hop' | 'fill' | 'cached',
+  path: string,
+  fields: Record<string, string> = {},
+) {
+  const signature = new PeerSignature('a secret of the cluster');
+  const claim = { from: from.id, to: to.id, mark, epoch: 1, time: Date.now(), host: 'edge.example' };
+  const { value } = signature.request(claim, {
+    method: 'GET',
+    target: path,
+    field: name => fields[name === 'range' ? 'Range' : name] ?? '',
+  });
+  return fetchRaw(to.peerPort, 'GET', path, { ...fields, 'Moovedge-Peer': value });
+}
