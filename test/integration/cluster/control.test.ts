@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Log } from '../../../src/base/log.js';
-import type { ClusterState } from '../../../src/cluster/cluster-state.js';
-import { ClusterControl } from '../../../src/cluster/control/cluster-control.js';
 import { Gateway } from '../../../src/cluster/etcd/gateway.js';
 import { decodeMap } from '../../../src/cluster/map/map-record.js';
+import { Node, type NodeOptions } from '../../support/cluster-node.js';
 import { Etcd } from '../../support/etcd.js';
 import { Wire } from '../../support/etcd-proxy.js';
 import { freePort } from '../../support/ports.js';
@@ -30,73 +28,20 @@ beforeEach(() => {
 });
 afterEach(async () => {
   await Promise.all([...nodes].map(node => node.stop()));
+  nodes.clear();
   rmSync(folder, { recursive: true });
 });
 
-interface NodeOptions {
-  readonly endpoints?: readonly string[];
-  readonly holdDown?: number;
-  readonly ramp?: number;
-  readonly partitions?: number;
-  readonly zone?: string;
-}
-
-/** A node of the cluster without its workers. */
-class Node {
-  readonly control: ClusterControl;
-  readonly states: ClusterState[] = [];
-  readonly lines: string[] = [];
-  readonly file: string;
-  alive = true;
-
-  constructor(id: string, options: NodeOptions = {}, run = id) {
-    const { endpoints = etcd.urls, holdDown = 600_000, ramp = 600_000, partitions = 64, zone = 'z' } = options;
-    this.file = join(folder, `${run}.map`);
-    const note = (fields: object, text: string) => this.lines.push(`${text} ${JSON.stringify(fields)}`);
-    const log: Log = { debug: note, info: note, warn: note, error: note };
-    this.control = new ClusterControl({
-      etcd: { endpoints, prefix },
-      self: { id, zone, weight: 1, host: '127.0.0.1', port: 8090, url: `http://${id}`, version: '1' },
-      partitions,
-      replicas: 2,
-      holdDown,
-      settle: 500,
-      ramp,
-      file: this.file,
-      log,
-      alive: () => this.alive,
-      publish: state => this.states.push(JSON.parse(JSON.stringify(state))),
-    });
-    this.control.restore();
-    this.control.start();
-    nodes.add(this);
-  }
-
-  get state(): ClusterState {
-    return this.control.state;
-  }
-
-  get owners(): string[] {
-    return [...new Set(this.state.map.map(([owner]) => this.state.nodes[owner!]!.id))].sort();
-  }
-
-  stateOf(id: string): string | undefined {
-    return this.state.nodes.find(node => node.id === id)?.state;
-  }
-
-  logged(text: string): boolean {
-    return this.lines.some(line => line.includes(text));
-  }
-
-  async stop(): Promise<void> {
-    nodes.delete(this);
-    await this.control.stop();
-  }
+/** A node in this test's part of etcd. */
+function nodeOf(id: string, options: Partial<NodeOptions> = {}, run?: string): Node {
+  const node = new Node(id, { endpoints: etcd.urls, prefix, folder, ...options }, run);
+  nodes.add(node);
+  return node;
 }
 
 /** Nodes whose first map is in force. */
-async function clusterOf(ids: readonly string[], options: NodeOptions = {}): Promise<Node[]> {
-  const cluster = ids.map(id => new Node(id, options));
+async function clusterOf(ids: readonly string[], options: Partial<NodeOptions> = {}): Promise<Node[]> {
+  const cluster = ids.map(id => nodeOf(id, options));
   await until('the first map', () =>
     cluster.every(({ owners, state }) => state.epoch > 0 && owners.join() === ids.join()),
   );
@@ -159,7 +104,7 @@ describe('nodes of a cluster', () => {
 
   it('give a joiner its share with a ramp, filled from who had it', async () => {
     const [a] = await clusterOf(['a', 'b'], { ramp: 4000 });
-    const c = new Node('c', { ramp: 4000 });
+    const c = nodeOf('c', { ramp: 4000 });
     await until('c to own films', () => c.owners.includes('c') && a!.owners.includes('c'));
     const share = () => a!.state.nodes.find(({ id }) => id === 'c')!.share;
     assert.ok(share() < 1 && share() >= 0.05);
@@ -235,7 +180,7 @@ describe('nodes of a cluster', () => {
   it('do not let a second node with an id of theirs join: it serves alone and says why', async () => {
     const [a, b] = await clusterOf(['a', 'b']);
     const { epoch } = a!.state;
-    const twin = new Node('a', {}, 'twin');
+    const twin = nodeOf('a', {}, 'twin');
     await until('the twin to be told', () => twin.control.rival !== undefined && twin.state.epoch === 0);
     assert.ok(twin.logged('another node has the same id'));
     assert.deepEqual(twin.owners, ['a']);
@@ -251,7 +196,7 @@ describe('nodes of a cluster', () => {
     for (let flap = 0; flap < 5; flap++) {
       await c!.control.stop();
       await sleep(300);
-      const again = new Node('c');
+      const again = nodeOf('c');
       await until('c to be back', () => a!.stateOf('c') === 'up' && again.control.isMember);
       await again.stop();
     }
@@ -270,7 +215,7 @@ describe('nodes of a cluster', () => {
 
 describe('a node and its etcd', () => {
   it('serves alone without etcd and without a map, and says so', async () => {
-    const node = new Node('a', { endpoints: [`http://127.0.0.1:${await freePort()}`] });
+    const node = nodeOf('a', { endpoints: [`http://127.0.0.1:${await freePort()}`] });
     assert.equal(node.states.length, 1, 'workers are told at once');
     assert.equal(node.state.epoch, 0);
     assert.equal(node.state.map.length, 64);
@@ -283,7 +228,7 @@ describe('a node and its etcd', () => {
 
   it('serves alone beside something that is no etcd', async () => {
     for (const endpoint of ['http://127.0.0.1:1', 'https://127.0.0.1:1', etcd.members[0]!.peerUrl]) {
-      const node = new Node('a', { endpoints: [endpoint] });
+      const node = nodeOf('a', { endpoints: [endpoint] });
       await until('a failure', () => node.logged('etcd does not answer'));
       assert.equal(node.state.epoch, 0);
       await node.stop();
@@ -295,7 +240,7 @@ describe('a node and its etcd', () => {
     const { epoch } = a!.state;
     await until('the copy to have all', () => readFileSync(a!.file, 'utf8').includes('\\"id\\":\\"c\\"'));
     await a!.stop();
-    const again = new Node('a', { endpoints: [`http://127.0.0.1:${await freePort()}`] });
+    const again = nodeOf('a', { endpoints: [`http://127.0.0.1:${await freePort()}`] });
     assert.equal(again.state.epoch, epoch);
     assert.deepEqual(again.owners, ['a', 'b', 'c']);
     assert.ok(again.state.nodes.every(({ port, state }) => port === 8090 && state === 'up'));
@@ -304,7 +249,7 @@ describe('a node and its etcd', () => {
 
   it('does without a copy that is damaged', async () => {
     writeFileSync(join(folder, 'a.map'), 'moovedge-cluster/1 0000\nx');
-    const node = new Node('a', { endpoints: [`http://127.0.0.1:${await freePort()}`] });
+    const node = nodeOf('a', { endpoints: [`http://127.0.0.1:${await freePort()}`] });
     assert.ok(node.logged('of no use'));
     assert.deepEqual(node.owners, ['a']);
   });
@@ -382,7 +327,7 @@ describe('a node and its etcd', () => {
 
   it('follows the number of partitions of the map, whatever its own settings say', async () => {
     const [a] = await clusterOf(['a', 'b']);
-    const c = new Node('c', { partitions: 128 });
+    const c = nodeOf('c', { partitions: 128 });
     await until('c to own films', () => a!.owners.includes('c'));
     assert.equal(c.state.map.length, 64);
     assert.equal(a!.state.map.length, 64);
