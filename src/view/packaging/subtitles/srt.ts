@@ -1,4 +1,7 @@
+import type { MeteredSource } from '../../../media/io/metered-source.js';
+import type { Reading } from '../../../media/io/reading.js';
 import { CUES_MAX, type Cue, cueLines, escapeCueText, inOrder, milliseconds, type SubtitleText } from './cue.js';
+import { lineWork } from './text-file.js';
 
 const TIMING =
   /^\s*(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})\s*-->\s*(?:(\d{1,3}):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})(?:\s|$)/;
@@ -12,9 +15,10 @@ const TAG = /(<\/?[A-Za-z][^<>]{0,200}>)/;
 
 /**
  * The cues of a SubRip file. Whatever follows a line of times up to the next one is a cue's text, so that neither
- * missing numbers nor empty lines lose any.
+ * missing numbers nor empty lines lose any; `yield*` it.
+ * @param work is told what the lines cost
  */
-export function parseSrt(lines: readonly string[]): SubtitleText {
+export function* parseSrt(lines: readonly string[], work: MeteredSource): Reading<SubtitleText> {
   const cues: Cue[] = [];
   let from = 0;
   let times: RegExpExecArray | null = null;
@@ -24,6 +28,8 @@ export function parseSrt(lines: readonly string[]): SubtitleText {
   };
   for (let at = 0; at < lines.length && cues.length < CUES_MAX; at++) {
     const line = lines[at]!;
+    work.spend(lineWork(line));
+    yield* work.breathe();
     const found = line.includes('-->') ? TIMING.exec(line) : null;
     if (found === null) continue;
     // The number of this cue is no text of the one before.

@@ -1,5 +1,7 @@
 import { EdgeError } from '../../../base/errors.js';
 
+/** Nanoseconds that it takes to make something of a line, and of each of its characters. */
+const [LINE, CHARACTER] = [60, 35];
 /** Most bytes of a file of subtitles. */
 const SUBTITLES_MAX = 1024 * 1024;
 
@@ -32,4 +34,9 @@ export function checkSubtitleSize(size: number): void {
       `subtitles may have ${SUBTITLES_MAX} bytes, found ${size}: is this a file of subtitles?`,
     );
   }
+}
+
+/** Nanoseconds that it takes to make something of a line, about. */
+export function lineWork(line: string): number {
+  return LINE + CHARACTER * line.length;
 }

@@ -1,5 +1,8 @@
 import { EdgeError } from '../../../base/errors.js';
+import type { MeteredSource } from '../../../media/io/metered-source.js';
+import type { Reading } from '../../../media/io/reading.js';
 import { CUES_MAX, type Cue, cueLines, inOrder, milliseconds, type SubtitleText } from './cue.js';
+import { lineWork } from './text-file.js';
 
 const TIMING =
   /^\s*(?:(\d{2,4}):)?(\d{2}):(\d{2})\.(\d{3})\s+-->\s+(?:(\d{2,4}):)?(\d{2}):(\d{2})\.(\d{3})(?:\s+(.*))?$/;
@@ -10,10 +13,11 @@ const BLOCKS_MAX = 16 * 1024;
 const INNER_TIME = /<\d{2,4}:\d{2}(?::\d{2})?\.\d{3}>/g;
 
 /**
- * Reads a WebVTT file.
+ * Reads a WebVTT file; `yield*` it.
+ * @param work is told what the lines cost
  * @throws EdgeError `unplayable` when it does not begin as one
  */
-export function parseWebVtt(lines: readonly string[]): SubtitleText {
+export function* parseWebVtt(lines: readonly string[], work: MeteredSource): Reading<SubtitleText> {
   if (!/^WEBVTT(?:[ \t]|$)/.test(lines[0] ?? '')) {
     throw new EdgeError('unplayable', 'expected subtitles that begin with WEBVTT');
   }
@@ -22,6 +26,8 @@ export function parseWebVtt(lines: readonly string[]): SubtitleText {
   let size = 0;
   for (const block of blocksOf(lines)) {
     if (cues.length === CUES_MAX) break;
+    for (const line of block) work.spend(lineWork(line));
+    yield* work.breathe();
     const cue = cueOf(block, cues.length + 1);
     if (cue !== undefined) cues.push(cue);
     else if (cues.length === 0 && /^(?:STYLE|REGION)[ \t]*$/.test(block[0]!)) {

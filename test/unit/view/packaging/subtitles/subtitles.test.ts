@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { MeteredSource } from '../../../../../src/media/io/metered-source.js';
+import type { Reading } from '../../../../../src/media/io/reading.js';
 import { parseSrt } from '../../../../../src/view/packaging/subtitles/srt.js';
 import { checkSubtitleSize, linesOf } from '../../../../../src/view/packaging/subtitles/text-file.js';
 import { isTextSampleType, sampleCues } from '../../../../../src/view/packaging/subtitles/text-sample.js';
 import { parseWebVtt, shifted, webVtt } from '../../../../../src/view/packaging/subtitles/webvtt.js';
 
+/** What a reading of lines comes to, which waits for nothing but its turn. */
+function atOnce<T>(reading: Reading<T>): T {
+  for (;;) {
+    const step = reading.next();
+    if (step.done) return step.value;
+  }
+}
+const source = { size: 0, read: () => new Uint8Array() };
+const work = () => new MeteredSource(source, { work: Infinity, memory: 0 });
+const srtOf = (text: readonly string[]) => atOnce(parseSrt(text, work()));
+const vttOf = (text: readonly string[]) => atOnce(parseWebVtt(text, work()));
 const lines = (text: string) => linesOf(Buffer.from(text));
 const ALL = { from: 0, to: Infinity };
 
@@ -16,14 +29,14 @@ describe('SubRip', () => {
         '2\r\n00:00:03,000 --> 00:00:04,5\r\n{\\an8}a < b --> c\r\n\r\nstill\r\n\r\n3\r\n00:00:05,000 --> 00:00:05,000\r\nnever\r\n',
     );
     assert.equal(
-      webVtt(parseSrt(srt), ALL, false),
+      webVtt(srtOf(srt), ALL, false),
       'WEBVTT\n\n1\n00:00:01.500 --> 00:00:02.000\n<i>Hello</i> &amp; you\nthere\n\n' +
         '2\n00:00:03.000 --> 00:00:04.500 line:0\na &lt; b --&gt; c\nstill\n',
     );
   });
 
   it('without numbers, and out of order', () => {
-    const { cues } = parseSrt(lines('0:0:5,0 --> 0:0:6,0\nb\n0:0:1,0 --> 0:0:2,0\na\n42\n'));
+    const { cues } = srtOf(lines('0:0:5,0 --> 0:0:6,0\nb\n0:0:1,0 --> 0:0:2,0\na\n42\n'));
     assert.deepEqual(
       cues.map(({ start, text }) => [start, text]),
       [
@@ -41,14 +54,14 @@ describe('SubRip', () => {
       Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(text, 'utf16le').swap16()]),
       Buffer.from(text, 'latin1'),
     ]) {
-      assert.equal(parseSrt(linesOf(bytes)).cues[0]?.text, 'Grüße');
+      assert.equal(srtOf(linesOf(bytes)).cues[0]?.text, 'Grüße');
     }
   });
 });
 
 describe('WebVTT', () => {
   it('keeps ids, settings, styles and cue text, and drops what else there is', () => {
-    const text = parseWebVtt(
+    const text = vttOf(
       lines(
         'WEBVTT - title\nX-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000\n\nNOTE x\n\nSTYLE\n::cue { color: red }\n\n' +
           'intro\n00:01.000 --> 01:00:02.000 line:0 evil:x align:start\n<v Bob>Hi</v>\n\n\n00:03.000 --> 00:02.000\nback\n',
@@ -61,7 +74,7 @@ describe('WebVTT', () => {
   });
 
   it('is refused when it is something else, or is large', () => {
-    assert.throws(() => parseWebVtt(lines('<html>')), /WEBVTT/);
+    assert.throws(() => vttOf(lines('<html>')), /WEBVTT/);
     assert.throws(() => checkSubtitleSize(3 * 1024 * 1024), /1048576 bytes/);
     checkSubtitleSize(1024 * 1024);
   });
@@ -168,8 +181,8 @@ it('whatever comes, a segment is its header and whole cues', () => {
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 40 }), pieces => {
       const text = pieces.join('');
-      for (const parse of [parseSrt, parseWebVtt]) {
-        const written = webVtt(parse(lines(parse === parseWebVtt ? `WEBVTT\n\n${text}` : text)), ALL, true);
+      for (const parsed of [srtOf(lines(text)), vttOf(lines(`WEBVTT\n\n${text}`))]) {
+        const written = webVtt(parsed, ALL, true);
         const blocks = written.trimEnd().split('\n\n').slice(1);
         for (const block of blocks) {
           if (block.startsWith('STYLE')) continue;
@@ -181,8 +194,17 @@ it('whatever comes, a segment is its header and whole cues', () => {
     { numRuns: 1000 },
   );
   const begun = performance.now();
-  parseSrt(lines('<b'.repeat(1_000_000)));
-  parseSrt(lines(`00:00:01,000 --> 00:00:02,000\n${'{\\an8'.repeat(200_000)}`));
-  parseWebVtt(lines(`WEBVTT\n\n${'00:01.000 --> 00:02.000 a:b\nx\n\n'.repeat(100_000)}`));
+  srtOf(lines('<b'.repeat(1_000_000)));
+  srtOf(lines(`00:00:01,000 --> 00:00:02,000\n${'{\\an8'.repeat(200_000)}`));
+  vttOf(lines(`WEBVTT\n\n${'00:01.000 --> 00:02.000 a:b\nx\n\n'.repeat(100_000)}`));
   assert.ok(performance.now() - begun < 5000);
+});
+
+it('gives others their turn while a long file is read', () => {
+  const long = lines('1\n00:00:01,000 --> 00:00:02,000\nsome words that somebody says\n\n'.repeat(12_000));
+  let turns = 0;
+  for (const step of [parseSrt(long, work()), parseWebVtt(['WEBVTT', '', ...long], work())]) {
+    while (!step.next().done) turns++;
+  }
+  assert.ok(turns > 8, `${turns} turns`);
 });
