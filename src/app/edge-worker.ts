@@ -147,7 +147,8 @@ class Worker implements WorkerHandle {
     if (!gate.works)
       log.warn({}, 'the front end is not one that heads can be checked in front of, nor clients bounded');
     const maxConnections = origins.reduce((sum, origin) => sum + origin.maxConnections, 0);
-    const { bounds, wanted } = portBounds(native.descriptorLimit(), maxConnections, limits);
+    const outgoing = maxConnections + (this.#cluster?.connections ?? 0);
+    const { bounds, wanted } = portBounds(native.descriptorLimit(), outgoing, limits);
     if (wanted > native.descriptorLimit()) {
       log.warn(
         { openFiles: native.descriptorLimit(), wanted, connections: bounds.connections },

@@ -2,7 +2,7 @@ import type { Log } from '../base/log.js';
 import { native } from '../base/native.js';
 import type { PassingContext } from '../catalog/lookup.js';
 import type { Router } from '../catalog/route.js';
-import { EdgeCluster } from '../cluster/routing/edge-cluster.js';
+import { EdgeCluster, PEER_CONNECTIONS } from '../cluster/routing/edge-cluster.js';
 import type { Config } from '../config/schema.js';
 import type { RequestRouting } from '../http/request-routing.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.js';
@@ -25,6 +25,8 @@ export interface WorkerClusterOptions {
 
 /** A worker's part in a cluster, wired: the port for peers beside that for players. Loaded only where there is one. */
 export class WorkerCluster {
+  /** Descriptors that films by way of this edge may take. */
+  readonly connections = PEER_CONNECTIONS;
   readonly #config: Config;
   readonly #log: Log;
   readonly #workers: number;

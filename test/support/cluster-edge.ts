@@ -20,6 +20,7 @@ import type { ClusterRouting } from '../../src/cluster/routing/cluster-routing.j
 import { EdgeCluster, type EdgeClusterOptions } from '../../src/cluster/routing/edge-cluster.js';
 import { defaultConfig } from '../../src/config/schema.js';
 import type { Gate } from '../../src/http/gate.js';
+import type { PeerPort } from '../../src/http/peer-port.js';
 import { createHttpServer, type HttpServer } from '../../src/http/server.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
 import { Planner } from '../../src/media/seek/planner.js';
@@ -48,6 +49,8 @@ export interface TestEdgeOptions extends Partial<EdgeClusterOptions> {
   readonly gate?: Gate;
   /** A negative control: requests of peers go on to other edges like those of players. */
   readonly passesOn?: boolean;
+  /** Another: fills are fetched for peers whoever owns the film. */
+  readonly fillsAnything?: boolean;
 }
 
 /** One edge. */
@@ -114,7 +117,7 @@ export class TestEdge {
     this.#players = createHttpServer({ ...http, routing: this.routing, ...(options.gate && { gate: options.gate }) });
     this.#peers = createHttpServer({
       ...http,
-      peers: this.cluster.gate,
+      peers: options.fillsAnything ? fillingAnything(this.cluster.gate) : this.cluster.gate,
       ...(options.passesOn && { routing: this.routing }),
     });
   }
@@ -188,4 +191,13 @@ export class TestCluster {
   serving(path: string): TestEdge[] {
     return this.state.map[this.partition(path)]!.map(at => this.edges[at]!);
   }
+}
+
+function fillingAnything(gate: EdgeCluster['gate']): PeerPort {
+  return {
+    admit: (method, target, field) => {
+      const admitted = gate.admit(method, target, field);
+      return 'refused' in admitted ? admitted : { ...admitted, cachedOnly: false };
+    },
+  };
 }

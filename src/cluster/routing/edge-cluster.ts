@@ -39,7 +39,7 @@ export interface EdgeClusterOptions {
 }
 
 /** Most connections of a worker to one peer: each film that a player reads by way of this edge takes one. */
-const CONNECTIONS = 1024;
+export const PEER_CONNECTIONS = 1024;
 const FETCHES = 8192;
 
 /** A worker's part in the cluster: who answers what, what peers are asked, and what they may ask. */
@@ -62,7 +62,7 @@ export class EdgeCluster {
     const load = () => this.#meter.load(this.#placement.self?.weight ?? 1);
     this.#options = options;
     this.#meter = new LoadMeter(options.sent, workers);
-    this.#client = new PeerClient({ self, signature, maxConnections: CONNECTIONS, maxFetches: FETCHES, timeouts });
+    this.#client = new PeerClient({ self, signature, maxConnections: PEER_CONNECTIONS, maxFetches: FETCHES, timeouts });
     const probe = (peer: Parameters<PeerClient['probe']>[0]) => this.#client.probe(peer, this.#placement.state.epoch);
     this.peers = new PeerSet({ probe, times, load, log });
     this.#placement = this.#place(alone(self));

@@ -327,6 +327,26 @@ test('control: where requests of peers were passed on, the one before would hang
   await got;
 });
 
+test('control: where owners fetch for one another without end, edges of two maps wait for one another', async () => {
+  const cluster = await TestCluster.start(2, origin.url, { fillsAnything: true });
+  const path = film();
+  const [first, second] = cluster.edges as [TestEdge, TestEdge];
+  const all = (owner: number) => cluster.state.map.map(() => [owner, 1 - owner]);
+  const epoch = cluster.state.epoch + 1;
+  // Each takes the other for the owner, and fills what it is asked for as a peer from there.
+  first.cluster.update({ ...cluster.state, epoch, self: first.id, map: all(1) });
+  second.cluster.update({ ...cluster.state, epoch, self: second.id, map: all(0) });
+  const ended = fetchRaw(first.peerPort, 'GET', path, { 'Moovedge-Peer': signed(second, first, path) }).then(
+    () => 'ended',
+    () => 'ended',
+  );
+  const waited = new Promise(resolve => setTimeout(() => resolve('waits'), 1500));
+  assert.equal(await Promise.race([ended, waited]), 'waits');
+  assert.equal(origin.requestsFor(path).length, 0, 'nobody asks the storage');
+  first.kill();
+  second.kill();
+});
+
 test('a peer that comes back is asked again; one that does not is looked at ever less often', async () => {
   const path = film();
   const peer = new FalsePeer((_request, response) => response.destroy());
