@@ -32,10 +32,10 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function settings(id: string, port: number, endpoints: readonly string[]): string {
-  const node = `node: {id: ${id}, url: 'https://${id}.example.com/'}`;
-  const more = `listen: {host: 127.0.0.1, port: ${port}}, secret: a secret of the cluster, partitions: 64, ramp: 2s, holdDown: 10s`;
-  return `cluster: {etcd: {endpoints: ${JSON.stringify(endpoints)}}, ${node}, ${more}}\n`;
+function settings(id: string, port: number, endpoints: readonly string[], node = ''): string {
+  const self = `node: {id: ${id}, url: 'https://${id}.example.com/'${node}}`;
+  const more = `listen: {host: 127.0.0.1, port: ${port}}, secret: 'a secret of the peers', partitions: 64, ramp: 2s, holdDown: 10s`;
+  return `cluster: {etcd: {endpoints: ${JSON.stringify(endpoints)}}, ${self}, ${more}}\n`;
 }
 
 interface Status {
@@ -169,5 +169,32 @@ it('an edge plays though its etcd is nowhere, and says that it is alone', async 
     assert.equal(plan.status, 503);
   } finally {
     await edge.end();
+  }
+});
+
+it('a reload changes the weight of a node, and nothing that would make it another', async () => {
+  const own = await Etcd.start();
+  const port = await freePort();
+  const edge = await Edge.start({ origin: SAMPLES, settings: settings('one', port, own.urls) });
+  const alone = await Edge.start({ origin: SAMPLES });
+  try {
+    edge.configure(settings('one', port, own.urls, ', weight: 3'));
+    edge.signal('SIGHUP');
+    await until('the weight to be known', async () => {
+      const { epoch, nodes } = await ask<Status>(edge, '/cluster');
+      return epoch > 0 && nodes[0]?.weight === 3;
+    });
+    edge.configure(settings('two', port, own.urls));
+    edge.signal('SIGHUP');
+    await until('the refusal', () => edge.log.includes("can't be changed by a reload"));
+    assert.equal((await ask<{ self: string }>(edge, '/cluster')).self, 'one');
+    alone.configure(settings('three', await freePort(), own.urls));
+    alone.signal('SIGHUP');
+    await until('the refusal', () => alone.log.includes("cluster can't be changed by a reload"));
+    assert.equal((await fetch(`${alone.admin}/cluster`)).status, 404);
+  } finally {
+    await edge.end();
+    await alone.end();
+    await own.end();
   }
 });
