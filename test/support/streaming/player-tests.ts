@@ -11,7 +11,7 @@ import { flashAndBeep } from './flash-and-beep.js';
 import { type Measured, type PlayerName, PlayerPage, servePlayers } from './player-page.js';
 
 const CORS = `http: {cors: {origins: ['*']}}`;
-const SECONDS = 30;
+const SECONDS = 60;
 const [LOW, HIGH] = [90, 180];
 /** Seconds of a frame of AAC. */
 const AAC_FRAME = 1024 / 48000;
@@ -46,11 +46,30 @@ function skewOf(measured: Measured): number {
   return beeps[Math.floor(beeps.length / 2)]! - lightOf(measured);
 }
 
-function assertTogether(measured: Measured, expected: number): void {
-  const skew = skewOf(measured);
-  const told = JSON.stringify(measured);
-  assert.ok(Math.abs(skew - expected) <= AAC_FRAME, `${skew.toFixed(4)} s, the file ${expected.toFixed(4)} s: ${told}`);
-  assert.ok(Math.abs(lightOf(measured)) < FRAME, `the time shown is the film's: ${told}`);
+/** Times that are measured: a machine that is busy for a moment hears beeps late. */
+const TRIES = 4;
+/** Seconds within which what is measured again is the same. */
+const STEADY = 0.005;
+
+/** The skew of what plays, by two measurements in a row that agree; `first` is the one at hand. */
+async function steadySkew(page: PlayerPage, first: Measured): Promise<number> {
+  let skew = skewOf(first);
+  for (let i = 0; i < TRIES; i++) {
+    const again = skewOf(await page.measure(3));
+    if (Math.abs(again - skew) < STEADY) return again;
+    skew = again;
+  }
+  return skew;
+}
+
+/** What is off stays off as it plays on, while a busy machine drops pictures and hears late for a moment only. */
+async function assertTogether(page: PlayerPage, first: Measured, expected: number): Promise<void> {
+  const isTogether = (measured: Measured) =>
+    Math.abs(skewOf(measured) - expected) <= AAC_FRAME && Math.abs(lightOf(measured)) < FRAME;
+  let measured = first;
+  for (let i = 1; i < TRIES && !isTogether(measured); i++) measured = await page.measure(3);
+  const told = `light ${lightOf(measured).toFixed(4)} s after the second, sound ${skewOf(measured).toFixed(4)} s later`;
+  assert.ok(isTogether(measured), `${told}; in the file ${expected.toFixed(4)} s: ${JSON.stringify(measured)}`);
 }
 
 const SET = `film-,${LOW},${HIGH},.mp4.urlset`;
@@ -69,7 +88,10 @@ export function testPlayers(players: readonly PlayerName[], manifest: string): v
     edge = await Edge.start({ origin: folder.path, settings: CORS });
     const page = await PlayerPage.open(browser, server.url);
     await page.load('native', `${edge.url}/film-${LOW}.mp4`);
-    native = { start: skewOf(await page.measure(3)), seek: skewOf(await page.measure(3, PLACE)) };
+    native = {
+      start: await steadySkew(page, await page.measure(3)),
+      seek: await steadySkew(page, await page.measure(3, PLACE)),
+    };
     await page.close();
   });
   after(async () => {
@@ -88,8 +110,9 @@ function testPlayer(player: PlayerName, manifest: string): void {
       const { duration, height } = await page.load(player, `${edge.url}/film-${LOW}.mp4/${manifest}`);
       assert.ok(Math.abs(duration - SECONDS) < 2 * FRAME, `${duration} s`);
       assert.equal(height, LOW);
-      assertTogether(await page.measure(3), native.start);
-      assertTogether(await page.measure(3, SECONDS - 3.5), native.seek);
+      await assertTogether(page, await page.measure(3), native.start);
+      await assertTogether(page, await page.measure(3, SECONDS - 15.5), native.seek);
+      await page.measure(2, SECONDS - 2.5);
       const end = await page.playToEnd();
       assert.ok(Math.abs(end.currentTime - SECONDS) < 3 * FRAME, `it ended at ${end.currentTime} s`);
       await page.close();
@@ -98,17 +121,17 @@ function testPlayer(player: PlayerName, manifest: string): void {
     it('plays a set, seeks and switches', async () => {
       const page = await PlayerPage.open(browser, server.url);
       await page.load(player, `${edge.url}/${SET}/${manifest}`);
-      assertTogether(await page.measure(3), native.start);
+      await assertTogether(page, await page.measure(3), native.start);
       const sought = await page.measure(3, PLACE);
       assert.ok(sought.currentTime > PLACE && sought.flashes[0]! > PLACE, 'it plays from there');
       assert.equal(sought.height, LOW);
-      assertTogether(sought, native.seek);
+      await assertTogether(page, sought, native.seek);
       await page.switchTo(HIGH);
       const switched = await page.measure(3);
       assert.equal(switched.height, HIGH);
-      assertTogether(switched, native.seek);
+      await assertTogether(page, switched, native.seek);
       const back = await page.measure(3, 1.5);
-      assertTogether(back, native.seek);
+      await assertTogether(page, back, native.seek);
       await page.close();
     });
   });
