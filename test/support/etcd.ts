@@ -53,6 +53,12 @@ class Member {
   }
 }
 
+/** Clusters of the running test. What a failed test leaves behind would outlive it. */
+const running = new Set<Etcd>();
+process.on('exit', () => {
+  for (const etcd of running) etcd.destroy();
+});
+
 /** A cluster of etcd on loopback, whose files go with `end`. */
 export class Etcd {
   readonly members: readonly Member[];
@@ -61,6 +67,7 @@ export class Etcd {
 
   private constructor(options: EtcdOptions, ports: readonly number[]) {
     this.#options = options;
+    running.add(this);
     const scheme = options.tls === undefined ? 'http' : 'https';
     this.members = Array.from(
       { length: ports.length / 2 },
@@ -141,6 +148,13 @@ export class Etcd {
 
   async end(): Promise<void> {
     await Promise.all(this.members.map(member => member.kill()));
+    this.destroy();
+  }
+
+  /** Ends every member at once and forgets their files. */
+  destroy(): void {
+    running.delete(this);
+    for (const member of this.members) member.signal('SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
