@@ -107,9 +107,11 @@ export class Placement {
     return own > BUSY && mean > 0 ? mean / own : 1;
   }
 
-  /** Other edges of the zone that serve. */
+  /** Other edges of the zone that films of this one may be spread over; none while it has little to do. */
   othersUp(): number {
-    return this.self === undefined ? 0 : this.#others(0, [this.self]).length;
+    const { self } = this;
+    if (self === undefined || (this.#view.load(self.id) ?? 0) < BUSY) return 0;
+    return this.#others(0, [self]).length;
   }
 
   #node(index: number | undefined): ClusterNode | undefined {

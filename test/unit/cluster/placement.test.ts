@@ -107,6 +107,13 @@ test('a hot film is spread evenly over as many edges as it should have', () => {
   }
 });
 
+test('films are spread by an edge that has much to do, over all others that serve', () => {
+  const state = with_(with_(stateOf(5), 'n3', { state: 'away' }), 'n4', { zone: 'other' });
+  assert.equal(placement(state).othersUp(), 0);
+  assert.equal(placement(state, { load: () => MB }).othersUp(), 0);
+  assert.equal(placement(state, { load: () => 100 * MB }).othersUp(), 2);
+});
+
 test('bytes come from the owner, and the owner’s from who had them before or has them elsewhere, if these are cached', () => {
   const state = stateOf(4, { previousOwners: Array(32).fill(2), otherZones: [Array(32).fill(3)] });
   const own = placement(state).fillSources(0);
