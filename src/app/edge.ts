@@ -39,8 +39,11 @@ export interface EdgeOptions {
   serving(config: Config): void;
 }
 
-function withSamples(sources: ConfigSources, samples: FlagValue): Config {
-  return loadConfig({ ...sources, flags: [...sources.flags, samples] });
+/** A configuration that names no origin, with the sample clips, which any page may read: the demo player's, too. */
+function withSamples(sources: ConfigSources, { http }: Config, samples: FlagValue): Config {
+  const anyone: FlagValue = { flag: samples.flag, path: ['http', 'cors', 'origins'], value: ['*'] };
+  const open = http.cors.origins.length === 0 ? [anyone] : [];
+  return loadConfig({ ...sources, flags: [...sources.flags, samples, ...open] });
 }
 
 function playerAddress(config: Config) {
@@ -74,7 +77,7 @@ export class Edge {
     const { sources, samples, takeOver, role } = options;
     const given = loadConfig(sources);
     const isSample = given.origins.length === 0;
-    const config = isSample ? withSamples(sources, samples) : given;
+    const config = isSample ? withSamples(sources, given, samples) : given;
     const log = createLog({ ...config.log, process: 'supervisor' });
     this.#options = options;
     this.#isSample = isSample;
@@ -238,7 +241,7 @@ export class Edge {
     const { sources } = this.#options;
     const config = loadConfig(sources);
     if (config.origins.length > 0) return { config, isSample: false };
-    if (this.#isSample) return { config: withSamples(sources, this.#options.samples), isSample: true };
+    if (this.#isSample) return { config: withSamples(sources, config, this.#options.samples), isSample: true };
     throw new ConfigError([`${sources.file}: origins: expected at least one origin, found nothing`]);
   }
 

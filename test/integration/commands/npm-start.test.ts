@@ -61,6 +61,10 @@ test('npm start serves the bundled clips and prints URLs that work; SIGTERM to n
     const { status } = await fetchText(Number(new URL(url).port), `${new URL(url).pathname}${new URL(url).search}`);
     assert.equal(status, 200, url);
   }
+  // The page of the demo player has another origin, and fetches playlists and segments itself.
+  const playlist = await fetch(`http://127.0.0.1:${port}/bframes-faststart.mp4/hls.m3u8`);
+  assert.match(await playlist.text(), /^#EXTM3U/);
+  assert.equal(playlist.headers.get('access-control-allow-origin'), '*');
   child.kill('SIGTERM');
   assert.equal(await exited, 0);
   assert.deepEqual(pids.filter(isAlive), []);
