@@ -41,6 +41,8 @@ export interface Title {
   /** Seconds for which the origin says that it is fresh. */
   readonly maxAge: number;
   version: number;
+  /** When its version was replaced last, by `performance.now`. */
+  changed: number;
 }
 
 /** All files of a run in all their versions, and what the edge must answer to any question about them. */
@@ -71,6 +73,7 @@ export class Library {
       clips: undefined,
       maxAge: i % 2 === 0 ? 1 : 3600,
       version: 0,
+      changed: Number.NEGATIVE_INFINITY,
     }));
     const sample = (name: string) => readFileSync(new URL(`../../src/samples/${name}`, import.meta.url));
     const movies = [
@@ -87,6 +90,7 @@ export class Library {
         clips,
         maxAge: i % 2 === 0 ? 1 : 3600,
         version: 0,
+        changed: Number.NEGATIVE_INFINITY,
       };
     });
     for (const title of this.titles) this.#put(title);
@@ -99,6 +103,7 @@ export class Library {
   /** Puts the next version of a file in the place of the one that is there. */
   change(title: Title): void {
     title.version = (title.version + 1) % VERSIONS;
+    title.changed = performance.now();
     this.#put(title);
   }
 

@@ -100,7 +100,7 @@ test('help and mistakes of the command line', async () => {
   ]) {
     assert.match(output, new RegExp(`^ +${flag}\\b`, 'm'), flag);
   }
-  assert.match((await moovedge(['--help'])).output, /prefetch .*\n.*purge .*\n.*top /);
+  assert.match((await moovedge(['--help'])).output, /prefetch .*\n.*purge .*\n.*cluster .*\n.*\n.*top /);
   const unknown = await moovedge(['serve', '--prot', '80']);
   assert.equal(unknown.code, EXIT.usage);
   assert.match(unknown.errors, /unknown option '--prot'\n\(Did you mean --port\?\)/);
