@@ -72,8 +72,17 @@ async function seekAndTell(url, second) {
   video.preload = 'auto';
   video.src = url;
   if (video.readyState < 2) await once('loadeddata');
+  // `seeked` may come before its frame can be drawn.
+  const shown = new Promise(resolve => {
+    const look = (_, { mediaTime }) => {
+      if (Math.abs(mediaTime - second) < 0.5) resolve();
+      else video.requestVideoFrameCallback(look);
+    };
+    video.requestVideoFrameCallback(look);
+  });
   video.currentTime = second;
   await once('seeked');
+  await Promise.race([failed, shown, new Promise(resolve => setTimeout(resolve, 8000))]);
   const context = new OffscreenCanvas(320, 180).getContext('2d');
   context.drawImage(video, 0, 0, 320, 180);
   return { error, picture: [...context.getImageData(0, 0, 320, 180).data] };
