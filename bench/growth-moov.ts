@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { ByteSource } from '../src/base/byte-source.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
+import { cpuSince } from './support/cpu.js';
 import { startEdge } from './support/edge.js';
 import { makeFilm } from './support/film.js';
 import { runFolder } from './support/folder.js';
@@ -87,8 +88,7 @@ async function compile(film: string, rounds: number) {
   for (let round = 0; round < rounds; round++) {
     const begun = process.cpuUsage();
     index = await format.compile(source);
-    const { user, system } = process.cpuUsage(begun);
-    builds.push((user + system) / 1000);
+    builds.push(cpuSince(begun));
   }
   source.close();
   if (index === undefined) throw new Error(`${film} has no index`);

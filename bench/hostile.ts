@@ -11,34 +11,16 @@ import { Planner } from '../src/media/seek/planner.js';
 import { DEFAULTS } from '../test/support/defaults.js';
 import { HOSTILE } from '../test/support/hostile.js';
 import { LONG_FILMS } from '../test/support/long-film.js';
+import { CopyingSource } from './support/copying-source.js';
+import { cpuSince } from './support/cpu.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
-
-/** A file in memory, of which every read is a copy, as it is of cached blocks. */
-class CopyingSource implements ByteSource {
-  readonly size: number;
-
-  constructor(private readonly bytes: Uint8Array) {
-    this.size = bytes.length;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    if (offset < 0 || offset + length > this.size) throw new EdgeError('unplayable', 'outside of the file');
-    return new Uint8Array(this.bytes.subarray(offset, offset + length));
-  }
-}
 
 const FORMATS = [
   new ProgressiveMp4({ seek: 'keyframe', maxMoov: 256 * 1024 * 1024 }),
   new FragmentedMp4(),
   new Flv({ start: 'auto', timestamps: 'rebased' }),
 ] as Format<unknown>[];
-
-/** Milliseconds of CPU since `begun`. */
-function cpuSince(begun: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(begun);
-  return (user + system) / 1000;
-}
 
 /**
  * Milliseconds that the thread of the event loop has been on a core: its garbage collector counts, the collector's and

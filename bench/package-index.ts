@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import type { ByteSource } from '../src/base/byte-source.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
 import { encodePackage, packageWeight } from '../src/media/packaging/package-bytes.js';
 import { Packager } from '../src/media/packaging/packager.js';
 import { Planner } from '../src/media/seek/planner.js';
+import { CopyingSource } from './support/copying-source.js';
+import { cpuSince } from './support/cpu.js';
 import { makeFilm } from './support/film.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
@@ -14,26 +15,13 @@ const PACKAGES = 20;
 /** Bytes; enough for all packages of a run. */
 const MEMORY = 256 * 1024 * 1024;
 
-/** A film in memory, of which every read is a copy, as it is of cached blocks. */
-class CopiedFilm implements ByteSource {
-  readonly size: number;
-
-  constructor(private readonly bytes: Uint8Array) {
-    this.size = bytes.length;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    return new Uint8Array(this.bytes.subarray(offset, offset + length));
-  }
-}
-
 /**
  * `--film SECONDS`. What it takes to cut a 2-hour film into segments, to keep and store that, and to read the samples
  * of a segment.
  */
 export async function run(args: string[]): Promise<Report> {
   const { rounds, rest } = benchOptions(args, { film: '7200' });
-  const source = new CopiedFilm(new Uint8Array(readFileSync(await makeFilm({ duration: Number(rest.film) }))));
+  const source = new CopyingSource(new Uint8Array(readFileSync(await makeFilm({ duration: Number(rest.film) }))));
   const formats = [new ProgressiveMp4({ seek: 'keyframe', maxMoov: MEMORY })];
   const planner = new Planner({ formats, indexMemory: MEMORY, indexTime: 10_000 });
   const packager = new Packager({ planner, memory: MEMORY, indexTime: 10_000 });
@@ -90,6 +78,5 @@ async function repeat(times: number, what: (i: number) => unknown): Promise<void
 async function milliseconds(what: () => unknown): Promise<number> {
   const begun = process.cpuUsage();
   await what();
-  const { user, system } = process.cpuUsage(begun);
-  return (user + system) / 1000;
+  return cpuSince(begun);
 }

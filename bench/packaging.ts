@@ -4,6 +4,7 @@ import type { ByteSource } from '../src/base/byte-source.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
 import { Packager } from '../src/media/packaging/packager.js';
 import { Planner } from '../src/media/seek/planner.js';
+import { cpuSince } from './support/cpu.js';
 import { startEdge } from './support/edge.js';
 import { makeFilm } from './support/film.js';
 import { runFolder } from './support/folder.js';
@@ -282,8 +283,7 @@ async function index(film: string): Promise<ResultTable> {
     await planner.index(object);
     const begun = process.cpuUsage();
     const pack = await packager.package(object, { target: 6, shortest: 0.5 });
-    const { user, system } = process.cpuUsage(begun);
-    builds.push((user + system) / 1000);
+    builds.push(cpuSince(begun));
     stored.push(size);
     tracks = pack.tracks.length;
   }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { ByteSource } from '../src/base/byte-source.js';
 import type { MovieIndex } from '../src/media/mp4/index/movie-index.js';
 import { ProgressiveMp4 } from '../src/media/mp4/progressive.js';
 import type { MediaObject } from '../src/media/seek/media.js';
 import type { VirtualFile } from '../src/virtual-file/virtual-file.js';
+import { CopyingSource } from './support/copying-source.js';
+import { cpuSince } from './support/cpu.js';
 import { makeFilm } from './support/film.js';
 import { benchOptions } from './support/options.js';
 import { type Report, Sample } from './support/report.js';
@@ -15,19 +16,6 @@ const PLANS = 5000;
 /** Plans held at once when their memory is measured. */
 const HELD = 10_000;
 const OPTIONS = { maxMoov: 256 * 1024 * 1024 };
-
-/** A film in memory, of which every read is a copy, as it is of cached blocks. */
-class CopyingSource implements ByteSource {
-  readonly size: number;
-
-  constructor(private readonly bytes: Uint8Array) {
-    this.size = bytes.length;
-  }
-
-  read(offset: number, length: number): Uint8Array {
-    return new Uint8Array(this.bytes.subarray(offset, offset + length));
-  }
-}
 
 /**
  * `--film SECONDS`. Index of a 2-hour film: what it takes to build and to keep. Seeks into it: time, spans and memory
@@ -51,8 +39,7 @@ export async function run(args: string[]): Promise<Report> {
   for (let i = 0; i < Math.max(rounds, 5); i++) {
     const begun = process.cpuUsage();
     index = await format.compile(source);
-    const { user, system } = process.cpuUsage(begun);
-    builds.push((user + system) / 1000);
+    builds.push(cpuSince(begun));
   }
   if (index === undefined) throw new Error('the film has no index');
   const built = index;
