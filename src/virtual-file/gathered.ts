@@ -1,4 +1,5 @@
 import { blockOf } from '../base/block.js';
+import { lastAtMost } from '../base/last-at-most.js';
 import { type GatheredSpan, type Span, source } from './span.js';
 
 /**
@@ -41,7 +42,7 @@ function spanOf(offsets: Float64Array, begins: Float64Array): Span {
 export function sliceGathered(span: GatheredSpan, from: number, length: number): Span {
   const { offsets, begins } = span;
   const first = span.from + from;
-  const piece = partOf(begins, first);
+  const piece = lastAtMost(begins, first);
   return first + length <= begins[piece + 1]!
     ? source(offsets[piece]! + first - begins[piece]!, length)
     : { kind: 'gathered', length, offsets, begins, from: first };
@@ -49,20 +50,6 @@ export function sliceGathered(span: GatheredSpan, from: number, length: number):
 
 /** Where byte `at` of a gathered span stands in the origin object. */
 export function sourceAt({ offsets, begins, from }: GatheredSpan, at: number): number {
-  const piece = partOf(begins, from + at);
+  const piece = lastAtMost(begins, from + at);
   return offsets[piece]! + from + at - begins[piece]!;
-}
-
-/**
- * Which of the parts that follow each other holds byte `at`.
- * @param begins bytes before each of them, and of all, rising from 0
- */
-export function partOf(begins: Float64Array, at: number): number {
-  let [low, high] = [0, begins.length - 1];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (begins[middle]! <= at) low = middle;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,5 +1,5 @@
 import { EdgeError } from '../base/errors.js';
-import { partOf } from './gathered.js';
+import { lastAtMost } from '../base/last-at-most.js';
 import { lengthOf, sliceSpans } from './slice.js';
 import type { SectionedSpan, Span } from './span.js';
 
@@ -17,7 +17,7 @@ export function sectioned(begins: Float64Array, make: SectionedSpan['make']): Se
  * @throws EdgeError (or rejects with one) what the making throws; `internal` when a section is not of its length
  */
 export function openSection(span: SectionedSpan, at: number): readonly Span[] | Promise<readonly Span[]> {
-  const section = partOf(span.begins, span.from + at);
+  const section = lastAtMost(span.begins, span.from + at);
   const made = span.make(section);
   return made instanceof Promise
     ? made.then(spans => fromSection(span, section, at, spans))

@@ -1,8 +1,8 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
+import { lastAtMost } from '../../base/last-at-most.js';
 import { literal, type Patch, type Span, source } from '../../virtual-file/span.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
-import { lastAtMost } from '../io/index-bytes.js';
 import type { Reading } from '../io/reading.js';
 import type { MediaObject } from '../seek/media.js';
 import type { Seek } from '../seek/seek.js';

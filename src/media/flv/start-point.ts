@@ -1,6 +1,6 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
-import { lastAtMost } from '../io/index-bytes.js';
+import { lastAtMost } from '../../base/last-at-most.js';
 import type { Reading } from '../io/reading.js';
 import type { FlvIndex } from './flv-index.js';
 import { TagReader } from './tag-reader.js';

@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
+import { lastAtMost } from '../../base/last-at-most.js';
 import { literal, type Span, source } from '../../virtual-file/span.js';
-import { lastAtMost } from '../io/index-bytes.js';
 import { type Reading, read } from '../io/reading.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import type { Region } from '../mp4/box/regions.js';

@@ -1,6 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
+import { lastAtMost } from '../../base/last-at-most.js';
 import { PATCH_OUTPUT_MAX, PATCH_SOURCE_MAX, type Patch } from '../../virtual-file/span.js';
-import { lastAtMost } from '../io/index-bytes.js';
 import type { FragmentIndex } from './index.js';
 import { rewriteMoof } from './rewrite.js';
 import type { FragmentTable, TrackFragments } from './table.js';

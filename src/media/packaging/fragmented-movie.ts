@@ -1,3 +1,4 @@
+import { lastAtMost } from '../../base/last-at-most.js';
 import type { FragmentIndex } from '../fmp4/index.js';
 import {
   fieldOf,
@@ -10,7 +11,6 @@ import {
   type TrackFragment,
 } from '../fmp4/moof.js';
 import type { FragmentTrack } from '../fmp4/movie.js';
-import { lastAtMost } from '../io/index-bytes.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { type Reading, readAll } from '../io/reading.js';
 import { broken } from '../mp4/box/broken.js';

@@ -1,4 +1,6 @@
+import { lastAtMost } from '../../base/last-at-most.js';
 import { literal, type Span, source } from '../../virtual-file/span.js';
+import { NON_SYNC } from '../fmp4/moof.js';
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import { movieOfOne } from './init-segment.js';
 import type { PackageTrack, SampleRun, SegmentRows } from './media-package.js';
@@ -16,18 +18,8 @@ export interface Frame {
 
 /** The segment in which the last sample presented at or before `ticks` lies; the first one for what is before it. */
 export function rowAt({ count, begins }: SegmentRows, ticks: number): number {
-  let low = 0;
-  let high = count;
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1;
-    if (begins[middle]! <= ticks) low = middle;
-    else high = middle;
-  }
-  return low;
+  return Math.max(0, lastAtMost(begins.subarray(0, count), ticks));
 }
-
-/** `sample_is_non_sync_sample` of `sample_flags` (ISO/IEC 14496-12 section 8.8.3.1). */
-const NOT_SYNC = 0x1_0000;
 
 /**
  * The key frame of a segment that is presented last of those at or before `ticks`; undefined when none is.
@@ -39,7 +31,7 @@ export function keyFrameAt(track: PackageTrack, row: number, run: SampleRun, tic
   for (let at = 0; at < run.count; at++) {
     const time = decoding + run.compositions[at]!;
     decoding += run.durations[at]!;
-    const isKey = (run.flags[at]! & NOT_SYNC) === 0;
+    const isKey = (run.flags[at]! & NON_SYNC) === 0;
     if (isKey && time <= ticks && time >= (found?.time ?? time)) found = { at, time };
   }
   return found && { sample: track.segments.samples[row]! + found.at, time: found.time, run: only(run, found.at) };
