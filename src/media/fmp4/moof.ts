@@ -272,3 +272,18 @@ function sumOf(view: DataView, run: TrackRun, field: number, otherwise: number):
   for (let i = 0; i < run.samples; i++, at += run.entrySize) sum += view.getUint32(at);
   return sum;
 }
+
+/** Composition offset of sample `i` of a run, ticks. */
+export function compositionOf(view: DataView, run: TrackRun, i: number): number {
+  // Version 0 has unsigned offsets; muxers write negative ones there all the same.
+  return fieldOf(view, run, i, SAMPLE_OFFSET, 0) | 0;
+}
+
+/**
+ * Whether sample `i` of a run is a sync sample.
+ * @param otherwise flags of samples that say nothing of their own
+ */
+export function isSyncSample(view: DataView, run: TrackRun, i: number, otherwise: number): boolean {
+  const first = i === 0 ? run.firstFlags : undefined;
+  return ((first ?? fieldOf(view, run, i, SAMPLE_FLAGS, otherwise)) & NON_SYNC) === 0;
+}

@@ -4,15 +4,14 @@ import { broken } from '../mp4/box/broken.js';
 import { joinRegions, type Region } from '../mp4/box/regions.js';
 import {
   BASE_DATA_OFFSET,
+  compositionOf,
   DATA_OFFSET,
   DEFAULT_BASE_IS_MOOF,
   FIRST_FLAGS,
   fieldOf,
-  NON_SYNC,
+  isSyncSample,
   parseMoof,
   SAMPLE_DURATION,
-  SAMPLE_FLAGS,
-  SAMPLE_OFFSET,
   SAMPLE_SIZE,
   type TrackFragment,
   type TrackRun,
@@ -270,9 +269,8 @@ function* samplesOf(view: DataView, { runs, sampleDuration, sampleFlags }: Track
   const sample = { number: 0, time: begin, sync: false, composition: 0 };
   for (const run of runs) {
     for (let i = 0; i < run.samples; i++, sample.number++) {
-      const own = i === 0 ? run.firstFlags : undefined;
-      sample.sync = ((own ?? fieldOf(view, run, i, SAMPLE_FLAGS, sampleFlags)) & NON_SYNC) === 0;
-      sample.composition = fieldOf(view, run, i, SAMPLE_OFFSET, 0) | 0;
+      sample.sync = isSyncSample(view, run, i, sampleFlags);
+      sample.composition = compositionOf(view, run, i);
       yield sample;
       sample.time += fieldOf(view, run, i, SAMPLE_DURATION, sampleDuration);
     }

@@ -1,6 +1,14 @@
 import type { FragmentIndex } from '../fmp4/index.js';
 import { readMfra, timesOf } from '../fmp4/mfra.js';
-import { fieldOf, NON_SYNC, SAMPLE_DURATION, SAMPLE_FLAGS, SAMPLE_OFFSET, type TrackFragment } from '../fmp4/moof.js';
+import {
+  compositionOf,
+  fieldOf,
+  isSyncSample,
+  SAMPLE_DURATION,
+  SAMPLE_FLAGS,
+  SAMPLE_OFFSET,
+  type TrackFragment,
+} from '../fmp4/moof.js';
 import type { FragmentTrack } from '../fmp4/movie.js';
 import { FragmentWalk } from '../fmp4/walk.js';
 import { Column } from '../io/column.js';
@@ -124,12 +132,13 @@ class RowColumns {
 function syncsOf(view: DataView, { runs, sampleFlags }: TrackFragment): number {
   let syncs = 0;
   for (const run of runs) {
-    if (run.samples === 0) continue;
-    const isSync = (flags: number) => (flags & NON_SYNC) === 0;
-    const first = run.firstFlags ?? fieldOf(view, run, 0, SAMPLE_FLAGS, sampleFlags);
-    if (isSync(first)) syncs++;
-    if ((run.flags & SAMPLE_FLAGS) === 0) syncs += isSync(sampleFlags) ? run.samples - 1 : 0;
-    else for (let i = 1; i < run.samples; i++) if (isSync(fieldOf(view, run, i, SAMPLE_FLAGS, 0))) syncs++;
+    const isSync = (i: number) => isSyncSample(view, run, i, sampleFlags);
+    if (run.flags & SAMPLE_FLAGS) for (let i = 0; i < run.samples; i++) syncs += Number(isSync(i));
+    else {
+      // All but the first are alike.
+      if (run.samples > 0) syncs += Number(isSync(0));
+      if (run.samples > 1 && isSync(1)) syncs += run.samples - 1;
+    }
   }
   return syncs;
 }
@@ -137,9 +146,8 @@ function syncsOf(view: DataView, { runs, sampleFlags }: TrackFragment): number {
 function leastOffsetOf(view: DataView, { runs }: TrackFragment): number {
   let least = Number.POSITIVE_INFINITY;
   for (const run of runs) {
-    // Version 0 has unsigned offsets; muxers write negative ones there all the same.
     const told = run.flags & SAMPLE_OFFSET ? run.samples : Math.min(1, run.samples);
-    for (let i = 0; i < told; i++) least = Math.min(least, fieldOf(view, run, i, SAMPLE_OFFSET, 0) | 0);
+    for (let i = 0; i < told; i++) least = Math.min(least, compositionOf(view, run, i));
   }
   return least;
 }

@@ -1,12 +1,11 @@
 import { lastAtMost } from '../../base/last-at-most.js';
 import type { FragmentIndex } from '../fmp4/index.js';
 import {
+  compositionOf,
   fieldOf,
-  NON_SYNC,
+  isSyncSample,
   parseMoof,
   SAMPLE_DURATION,
-  SAMPLE_FLAGS,
-  SAMPLE_OFFSET,
   SAMPLE_SIZE,
   type TrackFragment,
 } from '../fmp4/moof.js';
@@ -221,11 +220,8 @@ class FragmentWriter {
           const place = at + sample - skipped;
           durations[place] = duration;
           sizes[place] = size;
-          // Version 0 has unsigned offsets; muxers write negative ones there all the same.
-          compositions[place] = fieldOf(view, run, i, SAMPLE_OFFSET, 0) | 0;
-          const first = i === 0 ? run.firstFlags : undefined;
-          const said = first ?? fieldOf(view, run, i, SAMPLE_FLAGS, traf.sampleFlags);
-          flags[place] = (said & NON_SYNC) === 0 ? SYNC : NOT_SYNC;
+          compositions[place] = compositionOf(view, run, i);
+          flags[place] = isSyncSample(view, run, i, traf.sampleFlags) ? SYNC : NOT_SYNC;
           if (places) {
             if (position < 0) throw broken('samples of a fragment are before the file');
             offsets[place] = position;

@@ -1,9 +1,6 @@
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import type { PackageTrack, TrackKind } from './media-package.js';
-import { defaultFlags } from './media-segment.js';
-
-/** The track's number in its own files, where it is the only one. */
-export const TRACK_ID = 1;
+import { defaultFlags, TRACK_ID } from './media-segment.js';
 
 /** Brands (ISO/IEC 14496-12 annex E, ISO/IEC 23000-19 section 7.2): fragments that count from their `moof`; CMAF. */
 const BRANDS = ['iso6', 'cmfc', 'dash'];

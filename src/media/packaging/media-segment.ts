@@ -12,6 +12,8 @@ import {
 import { BoxWriter } from '../mp4/box/box-writer.js';
 import type { PackageTrack, SampleRun } from './media-package.js';
 
+/** The track's number in its own files, where it is the only one. */
+export const TRACK_ID = 1;
 /** Flags of `tfhd`: the defaults that it has. */
 const [DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_FLAGS] = [8, 0x10, 0x20];
 /** Flags of samples (ISO/IEC 14496-12 section 8.8.3.1): of one that depends on no other, and of one that does. */
@@ -114,7 +116,7 @@ function writeTrackHeader(writer: BoxWriter, track: PackageTrack, { fields, sync
   const flags =
     has(SAMPLE_DURATION, DEFAULT_DURATION) | has(SAMPLE_SIZE, DEFAULT_SIZE) | has(SAMPLE_FLAGS, DEFAULT_FLAGS);
   const mark = writer.openFull('tfhd', 0, DEFAULT_BASE_IS_MOOF | flags);
-  writer.u32(1);
+  writer.u32(TRACK_ID);
   if (flags & DEFAULT_DURATION) writer.u32(track.defaultDuration);
   if (flags & DEFAULT_SIZE) writer.u32(track.defaultSize);
   if (flags & DEFAULT_FLAGS) writer.u32(defaultFlags(syncs));

@@ -5,9 +5,9 @@ import { sliceSpans } from '../../virtual-file/slice.js';
 import { literal, type SectionedSpan, type Span } from '../../virtual-file/span.js';
 import { SAMPLE_DURATION, SAMPLE_SIZE } from '../fmp4/moof.js';
 import { REFERENCES_LIMIT, SAP_CLOSED, SAP_OPEN, SidxWriter, sidxSize } from '../mp4/box/sidx-writer.js';
-import { initSegment, TRACK_ID } from './init-segment.js';
+import { initSegment } from './init-segment.js';
 import type { KeyFrames, PackageTrack, SampleRun } from './media-package.js';
-import { type Fragment, fragmentOf, mediaSegment, segmentSize } from './media-segment.js';
+import { type Fragment, fragmentOf, mediaSegment, segmentSize, TRACK_ID } from './media-segment.js';
 import { packagedEntry } from './packaged-entry.js';
 
 /** Reads samples `[first, end)` of a track: the last arguments of `MediaPackager.samples`. */
