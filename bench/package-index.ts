@@ -37,7 +37,7 @@ export async function run(args: string[]): Promise<Report> {
   const rows: Row[] = [];
   for (const track of film.tracks) {
     const { count, samples } = track.segments;
-    const all = () => repeat(count, row => packager.samples(object, film, track, samples[row]!, samples[row + 1]!));
+    const all = () => repeat(count, row => packager.samples(object, track, samples[row]!, samples[row + 1]!));
     await all();
     const reads: number[] = [];
     while (reads.length < rounds) reads.push(((await milliseconds(all)) * 1000) / count);

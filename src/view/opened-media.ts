@@ -1,6 +1,10 @@
+import { BLOCK_SIZE } from '../base/block.js';
 import type { ByteSource } from '../base/byte-source.js';
-import type { OpenObject } from '../catalog/content.js';
+import type { ContentRequest, OpenObject } from '../catalog/content.js';
 import type { MediaObject } from '../media/seek/media.js';
+
+/** What is read first of a file that is looked into: what it begins with. */
+export const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
 
 /** An open object as the media stage sees it. What a plan that is kept does not need is made when it is asked for. */
 export class OpenedMedia implements MediaObject {

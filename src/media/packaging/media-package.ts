@@ -142,15 +142,9 @@ export interface KeyFrames {
 export interface MediaPackager {
   package(object: MediaObject, cut: Segmentation): MediaPackage | Promise<MediaPackage>;
   /** Samples `[first, end)` of a track, as the source counts them; those of rows are meant. */
-  samples(
-    object: MediaObject,
-    pack: MediaPackage,
-    track: PackageTrack,
-    first: number,
-    end: number,
-  ): SampleRun | Promise<SampleRun>;
+  samples(object: MediaObject, track: PackageTrack, first: number, end: number): SampleRun | Promise<SampleRun>;
   /** The key frames of a package's track. Of one that has nothing else, one a second. */
-  keyFrames(object: MediaObject, pack: MediaPackage, track: PackageTrack): KeyFrames | Promise<KeyFrames>;
+  keyFrames(object: MediaObject, track: PackageTrack): KeyFrames | Promise<KeyFrames>;
   /** Seconds at which the video of the whole object could be cut, for sets; none where there is no video. */
   points(object: MediaObject): Float64Array | Promise<Float64Array>;
 }

@@ -77,18 +77,12 @@ export class Packager implements MediaPackager {
     return perform(this.#package(object, cut));
   }
 
-  samples(
-    object: MediaObject,
-    pack: MediaPackage,
-    track: PackageTrack,
-    first: number,
-    end: number,
-  ): SampleRun | Promise<SampleRun> {
-    return perform(this.#samples(object, pack, track, first, end));
+  samples(object: MediaObject, track: PackageTrack, first: number, end: number): SampleRun | Promise<SampleRun> {
+    return perform(this.#samples(object, track, first, end));
   }
 
-  keyFrames(object: MediaObject, pack: MediaPackage, track: PackageTrack): KeyFrames | Promise<KeyFrames> {
-    return perform(this.#keyFramesOf(object, pack, track));
+  keyFrames(object: MediaObject, track: PackageTrack): KeyFrames | Promise<KeyFrames> {
+    return perform(this.#keyFramesOf(object, track));
   }
 
   points(object: MediaObject): Float64Array | Promise<Float64Array> {
@@ -150,13 +144,7 @@ export class Packager implements MediaPackager {
     return track;
   }
 
-  *#samples(
-    object: MediaObject,
-    _: MediaPackage,
-    wanted: PackageTrack,
-    first: number,
-    end: number,
-  ): Reading<SampleRun> {
+  *#samples(object: MediaObject, wanted: PackageTrack, first: number, end: number): Reading<SampleRun> {
     const source = new MeteredSource(object.source, PLAN_BUDGET);
     const count = end - first;
     if (!(count > 0 && count <= SEGMENT_SAMPLES_MAX)) throw broken(`${count} samples are no part of a segment`);
@@ -169,7 +157,7 @@ export class Packager implements MediaPackager {
     return run;
   }
 
-  *#keyFramesOf(object: MediaObject, _: MediaPackage, track: PackageTrack): Reading<KeyFrames> {
+  *#keyFramesOf(object: MediaObject, track: PackageTrack): Reading<KeyFrames> {
     const { samples, times, count } = track.segments;
     return yield* this.#keyFrames.get(object, {
       kind: `${track.id} ${samples[0]}-${samples[count]} ${times[0]}`,
@@ -186,7 +174,7 @@ export class Packager implements MediaPackager {
     const pack = yield* this.#package(object, WHOLE);
     const track = pack.tracks.find(({ kind }) => kind === 'video');
     if (track === undefined) return new Float64Array();
-    const { times } = yield* this.#keyFramesOf(object, pack, track);
+    const { times } = yield* this.#keyFramesOf(object, track);
     return times.map(time => time / track.timescale);
   }
 }

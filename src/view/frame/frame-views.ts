@@ -1,18 +1,17 @@
-import { BLOCK_SIZE } from '../../base/block.js';
 import { EdgeError } from '../../base/errors.js';
 import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
+import { perform, type Reading, whenThere } from '../../media/io/reading.js';
 import { type Frame, firstFrame, frameSpans, keyFrameAt, rowAt } from '../../media/packaging/frame.js';
 import type { MediaPackage, MediaPackager, PackageTrack, Segmentation } from '../../media/packaging/media-package.js';
 import type { MediaObject } from '../../media/seek/media.js';
 import { seekEtag } from '../../media/seek/seek-etag.js';
 import { lengthOf } from '../../virtual-file/slice.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
-import { OpenedMedia } from '../opened-media.js';
+import { HEADER, OpenedMedia } from '../opened-media.js';
+import { seekFields } from '../seek/seek-fields.js';
 import { parseSeconds } from '../seek/seek-query.js';
 import type { View, ViewFile, ViewKind, ViewStage, ViewTarget } from '../view.js';
 
-/** Where the header stands that a frame is found by. */
-const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
 /** Layout of the files, for their entity tags. */
 const LAYOUT = 'frame-1';
 /** Seconds by which a frame may be later than asked for: they are told in microseconds. */
@@ -40,26 +39,25 @@ class FrameView implements View {
     private readonly cut: Segmentation,
   ) {}
 
-  async make(opened: OpenObject | OpenStream, _: ContentRequest, { packager }: ViewStage): Promise<ViewFile> {
+  make(opened: OpenObject | OpenStream, _: ContentRequest, { packager }: ViewStage): ViewFile | Promise<ViewFile> {
     if (opened.kind === 'stream')
       throw new EdgeError('unplayable', 'expected a film of a known size, found one that is still coming; try later');
+    return perform(this.#make(opened, packager));
+  }
+
+  *#make(opened: OpenObject, packager: MediaPackager): Reading<ViewFile> {
     const object = new OpenedMedia(opened);
-    const pack = await packager.package(object, this.cut);
+    const pack = yield* whenThere(packager.package(object, this.cut));
     const track = pack.tracks.find(({ kind }) => kind === 'video');
     if (track === undefined) throw new EdgeError('unplayable', `expected a film with pictures, found ${without(pack)}`);
-    const frame = await this.frame(object, pack, track, packager);
+    const frame = yield* this.#frame(object, pack, track, packager);
     const second = frame.time / track.timescale + pack.origin;
     const file = fileOf(object, track, frame, second);
-    return { kind: 'file', opened, file, fields: [['X-Seek-Actual', String(Number(second.toFixed(6)))]] };
+    return { kind: 'file', opened, file, fields: seekFields(file) };
   }
 
   /** The key frame at or before the second; the first one where there is none. */
-  private async frame(
-    object: MediaObject,
-    pack: MediaPackage,
-    track: PackageTrack,
-    packager: MediaPackager,
-  ): Promise<Frame> {
+  *#frame(object: MediaObject, pack: MediaPackage, track: PackageTrack, packager: MediaPackager): Reading<Frame> {
     const end = pack.duration + pack.origin;
     if (this.second >= end) {
       const message = `the film ends at ${end.toFixed(3)} s, there is no frame at ${this.second} s`;
@@ -67,14 +65,14 @@ class FrameView implements View {
     }
     const { segments, timescale } = track;
     const ticks = (this.second - pack.origin + FINE) * timescale;
-    const samples = async (row: number) =>
-      packager.samples(object, pack, track, segments.samples[row]!, segments.samples[row + 1]!);
+    const samples = (row: number) =>
+      whenThere(packager.samples(object, track, segments.samples[row]!, segments.samples[row + 1]!));
     // Pictures that are shown before the key frame that they follow may begin a segment.
     for (let row = rowAt(segments, ticks); row >= 0; row--) {
-      const found = keyFrameAt(track, row, await samples(row), ticks);
+      const found = keyFrameAt(track, row, yield* samples(row), ticks);
       if (found !== undefined) return found;
     }
-    return firstFrame(track, await samples(0));
+    return firstFrame(track, yield* samples(0));
   }
 }
 

@@ -41,7 +41,7 @@ export function* filmPart(
   const track = trackNamed(pack, part.track);
   if (track === undefined) throw missing('track');
   const file = files.of(track);
-  const read = (first: number, end: number) => packager.samples(object, pack, track, first, end);
+  const read = (first: number, end: number) => packager.samples(object, track, first, end);
   const contentType = MEDIA[track.kind as keyof typeof MEDIA];
   switch (part.kind) {
     case 'init':
@@ -52,12 +52,12 @@ export function* filmPart(
       if (part.number > track.segments.count) throw missing('segment');
       return { spans: file.segment(part.number - 1, read), contentType };
     case 'keyFrame': {
-      const frames = yield* whenThere(packager.keyFrames(object, pack, track));
+      const frames = yield* whenThere(packager.keyFrames(object, track));
       if (part.number > frames.times.length) throw missing('key frame');
       return { spans: file.keyFrameSegment(frames, part.number - 1, read), contentType };
     }
     case 'keyFramePlaylist': {
-      const row = keyFrameRow(yield* whenThere(packager.keyFrames(object, pack, track)), track, file);
+      const row = keyFrameRow(yield* whenThere(packager.keyFrames(object, track)), track, file);
       if (row === undefined) throw missing('key frame');
       return textBody(keyFramePlaylist(presented(track, file, part, row), row, query), PLAYLIST);
     }

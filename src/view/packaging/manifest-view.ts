@@ -2,20 +2,21 @@ import { createHash } from 'node:crypto';
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
 import { perform, type Reading } from '../../media/io/reading.js';
 import { literal } from '../../virtual-file/span.js';
-import { OpenedMedia } from '../opened-media.js';
+import { HEADER, OpenedMedia } from '../opened-media.js';
 import type { MadeView, View, ViewStage } from '../view.js';
 import { type AnswerFile, answerFile, answerWeight } from './answer-file.js';
 import { mpd } from './dash/mpd.js';
+import { PLAYLIST } from './film-part.js';
 import { multivariantPlaylist } from './hls/multivariant-playlist.js';
 import type { PackagingKit } from './packaging-kit.js';
-import { HEADER, type OpenedSet, openFirst, unsized } from './set/opened-set.js';
+import { type OpenedSet, openFirst, unsized } from './set/opened-set.js';
 import { pathsOf, type SetPlace } from './set-place.js';
 import { childQuery } from './url/child-query.js';
 import type { Manifest } from './url/packaged-path.js';
 import type { ClipTimes } from './url/version.js';
 
 const TYPES: Readonly<Record<Manifest['kind'], string>> = {
-  hls: 'application/vnd.apple.mpegurl',
+  hls: PLAYLIST,
   dash: 'application/dash+xml',
 };
 

@@ -1,12 +1,12 @@
 import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
 import { perform, type Reading } from '../../media/io/reading.js';
-import { OpenedMedia } from '../opened-media.js';
+import { HEADER, OpenedMedia } from '../opened-media.js';
 import type { MadeView, View, ViewStage } from '../view.js';
 import { type AnswerFile, answerFile, answerWeight } from './answer-file.js';
 import { filmPart, missing, type PartBody } from './film-part.js';
 import type { PackagingKit } from './packaging-kit.js';
 import { canHave } from './set/member.js';
-import { HEADER, unsized } from './set/opened-set.js';
+import { unsized } from './set/opened-set.js';
 import type { SetCut } from './set/set-cut.js';
 import { pathsOf, type SetPlace } from './set-place.js';
 import { subtitlePart } from './subtitle-part.js';

@@ -57,5 +57,5 @@ function* cuesOf(
   const pack = yield* whenThere(packager.package(media, segmentation));
   const track = trackNamed(pack, part.track);
   if (track === undefined) throw missing('track');
-  return yield* filmText({ object: media, pack, track }, packager, window);
+  return yield* filmText({ object: media, track }, packager, window);
 }

@@ -1,17 +1,14 @@
-import { BLOCK_SIZE } from '../../base/block.js';
 import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
 import type { MediaObject, MediaPlanner } from '../../media/seek/media.js';
 import type { Seek } from '../../media/seek/seek.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
-import { OpenedMedia } from '../opened-media.js';
+import { HEADER, OpenedMedia } from '../opened-media.js';
 import type { MadeView, View, ViewKind, ViewStage, ViewTarget } from '../view.js';
+import { seekFields } from './seek-fields.js';
 import { parseSeek } from './seek-query.js';
 
 /** When files whose index stands last are put in an order fit for streaming: only when players seek, or always. */
 export type Faststart = 'off' | 'always';
-
-/** Where the header stands that a seek is planned from. */
-const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
 
 /** Films from a second on, or up to one: `?start=` and `?end=`. */
 export class SeekViews implements ViewKind {
@@ -67,10 +64,5 @@ function fromBeginning(file: VirtualFile | undefined): VirtualFile | undefined {
 
 function answer(opened: OpenObject, file: VirtualFile | undefined): MadeView {
   if (file === undefined) return opened;
-  return { kind: 'file', opened, file, fields: fieldsOf(file) };
-}
-
-/** Microseconds are as fine as a player needs. */
-function fieldsOf({ seekActual }: VirtualFile): readonly (readonly [name: string, value: string])[] {
-  return seekActual === undefined ? [] : [['X-Seek-Actual', String(Number(seekActual.toFixed(6)))]];
+  return { kind: 'file', opened, file, fields: seekFields(file) };
 }

@@ -1,12 +1,8 @@
-import { BLOCK_SIZE } from '../../../base/block.js';
 import { EdgeError } from '../../../base/errors.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../../../catalog/content.js';
 import { type Reading, whenThere } from '../../../media/io/reading.js';
-import { OpenedMedia } from '../../opened-media.js';
+import { HEADER, OpenedMedia } from '../../opened-media.js';
 import type { SetMember } from './member.js';
-
-/** What is read first of a file that is looked into: what it begins with. */
-export const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
 
 /** Codes of errors that say what a file is, and not how its origin fares: the set goes on without it. */
 const LASTING: ReadonlySet<string> = new Set([

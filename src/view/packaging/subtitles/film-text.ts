@@ -1,6 +1,6 @@
 import { type Reading, read, whenThere } from '../../../media/io/reading.js';
 import { fourcc } from '../../../media/mp4/box/box.js';
-import type { MediaPackage, MediaPackager, PackageTrack } from '../../../media/packaging/media-package.js';
+import type { MediaPackager, PackageTrack } from '../../../media/packaging/media-package.js';
 import type { MediaObject } from '../../../media/seek/media.js';
 import { type Cue, inOrder, type SubtitleText } from './cue.js';
 import { isTextSampleType, sampleCues } from './text-sample.js';
@@ -13,13 +13,12 @@ const WINDOW_MAX = 1024 * 1024;
 /** A text track of a film. */
 export interface FilmText {
   readonly object: MediaObject;
-  readonly pack: MediaPackage;
   readonly track: PackageTrack;
 }
 
 /** The cues of a text track that reach into a window: of the samples that lie there, and no others are read. */
 export function* filmText(
-  { object, pack, track }: FilmText,
+  { object, track }: FilmText,
   packager: MediaPackager,
   { from, to }: SubtitleWindow,
 ): Reading<SubtitleText> {
@@ -33,7 +32,7 @@ export function* filmText(
     if (inMilliseconds(segments.begins[row]!) >= to) break;
     if (inMilliseconds(segments.begins[row + 1]!) <= from) continue;
     const first = segments.samples[row]!;
-    const run = yield* whenThere(packager.samples(object, pack, track, first, segments.samples[row + 1]!));
+    const run = yield* whenThere(packager.samples(object, track, first, segments.samples[row + 1]!));
     let time = segments.times[row]! - editMedia;
     for (let i = 0; i < run.count; i++) {
       const start = inMilliseconds(time + run.compositions[i]!);

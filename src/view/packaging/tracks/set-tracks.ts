@@ -64,7 +64,7 @@ export class SetTracks {
           continue;
         }
         const trackFile = this.files.of(track);
-        const keyFrames = track.kind === 'video' ? yield* this.#keyFrames(object, pack, track, trackFile) : undefined;
+        const keyFrames = track.kind === 'video' ? yield* this.#keyFrames(object, track, trackFile) : undefined;
         const media = { ...presentTrack(track, trackFile, keyFrames), ...common };
         if (track.kind === 'video') this.#videos.push({ ...media, isDefault });
         else {
@@ -116,13 +116,8 @@ export class SetTracks {
     };
   }
 
-  *#keyFrames(
-    object: MediaObject,
-    pack: MediaPackage,
-    track: PackageTrack,
-    file: TrackFile,
-  ): Reading<KeyFrameRow | undefined> {
-    return keyFrameRow(yield* whenThere(this.packager.keyFrames(object, pack, track)), track, file);
+  *#keyFrames(object: MediaObject, track: PackageTrack, file: TrackFile): Reading<KeyFrameRow | undefined> {
+    return keyFrameRow(yield* whenThere(this.packager.keyFrames(object, track)), track, file);
   }
 
   /** Whether no file before has such a track; within one file all are kept. */

@@ -95,7 +95,7 @@ async function packaged(path: string): Promise<Packaged> {
   const packager = makePackager();
   const object = mediaObject(new MemorySource(bytes, 'mixed'), { identity: path });
   const pack = await packager.package(object, CUT);
-  return { path, bytes, pack, read: track => (first, end) => packager.samples(object, pack, track, first, end) };
+  return { path, bytes, pack, read: track => (first, end) => packager.samples(object, track, first, end) };
 }
 
 const heard = ({ tracks }: MediaPackage) => tracks.filter(({ kind }) => kind !== 'text');

@@ -41,7 +41,7 @@ it('packages of any arrangement of fragments hold every sample once, in order, a
           for (let row = 0; row < segments.count; row++) {
             const [first, end] = [segments.samples[row]!, segments.samples[row + 1]!];
             assert.equal(first, sample);
-            const run = await edge.samples(object, pack, track, first, end);
+            const run = await edge.samples(object, track, first, end);
             let time = segments.times[row]!;
             assert.equal(
               run.sizes.reduce((sum, size) => sum + size, 0),

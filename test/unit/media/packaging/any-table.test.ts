@@ -115,7 +115,7 @@ async function checkTrack(
   for (let row = 0; row < count; row++) {
     const [first, end] = [samples[row]!, samples[row + 1]!];
     assert.ok(first < end, 'no segment is empty');
-    const run = await edge.samples(object, pack, track, first, end);
+    const run = await edge.samples(object, track, first, end);
     assert.equal(run.count, end - first);
     checkRun(run, file, model, number, first);
     assert.ok(model.samples[first]!.sync, 'a segment begins with a sync sample');

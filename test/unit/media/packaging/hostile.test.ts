@@ -30,9 +30,9 @@ async function packageAll(edge: Packager, source: MemorySource, cut = CUT): Prom
     const pack = await edge.package(object, cut);
     for (const track of pack.tracks) {
       const { samples, count } = track.segments;
-      await edge.keyFrames(object, pack, track);
+      await edge.keyFrames(object, track);
       for (const row of new Set([0, count >> 1, count - 1]))
-        await edge.samples(object, pack, track, samples[row]!, samples[row + 1]!);
+        await edge.samples(object, track, samples[row]!, samples[row + 1]!);
     }
   } catch (error) {
     assert.ok(isRefusal(error), String((error as Error).stack));
