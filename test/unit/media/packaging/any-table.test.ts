@@ -89,7 +89,7 @@ function cutsOf(track: PackageTrack, presented: readonly number[], model: ModelT
   const cuts = [0];
   for (let next = 0, multiple = 0, i = 0; i < presented.length; i++) {
     const second = presented[i]! / track.timescale;
-    if (!model.samples[i]!.sync || (i > 0 && second < next - 0.005)) continue;
+    if (!model.samples[i]!.sync || (i > 0 && presented[i]! < (next - 0.005) * track.timescale)) continue;
     if (i > 0) cuts.push(i);
     while (next <= second + 0.005 || next < second + target / 4) next = ++multiple * target;
   }
@@ -187,9 +187,12 @@ describe('packages of any tables', () => {
           pack.tracks.find(({ kind }) => kind === 'video') ?? pack.tracks.find(({ kind }) => kind === 'audio');
         const { segments, timescale, id, end } = leader!;
         const model = movie.tracks[id - 1]!;
-        const presented = timesOf(model, movie.timescale).map(time =>
-          Math.round(time.presented - pack.origin * timescale),
-        );
+        const exact = timesOf(model, movie.timescale).map(time => time.presented - pack.origin * timescale);
+        // Half a tick may be rounded either way, but for all samples alike.
+        const first = Math.min(...exact.slice(0, segments.samples[1]));
+        const rounding = first < 0 ? 0 : segments.begins[0]! - first;
+        assert.ok(Math.abs(rounding) < 1, `the first segment begins at ${segments.begins[0]}, not at ${first}`);
+        const presented = exact.map(time => Math.round(time + rounding));
         const cuts = cutsOf(leader!, presented, model, target);
         const last = segments.count - 1;
         const made = [...segments.samples.subarray(0, last + 1)];
