@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expectOwnFile, makeOwnFile, makeOwnFolder } from '../../base/own-files.js';
+import { textChecksum } from '../map/text-checksum.js';
 import { decodeMember, encodeMember, type Member } from './member.js';
 
 /** What outlives etcd and a restart. */
@@ -33,7 +33,7 @@ export class MapFile {
     if (!expectOwnFile(this.path)) return undefined;
     const [head = '', ...lines] = readFileSync(this.path, 'utf8').split('\n');
     const body = lines.join('\n');
-    if (head !== `${MARK} ${checksum(body)}`) throw new Error('expected another checksum');
+    if (head !== `${MARK} ${textChecksum(body)}`) throw new Error('expected another checksum');
     const { store, epoch, text, members } = JSON.parse(body) as Omit<KeptMap, 'members'> & {
       readonly members: readonly string[];
     };
@@ -46,11 +46,7 @@ export class MapFile {
     const next = `${this.path}.new`;
     makeOwnFolder(dirname(this.path));
     makeOwnFile(next);
-    writeFileSync(next, `${MARK} ${checksum(body)}\n${body}`, { flush: true } as object);
+    writeFileSync(next, `${MARK} ${textChecksum(body)}\n${body}`, { flush: true } as object);
     renameSync(next, this.path);
   }
-}
-
-function checksum(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

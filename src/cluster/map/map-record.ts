@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { PlacedMap } from './plan.js';
+import { textChecksum } from './text-checksum.js';
 
 /** A node of a map. */
 export interface MapNode {
@@ -48,7 +48,7 @@ interface ZoneText {
 /** The record as a text of some KB with a checksum. */
 export function encodeMap({ partitions, replicas, zones }: MapRecord): string {
   const body = JSON.stringify({ partitions, replicas, zones: zones.map(zone => encodeZone(zone, replicas)) });
-  return `${MARK} ${checksum(body)}\n${body}`;
+  return `${MARK} ${textChecksum(body)}\n${body}`;
 }
 
 function encodeZone({ zone, nodes, lists, previous }: ZoneMap, replicas: number): ZoneText {
@@ -76,7 +76,7 @@ export function decodeMap(text: string): MapRecord {
   const [mark, sum] = text.slice(0, Math.max(0, end)).split(' ');
   const body = text.slice(end + 1);
   if (mark !== MARK) throw new Error(`expected ${MARK}, found ${JSON.stringify(text.slice(0, 20))}`);
-  if (sum !== checksum(body)) throw new Error('expected another checksum');
+  if (sum !== textChecksum(body)) throw new Error('expected another checksum');
   const { partitions, replicas, zones } = JSON.parse(body) as MapRecord & { zones: readonly ZoneText[] };
   expectWhole(partitions, 1, PARTITIONS_MAX, 'partitions');
   expectWhole(replicas, 0, NODES_MAX, 'replicas');
@@ -113,8 +113,4 @@ function decodeZone({ zone, nodes, gone, lists, previous }: ZoneText, partitions
 function expectWhole(value: unknown, min: number, max: number, what: string): void {
   if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
     throw new Error(`expected ${what}`);
-}
-
-function checksum(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
