@@ -10,7 +10,7 @@ import { commandLine, isAlive, kill, processTree } from './processes.js';
 import { until } from './until.js';
 
 /** Milliseconds that a stop may take on a busy machine. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 /** Milliseconds in which a test tells of an edge that did not start. */
 const LAST_WORDS = 3000;
 
@@ -126,9 +126,17 @@ export class Edge implements EdgePlace {
     }
   }
 
-  /** Waits for a line of the log with this text. */
-  logged(text: string): Promise<true> {
-    return until(`log: ${text}`, () => this.log.includes(text) || undefined);
+  /**
+   * Waits until the log says something: it comes by a pipe of its own, so that what is seen elsewhere tells nothing of
+   * it. Only whole lines are looked at.
+   * @param what text of a line, or a pattern over all lines
+   * @param since length of `log` before which nothing counts
+   * @returns the first line with the text, or what has matched
+   */
+  async logged(what: string | RegExp, since = 0): Promise<string> {
+    const pattern = typeof what === 'string' ? new RegExp(`.*${what.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}.*`) : what;
+    const find = () => pattern.exec(this.log.slice(since, this.log.lastIndexOf('\n') + 1))?.[0];
+    return until(() => `a log that says ${what}, found ${this.log.slice(since)}`, find);
   }
 
   /** Starts again after `stop` or `killAll`, on the same files and ports. */

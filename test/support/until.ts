@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Seconds that anything that is waited for may take on a busy machine. */
-const PATIENCE = 30;
+const PATIENCE = 60;
 /** Milliseconds between two looks. */
 const INTERVAL = 5;
 
 /**
  * Waits until `check` gives something else than undefined or false, and gives that.
- * @param what is waited for, for the message when it does not come
+ * @param what is waited for, for the message when it does not come; a function to tell also what there is instead
  * @param seconds that it may take
  */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   check: () => Promise<T | undefined | false> | T | undefined | false,
   seconds = PATIENCE,
 ): Promise<T> {
@@ -20,7 +20,8 @@ export async function until<T>(
   for (;;) {
     const result = await check();
     if (result !== undefined && result !== false) return result as T;
-    if (performance.now() > end) assert.fail(`waited ${seconds} s in vain: ${what}`);
+    if (performance.now() > end)
+      assert.fail(`waited ${seconds} s in vain: ${typeof what === 'string' ? what : what()}`);
     await sleep(INTERVAL);
   }
 }

@@ -51,7 +51,7 @@ describe('the memory file while the edge runs', () => {
 
   async function expectReload(): Promise<void> {
     edge.signal('SIGHUP');
-    await until('the reload', () => edge.log.includes('"text":"reloaded"'));
+    await edge.logged('"text":"reloaded"');
   }
 
   const takenAway: Record<string, () => void> = {

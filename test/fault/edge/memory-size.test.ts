@@ -45,7 +45,7 @@ describe('a take-over with another size of the memory tier', () => {
         assert.equal((await edge.stats()).pid, newer.pid);
         await expectFilms();
         assert.equal(origin.requests.length, asked, 'nothing was fetched again');
-        assert.match(newer.log, /blocks were taken along/);
+        await newer.logged('blocks were taken along');
       } finally {
         await newer.killAll();
       }

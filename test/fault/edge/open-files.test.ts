@@ -26,9 +26,8 @@ describe('an edge whose processes may open few files', () => {
     await origin.close();
   });
 
-  it('says at its start that they are few, and how many are needed', () => {
-    const line = edge.log.split('\n').find(text => text.includes('"openFiles"'));
-    assert.ok(line !== undefined, edge.log);
+  it('says at its start that they are few, and how many are needed', async () => {
+    const line = await edge.logged('"openFiles"');
     const { openFiles, wanted, connections } = JSON.parse(line);
     assert.equal(openFiles, OPEN_FILES);
     assert.ok(wanted > 8192 && connections < OPEN_FILES && connections > OPEN_FILES / 3, line);

@@ -58,7 +58,7 @@ test('without --take-over a second edge on the same port does not start, and say
   const [adminPort = 0] = await freePorts(1);
   const second = await launchFakeEdge({ ports: { port: edge.port, adminPort } });
   assert.equal((await second.exited).code, EXIT.tryAgain);
-  assert.match(second.log, /^moovedge: port \d+ is taken by moovedge.*--take-over\n$/);
+  await second.logged(/^moovedge: port \d+ is taken by moovedge.*--take-over\n$/);
   assert.equal((await fetchText(edge.port, '/')).status, 200);
   await second.end();
   await edge.end();

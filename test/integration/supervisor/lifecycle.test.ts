@@ -120,6 +120,7 @@ test('a worker that keeps dying is replaced each time, and its last words are lo
     await fetchText(edge.port, '/crash').catch(() => {});
     await until('a replacement', () => (edge.workersSoFar.length === deaths + 1 ? true : undefined));
   }
+  await edge.logged(/(?:told to crash.*a defect.*[\s\S]*?){3}/);
   assert.equal(edge.log.match(/told to crash.*a defect/g)?.length, 3);
   await edge.end();
 });
@@ -174,7 +175,7 @@ test('what keeps an edge from starting is told in one line, with exit code 1', a
         settings: `${settings ?? ''}\n`,
       });
       assert.deepEqual(await edge.exited, { code, signal: null }, name);
-      assert.match(edge.log, line, name);
+      await edge.logged(line);
       await edge.end();
     }),
   );
