@@ -4,6 +4,7 @@
 #include "gate.h"
 #include "gathering.h"
 #include "listener.h"
+#include "live_ring.h"
 #include "memory_tier.h"
 #include "words.h"
 
@@ -15,6 +16,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitGate(env, exports);
   InitGathering(env, exports);
   InitListener(env, exports);
+  InitLiveRing(env, exports);
   InitMemoryTier(env, exports);
   InitWords(env, exports);
   return exports;

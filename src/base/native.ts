@@ -111,6 +111,60 @@ export interface NativeGate {
   readonly words: ArrayBuffer;
 }
 
+/** The ring of a live stream, for its one writer. */
+export interface NativeRingWriter {
+  /** False when they are too large. */
+  setHeaders(
+    metadata: Uint8Array | undefined,
+    video: Uint8Array | undefined,
+    audio: Uint8Array | undefined,
+    hasVideo: boolean,
+    hasAudio: boolean,
+  ): boolean;
+  /** Returns 0 appended, 1 dropped, 2 the ring has another writer. */
+  append(type: number, timestamp: number, keyFrame: boolean, pieces: readonly Uint8Array[]): number;
+  /** 1 publishing, 2 waiting, 3 ended. */
+  setState(state: number): void;
+  newEpoch(): void;
+  timestamp(): number;
+  close(remove: boolean): void;
+}
+
+/** The ring of a live stream, for a reader; numbers of `facts` are those of src/live/ring/ring-reader.ts. */
+export interface NativeRingReader {
+  readonly facts: Float64Array;
+  /** The data, twice in a row, so that no run of tags is broken. Writing to it ends the process. */
+  readonly data: ArrayBuffer;
+  /** Bytes of the data, once. */
+  readonly size: number;
+  /** Milliseconds of media that are kept, and of a segment. */
+  readonly keep: number;
+  readonly segment: number;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  /** Reads how the ring stands; false when the file makes no sense. */
+  refresh(): boolean;
+  /** Reads what the index tells of a tag; false when it is gone. */
+  look(sequence: number): boolean;
+  /** Finds the tags from `first` on, before `end`, that have at most `most` bytes; false when the first is gone. */
+  run(first: number, end: number, most: number): boolean;
+  /** To be asked after a copy: false when tag `first` may have been overwritten before. */
+  holds(first: number): boolean;
+  /** Copies; undefined when the version is gone. */
+  headers(version: number):
+    | {
+        readonly metadata?: Uint8Array;
+        readonly video?: Uint8Array;
+        readonly audio?: Uint8Array;
+        readonly hasVideo: boolean;
+        readonly hasAudio: boolean;
+      }
+    | undefined;
+  /** False when the writer has died, or the file was cut off. */
+  hasWriter(): boolean;
+  close(): void;
+}
+
 /** Options of `guardPort`: counts, and bytes that the kernel takes beyond what it has sent; 0 is no bound. */
 export interface NativePortOptions {
   readonly plain: boolean;
@@ -156,6 +210,12 @@ export interface NativeAddon {
   /** `rung` is called from the event loop when a watched block has changed. */
   openMemoryTier(options: NativeTierOptions, rung: () => void): NativeTier;
   inspectMemoryTier(file: string): NativeInspection;
+  /** Makes a ring in a new file, or with a file alone goes on with that of a dead writer. Errors have a `kind`. */
+  readonly NativeRingWriter: {
+    new (file: string): NativeRingWriter;
+    new (file: string, bytes: number, milliseconds: number, segment: number): NativeRingWriter;
+  };
+  readonly NativeRingReader: { new (file: string): NativeRingReader };
   /** CRC32C of `bytes` after what `crc` covers (0 at the start). */
   crc32c(crc: number, bytes: Uint8Array): number;
   /**

@@ -1,0 +1,102 @@
+// The one process that writes the ring of a live stream.
+#ifndef MOOVEDGE_LIVE_RING_WRITER_H_
+#define MOOVEDGE_LIVE_RING_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "live_ring_file.h"
+
+namespace live {
+
+/** Bytes that somebody else owns. */
+struct Piece {
+  const uint8_t* bytes;
+  size_t length;
+};
+
+/** Headers of a stream: the data of their FLV tags, empty where there is none. */
+struct Headers {
+  Piece metadata;
+  Piece video;
+  Piece audio;
+  bool hasVideo;
+  bool hasAudio;
+};
+
+/** A tag that is to be appended. */
+struct NewTag {
+  /** FLV tag type: 8, 9 or 18. */
+  uint32_t type;
+  /** Milliseconds. */
+  uint32_t timestamp;
+  bool keyFrame;
+  const Piece* pieces;
+  size_t count;
+};
+
+enum class Appended {
+  kYes,
+  /** There is no room in memory, or it was before and no key frame has come since: nobody gets the tag. */
+  kDropped,
+  /** Another process writes this ring now. */
+  kLost,
+};
+
+class RingWriter {
+ public:
+  RingWriter() = default;
+  /** Makes a ring; the file is there until `Remove`. */
+  Status Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs);
+  /** Goes on with the ring of a writer that died. kHeld while it lives. */
+  Status Adopt(const std::string& path);
+  void Close() { file_.Close(); }
+  /** Removes the file's name; readers keep what they have mapped. */
+  void Remove();
+
+  bool isOpen() const { return file_.isOpen(); }
+  /** False when they are larger than a slot. A new version, repeated before the next tag where one came before. */
+  bool SetHeaders(const Headers& headers);
+  Appended Append(const NewTag& tag);
+  void SetState(State state);
+  void NewEpoch();
+  const RingFile& file() const { return file_; }
+  /** Of the newest tag; 0 when there is none. */
+  uint32_t timestamp() const { return last_.timestamp; }
+
+ private:
+  Status TakeLease();
+  bool MakeRoom(uint64_t length);
+  void LetGo();
+  void SetTail(uint64_t tail);
+  void Write(uint32_t flags, uint32_t timestamp, const Piece* pieces, size_t count, uint32_t length);
+  void PutHeaderTags(uint32_t timestamp);
+  void NoteSegment(const NewTag& tag);
+
+  RingFile file_;
+  std::string path_;
+  uint64_t lease_ = 0;
+  uint64_t head_ = 0;
+  uint64_t tail_ = 0;
+  /** Of the byte behind the newest tag. */
+  uint64_t position_ = 0;
+  /** Data up to here are allocated, and up to here given back. */
+  uint64_t allocated_ = 0;
+  uint64_t freed_ = 0;
+  uint32_t version_ = 0;
+  uint32_t tracks_ = 0;
+  /** Bits 0 to 2: metadata, video, audio header have to be repeated. */
+  uint32_t changed_ = 0;
+  /** A tag was dropped: what follows can't be decoded up to the next key frame. */
+  bool isBroken_ = false;
+  /** The newest tag. */
+  Tag last_ = {};
+  /** First timestamp, version and epoch of the segment at hand. */
+  uint32_t segmentStart_ = 0;
+  bool cutsSegment_ = false;
+};
+
+}  // namespace live
+
+#endif  // MOOVEDGE_LIVE_RING_WRITER_H_
