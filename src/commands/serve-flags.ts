@@ -36,6 +36,11 @@ export const SERVE_FLAGS: readonly ServeFlag[] = [
   },
   { spec: '--disk <dir>', path: ['cache', 'disk', 'path'], text: 'directory of the disk tier (none)', isPath: true },
   { spec: '--disk-size <size>', path: ['cache', 'disk', 'size'], text: 'most bytes on disk (10GiB)' },
+  {
+    spec: '--rtmp <port>',
+    path: ['live', 'rtmp', 'port'],
+    text: 'port that publishers of live streams connect to (none)',
+  },
   { spec: '--access-log <file>', path: ['log', 'access'], text: 'stdout or a file; off by default', isPath: true },
   { spec: '--log-level <level>', path: ['log', 'level'], text: 'debug, info, warn or error (info)' },
 ];

@@ -13,12 +13,13 @@ export function checkMachine(config: Config): Issue[] {
   return [...places, ...checkMemory(config), ...(places.length > 0 ? [] : checkSpace(config))];
 }
 
-function checkFolders({ cache, catalog, ...config }: Config): Issue[] {
-  const file = memoryFile({ cache, catalog, ...config });
+function checkFolders({ cache, catalog, live, ...config }: Config): Issue[] {
+  const file = memoryFile({ cache, catalog, live, ...config });
   const issues = writable(['cache', 'memory', 'file'], dirname(file), 'a file in a folder that can be written');
   const folders: [SettingPath, string | undefined][] = [
     [['cache', 'disk', 'path'], cache.disk.path],
     [['catalog', 'path'], catalog.path],
+    [['live', 'record', 'path'], live.record.path],
   ];
   for (const [path, folder] of folders) {
     if (folder !== undefined) issues.push(...writable(path, folder, 'a folder that can be written'));

@@ -1,5 +1,6 @@
 import { clusterSchema } from './cluster-schema.js';
 import { choice, flag, host, integer, isLoopback, or, path, share, size, text, time } from './kind.js';
+import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
 
@@ -265,6 +266,7 @@ const tree = group({
     ).prefault('off'),
   }),
   cluster: clusterSchema.optional(),
+  live: liveSchema,
   shutdown: group({
     delay: setting(
       time('0', '1h'),
@@ -307,6 +309,12 @@ export const schema = withRules(tree, (config, wrong) => {
   }
   checkOrigins(config?.origins ?? [], wrong);
   if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
+  const ports = [
+    [listen?.port, 'listen.port'],
+    [admin?.port, 'admin.port'],
+    [config?.cluster?.listen?.port, 'cluster.listen.port'],
+  ] as const;
+  checkLive(config?.live, new Map(ports), wrong);
 });
 
 function checkCluster(

@@ -7,18 +7,30 @@ import type { Issue } from './setting.js';
 
 /** Most bytes of a PEM file. */
 const FILE_MAX = 1024 * 1024;
-const CERTIFICATE: Issue['path'] = ['listen', 'tls', 'certificate'];
-const KEY: Issue['path'] = ['listen', 'tls', 'key'];
 
-/** Certificates and keys that the players' port can't use. */
+/** Certificates and keys that a port can't use: that of players, and that of publishers. */
 export function checkTlsFiles(config: Config): Issue[] {
-  const files = tlsFiles(config);
+  const { certificate, key } = config.live.rtmp?.tls ?? {};
+  const publishers = certificate === undefined || key === undefined ? undefined : { cert: certificate, key };
+  return [...checkPair(['listen', 'tls'], tlsFiles(config)), ...checkPair(['live', 'rtmp', 'tls'], publishers)];
+}
+
+function checkPair(group: Issue['path'], files: ReturnType<typeof tlsFiles>): Issue[] {
   if (files === undefined) return [];
-  const certificate = read(CERTIFICATE, 'a certificate in a PEM file that can be read', files.cert, readCertificate);
-  const key = read(KEY, 'a private key without passphrase in a PEM file that can be read', files.key, createPrivateKey);
+  const keyPath = [...group, 'key'];
+  const expected = 'a certificate in a PEM file that can be read';
+  const certificate = read([...group, 'certificate'], expected, files.cert, readCertificate);
+  const key = read(
+    keyPath,
+    'a private key without passphrase in a PEM file that can be read',
+    files.key,
+    createPrivateKey,
+  );
   if ('path' in certificate || 'path' in key) return [certificate, key].filter(found => 'path' in found);
   if (certificate.value.checkPrivateKey(key.value)) return [];
-  return [{ path: KEY, expected: `expected the private key of ${files.cert}`, hint: `${files.key} is another one` }];
+  return [
+    { path: keyPath, expected: `expected the private key of ${files.cert}`, hint: `${files.key} is another one` },
+  ];
 }
 
 function read<T extends X509Certificate | KeyObject>(

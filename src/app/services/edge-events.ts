@@ -1,6 +1,18 @@
 import type { ClusterState } from '../../cluster/cluster-state.js';
 import type { SupervisorEvents } from '../../supervisor/service.js';
 
+/** The live streams of an edge, for those who read them. */
+export interface LiveStreams {
+  readonly streams: readonly {
+    /** APP/NAME. */
+    readonly name: string;
+    /** Its ring. */
+    readonly file: string;
+    /** Another one for each ring that is made. */
+    readonly id: number;
+  }[];
+}
+
 /**
  * What an edge's workers tell its services, and what services tell workers: a new kind of event is a line here, its
  * sender and its listener.
@@ -10,4 +22,6 @@ export interface EdgeEvents extends SupervisorEvents {
   damagedBlock: [id: readonly number[], block: number];
   /** To workers: the cluster as it is from here on. */
   clusterState: [state: ClusterState];
+  /** To workers: the live streams that there are from here on. */
+  liveStreams: [live: LiveStreams];
 }

@@ -13,7 +13,7 @@ const file = fileURLToPath(new URL('../../../config.example.yaml', import.meta.u
 const text = readFileSync(file, 'utf8');
 /** With what is commented out, which stands last. */
 const commented = text.slice(text.indexOf('\n#cluster:'));
-const whole = text.replace(commented, commented.replaceAll(/^#/gm, ''));
+const whole = text.replace(commented, commented.replaceAll(/^#(?! \S)/gm, ''));
 const example: unknown = parse(whole);
 
 /** Every value that stands at a key such as `origins[].name` or `headers.*`; empty when the key is nowhere. */
@@ -45,7 +45,8 @@ test('the example loads with what is commented out', () => {
   try {
     const file = join(folder, 'edge.yaml');
     writeFileSync(file, whole.replaceAll(/src\/samples|\.\/src\/samples/g, folder));
-    const { cluster } = loadConfig({ file, flags: [], env: {} });
+    const { cluster, live } = loadConfig({ file, flags: [], env: {} });
+    assert.deepEqual([live.rtmp?.port, live.publish.keys], [1935, { 'studio/main': 'change-me' }]);
     assert.equal(cluster?.node.id, 'edge-1');
     assert.deepEqual(cluster?.etcd.endpoints, ['http://127.0.0.1:2379']);
   } finally {

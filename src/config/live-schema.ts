@@ -1,0 +1,108 @@
+import { choice, host, integer, path, size, text, time } from './kind.js';
+import { type Draft, group, item, map, setting, type Values, type Wrong } from './setting.js';
+
+/** What a stream may be called: an application, a slash, and a name; either may have further parts. */
+const STREAM_NAME = /^(?=.{3,200}$)[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*){1,7}$/;
+
+/** Live streams: published by RTMP, watched by HTTP. Off unless `rtmp` is there. */
+export const liveSchema = group({
+  rtmp: item({
+    host: setting(host(), 'Address that publishers connect to.').prefault('0.0.0.0'),
+    port: setting(integer(1, 65535), 'Port that publishers connect to.').prefault(1935),
+    tls: group({
+      certificate: setting(
+        path('a PEM file'),
+        'PEM file of the certificate that publishers see, followed by those of its issuers; with it the port speaks RTMPS.',
+      ).optional(),
+      key: setting(path('a PEM file'), 'PEM file of the private key of live.rtmp.tls.certificate.').optional(),
+    }),
+    maxPublishers: setting(integer(1, 100000), 'Most streams that are published at once.').prefault(1000),
+  }).optional(),
+  path: setting(
+    text('a path such as /live/', /^\/(?:[\w~-][\w.~-]*\/){1,8}$/),
+    'Where viewers find streams: PATH/APP/NAME.flv and PATH/APP/NAME/hls.m3u8.',
+  ).prefault('/live/'),
+  publish: group({
+    keys: map(
+      setting(
+        text('a secret of 1 to 256 printable characters without spaces', /^[\x21-\x7e]{1,256}$/),
+        'Secret that a publisher of this stream must give as ?key=… behind its name.',
+        { secret: true },
+      ),
+    ),
+    hook: setting(
+      text('a URL such as http://127.0.0.1:3000/publish', /^https?:\/\/[^\s#]{1,2000}$/),
+      'URL that is asked whether somebody may publish, and told of the end; without it and without keys only this machine may.',
+      { secret: true },
+    ).optional(),
+    takeover: setting(
+      choice('authorised', 'never'),
+      'Whether somebody who may publish a stream replaces the one who does.',
+    ).prefault('authorised'),
+  }),
+  batch: setting(time('10ms', '1s'), 'How often what has come is sent to viewers.').prefault('100ms'),
+  buffer: setting(
+    time('2s', '60s'),
+    'How much of a stream is kept for viewers to join and to catch up; two groups of pictures at least.',
+  ).prefault('8s'),
+  bufferMax: setting(size('1MiB', '1GiB'), 'Most bytes of a stream that are kept, whatever its bitrate.').prefault(
+    '32MiB',
+  ),
+  slow: group({
+    limit: setting(
+      time('500ms', '60s'),
+      'How far a viewer may fall behind before it loses what it has not taken.',
+    ).prefault('3s'),
+    disconnect: setting(time('1s', '10m'), 'A viewer that takes no byte for so long is disconnected.').prefault('10s'),
+  }),
+  grace: setting(
+    time('0', '10m'),
+    'How long viewers wait for a publisher that has gone without saying goodbye.',
+  ).prefault('10s'),
+  hls: group({
+    part: setting(time('100ms', '2s'), 'Duration of the parts of segments (LL-HLS).').prefault('200ms'),
+    segment: setting(time('500ms', '10s'), 'Least duration of a live segment.').prefault('2s'),
+    window: setting(time('6s', '24h'), 'How far back a live playlist goes.').prefault('60s'),
+  }),
+  record: group({
+    path: setting(
+      path('a directory'),
+      'Directory in which streams are recorded, as APP/NAME-TIME.flv; none records nothing.',
+    ).optional(),
+    format: setting(choice('flv', 'fmp4'), 'Format of recordings.').prefault('flv'),
+  }),
+});
+
+/** The settings of live streams: sizes in bytes, times in milliseconds. */
+export type LiveSettings = Values<typeof liveSchema>;
+
+/** The rules between them. @param others ports that the edge listens on beside, with their settings' names */
+export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number | undefined, string>, wrong: Wrong) {
+  const { rtmp, publish, slow, hls, record } = live ?? {};
+  const { certificate, key } = rtmp?.tls ?? {};
+  if (certificate !== undefined && key === undefined) {
+    wrong(['live', 'rtmp', 'tls', 'key'], 'expected the private key of live.rtmp.tls.certificate');
+  }
+  if (certificate === undefined && key !== undefined) {
+    wrong(['live', 'rtmp', 'tls', 'certificate'], 'expected the certificate of live.rtmp.tls.key');
+  }
+  const taken = rtmp?.port === undefined ? undefined : others.get(rtmp.port);
+  if (taken !== undefined) wrong(['live', 'rtmp', 'port'], `expected another port than ${taken}`);
+  const keys = Object.keys(publish?.keys ?? {});
+  for (const name of keys.filter(name => !STREAM_NAME.test(name))) {
+    wrong(['live', 'publish', 'keys', name], 'expected the key of a stream that is called APP/NAME');
+  }
+  if (keys.length > 0 && publish?.hook !== undefined) {
+    wrong(['live', 'publish', 'hook'], 'expected either live.publish.keys or live.publish.hook');
+  }
+  if (Number(slow?.limit) >= Number(slow?.disconnect)) {
+    wrong(['live', 'slow', 'disconnect'], 'expected more than live.slow.limit');
+  }
+  if (Number(hls?.part) * 2 > Number(hls?.segment)) {
+    wrong(['live', 'hls', 'part'], 'expected at most half of live.hls.segment');
+  }
+  if (Number(hls?.segment) * 3 > Number(hls?.window)) {
+    wrong(['live', 'hls', 'window'], 'expected at least three times live.hls.segment');
+  }
+  if (record?.format === 'fmp4') wrong(['live', 'record', 'format'], 'expected flv; fmp4 is not written yet');
+}
