@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from '../config/kind.js';
+import { isLoopback } from '../base/loopback.js';
 
 /** Why a request may not be answered. */
 export interface AccessRefusal {

@@ -146,8 +146,3 @@ export function or<T, const W extends string>(word: W, kind: Kind<T>): Kind<T | 
 function within(number: number | undefined, min: number, max: number): number | undefined {
   return number !== undefined && number >= min && number <= max ? number : undefined;
 }
-
-/** True when only this machine can reach an address: 127.0.0.0/8, ::1 and localhost. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(host);
-}

@@ -1,5 +1,6 @@
+import { isLoopback } from '../base/loopback.js';
 import { clusterSchema } from './cluster-schema.js';
-import { choice, flag, host, integer, isLoopback, or, path, share, size, text, time } from './kind.js';
+import { choice, flag, host, integer, or, path, share, size, text, time } from './kind.js';
 import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';

@@ -127,6 +127,13 @@ export const METRICS = {
   },
   moovedge_cluster_map_epoch: { type: 'gauge', help: 'Revision of the map in force; 0 for an edge that has none.' },
   moovedge_cluster_etcd_reachable: { type: 'gauge', help: '1 while etcd answers this edge.' },
+  moovedge_live_streams: { type: 'gauge', help: 'Live streams that are published.' },
+  moovedge_live_publishers_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Publishers that were let in (accepted), and connections that have ended, by why.',
+  },
+  moovedge_live_ingest_bytes_total: { type: 'counter', help: 'Bytes that publishers have sent.' },
   moovedge_log_lines_dropped_total: {
     type: 'counter',
     help: 'Lines of the access log lost because its target failed or was slow.',

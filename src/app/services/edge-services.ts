@@ -6,6 +6,7 @@ import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { CatalogService } from './catalog-service.js';
 import { DiskService } from './disk-service.js';
 import type { EdgeEvents } from './edge-events.js';
+import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
 import { refuseChange } from './refuse-change.js';
@@ -32,7 +33,8 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   // An edge on its own loads nothing of it.
   const cluster =
     context.config.cluster && new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret);
-  const all = [memory, catalog, disk, purges, cluster ?? noCluster];
+  const live = new LiveService(context, memory.tier.secret);
+  const all = [memory, catalog, disk, purges, cluster ?? noCluster, live];
   return { all, cluster, purge: request => purges.purge(request) };
 }
 

@@ -4,7 +4,8 @@
  */
 
 const [NUMBER, BOOLEAN, STRING, OBJECT, NULL, UNDEFINED, REFERENCE] = [0, 1, 2, 3, 5, 6, 7];
-const [ECMA_ARRAY, OBJECT_END, STRICT_ARRAY, DATE, LONG_STRING, XML, TYPED_OBJECT] = [8, 9, 10, 11, 12, 15, 16];
+const [ECMA_ARRAY, OBJECT_END, STRICT_ARRAY, DATE, LONG_STRING, UNSUPPORTED] = [8, 9, 10, 11, 12, 13];
+const [XML, TYPED_OBJECT] = [15, 16];
 const DEPTH_MAX = 16;
 /** Most values that are looked at, numbers in arrays of numbers aside. */
 const VALUES_MAX = 64 * 1024;
@@ -25,6 +26,15 @@ export interface Amf0Property {
 
 /** Values as they are decoded; dates are milliseconds, undefined and references are null. */
 export type Amf0Value = number | boolean | string | null | readonly Amf0Value[] | ReadonlyMap<string, Amf0Value>;
+
+/** Values as they are written. */
+export type Amf0Input =
+  | number
+  | boolean
+  | string
+  | null
+  | readonly Amf0Input[]
+  | { readonly [name: string]: Amf0Input };
 
 /** Reads AMF0 values at given offsets. Every method throws RangeError when the bytes are not that. */
 export class Amf0Reader {
@@ -48,6 +58,7 @@ export class Amf0Reader {
         return this.#within(at + 3 + this.#view.getUint16(at + 1));
       case NULL:
       case UNDEFINED:
+      case UNSUPPORTED:
         return at + 1;
       case REFERENCE:
         return this.#within(at + 3);
@@ -83,6 +94,7 @@ export class Amf0Reader {
         return this.#text(at + 5, this.#view.getUint32(at + 1));
       case NULL:
       case UNDEFINED:
+      case UNSUPPORTED:
       case REFERENCE:
         return null;
       case STRICT_ARRAY: {
@@ -220,6 +232,22 @@ export class Amf0Writer {
     return this.raw(Uint8Array.of(STRING)).name(value);
   }
 
+  /** Any value, objects and strict arrays with what is in them. Text is ASCII. */
+  value(value: Amf0Input): this {
+    if (typeof value === 'number') return this.number(value);
+    if (typeof value === 'string') return this.string(value);
+    if (typeof value === 'boolean') return this.raw(Uint8Array.of(BOOLEAN, value ? 1 : 0));
+    if (value === null) return this.raw(Uint8Array.of(NULL));
+    if (isList(value)) {
+      this.strictArray(value.length);
+      for (const each of value) this.value(each);
+      return this;
+    }
+    this.object();
+    for (const [name, each] of Object.entries(value)) this.name(name).value(each);
+    return this.end();
+  }
+
   /** Begins an object; properties follow, then `end`. */
   object(): this {
     return this.raw(Uint8Array.of(OBJECT));
@@ -246,4 +274,8 @@ export class Amf0Writer {
     bytes.writeUInt32BE(count, 1);
     return this.raw(bytes);
   }
+}
+
+function isList(value: Amf0Input): value is readonly Amf0Input[] {
+  return Array.isArray(value);
 }

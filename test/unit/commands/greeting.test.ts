@@ -16,3 +16,18 @@ test('the URLs to try have the name, the port and the scheme of the edge', () =>
   assert.ok(secure.includes('  https://[2001:db8::1]:443/PATH/OF/A/FILM.mp4'), secure.join('\n'));
   assert.match(secure.at(-1)!, /^Dashboard: +http:\/\/localhost:8081\/$/);
 });
+
+test('who has an RTMP port is told how to publish and where to watch', () => {
+  const config = defaultConfig();
+  const rtmp = { host: '0.0.0.0', port: 1935, tls: {}, maxPublishers: 1 };
+  const shown = (live: Partial<Config['live']>) => greeting({ ...config, live: { ...config.live, ...live } });
+  assert.doesNotMatch(shown({}), /ffmpeg/);
+  const open = shown({ rtmp });
+  assert.match(open, /^ {2}ffmpeg -re .* -f flv "rtmp:\/\/localhost:1935\/demo\/test"$/m);
+  assert.match(open, /^ {2}http:\/\/localhost:8080\/live\/demo\/test\.flv {3}in ffplay/m);
+  assert.match(open, /player\?u=%2Flive%2Fdemo%2Ftest\.flv/);
+  const tls = { certificate: '/c.pem', key: '/k.pem' };
+  const keyed = shown({ rtmp: { ...rtmp, tls }, publish: { ...config.live.publish, keys: { 'a/b': 'secret' } } });
+  assert.match(keyed, /"rtmps:\/\/localhost:1935\/a\/b\?key=KEY"/);
+  assert.doesNotMatch(keyed, /secret/);
+});

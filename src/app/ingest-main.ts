@@ -1,0 +1,75 @@
+import type { Log } from '../base/log.js';
+import { Ingest } from './services/ingest.js';
+import type { IngestOrder, IngestReport } from './services/ingest-process.js';
+
+/* The process that takes streams from publishers: see ingest-process.ts. It ends when its parent does. */
+
+const REPORT_INTERVAL = 1000;
+/** Milliseconds between tries to listen, when another process has the port still. */
+const LISTEN_RETRY = 1000;
+
+let ingest: Ingest | undefined;
+let isEnding = false;
+
+function report(message: IngestReport): void {
+  // With a callback, so that a supervisor that dies at this moment is no uncaught error; `disconnect` tells of it.
+  if (process.connected) process.send!(message, undefined, undefined, () => {});
+}
+
+function logger(level: keyof Log): Log['info'] {
+  return (fields, text) => report({ kind: 'log', level, fields: { ...fields, pid: process.pid }, text });
+}
+
+const log: Log = { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
+
+async function start({ settings, folder, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
+  ingest = new Ingest(settings, folder, log, streams => report({ kind: 'streams', streams }));
+  for (;;) {
+    try {
+      await ingest.listen();
+      report({ kind: 'ready' });
+      return;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (!isRestart) report({ kind: 'failed', code: code ?? '', message });
+      if (!isRestart || isEnding) return;
+      log.error({ error }, 'the RTMP port can not be listened on; it is tried again');
+    }
+    await new Promise(resolve => setTimeout(resolve, LISTEN_RETRY));
+  }
+}
+
+async function configure(order: IngestOrder & { kind: 'configure' }): Promise<void> {
+  try {
+    await ingest?.configure(order.settings);
+  } catch (error) {
+    log.error({ error }, 'the RTMP port can not be changed by this reload; publishers can not connect');
+  }
+}
+
+/** Lets go of everything, and tells so: the parent closes the channel then, which ends this process. */
+async function end(how: 'end' | 'leave'): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  await ingest?.stop(how);
+  if (process.connected) process.disconnect();
+  process.exit();
+}
+
+process.on('message', message => {
+  const order = message as IngestOrder;
+  if (order.kind === 'start') void start(order);
+  else if (order.kind === 'configure') void configure(order);
+  else if (order.kind === 'reconnect') ingest?.requestReconnects();
+  else void end(order.how);
+});
+
+// Without its parent it leaves the streams to the next one: those who watch wait for their publishers meanwhile.
+process.once('disconnect', () => void end('leave'));
+// The supervisor says when to stop: a signal to the whole group (Ctrl-C) must not end it before the workers.
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+setInterval(() => {
+  if (ingest !== undefined) report({ kind: 'stats', stats: ingest.stats });
+}, REPORT_INTERVAL);
+report({ kind: 'here' });

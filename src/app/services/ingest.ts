@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import type { Log } from '../../base/log.js';
+import type { LiveSettings } from '../../config/live-schema.js';
+import { PublishHook } from '../../live/publish/hook.js';
+import type { LiveStreamStats, StreamPlace } from '../../live/publish/live-stream.js';
+import { type ConnectionStats, RtmpServer, type RtmpServerStats } from '../../live/publish/rtmp-server.js';
+import { StreamRegistry } from '../../live/publish/stream-registry.js';
+import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
+import { RingReader } from '../../live/ring/ring-reader.js';
+import { RingWriter } from '../../live/ring/ring-writer.js';
+
+/** The settings with an RTMP port. */
+export type IngestSettings = LiveSettings & { readonly rtmp: NonNullable<LiveSettings['rtmp']> };
+
+/** What an ingest tells of itself. */
+export interface IngestStats {
+  readonly server: RtmpServerStats;
+  readonly streams: readonly (LiveStreamStats & { readonly publisher: ConnectionStats | undefined })[];
+}
+
+/** Takes streams from publishers into rings, for as long as it is not stopped. */
+export class Ingest {
+  #settings: IngestSettings;
+  readonly #log: Log;
+  readonly #hook: PublishHook;
+  readonly #streams: StreamRegistry;
+  #server: RtmpServer;
+
+  /**
+   * @param folder of the rings
+   * @param changed told when there are other streams
+   */
+  constructor(settings: IngestSettings, folder: string, log: Log, changed: (streams: readonly StreamPlace[]) => void) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#hook = new PublishHook(log);
+    if (settings.record.path !== undefined) finishRecordings(settings.record.path, log);
+    this.#streams = new StreamRegistry({
+      folder,
+      log,
+      now: () => performance.now(),
+      rings: {
+        create: file => RingWriter.create(file, this.#ringOptions),
+        open: file => ({ ring: RingWriter.open(file), age: ageOf(file) }),
+      },
+      grace: () => this.#settings.grace,
+      maxPublishers: () => this.#settings.rtmp.maxPublishers,
+      takeover: () => this.#settings.publish.takeover === 'authorised',
+      record: name => {
+        const { path } = this.#settings.record;
+        return path === undefined ? undefined : recordingOf(path, name, log);
+      },
+      changed: () => changed(this.#streams.places),
+    });
+    this.#server = this.#makeServer(settings);
+    changed(this.#streams.places);
+  }
+
+  get stats(): IngestStats {
+    const publishers = new Map(this.#server.publishers.map(each => [each.stream, each]));
+    return {
+      server: this.#server.stats,
+      streams: this.#streams.stats.map(each => ({ ...each, publisher: publishers.get(each.name) })),
+    };
+  }
+
+  /** @throws Error of the system when the port can't be listened on */
+  async listen(): Promise<void> {
+    await this.#server.listen();
+  }
+
+  /** What a reload brings. Publishers stay, unless port or TLS are others. @throws Error, as `listen` */
+  async configure(settings: IngestSettings): Promise<void> {
+    const before = this.#settings.rtmp;
+    this.#settings = settings;
+    const { host, port, tls } = settings.rtmp;
+    if (tls.certificate !== undefined && before.tls.certificate !== undefined) this.#server.renewTls(readPair(tls)!);
+    const isSamePort = host === before.host && port === before.port;
+    if (isSamePort && (tls.certificate === undefined) === (before.tls.certificate === undefined)) return;
+    this.#server.requestReconnects();
+    await this.#server.stop();
+    this.#server = this.#makeServer(settings);
+    await this.#server.listen();
+  }
+
+  /** Publishers that know how to come back by another connection are asked to. */
+  requestReconnects(): void {
+    this.#server.requestReconnects();
+  }
+
+  /** Ends all streams, or lets go of them for another process. */
+  async stop(how: 'end' | 'leave'): Promise<void> {
+    if (how === 'leave') this.#server.requestReconnects();
+    await Promise.all([this.#streams.stop(how), this.#server.stop()]);
+  }
+
+  get #ringOptions() {
+    const { bufferMax, buffer, hls } = this.#settings;
+    return { bytes: bufferMax, milliseconds: buffer, segment: hls.segment };
+  }
+
+  #makeServer({ rtmp }: IngestSettings): RtmpServer {
+    return new RtmpServer({
+      host: rtmp.host,
+      port: rtmp.port,
+      tls: readPair(rtmp.tls),
+      streams: this.#streams,
+      hook: this.#hook,
+      rules: () => ({ keys: this.#settings.publish.keys, hook: this.#settings.publish.hook }),
+      log: this.#log,
+    });
+  }
+}
+
+function readPair({ certificate, key }: IngestSettings['rtmp']['tls']) {
+  if (certificate === undefined || key === undefined) return undefined;
+  return { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+}
+
+/** Milliseconds since the newest tag of a ring. */
+function ageOf(file: string): number {
+  const ring = new RingReader(file);
+  try {
+    return ring.refresh() && ring.head > 0 && ring.look(ring.head - 1) ? ring.age : 0;
+  } finally {
+    ring.close();
+  }
+}

@@ -1,0 +1,92 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { catalogFolders } from '../../config/places.js';
+import type { Config } from '../../config/schema.js';
+import type { StreamPlace } from '../../live/publish/live-stream.js';
+import { ringsIn } from '../../live/publish/ring-files.js';
+import type { Service, ServiceContext } from '../../supervisor/service.js';
+import type { EdgeEvents } from './edge-events.js';
+import type { IngestSettings, IngestStats } from './ingest.js';
+import type { IngestProcess } from './ingest-process.js';
+import { LiveTotals } from './live-totals.js';
+
+/** Folder of the rings, within the folder of what is recent. */
+const FOLDER = 'live';
+
+/** Live streams: the process that takes them from publishers, and what workers are told of them. */
+export class LiveService implements Service<Config> {
+  readonly name = 'live';
+  readonly #context: ServiceContext<Config, EdgeEvents>;
+  readonly #folder: string;
+  readonly #totals = new LiveTotals();
+  #config: Config;
+  #ingest: IngestProcess | undefined;
+  #isStarted = false;
+  #isLeaving = false;
+
+  /** @param secret of the memory tier */
+  constructor(context: ServiceContext<Config, EdgeEvents>, secret: string) {
+    this.#context = context;
+    this.#config = context.config;
+    this.#folder = join(catalogFolders(context.config, secret).recent, FOLDER);
+    this.#totals.describe(context.metrics);
+    // Beside an older edge, whose streams these are until it hands over, workers serve those who watch from the start.
+    if (context.config.live.rtmp !== undefined) this.#tell(ringsIn(this.#folder));
+  }
+
+  async start(): Promise<void> {
+    this.#isStarted = true;
+    const settings = withPort(this.#config);
+    if (settings === undefined) {
+      rmSync(this.#folder, { recursive: true, force: true });
+      return;
+    }
+    // An edge without live streams loads nothing of it.
+    const { IngestProcess } = await import('./ingest-process.js');
+    this.#ingest = new IngestProcess({
+      settings,
+      folder: this.#folder,
+      log: this.#context.log,
+      streams: streams => this.#tell(streams),
+      stats: stats => this.#totals.update(stats),
+      died: () => this.#totals.restart(),
+    });
+    await this.#ingest.start();
+  }
+
+  async reconfigure(config: Config): Promise<void> {
+    this.#config = config;
+    const settings = withPort(config);
+    if (!this.#isStarted) return;
+    if (settings === undefined) {
+      await this.#ingest?.stop('end');
+      this.#ingest = undefined;
+      this.#totals.restart();
+      this.#tell([]);
+    } else if (this.#ingest === undefined) await this.start();
+    else this.#ingest.configure(settings);
+  }
+
+  leave(): void {
+    this.#isLeaving = true;
+    this.#ingest?.requestReconnects();
+  }
+
+  stats(): IngestStats['streams'] | undefined {
+    return this.#ingest && this.#totals.streams;
+  }
+
+  async stop(): Promise<void> {
+    // An edge that hands over has not been told to leave: the streams go on in the next one.
+    await this.#ingest?.stop(this.#isLeaving ? 'end' : 'leave');
+  }
+
+  #tell(streams: readonly StreamPlace[]): void {
+    this.#context.tell('liveStreams', { streams });
+  }
+}
+
+function withPort({ live }: Config): IngestSettings | undefined {
+  const { rtmp } = live;
+  return rtmp && { ...live, rtmp };
+}

@@ -1,0 +1,136 @@
+import type { LiveState, LiveTag } from '../ring/live-tag.js';
+import { Publication, type PublicationStats, type TagSink } from './publication.js';
+import { Timeline } from './timeline.js';
+
+/** Where the tags of a stream lie for those who watch it; `RingWriter` is one. */
+export interface StreamRing extends TagSinkOf<boolean> {
+  setState(state: LiveState): void;
+  /** Timestamp of the newest tag. */
+  readonly timestamp: number;
+  /** Ends the stream, and removes its file. */
+  close(): void;
+  /** Lets go of it, for another process to go on with. */
+  leave(): void;
+}
+
+type TagSinkOf<Result> = Omit<TagSink, 'append'> & { append(tag: LiveTag): Result };
+
+/** A file that a stream is recorded in. */
+export interface StreamRecording extends TagSink {
+  /** What has come is written, and the file gets its name. */
+  close(): Promise<void>;
+}
+
+/** Where a stream is. */
+export interface StreamPlace {
+  /** APP/NAME. */
+  readonly name: string;
+  /** Its ring. */
+  readonly file: string;
+  /** Another one for each ring that is made. */
+  readonly id: number;
+}
+
+/** What a stream is made from. */
+export interface LiveStreamOptions extends StreamPlace {
+  readonly ring: StreamRing;
+  /** Milliseconds since the ring's newest tag, when another process has written it. */
+  readonly age: number;
+  /** Milliseconds of a clock that only goes on. */
+  readonly now: () => number;
+  /** Begins a recording; undefined when none is wanted. */
+  record(): StreamRecording | undefined;
+  /** No publisher has come back within the grace. */
+  ended(): void;
+}
+
+/** A stream in `/stats`. */
+export interface LiveStreamStats extends Partial<PublicationStats> {
+  readonly name: string;
+  readonly state: 'publishing' | 'waiting';
+  /** Tags that found no room for viewers. */
+  readonly lost: number;
+}
+
+/** One stream: its ring, over all publishers that come and go while somebody may be watching. */
+export class LiveStream implements TagSink {
+  readonly name: string;
+  readonly id: number;
+  readonly file: string;
+  readonly #options: LiveStreamOptions;
+  readonly #timeline: Timeline;
+  #publication: Publication | undefined;
+  #recording: StreamRecording | undefined;
+  #grace: NodeJS.Timeout | undefined;
+  #lost = 0;
+
+  constructor(options: LiveStreamOptions) {
+    this.name = options.name;
+    this.id = options.id;
+    this.file = options.file;
+    this.#options = options;
+    this.#timeline = new Timeline(options.now);
+    const { timestamp } = options.ring;
+    if (timestamp > 0) this.#timeline.resume(timestamp, options.age);
+  }
+
+  get stats(): LiveStreamStats {
+    const state = this.#publication === undefined ? 'waiting' : 'publishing';
+    return { name: this.name, state, lost: this.#lost, ...this.#publication?.stats };
+  }
+
+  /** A publisher comes; there is none. */
+  begin(): Publication {
+    clearTimeout(this.#grace);
+    this.#options.ring.setState('publishing');
+    this.#recording ??= this.#options.record();
+    this.#publication = new Publication(this, this.#timeline, this.#options.now);
+    return this.#publication;
+  }
+
+  /** The publisher is gone. @param grace milliseconds for which another one is waited for */
+  wait(grace: number): void {
+    this.#publication?.end();
+    this.#publication = undefined;
+    this.#options.ring.setState('waiting');
+    this.#grace = setTimeout(() => this.#options.ended(), grace);
+  }
+
+  setHeaders(headers: Parameters<TagSink['setHeaders']>[0]): void {
+    this.#options.ring.setHeaders(headers);
+    this.#recording?.setHeaders(headers);
+  }
+
+  append(tag: LiveTag): void {
+    if (!this.#options.ring.append(tag)) this.#lost++;
+    this.#recording?.append(tag);
+  }
+
+  newEpoch(): void {
+    this.#options.ring.newEpoch();
+    this.#recording?.newEpoch();
+  }
+
+  /** Ends it for those who watch. */
+  end(): Promise<void> {
+    return this.#close(() => this.#options.ring.close());
+  }
+
+  /** Lets go of it; another process may go on with it. */
+  leave(): Promise<void> {
+    return this.#close(() => {
+      this.#options.ring.setState('waiting');
+      this.#options.ring.leave();
+    });
+  }
+
+  async #close(letGo: () => void): Promise<void> {
+    clearTimeout(this.#grace);
+    this.#publication?.end();
+    this.#publication = undefined;
+    letGo();
+    const recording = this.#recording;
+    this.#recording = undefined;
+    await recording?.close();
+  }
+}

@@ -1,0 +1,158 @@
+import { randomInt } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { EdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import { makeOwnFolder } from '../../base/own-files.js';
+import { type EndReason, RtmpError } from '../rtmp/rtmp-error.js';
+import {
+  LiveStream,
+  type LiveStreamStats,
+  type StreamPlace,
+  type StreamRecording,
+  type StreamRing,
+} from './live-stream.js';
+import type { Publication } from './publication.js';
+import { ringFile, ringsIn } from './ring-files.js';
+
+/** Whoever publishes a stream. */
+export interface StreamOwner {
+  /** Ends it. */
+  end(reason: EndReason, message: string): void;
+}
+
+/** Makes rings, as `RingWriter` does. */
+export interface RingFactory {
+  create(file: string): StreamRing;
+  /**
+   * Goes on with one that another process has left.
+   * @returns the ring, and the milliseconds since its newest tag
+   * @throws EdgeError when there is none that can be gone on with
+   */
+  open(file: string): { readonly ring: StreamRing; readonly age: number };
+}
+
+/** What streams are kept with. */
+export interface RegistryOptions {
+  /** Folder of the rings, on a tmpfs. */
+  readonly folder: string;
+  readonly rings: RingFactory;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Milliseconds that viewers wait for a publisher. */
+  readonly grace: () => number;
+  readonly maxPublishers: () => number;
+  /** Whether a publisher takes a stream from another. */
+  readonly takeover: () => boolean;
+  record(name: string): StreamRecording | undefined;
+  /** There are other streams than before. */
+  changed(): void;
+}
+
+/** All streams of an edge: who publishes what. */
+export class StreamRegistry {
+  readonly #options: RegistryOptions;
+  readonly #streams = new Map<string, LiveStream>();
+  readonly #owners = new Map<LiveStream, StreamOwner>();
+  readonly #closing = new Set<Promise<void>>();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    makeOwnFolder(options.folder);
+    this.#adopt();
+  }
+
+  get places(): readonly StreamPlace[] {
+    return [...this.#streams.values()].map(({ name, file, id }) => ({ name, file, id }));
+  }
+
+  get stats(): readonly LiveStreamStats[] {
+    return [...this.#streams.values()].map(({ stats }) => stats);
+  }
+
+  get publishers(): number {
+    return this.#owners.size;
+  }
+
+  /**
+   * Makes somebody the publisher of a stream, in the place of whoever is.
+   * @throws RtmpError when that can't be
+   */
+  claim(name: string, owner: StreamOwner): Publication {
+    const { maxPublishers, takeover } = this.#options;
+    const before = this.#streams.get(name);
+    const rival = before && this.#owners.get(before);
+    if (rival === undefined && this.#owners.size >= maxPublishers()) {
+      throw new RtmpError('limit', `expected at most ${maxPublishers()} publishers (live.rtmp.maxPublishers)`);
+    }
+    if (rival !== undefined && !takeover()) {
+      throw new RtmpError('refused', 'the stream has a publisher, and live.publish.takeover is never');
+    }
+    rival?.end('replaced', 'somebody else publishes the stream now');
+    const stream = before ?? this.#make(name);
+    this.#owners.set(stream, owner);
+    const publication = stream.begin();
+    if (before === undefined) this.#options.changed();
+    return publication;
+  }
+
+  /** Its publisher is gone. */
+  release(name: string, owner: StreamOwner): void {
+    const stream = this.#streams.get(name);
+    if (stream === undefined || this.#owners.get(stream) !== owner) return;
+    this.#owners.delete(stream);
+    stream.wait(this.#options.grace());
+  }
+
+  /** Ends all streams, or lets go of them for another process. Resolves when recordings are written. */
+  async stop(how: 'end' | 'leave'): Promise<void> {
+    for (const owner of [...this.#owners.values()]) owner.end('server', 'this server stops');
+    const closed = [...this.#streams.values()].map(stream => stream[how]());
+    this.#streams.clear();
+    await Promise.all([...closed, ...this.#closing]);
+  }
+
+  #make(name: string): LiveStream {
+    const id = Date.now() * 1000 + randomInt(1000);
+    const file = ringFile(this.#options.folder, name, id);
+    try {
+      return this.#add({ name, id, file }, this.#options.rings.create(file));
+    } catch (error) {
+      if (!(error instanceof EdgeError)) throw error;
+      throw new RtmpError('server', `there is no room for the stream: ${error.message}`);
+    }
+  }
+
+  /** Goes on with the streams of a process that has died or handed over: those who watch them are still there. */
+  #adopt(): void {
+    for (const place of ringsIn(this.#options.folder)) {
+      try {
+        if (this.#streams.has(place.name)) throw new EdgeError('bad_config', 'there is a newer one');
+        const { ring, age } = this.#options.rings.open(place.file);
+        this.#add(place, ring, age).wait(Math.max(0, this.#options.grace() - age));
+        this.#options.log.info({ stream: place.name }, 'a live stream waits for its publisher');
+      } catch (error) {
+        this.#options.log.warn({ file: place.file, error }, 'a live stream can not be gone on with');
+        rmSync(place.file, { force: true });
+      }
+    }
+  }
+
+  #add({ name, id, file }: StreamPlace, ring: StreamRing, age = 0): LiveStream {
+    const { now, record } = this.#options;
+    const stream: LiveStream = new LiveStream({
+      ...{ name, id, file, ring, age, now },
+      record: () => record(name),
+      ended: () => this.#end(stream),
+    });
+    this.#streams.set(name, stream);
+    return stream;
+  }
+
+  #end(stream: LiveStream): void {
+    this.#streams.delete(stream.name);
+    this.#options.log.info({ stream: stream.name }, 'a live stream has ended');
+    const closed = stream.end().finally(() => this.#closing.delete(closed));
+    this.#closing.add(closed);
+    this.#options.changed();
+  }
+}

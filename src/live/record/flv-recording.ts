@@ -1,0 +1,145 @@
+import { mkdirSync } from 'node:fs';
+import { type FileHandle, open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Log } from '../../base/log.js';
+import { AUDIO_TAG, fileHeader, SCRIPT_TAG, tagHeader, tagTrailer, VIDEO_TAG } from '../../media/flv/tag.js';
+import type { LiveHeaders, LiveTag } from '../ring/live-tag.js';
+
+/** Bytes that are written at once. */
+const BATCH = 256 * 1024;
+/** Milliseconds after which less is. */
+const DELAY = 1000;
+/** Most bytes that wait for the disk; a disk that is slower loses the recording, not the stream. */
+const WAITING_MAX = 32 * 1024 * 1024;
+/** End of the name while the file grows. */
+export const UNFINISHED = '.part';
+
+/**
+ * A stream as an FLV file. It grows under another name, which it loses when it is whole, so that an origin's directory
+ * never shows half of one. Nothing waits for the disk.
+ */
+export class FlvRecording {
+  readonly #path: string;
+  readonly #log: Log;
+  #file: FileHandle | undefined;
+  #headers: LiveHeaders | undefined;
+  #parts: Uint8Array[] = [];
+  #partBytes = 0;
+  /** Bytes that are not on the disk yet, and the last of their writes. */
+  #waiting = 0;
+  #writes: Promise<void>;
+  #timer: NodeJS.Timeout | undefined;
+  /** Timestamp of the stream at which the file begins. */
+  #start: number | undefined;
+  /** Latest timestamp of the file. */
+  #last = 0;
+  /** Whether a new epoch has begun and its first tag has not come. */
+  #isShifted = false;
+  #hasFailed = false;
+  /** Bytes of the file. */
+  bytes = 0;
+
+  /** @param path of the file when it is whole; its folder is made */
+  constructor(path: string, log: Log) {
+    this.#path = path;
+    this.#log = log;
+    this.#writes = this.#run(async () => {
+      mkdirSync(dirname(path), { recursive: true });
+      this.#file = await open(path + UNFINISHED, 'wx', 0o644);
+    });
+  }
+
+  setHeaders(headers: LiveHeaders): void {
+    const before = this.#headers;
+    this.#headers = headers;
+    if (before === undefined) {
+      // It says which tracks there are, and is written when that is known.
+      this.#push(fileHeader((headers.hasVideo ? 1 : 0) | (headers.hasAudio ? 4 : 0)));
+    }
+    for (const [type, name] of [
+      [SCRIPT_TAG, 'metadata'],
+      [VIDEO_TAG, 'video'],
+      [AUDIO_TAG, 'audio'],
+    ] as const) {
+      const body = headers[name];
+      if (body !== undefined && body !== before?.[name]) this.#pushTag(type, this.#last, [body]);
+    }
+  }
+
+  append({ type, timestamp, body }: LiveTag): void {
+    if (this.#headers === undefined) return;
+    if (this.#start === undefined) this.#start = timestamp;
+    else if (this.#isShifted) this.#start = timestamp - this.#last - 1;
+    this.#isShifted = false;
+    const time = Math.max(0, timestamp - this.#start);
+    this.#last = Math.max(this.#last, time);
+    this.#pushTag(type, time, body);
+  }
+
+  /** The file's own timestamps go on. */
+  newEpoch(): void {
+    this.#isShifted = true;
+  }
+
+  async close(): Promise<void> {
+    this.#flush();
+    await this.#writes;
+    await this.#file?.close();
+    if (this.#hasFailed || this.#file === undefined) return;
+    await this.#run(() => rename(this.#path + UNFINISHED, this.#path));
+    this.#log.info({ file: this.#path, bytes: this.bytes }, 'a recording is finished');
+  }
+
+  #pushTag(type: LiveTag['type'], timestamp: number, body: readonly Uint8Array[]): void {
+    const size = body.reduce((sum, { length }) => sum + length, 0);
+    this.#push(tagHeader(type, size, timestamp));
+    // The tag's bytes are the caller's.
+    for (const piece of body) this.#push(Buffer.from(piece));
+    this.#push(tagTrailer(size));
+  }
+
+  #push(bytes: Uint8Array): void {
+    if (this.#hasFailed) return;
+    this.#parts.push(bytes);
+    this.#partBytes += bytes.length;
+    this.bytes += bytes.length;
+    if (this.#partBytes >= BATCH) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), DELAY);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#partBytes === 0) return;
+    const batch = Buffer.concat(this.#parts, this.#partBytes);
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#waiting += batch.length;
+    if (this.#waiting > WAITING_MAX) {
+      this.#fail(new Error(`the disk is ${this.#waiting} bytes behind`));
+      return;
+    }
+    this.#writes = this.#writes.then(() =>
+      this.#run(async () => {
+        if (!this.#hasFailed) await this.#file!.appendFile(batch);
+        this.#waiting -= batch.length;
+      }),
+    );
+  }
+
+  async #run(action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#log.error({ file: this.#path, error }, 'a recording is given up; the stream goes on');
+  }
+}
