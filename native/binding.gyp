@@ -26,6 +26,7 @@
         "shm_crc.cc",
         "shm_doorbell.cc",
         "shm_file.cc",
+        "shm_gather.cc",
         "shm_housekeeping.cc",
         "shm_layout.cc",
         "shm_lock.cc",

@@ -15,6 +15,7 @@
 #include "shm_cache.h"
 #include "shm_crc.h"
 #include "shm_doorbell.h"
+#include "shm_gather.h"
 
 namespace {
 
@@ -137,6 +138,34 @@ napi_value Acquire(napi_env env, napi_callback_info info) {
   const int64_t readable = tier->cache().Acquire(registers.key, registers.argument != 0);
   registers.slot = tier->cache().pinnedSlot();
   return Number(env, readable);
+}
+
+/** gather(offsets, begins, at, target) */
+napi_value Gather(napi_env env, napi_callback_info info) {
+  napi_value arguments[4] = {};
+  MemoryTier* tier = Enter(env, info, 4, arguments);
+  const double *offsets, *begins;
+  size_t count, bounds, room;
+  double at;
+  uint8_t* target;
+  if (tier == nullptr || !ToNumbers(env, arguments[0], &offsets, &count) ||
+      !ToNumbers(env, arguments[1], &begins, &bounds) || !ToDouble(env, arguments[2], &at) ||
+      !ToBytes(env, arguments[3], &target, &room)) {
+    return nullptr;
+  }
+  if (bounds == 0 || bounds - 1 != count) {
+    napi_throw_range_error(env, nullptr, "expected a begin for each piece and one more");
+    return nullptr;
+  }
+  if (tier->cache().processes().hasPin()) {
+    napi_throw_error(env, nullptr, "a block is pinned already: release it first");
+    return nullptr;
+  }
+  Registers& registers = tier->registers();
+  const shm::Gathered gathered =
+      shm::Gather(tier->cache(), registers.key.id, {offsets, begins, count}, at, registers.key.block, target, room);
+  registers.watermark = gathered.readable;
+  return Number(env, static_cast<int64_t>(gathered.bytes));
 }
 
 napi_value Has(napi_env env, napi_callback_info info) {
@@ -310,11 +339,12 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   const struct {
     const char* name;
     napi_callback call;
-  } calls[] = {{"acquire", Acquire},       {"has", ::Has},       {"claim", Claim},         {"append", Append},
-               {"abandon", Abandon},       {"watch", Watch},     {"fetchMail", FetchMail}, {"reap", Reap},
-               {"evictAhead", EvictAhead}, {"coldest", Coldest}, {"copy", Copy},           {"markOnDisk", MarkOnDisk},
-               {"scrub", Scrub},           {"stats", Stats},     {"isHolder", IsHolder},   {"isWhole", IsWhole},
-               {"close", ::Close}};
+  } calls[] = {{"acquire", Acquire},       {"gather", ::Gather},     {"has", ::Has},
+               {"claim", Claim},           {"append", Append},       {"abandon", Abandon},
+               {"watch", Watch},           {"fetchMail", FetchMail}, {"reap", Reap},
+               {"evictAhead", EvictAhead}, {"coldest", Coldest},     {"copy", Copy},
+               {"markOnDisk", MarkOnDisk}, {"scrub", Scrub},         {"stats", Stats},
+               {"isHolder", IsHolder},     {"isWhole", IsWhole},     {"close", ::Close}};
   for (const auto& call : calls) {
     napi_value function = nullptr;
     napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.call, this, &function);

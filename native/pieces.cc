@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace {
 
@@ -28,6 +29,12 @@ size_t PieceAt(const Pieces& pieces, double at) {
 }
 
 }  // namespace
+
+double PlaceOf(const Pieces& pieces, double at) {
+  if (pieces.count == 0) return std::numeric_limits<double>::quiet_NaN();
+  const size_t piece = PieceAt(pieces, at);
+  return pieces.offsets[piece] + (at - pieces.begins[piece]);
+}
 
 size_t GatherPieces(const Pieces& pieces, double at, const uint8_t* run, size_t length, double base, uint8_t* target,
                     size_t room) {

@@ -15,6 +15,12 @@ struct Pieces {
 };
 
 /**
+ * Where byte `at` of the pieces stands in the object: in the last piece that begins at it or before. Not a number when
+ * there are no pieces; of numbers that make no sense, any.
+ */
+double PlaceOf(const Pieces& pieces, double at);
+
+/**
  * Puts bytes of the pieces from byte `at` of them on into `target`: as many as lie without a break in the pieces in
  * the run of `length` bytes at `run`, whose first is byte `base` of the object, and as `room` allows. Returns how many;
  * 0 when byte `at` is none of the run's.

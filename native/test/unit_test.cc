@@ -1,12 +1,15 @@
 // Unit tests of the core, in one process; several caches on one file stand for several processes.
 
+#include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <sys/resource.h>
 #include <thread>
 
 #include "../shm_crc.h"
 #include "../shm_doorbell.h"
+#include "../shm_gather.h"
 #include "../shm_stats.h"
 #include "support.h"
 
@@ -401,6 +404,62 @@ void TestNoWakeIsLost() {
   thread.join();
 }
 
+/** Pieces of several blocks are put together until one is not there; none stays pinned, and each is viewed once. */
+void TestGather() {
+  TemporaryFile file("gather");
+  Cache cache(CacheOptions{});
+  Open(cache, Supervisor(file.path(), 8));
+  const auto key = [](uint32_t block) { return shm::Key{{7, 8, 9, 10}, block}; };
+  const uint32_t lengths[] = {shm::kBlockSize, shm::kBlockSize, 1000};
+  for (uint32_t block = 0; block < 3; block++) {
+    uint32_t fill, watermark;
+    CHECK(cache.ClaimFill(key(block), lengths[block], false, &fill, &watermark) == shm::Claim::kFilling);
+    // The last one stays a part.
+    const std::vector<uint8_t> bytes = ContentOf(block, 0, block == 2 ? 600 : lengths[block]);
+    cache.Append(fill, bytes.data(), bytes.size());
+  }
+  const double whole = shm::kBlockSize;
+  const double offsets[] = {5, whole - 100, 2 * whole - 7, 2 * whole + 500, 5 * whole, 5 * whole + 10};
+  const double sizes[] = {50, 300, 20, 200, 3, 4};
+  double begins[7] = {0};
+  std::vector<uint8_t> expected;
+  for (uint32_t i = 0; i < 6; i++) {
+    begins[i + 1] = begins[i] + sizes[i];
+    for (double at = offsets[i]; at < offsets[i] + sizes[i]; at++) {
+      const auto place = static_cast<uint32_t>(at);
+      expected.push_back(ByteOf(place / shm::kBlockSize, place % shm::kBlockSize));
+    }
+  }
+  const Pieces pieces = {offsets, begins, 6};
+  const uint32_t(&id)[4] = key(0).id;
+  // 100 bytes of the fourth piece are not there yet.
+  constexpr size_t kThere = 50 + 300 + 20 + 100;
+  for (size_t at = 0; at < expected.size(); at += 13) {
+    for (const size_t room : {size_t{0}, size_t{1}, size_t{49}, size_t{260}, size_t{1000}}) {
+      std::vector<uint8_t> target(room);
+      const shm::Gathered gathered =
+          shm::Gather(cache, id, pieces, static_cast<double>(at), UINT32_MAX, target.data(), room);
+      CHECK_EQUAL(gathered.bytes, at >= kThere ? 0 : std::min(room, kThere - at));
+      CHECK(std::equal(target.begin(), target.begin() + static_cast<ptrdiff_t>(gathered.bytes),
+                       expected.begin() + static_cast<ptrdiff_t>(at)));
+      CHECK(!cache.processes().hasPin());
+      if (room == 1000 && at < kThere) CHECK_EQUAL(gathered.readable, 600);
+    }
+  }
+  const uint64_t hits = cache.Stats().hits;
+  std::vector<uint8_t> target(kThere);
+  shm::Gather(cache, id, pieces, 0, UINT32_MAX, target.data(), target.size());
+  CHECK_EQUAL(cache.Stats().hits - hits, 3);
+  shm::Gather(cache, id, pieces, 0, 0, target.data(), target.size());
+  CHECK_EQUAL(cache.Stats().hits - hits, 5);
+  // Numbers that make no sense name no block.
+  for (const double odd : {-1.0, 1e300, std::numeric_limits<double>::quiet_NaN()}) {
+    const double begin[] = {0, 10};
+    CHECK_EQUAL(shm::Gather(cache, id, {&odd, begin, 1}, 0, 0, target.data(), 10).bytes, 0);
+    CHECK_EQUAL(shm::Gather(cache, id, {&odd, begin, 0}, 0, 0, target.data(), 10).bytes, 0);
+  }
+}
+
 void TestManyProcesses() {
   TemporaryFile file("many");
   rlimit files;
@@ -454,6 +513,7 @@ int main() {
   TestGenerations();
   TestDoorbell();
   TestNoWakeIsLost();
+  TestGather();
   TestManyProcesses();
   std::printf("unit tests passed (CRC32C by %s)\n", shm::Crc32cIsHardware() ? "instruction" : "table");
   return 0;

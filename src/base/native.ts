@@ -76,6 +76,11 @@ export interface NativeTier {
   readonly created: string;
   /** Argument: whether this is a new view. Returns readable bytes, or -1. */
   acquire(): number;
+  /**
+   * `gatherPieces` out of the object's blocks in memory, one after the other. Register 4: the block in which the reader
+   * is already, which is no new view. Result 7: readable bytes of the last block that gave some.
+   */
+  gather(offsets: Float64Array, begins: Float64Array, at: number, target: Uint8Array): number;
   has(): boolean;
   /** Argument: length. Returns 0 when the fill is the caller's, 1 following, 2 present, 3 full. */
   claim(onDisk: number): number;

@@ -107,8 +107,10 @@ function putGathered(
   left: number,
   target: Uint8Array,
 ): number | Missing {
-  const offset = sourceAt(span, at);
   const end = sourceAt(span, at + left - 1) + 1;
+  const gathered = reader.gather(span, span.from + at, end, target);
+  if (gathered > 0) return gathered;
+  const offset = sourceAt(span, at);
   const chunk = readChecked(reader, offset, end);
   if (chunk === undefined) return { offset, end };
   const count = native.gatherPieces(span.offsets, span.begins, span.from + at, chunk, offset, target);

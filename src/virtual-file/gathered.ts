@@ -1,5 +1,6 @@
 import { blockOf } from '../base/block.js';
 import { lastAtMost } from '../base/last-at-most.js';
+import { placeOf } from '../base/pieces.js';
 import { type GatheredSpan, type Span, source } from './span.js';
 
 /**
@@ -49,7 +50,6 @@ export function sliceGathered(span: GatheredSpan, from: number, length: number):
 }
 
 /** Where byte `at` of a gathered span stands in the origin object. */
-export function sourceAt({ offsets, begins, from }: GatheredSpan, at: number): number {
-  const piece = lastAtMost(begins, from + at);
-  return offsets[piece]! + from + at - begins[piece]!;
+export function sourceAt(span: GatheredSpan, at: number): number {
+  return placeOf(span, span.from + at);
 }

@@ -1,3 +1,5 @@
+import type { Pieces } from '../base/pieces.js';
+
 /** A few bytes that we made: a box header, an FLV header, a tag. */
 export interface LiteralSpan {
   readonly kind: 'literal';
@@ -26,13 +28,9 @@ export interface PatchedSpan {
  * Pieces of the origin object one after the other, as the samples of a track lie among those of others. They ascend in
  * the object and do not overlap, and no block lies between two of them that holds neither.
  */
-export interface GatheredSpan {
+export interface GatheredSpan extends Pieces {
   readonly kind: 'gathered';
   readonly length: number;
-  /** First byte of each piece in the origin object. */
-  readonly offsets: Float64Array;
-  /** Bytes of the pieces before each, and of all. */
-  readonly begins: Float64Array;
   /** The span's first byte, counted from the first piece's. */
   readonly from: number;
 }

@@ -2,6 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
 import type { CacheOutcome } from '../../src/base/cache-outcome.js';
 import { EdgeError } from '../../src/base/errors.js';
+import { native } from '../../src/base/native.js';
+import { type Pieces, placeOf } from '../../src/base/pieces.js';
 import type { BlockReader, ReaderListener } from '../../src/cache/read/block-reader.js';
 import type { Content, ContentRequest, OpenObject, OpenStream } from '../../src/catalog/content.js';
 import type { StoredObject } from '../../src/catalog/stored-object.js';
@@ -129,6 +131,18 @@ class FakeReader implements BlockReader {
     this.outcome = owner.outcomeAt(offset);
     this.#pin = copyOf(owner.bytes, offset, to);
     return this.#pin;
+  }
+
+  gather(pieces: Pieces, at: number, end: number, target: Uint8Array): number {
+    let put = 0;
+    while (put < target.length) {
+      const place = placeOf(pieces, at + put);
+      const chunk = this.read(place, end);
+      if (chunk === undefined) break;
+      put += native.gatherPieces(pieces.offsets, pieces.begins, at + put, chunk, place, target.subarray(put));
+      this.release();
+    }
+    return put;
   }
 
   release(): void {

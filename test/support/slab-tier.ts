@@ -1,4 +1,6 @@
 import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
+import { native } from '../../src/base/native.js';
+import { type Pieces, placeOf } from '../../src/base/pieces.js';
 import {
   ABSENT,
   type BlockFill,
@@ -64,6 +66,7 @@ class SlabFill implements BlockFill {
  * baseline that the bench compares the shared tier with.
  */
 export class SlabTier implements MemoryTier {
+  gatheredOf = 0;
   readonly stats = { hits: 0, misses: 0, evictions: 0, filling: 0 };
   private readonly slab: Uint8Array;
   private readonly slots = new Map<string, Slot>();
@@ -111,6 +114,22 @@ export class SlabTier implements MemoryTier {
 
   release(): void {
     this.pinned = undefined;
+  }
+
+  gather(id: ObjectId, reached: number, pieces: Pieces, at: number, target: Uint8Array): number {
+    const { offsets, begins } = pieces;
+    let [block, put] = [reached, 0];
+    while (put < target.length) {
+      const next = Math.floor(placeOf(pieces, at + put) / BLOCK_SIZE);
+      const readable = this.acquire(id, next, next !== block);
+      if (readable === ABSENT) break;
+      const run = this.view(0, readable);
+      const count = native.gatherPieces(offsets, begins, at + put, run, next * BLOCK_SIZE, target.subarray(put));
+      this.release();
+      if (count === 0) break;
+      [block, put, this.gatheredOf] = [next, put + count, readable];
+    }
+    return put;
   }
 
   has(id: ObjectId, block: number): boolean {

@@ -1,4 +1,5 @@
 import type { ObjectId } from '../../base/block.js';
+import type { Pieces } from '../../base/pieces.js';
 
 /** `acquire` found no block. */
 export const ABSENT = -1;
@@ -71,6 +72,16 @@ export interface MemoryTier {
   view(from: number, to: number): Uint8Array;
   /** Ends the pin. */
   release(): void;
+  /**
+   * Puts pieces of an object together out of one block after the other, each pinned for just as long as that takes.
+   * @param reached the block in which the reader is already, which is not counted again; -1 for none
+   * @param at byte of the pieces to begin with
+   * @returns how many bytes are in `target` now: fewer than it holds where the pieces end, or the next byte is in no
+   *   block that is there. `gatheredOf` then tells how much of the last block was readable.
+   */
+  gather(id: ObjectId, reached: number, pieces: Pieces, at: number, target: Uint8Array): number;
+  /** Readable bytes, from its start, of the last block that `gather` took bytes from. */
+  readonly gatheredOf: number;
   /** True when the block is there and whole, without counting a view or touching its place in the order of eviction. */
   has(id: ObjectId, block: number): boolean;
   /**

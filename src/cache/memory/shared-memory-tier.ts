@@ -2,6 +2,7 @@ import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
 import { EdgeError } from '../../base/errors.js';
 import { type Log, silentLog } from '../../base/log.js';
 import { expectConstants, type NativeTier, native } from '../../base/native.js';
+import type { Pieces } from '../../base/pieces.js';
 import { BLOCK_CLASSES, BlockWaits, blockClass } from './block-waits.js';
 import { defaultMemorySize } from './memory-size.js';
 import { ABSENT, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';
@@ -139,6 +140,16 @@ export class SharedMemoryTier implements MemoryTier {
     this.#readable = ABSENT;
     // Atomic, so that no read of the block is moved past it.
     Atomics.store(this.#pin, 0, 0);
+  }
+
+  gather(id: ObjectId, reached: number, { offsets, begins }: Pieces, at: number, target: Uint8Array): number {
+    // -1 becomes the greatest number, which no block has.
+    this.#name(id, reached >>> 0, 0);
+    return this.#native.gather(offsets, begins, at, target);
+  }
+
+  get gatheredOf(): number {
+    return this.#registers[WATERMARK]!;
   }
 
   has(id: ObjectId, block: number): boolean {

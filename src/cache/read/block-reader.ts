@@ -1,4 +1,5 @@
 import type { CacheOutcome } from '../../base/cache-outcome.js';
+import type { Pieces } from '../../base/pieces.js';
 
 /** Told when what it asked for has come or can't come; called from the event loop, never from within `want`. */
 export interface ReaderListener {
@@ -24,6 +25,14 @@ export interface BlockReader {
   read(offset: number, end: number): Uint8Array | undefined;
   /** Ends the use of what `read` returned. */
   release(): void;
+  /**
+   * Puts pieces of the object together that are in memory, whatever blocks they lie in; nothing is pinned before or
+   * after.
+   * @param at byte of the pieces to begin with
+   * @param end where the reader means to stop in the object, as in `want`
+   * @returns how many bytes are in `target` now; with 0 `read` is the way on
+   */
+  gather(pieces: Pieces, at: number, end: number, target: Uint8Array): number;
   /**
    * Asks for byte `offset`; `end` says how far the reader means to go on, so that contiguous missing blocks become one
    * origin request. The listener is told once. A later `want` replaces an earlier one.

@@ -15,9 +15,12 @@ export class Pace {
     this.#blocks = 0;
   }
 
-  /** It has come to another block. What lies further back counts for half each time that a span has gone by. */
-  advance(now: number): void {
-    this.#blocks++;
+  /**
+   * It has read another block, or `count` of them. What lies further back counts for half each time that a span has
+   * gone by.
+   */
+  advance(now: number, count = 1): void {
+    this.#blocks += count;
     const passed = now - this.#since;
     if (passed <= this.#span * 2) return;
     this.#since = now - passed / 2;

@@ -61,11 +61,11 @@ export class ReadAhead {
     if (this.upTo <= block) this.upTo = Math.min(block + this.#reach(), this.#lastBlock());
   }
 
-  /** The reader has come to another block, and means to read on to `end`. */
-  advance(block: number, end: number): void {
-    this.#expect(block, end);
+  /** The reader has come to another block, the last of `count` in a row, and means to read on to `end`. */
+  advance(block: number, end: number, count = 1): void {
+    this.#expect(block - count + 1, end);
     this.block = block;
-    this.#pace.advance(this.#active);
+    this.#pace.advance(this.#active, count);
   }
 
   /** True when half of what was seen to has been read, so that it is time to `bring` more. */

@@ -1,6 +1,7 @@
 import { BLOCK_SIZE, blockLength, blockOf } from '../../base/block.js';
 import type { CacheOutcome } from '../../base/cache-outcome.js';
 import { EdgeError } from '../../base/errors.js';
+import { type Pieces, placeOf } from '../../base/pieces.js';
 import type { Bypass } from '../fetch/bypass.js';
 import type { BypassStream } from '../fetch/bypass-stream.js';
 import { DiskLoad, LentBlock } from '../fetch/disk-load.js';
@@ -93,6 +94,19 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     const view = tier.view(offset - start, to);
     this.#came(block, end, readable < blockLength(this.#object.size, block) ? 'collapsed' : 'memory');
     return view;
+  }
+
+  gather(pieces: Pieces, at: number, end: number, target: Uint8Array): number {
+    // What streams past the cache is read piece by piece.
+    if (this.#bypass !== undefined) return 0;
+    const { id, size, loader } = this.#object;
+    const count = loader.tier.gather(id, this.#ahead.block, pieces, at, target);
+    if (count === 0) return 0;
+    const [first, last] = [blockOf(placeOf(pieces, at)), blockOf(placeOf(pieces, at + count - 1))];
+    const found = loader.tier.gatheredOf < blockLength(size, last) ? 'collapsed' : 'memory';
+    this.#came(first, end, first === last ? found : 'memory');
+    if (last > first) this.#came(last, end, found, last - first);
+    return count;
   }
 
   release(): void {
@@ -268,19 +282,23 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.#tierBlock = -1;
   }
 
-  /** Bytes of `block` were read, come by in the way `found` unless it was wanted before. */
-  #came(block: number, end: number, found: CacheOutcome): void {
+  /**
+   * Bytes of `block` were read, come by in the way `found` unless it was wanted before; with the `count - 1` blocks
+   * before it, which were in memory.
+   */
+  #came(block: number, end: number, found: CacheOutcome, count = 1): void {
     if (block === this.#ahead.block) {
       if (this.#registered) this.#ahead.touch();
       return;
     }
     const { stats } = this.#object.loader;
+    stats.memoryLookups += count - 1;
     this.outcome = block === this.#wayBlock ? this.#way : found;
     if (this.outcome === 'memory') stats.memoryLookups++;
     else if (this.outcome === 'disk') stats.diskLookups++;
     else stats.originLookups++;
     const first = this.#ahead.block < 0;
-    this.#ahead.advance(block, end);
+    this.#ahead.advance(block, end, count);
     if (!first && this.#looksAhead && this.#ahead.due) this.#ahead.bring(() => this.#register());
   }
 }

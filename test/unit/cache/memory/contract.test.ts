@@ -196,7 +196,19 @@ for (const [name, make] of Object.entries(TIERS)) {
 
 it('SharedMemoryTier and SlabTier answer any sequence of calls alike', () => {
   const step = fc.record({
-    kind: fc.constantFrom('read', 'peek', 'claim', 'claim', 'claim', 'append', 'append', 'end', 'abandon', 'discard'),
+    kind: fc.constantFrom(
+      'read',
+      'gather',
+      'peek',
+      'claim',
+      'claim',
+      'claim',
+      'append',
+      'append',
+      'end',
+      'abandon',
+      'discard',
+    ),
     block: fc.nat(11),
     amount: fc.nat(400),
   });
@@ -227,6 +239,7 @@ function act(tier: MemoryTier, fills: Map<number, BlockFill>, kind: string, bloc
     assert.deepEqual(bytes, content(block, 0, readable));
     return readable;
   }
+  if (kind === 'gather') return gatherFrom(tier, block, amount);
   if (kind === 'claim') {
     const claim = tier.claim(idOf(1), block, length);
     if (typeof claim === 'string') return claim;
@@ -243,6 +256,22 @@ function act(tier: MemoryTier, fills: Map<number, BlockFill>, kind: string, bloc
   fill.abandon(kind === 'discard');
   fills.delete(block);
   return undefined;
+}
+
+/** Gathers two pieces a block of three blocks in a row, from a byte of them on; returns what came. */
+function gatherFrom(tier: MemoryTier, block: number, amount: number): unknown {
+  const blocks = [block, block + 1, block + 2];
+  const places = blocks.flatMap(at => [[at, 10, 50] as const, [at, 70, 25] as const]);
+  const offsets = Float64Array.from(places, ([at, from]) => at * BLOCK_SIZE + from);
+  const begins = Float64Array.from({ length: places.length + 1 }, (_, i) =>
+    places.slice(0, i).reduce((sum, [, , bytes]) => sum + bytes, 0),
+  );
+  const whole = places.flatMap(([at, from, bytes]) => content(at, from, from + bytes));
+  const at = amount % whole.length;
+  const target = new Uint8Array(1 + (amount % 200));
+  const put = tier.gather(idOf(1), amount % 2 === 0 ? block : -1, { offsets, begins }, at, target);
+  assert.deepEqual([...target.subarray(0, put)], whole.slice(at, at + put));
+  return [put, put > 0 && tier.gatheredOf];
 }
 
 function content(block: number, from: number, to: number): number[] {

@@ -86,6 +86,29 @@ describe('CachedReader', () => {
     assert.equal(b.loader.stats.memoryLookups, 9);
   });
 
+  it('puts pieces of several blocks together, and counts each block once', () => {
+    const b = bench(6);
+    preload(b, [0, 1, 2]);
+    const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
+    const pieces = {
+      offsets: Float64Array.from([0, 1, 2, 3], block => block * BLOCK_SIZE + 100),
+      begins: Float64Array.of(0, 10, 20, 30, 40),
+    };
+    const end = 3 * BLOCK_SIZE + 110;
+    const target = new Uint8Array(40);
+    assert.equal(reader.gather(pieces, 4, end, target), 26);
+    const expected = [0, 1, 2].map(block => contentAt(FILM, 'v1', block * BLOCK_SIZE + 100, block * BLOCK_SIZE + 110));
+    assert.deepEqual(Buffer.from(target.subarray(0, 26)), Buffer.concat(expected).subarray(4));
+    assert.equal(reader.outcome, 'memory');
+    assert.equal(b.loader.stats.memoryLookups, 3);
+    assert.equal(reader.gather(pieces, 30, end, target), 0);
+    assert.equal(reader.read(3 * BLOCK_SIZE + 100, end), undefined);
+    // A block that is read on is not looked up again.
+    assert.equal(reader.gather(pieces, 25, end, target), 5);
+    assert.equal(b.loader.stats.memoryLookups, 3);
+    reader.close();
+  });
+
   it('gives bytes as they arrive, not when the block is whole', async () => {
     const b = bench(2);
     b.origin.chunk = 10_000;
