@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 #include <vector>
+
+#include "account.h"
 
 /** A client; zero is whoever has no bounds: one without an address, and usually the machine itself. */
 using ClientKey = uint64_t;
@@ -26,20 +29,25 @@ class Clients {
   const std::vector<int>& Connections(ClientKey client) const {
     static const std::vector<int> kNone;
     const auto found = held_.find(client);
-    return found == held_.end() ? kNone : found->second;
+    return found == held_.end() ? kNone : found->second.connections;
   }
 
   /** Clients that hold connections. */
   size_t Count() const { return held_.size(); }
 
-  void Add(ClientKey client, int fd) {
-    if (client != 0) held_[client].push_back(fd);
+  /** Adds a connection; returns the account of its client, one of its own for whoever has no bounds. */
+  std::shared_ptr<Account> Add(ClientKey client, int fd) {
+    if (client == 0) return std::make_shared<Account>();
+    auto& [connections, account] = held_[client];
+    connections.push_back(fd);
+    if (account == nullptr) account = std::make_shared<Account>();
+    return account;
   }
 
   void Remove(ClientKey client, int fd) {
     const auto found = held_.find(client);
     if (found == held_.end()) return;
-    auto& fds = found->second;
+    auto& fds = found->second.connections;
     const auto place = std::find(fds.begin(), fds.end(), fd);
     if (place == fds.end()) return;
     *place = fds.back();
@@ -48,7 +56,12 @@ class Clients {
   }
 
  private:
-  std::unordered_map<ClientKey, std::vector<int>> held_;
+  struct Held {
+    std::vector<int> connections;
+    std::shared_ptr<Account> account;
+  };
+
+  std::unordered_map<ClientKey, Held> held_;
 };
 
 #endif  // MOOVEDGE_CLIENTS_H_

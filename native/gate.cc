@@ -28,6 +28,7 @@
 #include "gate_accept.h"
 #include "gate_read.h"
 #include "gate_state.h"
+#include "gate_turn.h"
 #include "imports.h"
 #include "listening.h"
 
@@ -59,8 +60,8 @@ bool MakeGate(Napi::Env env) {
       uv_timer_init(made->loop, &made->timer) != 0)
     return false;
   uv_unref(reinterpret_cast<uv_handle_t*>(&made->timer));
-  if (uv_idle_init(made->loop, &made->idle) != 0) return false;
   gate = made;
+  if (!InitTurns()) return false;
   const std::array imports{
       Import{"accept4", reinterpret_cast<void*>(OnAccept)},
       Import{"recv", reinterpret_cast<void*>(OnRecv)},
@@ -124,10 +125,13 @@ Napi::Value GuardPort(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), listeners);
 }
 
-/** `readAgain(fd)`: the answer on a connection has ended for which something is held back. */
+/**
+ * `readAgain(fd)`: the answer on a connection has ended for which something is held back, which is read when its turn
+ * comes.
+ */
 Napi::Value ReadAgain(const Napi::CallbackInfo& info) {
   const int fd = info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().Int32Value() : -1;
-  if (gate != nullptr) ReadOn(fd);
+  if (gate != nullptr) ReadInTurn(fd);
   return info.Env().Undefined();
 }
 
@@ -172,6 +176,7 @@ void InitGate(Napi::Env env, Napi::Object exports) {
   tell("gateCurrentFlags", kCurrentFlags);
   tell("gateFirstRefusal", kBadRequest);
   tell("gatePauses", kPauses);
+  tell("gateSecureReads", kSecureReads);
   exports.Set("openGate", Napi::Function::New(env, OpenGate, "openGate"));
   exports.Set("guardPort", Napi::Function::New(env, GuardPort, "guardPort"));
   exports.Set("readAgain", Napi::Function::New(env, ReadAgain, "readAgain"));

@@ -24,8 +24,8 @@ constexpr size_t kLingeringShare = 32;
 constexpr uint64_t kLinger = 2000;
 /** Milliseconds between two ticks of the gate's timer, which runs while connections linger or listeners pause. */
 constexpr uint64_t kTick = 100;
-/** Most connections that are refused in a row before the loop has its turn. */
-constexpr int kMaxRefusedAtOnce = 16;
+/** Nanoseconds of one turn of the loop for new connections; the listener stays readable, and goes on in the next. */
+constexpr uint64_t kTurn = 2'000'000;
 
 void Tick(uv_timer_t*);
 
@@ -55,6 +55,16 @@ void ResumeAccepting(Port* port) {
   if (poll != nullptr) uv_poll_start(poll, UV_READABLE, poll->poll_cb);
 }
 
+/** Whether a port may accept on in this turn of the loop. */
+bool HasTime(Port* port) {
+  const uint64_t now = uv_hrtime();
+  if (port->accepts_in != gate->turns) {
+    port->accepts_in = gate->turns;
+    port->accepts_since = now;
+  }
+  return now - port->accepts_since < kTurn;
+}
+
 /** Whether `client` may have one more connection. */
 bool HasPlaceFor(const Port& port, ClientKey client) {
   if (client == 0) return true;
@@ -69,7 +79,7 @@ bool HasPlaceFor(const Port& port, ClientKey client) {
 /** Reads and drops what is there; false when the connection has ended. */
 bool DropInput(int fd) {
   char scrap[16384];
-  for (int round = 0; round < 16; ++round) {
+  for (int round = 0; round < 4; ++round) {
     const ssize_t count = recv(fd, scrap, sizeof scrap, MSG_DONTWAIT);
     if (count < 0) return errno == EAGAIN || errno == EINTR;
     if (count == 0) return false;
@@ -117,7 +127,7 @@ void Admit(int fd, Port* port, ClientKey client) {
   gate->states[fd] = 0;
   gate->faults[fd] = 0;
   ++port->open;
-  port->clients.Add(client, fd);
+  connection->account = port->clients.Add(client, fd);
 }
 
 }  // namespace
@@ -126,9 +136,7 @@ int OnAccept(int listener, sockaddr* address, socklen_t* size, int flags) {
   Port* port = FindPort(listener);
   if (port == nullptr) return accept4(listener, address, size, flags);
   const socklen_t room = *size;
-  // Only so many are refused in one call, so that a flood of them leaves the loop time for players. The listener stays
-  // readable, so that this is called again.
-  for (int refused = 0; refused < kMaxRefusedAtOnce; ++refused) {
+  while (HasTime(port)) {
     if (port->open >= port->capacity) {
       PauseAccepting(port, 0);
       return WouldBlock();

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "gate_state.h"
 #include "request_head.h"
@@ -21,18 +20,16 @@ namespace {
 /** Most bytes that are held back of one connection while it is answered; what comes then waits in the kernel. */
 constexpr size_t kMaxHeld = 64 * 1024;
 
-/** What a connection is polled for. One that is not read is still watched for a reset. */
-int PolledEvents(const Connection& connection, int events) {
-  if (connection.is_lost) return events | UV_READABLE;
-  if (!connection.is_deaf) return events;
-  const int others = events & ~UV_READABLE;
-  return others == 0 ? static_cast<int>(UV_PRIORITIZED) : others;
-}
+/**
+ * Most bytes that are read at once on a port that speaks TLS, where the front end handles all requests in them without
+ * a pause. It is what a record holds at most, which can't be handled in parts (RFC 8446 section 5.1).
+ */
+constexpr size_t kMaxSecureRead = 16 * 1024;
 
 void SetDeaf(Connection* connection, bool is_deaf) {
   if (connection->is_deaf == is_deaf || connection->poll == nullptr) return;
   connection->is_deaf = is_deaf;
-  uv_poll_start(connection->poll, PolledEvents(*connection, connection->events), connection->poll->poll_cb);
+  uv_poll_start(connection->poll, PolledEvents(*connection), connection->poll->poll_cb);
 }
 
 /**
@@ -44,7 +41,7 @@ void Lose(Connection* connection) {
   connection->is_lost = true;
   connection->is_deaf = false;
   if (connection->poll == nullptr) return;
-  uv_poll_start(connection->poll, PolledEvents(*connection, connection->events), connection->poll->poll_cb);
+  uv_poll_start(connection->poll, PolledEvents(*connection), connection->poll->poll_cb);
 }
 
 /** Refuses what came on a connection, and reads it no more. */
@@ -130,48 +127,13 @@ ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
   return WouldBlock();
 }
 
-/**
- * The front end holds bytes of the last answer that the socket did not take. Its buffer has no bound, so no further
- * request is read before they are gone.
- */
-bool Owes(const Connection& connection) { return (connection.events & UV_WRITABLE) != 0; }
-
-void ReadReady(uv_idle_t* idle) {
-  uv_idle_stop(idle);
-  const std::vector<int> ready = std::move(gate->ready);
-  gate->ready.clear();
-  for (const int fd : ready) ReadOn(fd);
-}
-
-/** Has a connection read on the loop's next turn: at this moment the front end is handling an event of it. */
-void Ready(int fd) {
-  if (gate->ready.empty()) uv_idle_start(&gate->idle, ReadReady);
-  gate->ready.push_back(fd);
-}
-
 }  // namespace
 
-int OnPollInit(uv_loop_t* loop, uv_poll_t* poll, uv_os_sock_t fd) {
-  const int result = uv_poll_init_socket(loop, poll, fd);
-  if (result == 0 && fd >= 0 && static_cast<size_t>(fd) < gate->size) {
-    gate->polls[fd] = poll;
-    if (Connection* connection = gate->connections[fd]) connection->poll = poll;
-  }
-  return result;
-}
-
-int OnPollStart(uv_poll_t* poll, int events, uv_poll_cb callback) {
-  uv_os_fd_t fd;
-  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(poll), &fd) == 0) {
-    if (Connection* connection = Find(fd)) {
-      const bool was_owing = Owes(*connection);
-      connection->events = events;
-      const uint8_t state = gate->states[fd];
-      if (was_owing && !Owes(*connection) && (state & kAnswering) == 0 && (state & (kHeld | kLast)) != 0) Ready(fd);
-      return uv_poll_start(poll, PolledEvents(*connection, events), callback);
-    }
-  }
-  return uv_poll_start(poll, events, callback);
+int PolledEvents(const Connection& connection) {
+  if (connection.is_lost) return connection.events | UV_READABLE;
+  if (!connection.is_deaf) return connection.events;
+  const int others = connection.events & ~UV_READABLE;
+  return others == 0 ? static_cast<int>(UV_PRIORITIZED) : others;
 }
 
 ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
@@ -181,7 +143,11 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
     errno = ECONNRESET;
     return -1;
   }
-  if (connection == nullptr || !connection->port->is_plain) return recv(fd, data, room, flags);
+  if (connection == nullptr) return recv(fd, data, room, flags);
+  if (!connection->port->is_plain) {
+    ++gate->words[kSecureReads];
+    return recv(fd, data, std::min(room, kMaxSecureRead), flags);
+  }
   auto* buffer = static_cast<char*>(data);
   if ((gate->states[fd] & (kAnswering | kLast)) == kLast) {
     connection->lingers = true;
@@ -240,11 +206,9 @@ ssize_t OnSend(int fd, const void* data, size_t size, int flags) {
   return sent;
 }
 
-void ReadOn(int fd) {
-  Connection* connection = Find(fd);
-  if (connection == nullptr || connection->poll == nullptr) return;
+bool ReadsOn(int fd, Connection* connection) {
   const uint8_t state = gate->states[fd];
-  if ((state & kAnswering) != 0 || (state & (kHeld | kLast)) == 0 || Owes(*connection)) return;
+  if ((state & kAnswering) != 0 || (state & (kHeld | kLast)) == 0 || Owes(*connection)) return false;
   if (!connection->has_ended) SetDeaf(connection, false);
-  connection->poll->poll_cb(connection->poll, 0, UV_READABLE);
+  return true;
 }

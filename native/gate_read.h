@@ -1,21 +1,26 @@
-// What the front end calls in place of the functions that poll, receive and send.
+// What the front end calls in place of the functions that receive and send, and what is polled for.
 #ifndef MOOVEDGE_GATE_READ_H_
 #define MOOVEDGE_GATE_READ_H_
 
 #include <sys/types.h>
-#include <uv.h>
 
 #include <cstddef>
 
-int OnPollInit(uv_loop_t* loop, uv_poll_t* poll, uv_os_sock_t fd);
-int OnPollStart(uv_poll_t* poll, int events, uv_poll_cb callback);
+#include "gate_state.h"
+
 ssize_t OnRecv(int fd, void* data, size_t room, int flags);
 ssize_t OnSend(int fd, const void* data, size_t size, int flags);
 
+/** What a connection is polled for. One that is not read is still watched for a reset. */
+int PolledEvents(const Connection& connection);
+
 /**
- * Hands on what is held back of a connection, unless an answer is still under way or the kernel has not taken all of
- * it.
+ * The front end holds bytes of the last answer that the socket did not take. Its buffer has no bound, so no further
+ * request is read before they are gone.
  */
-void ReadOn(int fd);
+inline bool Owes(const Connection& connection) { return (connection.events & UV_WRITABLE) != 0; }
+
+/** Whether what is held back of a connection may be read now, for which it then is polled again. */
+bool ReadsOn(int fd, Connection* connection);
 
 #endif  // MOOVEDGE_GATE_READ_H_

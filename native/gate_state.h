@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "account.h"
 #include "clients.h"
 #include "refusals.h"
 #include "unsent.h"
@@ -40,6 +41,8 @@ enum Word : size_t {
   kWrongVersion,
   kUnavailable,
   kPauses,
+  /** Reads of sockets on ports that speak TLS. */
+  kSecureReads,
   kWords,
 };
 
@@ -48,9 +51,18 @@ struct Port;
 struct Connection {
   Port* port = nullptr;
   ClientKey client = 0;
+  /** The client's, or its own where there is none. */
+  std::shared_ptr<Account> account;
   uv_poll_t* poll = nullptr;
-  /** What the front end polls for. */
+  /** What the front end polls for, and what it wants called. */
   int events = 0;
+  uv_poll_cb callback = nullptr;
+  /** It has told its account, and waits for its turn. */
+  bool waits = false;
+  /** What is held back is to be read in its turn. */
+  bool reads_on = false;
+  /** What the system has told since its last turn. */
+  int due = 0;
   UnsentLimit unsent;
   /** The other side has sent its last byte. */
   bool has_ended = false;
@@ -89,6 +101,9 @@ struct Port {
   /** Bytes that the kernel takes of an answer beyond what it has sent; 0 is as many as it likes. */
   uint32_t unsent = 0;
   uint32_t open = 0;
+  /** The turn of the loop in which it accepted last, and when it began to in that turn. */
+  uint64_t accepts_in = 0;
+  uint64_t accepts_since = 0;
   bool is_paused = false;
   /** Ticks of the gate's timer until the listener accepts again, when it has paused for want of descriptors; else 0. */
   uint32_t pause_left = 0;
@@ -112,15 +127,10 @@ struct Gate {
   uv_poll_t** polls = nullptr;
   std::vector<std::unique_ptr<Port>> ports;
   std::vector<Lingering> lingering;
+  /** Turns of the loop so far. */
+  uint64_t turns = 0;
   uv_timer_t timer{};
   bool is_ticking = false;
-  /**
-   * Descriptors of connections whose socket has now taken all of the last answer: they are read on the loop's next
-   * turn.
-   */
-  std::vector<int> ready;
-  /** Runs while `ready` holds some. */
-  uv_idle_t idle{};
   /** JavaScript takes `refusals`, so they are noted. */
   bool notes_refusals = false;
   std::vector<Refusal> refusals;

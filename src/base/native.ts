@@ -207,6 +207,7 @@ export interface NativeConstants {
   readonly gateCurrentFlags: number;
   readonly gateFirstRefusal: number;
   readonly gatePauses: number;
+  readonly gateSecureReads: number;
 }
 
 /** The functions of the addon in native/. Errors of the memory tier have a `kind`. */

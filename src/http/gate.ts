@@ -9,7 +9,7 @@ export interface GateAddon {
   openGate(): { readonly states: ArrayBuffer; readonly faults: ArrayBuffer; readonly words: ArrayBuffer } | undefined;
   /** Guards this process's listeners on `port`; returns how many there are. */
   guardPort(port: number, options: PortBounds & { readonly plain: boolean }): number;
-  /** To be called on a later turn than the end of an answer on whose connection something is held back. */
+  /** The answer on a connection has ended for which something is held back: that is read when its turn comes. */
   readAgain(socket: number): void;
   /**
    * What was refused since the last call: status, milliseconds since 1970, address of the client, one after the other.
@@ -51,6 +51,7 @@ const REFUSALS: readonly (readonly [word: number, status: number])[] = [
   [7, 503],
 ];
 const PAUSES = 8;
+const SECURE_READS = 9;
 expectConstants({
   gateAnswering: ANSWERING,
   gateHeld: HELD,
@@ -59,14 +60,13 @@ expectConstants({
   gateCurrentFlags: CURRENT_FLAGS,
   gateFirstRefusal: REFUSALS[0]![0],
   gatePauses: PAUSES,
+  gateSecureReads: SECURE_READS,
 });
 
 /** Refused requests after which a connection is closed. */
 const FAULTS_MAX = 8;
-/** Milliseconds for pipelined requests in one turn of the loop, so that a flood of them makes nobody wait for long. */
-const TURN = 5;
-/** Requests between two looks at the clock. */
-const REQUESTS_PER_LOOK = 16;
+/** Most requests in one read of a socket that speaks TLS. */
+const SECURE_REQUESTS_MAX = 64;
 /** Milliseconds between two lots of refusals that are told. */
 const TELL_INTERVAL = 1000;
 
@@ -89,9 +89,9 @@ export class Gate {
   readonly #states: Uint8Array;
   readonly #faults: Uint8Array;
   readonly #words: Uint32Array;
-  /** Connections whose next request is due, from `#next` on, in the order in which their answers ended. */
-  #due: number[] = [];
-  #next = 0;
+  /** The read of a TLS port's socket that requests came with last, and how many did. */
+  #secureRead = 0;
+  #secureRequests = 0;
 
   private constructor(addon: GateAddon | undefined, shared: ReturnType<GateAddon['openGate']>) {
     this.#addon = shared && addon;
@@ -142,21 +142,21 @@ export class Gate {
   answered(socket: number): void {
     const state = this.#states[socket]!;
     this.#states[socket] = state & ~ANSWERING;
-    if ((state & (HELD | LAST)) !== 0 && this.#due.push(socket) === 1) setImmediate(this.#turn);
+    if ((state & (HELD | LAST)) !== 0) this.#addon!.readAgain(socket);
   }
 
-  readonly #turn = () => {
-    const end = performance.now() + TURN;
-    // Those that become due meanwhile come after a turn of the loop.
-    const most = this.#due.length;
-    while (this.#next < most) {
-      this.#addon!.readAgain(this.#due[this.#next++]!);
-      if (this.#next % REQUESTS_PER_LOOK === 0 && performance.now() > end) break;
+  /**
+   * Counts the request that is being handled, on a port that speaks TLS, and tells whether too many have come with one
+   * read: the front end handles them without a pause, whoever else waits.
+   */
+  floodsSecurely(): boolean {
+    const read = this.#words[SECURE_READS]!;
+    if (read !== this.#secureRead) {
+      this.#secureRead = read;
+      this.#secureRequests = 0;
     }
-    this.#due = this.#due.slice(this.#next);
-    this.#next = 0;
-    if (this.#due.length > 0) setImmediate(this.#turn);
-  };
+    return read !== 0 && ++this.#secureRequests > SECURE_REQUESTS_MAX;
+  }
 
   /** Tells `listener` each second what was refused; returns what ends that. */
   watchRefusals(listener: (refusal: GateRefusal) => void): () => void {

@@ -202,6 +202,8 @@ class Server implements HttpServer {
     if (this.#context.peers !== undefined) this.#handlePeer(this.#context.peers, res, req, method);
     else if (this.#context.gate.socket === 0 && isAmbiguous(req))
       new Reply(this.#context, res, req, method).abandon(400);
+    else if (!this.#isPlain && this.#context.gate.floodsSecurely())
+      new Reply(this.#context, res, req, method).abandon(429);
     else if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
     else if (method === 'OPTIONS') this.#options(res, req);
     else {

@@ -37,6 +37,11 @@ export class RawConnection {
     return new RawConnection(socket);
   }
 
+  /** Speaks over a connection that has been made, such as one with TLS. */
+  static over(socket: Socket): RawConnection {
+    return new RawConnection(socket);
+  }
+
   send(text: string | Uint8Array): this {
     this.socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
     return this;

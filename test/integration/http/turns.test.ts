@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { connect as secureConnect } from 'node:tls';
+import { EdgeError } from '../../../src/base/errors.js';
+import { selfSigned } from '../../support/certificate.js';
+import { contentAt } from '../../support/content.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { startEdge } from '../../support/http-edge.js';
+import { until } from '../../support/until.js';
+
+const BOUNDS = { connections: 10_000, perClient: 0, requests: 0, loopback: true, unsentBytes: 0 };
+/** Milliseconds that each request takes of the loop. */
+const WORK = 2;
+
+const folder = mkdtempSync(join(tmpdir(), 'moovedge-turns-'));
+after(() => rmSync(folder, { recursive: true }));
+const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+const made = selfSigned();
+writeFileSync(tls.cert, made.cert);
+writeFileSync(tls.key, made.key);
+
+const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+/** A server whose every request takes the loop for a while, and notes in which of the loop's turns it does. */
+async function busyEdge(secure: boolean) {
+  const edge = await startEdge({ bounds: BOUNDS, ...(secure && { tls }) });
+  let turn = 0;
+  let ended = false;
+  const tick = () => {
+    turn++;
+    if (!ended) setImmediate(tick);
+  };
+  tick();
+  after(() => {
+    ended = true;
+  });
+  const handled: { path: string; turn: number }[] = [];
+  const add = (path: string) =>
+    edge.content.paths.set(path, () => {
+      handled.push({ path, turn });
+      for (const end = performance.now() + WORK; performance.now() < end; );
+      throw new EdgeError('not_found', 'no such file');
+    });
+  const open = async (address = '127.0.0.1') => {
+    const to = { port: edge.port, host: '127.0.0.1', localAddress: address };
+    const socket: Socket = secure ? secureConnect({ ...to, ca: made.cert, servername: 'localhost' }) : connect(to);
+    socket.on('error', () => {}).resume();
+    after(() => socket.destroy());
+    await once(socket, secure ? 'secureConnect' : 'connect');
+    return socket;
+  };
+  const openAll = (count: number, address?: string) => Promise.all(Array.from({ length: count }, () => open(address)));
+  return { ...edge, handled, add, open, openAll };
+}
+
+/** Most requests that were handled in one turn. */
+function mostInATurn(handled: readonly { turn: number }[]): number {
+  const counts = new Map<number, number>();
+  for (const { turn } of handled) counts.set(turn, (counts.get(turn) ?? 0) + 1);
+  return Math.max(...counts.values());
+}
+
+for (const secure of [false, true]) {
+  const port = secure ? 'a port that speaks TLS' : 'a plain port';
+
+  test(`a turn of the loop has 5 ms for requests, on however many connections they come: ${port}`, async () => {
+    const { handled, add, openAll } = await busyEdge(secure);
+    add('/slow');
+    for (const socket of await openAll(60)) socket.write(request('/slow'));
+    await until('all are handled', () => handled.length === 60);
+    // Requests that begin after 0, 2 and 4 ms.
+    assert.ok(mostInATurn(handled) <= 3, `${mostInATurn(handled)} in a turn`);
+  });
+
+  test(`whoever has had less of the loop's time comes first: ${port}`, async () => {
+    const { handled, add, openAll, open } = await busyEdge(secure);
+    for (const path of ['/many', '/one']) add(path);
+    const many = await openAll(40, '127.0.0.2');
+    const one = await open('127.0.0.3');
+    for (const socket of many) socket.write(request('/many'));
+    await until('the flood is at it', () => handled.length >= 5);
+    for (const socket of many) socket.write(request('/many'));
+    one.write(request('/one'));
+    const before = handled.length;
+    await until('the other one is handled', () => handled.some(({ path }) => path === '/one'));
+    const place = handled.findIndex(({ path }) => path === '/one');
+    // In the order in which they came it would be the last of more than 70.
+    assert.ok(place - before <= 30, `${place - before} of the flood came before it`);
+  });
+}
+
+test('pipelined requests on one connection share the time of a turn, and so do those who are slow to take', async () => {
+  const { handled, add, open } = await busyEdge(false);
+  add('/slow');
+  (await open()).write(request('/slow').repeat(40));
+  await until('all are handled', () => handled.length === 40);
+  assert.ok(mostInATurn(handled) <= 3, `${mostInATurn(handled)} in a turn`);
+});
+
+test('what the other side takes again has its turn like anything else', async () => {
+  const { handled, add, open, content } = await busyEdge(false);
+  add('/slow');
+  content.paths.set('/film.mp4', new FakeObject(contentAt('/film.mp4', 'v1', 0, 20_000_000)));
+  const slow = await Promise.all(Array.from({ length: 8 }, () => open()));
+  for (const socket of slow) socket.pause().write(request('/film.mp4') + request('/slow').repeat(5));
+  await until('all wait for their clients', () => content.requests.length >= 8);
+  for (const socket of slow) socket.resume();
+  await until('all are handled', () => handled.length === 40);
+  assert.ok(mostInATurn(handled) <= 3, `${mostInATurn(handled)} in a turn`);
+});
+
+test('on a port that speaks TLS requests in one record have a bound, behind which the connection is closed', async () => {
+  const { content, open, server } = await busyEdge(true);
+  content.paths.set('/film.mp4', new FakeObject(contentAt('/film.mp4', 'v1', 0, 1000)));
+  const fair = await open();
+  fair.write(request('/film.mp4').repeat(60));
+  await until('as many as may be are answered', () => content.requests.length === 60);
+  const flood = await open();
+  flood.write(request('/film.mp4').repeat(300));
+  await once(flood, 'close');
+  assert.equal(content.requests.length, 60 + 64);
+  assert.equal(server.stats.requests.none[429], 1);
+  fair.write(request('/film.mp4'));
+  await until('others go on', () => content.requests.length === 60 + 65);
+  await until('every answer has ended', () => server.stats.openResponses === 0);
+});
