@@ -53,9 +53,14 @@ function copyAll(reader: BlockReader, offset: number, target: Uint8Array, copied
     const end = offset + target.length;
     const listener = {
       readable() {
-        copied = copy(reader, offset, target, copied);
-        if (copied < target.length) {
-          reader.want(offset + copied, end, listener);
+        try {
+          copied = copy(reader, offset, target, copied);
+          if (copied < target.length) {
+            reader.want(offset + copied, end, listener);
+            return;
+          }
+        } catch (error) {
+          listener.failed(error);
           return;
         }
         reader.close();

@@ -181,11 +181,21 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     listener?.readable();
   }
 
+  /** Looks for the wanted byte; whoever wakes readers must hear of no defect, or others would not be woken. */
+  #look(within: boolean): void {
+    try {
+      this.#find(within);
+    } catch (error) {
+      if (within) throw error;
+      this.failed(error);
+    }
+  }
+
   /**
    * Finds the wanted byte or sets about having it brought. `within` is true inside `want`, which must not call the
    * listener.
    */
-  #look(within: boolean): void {
+  #find(within: boolean): void {
     const object = this.#object;
     const block = blockOf(this.wanted);
     if (this.#bypass?.want(this.wanted, this)) {

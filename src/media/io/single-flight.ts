@@ -1,6 +1,12 @@
 import { perform, type Reading, settle } from './reading.js';
 
 /**
+ * Attempts of others that may fail before somebody who waited tries without waiting for anybody: while an origin is
+ * silent each attempt takes as long as its timeouts, and a row of them would take that for each of those who wait.
+ */
+const FAILURES_MAX = 2;
+
+/**
  * Makes a thing once for all who want it at the same time.
  * @typeParam T what is made; one key, one kind of thing
  */
@@ -12,19 +18,23 @@ export class SingleFlight<T> {
    * @param serves whether what others have made is what is wanted here
    */
   *get(key: string, make: () => Reading<T>, serves: (made: T) => boolean = () => true): Reading<T> {
-    for (let other = this.#underWay.get(key); other; other = this.#underWay.get(key)) {
+    let failures = 0;
+    for (let other = this.#underWay.get(key); other && failures < FAILURES_MAX; other = this.#underWay.get(key)) {
       try {
         const made = yield* settle(other);
         if (serves(made)) return made;
       } catch {
         // It read through another request's source, which may have ended early; the next one tries with its own.
+        failures++;
       }
     }
     const made = perform(make());
     if (!(made instanceof Promise)) return made;
-    this.#underWay.set(key, made);
-    const done = () => this.#underWay.delete(key);
-    made.then(done, done);
+    if (!this.#underWay.has(key)) {
+      this.#underWay.set(key, made);
+      const done = () => this.#underWay.delete(key);
+      made.then(done, done);
+    }
     return yield* settle(made);
   }
 }

@@ -80,4 +80,28 @@ describe('ReaderSource', () => {
     origin.next = { fail: { code: 'origin_timeout' } };
     await assert.rejects(async () => source.read(0, 10), { code: 'origin_timeout' });
   });
+
+  it('ends with what is thrown on the way, and others that wait for the same bytes are served', async () => {
+    const { origin, source, loader } = setUp();
+    const object = new ObjectLoader(
+      new BlockLoader({ ...loader, ...DEFAULTS.blockLoader, tier: loader.tier, maxRun: BLOCK_SIZE }),
+      sourceFilm(origin, SIZE),
+    );
+    const fetch = origin.fetch.bind(origin);
+    let fetches = 0;
+    origin.fetch = (...args) => {
+      if (++fetches === 2) throw new TypeError('a defect');
+      return fetch(...args);
+    };
+    const one = new ReaderSource(object);
+    // The second block is asked for by whoever is woken first.
+    const reads = [one.read(0, 2 * BLOCK_SIZE), one.read(0, 100), one.read(50, 100)];
+    await assert.rejects(async () => reads[0], /a defect/);
+    for (const [i, from] of [
+      [1, 0],
+      [2, 50],
+    ] as const)
+      assert.deepEqual(Buffer.from(await reads[i]!), contentAt(FILM, 'v1', from, from + 100));
+    assert.deepEqual(Buffer.from(await source.read(BLOCK_SIZE, 9)), contentAt(FILM, 'v1', BLOCK_SIZE, BLOCK_SIZE + 9));
+  });
 });
