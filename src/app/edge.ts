@@ -5,7 +5,6 @@ import { prefetchUrls } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
 import { EdgeError } from '../base/errors.js';
 import { ConfigError, type ConfigSources, type FlagValue, loadConfig } from '../config/load.js';
-import { playerScheme } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
 import { edgeOn } from '../supervisor/port.js';
@@ -16,6 +15,7 @@ import { version } from './package-files.js';
 import type { Role } from './roles.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import type { EdgeServices } from './services/edge-services.js';
+import { playerAddress } from './services/player-address.js';
 
 /**
  * Milliseconds after the first SIGTERM or SIGINT in which further ones say the same once more: a terminal and npm both
@@ -44,11 +44,6 @@ function withSamples(sources: ConfigSources, { http }: Config, samples: FlagValu
   const anyone: FlagValue = { flag: samples.flag, path: ['http', 'cors', 'origins'], value: ['*'] };
   const open = http.cors.origins.length === 0 ? [anyone] : [];
   return loadConfig({ ...sources, flags: [...sources.flags, samples, ...open] });
-}
-
-function playerAddress(config: Config) {
-  const { host, port } = config.listen;
-  return { scheme: playerScheme(config), host, port };
 }
 
 /**

@@ -59,10 +59,26 @@ export interface View {
   make(opened: OpenObject | OpenStream, request: ContentRequest, stage: ViewStage): MadeView | Promise<MadeView>;
 }
 
+/** An object whose bytes say which further objects a set has. */
+export interface ObjectList {
+  /** Most bytes that it may have. */
+  readonly most: number;
+  /**
+   * Paths of the objects that it names.
+   * @throws EdgeError when the bytes are no such list
+   */
+  pathsIn(bytes: Uint8Array): readonly string[];
+}
+
 /** A kind of views: a row of the table. Knows which targets are its own; opens and reads nothing. */
 export interface ViewKind {
   /** Names of query parameters that are the view's, on whatever path: no origin sees them, no key holds them. */
   readonly parameters: readonly string[];
   /** The view that a target names; undefined when it names none of this kind. */
   find(target: ViewTarget): View | undefined;
+  /**
+   * What a path stands for that is a set of objects: their paths, or how to read them in the object at that path. They
+   * are purged with it.
+   */
+  setAt?(path: string): readonly string[] | ObjectList | undefined;
 }

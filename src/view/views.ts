@@ -1,4 +1,4 @@
-import type { View, ViewKind, ViewTarget } from './view.js';
+import type { ObjectList, View, ViewKind, ViewTarget } from './view.js';
 
 /** The table of the kinds of views. */
 export class Views {
@@ -17,6 +17,15 @@ export class Views {
     for (const kind of this.#kinds) {
       const view = kind.find(target);
       if (view !== undefined) return view;
+    }
+    return undefined;
+  }
+
+  /** Paths of the objects of a set that a path stands for, or how to read them; undefined when it is no set. */
+  setAt(path: string): readonly string[] | ObjectList | undefined {
+    for (const kind of this.#kinds) {
+      const set = kind.setAt?.(path);
+      if (set !== undefined) return set;
     }
     return undefined;
   }

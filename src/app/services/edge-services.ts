@@ -28,7 +28,7 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const memory = new MemoryService(context);
   const catalog = await CatalogService.open(context, memory.tier.secret);
   const disk = new DiskService(context, memory);
-  const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier));
+  const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier), context.log);
   describeTiers(context.metrics, memory, disk);
   // An edge on its own loads nothing of it.
   const cluster =

@@ -1,13 +1,17 @@
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
 import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import { type OwnNames, parseTarget } from '../../http/target.js';
 import { type RouteMatch, RouteTable } from '../../origin/route-table.js';
 import type { Service } from '../../supervisor/service.js';
+import type { Views } from '../../view/views.js';
 import { Addressing } from '../origins/address.js';
 import { viewsOf } from './edge-views.js';
+import { listedPaths } from './listed-paths.js';
+import { playerAddress } from './player-address.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
@@ -17,12 +21,14 @@ const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
 export class PurgeService implements Service<Config> {
   readonly name = 'purges';
   readonly #purger: Purger;
+  readonly #log: Log;
   #config: Config;
   #stopped = false;
 
-  constructor(config: Config, purger: Purger) {
+  constructor(config: Config, purger: Purger, log: Log) {
     this.#config = config;
     this.#purger = purger;
+    this.#log = log;
   }
 
   reconfigure(config: Config): void {
@@ -42,24 +48,45 @@ export class PurgeService implements Service<Config> {
       throw new EdgeError('overloaded', 'the edge hands over to another: ask again', { retryAfter: 1 });
     if (scope.kind === 'all') return this.#purger.all(soft);
     if (scope.kind === 'prefix') return this.#purger.prefixes(prefixKeys(this.#config, scope.prefix), soft);
-    const keys = new Set(scope.urls.flatMap(url => keysOf(this.#config, url)));
+    const config = this.#config;
+    const views = viewsOf(config);
+    const objects = scope.urls.flatMap(url => objectsOf(config, views, url));
+    const keys = new Set(
+      [...objects, ...(await this.#listed(config, views, objects))].flatMap(url => keysOf(config, url)),
+    );
     return this.#purger.urls([...keys], soft);
+  }
+
+  /** What lists of sets among some objects name. */
+  async #listed(config: Config, views: Views, objects: readonly EdgeUrl[]): Promise<EdgeUrl[]> {
+    const lists = objects.flatMap(url => {
+      const list = views.setAt(url.path);
+      if (list === undefined || !('pathsIn' in list)) return [];
+      const hosts = matches(config, url.host, url.path).map(({ rule }) => url.host ?? rule.host);
+      return [...new Set(hosts)].map(host => ({ url: { ...url, host }, list }));
+    });
+    if (lists.length === 0) return [];
+    const paths = await listedPaths(lists, playerAddress(config), this.#log);
+    return lists.flatMap(({ url }, i) => paths[i]!.map(path => ({ ...url, path })));
   }
 }
 
-/** Keys of a URL; without a host, those of every origin that some host leads to. */
-function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
-  const views = viewsOf(config);
+/** The objects that a URL is about; their queries are as origins see them. */
+function objectsOf(config: Config, views: Views, { host, path, query }: EdgeUrl): EdgeUrl[] {
   const names = { views: views.parameters, dropped: new Set(config.http.dropQuery) };
   const target = parseTarget(path, query, TARGET_MAX, names);
   const view = views.find(target);
-  const paths = view === undefined ? [target.path] : [view.path, ...(view.others ?? [])];
-  return paths.flatMap(each =>
-    matches(config, host, each).map(({ rule, path: below }) => {
-      const address = new Addressing(rule).address(below, target.query);
-      return objectKey(rule.name, address.path, address.keyQuery);
-    }),
-  );
+  const set = views.setAt(target.path);
+  const others = view?.others ?? (Array.isArray(set) ? (set as readonly string[]) : []);
+  return [view?.path ?? target.path, ...others].map(each => ({ host, path: each, query: target.query }));
+}
+
+/** Keys of an object; without a host, those of every origin that some host leads to. */
+function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
+  return matches(config, host, path).map(({ rule, path: below }) => {
+    const address = new Addressing(rule).address(below, query);
+    return objectKey(rule.name, address.path, address.keyQuery);
+  });
 }
 
 /** Beginnings of keys: the prefix within each origin that lies below or above it. */

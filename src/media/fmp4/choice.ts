@@ -68,7 +68,10 @@ export function chooseFragments(
   return gather(table.moofs.length, kept);
 }
 
-/** Of a track that begins with its first sync sample at or before decoding time `start`. */
+/**
+ * Of a track that begins with its first sync sample at or before decoding time `start`; at the beginning of the file
+ * without what stands before 0, which `tfdt` can't say.
+ */
 function keptOf(rows: TrackFragments, start: number | undefined, end: number | undefined, timescale: number): KeptRows {
   const { begins, ends, sync } = rows;
   let first = 0;
@@ -79,9 +82,9 @@ function keptOf(rows: TrackFragments, start: number | undefined, end: number | u
   let limit = first;
   while (limit < begins.length && (end === undefined || begins[limit]! < end)) limit++;
   const lead = LEAD * timescale;
-  const early = start !== undefined && first < limit && begins[first]! < start - lead;
+  const early = first < limit && begins[first]! < (start === undefined ? 0 : start - lead);
   const late = end !== undefined && first < limit && ends[limit - 1]! > end + lead;
-  return { rows, first, end: limit, from: early ? start : undefined, to: late ? end : undefined };
+  return { rows, first, end: limit, from: early ? (start ?? 0) : undefined, to: late ? end : undefined };
 }
 
 /** @param count fragments of the file */

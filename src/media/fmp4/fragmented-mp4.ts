@@ -18,7 +18,7 @@ const FIRST_BOXES = new Set(['ftyp', 'styp', 'moov', 'free', 'skip', 'uuid', 'pd
  * recorders.
  */
 export class FragmentedMp4 implements Format<FragmentIndex> {
-  readonly name = 'fmp4-2';
+  readonly name = 'fmp4-3';
 
   matches(head: Uint8Array): boolean {
     return head.length >= 8 && FIRST_BOXES.has(fourcc(head, 4));

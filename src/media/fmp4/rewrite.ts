@@ -146,7 +146,7 @@ class MoofWriter {
 
   #time(time: number): void {
     const mark = this.#writer.openFull('tfdt', 1, 0);
-    this.#writer.u64(time);
+    this.#writer.u64(Math.max(0, time));
     this.#writer.close(mark);
   }
 

@@ -24,7 +24,7 @@ export interface FragmentTable {
   readonly outputs: Float64Array;
 }
 
-/** The track fragments of a track, in the order of the file. Times are decoding times, ticks. */
+/** The track fragments of a track, in the order of the file. Times are decoding times, ticks; some begin before 0. */
 export interface TrackFragments {
   /** Number of the fragment of each. */
   readonly fragments: Float64Array;
@@ -34,8 +34,8 @@ export interface TrackFragments {
   readonly sync: Float64Array;
 }
 
-/** Greatest time in ticks. */
-export const TIME_MAX = 2 ** 51;
+/** Greatest and least time in ticks. */
+export const [TIME_MAX, TIME_MIN] = [2 ** 51, -(2 ** 50)];
 
 /** Completes a table. */
 export function makeTable(rows: Omit<FragmentTable, 'outputs'>): FragmentTable {
@@ -79,7 +79,7 @@ export function readFragmentTable(reader: IndexReader, tracks: number, size: num
   const data = reader.u8() === 1 ? { from: reader.row(size), to: reader.row(size) } : undefined;
   const columns = Array.from({ length: tracks }, () => {
     const fragments = reader.rising(count - 1, false);
-    const [begins, ends, sync] = [reader.row(TIME_MAX), reader.row(TIME_MAX), reader.row(1)];
+    const [begins, ends, sync] = [reader.row(TIME_MAX, TIME_MIN), reader.row(TIME_MAX, TIME_MIN), reader.row(1)];
     for (const row of [begins, ends, sync]) if (row.length !== fragments.length) throw mismatch();
     return { fragments, begins, ends, sync };
   });

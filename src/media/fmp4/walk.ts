@@ -11,6 +11,7 @@ import { MOOF_MAX, parseMoof, type TrackFragment } from './moof.js';
 import type { FragmentedMovie, FragmentTrack } from './movie.js';
 import { rewriteMoof } from './rewrite.js';
 import { type FragmentSurvey, LEAD } from './survey.js';
+import { TIME_MAX, TIME_MIN } from './table.js';
 
 /**
  * Boxes that stand before a `moof` and belong to it (ISO/IEC 14496-12 sections 8.16.2 to 8.16.5, ISO/IEC 23009-1
@@ -19,10 +20,7 @@ import { type FragmentSurvey, LEAD } from './survey.js';
 const LEADING = new Set(['styp', 'sidx', 'ssix', 'prft', 'emsg'].map(code));
 const [MOOF, MDAT, MFRA, SIDX] = [code('moof'), code('mdat'), code('mfra'), code('sidx')];
 
-/**
- * Seconds by which a time that is claimed may differ from what the samples before come to, and not be believed:
- * rounding, or priming.
- */
+/** Seconds by which a time that `mfra` claims may differ from what the samples before come to, and not be believed. */
 const LATITUDE = 0.05;
 /** Bytes of memory that a `sidx` and a `moof` take while the walk lasts. */
 const BOX_BYTES = 128;
@@ -249,16 +247,22 @@ export class FragmentWalk {
   }
 
   /**
-   * Where a track stands whose fragment does not say: behind its samples so far, unless something else tells of a gap.
+   * Where a track stands whose fragment has no `tfdt`: where its `tfxd` says, which may be before 0; else behind its
+   * samples so far, unless `mfra` tells of a gap.
    */
-  #clock(track: FragmentTrack, fragment: TrackFragment, moof: number): number {
-    const clock = this.#clocks.get(track.id) ?? track.ticks;
+  #clock(track: FragmentTrack, { absoluteTime, compositionOffset }: TrackFragment, moof: number): number {
+    const known = this.#clocks.get(track.id);
+    const clock = known ?? track.ticks;
+    if (absoluteTime !== undefined && absoluteTime >= TIME_MIN && absoluteTime <= TIME_MAX) {
+      // Some writers mean when the first sample is presented.
+      const decoded = absoluteTime - compositionOffset;
+      const isPresented = known !== undefined && Math.abs(decoded - known) < Math.abs(absoluteTime - known);
+      return isPresented ? Math.max(TIME_MIN, decoded) : absoluteTime;
+    }
     const presented = this.options.claims?.(track.id, moof);
-    const claimed =
-      fragment.absoluteTime ??
-      (presented === undefined ? undefined : presented + track.shift - fragment.compositionOffset);
-    if (claimed === undefined || Math.abs(claimed - clock) <= LATITUDE * track.timescale) return clock;
-    return Math.max(0, claimed);
+    if (presented === undefined) return clock;
+    const claimed = presented + track.shift - compositionOffset;
+    return Math.abs(claimed - clock) <= LATITUDE * track.timescale ? clock : Math.max(0, claimed);
   }
 
   #takeReference(traf: TrackFragment, decodeTime: number, position: number, moof: number): void {

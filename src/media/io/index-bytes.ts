@@ -60,7 +60,7 @@ export class IndexWriter {
     return this;
   }
 
-  /** Whole numbers from 0 to 2^51 in any order, with their number before them. */
+  /** Whole numbers from -2^50 to 2^51 in any order, with their number before them. */
   row(values: ArrayLike<number>): this {
     this.u32(values.length);
     let last = 0;
@@ -169,14 +169,14 @@ export class IndexReader {
     return values;
   }
 
-  /** A row of whole numbers in any order, each at most `limit`. */
-  row(limit: number): Float64Array {
+  /** A row of whole numbers in any order, each at least `least` and at most `limit`. */
+  row(limit: number, least = 0): Float64Array {
     const values = this.#emptyRow();
     let last = 0;
     for (let i = 0; i < values.length; i++) {
       const step = this.#leb128();
       last += step % 2 === 0 ? step / 2 : -(step + 1) / 2;
-      if (!(last >= 0 && last <= limit)) throw new RangeError('a row of the index is out of bounds');
+      if (!(last >= least && last <= limit)) throw new RangeError('a row of the index is out of bounds');
       values[i] = last;
     }
     return values;

@@ -33,7 +33,10 @@ export interface FragmentRows {
   readonly places: Float64Array;
   /** Samples before each, and of all: one more than there are rows. Samples of `moov` itself do not count. */
   readonly samples: Float64Array;
-  /** Decoding time of each, ticks; not before the last sample of the one before. The last is where the track ends. */
+  /**
+   * Decoding time of each, ticks; not before the last sample of the one before, but for Smooth Streaming not before 0
+   * either. The last is where the track ends.
+   */
   readonly times: Float64Array;
   /** Least composition offset, ticks; 0 without rows. */
   readonly leastOffset: number;
@@ -48,7 +51,7 @@ const ROW_WORK = 300;
 const SAMPLE_WORK = 5;
 /** Most ticks from a sample to the next one. */
 const GAP_MAX = 0x7fff_ffff;
-const TIME_MAX = 2 ** 50;
+const [TIME_MAX, TIME_MIN] = [2 ** 50, -(2 ** 50)];
 
 /** Walks over all fragments; `yield*` it. */
 export function* surveySamples(source: MeteredSource, index: FragmentIndex): Reading<FragmentSamples> {
@@ -85,12 +88,13 @@ class RowColumns {
   #syncs = 0;
   #leastOffset = Number.POSITIVE_INFINITY;
   /** Decoding time of the last sample, and where it ends. */
-  #last = 0;
+  #last: number;
   #end: number;
 
   constructor(private readonly track: FragmentTrack) {
     this.#end = track.ticks;
-    this.#last = track.ticks;
+    // Without samples in the movie box, fragments may begin before 0.
+    this.#last = track.ticks > 0 ? track.ticks : TIME_MIN;
   }
 
   add(
@@ -166,7 +170,7 @@ export function fragmentSamplesWeight({ moofs, tracks }: FragmentSamples): numbe
 export function encodeFragmentSamples({ moofs, sizes, tracks }: FragmentSamples): Uint8Array {
   const out = new IndexWriter().rising(moofs).row(sizes);
   for (const track of tracks) {
-    out.rising(track.moofs).row(track.places).rising(track.samples).rising(track.times);
+    out.rising(track.moofs).row(track.places).rising(track.samples).row(track.times);
     out.f64(track.leastOffset).u8(Number(track.allSync));
   }
   return out.finish();
@@ -180,11 +184,12 @@ export function decodeFragmentSamples(bytes: Uint8Array, index: FragmentIndex): 
     check(moofs.length === sizes.length && moofs.every((moof, i) => moof + sizes[i]! <= index.size));
     const tracks = index.tracks.map((): FragmentRows => {
       const [rows, places] = [from.rising(Math.max(0, moofs.length - 1), false), from.row(0xff)];
-      const [samples, times] = [from.rising(TIME_MAX, true), from.rising(TIME_MAX, false)];
+      const [samples, times] = [from.rising(TIME_MAX, true), from.row(TIME_MAX, TIME_MIN)];
       const [leastOffset, allSync] = [from.f64(), from.u8() === 1];
       check(leastOffset === (leastOffset | 0));
       check(places.length === rows.length && (moofs.length > 0 || rows.length === 0));
       check(samples.length === rows.length + 1 && times.length === rows.length + 1);
+      check(times.every((time, i) => i === 0 || time >= times[i - 1]!));
       return { moofs: rows, places, samples, times, leastOffset, allSync };
     });
     from.end();

@@ -12,11 +12,17 @@ const [ENABLED, IN_MOVIE] = [1, 2];
 /** Most characters of a track's name that are kept. */
 const NAME_MAX = 255;
 
+/** What an init segment says of its track, beside the sample entry. */
+export type InitTrack = Omit<
+  PackageTrack,
+  'index' | 'id' | 'enabled' | 'entry' | 'compositionShift' | 'segments' | 'openGops'
+>;
+
 /**
  * The init segment of a track: a movie without samples (ISO/IEC 14496-12 section 8.8).
  * @param entry the sample entry
  */
-export function initSegment(track: PackageTrack, entry: Uint8Array): Uint8Array {
+export function initSegment(track: InitTrack, entry: Uint8Array): Uint8Array {
   const writer = new InitWriter(track, entry);
   writer.fileType();
   writer.movie();
@@ -33,7 +39,7 @@ export interface OnlySample {
  * A movie of a track that has one sample, behind its file type; the sample's data are to stand right behind it.
  * @param headerSize bytes of the header of the data's box
  */
-export function movieOfOne(track: PackageTrack, entry: Uint8Array, sample: OnlySample, headerSize: number): Uint8Array {
+export function movieOfOne(track: InitTrack, entry: Uint8Array, sample: OnlySample, headerSize: number): Uint8Array {
   const writer = new InitWriter(track, entry, sample);
   writer.fileType();
   writer.movie();
@@ -46,7 +52,7 @@ class InitWriter extends BoxWriter {
   chunkOffset = 0;
 
   constructor(
-    private readonly track: PackageTrack,
+    private readonly track: InitTrack,
     private readonly entry: Uint8Array,
     private readonly sample?: OnlySample,
   ) {

@@ -134,6 +134,14 @@ export interface KeyFrames {
   readonly sizes: Float64Array;
 }
 
+/** Where the video of a whole object could be cut. */
+export interface CutPoints {
+  /** Seconds of its package's timeline, rising; none where there is no video. */
+  readonly seconds: Float64Array;
+  /** Seconds of the package. */
+  readonly duration: number;
+}
+
 /**
  * Describes objects for packaging. All methods answer at once when what they need is at hand.
  * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`: the object can't be packaged, and why; and
@@ -145,6 +153,6 @@ export interface MediaPackager {
   samples(object: MediaObject, track: PackageTrack, first: number, end: number): SampleRun | Promise<SampleRun>;
   /** The key frames of a package's track. Of one that has nothing else, one a second. */
   keyFrames(object: MediaObject, track: PackageTrack): KeyFrames | Promise<KeyFrames>;
-  /** Seconds at which the video of the whole object could be cut, for sets; none where there is no video. */
-  points(object: MediaObject): Float64Array | Promise<Float64Array>;
+  /** Where the whole object could be cut, for sets. */
+  points(object: MediaObject): CutPoints | Promise<CutPoints>;
 }

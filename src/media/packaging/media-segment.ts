@@ -21,6 +21,9 @@ const [SYNC, DEPENDENT] = [0x200_0000, 0x101_0000];
 /** Bytes of `moof` to the end of `mfhd`, of `traf` to the end of the track's number, of `tfdt`, and of `trun`. */
 const [MOOF, TRAF, TFDT, TRUN] = [8 + 16, 8 + 16, 20, 20];
 
+/** What samples without fields of their own have. */
+export type FragmentDefaults = Pick<PackageTrack, 'defaultDuration' | 'defaultSize'>;
+
 /** What a movie fragment of one track is, beside its samples. */
 export interface Fragment {
   /** `sequence_number`, at least 1. */
@@ -64,6 +67,14 @@ export function segmentSize(fragment: Fragment): number {
  * @param run the samples, as many and as long as the fragment says
  */
 export function mediaSegment(track: PackageTrack, fragment: Fragment, run: SampleRun): Span[] {
+  return [literal(segmentHead(track, fragment, run)), ...gathered(run.offsets, run.sizes)];
+}
+
+/** What of samples stands in a `moof`. */
+export type SampleFields = Pick<SampleRun, 'count' | 'sizes' | 'durations' | 'compositions' | 'flags'>;
+
+/** A media segment up to the bytes of its samples: `moof`, and the header of `mdat`. */
+export function segmentHead(track: FragmentDefaults, fragment: Fragment, run: SampleFields): Uint8Array {
   const { fields, bytes } = fragment;
   const size = moofSize(fragment);
   const writer = new BoxWriter(size + 16);
@@ -89,7 +100,7 @@ export function mediaSegment(track: PackageTrack, fragment: Fragment, run: Sampl
   writer.u32(isWide ? 1 : 8 + bytes);
   writer.fourcc('mdat');
   if (isWide) writer.u64(16 + bytes);
-  return [literal(writer.take()), ...gathered(run.offsets, run.sizes)];
+  return writer.take();
 }
 
 /** Whether the first sample's flags are said apart: those of the others are the default. */
@@ -111,7 +122,7 @@ function mediaHeader(bytes: number): number {
   return bytes + 8 < 0x1_0000_0000 ? 8 : 16;
 }
 
-function writeTrackHeader(writer: BoxWriter, track: PackageTrack, { fields, syncs }: Fragment): void {
+function writeTrackHeader(writer: BoxWriter, track: FragmentDefaults, { fields, syncs }: Fragment): void {
   const has = (field: number, flag: number) => (fields & field ? 0 : flag);
   const flags =
     has(SAMPLE_DURATION, DEFAULT_DURATION) | has(SAMPLE_SIZE, DEFAULT_SIZE) | has(SAMPLE_FLAGS, DEFAULT_FLAGS);
@@ -123,7 +134,7 @@ function writeTrackHeader(writer: BoxWriter, track: PackageTrack, { fields, sync
   writer.close(mark);
 }
 
-function writeSamples(writer: BoxWriter, fields: number, run: SampleRun): void {
+function writeSamples(writer: BoxWriter, fields: number, run: SampleFields): void {
   for (let i = 0; i < run.count; i++) {
     if (fields & SAMPLE_DURATION) writer.u32(run.durations[i]!);
     if (fields & SAMPLE_SIZE) writer.u32(run.sizes[i]!);

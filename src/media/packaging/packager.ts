@@ -18,7 +18,15 @@ import {
 import { fragmentedMovie } from './fragmented-movie.js';
 import { keyFramesOf } from './key-frames.js';
 import { Learnt } from './learnt.js';
-import type { KeyFrames, MediaPackage, MediaPackager, PackageTrack, SampleRun, Segmentation } from './media-package.js';
+import type {
+  CutPoints,
+  KeyFrames,
+  MediaPackage,
+  MediaPackager,
+  PackageTrack,
+  SampleRun,
+  Segmentation,
+} from './media-package.js';
 import { decodePackage, encodePackage, packageWeight } from './package-bytes.js';
 import { insideTracks, progressiveMovie } from './progressive-movie.js';
 import { SEGMENT_SAMPLES_MAX } from './segment-rows.js';
@@ -85,13 +93,13 @@ export class Packager implements MediaPackager {
     return perform(this.#keyFramesOf(object, track));
   }
 
-  points(object: MediaObject): Float64Array | Promise<Float64Array> {
+  points(object: MediaObject): CutPoints | Promise<CutPoints> {
     return perform(this.#points(object));
   }
 
   *#package(object: MediaObject, cut: Segmentation): Reading<MediaPackage> {
     return yield* this.#packages.get(object, {
-      kind: `package-1 ${segmentationKey(cut)}`,
+      kind: `package-2 ${segmentationKey(cut)}`,
       // Of clips and sets there may be any number, and they are made again in no time.
       stored: isWhole(cut)
         ? { encode: encodePackage, decode: bytes => decodePackage(bytes, object.source.size) }
@@ -120,7 +128,7 @@ export class Packager implements MediaPackager {
 
   *#fragmented(object: MediaObject, index: FragmentIndex): Reading<SourceMovie> {
     const samples = yield* this.#fragments.get(object, {
-      kind: 'fragments-1',
+      kind: 'fragments-2',
       stored: { encode: encodeFragmentSamples, decode: bytes => decodeFragmentSamples(bytes, index) },
       make: source => surveySamples(source, index),
       weigh: fragmentSamplesWeight,
@@ -170,12 +178,12 @@ export class Packager implements MediaPackager {
     return yield* keyFramesOf(source, yield* this.#trackOf(object, track), track);
   }
 
-  *#points(object: MediaObject): Reading<Float64Array> {
-    const pack = yield* this.#package(object, WHOLE);
-    const track = pack.tracks.find(({ kind }) => kind === 'video');
-    if (track === undefined) return new Float64Array();
+  *#points(object: MediaObject): Reading<CutPoints> {
+    const { tracks, duration } = yield* this.#package(object, WHOLE);
+    const track = tracks.find(({ kind }) => kind === 'video');
+    if (track === undefined) return { seconds: new Float64Array(), duration };
     const { times } = yield* this.#keyFramesOf(object, track);
-    return times.map(time => time / track.timescale);
+    return { seconds: times.map(time => time / track.timescale), duration };
   }
 }
 

@@ -14,7 +14,7 @@ import { SetTracks } from './tracks/set-tracks.js';
 import { type ClipTimes, type PackageVersion, versionHash, versionText } from './url/version.js';
 
 /** Changes whenever other bytes are made of the same objects and settings. */
-const LAYOUT = 'packaging-1';
+const LAYOUT = 'packaging-2';
 
 /** A set with all that players are told of it. */
 export interface PresentedSet {
@@ -118,7 +118,7 @@ export class PackagedSets {
     const warnings = [...set.notes, ...cut.notes];
     let [origin, duration] = [0, 0];
     let failure: unknown;
-    const films = cut.isFirstOnly ? set.films.slice(0, 1) : set.films;
+    const films = set.films.filter(({ member }) => cut.films.includes(member.path));
     for (const open of films) {
       try {
         const pack = yield* whenThere(packager.package(open.media, cut.segmentation));
@@ -141,9 +141,11 @@ export class PackagedSets {
         warnings.push(leftOut(open.member.path, error));
       }
     }
-    if (warnings.length > 0) this.log.warn({ file, warnings }, 'a set is packaged without some of it');
     const presented = tracks.present(this.options.names === 'title');
     const notes = [...warnings, ...tracks.notes];
+    // What a film on its own has beside pictures and sound, such as a track of time codes, is nobody's loss.
+    const told = set.films.length > 1 ? notes : warnings;
+    if (told.length > 0) this.log.warn({ file, warnings: told }, 'a set is packaged without some of it');
     return {
       presentation: { version: versionText(version), duration, ...presented, aligned: cut.aligned, notes },
       origin,

@@ -1,11 +1,12 @@
 import type { Log } from '../../base/log.js';
-import type { View, ViewKind, ViewTarget } from '../view.js';
+import type { ObjectList, View, ViewKind, ViewTarget } from '../view.js';
 import { clipTimesOf } from './clip.js';
 import { ManifestView } from './manifest-view.js';
 import { PackagingKit } from './packaging-kit.js';
 import type { PackagingOptions } from './packaging-options.js';
 import { PartView } from './part-view.js';
 import { canHave, membersOf, type SetMember } from './set/member.js';
+import { LIST_MAX, parseSetList } from './set/set-list.js';
 import { type FileSet, fileSet, isPackagedFile } from './url/file-set.js';
 import { parsePackagedPath } from './url/packaged-path.js';
 import type { TrackName } from './url/track-name.js';
@@ -36,6 +37,14 @@ export class PackagingViews implements ViewKind {
     return hasFile(set, members, found.part.track)
       ? new PartView(this.#kit, place, found.version, found.part)
       : undefined;
+  }
+
+  /** @throws EdgeError `bad_request` for a set of files that may not be asked for */
+  setAt(path: string): readonly string[] | ObjectList | undefined {
+    const set = isPackagedFile(path) ? fileSet(path) : undefined;
+    if (set?.kind === 'urlset') return set.paths;
+    if (set?.kind !== 'list') return undefined;
+    return { most: LIST_MAX, pathsIn: bytes => parseSetList(bytes, path).map(member => member.path) };
   }
 }
 

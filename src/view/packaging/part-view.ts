@@ -63,8 +63,8 @@ export class PartView implements View {
       kit.check(kit.hashOf(set, opened, place), version);
       const open = set.members[this.#at];
       if (open === undefined || !canHave(open.member, part.track)) throw missing('file');
-      const { segmentation, isFirstOnly } = yield* kit.sets.cut(place.file, version, set, stage.packager);
-      if (isFirstOnly && open.member.kind === 'film' && open !== set.films[0]) throw missing('file');
+      const { segmentation, films } = yield* kit.sets.cut(place.file, version, set, stage.packager);
+      if (open.member.kind === 'film' && !films.includes(open.member.path)) throw missing('file');
       const options = { part, segmentation, ...this.#playlistOptions(request) };
       let body: PartBody;
       if (part.track.kind === 's') {
@@ -84,7 +84,7 @@ export class PartView implements View {
     if (this.#isListed || part.track.kind === 's') return undefined;
     if (place.members!.length > 1) {
       const cut = kit.sets.known(place.file, version, this.#at, opened);
-      return cut?.isFirstOnly ? undefined : cut;
+      return cut?.films.includes(this.path) ? cut : undefined;
     }
     kit.check(kit.sets.hashAlone(opened), version);
     return { segmentation: kit.sets.alone(version.clip) };

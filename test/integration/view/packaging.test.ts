@@ -3,14 +3,44 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Parser } from 'm3u8-parser';
+import { createFile, MP4BoxBuffer } from 'mp4box';
 import { parse } from 'mpd-parser';
 import { type Answer, Edge } from '../../support/edge.js';
 import { MediaFolder } from '../../support/ffmpeg.js';
 import { fetchRaw } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const SRT = '1\n00:00:01,000 --> 00:00:03,000\nHello\n\n2\n00:00:03,000 --> 00:00:05,000\nover the border\n';
 const JSON_BODY = { 'Content-Type': 'application/json' };
 const HOSTILE = `t=a"b<c>&d='$Number$`;
+
+/** The samples of a track of cues as mp4box reads them: seconds, and the cues in them. */
+async function cuesIn(bytes: Buffer): Promise<{ start: number; end: number; cues: { id: string; text: string }[] }[]> {
+  const file = createFile(true);
+  file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(bytes).buffer, 0), true);
+  const [{ id, codec }] = file.getInfo().tracks as unknown as [{ id: number; codec: string }];
+  assert.equal(codec, 'wvtt');
+  return file.getTrackSamplesInfo(id).map(({ cts, duration, timescale, offset, size }) => {
+    const sample = bytes.subarray(offset, offset + size);
+    const cues = boxesIn(sample).map(([type, body]) => {
+      if (type === 'vtte') return undefined;
+      assert.equal(type, 'vttc');
+      const parts = new Map(boxesIn(body));
+      assert.equal(parts.get('vsid')!.length, 4);
+      return { id: parts.get('iden')!.toString(), text: parts.get('payl')!.toString() };
+    });
+    const found = cues.filter(cue => cue !== undefined);
+    assert.ok(found.length > 0 || cues.length === 1, 'nothing is shown by one empty box');
+    return { start: cts / timescale, end: (cts + duration) / timescale, cues: found };
+  });
+}
+
+function boxesIn(bytes: Buffer): [type: string, body: Buffer][] {
+  const found: [string, Buffer][] = [];
+  for (let at = 0; at < bytes.length; at += bytes.readUInt32BE(at))
+    found.push([bytes.toString('latin1', at + 4, at + 8), bytes.subarray(at + 8, at + bytes.readUInt32BE(at))]);
+  return found;
+}
 
 describe('films as HLS and DASH', () => {
   let folder: MediaFolder;
@@ -35,6 +65,7 @@ describe('films as HLS and DASH', () => {
       ...['-t', '8.04', '-i', join(folder.path, 'film.mp4'), '-map', '0:v', '-map', '0:1', '-map', '0:1'],
       ...['-c', 'copy', '-c:a:1', 'ac3'],
     );
+    await folder.ffmpeg('set_short.mp4', ...['-i', join(folder.path, 'set_low.mp4'), '-t', '6', '-c', 'copy']);
     await folder.ffmpeg('sound.m4a', ...sound(440), '-c:a', 'aac');
     await writeFile(join(folder.path, 'film.en.srt'), SRT);
     await writeFile(join(folder.path, 'set_high.de.vtt'), 'WEBVTT\n\nx\n00:02.500 --> 00:04.500\nHallo\n');
@@ -300,6 +331,50 @@ describe('films as HLS and DASH', () => {
     await get(`${folderOf}/s1.vtt`, {}, 404);
   });
 
+  for (const [clip, begin] of [
+    ['', 0],
+    ['?start=5.5&end=9', 4],
+  ] as const)
+    it(`subtitles in the film as segments of MP4 for DASH ${clip}`, async () => {
+      const manifest = await text(`/text.mp4/dash.mpd${clip}`);
+      assert.match(manifest, /<AdaptationSet contentType="text" mimeType="application\/mp4" codecs="wvtt"/);
+      const { playlists } = parse(manifest, { manifestUri: `${edge.url}/text.mp4/dash.mpd` });
+      const folderOf = await versionOf('/text.mp4', clip);
+      const video = playlists[0]!.segments;
+      const head = await get(`${folderOf}/s1/init.mp4`);
+      assert.equal(head.headers['content-type'], 'application/mp4');
+      const shown: { start: number; end: number; id: string; text: string }[] = [];
+      for (const [row, { presentationTime, duration }] of video.entries()) {
+        const { body, headers } = await get(`${folderOf}/s1/${row + 1}.m4s`);
+        assert.equal(headers['content-type'], 'application/mp4');
+        const samples = await cuesIn(Buffer.concat([head.body, body]));
+        const lasts = samples.reduce((sum, { end, start }) => sum + end - start, 0);
+        assert.ok(Math.abs(samples[0]!.start - presentationTime) < 1e-6, 'it begins with the video');
+        assert.ok(Math.abs(lasts - duration) < 1e-6, 'its samples have no gaps');
+        shown.push(...samples.flatMap(({ cues, ...times }) => cues.map(cue => ({ ...times, ...cue }))));
+      }
+      await get(`${folderOf}/s1/${video.length + 1}.m4s`, {}, 404);
+      const over = { id: '4', text: 'over the border' };
+      const expected = [
+        { start: 1, end: 3, id: '2', text: 'Hello' },
+        { start: 3, end: 4, ...over },
+        { start: 4, end: 5, ...over },
+      ].filter(({ end }) => end > begin);
+      assert.deepEqual(
+        shown.map(({ id, ...cue }) => ({ ...cue })),
+        expected.map(({ id, ...cue }) => ({ ...cue, start: cue.start - begin, end: cue.end - begin })),
+      );
+      assert.equal(new Set(shown.slice(-2).map(({ id }) => id)).size, 1, 'both parts of a cue are one');
+    });
+
+  it('of subtitles in MP4 there is what there is of other tracks', async () => {
+    const folderOf = await versionOf('/text.mp4');
+    const whole = await get(`${folderOf}/s1/init.mp4`);
+    await get(`${folderOf}/s1/init.mp4`, { 'If-None-Match': whole.headers.etag! }, 304);
+    await get(`${folderOf}/s2/init.mp4`, {}, 404);
+    await get(`${folderOf}/v1/1.vtt`, {}, 404);
+  });
+
   describe('sets', () => {
     const SET = '/set_,low,high,.mp4.urlset';
 
@@ -339,6 +414,7 @@ describe('films as HLS and DASH', () => {
         ['/set_,gone,high,.mp4.urlset', [/# set_gone\.mp4 is left out: /], ['f2-v1']],
         ['/,junk,set_low,.mp4.urlset', [/# junk\.mp4 is left out: can't package/], ['f2-v1']],
         ['/,set_low,set_odd,.mp4.urlset', [/# key frames of the files do not coincide/], ['f1-v1', 'f2-v1']],
+        ['/set_,short,low,.mp4.urlset', [/# set_short\.mp4 is left out: it lasts 6\.\d+ s, where the set/], ['f2-v1']],
       ] as const) {
         const manifest = await text(`${set}/hls.m3u8`);
         for (const note of notes) assert.match(manifest, note);
@@ -351,10 +427,26 @@ describe('films as HLS and DASH', () => {
           notes[0].source.startsWith('#') ? new RegExp(`<!-- ${notes[0].source.slice(2)}`) : notes[0],
         );
       }
-      await edge.logged('a set is packaged without some of it');
+      for (const told of [
+        /"file":"\/set_,low,gone,high,\.mp4\.urlset".*set_gone\.mp4 is left out.*a set is packaged without some of it/,
+        /"file":"\/,junk,set_low,\.mp4\.urlset".*junk\.mp4 is left out: can't package.*a set is packaged/,
+        /"file":"\/,set_low,set_odd,\.mp4\.urlset".*key frames of the files do not coincide.*a set is packaged/,
+        /"file":"\/set_,short,low,\.mp4\.urlset".*set_short\.mp4 is left out: it lasts.*a set is packaged/,
+      ])
+        await until(`a line of the log like ${told}`, () => told.test(edge.log));
       await get('/set_,gone,gone2,.mp4.urlset/hls.m3u8', {}, 404);
       await get('/,junk,.mp4.urlset/hls.m3u8', {}, 422);
       await get('/a/.,./set_low,x,.mp4.urlset/hls.m3u8', {}, 400);
+    });
+
+    it('have no part of a file that is left out, and cut the others as if it were not there', async () => {
+      const [odd, whole] = [
+        await versionOf('/set_,short,low,.mp4.urlset'),
+        await versionOf('/set_,low,high,.mp4.urlset'),
+      ];
+      await get(`${odd}/f1-v1/1.m4s`, {}, 404);
+      const durations = async (uri: string) => (await playlist(uri)).segments.map(({ duration }) => duration);
+      assert.deepEqual(await durations(`${odd}/f2-v1.m3u8`), await durations(`${whole}/f1-v1.m3u8`));
     });
 
     it('clips of files whose key frames do not coincide are of the first alone', async () => {
@@ -431,6 +523,40 @@ describe('films as HLS and DASH', () => {
       await get(`${folderOf}/f2-v1/1.m4s`);
       await text(`${set}/hls.m3u8`);
       assert.equal((await purge(`${folderOf}/f1-v1/1.m4s`)).objects, 2);
+      await text(`${set}/hls.m3u8`);
+      assert.equal((await purge(set)).objects, 2);
+    });
+
+    it('of a set that an object lists take its files along', async () => {
+      const set = '/my.set.json';
+      for (const part of [
+        '',
+        '/hls.m3u8',
+        '/dash.mpd?x=1',
+        `${(await versionOf(set)).slice(set.length)}/f2-v1/1.m4s`,
+      ]) {
+        await text(`${set}/hls.m3u8`);
+        assert.equal((await purge(set + part)).objects, 5, `the list, two films, sound and subtitles: ${part}`);
+        const { headers } = await get('/set_high.mp4', { Range: 'bytes=0-9' }, 206);
+        assert.match(headers['cache-status'] as string, /fwd=miss/, part);
+      }
+    });
+
+    it('of a file take the playlists of its sets along', async () => {
+      for (const set of ['/set_,low,high,.mp4.urlset', '/my.set.json'])
+        for (const manifest of ['hls.m3u8', 'dash.mpd', `${(await versionOf(set)).slice(set.length + 1)}/f1-v1.m3u8`]) {
+          await get(`${set}/${manifest}`);
+          assert.match((await get(`${set}/${manifest}`)).headers['cache-status'] as string, /; hit/, manifest);
+          await purge('/set_low.mp4');
+          const { headers } = await get(`${set}/${manifest}`);
+          assert.match(headers['cache-status'] as string, /fwd=miss/, `${set}/${manifest}`);
+        }
+    });
+
+    it('of a set whose list can not be read purge the list, and say so', async () => {
+      await get('/odd.set.json');
+      assert.equal((await purge('/odd.set.json/hls.m3u8')).objects, 1);
+      await until('a warning', () => /"path":"\/odd\.set\.json".*expected JSON.*not purged with it/.test(edge.log));
     });
 
     it('a film that has changed has another version, and the old one is gone', async () => {

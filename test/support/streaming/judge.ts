@@ -12,13 +12,13 @@ export interface JudgedFilm {
   readonly isTrimmed?: boolean;
   /** Whether key frames are followed by pictures that lean on the group before. */
   readonly hasOpenGops?: boolean;
-  /** Seconds by which ffmpeg shows its pictures later than it says. */
-  readonly shownLate: number;
+  /** Seconds by which ffmpeg has its pictures and its sound later than the file says, by the kind of stream. */
+  readonly late: Readonly<Record<string, number>>;
 }
 
 /** Everything that another's tools can tell of a packaged film. */
 export async function judge(film: JudgedFilm, folder: MediaFolder): Promise<void> {
-  const source = onTime(await oracles.probeStreams(film.file), film.shownLate);
+  const source = onTime(await oracles.probeStreams(film.file), film.late);
   const hls = await loadHls(`${film.url}/hls.m3u8`);
   const probed = await oracles.probeRenditions(hls, folder);
   oracles.assertSamePackets(source, probed, omitted(hls));
@@ -50,12 +50,11 @@ export async function judgeFrames({ file, url, isTrimmed }: JudgedFilm, kinds: s
   }
 }
 
-function onTime(streams: readonly oracles.ProbedStream[], late: number): oracles.ProbedStream[] {
-  return streams.map(stream =>
-    stream.kind === 'video'
-      ? { ...stream, packets: stream.packets.map(packet => ({ ...packet, pts: packet.pts - late })) }
-      : stream,
-  );
+function onTime(streams: readonly oracles.ProbedStream[], late: JudgedFilm['late']): oracles.ProbedStream[] {
+  return streams.map(stream => ({
+    ...stream,
+    packets: stream.packets.map(packet => ({ ...packet, pts: packet.pts - (late[stream.kind] ?? 0) })),
+  }));
 }
 
 /** Tracks that the playlist says in comments to be left out. */

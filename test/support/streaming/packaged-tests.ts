@@ -13,6 +13,8 @@ export interface PackagedCase {
   readonly leading?: boolean;
   /** Seconds by which ffmpeg shows pictures of the file later than it says. */
   readonly shownLate?: number;
+  /** Seconds by which ffmpeg has its sound later than it says. */
+  readonly heardLate?: number;
 }
 
 /** Films whose beginning is hidden by an edit, and shown when packaged. */
@@ -38,13 +40,19 @@ export function testPackaged(films: readonly PackagedCase[], settings = 'segment
     await media?.remove();
   });
 
-  for (const [number, { name, make, leading = false, shownLate = 0 }] of films.entries()) {
+  for (const [number, { name, make, leading = false, shownLate = 0, heardLate = 0 }] of films.entries()) {
     it(name, async () => {
       const file = await make();
       const path = `film-${number}${extname(file)}`;
       await copyFile(file, join(media.path, path));
       const url = `${edge.url}/${path}`;
-      const film = { file, url, isTrimmed: TRIMMED.has(name), hasOpenGops: leading, shownLate };
+      const film = {
+        file,
+        url,
+        isTrimmed: TRIMMED.has(name),
+        hasOpenGops: leading,
+        late: { video: shownLate, audio: heardLate },
+      };
       await judge(film, folder);
       await judgeFrames(film, /sound (alone|only)/.test(name) ? 'a' : 'v');
     });

@@ -2,9 +2,11 @@ import type { PresentedMedia, PresentedText } from '../presentation/presentation
 import { ratesOf } from '../presentation/rates.js';
 import { partPath } from '../url/packaged-path.js';
 import { parseTrackName } from '../url/track-name.js';
-import { type DashProfile, type MpdPlace, segmentElements } from './segments.js';
+import { type DashProfile, type MpdPlace, segmentElements, segmentTemplate } from './segments.js';
 import { element, type XmlAttributes, xmlText } from './xml.js';
 
+/** Cues of WebVTT, as RFC 6381 calls them. */
+const CUES = 'wvtt';
 const ROLE = 'urn:mpeg:dash:role:2011';
 const CHANNELS = 'urn:mpeg:dash:23003:3:audio_channel_configuration:2011';
 const CICP = 'urn:mpeg:mpegB:cicp:';
@@ -68,15 +70,20 @@ export function audioAdaptation(audio: PresentedMedia, isMain: boolean, options:
   ]);
 }
 
-/** The AdaptationSet of subtitles, which are one file. */
-export function textAdaptation(text: PresentedText, duration: number, { version, query }: MpdPlace): string {
-  const path = partPath({ kind: 'subtitleFile', track: parseTrackName(text.name)! }, text.name);
-  const bandwidth = Math.max(1, Math.ceil((8 * text.size) / Math.max(1, duration)));
-  return element('AdaptationSet', { contentType: 'text', mimeType: 'text/vtt', lang: text.language }, [
-    element('Label', {}, xmlText(text.label)),
-    descriptor('Role', ROLE, text.isForced ? 'forced-subtitle' : 'subtitle'),
-    element('Representation', { id: text.name, bandwidth }, [
-      element('BaseURL', {}, xmlText(`${version}/${path}${query}`)),
+/** The AdaptationSet of subtitles: one file, or segments of cues in MP4 (ISO/IEC 14496-30). */
+export function textAdaptation(text: PresentedText, duration: number, place: MpdPlace): string {
+  const { name, label, language: lang, isForced, isWhole, size } = text;
+  const { version, query } = place;
+  const path = partPath({ kind: 'subtitleFile', track: parseTrackName(name)! }, name);
+  const bandwidth = Math.max(1, Math.ceil((8 * size) / Math.max(1, duration)));
+  const own = isWhole
+    ? { mimeType: 'text/vtt' }
+    : { mimeType: 'application/mp4', codecs: CUES, segmentAlignment: 'true', startWithSAP: 1 };
+  return element('AdaptationSet', { contentType: 'text', ...own, lang }, [
+    element('Label', {}, xmlText(label)),
+    descriptor('Role', ROLE, isForced ? 'forced-subtitle' : 'subtitle'),
+    element('Representation', { id: name, bandwidth }, [
+      isWhole ? element('BaseURL', {}, xmlText(`${version}/${path}${query}`)) : segmentTemplate(text, place),
     ]),
   ]);
 }

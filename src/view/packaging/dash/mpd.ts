@@ -11,6 +11,9 @@ const PROFILES: Readonly<Record<DashProfile, string>> = {
   'on-demand': 'urn:mpeg:dash:profile:isoff-on-demand:2011',
 };
 
+/** All that the standard has (section 8.2). */
+const ANY_PROFILE = 'urn:mpeg:dash:profile:full:2011';
+
 /**
  * The media presentation description (ISO/IEC 23009-1) of a film that is there as a whole.
  * @param query of children, with its `?`, or empty
@@ -29,12 +32,13 @@ export function mpd(presentation: Presentation, profile: DashProfile, query: str
     ...groupsOf(audios).flatMap(({ tracks, preferred }) =>
       tracks.map(track => audioAdaptation(track, track === preferred, options)),
     ),
-    ...texts.filter(({ isWhole }) => isWhole).map(text => textAdaptation(text, duration, options)),
+    ...texts.map(text => textAdaptation(text, duration, options)),
   ];
   const root = {
     xmlns: 'urn:mpeg:dash:schema:mpd:2011',
     type: 'static',
-    profiles: PROFILES[profile],
+    // Text in segments of its own is no part of the on-demand profile.
+    profiles: profile === 'on-demand' && texts.some(({ isWhole }) => !isWhole) ? ANY_PROFILE : PROFILES[profile],
     mediaPresentationDuration: isoDuration(duration),
     maxSegmentDuration: profile === 'live' ? isoDuration(longest / DURATION_UNIT) : undefined,
     minBufferTime: isoDuration(longest / DURATION_UNIT),

@@ -27,13 +27,21 @@ export function segmentElements(media: PresentedMedia, profile: DashProfile, { v
       ]),
     ];
   }
+  return [segmentTemplate(media, { version, query })];
+}
+
+/** Segments by a template of their URLs, and when they begin. */
+export function segmentTemplate(
+  { name, begins, timescale }: Pick<PresentedMedia, 'name' | 'begins' | 'timescale'>,
+  { version, query }: MpdPlace,
+): string {
   const template = {
-    timescale: media.timescale,
+    timescale,
     startNumber: 1,
-    initialization: `${version}/${media.name}/init.mp4${templateText(query)}`,
-    media: `${version}/${media.name}/$Number$.m4s${templateText(query)}`,
+    initialization: `${version}/${name}/init.mp4${templateText(query)}`,
+    media: `${version}/${name}/$Number$.m4s${templateText(query)}`,
   };
-  return [element('SegmentTemplate', template, [segmentTimeline(media)])];
+  return element('SegmentTemplate', template, [segmentTimeline({ begins })]);
 }
 
 /** Text within a template, in which `$` begins an identifier. */

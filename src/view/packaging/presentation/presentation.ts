@@ -52,7 +52,9 @@ export interface PresentedText extends Presented {
   readonly isForced: boolean;
   /** Bytes of all its text, about. */
   readonly size: number;
-  /** They may be asked for as one file: what is in the film is not, since it lies all over it. */
+  /**
+   * They may be asked for as one file: what is in the film is not, since it lies all over it, but as segments of MP4.
+   */
   readonly isWhole: boolean;
 }
 

@@ -3,6 +3,9 @@ import { EdgeError } from '../../../base/errors.js';
 import { fileKind, SET_MAX } from '../url/file-set.js';
 import { memberAt, type SetMember } from './member.js';
 
+/** Most bytes of a list. */
+export const LIST_MAX = 64 * 1024;
+
 /** What may be said of a file, and how it is written. */
 const FIELDS: Readonly<Record<string, string>> = {
   path: 'string',

@@ -3,10 +3,7 @@ import { Lru } from '../../../base/lru.js';
 import { type Reading, read } from '../../../media/io/reading.js';
 import type { MediaObject } from '../../../media/seek/media.js';
 import type { SetMember } from './member.js';
-import { parseSetList } from './set-list.js';
-
-/** Most bytes of a list. */
-const LIST_MAX = 64 * 1024;
+import { LIST_MAX, parseSetList } from './set-list.js';
 
 /** Lists of sets, read and kept. */
 export class SetLists {

@@ -3,7 +3,7 @@ import { fourcc } from '../../../media/mp4/box/box.js';
 import type { MediaPackager, PackageTrack } from '../../../media/packaging/media-package.js';
 import type { MediaObject } from '../../../media/seek/media.js';
 import { type Cue, inOrder, type SubtitleText } from './cue.js';
-import { isTextSampleType, sampleCues } from './text-sample.js';
+import { blocksOfEntry, isTextSampleType, sampleCues } from './text-sample.js';
 import type { SubtitleWindow } from './webvtt.js';
 
 /** Most bytes of one sample of text, and of all that are read for a segment. */
@@ -25,6 +25,7 @@ export function* filmText(
   const { segments, timescale, entry, editMedia } = track;
   const type = fourcc(entry, 4);
   if (!isTextSampleType(type)) return { blocks: [], cues: [] };
+  const blocks = blocksOfEntry(entry);
   const inMilliseconds = (ticks: number) => Math.round((ticks * 1000) / timescale);
   const cues: Cue[] = [];
   let left = WINDOW_MAX;
@@ -53,5 +54,5 @@ export function* filmText(
       }
     }
   }
-  return { blocks: [], cues: inOrder(cues) };
+  return { blocks, cues: inOrder(cues) };
 }

@@ -1,12 +1,16 @@
+import { fourcc } from '../../../media/mp4/box/box.js';
 import { cueLines, escapeCueText } from './cue.js';
 import { linesOf } from './text-file.js';
-import { cueSettings } from './webvtt.js';
+import { cueSettings, headBlocks } from './webvtt.js';
 
 /** The text and the settings of a cue in a sample. */
 export interface SampleCue {
   readonly text: string;
   readonly settings: string;
 }
+
+/** Bytes of a sample entry before its boxes, and most bytes of a head that are looked at. */
+const [ENTRY_HEAD, HEAD_MAX] = [16, 64 * 1024];
 
 /** Sample entries whose samples `sampleCues` reads. */
 export type TextSampleType = 'tx3g' | 'text' | 'wvtt';
@@ -22,6 +26,12 @@ export function isTextSampleType(type: string): type is TextSampleType {
 export function sampleCues(type: TextSampleType, sample: Uint8Array): SampleCue[] {
   const cues = type === 'wvtt' ? webVttCues(sample) : timedText(sample);
   return cues.filter(({ text }) => text !== '');
+}
+
+/** Blocks of style and regions that a sample entry `wvtt` has in its `vttC`, as a file of WebVTT would. */
+export function blocksOfEntry(entry: Uint8Array): string[] {
+  const head = fourcc(entry, 4) === 'wvtt' ? new Map(boxesOf(entry.subarray(ENTRY_HEAD))).get('vttC') : undefined;
+  return head === undefined ? [] : headBlocks(linesOf(head.subarray(0, HEAD_MAX)));
 }
 
 /** 3GPP timed text (TS 26.245 section 5.17), and QuickTime's: a length of two bytes, and text of so many. */

@@ -22,21 +22,37 @@ export function* parseWebVtt(lines: readonly string[], work: MeteredSource): Rea
     throw new EdgeError('unplayable', 'expected subtitles that begin with WEBVTT');
   }
   const cues: Cue[] = [];
-  const blocks: string[] = [];
-  let size = 0;
+  const blocks = new HeadBlocks();
   for (const block of blocksOf(lines)) {
     if (cues.length === CUES_MAX) break;
     for (const line of block) work.spend(lineWork(line));
     yield* work.breathe();
     const cue = cueOf(block, cues.length + 1);
     if (cue !== undefined) cues.push(cue);
-    else if (cues.length === 0 && /^(?:STYLE|REGION)[ \t]*$/.test(block[0]!)) {
-      const text = cueLines(block);
-      size += text.length;
-      if (size <= BLOCKS_MAX) blocks.push(text);
-    }
+    else if (cues.length === 0) blocks.add(block);
   }
-  return { blocks, cues: inOrder(cues) };
+  return { blocks: blocks.texts, cues: inOrder(cues) };
+}
+
+/** Blocks of style and regions of the lines that a file begins with. */
+export function headBlocks(lines: readonly string[]): string[] {
+  const blocks = new HeadBlocks();
+  for (const block of blocksOf(lines)) blocks.add(block);
+  return blocks.texts;
+}
+
+/** Gathers blocks of style and regions, up to a size. */
+class HeadBlocks {
+  readonly texts: string[] = [];
+  #size = 0;
+
+  /** Takes a block that is one of these. */
+  add(block: readonly string[]): void {
+    if (!/^(?:STYLE|REGION)[ \t]*$/.test(block[0]!)) return;
+    const text = cueLines(block);
+    this.#size += text.length;
+    if (this.#size <= BLOCKS_MAX) this.texts.push(text);
+  }
 }
 
 /** Runs of lines that are not empty, without the first, which is the header. */

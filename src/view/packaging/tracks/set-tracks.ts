@@ -59,7 +59,8 @@ export class SetTracks {
       try {
         if (track.kind === 'text') {
           if (this.#isNew(['text', common.language, common.title], own, had)) {
-            this.#texts.push({ ...common, kind: 'text', isDefault, isForced: false, size: 0, isWhole: false });
+            const size = track.segments.bytes[track.segments.count]!;
+            this.#texts.push({ ...common, kind: 'text', isDefault, isForced: false, size, isWhole: false });
           }
           continue;
         }

@@ -32,7 +32,7 @@ const LEAF =
 const IN_FOLDER: Readonly<Record<TrackName['kind'], RegExp>> = {
   v: /^(?:(init)\.mp4|(i?)([1-9]\d{0,6})\.m4s)$/,
   a: /^(?:(init)\.mp4|()([1-9]\d{0,6})\.m4s)$/,
-  s: /^(?:()()([1-9]\d{0,6})\.vtt)$/,
+  s: /^(?:(init)\.mp4|()([1-9]\d{0,6})\.(?:m4s|vtt))$/,
 };
 
 const BESIDE_FOLDER: readonly (readonly [
@@ -85,7 +85,7 @@ function inFolder(folder: string, leaf: string, isFile: (path: string) => boolea
   if (track === undefined || (!init && number === undefined)) return undefined;
   const above = folder.slice(0, slash);
   if (init) return versioned(above, { kind: 'init', track }, isFile);
-  const kind = track.kind === 's' ? 'subtitleSegment' : frame === 'i' ? 'keyFrame' : 'segment';
+  const kind = leaf.endsWith('.vtt') ? 'subtitleSegment' : frame === 'i' ? 'keyFrame' : 'segment';
   return versioned(above, { kind, track, number: Number(number) }, isFile);
 }
 

@@ -16,6 +16,8 @@ export interface Case {
   readonly hybrid?: boolean;
   /** Seconds by which ffmpeg shows pictures later than the file says: so it takes negative composition offsets. */
   readonly shownLate?: number;
+  /** Seconds by which ffmpeg, which reads no `tfxd`, has sound of the file later than it says. */
+  readonly heardLate?: number;
 }
 
 /** Everything that `src/media/fmp4` is tried on against others. */
@@ -50,6 +52,7 @@ export const cases: readonly Case[] = [
     name: 'Smooth Streaming: no tfdt',
     make: () => clip('frag-smooth.ismv', ['-i', sample('bframes-faststart.mp4'), '-c', 'copy']),
     shownLate: 0.08,
+    heardLate: 1024 / 44_100,
   },
   {
     name: 'sound only',

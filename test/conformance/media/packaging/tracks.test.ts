@@ -52,7 +52,7 @@ async function streamsOf(path: string): Promise<Map<number, number>> {
 }
 
 const samples = (name: string) => fileURLToPath(new URL(`../../../../src/samples/${name}`, import.meta.url));
-/** Seconds that tracks may be off from one another in sources whose own clocks are no finer: a frame of AAC. */
+/** Seconds by which mediabunny, which reads no `tfxd`, has sound of Smooth Streaming late: a frame of AAC. */
 const SMOOTH_SLACK = 1024 / 44_100;
 const cases: readonly { name: string; make: () => Promise<string>; isTimed?: boolean; slack?: number }[] = [
   ...films.map(({ name, make }) => ({ name, make })),
@@ -74,7 +74,7 @@ const cases: readonly { name: string; make: () => Promise<string>; isTimed?: boo
   },
   // mediabunny sees only samples of `moov` where it has some, and knows no decoding times but those of `tfdt`.
   ...fragmented.map(({ name, make, hybrid = false, timed = true }) => {
-    // Sound of Smooth Streaming begins before 0, which is less than what counts as a gap in its clocks.
+    // Sound of Smooth Streaming begins before 0, see smooth.test.ts.
     const slack = name.startsWith('Smooth') ? SMOOTH_SLACK : 0;
     return { name: `fragmented, ${name}`, make, isTimed: timed && !hybrid, slack };
   }),

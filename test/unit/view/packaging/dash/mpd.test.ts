@@ -94,7 +94,7 @@ describe('the MPD', () => {
     );
   });
 
-  it('has subtitles that are one file, beside the film', () => {
+  it('has subtitles: one file beside the film, or segments of cues in MP4', () => {
     const text = mpd(
       presentationOf([
         video,
@@ -107,10 +107,20 @@ describe('the MPD', () => {
     const { mediaGroups } = parsed(text);
     assert.deepEqual(
       Object.values(mediaGroups.SUBTITLES!.subs!).map(group => group.language),
-      ['de'],
+      ['de', 'und'],
     );
     assert.match(text, new RegExp(`<BaseURL>${VERSION}/s1\\.vtt\\?q</BaseURL>`));
     assert.doesNotMatch(text, /s2\.vtt/);
+    assert.match(text, new RegExp(`codecs="wvtt"[^]*media="${VERSION}/s2/\\$Number\\$\\.m4s\\?q"`));
+  });
+
+  it('claims the on-demand profile only without text in segments of its own', () => {
+    const profilesOf = (isWhole: boolean) =>
+      /profiles="([^"]*)"/.exec(
+        mpd(presentationOf([video, presentedText('s1', [6000], { isWhole })]), 'on-demand', ''),
+      )![1];
+    assert.equal(profilesOf(true), 'urn:mpeg:dash:profile:isoff-on-demand:2011');
+    assert.equal(profilesOf(false), 'urn:mpeg:dash:profile:full:2011');
   });
 
   it('times every segment, none of them without duration', () => {

@@ -32,6 +32,8 @@ describe('paths of what is packaged', () => {
     [`/film.mp4/${V}/a2/3.m4s`, { part: { kind: 'segment', track: { ...v1, kind: 'a', number: 2 }, number: 3 } }],
     [`/film.mp4/${V}/s1.m3u8`, { part: { kind: 'playlist', track: { ...v1, kind: 's' } } }],
     [`/film.mp4/${V}/s1/3.vtt`, { part: { kind: 'subtitleSegment', track: { ...v1, kind: 's' }, number: 3 } }],
+    [`/film.mp4/${V}/s1/3.m4s`, { part: { kind: 'segment', track: { ...v1, kind: 's' }, number: 3 } }],
+    [`/film.mp4/${V}/s1/init.mp4`, { part: { kind: 'init', track: { ...v1, kind: 's' } } }],
     [`/film.mp4/${V}/s1.vtt`, { part: { kind: 'subtitleFile', track: { ...v1, kind: 's' } } }],
     [`/f,a,b,.mp4.urlset/${V}/f2-v1/1.m4s`, { part: { kind: 'segment', track: { ...v1, file: 2 }, number: 1 } }],
     [`/film.mp4/${V}-12500/v1.m3u8`, { version: { hash: V, clip: { start: 12500, end: undefined } } }],
@@ -76,8 +78,8 @@ describe('paths of what is packaged', () => {
     `/film.mp4/${V}/v1/12345678.m4s`,
     `/film.mp4/${V}/a1/i1.m4s`,
     `/film.mp4/${V}/v1/1.vtt`,
-    `/film.mp4/${V}/s1/1.m4s`,
-    `/film.mp4/${V}/s1/init.mp4`,
+    `/film.mp4/${V}/s1/i1.m4s`,
+    `/film.mp4/${V}/s1/1.mp4`,
     `/film.mp4/${V}/1.m4s`,
     `/${V}/v1.m3u8`,
     `${V}/v1/1.m4s`,
@@ -103,7 +105,7 @@ const track = fc.record(
 const KINDS: Readonly<Record<string, readonly TrackPart['kind'][]>> = {
   v: ['playlist', 'keyFramePlaylist', 'init', 'trackFile', 'segment', 'keyFrame'],
   a: ['playlist', 'init', 'trackFile', 'segment'],
-  s: ['playlist', 'subtitleFile', 'subtitleSegment'],
+  s: ['playlist', 'subtitleFile', 'subtitleSegment', 'init', 'segment'],
 };
 const part = fc.tuple(track, number, fc.nat(5)).map(([name, n, which]): TrackPart => {
   const kinds = KINDS[name.kind]!;
