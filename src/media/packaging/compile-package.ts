@@ -80,15 +80,15 @@ function* windowsOf(
     const length = whole.reduce((last, { candidate: { presentation } }) => Math.max(last, presentation.end), 0) - zero;
     throw new EdgeError('range_not_satisfiable', `start=${start} is past the end: the file lasts ${length} s`);
   }
+  // Where no key frame comes before it, what other tracks present until the first one is part of the clip.
+  const begin = Math.min(first.begin, Math.max(from, zero));
   const windows: TrackWindow[] = [];
   for (const window of whole) {
     const clip =
-      window === leader
-        ? first
-        : yield* unlessBroken(clipOf(source, window, first.begin, to), window.candidate, omitted);
+      window === leader ? first : yield* unlessBroken(clipOf(source, window, begin, to), window.candidate, omitted);
     if (clip !== undefined) windows.push(clip);
   }
-  return { windows, zero: first.begin };
+  return { windows, zero: begin };
 }
 
 /** What a reading of a track comes to; undefined, with the track among those omitted, when its tables are broken. */

@@ -8,6 +8,7 @@ import type { IndexStore, MediaObject } from '../seek/media.js';
 import type { Planner } from '../seek/planner.js';
 import { SealedStore } from '../seek/sealed-store.js';
 import { compilePackage, refused } from './compile-package.js';
+import { CompiledCache } from './compiled-cache.js';
 import {
   decodeFragmentSamples,
   encodeFragmentSamples,
@@ -17,7 +18,6 @@ import {
 } from './fragment-samples.js';
 import { fragmentedMovie } from './fragmented-movie.js';
 import { keyFramesOf } from './key-frames.js';
-import { Learnt } from './learnt.js';
 import type {
   CutPoints,
   KeyFrames,
@@ -57,18 +57,18 @@ const [KEY_FRAMES, KEY_FRAME_BYTES] = [512, 24];
  * those of whole objects outlive the process.
  */
 export class Packager implements MediaPackager {
-  readonly #packages: Learnt<MediaPackage>;
-  readonly #fragments: Learnt<FragmentSamples>;
-  readonly #inside: Learnt<readonly SourceTrack[]>;
-  readonly #keyFrames: Learnt<KeyFrames>;
+  readonly #packages: CompiledCache<MediaPackage>;
+  readonly #fragments: CompiledCache<FragmentSamples>;
+  readonly #inside: CompiledCache<readonly SourceTrack[]>;
+  readonly #keyFrames: CompiledCache<KeyFrames>;
 
   constructor(private readonly options: PackagerOptions) {
     const { memory, indexTime } = options;
     const [store, budget] = [new SealedStore(options.store), compileBudget(indexTime)];
-    this.#packages = new Learnt(memory * PACKAGES, store, budget);
-    this.#fragments = new Learnt(memory * FRAGMENTS, store, budget);
-    this.#inside = new Learnt(memory * INSIDE, store, budget);
-    this.#keyFrames = new Learnt(memory * KEYS, store, budget);
+    this.#packages = new CompiledCache(memory * PACKAGES, store, budget);
+    this.#fragments = new CompiledCache(memory * FRAGMENTS, store, budget);
+    this.#inside = new CompiledCache(memory * INSIDE, store, budget);
+    this.#keyFrames = new CompiledCache(memory * KEYS, store, budget);
   }
 
   /** Running numbers: packages compiled, taken from the store, and refused. */

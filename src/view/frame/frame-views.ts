@@ -8,6 +8,7 @@ import { seekEtag } from '../../media/seek/seek-etag.js';
 import { lengthOf } from '../../virtual-file/slice.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import { HEADER, OpenedMedia } from '../opened-media.js';
+import { fileKind, fileSet, isPackagedFile } from '../packaging/url/file-set.js';
 import { seekFields } from '../seek/seek-fields.js';
 import { parseSeconds } from '../seek/seek-query.js';
 import type { View, ViewFile, ViewKind, ViewStage, ViewTarget } from '../view.js';
@@ -24,10 +25,17 @@ export class FrameViews implements ViewKind {
   /** @param cut how films are packaged, whose index frames are found by */
   constructor(private readonly cut: Segmentation) {}
 
+  /** @throws EdgeError `bad_request` for a set of files that may not be asked for */
   find({ path, parameters }: ViewTarget): View | undefined {
     const second = parseSeconds(parameters.get('frame'));
-    return second === undefined ? undefined : new FrameView(path, second, this.cut);
+    return second === undefined ? undefined : new FrameView(filmAt(path), second, this.cut);
   }
+}
+
+/** The film that a path stands for: of a set that it names, the first one. */
+function filmAt(path: string): string {
+  const set = isPackagedFile(path) ? fileSet(path) : undefined;
+  return set?.kind === 'urlset' ? set.paths.find(each => fileKind(each) === 'film')! : path;
 }
 
 class FrameView implements View {

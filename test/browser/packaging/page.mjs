@@ -30,6 +30,9 @@ function when(isTrue) {
   return Promise.race([come, failed]);
 }
 
+/** Has the player show the film's first subtitles. */
+let showText;
+
 /** Each loads an address and gives what switches to the rendition of a height. */
 const players = {
   native(url) {
@@ -48,6 +51,10 @@ const players = {
     hls.on(Hls.Events.ERROR, (_, { fatal, type, details, error }) => {
       if (fatal) fail(`${type} ${details} ${error?.message}`);
     });
+    showText = () => {
+      hls.subtitleDisplay = true;
+      hls.subtitleTrack = 0;
+    };
     hls.loadSource(url);
     hls.attachMedia(video);
     return select;
@@ -61,6 +68,7 @@ const players = {
     player.addEventListener('error', ({ detail }) => tell(detail));
     player.configure({ abr: { enabled: false } });
     await player.attach(video);
+    showText = () => player.selectTextTrack(player.getTextTracks()[0]);
     await player.load(url).catch(tell);
     const select = height => {
       const track = player.getVariantTracks().find(one => one.height === height);
@@ -83,6 +91,7 @@ const players = {
       },
     });
     player.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => fail(`dash.js ${error?.code} ${error?.message}`));
+    showText = () => player.setTextTrack(0);
     player.initialize(video, url, true);
     return height => {
       const all = player.getRepresentationsByType('video');
@@ -162,10 +171,21 @@ async function switchTo(height) {
   return { height: size[1], currentTime: video.currentTime };
 }
 
+/** Shows subtitles, until there are `count` cues. Seconds of the film. */
+async function readText(count) {
+  showText();
+  const found = () =>
+    [...video.textTracks].flatMap(track =>
+      [...(track.cues ?? [])].map(({ startTime, endTime, text }) => ({ startTime, endTime, text })),
+    );
+  await when(() => found().length >= count);
+  return found();
+}
+
 /** Plays to the end. */
 async function playToEnd() {
   if (!video.ended) await Promise.race([once(video, 'ended'), failed]);
   return { currentTime: video.currentTime, duration: video.duration };
 }
 
-Object.assign(globalThis, { load, measure, switchTo, playToEnd, failures });
+Object.assign(globalThis, { load, measure, switchTo, readText, playToEnd, failures });

@@ -6,6 +6,7 @@ import { extname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { cases as fragmented } from '../../conformance/media/fmp4/clips.js';
 import { cases } from '../../conformance/media/mp4/clips.js';
 import { aac, clip, picture, tone } from '../../support/clips.js';
 import { Edge } from '../../support/edge.js';
@@ -16,6 +17,8 @@ const run = promisify(execFile);
 const sample = (name: string) => async () => fileURLToPath(new URL(`../../../src/samples/${name}`, import.meta.url));
 const named = (name: string) => cases.find(film => film.name === name)!.make;
 
+const inFragments = (name: string) => fragmented.find(film => film.name === name)!.make;
+
 /** Films by what is particular about them. */
 const films: Readonly<Record<string, () => Promise<string>>> = {
   'B-frames': sample('bframes-faststart.mp4'),
@@ -25,6 +28,10 @@ const films: Readonly<Record<string, () => Promise<string>>> = {
   'open groups of pictures': named('open groups of pictures'),
   'no edit lists': named('no edit lists'),
   'frames of different lengths': named('variable frame rate'),
+  'fragments and edit lists': inFragments('mfra, edit lists'),
+  'a fragment for each track': inFragments('a fragment for each track'),
+  'several fragments for each key frame': inFragments('several fragments for each key frame'),
+  'samples in moov as well as in fragments': inFragments('samples in moov as well'),
   HEVC: named('HEVC'),
   AV1: named('AV1 and Opus'),
   'only key frames': () => clip('frame-mjpeg.mp4', [...picture(3), '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p']),

@@ -3,44 +3,16 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Parser } from 'm3u8-parser';
-import { createFile, MP4BoxBuffer } from 'mp4box';
 import { parse } from 'mpd-parser';
 import { type Answer, Edge } from '../../support/edge.js';
 import { MediaFolder } from '../../support/ffmpeg.js';
 import { fetchRaw } from '../../support/raw-http.js';
+import { cuesIn } from '../../support/streaming/cues.js';
 import { until } from '../../support/until.js';
 
 const SRT = '1\n00:00:01,000 --> 00:00:03,000\nHello\n\n2\n00:00:03,000 --> 00:00:05,000\nover the border\n';
 const JSON_BODY = { 'Content-Type': 'application/json' };
 const HOSTILE = `t=a"b<c>&d='$Number$`;
-
-/** The samples of a track of cues as mp4box reads them: seconds, and the cues in them. */
-async function cuesIn(bytes: Buffer): Promise<{ start: number; end: number; cues: { id: string; text: string }[] }[]> {
-  const file = createFile(true);
-  file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(bytes).buffer, 0), true);
-  const [{ id, codec }] = file.getInfo().tracks as unknown as [{ id: number; codec: string }];
-  assert.equal(codec, 'wvtt');
-  return file.getTrackSamplesInfo(id).map(({ cts, duration, timescale, offset, size }) => {
-    const sample = bytes.subarray(offset, offset + size);
-    const cues = boxesIn(sample).map(([type, body]) => {
-      if (type === 'vtte') return undefined;
-      assert.equal(type, 'vttc');
-      const parts = new Map(boxesIn(body));
-      assert.equal(parts.get('vsid')!.length, 4);
-      return { id: parts.get('iden')!.toString(), text: parts.get('payl')!.toString() };
-    });
-    const found = cues.filter(cue => cue !== undefined);
-    assert.ok(found.length > 0 || cues.length === 1, 'nothing is shown by one empty box');
-    return { start: cts / timescale, end: (cts + duration) / timescale, cues: found };
-  });
-}
-
-function boxesIn(bytes: Buffer): [type: string, body: Buffer][] {
-  const found: [string, Buffer][] = [];
-  for (let at = 0; at < bytes.length; at += bytes.readUInt32BE(at))
-    found.push([bytes.toString('latin1', at + 4, at + 8), bytes.subarray(at + 8, at + bytes.readUInt32BE(at))]);
-  return found;
-}
 
 describe('films as HLS and DASH', () => {
   let folder: MediaFolder;
@@ -499,76 +471,5 @@ describe('films as HLS and DASH', () => {
     const { headers } = await get(`${await versionOf('/film.mp4')}/v1/3.m4s`);
     assert.match(headers['cache-status'] as string, /hit; detail=memory/);
     assert.match((await prefetch(['/junk.mp4']))[0]!, /status 422/);
-  });
-
-  describe('purges', () => {
-    it('of any URL of a film take all of it along', async () => {
-      for (const url of [
-        '/other.mp4',
-        '/other.mp4/hls.m3u8',
-        '/other.mp4/dash.mpd?x',
-        '/other.mp4/0123456789abcdef/v1/3.m4s',
-      ]) {
-        await get('/other.mp4/hls.m3u8');
-        assert.equal((await purge(url)).objects, 1, url);
-        const { headers } = await get('/other.mp4/hls.m3u8');
-        assert.match(headers['cache-status'] as string, /fwd=miss/, url);
-      }
-    });
-
-    it('of a set take its files along', async () => {
-      const set = '/set_,low,high,.mp4.urlset';
-      const folderOf = await versionOf(set);
-      assert.equal((await purge(`${set}/hls.m3u8`)).objects, 2);
-      await get(`${folderOf}/f2-v1/1.m4s`);
-      await text(`${set}/hls.m3u8`);
-      assert.equal((await purge(`${folderOf}/f1-v1/1.m4s`)).objects, 2);
-      await text(`${set}/hls.m3u8`);
-      assert.equal((await purge(set)).objects, 2);
-    });
-
-    it('of a set that an object lists take its files along', async () => {
-      const set = '/my.set.json';
-      for (const part of [
-        '',
-        '/hls.m3u8',
-        '/dash.mpd?x=1',
-        `${(await versionOf(set)).slice(set.length)}/f2-v1/1.m4s`,
-      ]) {
-        await text(`${set}/hls.m3u8`);
-        assert.equal((await purge(set + part)).objects, 5, `the list, two films, sound and subtitles: ${part}`);
-        const { headers } = await get('/set_high.mp4', { Range: 'bytes=0-9' }, 206);
-        assert.match(headers['cache-status'] as string, /fwd=miss/, part);
-      }
-    });
-
-    it('of a file take the playlists of its sets along', async () => {
-      for (const set of ['/set_,low,high,.mp4.urlset', '/my.set.json'])
-        for (const manifest of ['hls.m3u8', 'dash.mpd', `${(await versionOf(set)).slice(set.length + 1)}/f1-v1.m3u8`]) {
-          await get(`${set}/${manifest}`);
-          assert.match((await get(`${set}/${manifest}`)).headers['cache-status'] as string, /; hit/, manifest);
-          await purge('/set_low.mp4');
-          const { headers } = await get(`${set}/${manifest}`);
-          assert.match(headers['cache-status'] as string, /fwd=miss/, `${set}/${manifest}`);
-        }
-    });
-
-    it('of a set whose list can not be read purge the list, and say so', async () => {
-      await get('/odd.set.json');
-      assert.equal((await purge('/odd.set.json/hls.m3u8')).objects, 1);
-      await until('a warning', () => /"path":"\/odd\.set\.json".*expected JSON.*not purged with it/.test(edge.log));
-    });
-
-    it('a film that has changed has another version, and the old one is gone', async () => {
-      const before = await versionOf('/other.mp4');
-      await get(`${before}/v1/1.m4s`);
-      await copyFile(join(folder.path, 'set_low.mp4'), join(folder.path, 'other.mp4'));
-      await purge('/other.mp4/hls.m3u8');
-      await get(`${before}/v1/1.m4s`, {}, 410);
-      await get(`${before}/v1.m3u8`, {}, 410);
-      const now = await versionOf('/other.mp4');
-      assert.notEqual(now, before);
-      await get(`${now}/v1/1.m4s`);
-    });
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { MediaFolder } from '../ffmpeg.js';
+import { assertMpd } from './mpd-schema.js';
 import * as oracles from './oracles.js';
 import { bytesOf, loadDash, loadHls, type Packaged, parseSidx } from './packaged.js';
 
@@ -19,26 +20,73 @@ export interface JudgedFilm {
 /** Everything that another's tools can tell of a packaged film. */
 export async function judge(film: JudgedFilm, folder: MediaFolder): Promise<void> {
   const source = onTime(await oracles.probeStreams(film.file), film.late);
-  const hls = await loadHls(`${film.url}/hls.m3u8`);
+  await judgeManifests(film.url, '', folder, film.hasOpenGops === true, (hls, probed) => {
+    oracles.assertSamePackets(source, probed, omitted(hls));
+  });
+}
+
+/**
+ * The same of a clip, or of a set of films.
+ * @param query of the manifests: `start` and `end`, or nothing
+ */
+export async function judgePart(
+  files: readonly string[],
+  url: string,
+  query: string,
+  folder: MediaFolder,
+): Promise<void> {
+  const sources = await Promise.all(files.map(file => oracles.probeStreams(file)));
+  const rest = query && `?${query}`;
+  await judgeManifests(url, rest, folder, false, (hls, probed) => {
+    oracles.assertPartOfPackets(sources, probed);
+    assert.equal(new Set(hls.renditions.map(oracles.fileOf)).size, files.length, 'all files are there');
+    const { start = 0, end } = Object.fromEntries([...new URLSearchParams(query)].map(([k, v]) => [k, Number(v)]));
+    for (const { packets } of probed) {
+      const [from, to] = [Math.min(...packets.map(({ pts }) => pts)), Math.max(...packets.map(({ pts }) => pts))];
+      if (end !== undefined) assert.ok(to - from > end - start - 0.2, `${to - from} s of ${end - start}`);
+    }
+  });
+  // Noise that decoders of sound make up depends on what they have decoded before.
+  if (sources[0]!.some(({ kind }) => kind === 'video'))
+    for (const manifest of ['hls.m3u8', 'dash.mpd'])
+      await oracles.assertPartOfPictures(files[0]!, `${url}/${manifest}${rest}`);
+}
+
+async function judgeManifests(
+  url: string,
+  query: string,
+  folder: MediaFolder,
+  hasOpenGops: boolean,
+  check: (hls: Packaged, probed: oracles.ProbedRendition[]) => void,
+): Promise<void> {
+  const hls = await loadHls(`${url}/hls.m3u8${query}`);
   const probed = await oracles.probeRenditions(hls, folder);
-  oracles.assertSamePackets(source, probed, omitted(hls));
+  check(hls, probed);
   oracles.assertDurations(probed);
   oracles.assertBandwidth(hls);
   for (const { segments, kind, url } of hls.renditions)
     if (kind === 'video')
       assertBeginWithKeyFrames(probed.find(({ rendition }) => rendition.url === url)!, segments.length);
-  if (!film.hasOpenGops) await oracles.assertEachDecodes(hls, folder);
+  if (!hasOpenGops) await oracles.assertEachDecodes(hls, folder);
   await assertSlices(hls);
-  const dash = await loadDash(`${film.url}/dash.mpd`);
+  const dash = await loadDash(`${url}/dash.mpd${query}`);
+  assertMpd(dash.text);
   assert.equal(dash.renditions.length, hls.renditions.length, 'DASH has the tracks that HLS has');
   for (const rendition of dash.renditions) {
-    const same = hls.renditions.find(({ init }) => init.equals(rendition.init));
+    const same = hls.renditions.find(
+      other => other.init.equals(rendition.init) && nameOf(other.url) === nameOf(rendition.url),
+    );
     assert.ok(same, `${rendition.url} is in HLS too`);
     const whole = ({ segments }: typeof rendition) => Buffer.concat(segments.map(({ bytes }) => bytes));
     assert.ok(whole(same).equals(whole(rendition)), `${rendition.url} has the segments that HLS has`);
     const [ours, theirs] = [rendition, same].map(({ segments }) => segments.map(({ duration }) => duration));
     for (const [i, duration] of ours!.entries()) assert.ok(Math.abs(duration - theirs![i]!) < 0.001, `segment ${i}`);
   }
+}
+
+/** The name of a rendition's track, which all of its URLs hold. */
+function nameOf(url: string): string | undefined {
+  return /\/((?:f\d+-)?[va]\d+)(?=[./])/.exec(url)?.[1];
 }
 
 /** Has ffmpeg play a film through its demuxers of HLS and DASH. */

@@ -112,6 +112,41 @@ export function assertSamePackets(
   return shift!;
 }
 
+/** The number of a rendition's file in its set, from 0; 0 for a film on its own. */
+export function fileOf({ url }: Rendition): number {
+  return Number(/\/f(\d+)-[va]\d+\b/.exec(url)?.[1] ?? 1) - 1;
+}
+
+/**
+ * Oracle 1 for clips and sets: each track has packets that follow each other in the same file, off by one time for all
+ * tracks of it.
+ * @param files streams of each file
+ */
+export function assertPartOfPackets(
+  files: readonly (readonly ProbedStream[])[],
+  probed: readonly ProbedRendition[],
+): void {
+  const shifts = new Map<number, number>();
+  for (const { rendition, packets } of probed) {
+    const file = fileOf(rendition);
+    const streams = files[file]!.filter(({ kind }) => kind === rendition.kind);
+    const found = streams.flatMap(stream =>
+      stream.packets.flatMap((_, at) => {
+        const same = packets.every(({ hash }, i) => stream.packets[at + i]?.hash === hash);
+        return same ? [stream.packets.slice(at, at + packets.length)] : [];
+      }),
+    );
+    const known = shifts.get(file);
+    const isInTime = (part: readonly ProbedPacket[]) =>
+      packets.every(({ pts }, i) => Math.abs(pts - part[i]!.pts - (known ?? packets[0]!.pts - part[0]!.pts)) <= SKEW);
+    assert.ok(found.length > 0, `the ${packets.length} packets of ${rendition.url} are in its file, in order`);
+    const part = found.find(isInTime);
+    const off = found.map(each => packets[0]!.pts - each[0]!.pts - (known ?? 0));
+    assert.ok(part, `${rendition.url} is off by ${off} s from other tracks of its file, or goes off`);
+    if (known === undefined) shifts.set(file, packets[0]!.pts - part[0]!.pts);
+  }
+}
+
 /** Hashes of the decoded frames of one stream, in order of presentation. */
 export async function frameHashes(path: string, map: string, ...options: readonly string[]): Promise<string[]> {
   const format = map.includes('a')
@@ -150,6 +185,24 @@ export async function assertSameFrames(
   assert.deepEqual(found.slice(at, at + tail.length), tail, `sound of ${url}`);
 }
 
+/** Oracle 2 for clips: the pictures that the file has there. */
+export async function assertPartOfPictures(source: string, url: string): Promise<void> {
+  const [expected, whole] = await Promise.all([frameHashes(source, '0:v:0'), frameHashes(url, '0:v:0')]);
+  // Pictures that lean on one behind the end have that behind them.
+  const found = whole.slice(0, -REORDERED);
+  const at = expected.indexOf(found[0]!);
+  assert.ok(found.length > 5 && at >= 0, `${url} begins with a picture of the file, and has ${found.length}`);
+  assert.deepEqual(found, expected.slice(at, at + found.length), `pictures of ${url}`);
+  const behind = whole.slice(found.length).map(hash => expected.indexOf(hash, at));
+  assert.ok(
+    behind.every((place, i) => place > (behind[i - 1] ?? at)),
+    `the end of ${url}`,
+  );
+}
+
+/** Pictures that may stand behind the last one of a clip, since others lean on them. */
+const REORDERED = 3;
+
 /** Oracle 3: each segment decodes alone behind its init segment. */
 export async function assertEachDecodes({ renditions }: Packaged, folder: MediaFolder): Promise<void> {
   for (const { init, segments, url } of renditions) {
@@ -161,6 +214,9 @@ export async function assertEachDecodes({ renditions }: Packaged, folder: MediaF
 }
 
 const BATCH = 16;
+
+/** Pictures at the end by whose distances the last one may last, where none lasts as long as another. */
+const GOP = 8;
 
 /** Seconds by which a duration in a playlist may differ from that of its media, as decimals are rounded. */
 const ROUNDING = 0.001;
@@ -216,7 +272,12 @@ export function assertDurations(probed: readonly ProbedRendition[]): void {
     const { segments, playlist, url } = found.rendition;
     const boundaries = boundariesOf(found);
     // How long the last packet lasts is told by the file, by its edit list and by the codec, which differ.
-    const last = ROUNDING + Math.max(...found.packets.map(packet => packet.duration));
+    const ends = found.packets
+      .map(({ pts }) => pts)
+      .sort((a, b) => a - b)
+      .slice(-GOP);
+    const gaps = ends.slice(1).map((pts, i) => pts - ends[i]!);
+    const last = ROUNDING + Math.max(...gaps, ...found.packets.map(packet => packet.duration));
     for (const [i, { duration }] of segments.entries()) {
       const real = boundaries[i + 1]! - boundaries[i]!;
       const tolerance = i === segments.length - 1 ? last : ROUNDING;

@@ -55,6 +55,10 @@ export class PlayerPage {
     return this.#call('switchTo', height);
   }
 
+  readText(count: number): Promise<{ startTime: number; endTime: number; text: string }[]> {
+    return this.#call('readText', count);
+  }
+
   playToEnd(): Promise<{ currentTime: number; duration: number }> {
     return this.#call('playToEnd');
   }

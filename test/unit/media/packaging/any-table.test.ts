@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import type { EdgeError } from '../../../../src/base/errors.js';
 import { SAMPLE_DURATION, SAMPLE_FLAGS, SAMPLE_OFFSET, SAMPLE_SIZE } from '../../../../src/media/fmp4/moof.js';
 import type { MediaPackage, PackageTrack, SampleRun } from '../../../../src/media/packaging/media-package.js';
 import { decodePackage, encodePackage } from '../../../../src/media/packaging/package-bytes.js';
@@ -96,6 +97,17 @@ function cutsOf(track: PackageTrack, presented: readonly number[], model: ModelT
   return cuts;
 }
 
+/** The track by whose key frames a package is cut. */
+function leaderOf({ tracks }: MediaPackage): PackageTrack {
+  return (tracks.find(({ kind }) => kind === 'video') ?? tracks.find(({ kind }) => kind === 'audio'))!;
+}
+
+/** Second of the source's presentation at which a track of a package begins. */
+function originOf({ id }: PackageTrack, { tracks, origin }: MediaPackage): number {
+  const track = tracks.find(other => other.id === id)!;
+  return origin + track.segments.begins[0]! / track.timescale;
+}
+
 async function checkTrack(
   edge: Packager,
   object: Parameters<Packager['package']>[0],
@@ -103,13 +115,14 @@ async function checkTrack(
   track: PackageTrack,
   movie: ModelMovie,
   file: Uint8Array,
+  isWhole = true,
 ): Promise<void> {
   const number = track.id - 1;
   const model = movie.tracks[number]!;
   const times = timesOf(model, movie.timescale);
   const { count, samples, times: tfdt, begins, bytes, fields } = track.segments;
-  assert.equal(samples[0], 0);
-  assert.equal(samples[count], model.samples.length, 'every sample is in a segment');
+  if (isWhole)
+    assert.deepEqual([samples[0], samples[count]], [0, model.samples.length], 'every sample is in a segment');
   assert.ok(tfdt[0]! >= 0 && begins[0]! >= 0 && bytes[0] === 0);
   let latest = 0;
   for (let row = 0; row < count; row++) {
@@ -177,15 +190,64 @@ describe('packages of any tables', () => {
     );
   });
 
+  it('are clips that have all that is presented between two moments, from the key frame before on', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        playable(200),
+        TARGETS,
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fc.option(fc.double({ min: 0.01, max: 1, noNaN: true }), { nil: undefined }),
+        async (movie, target, from, part) => {
+          const file = withCodecs(build(movie));
+          const object = mediaObject(new MemorySource(file, 'mixed'));
+          const edge = makePackager();
+          const whole = await edge.package(object, { target, shortest: 0.5 });
+          const start = from * whole.duration;
+          const end = part === undefined ? undefined : start + part * (whole.duration - start) + 1e-4;
+          let clip: MediaPackage;
+          try {
+            clip = await edge.package(object, { target, shortest: 0.5, start, end });
+          } catch (error) {
+            // The leading track may end before another one does.
+            assert.equal((error as EdgeError).code, 'range_not_satisfiable');
+            return;
+          }
+          const leader = leaderOf(clip);
+          const [earliest, latest] = [whole.origin + start, whole.origin + (end ?? whole.duration + 1)];
+          assert.ok(clip.origin <= Math.max(earliest, originOf(leader, whole)) + 0.002, 'it begins before');
+          for (const track of clip.tracks) {
+            await checkTrack(edge, object, clip, track, movie, file, false);
+            const { samples, count } = track.segments;
+            const model = movie.tracks[track.id - 1]!;
+            const presented = timesOf(model, movie.timescale).map(time => time.presented / track.timescale);
+            const slack = 1.5 / track.timescale + 1e-4;
+            presented.forEach((second, i) => {
+              const isInside = i >= samples[0]! && i < samples[count]!;
+              const isWanted = second > earliest + slack && second < latest - slack;
+              if (isWanted) assert.ok(isInside, `sample ${i} of track ${track.id}, shown at ${second}`);
+            });
+            // Sound begins with what its decoder needs before.
+            if (track !== leader || track.kind !== 'video') continue;
+            const first = presented[samples[0]!]!;
+            const later = presented.findIndex(
+              (second, i) => model.samples[i]!.sync && second > first + slack && second < earliest - slack,
+            );
+            assert.equal(later, -1, 'no key frame is nearer');
+          }
+        },
+      ),
+      { numRuns: 100, interruptAfterTimeLimit: 20_000 },
+    );
+  });
+
   it('are cut at the first key frame at or after multiples of the target, without a short last segment', async () => {
     await fc.assert(
       fc.asyncProperty(playable(300), TARGETS, async (movie, target) => {
         const file = withCodecs(build(movie));
         const object = mediaObject(new MemorySource(file));
         const pack = await makePackager().package(object, { target, shortest: 0.5 });
-        const leader =
-          pack.tracks.find(({ kind }) => kind === 'video') ?? pack.tracks.find(({ kind }) => kind === 'audio');
-        const { segments, timescale, id, end } = leader!;
+        const leader = leaderOf(pack);
+        const { segments, timescale, id, end } = leader;
         const model = movie.tracks[id - 1]!;
         const exact = timesOf(model, movie.timescale).map(time => time.presented - pack.origin * timescale);
         // Half a tick may be rounded either way, but for all samples alike.
@@ -193,7 +255,7 @@ describe('packages of any tables', () => {
         const rounding = first < 0 ? 0 : segments.begins[0]! - first;
         assert.ok(Math.abs(rounding) < 1, `the first segment begins at ${segments.begins[0]}, not at ${first}`);
         const presented = exact.map(time => Math.round(time + rounding));
-        const cuts = cutsOf(leader!, presented, model, target);
+        const cuts = cutsOf(leader, presented, model, target);
         const last = segments.count - 1;
         const made = [...segments.samples.subarray(0, last + 1)];
         assert.ok(last === 0 || end - segments.begins[last]! >= 0.5 * target * timescale);

@@ -4,9 +4,13 @@ import fc from 'fast-check';
 import { parse } from 'mpd-parser';
 import { mpd } from '../../../../../src/view/packaging/dash/mpd.js';
 import { presentationOf, presentedMedia, presentedText, sums, VERSION } from '../../../../support/presentation.js';
+import { assertMpd } from '../../../../support/streaming/mpd-schema.js';
 
 const BASE = 'http://edge/film.mp4/';
-const parsed = (text: string) => parse(text, { manifestUri: `${BASE}dash.mpd` });
+const parsed = (text: string) => {
+  assertMpd(text);
+  return parse(text, { manifestUri: `${BASE}dash.mpd` });
+};
 const video = presentedMedia('v1', [6000, 6000, 2000], [600_000, 900_000, 100_000]);
 const audio = presentedMedia('a1', [6000, 6000, 2000], [60_000, 61_000, 20_000], { label: 'English', language: 'en' });
 

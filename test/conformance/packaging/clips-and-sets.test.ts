@@ -1,0 +1,78 @@
+/** Clips and sets of renditions, as others' tools read them: the packets, times and pictures of their films. */
+import { copyFile, writeFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { after, before, it } from 'node:test';
+import { aac, clip, h264, picture, tone } from '../../support/clips.js';
+import { Edge } from '../../support/edge.js';
+import { MediaFolder } from '../../support/ffmpeg.js';
+import { judgePart } from '../../support/streaming/judge.js';
+import { cases as fragmented } from '../media/fmp4/clips.js';
+import { cases as progressive } from '../media/mp4/clips.js';
+
+const named = (name: string) => [...progressive, ...fragmented].find(film => film.name === name)!.make;
+/** A rendition: its rate of pictures stays, its size and the distance of its key frames do not. */
+const rendition = (name: string, size: string, gop: number, ...more: string[]) =>
+  clip(`set-${name}.mp4`, [...picture(10, '30000/1001', size), ...tone(10, 330, 48000), ...h264(gop, ...more), ...aac]);
+
+/** Films, and the queries of clips of them. */
+const clips: readonly (readonly [film: string, query: string])[] = [
+  ['B-frames and AAC', 'start=5.5&end=9.3'],
+  ['video that begins after the sound', 'start=3'],
+  ['variable frame rate', 'start=2.2&end=6'],
+  ['mfra, edit lists', 'start=4.1&end=9'],
+  ['a fragment for each track', 'start=7'],
+  ['sound only', 'start=3.3&end=9'],
+];
+
+/** Films of sets. */
+const sets: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+  'key frames that coincide': async () => [
+    await rendition('low', '160x90', 60),
+    await rendition('high', '320x180', 30),
+  ],
+  'key frames that do not': async () => [await rendition('low', '160x90', 60), await rendition('odd', '192x108', 47)],
+  'one in fragments': async () => [
+    await rendition('low', '160x90', 60),
+    await clip('set-fragments.mp4', [
+      ...['-i', await rendition('high', '320x180', 30), '-c', 'copy'],
+      ...['-movflags', 'frag_keyframe+delay_moov+default_base_moof'],
+    ]),
+  ],
+};
+
+let media: MediaFolder;
+let folder: MediaFolder;
+let edge: Edge;
+before(async () => {
+  media = await MediaFolder.make();
+  folder = await MediaFolder.make();
+  edge = await Edge.start({ origin: media.path, settings: 'media: {packaging: {segment: 3s}}' });
+});
+after(async () => {
+  await edge?.end();
+  await folder?.remove();
+  await media?.remove();
+});
+
+for (const [number, [film, query]] of clips.entries())
+  it(`a clip of a film: ${film}, ${query}`, async () => {
+    const file = await named(film)();
+    const path = `clip-${number}${extname(file)}`;
+    await copyFile(file, join(media.path, path));
+    await judgePart([file], `${edge.url}/${path}`, query, folder);
+  });
+
+for (const [number, [name, make]] of Object.entries(sets).entries())
+  for (const [kind, query] of [
+    ['urlset', ''],
+    ['set.json', name.endsWith('not') ? '' : 'start=4&end=8'],
+  ] as const)
+    it(`a set (${kind}) of ${name} ${query}`, async () => {
+      const films = await make();
+      const names = films.map((_, i) => `s${number}-${i}.mp4`);
+      for (const [i, film] of films.entries()) await copyFile(film, join(media.path, names[i]!));
+      const parts = names.map((_, i) => i).join(',');
+      const path = kind === 'urlset' ? `s${number}-,${parts},.mp4.urlset` : `s${number}.set.json`;
+      if (kind === 'set.json') await writeFile(join(media.path, path), JSON.stringify({ files: names }));
+      await judgePart(films, `${edge.url}/${path}`, query, folder);
+    });
