@@ -66,10 +66,12 @@ export class WorkerCluster {
    * @returns who answers what comes to that
    */
   serve(http: HttpServerOptions, passing: PassingContext): RequestRouting {
-    const { content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout, log } = http;
+    const { content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout, serverName, log } =
+      http;
     const { port } = this.#config.cluster!.listen;
     this.#server = createHttpServer({
       ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout },
+      ...(serverName !== undefined && { serverName }),
       ...(log && { log }),
       peers: this.#cluster.gate,
       beforeClose: () => quiesceListener(port, this.#workers, native),

@@ -15,6 +15,16 @@ export const HOP_BY_HOP: readonly string[] = [
   'upgrade',
 ];
 
+/** Fields that decide which bytes an answer has, in lower case (RFC 9110 sections 13.1 and 14.2). */
+export const SELECTION: readonly string[] = [
+  'range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+  'if-range',
+];
+
 /**
  * Fields of a player's request, in lower case, that never go on to an origin: the edge's to set, or that would change
  * what the answer means.
@@ -26,11 +36,6 @@ export const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'content-type',
   'expect',
   'host',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'range',
   'via',
+  ...SELECTION,
 ]);

@@ -15,9 +15,10 @@ import type { PeerRequest } from './peer-port.js';
 import { conditionsOf, hintOf, PlayerRequest } from './player-request.js';
 import { type Conditions, evaluate, rangeApplies, type Selected } from './preconditions.js';
 import { type ByteRange, contentRange, parseRange, type RangeSet, resolveRanges } from './range.js';
+import { RelayedAnswer } from './relayed-answer.js';
 import { type BodyMaker, Reply } from './reply.js';
 import type { Representation } from './representation.js';
-import type { Elsewhere, UnroutedRequest } from './request-routing.js';
+import type { Elsewhere, HopRequest, UnroutedRequest } from './request-routing.js';
 import { NO_NAMES, parseHost, parseTarget, type Target } from './target.js';
 import type { HttpRequest, HttpResponse } from './uws.js';
 
@@ -40,7 +41,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #isRelayed = false;
   #opened: OpenObject | OpenStream | undefined;
   #released = false;
-  #delivery: Delivery | StreamDelivery | undefined;
+  #delivery: Delivery | StreamDelivery | RelayedAnswer | undefined;
   /** Head that `begin` writes. */
   #status = 200;
   #fields!: FieldBlock;
@@ -116,8 +117,29 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#fetched = true;
     // A condition is evaluated here, and often met by the head alone.
     const hint = hintOf(this.#isHead || this.#conditions !== undefined, this.#range, undefined);
-    const { host, fields } = request;
-    const hop = { host, path: this.#target.path, query: escapeInvisible(query), hint, fields };
+    const { host, fields, selection } = request;
+    const method = this.#isHead ? 'HEAD' : 'GET';
+    const hop = {
+      method,
+      host,
+      path: this.#target.path,
+      query: escapeInvisible(query),
+      hint,
+      fields,
+      selection,
+    } as const;
+    const open = () => this.#openRelayed(elsewhere, hop, view, request);
+    const answer = new RelayedAnswer(this.#reply, this.#context, open, error => this.failed(error));
+    const relay = elsewhere.relay(hop, answer);
+    if (relay === undefined) open();
+    else {
+      this.#delivery = answer;
+      answer.begin(relay);
+    }
+  }
+
+  /** Opens what other edges answer, where it can't just be passed on. */
+  #openRelayed(elsewhere: Elsewhere, hop: HopRequest, view: View | undefined, request: PlayerRequest): void {
     this.#after(elsewhere.open(hop), opened => {
       if (opened === undefined) this.#openHere(view, request);
       else {

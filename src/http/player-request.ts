@@ -1,6 +1,6 @@
 import { EdgeError } from '../base/errors.js';
 import { octetsOf } from '../base/percent.js';
-import { NOT_FORWARDED } from '../base/request-fields.js';
+import { NOT_FORWARDED, SELECTION } from '../base/request-fields.js';
 import type { ContentRequest } from '../catalog/content.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';
@@ -49,6 +49,16 @@ export class PlayerRequest implements ContentRequest {
     const fields: Record<string, string> = {};
     for (const [name, value] of this.#kept ?? []) {
       if (!NOT_FORWARDED.has(name) && !UNTELLABLE.test(value)) fields[name] = value;
+    }
+    return fields;
+  }
+
+  /** Its range and its conditions, which have been kept. */
+  get selection(): Record<string, string> {
+    const fields: Record<string, string> = {};
+    for (const name of SELECTION) {
+      const value = this.#kept?.get(name) ?? '';
+      if (value !== '' && !UNTELLABLE.test(value)) fields[name] = value;
     }
     return fields;
   }

@@ -135,13 +135,29 @@ export class Reply {
    * @param lines further fields, as `fieldLine` makes them
    */
   head(status: number, outcome: CacheOutcome | undefined, fields: FieldBlock, cache: string, lines: string): void {
+    this.#writeHead(status, outcome, fields, this.#cors, cache, lines);
+  }
+
+  /** Writes status and fields of another edge's answer, which has said for itself which web pages may read it. */
+  relayedHead(status: number, fields: FieldBlock, cache: string, lines: string): void {
+    this.#writeHead(status, 'peer', fields, undefined, cache, lines);
+  }
+
+  #writeHead(
+    status: number,
+    outcome: CacheOutcome | undefined,
+    fields: FieldBlock,
+    cors: FieldBlock | undefined,
+    cache: string,
+    lines: string,
+  ): void {
     this.#status = status;
     this.#outcome = outcome;
     this.#ttfb = (performance.now() - this.#started) / 1000;
     this.#context.observeTtfb?.(this.#ttfb);
     this.#res.writeStatus(STATUS_LINES[status] ?? `${status} Unknown`);
     fields.write(this.#res);
-    this.#cors?.write(this.#res);
+    cors?.write(this.#res);
     // The front end copies a value as it is, as in FieldBlock.
     const last = this.#isLast || this.#context.draining ? fieldLine('Connection', 'close') : '';
     const voucher = this.#peer === undefined ? '' : fieldLine(PEER_FIELD, this.#peer.voucher(status));

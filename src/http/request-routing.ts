@@ -1,3 +1,4 @@
+import type { EdgeError } from '../base/errors.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 
 /** A player's request before it is known which edge answers it. */
@@ -15,6 +16,7 @@ export interface UnroutedRequest {
 
 /** What is asked of another edge. */
 export interface HopRequest {
+  readonly method: 'GET' | 'HEAD';
   readonly host: string;
   readonly path: string;
   /** With the parameters of views. */
@@ -23,12 +25,46 @@ export interface HopRequest {
   readonly hint: { readonly start: number; readonly end: number };
   /** Fields of the player's request that may go on, names in lower case. */
   readonly fields: Readonly<Record<string, string>>;
+  /** Its range and its conditions, names in lower case. */
+  readonly selection: Readonly<Record<string, string>>;
+}
+
+/** Head of another edge's answer. */
+export interface RelayedHead {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly fields: Readonly<Record<string, string | readonly string[]>>;
+  /** Bytes of the body; undefined for an answer to HEAD. */
+  readonly length: number | undefined;
+}
+
+/** Takes another edge's answer as it comes: its head, then so many bytes; or that it failed, at any point. */
+export interface RelaySink {
+  answered(head: RelayedHead): void;
+  /** @param chunk valid until it returns, or while the relay is paused */
+  bytes(chunk: Uint8Array): void;
+  /** @param error why the answer can't go on; undefined before the head, when the request must be opened */
+  failed(error: EdgeError | undefined): void;
+}
+
+/** An answer of another edge under way. */
+export interface Relay {
+  pause(): void;
+  /** Lets bytes flow again; they come later, not from within this call. */
+  resume(): void;
+  /** The sink hears nothing more. */
+  cancel(): void;
 }
 
 /** Other edges that should answer a request. */
 export interface Elsewhere {
   /**
-   * Opens what they answer with; undefined when none of them can, so that this edge must answer.
+   * Has the first of them answer, whose answer goes on as it is. The sink is not called from within.
+   * @returns undefined when the request must be opened
+   */
+  relay(request: HopRequest, sink: RelaySink): Relay | undefined;
+  /**
+   * Opens what they answer with, but for one that has failed; undefined when none of them can, so that this edge must answer.
    * @throws EdgeError (rejects with one): they refuse the request as this edge would
    */
   open(request: HopRequest): Promise<OpenObject | OpenStream | undefined>;

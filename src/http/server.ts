@@ -225,7 +225,7 @@ class Server implements HttpServer {
       const reply = new Reply(this.#context, res, req, method, undefined, admitted);
       reply.head(204, undefined, NO_FIELDS, 'moovedge; detail=peer', '');
       reply.endEmpty();
-    } else new Exchange(this.#context, res, req, 'GET', admitted).run(req);
+    } else new Exchange(this.#context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
   }
 
   /** OPTIONS, a preflight of the Fetch standard among them. */

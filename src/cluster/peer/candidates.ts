@@ -15,7 +15,6 @@ export class Candidates implements ServerChoice {
   readonly #candidates: readonly PeerCandidate[];
   readonly #self: PeerCandidate | undefined;
 
-  /** @param peers at least one */
   constructor(peers: readonly PeerCandidate[], self?: PeerCandidate) {
     this.#candidates = self === undefined ? peers : [...peers, self];
     this.all = this.#candidates.map(({ replica }) => replica);
@@ -25,6 +24,17 @@ export class Candidates implements ServerChoice {
   /** Who is behind a base URL. */
   at(origin: string): PeerCandidate | undefined {
     return this.#candidates.find(({ replica }) => replica.base.origin === origin);
+  }
+
+  /** The peer to be asked first; undefined when none is well. */
+  first(now: number): PeerCandidate | undefined {
+    return this.#candidates.find(each => each !== this.#self && each.replica.breaker.advises(now, ''));
+  }
+
+  /** The same servers but one. */
+  without(candidate: PeerCandidate): Candidates {
+    const peers = this.#candidates.filter(each => each !== candidate && each !== this.#self);
+    return new Candidates(peers, this.#self);
   }
 
   pick(now: number, experience: Experience): Replica | undefined {

@@ -4,13 +4,14 @@ import { FetchQueue } from '../../origin/http/fetch-queue.js';
 import { type FetchContext, HttpFetch } from '../../origin/http/http-fetch.js';
 import { Redirects } from '../../origin/http/redirects.js';
 import type { ServerChoice } from '../../origin/http/replica.js';
-import { HttpClient } from '../../origin/http/undici-client.js';
 import type { OriginFetch, OriginRequest, OriginSink } from '../../origin/origin.js';
 import type { OriginStats } from '../../origin/origin-stats.js';
 import { refusal } from '../../origin/refusal.js';
+import { Lines } from './line/lines.js';
 import type { Peer } from './peer.js';
 import { PeerDialect, type PeerErrand } from './peer-dialect.js';
-import type { PeerSignature } from './signature.js';
+import { Relay, type RelayErrand } from './relay.js';
+import type { PeerClaim, PeerSignature } from './signature.js';
 
 /** Milliseconds for a connection, for the head of an answer, within a body, and for the answer to a probe. */
 export interface PeerTimeouts {
@@ -22,6 +23,19 @@ export interface PeerTimeouts {
 
 /** A peer that is silent for a second is probed, and given up when a second later it has not answered that either. */
 export const PEER_TIMEOUTS: PeerTimeouts = { connect: 300, firstByte: 1000, stall: 1000, probe: 1000 };
+
+/** A player's request, to be answered by a peer. */
+export interface RelayedRequest {
+  readonly method: 'GET' | 'HEAD';
+  /** Path and query. */
+  readonly target: string;
+  /** Host field of the player's request. */
+  readonly host: string;
+  /** Revision of the map at hand. */
+  readonly epoch: number;
+  /** Names in lower case. */
+  readonly fields: Readonly<Record<string, string>>;
+}
 
 /** Options of `PeerClient`. */
 export interface PeerClientOptions {
@@ -36,9 +50,10 @@ export interface PeerClientOptions {
 
 /** Milliseconds that an unused connection is kept. */
 const KEEP_ALIVE = 10_000;
-const HEAD_MAX = 64 * 1024;
 /** Milliseconds before a second try with the same peer. */
 const BACKOFF = 50;
+/** Milliseconds between two looks at answers on their way. */
+const LOOK = 100;
 
 /**
  * Asks peers, as origins are asked: fetches go on at the byte with the next peer on the condition that the version is
@@ -46,21 +61,24 @@ const BACKOFF = 50;
  */
 export class PeerClient {
   readonly #options: PeerClientOptions;
-  readonly #client: HttpClient;
+  readonly #client: Lines;
   /** Probes have connections of their own, so that they never wait behind films. */
-  readonly #probes: HttpClient;
+  readonly #probes: Lines;
   readonly #queue: FetchQueue;
   readonly #fetches = new Set<HttpFetch>();
+  readonly #relays = new Set<Relay>();
+  readonly #timer: NodeJS.Timeout;
   readonly stats: OriginStats;
 
   constructor(options: PeerClientOptions) {
     const { maxConnections, maxFetches, timeouts } = options;
     const queue = new FetchQueue(maxFetches, maxFetches);
-    const http = { connectTimeout: timeouts.connect, keepAlive: KEEP_ALIVE, maxHeaderSize: HEAD_MAX, tls: {} };
+    const http = { connectTimeout: timeouts.connect, keepAlive: KEEP_ALIVE };
     this.#options = options;
     this.#queue = queue;
-    this.#client = new HttpClient({ ...http, connections: maxConnections });
-    this.#probes = new HttpClient({ ...http, connections: 1 });
+    this.#client = new Lines({ ...http, connections: maxConnections });
+    this.#probes = new Lines({ ...http, connections: 1 });
+    this.#timer = setInterval(() => this.#look(), LOOK).unref();
     this.stats = {
       requests: {},
       responseBytes: 0,
@@ -113,6 +131,43 @@ export class PeerClient {
     return fetch;
   }
 
+  /** Asks one peer for what a player wants; of the sink nothing is called from within. */
+  relay(request: RelayedRequest, errand: Omit<RelayErrand, 'isHead' | 'range' | 'vouched' | 'ended'>): Relay {
+    const { self, signature } = this.#options;
+    const { method, target, host, epoch, fields } = request;
+    const { id, replica } = errand.candidate;
+    const claim: Omit<PeerClaim, 'nonce' | 'signature'> = {
+      from: self,
+      to: id,
+      mark: 'hop',
+      epoch,
+      time: Date.now(),
+      host,
+    };
+    const signed = signature.request(claim, { method, target, field: name => fields[name] ?? '' });
+    const relay = new Relay({
+      ...errand,
+      isHead: method === 'HEAD',
+      range: fields.range,
+      vouched: (value, status) => signature.checkAnswer(value, status, signed.signature),
+      ended: over => this.#relays.delete(over),
+    });
+    this.#relays.add(relay);
+    relay.exchange = this.#client.ask(
+      method,
+      replica.base.origin,
+      target,
+      { ...fields, [PEER_FIELD]: signed.value },
+      relay,
+    );
+    return relay;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const relay of this.#relays) relay.look(now, this.#options.timeouts);
+  }
+
   /** Whether a peer answers; never rejects. */
   probe(peer: Peer, epoch: number): Promise<boolean> {
     const { self, signature, timeouts } = this.#options;
@@ -150,6 +205,7 @@ export class PeerClient {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     for (const fetch of [...this.#fetches]) fetch.shutDown();
     await Promise.all([this.#client.close(), this.#probes.close()]);
   }

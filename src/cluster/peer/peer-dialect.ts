@@ -47,12 +47,11 @@ export class PeerDialect implements Dialect {
     return { path, query, fields };
   }
 
-  /** @throws Error (rejects with) when the server is none of the errand's */
-  async sign(url: string, fields: Record<string, string>): Promise<Record<string, string>> {
+  sign(url: string, fields: Record<string, string>): Record<string, string> {
     const { mark, host, epoch } = this.#errand;
     const slash = url.indexOf('/', url.indexOf('//') + 2);
-    const asked = this.#errand.peerAt(url.slice(0, slash));
-    if (asked === undefined) throw new Error('no peer is there any more');
+    // Nobody else is asked by the errand: redirects of peers are not followed.
+    const asked = this.#errand.peerAt(url.slice(0, slash))!;
     const claim = { from: this.#self, to: asked.id, mark, epoch, time: Date.now(), host };
     const request = { method: 'GET', target: url.slice(slash), field: (name: string) => fields[name] ?? '' };
     const { value, signature } = this.#signature.request(claim, request);

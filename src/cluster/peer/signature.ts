@@ -1,5 +1,6 @@
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { PEER_FIELD } from '../../base/peer-fields.js';
+import { SELECTION } from '../../base/request-fields.js';
 
 /**
  * What an edge asks another one for:
@@ -54,8 +55,6 @@ export interface PeerVoucher {
 /** Why a request from a peer, or an answer of one, is not heeded. */
 export type PeerRefusal = 'unsigned' | 'version' | 'addressee' | 'secret' | 'time' | 'replay';
 
-/** Fields that decide which bytes an answer has. */
-const SIGNED_FIELDS = ['range', 'if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 const MARKS: ReadonlySet<string> = new Set(['hop', 'fill', 'cached', 'probe']);
 
 /**
@@ -64,6 +63,7 @@ const MARKS: ReadonlySet<string> = new Set(['hop', 'fill', 'cached', 'probe']);
  */
 export class PeerSignature {
   readonly #key: KeyObject;
+  readonly #nonces = new Nonces();
 
   constructor(secret: string) {
     this.#key = createSecretKey(Buffer.from(secret, 'utf8'));
@@ -72,7 +72,7 @@ export class PeerSignature {
   /** Value of the peer field of a request, and its signature. */
   request(claim: Omit<PeerClaim, 'nonce' | 'signature'>, request: SignedRequest): { value: string; signature: string } {
     const { from, to, mark, epoch, time, host } = claim;
-    const nonce = randomBytes(12).toString('base64url');
+    const nonce = this.#nonces.next();
     const words = [PROTOCOL, id(from), id(to), mark, epoch, time, nonce, id(host) || '-'].join(' ');
     const signature = this.#sign(`request ${words}\n${covered(request)}`);
     return { value: `${words} ${signature}`, signature };
@@ -128,6 +128,25 @@ export class PeerSignature {
   }
 }
 
+/** Octets of a nonce, and nonces that are drawn at a time: each draw costs as much as a signature. */
+const NONCE = 12;
+const DRAWN = 256;
+
+/** Random texts. */
+class Nonces {
+  readonly #octets = Buffer.allocUnsafeSlow(NONCE * DRAWN);
+  #at = this.#octets.length;
+
+  next(): string {
+    if (this.#at === this.#octets.length) {
+      randomFillSync(this.#octets);
+      this.#at = 0;
+    }
+    this.#at += NONCE;
+    return this.#octets.toString('base64url', this.#at - NONCE, this.#at);
+  }
+}
+
 /** An id or a host as a word: it holds no space. */
 function id(text: string): string {
   return encodeURIComponent(text);
@@ -135,7 +154,7 @@ function id(text: string): string {
 
 function covered(request: SignedRequest): string {
   const lines = [request.method, request.target];
-  for (const name of SIGNED_FIELDS) lines.push(request.field(name));
+  for (const name of SELECTION) lines.push(request.field(name));
   return lines.join('\n');
 }
 

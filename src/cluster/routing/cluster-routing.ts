@@ -2,13 +2,15 @@ import { EdgeError } from '../../base/errors.js';
 import type { OpenObject, OpenStream } from '../../catalog/content.js';
 import type { PassingContext } from '../../catalog/lookup.js';
 import { openPassing } from '../../catalog/passing.js';
+import { isPlainPath } from '../../origin/http/dialect.js';
 import type { ClusterNode } from '../cluster-state.js';
 import { partitionOf } from '../map/partition-of.js';
-import type { Candidates } from '../peer/candidates.js';
+import type { Candidates, PeerCandidate } from '../peer/candidates.js';
 import { isOfPeers } from '../peer/fill-origin.js';
 import type { PeerClient } from '../peer/peer-client.js';
 import { PeerOrigin } from '../peer/peer-origin.js';
 import type { PeerSet } from '../peer/peer-set.js';
+import type { AnswerSink, Relay } from '../peer/relay.js';
 import type { PeerVoucher } from '../peer/signature.js';
 import type { HotCopies, HotFilms } from './hot-films.js';
 import type { Placement, Serving } from './placement.js';
@@ -24,11 +26,19 @@ export interface PlayersRequest {
 
 /** What is asked of another edge; see `HopRequest` of the HTTP stage. */
 export interface Hop {
+  readonly method: 'GET' | 'HEAD';
   readonly host: string;
   readonly path: string;
   readonly query: string;
   readonly hint: { readonly start: number; readonly end: number };
   readonly fields: Readonly<Record<string, string>>;
+  readonly selection: Readonly<Record<string, string>>;
+}
+
+/** Other edges that should answer; see `Elsewhere` of the HTTP stage. */
+export interface OtherEdges {
+  relay(hop: Hop, sink: AnswerSink): Relay | undefined;
+  open(hop: Hop): Promise<OpenObject | OpenStream | undefined>;
 }
 
 /** Counters of `ClusterRouting`. */
@@ -70,7 +80,7 @@ export class ClusterRouting {
    * Who answers; undefined for this edge.
    * @throws EdgeError `redirected`, `loop_detected`
    */
-  find(request: PlayersRequest): { open(hop: Hop): Promise<OpenObject | OpenStream | undefined> } | undefined {
+  find(request: PlayersRequest): OtherEdges | undefined {
     const { placement, hot, copies, mode } = this.#options;
     const place = placement();
     this.#refuseLoops(request.field('cdn-loop'), place.state.self);
@@ -90,19 +100,67 @@ export class ClusterRouting {
     const others = serving.nodes.filter(node => node !== place.self);
     const candidates = this.#options.peers.candidates(others, true);
     if (candidates === undefined) return undefined;
-    return { open: hop => this.#open(candidates, place.state.epoch, hop) };
+    return this.#others(candidates, place.state.epoch);
+  }
+
+  #others(all: Candidates, epoch: number): OtherEdges {
+    let candidates = all;
+    let isAsked = false;
+    return {
+      relay: (hop, sink) => {
+        const candidate = candidates.first(performance.now());
+        if (candidate === undefined || !isPlainPath(hop.path)) return undefined;
+        const gaveUp = () => {
+          candidates = all.without(candidate);
+        };
+        isAsked = true;
+        this.stats.hops++;
+        return this.#relay(candidate, () => candidates, epoch, hop, sink, gaveUp);
+      },
+      open: hop => {
+        if (!isAsked) this.stats.hops++;
+        return this.#open(candidates, epoch, hop);
+      },
+    };
+  }
+
+  #relay(
+    candidate: PeerCandidate,
+    others: () => Candidates,
+    epoch: number,
+    hop: Hop,
+    sink: AnswerSink,
+    gaveUp: () => void,
+  ): Relay {
+    const { client } = this.#options;
+    const { method, host, path, query, fields, selection } = hop;
+    const target = query === '' ? path : `${path}?${query}`;
+    const request = { method, target, host, epoch, fields: { ...fields, ...selection } };
+    return client.relay(request, {
+      candidate,
+      sink,
+      gaveUp,
+      learnt: (voucher, size) => this.#learn(path, voucher, size),
+      goOn: (wanted, rest) => {
+        const origin = new PeerOrigin(client, others(), { name: 'peers', mark: 'hop', host, epoch });
+        return origin.fetch({ path, query, fields, ...wanted }, rest);
+      },
+    });
   }
 
   async #open(candidates: Candidates, epoch: number, hop: Hop): Promise<OpenObject | OpenStream | undefined> {
-    const { client, passing, copies } = this.#options;
+    const { client, passing } = this.#options;
     const { host, path, query, hint, fields } = hop;
+    if (candidates.first(performance.now()) === undefined) {
+      this.stats.fallbacks++;
+      return undefined;
+    }
     let said: PeerVoucher | undefined;
     const vouched = (voucher: PeerVoucher) => {
       said = voucher;
     };
     const origin = new PeerOrigin(client, candidates, { name: 'peers', mark: 'hop', host, epoch, vouched });
     const request = { path, query, range: hint, condition: undefined, fields };
-    this.stats.hops++;
     const passed = await openPassing(passing, origin, `peers${path}?${query}`, request);
     if (passed.kind === 'refused') {
       if (!isOfPeers(passed.error)) throw passed.error;
@@ -110,11 +168,12 @@ export class ClusterRouting {
       return undefined;
     }
     const opened = passed.value;
-    if (said !== undefined && opened.kind === 'object') {
-      const { copies: count, lifetime } = said;
-      copies.learn(path, { copies: count, until: performance.now() + lifetime }, opened.object.size);
-    }
+    if (said !== undefined && opened.kind === 'object') this.#learn(path, said, opened.object.size);
     return opened;
+  }
+
+  #learn(path: string, { copies, lifetime }: PeerVoucher, size: number): void {
+    this.#options.copies.learn(path, { copies, until: performance.now() + lifetime }, size);
   }
 
   #count({ reason }: Serving): void {

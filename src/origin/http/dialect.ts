@@ -14,7 +14,7 @@ export interface Dialect {
    * Fields of a request with its signature added. Called for each request that is sent, redirects included.
    * @param url origin and target as they will be sent
    */
-  sign?(url: string, fields: Record<string, string>): Promise<Record<string, string>>;
+  sign?(url: string, fields: Record<string, string>): Record<string, string> | Promise<Record<string, string>>;
   /** Its refusals may tell of the credentials that it was asked with: players don't see them. */
   readonly tellsSecrets?: boolean;
   /**

@@ -4,15 +4,15 @@ import { type Refusal, refusal } from '../refusal.js';
 import type { AnswerRest } from './body-progress.js';
 import type { Dialect, Location } from './dialect.js';
 import { IdleTimeout } from './idle-timeout.js';
-import type { ExchangeSink, OriginExchange } from './origin-exchange.js';
+import type { ExchangeSink } from './origin-exchange.js';
 import { type OriginTarget, type Redirects, targetOf } from './redirects.js';
 import { REFUSAL_BODY, RefusingAnswer } from './refusing-answer.js';
 import type { Replica } from './replica.js';
 import { preconditionOf, requestFields } from './request-fields.js';
 import { type AcceptedHead, checkHead, type Wanted } from './response-head.js';
+import type { HttpTransport, TransportExchange } from './transport.js';
 import type { TransportFailure } from './transport-failure.js';
 import { brokenOff, transportRefusal } from './transport-refusal.js';
-import type { HttpClient } from './undici-client.js';
 
 /** Milliseconds that an origin has for each step. */
 export interface Timeouts {
@@ -26,7 +26,7 @@ export interface Timeouts {
 
 /** What all tries of one origin share. */
 export interface AttemptContext {
-  readonly client: HttpClient;
+  readonly client: HttpTransport;
   readonly dialect: Dialect;
   readonly timeouts: Timeouts;
   readonly redirects: Redirects;
@@ -76,7 +76,7 @@ export class HttpAttempt implements ExchangeSink {
   /** A validator was answered with 412. */
   #wasRefused = false;
   #target: OriginTarget;
-  #exchange: OriginExchange | undefined;
+  #exchange: TransportExchange | undefined;
   #phase: 'connecting' | 'waiting' | 'body' | 'explaining' | 'over' = 'connecting';
   #paused = false;
   #reused = false;
@@ -171,7 +171,12 @@ export class HttpAttempt implements ExchangeSink {
       send(unsigned);
       return;
     }
-    dialect.sign(origin + target, unsigned).then(
+    const signed = dialect.sign(origin + target, unsigned);
+    if (!(signed instanceof Promise)) {
+      send(signed);
+      return;
+    }
+    signed.then(
       fields => {
         if (this.#phase !== 'over') send(fields);
       },

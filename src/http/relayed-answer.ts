@@ -1,0 +1,137 @@
+import { cacheStatus } from '../base/cache-outcome.js';
+import { HOP_BY_HOP } from '../base/request-fields.js';
+import { Backpressure, type Writer } from '../delivery/backpressure.js';
+import { type Field, FieldBlock, fieldLine } from './field-block.js';
+import type { HttpContext } from './http-context.js';
+import type { Reply } from './reply.js';
+import type { Relay, RelayedHead, RelaySink } from './request-routing.js';
+
+/** Fields that each edge says for itself. */
+const OWN = new Set([...HOP_BY_HOP, 'cache-status', 'content-length', 'date']);
+
+/**
+ * Another edge's answer, given to the player as it comes: nothing of it is made here, and of its body only what the
+ * player's socket does not take at once is waited with, where it was read.
+ */
+export class RelayedAnswer implements RelaySink, Writer {
+  /** Bytes of the body that the socket has taken. */
+  sent = 0;
+  readonly #reply: Reply;
+  readonly #context: HttpContext;
+  readonly #open: () => void;
+  readonly #ended: (error: unknown) => void;
+  #relay: Relay | undefined;
+  #head: RelayedHead | undefined;
+  #begun = false;
+  /** What the socket has not taken of the chunk at hand. */
+  #rest: Uint8Array | undefined;
+  #backpressure: Backpressure | undefined;
+  #isOver = false;
+
+  /**
+   * @param open called when the other edge has not answered, and nothing has been written
+   * @param ended called when the answer is over, with what ended it badly
+   */
+  constructor(reply: Reply, context: HttpContext, open: () => void, ended: (error: unknown) => void) {
+    this.#reply = reply;
+    this.#context = context;
+    this.#open = open;
+    this.#ended = ended;
+  }
+
+  /** Begins with what the other edge answers. */
+  begin(relay: Relay): void {
+    this.#relay = relay;
+    this.#reply.suspend();
+  }
+
+  /** Ends the answer where it is. Nothing more is written. */
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#backpressure?.close();
+    this.#relay?.cancel();
+  }
+
+  answered(head: RelayedHead): void {
+    this.#head = head;
+    if (head.length !== undefined && head.length > 0) return;
+    this.#reply.cork(() => {
+      this.#writeHead(head);
+      this.#isOver = true;
+      this.#reply.endEmpty();
+    });
+  }
+
+  bytes(chunk: Uint8Array): void {
+    if (this.#isOver) return;
+    this.#rest = chunk;
+    this.#turn();
+    if (this.#rest !== undefined && !this.#isOver) this.#relay!.pause();
+  }
+
+  failed(error: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#backpressure?.close();
+    if (error === undefined) this.#open();
+    else this.#ended(error);
+  }
+
+  writable(): void {
+    if (this.#isOver || this.#rest === undefined) return;
+    this.#write();
+    if (this.#rest === undefined && !this.#isOver) this.#relay!.resume();
+  }
+
+  attempt(): boolean {
+    const before = this.sent;
+    if (!this.#isOver) this.#reply.cork(() => this.writable());
+    return this.sent > before;
+  }
+
+  stalled(): void {
+    this.#context.stats.stallTimeouts++;
+  }
+
+  #turn(): void {
+    this.#reply.cork(() => this.#write());
+  }
+
+  /** Gives the socket what it takes of the chunk at hand. */
+  #write(): void {
+    const { transport } = this.#reply;
+    const head = this.#head!;
+    const rest = this.#rest!;
+    if (!this.#begun) this.#writeHead(head);
+    const total = head.length!;
+    const [isTaken, isComplete] = transport.tryEnd(rest, total);
+    const count = isTaken ? rest.length : transport.getWriteOffset() - this.sent;
+    this.sent += count;
+    this.#context.stats.responseBytes += count;
+    this.#rest = count === rest.length ? undefined : rest.subarray(count);
+    if (isComplete || this.sent === total) {
+      this.#isOver = true;
+      this.#backpressure?.close();
+      this.#reply.ended(this.sent);
+      return;
+    }
+    this.#backpressure ??= new Backpressure(transport, this.#context.sweep, this);
+    this.#backpressure.await(count > 0);
+  }
+
+  #writeHead({ status, fields, length }: RelayedHead): void {
+    this.#begun = true;
+    const block: Field[] = [];
+    for (const name in fields) {
+      const value = fields[name]!;
+      if (OWN.has(name)) continue;
+      if (typeof value === 'string') block.push([name, value]);
+      else for (const each of value) block.push([name, each]);
+    }
+    const way = status >= 400 ? fields['cache-status'] : undefined;
+    const size = length === undefined ? fields['content-length'] : undefined;
+    const lines = size === undefined ? '' : fieldLine('Content-Length', String(size));
+    this.#reply.relayedHead(status, new FieldBlock(block), typeof way === 'string' ? way : cacheStatus('peer'), lines);
+  }
+}
