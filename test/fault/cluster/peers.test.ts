@@ -143,10 +143,9 @@ test('a peer that is stopped is given up within three seconds, and left out for 
   const first = performance.now() - started;
   assert.ok(first < 3000, String(first));
   assert.equal(last.cluster.peers.isWell(owner.id), false);
-  const again = performance.now();
+  // Nobody waits for it any more: it is not asked.
   right(await last.get(path), path);
-  assert.ok(performance.now() - again < 500);
-  assert.ok(peer.requests.length <= 1);
+  assert.ok(peer.requests.length <= 1, String(peer.requests.length));
 });
 
 test('a peer that falls silent within a body is given up, and the answer goes on elsewhere', async () => {

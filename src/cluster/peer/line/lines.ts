@@ -182,7 +182,7 @@ class LineExchange implements TransportExchange, LineRequest, ExchangeSink {
   }
 
   pause(): void {
-    this.line?.pause();
+    if (!this.#isOver) this.line?.pause();
   }
 
   resume(): void {
