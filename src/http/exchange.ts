@@ -1,5 +1,6 @@
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
+import { fieldLine } from '../base/field-line.js';
 import { escapeInvisible } from '../base/percent.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 import type { StoredObject } from '../catalog/stored-object.js';
@@ -8,7 +9,7 @@ import { StreamDelivery } from '../delivery/stream-delivery.js';
 import type { MadeView, View } from '../view/view.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
-import { type FieldBlock, fieldLine } from './field-block.js';
+import type { FieldBlock } from './field-block.js';
 import type { HttpContext } from './http-context.js';
 import { multipart } from './multipart.js';
 import type { PeerRequest } from './peer-port.js';

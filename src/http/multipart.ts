@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { fieldLine, isFieldValue } from '../base/field-line.js';
 import { lengthOf, sliceSpans } from '../virtual-file/slice.js';
 import { literal, type Span } from '../virtual-file/span.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
-import { fieldLine, isFieldValue } from './field-block.js';
 import { type ByteRange, contentRange } from './range.js';
 
 /**

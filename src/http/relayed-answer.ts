@@ -1,10 +1,11 @@
 import { cacheStatus } from '../base/cache-outcome.js';
+import { fieldLine } from '../base/field-line.js';
 import { HOP_BY_HOP } from '../base/request-fields.js';
 import { Backpressure, type Writer } from '../delivery/backpressure.js';
-import { type Field, FieldBlock, fieldLine } from './field-block.js';
+import { type Field, FieldBlock } from './field-block.js';
 import type { HttpContext } from './http-context.js';
 import type { Reply } from './reply.js';
-import type { Relay, RelayedHead, RelaySink } from './request-routing.js';
+import type { RelayedHead, RelayHandle, RelaySink } from './request-routing.js';
 
 /** Fields that each edge says for itself. */
 const OWN = new Set([...HOP_BY_HOP, 'cache-status', 'content-length', 'date']);
@@ -20,7 +21,7 @@ export class RelayedAnswer implements RelaySink, Writer {
   readonly #context: HttpContext;
   readonly #open: () => void;
   readonly #ended: (error: unknown) => void;
-  #relay: Relay | undefined;
+  #relay: RelayHandle | undefined;
   #head: RelayedHead | undefined;
   #begun = false;
   /** What the socket has not taken of the chunk at hand. */
@@ -40,7 +41,7 @@ export class RelayedAnswer implements RelaySink, Writer {
   }
 
   /** Begins with what the other edge answers. */
-  begin(relay: Relay): void {
+  begin(relay: RelayHandle): void {
     this.#relay = relay;
     this.#reply.suspend();
   }

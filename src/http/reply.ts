@@ -1,10 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
+import { fieldLine } from '../base/field-line.js';
 import { PEER_FIELD } from '../base/peer-fields.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
-import { type Field, FieldBlock, fieldLine } from './field-block.js';
+import { type Field, FieldBlock } from './field-block.js';
 import { hasToken } from './framing.js';
 import type { HttpContext } from './http-context.js';
 import type { PeerRequest } from './peer-port.js';

@@ -48,7 +48,7 @@ export interface RelaySink {
 }
 
 /** An answer of another edge under way. */
-export interface Relay {
+export interface RelayHandle {
   pause(): void;
   /** Lets bytes flow again; they come later, not from within this call. */
   resume(): void;
@@ -62,9 +62,10 @@ export interface Elsewhere {
    * Has the first of them answer, whose answer goes on as it is. The sink is not called from within.
    * @returns undefined when the request must be opened
    */
-  relay(request: HopRequest, sink: RelaySink): Relay | undefined;
+  relay(request: HopRequest, sink: RelaySink): RelayHandle | undefined;
   /**
-   * Opens what they answer with, but for one that has failed; undefined when none of them can, so that this edge must answer.
+   * Opens what they answer with, but for one that has failed; undefined when none of them can, so that this edge must
+   * answer.
    * @throws EdgeError (rejects with one): they refuse the request as this edge would
    */
   open(request: HopRequest): Promise<OpenObject | OpenStream | undefined>;

@@ -21,6 +21,8 @@ export class Node {
   /** Everything that workers would have been told. */
   readonly states: ClusterState[] = [];
   readonly lines: string[] = [];
+  /** Purges that it has carried out. */
+  readonly purged: string[] = [];
   readonly file: string;
   /** Whether its workers answer. */
   alive = true;
@@ -42,10 +44,13 @@ export class Node {
       file: this.file,
       log,
       alive: () => this.alive,
+      purge: async purge => this.purged.push(purge),
+      purgeAll: async () => this.purged.push('all'),
+      purgeMark: join(folder, `${id}.purged`),
       publish: state => this.states.push(JSON.parse(JSON.stringify(state))),
     });
     this.control.restore();
-    this.control.start();
+    void this.control.start(0);
   }
 
   get state(): ClusterState {

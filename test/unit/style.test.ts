@@ -25,5 +25,5 @@ const FIELD_LINE = /\\r\\n[\w${}-]+: |[`'"}][\w-]+: [^`'"\n]*\\r\\n/;
 
 it('field lines are written in one file, with the line breaks that part them', () => {
   const writers = filesOf('src', /\.ts$/).filter(file => FIELD_LINE.test(textOf(file)));
-  assert.deepEqual(writers, ['src/http/field-block.ts']);
+  assert.deepEqual(writers, ['src/base/field-line.ts']);
 });

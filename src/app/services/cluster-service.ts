@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterAdmin } from '../../admin/cluster-routes.js';
+import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
 import { ClusterControl, type ControlOptions } from '../../cluster/control/cluster-control.js';
 import { partitionOf } from '../../cluster/map/partition-of.js';
@@ -9,12 +10,17 @@ import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { describeCluster } from './cluster-metrics.js';
 import type { EdgeEvents } from './edge-events.js';
+import type { PurgeService } from './purge-service.js';
+import { purgeTexts, readPurge } from './purge-texts.js';
 import { refuseChange } from './refuse-change.js';
 
 /** Milliseconds for which a node must be there without a break before it counts. */
 const SETTLE = 5000;
-/** Name of the copy of the map, beside the catalog. */
+/** Names of files beside the catalog: the copy of the map, and up to where purges have been carried out. */
 const COPY = 'cluster.map';
+const PURGED = 'cluster.purged';
+/** Milliseconds that a start waits for etcd, to learn what was purged meanwhile. */
+const PATIENCE = 2000;
 
 type ClusterSettings = NonNullable<Config['cluster']>;
 
@@ -27,9 +33,14 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
 
   /**
    * @param secret of the memory tier
+   * @param purges carries purges of the cluster out
    * @throws EdgeError `bad_config` when a file of the configuration can't be read
    */
-  constructor({ config, log, metrics, version, tell, alive }: ServiceContext<Config, EdgeEvents>, secret: string) {
+  constructor(
+    { config, log, metrics, version, tell, alive }: ServiceContext<Config, EdgeEvents>,
+    secret: string,
+    purges: PurgeService,
+  ) {
     const settings = config.cluster!;
     this.#started = settings;
     this.#version = version;
@@ -43,6 +54,9 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
       holdDown,
       settle: SETTLE,
       file: join(catalogFolders(config, secret).folder, COPY),
+      purge: async text => purges.purge(readPurge(text)),
+      purgeAll: () => purges.purge({ scope: { kind: 'all' }, soft: false }),
+      purgeMark: join(catalogFolders(config, secret).folder, PURGED),
       log,
       alive,
       publish: state => tell('clusterState', state),
@@ -52,8 +66,21 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
     this.#control.restore();
   }
 
-  start(): void {
-    this.#control.start();
+  start(): Promise<void> {
+    return this.#control.start(PATIENCE);
+  }
+
+  /**
+   * Purges on all nodes.
+   * @returns what it came to on this one
+   * @throws EdgeError (rejects with) as `PurgeService`; `overloaded` when etcd does not answer
+   */
+  async purge(request: PurgeRequest): Promise<PurgeResult> {
+    const results = (await this.#control.purge(purgeTexts(request))) as PurgeResult[];
+    return {
+      objects: results.reduce((sum, { objects }) => sum + objects, 0),
+      more: results.some(({ more }) => more),
+    };
   }
 
   accepts({ cluster }: Config): void {

@@ -32,10 +32,11 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   describeTiers(context.metrics, memory, disk);
   // An edge on its own loads nothing of it.
   const cluster =
-    context.config.cluster && new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret);
+    context.config.cluster &&
+    new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
   const live = new LiveService(context, memory.tier.secret);
   const all = [memory, catalog, disk, purges, cluster ?? noCluster, live];
-  return { all, cluster, purge: request => purges.purge(request) };
+  return { all, cluster, purge: request => (cluster ?? purges).purge(request) };
 }
 
 /** In the place of a cluster: an edge on its own joins one by a start. */

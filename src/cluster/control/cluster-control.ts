@@ -6,6 +6,8 @@ import { EtcdError } from '../etcd/etcd-error.js';
 import { Gateway, type GatewayOptions } from '../etcd/gateway.js';
 import { Mirror } from '../etcd/mirror.js';
 import { encodeMap, type MapRecord } from '../map/map-record.js';
+import { PurgeLog, type PurgeLogOptions } from '../purges/purge-log.js';
+import { PurgeMark } from '../purges/purge-mark.js';
 import { ClusterView } from './cluster-view.js';
 import { Leadership } from './leadership.js';
 import { MapFile } from './map-file.js';
@@ -33,6 +35,11 @@ export interface ControlOptions extends PolicyOptions {
   readonly log: Log;
   /** Whether this node's workers answer. */
   readonly alive: () => boolean;
+  /** Carries a purge out on this node, and purges everything there; see `PurgeLog`. */
+  readonly purge: PurgeLogOptions<unknown>['apply'];
+  readonly purgeAll: PurgeLogOptions<unknown>['applyAll'];
+  /** File for the mark up to which that has been done. */
+  readonly purgeMark: string;
   /** Told of each state that differs from the one before. */
   readonly publish: (state: ClusterState) => void;
 }
@@ -51,6 +58,7 @@ export class ClusterControl {
   readonly #leadership: Leadership;
   readonly #policy: MapPolicy;
   readonly #view: ClusterView;
+  readonly #purges: PurgeLog<unknown>;
   readonly #instance = randomUUID();
   #self: NodeIdentity;
   #ramp: number;
@@ -85,7 +93,17 @@ export class ClusterControl {
       log,
       member: () => this.#member,
       wanted: () => options.alive() && !this.#isLeaving && !this.#isRetired,
+      mayJoin: () => this.#purges.isCaughtUp,
       lost: () => this.#leadership.resign(),
+    });
+    this.#purges = new PurgeLog({
+      gateway,
+      mirror,
+      keys,
+      mark: new PurgeMark(options.purgeMark),
+      apply: options.purge,
+      applyAll: options.purgeAll,
+      log,
     });
     this.#policy = new MapPolicy(options);
     this.#view = new ClusterView(mirror, keys, new MapFile(file), log);
@@ -105,10 +123,19 @@ export class ClusterControl {
     this.#publish();
   }
 
-  /** Begins to speak to etcd. */
-  start(): void {
+  /**
+   * Begins to speak to etcd. Resolves when what was purged while this node was away has been, or etcd has not answered
+   * for `patience` milliseconds.
+   */
+  async start(patience: number): Promise<void> {
     this.#mirror.start();
     this.#timer = setInterval(() => this.#tick(), TICK);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, patience);
+    });
+    await Promise.race([this.#mirror.refresh().then(() => this.#purges.catchUp()), late]);
+    clearTimeout(timer);
   }
 
   /** Gives the lease up for good, so that the others know at once; the state of the cluster is followed on. */
@@ -122,6 +149,7 @@ export class ClusterControl {
     this.#stopped = true;
     clearInterval(this.#timer);
     this.#mirror.stop();
+    this.#purges.stop();
     await this.#turn;
     await this.#membership.leave();
     await this.#gateway.close();
@@ -132,6 +160,14 @@ export class ClusterControl {
     this.#self = self;
     this.#ramp = ramp;
     this.#publish();
+  }
+
+  /**
+   * Has all nodes carry purges out; see `PurgeLog`.
+   * @throws EdgeError (rejects with)
+   */
+  purge(purges: readonly string[]): Promise<unknown[]> {
+    return this.#purges.tell(purges);
   }
 
   /** What the workers know. */
@@ -266,6 +302,7 @@ export class ClusterControl {
 
   async #turnOnce(): Promise<void> {
     if (this.#mirror.isFailing) this.#wasSilent = true;
+    await this.#purges.catchUp();
     if (this.#isRetired && this.#membership.lease !== undefined) {
       this.#log.info({}, 'this node is drained and leaves the cluster');
       await this.#membership.leave();

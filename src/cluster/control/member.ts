@@ -43,6 +43,9 @@ export class Keys {
   readonly map: string;
   /** Somebody wants a map now, without waiting. */
   readonly wish: string;
+  /** A key for each purge, and up to which revision they are not kept any more. */
+  readonly purges: string;
+  readonly purgedUpTo: string;
 
   /** @param prefix without a slash at its end */
   constructor(prefix: string) {
@@ -52,6 +55,8 @@ export class Keys {
     this.leader = `${prefix}/leader`;
     this.map = `${prefix}/map`;
     this.wish = `${prefix}/wish`;
+    this.purges = `${prefix}/purges/`;
+    this.purgedUpTo = `${prefix}/purged-up-to`;
   }
 
   member(id: string): string {

@@ -20,6 +20,8 @@ export interface MembershipOptions {
   readonly member: () => Member;
   /** Whether it should be a member now: it serves, and is not drained. */
   readonly wanted: () => boolean;
+  /** Whether it may become one: it has caught up with what it missed while it was none. */
+  readonly mayJoin: () => boolean;
   /** Told when the lease is gone, with all that was held by it. */
   readonly lost: () => void;
 }
@@ -58,8 +60,9 @@ export class Membership {
   async tick(): Promise<void> {
     if (this.#lease !== undefined && this.#isOverdue()) this.#lose('it was not renewed in time');
     if (!this.#options.wanted()) return;
-    if (this.#lease === undefined) await this.#join();
-    else await this.#renew(this.#lease);
+    if (this.#lease === undefined) {
+      if (this.#options.mayJoin()) await this.#join();
+    } else await this.#renew(this.#lease);
   }
 
   /** Ends the lease, so that the others know at once. */

@@ -1,3 +1,5 @@
+import { isFieldName, isFieldValue } from '../../../base/field-line.js';
+
 /** How the end of a body is found (RFC 9112 section 6.3): by its length, or by its chunks. */
 export type Framing = number | 'chunked';
 
@@ -12,8 +14,6 @@ export interface AnswerHead {
 }
 
 const START = /^HTTP\/1\.1 ([2-5]\d\d) [\t\x20-\x7e\x80-\xff]*$/;
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const LENGTH = /^\d{1,15}$/;
 
 /**
@@ -33,7 +33,7 @@ export function parseAnswerHead(text: string): AnswerHead | undefined {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon)).toLowerCase();
     const value = line.slice(colon + 1).trim();
-    if (!NAME.test(name) || !VALUE.test(value)) return undefined;
+    if (!isFieldName(name) || !isFieldValue(value)) return undefined;
     const before = fields[name];
     fields[name] = before === undefined ? value : [before, value].flat();
   }

@@ -16,9 +16,9 @@ export type Connect = (onread: { buffer: Uint8Array; callback: (bytes: number) =
 /** Told what becomes of a line. */
 export interface LineOwner {
   /** It is free for another request. */
-  idle(line: Line): void;
+  idle(line: PeerLine): void;
   /** It is gone. */
-  closed(line: Line): void;
+  closed(line: PeerLine): void;
 }
 
 /** One request of a line, and what takes its answer. */
@@ -33,7 +33,7 @@ export interface LineRequest {
  * A connection to another edge: one request at a time, whose answer is handed on as it lies in the buffer that the
  * connection is read into. What the taker pauses over stays there, and nothing more is read meanwhile.
  */
-export class Line {
+export class PeerLine {
   /** Milliseconds of a monotonic clock since when nothing is asked by it. */
   idleSince = 0;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_SIZE);

@@ -1,8 +1,9 @@
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
+import { fieldLine, isFieldName, isFieldValue } from '../../../base/field-line.js';
 import type { ExchangeSink } from '../../../origin/http/origin-exchange.js';
 import type { HttpTransport, TransportExchange } from '../../../origin/http/transport.js';
-import { type Connect, Line, type LineOwner, type LineRequest } from './line.js';
+import { type Connect, type LineOwner, type LineRequest, PeerLine } from './line.js';
 
 /** Options of `Lines`. */
 export interface LinesOptions {
@@ -16,13 +17,11 @@ export interface LinesOptions {
   readonly tls?: SecureContext | undefined;
 }
 
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const TARGET = /^\/[\x21-\x7e]*$/;
 
 /**
- * Connections to other edges, over which these are asked as origins are asked over `HttpClient`; but they know what they
- * speak with, so that a byte costs no more than to be read and written. Only what edges say to one another is
+ * Connections to other edges, over which these are asked as origins are asked over `HttpClient`; but they know what
+ * they speak with, so that a byte costs no more than to be read and written. Only what edges say to one another is
  * understood.
  */
 export class Lines implements HttpTransport {
@@ -94,9 +93,9 @@ export class Lines implements HttpTransport {
 class Group implements LineOwner {
   readonly #connect: Connect;
   readonly #options: LinesOptions;
-  readonly #all = new Set<Line>();
+  readonly #all = new Set<PeerLine>();
   /** The last one is taken first, so that those that are not needed grow old. */
-  readonly #idle: Line[] = [];
+  readonly #idle: PeerLine[] = [];
   readonly #waiting = new Set<LineExchange>();
   #isClosed = false;
 
@@ -115,14 +114,14 @@ class Group implements LineOwner {
     }
   }
 
-  idle(line: Line): void {
+  idle(line: PeerLine): void {
     line.idleSince = performance.now();
     const next = this.#next();
     if (next === undefined) this.#idle.push(line);
     else next.go(line);
   }
 
-  closed(line: Line): void {
+  closed(line: PeerLine): void {
     this.#all.delete(line);
     const at = this.#idle.indexOf(line);
     if (at >= 0) this.#idle.splice(at, 1);
@@ -151,7 +150,7 @@ class Group implements LineOwner {
   }
 
   #open(exchange: LineExchange): void {
-    const line = new Line(this.#connect, this.#options.connectTimeout, this, exchange);
+    const line = new PeerLine(this.#connect, this.#options.connectTimeout, this, exchange);
     exchange.line = line;
     this.#all.add(line);
   }
@@ -160,7 +159,7 @@ class Group implements LineOwner {
 /** One request and its answer, from before it has a connection. */
 class LineExchange implements TransportExchange, LineRequest, ExchangeSink {
   text = '';
-  line: Line | undefined;
+  line: PeerLine | undefined;
   /** Leaves the queue for a connection. */
   leave: (() => void) | undefined;
   readonly isHead: boolean;
@@ -176,7 +175,7 @@ class LineExchange implements TransportExchange, LineRequest, ExchangeSink {
     return this;
   }
 
-  go(line: Line): void {
+  go(line: PeerLine): void {
     this.line = line;
     line.ask(this);
   }
@@ -246,11 +245,11 @@ function requestText(
   fields: Readonly<Record<string, string>>,
 ): string | undefined {
   if (!TARGET.test(target)) return undefined;
-  let text = `${method} ${target} HTTP/1.1\r\nhost: ${origin.slice(origin.indexOf('//') + 2)}\r\n`;
+  let text = `${method} ${target} HTTP/1.1${fieldLine('host', origin.slice(origin.indexOf('//') + 2))}`;
   for (const name in fields) {
     const value = fields[name]!;
-    if (!NAME.test(name) || !VALUE.test(value)) return undefined;
-    if (name !== 'host') text += `${name}: ${value}\r\n`;
+    if (!isFieldName(name) || !isFieldValue(value)) return undefined;
+    if (name !== 'host') text += fieldLine(name, value);
   }
-  return `${text}\r\n`;
+  return `${text}\r\n\r\n`;
 }
