@@ -32,6 +32,7 @@ export function refusalOfEntry(kind: TrackKind, handler: string, entry: Uint8Arr
   const type = fourcc(entry, 4);
   const printable = type.replace(/[^ -~]/g, '?');
   if (ENCRYPTED.has(type)) return 'it is encrypted';
+  if (type === 'stpp') return 'it is TTML, of which nothing is made yet';
   if (!CODECS[kind].includes(type)) return `players do not know its codec "${printable}"`;
   if (u32(entry, 0) !== entry.length || entry.length < 16) return `its sample entry "${printable}" is broken`;
   try {
