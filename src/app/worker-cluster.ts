@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Log } from '../base/log.js';
 import { native } from '../base/native.js';
 import type { PassingContext } from '../catalog/lookup.js';
@@ -30,19 +31,29 @@ export class WorkerCluster {
   readonly #config: Config;
   readonly #log: Log;
   readonly #workers: number;
+  /** Names of the files with which peers are spoken to by TLS. */
+  readonly #tls: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
   readonly #cluster: EdgeCluster;
   #routing: ReturnType<EdgeCluster['routing']> | undefined;
   #server: HttpServer | undefined;
 
   /** @throws Error of the file system */
   constructor({ config, folder, link, capacity, sent }: WorkerClusterOptions) {
-    const { node, secret, routing, warmUp, overload } = config.cluster!;
+    const { node, secret, listen, routing, warmUp, overload } = config.cluster!;
+    const { ca, cert, key } = listen.tls;
+    const files = ca === undefined || cert === undefined || key === undefined ? undefined : { ca, cert, key };
+    this.#tls = files;
     this.#config = config;
     this.#log = link.log;
     this.#workers = link.workers;
     this.#cluster = new EdgeCluster({
       self: node.id,
       secret,
+      tls: files && {
+        ca: readFileSync(files.ca, 'utf8'),
+        cert: readFileSync(files.cert, 'utf8'),
+        key: readFileSync(files.key, 'utf8'),
+      },
       routing,
       warmUp,
       overload,
@@ -73,6 +84,7 @@ export class WorkerCluster {
       ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout },
       ...(serverName !== undefined && { serverName }),
       ...(log && { log }),
+      ...(this.#tls && { tls: this.#tls }),
       peers: this.#cluster.gate,
       beforeClose: () => quiesceListener(port, this.#workers, native),
     });

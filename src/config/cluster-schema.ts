@@ -49,12 +49,20 @@ export const clusterSchema = item({
   listen: item({
     host: setting(host(), 'Address at which peers reach this node.'),
     port: setting(integer(1, 65535), 'Port for peers.').prefault(8090),
+    tls: group({
+      ca: setting(
+        path('a PEM file'),
+        'Authority of the certificates of all edges: with it they speak TLS and know one another by these.',
+      ).optional(),
+      cert: setting(path('a PEM file'), 'Certificate of this edge, for servers and clients.').optional(),
+      key: setting(path('a PEM file'), 'Private key of that certificate.').optional(),
+    }),
   }),
   secret: setting(
     text('a text of at least 16 characters', /^.{16,}$/),
-    'What edges of the cluster know one another by; the same for all of them.',
+    'What edges of the cluster know one another by; the same for all of them. Needed without listen.tls.',
     { secret: true },
-  ),
+  ).optional(),
   routing: setting(
     choice('proxy', 'redirect'),
     'How players come to the node that has a film: by way of any other, or sent there where a film begins.',

@@ -333,6 +333,13 @@ function checkCluster(
   if (etcd?.tls?.key !== undefined && etcd.tls.cert === undefined) {
     wrong(['cluster', 'etcd', 'tls', 'cert'], 'expected the certificate of cluster.etcd.tls.key');
   }
+  const { ca, cert, key } = peers?.tls ?? {};
+  for (const [name, file] of Object.entries({ ca, cert, key })) {
+    if (file === undefined && (ca ?? cert ?? key) !== undefined)
+      wrong(['cluster', 'listen', 'tls', name], 'expected ca, cert and key, or none of them');
+  }
+  if (cluster !== undefined && cluster.secret === undefined && ca === undefined)
+    wrong(['cluster', 'secret'], 'expected a secret, or certificates in cluster.listen.tls');
   if (peers?.port !== undefined && [listen?.port, admin?.port].includes(peers.port)) {
     wrong(['cluster', 'listen', 'port'], 'expected another port than listen.port and admin.port');
   }

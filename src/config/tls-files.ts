@@ -12,14 +12,27 @@ const FILE_MAX = 1024 * 1024;
 export function checkTlsFiles(config: Config): Issue[] {
   const { certificate, key } = config.live.rtmp?.tls ?? {};
   const publishers = certificate === undefined || key === undefined ? undefined : { cert: certificate, key };
-  return [...checkPair(['listen', 'tls'], tlsFiles(config)), ...checkPair(['live', 'rtmp', 'tls'], publishers)];
+  return [
+    ...checkPair(['listen', 'tls'], tlsFiles(config)),
+    ...checkPair(['live', 'rtmp', 'tls'], publishers),
+    ...checkPeers(config.cluster?.listen.tls),
+  ];
 }
 
-function checkPair(group: Issue['path'], files: ReturnType<typeof tlsFiles>): Issue[] {
+/** Certificates of edges that know one another by them. */
+function checkPeers(files: NonNullable<Config['cluster']>['listen']['tls'] | undefined): Issue[] {
+  const { ca, cert, key } = files ?? {};
+  if (ca === undefined || cert === undefined || key === undefined) return [];
+  const group = ['cluster', 'listen', 'tls'];
+  const authority = read([...group, 'ca'], 'certificates in a PEM file that can be read', ca, readCertificate);
+  return [...('path' in authority ? [authority] : []), ...checkPair(group, { cert, key }, 'cert')];
+}
+
+function checkPair(group: Issue['path'], files: ReturnType<typeof tlsFiles>, name = 'certificate'): Issue[] {
   if (files === undefined) return [];
   const keyPath = [...group, 'key'];
   const expected = 'a certificate in a PEM file that can be read';
-  const certificate = read([...group, 'certificate'], expected, files.cert, readCertificate);
+  const certificate = read([...group, name], expected, files.cert, readCertificate);
   const key = read(
     keyPath,
     'a private key without passphrase in a PEM file that can be read',

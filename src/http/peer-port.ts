@@ -26,6 +26,12 @@ export interface PeerPort {
    * Looks at a request, within its handler.
    * @param target path and query as they came
    * @param field a field of the request by name in lower case, '' when there is none
+   * @param isCertified false for a client without a certificate, where it should have one
    */
-  admit(method: string, target: string, field: (name: string) => string): PeerRequest | RefusedPeer;
+  admit(
+    method: string,
+    target: string,
+    field: (name: string) => string,
+    isCertified?: boolean,
+  ): PeerRequest | RefusedPeer;
 }

@@ -46,7 +46,12 @@ export interface HttpServerOptions extends ViewStage {
   /** Value of the Server field; left out when undefined. */
   readonly serverName?: string;
   /** Names of PEM files; the port speaks TLS when given. */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly tls?: {
+    readonly cert: string;
+    readonly key: string;
+    /** Authorities of certificates that clients must have, on a port for peers. */
+    readonly ca?: string | undefined;
+  };
   /** The gate in front of the front end; without it heads are looked at as far as the front end shows them. */
   readonly gate?: Gate;
   /** Bounds that the gate keeps; none when left out. */
@@ -111,6 +116,7 @@ class Server implements HttpServer {
   readonly #stats = httpStats();
   readonly #bounds: PortBounds;
   readonly #isPlain: boolean;
+  readonly #wantsCertificates: boolean;
   /** Refusals of the gate, which is the whole process's, that stand in the counters or were there before. */
   readonly #counted: Record<number, number>;
   readonly #context: HttpContext;
@@ -126,6 +132,7 @@ class Server implements HttpServer {
     this.#beforeClose = options.beforeClose;
     this.#bounds = options.bounds ?? NO_BOUNDS;
     this.#isPlain = options.tls === undefined;
+    this.#wantsCertificates = options.tls?.ca !== undefined;
     this.#context = {
       content: options.content,
       planner: options.planner,
@@ -215,7 +222,8 @@ class Server implements HttpServer {
   #handlePeer(peers: PeerPort, res: HttpResponse, req: HttpRequest, method: string): void {
     const query = req.getQuery();
     const target = query ? `${req.getUrl()}?${query}` : req.getUrl();
-    const admitted = peers.admit(method, target, name => req.getHeader(name));
+    const isCertified = !this.#wantsCertificates || hasCertificate(res);
+    const admitted = peers.admit(method, target, name => req.getHeader(name), isCertified);
     if ('refused' in admitted) {
       const message = `this port is for edges of one cluster (${admitted.refused})`;
       new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=peer', [
@@ -280,9 +288,9 @@ function entryOf({ status, time, client }: GateRefusal): AccessEntry {
   };
 }
 
-function secureApp({ cert, key }: { readonly cert: string; readonly key: string }) {
+function secureApp({ cert, key, ca }: NonNullable<HttpServerOptions['tls']>) {
   try {
-    return SSLApp({ cert_file_name: cert, key_file_name: key });
+    return SSLApp({ cert_file_name: cert, key_file_name: key, ...(ca !== undefined && { ca_file_name: ca }) });
   } catch (cause) {
     throw new EdgeError(
       'bad_config',
@@ -290,6 +298,14 @@ function secureApp({ cert, key }: { readonly cert: string; readonly key: string 
       { cause },
     );
   }
+}
+
+/**
+ * Whether a client has shown a certificate. One of another authority does not get so far: the front end has ended the
+ * handshake.
+ */
+function hasCertificate(res: HttpResponse): boolean {
+  return (res as unknown as { getX509Certificate(): ArrayBuffer | string }).getX509Certificate().toString() !== '';
 }
 
 /** The system's reason for refusing an address, which the front end does not tell. */

@@ -7,7 +7,7 @@
  *   cluster.tell({ previousOwners })                             // another state, by another epoch
  *   cluster.edges[1]!.kill()                                     // its sockets are gone
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { type Log, silentLog } from '../../src/base/log.js';
@@ -33,9 +33,9 @@ import { MemoryCatalogStore } from './memory-catalog-store.js';
 import { fetchRaw } from './raw-http.js';
 import { SlabTier } from './slab-tier.js';
 
-/** Times that are short enough for a test. */
+/** Times that are short enough for a test, and long enough for a machine that is busy. */
 const QUICK = {
-  timeouts: { connect: 300, firstByte: 300, stall: 300, probe: 500 },
+  timeouts: { connect: 3000, firstByte: 400, stall: 400, probe: 2000 },
   times: { look: 200, rest: 200, maxRest: 800 },
 };
 
@@ -47,6 +47,10 @@ export interface TestEdgeOptions extends Partial<EdgeClusterOptions> {
   /** Its memory tier, and the gate before players, where these are the product's own. */
   readonly tier?: MemoryTier;
   readonly gate?: Gate;
+  /** Names of PEM files with which edges know one another. */
+  readonly peerTls?: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** What it sends counts as so much more; 0, which is nothing, when left out. */
+  readonly sentScale?: number;
   /** A negative control: requests of peers go on to other edges like those of players. */
   readonly passesOn?: boolean;
   /** Another: fills are fetched for peers whoever owns the film. */
@@ -73,6 +77,9 @@ export class TestEdge {
     this.loader = new BlockLoader({ ...DEFAULTS.blockLoader, tier });
     this.#origin = httpOrigin([storage], { name: 'storage', node: id });
     const log = options.log ?? silentLog;
+    const { peerTls } = options;
+    const read = (name: 'ca' | 'cert' | 'key') => readFileSync(peerTls![name], 'utf8');
+    const pem = peerTls && { ca: read('ca'), cert: read('cert'), key: read('key') };
     this.cluster = new EdgeCluster({
       self: id,
       secret: 'a secret of the cluster',
@@ -82,7 +89,8 @@ export class TestEdge {
       folder: join(folder, id),
       workers: 1,
       capacity: 64 * 1024 * 1024,
-      sent: () => 0,
+      sent: () => this.sent * (options.sentScale ?? 0),
+      tls: pem,
       ...QUICK,
       ...options,
       log,
@@ -117,9 +125,15 @@ export class TestEdge {
     this.#players = createHttpServer({ ...http, routing: this.routing, ...(options.gate && { gate: options.gate }) });
     this.#peers = createHttpServer({
       ...http,
+      ...(peerTls && { tls: peerTls }),
       peers: options.fillsAnything ? fillingAnything(this.cluster.gate) : this.cluster.gate,
       ...(options.passesOn && { routing: this.routing }),
     });
+  }
+
+  /** Bytes that it has sent to players and peers. */
+  get sent(): number {
+    return this.#players.stats.responseBytes + this.#peers.stats.responseBytes;
   }
 
   async listen(): Promise<void> {
@@ -161,9 +175,17 @@ export class TestCluster {
   }
 
   /** Starts edges, which end with the test's file. */
-  static async start(count: number, storage: string, options: TestEdgeOptions = {}): Promise<TestCluster> {
+  static async start(
+    count: number,
+    storage: string,
+    options: TestEdgeOptions | ((at: number) => TestEdgeOptions) = {},
+  ): Promise<TestCluster> {
+    const optionsOf = typeof options === 'function' ? options : () => options;
     const folder = mkdtempSync('/dev/shm/moovedge-cluster-');
-    const edges = Array.from({ length: count }, (_, at) => new TestEdge(`edge-${at + 1}`, storage, folder, options));
+    const edges = Array.from(
+      { length: count },
+      (_, at) => new TestEdge(`edge-${at + 1}`, storage, folder, optionsOf(at)),
+    );
     for (const edge of edges) await edge.listen();
     after(async () => {
       for (const edge of edges) await edge.close();

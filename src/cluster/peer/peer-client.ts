@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls';
 import { PEER_FIELD } from '../../base/peer-fields.js';
 import { isPlainPath } from '../../origin/http/dialect.js';
 import { FetchQueue } from '../../origin/http/fetch-queue.js';
@@ -42,6 +43,8 @@ export interface PeerClientOptions {
   /** Id of this edge. */
   readonly self: string;
   readonly signature: PeerSignature;
+  /** What connections are secured with; plain when undefined. */
+  readonly tls: SecureContext | undefined;
   /** Most connections to one peer, and fetches under way from all. */
   readonly maxConnections: number;
   readonly maxFetches: number;
@@ -71,9 +74,9 @@ export class PeerClient {
   readonly stats: OriginStats;
 
   constructor(options: PeerClientOptions) {
-    const { maxConnections, maxFetches, timeouts } = options;
+    const { maxConnections, maxFetches, timeouts, tls } = options;
     const queue = new FetchQueue(maxFetches, maxFetches);
-    const http = { connectTimeout: timeouts.connect, keepAlive: KEEP_ALIVE };
+    const http = { connectTimeout: timeouts.connect, keepAlive: KEEP_ALIVE, tls };
     this.#options = options;
     this.#queue = queue;
     this.#client = new Lines({ ...http, connections: maxConnections });
@@ -194,7 +197,10 @@ export class PeerClient {
           },
           bytes() {},
           ended() {},
-          failed: () => settle(false),
+          failed: (kind, cause) => {
+            if (kind === 'tls') peer.refused('certificate', cause.message);
+            settle(false);
+          },
         },
       );
       const timer = setTimeout(() => {

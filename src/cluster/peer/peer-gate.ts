@@ -36,6 +36,7 @@ export interface AdmittedPeer {
 
 /** Why requests are refused, and what an operator should look at. */
 const ADVICE: Readonly<Record<PeerRefusal, string>> = {
+  certificate: 'it has no certificate: edges know one another by certificates of cluster.listen.tls.ca',
   unsigned: 'it is no request of an edge: nothing else should come to this port',
   version: 'it is of another version: upgrade all edges',
   addressee: 'it is for another edge: an address of the cluster leads to the wrong one',
@@ -50,6 +51,7 @@ const TOLD_MAX = 256;
 export class PeerGate {
   /** Requests that were refused, by why. */
   readonly refused: Record<PeerRefusal, number> = {
+    certificate: 0,
     unsigned: 0,
     version: 0,
     addressee: 0,
@@ -64,7 +66,13 @@ export class PeerGate {
     this.#options = options;
   }
 
-  admit(method: string, target: string, field: (name: string) => string): AdmittedPeer | { readonly refused: string } {
+  admit(
+    method: string,
+    target: string,
+    field: (name: string) => string,
+    isCertified = true,
+  ): AdmittedPeer | { readonly refused: string } {
+    if (!isCertified) return this.#refuse('certificate', '');
     const { signature, replays, self } = this.#options;
     const now = Date.now();
     const claim = signature.checkRequest({ method, target, field }, self, now);

@@ -172,6 +172,7 @@ export class Relay implements ExchangeSink {
   failed(kind: TransportFailure, cause: Error): void {
     if (this.#isOver) return;
     const { candidate } = this.#errand;
+    if (kind === 'tls') candidate.refused('certificate', cause.message);
     // The peer may close an idle connection at the moment at which it is used again, or one whose player paused long.
     const isBlameless = (kind === 'reset' && this.#wasUsed && this.#head === undefined) || this.#isPaused;
     if (!isBlameless && transportRefusal(kind, cause).blame) {

@@ -53,7 +53,7 @@ export interface PeerVoucher {
 }
 
 /** Why a request from a peer, or an answer of one, is not heeded. */
-export type PeerRefusal = 'unsigned' | 'version' | 'addressee' | 'secret' | 'time' | 'replay';
+export type PeerRefusal = 'certificate' | 'unsigned' | 'version' | 'addressee' | 'secret' | 'time' | 'replay';
 
 const MARKS: ReadonlySet<string> = new Set(['hop', 'fill', 'cached', 'probe']);
 
@@ -65,8 +65,9 @@ export class PeerSignature {
   readonly #key: KeyObject;
   readonly #nonces = new Nonces();
 
-  constructor(secret: string) {
-    this.#key = createSecretKey(Buffer.from(secret, 'utf8'));
+  /** @param secret undefined where edges know one another by their certificates: then anybody can sign */
+  constructor(secret: string | undefined) {
+    this.#key = createSecretKey(Buffer.from(secret ?? 'no secret', 'utf8'));
   }
 
   /** Value of the peer field of a request, and its signature. */

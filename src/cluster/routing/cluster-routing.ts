@@ -3,6 +3,8 @@ import type { OpenObject, OpenStream } from '../../catalog/content.js';
 import type { PassingContext } from '../../catalog/lookup.js';
 import { openPassing } from '../../catalog/passing.js';
 import { isPlainPath } from '../../origin/http/dialect.js';
+import { isPackagedFile } from '../../view/packaging/url/file-set.js';
+import { parsePackagedPath } from '../../view/packaging/url/packaged-path.js';
 import type { ClusterNode } from '../cluster-state.js';
 import { partitionOf } from '../map/partition-of.js';
 import type { Candidates, PeerCandidate } from '../peer/candidates.js';
@@ -96,7 +98,9 @@ export class ClusterRouting {
     const chosen = serving.nodes[0];
     this.#count(serving);
     if (chosen === undefined || chosen === place.self) return undefined;
-    if (mode === 'redirect' && chosen.url !== undefined && request.fromStart) this.#redirect(chosen, request.url);
+    if (mode === 'redirect' && chosen.url !== undefined && request.fromStart && isBeginning(path)) {
+      this.#redirect(chosen, request.url);
+    }
     const others = serving.nodes.filter(node => node !== place.self);
     const candidates = this.#options.peers.candidates(others, true);
     if (candidates === undefined) return undefined;
@@ -192,6 +196,12 @@ export class ClusterRouting {
     this.stats.loops++;
     throw new EdgeError('loop_detected', 'the request has come through this edge before: an origin leads back to it');
   }
+}
+
+/** Players come to a film by its own path or a manifest of it; all else is asked for while they play it. */
+function isBeginning(path: string): boolean {
+  const packaged = parsePackagedPath(path, isPackagedFile);
+  return packaged === undefined || 'manifest' in packaged;
 }
 
 /** A viewer is a client's address with its program. */

@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import type { Log } from '../../base/log.js';
 import type { PassingContext } from '../../catalog/lookup.js';
 import type { Router } from '../../catalog/route.js';
@@ -15,12 +16,16 @@ import { ClusterRouting } from './cluster-routing.js';
 import { HotCopies, HotFilms } from './hot-films.js';
 import { LoadMeter } from './load-meter.js';
 import { Placement } from './placement.js';
+import { Relief } from './relief.js';
 
 /** What a worker needs to take part in a cluster. */
 export interface EdgeClusterOptions {
   /** Id of this edge. */
   readonly self: string;
-  readonly secret: string;
+  /** Needed without `tls`. */
+  readonly secret: string | undefined;
+  /** PEM texts with which edges speak TLS and know one another: their authority, and this edge's own. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
   readonly routing: 'proxy' | 'redirect';
   /** Share of the viewers, 0 to 1, that go to each replica, and where a replica has its bytes from. */
   readonly warmUp: { readonly share: readonly number[]; readonly from: 'owner' | 'origin' };
@@ -36,6 +41,8 @@ export interface EdgeClusterOptions {
   readonly log: Log;
   readonly timeouts?: PeerTimeouts;
   readonly times?: HealthTimes;
+  /** Milliseconds in which requests for films are counted together, and between two looks at what was sent. */
+  readonly pace?: { readonly window: number; readonly interval: number };
 }
 
 /** Most connections of a worker to one peer: each film that a player reads by way of this edge takes one. */
@@ -53,20 +60,26 @@ export class EdgeCluster {
   readonly #meter: LoadMeter;
   readonly #hot: HotFilms;
   readonly #copies: HotCopies;
+  readonly #relief = new Relief();
   #placement: Placement;
 
   /** @throws Error of the file system */
   constructor(options: EdgeClusterOptions) {
-    const { self, secret, folder, workers, log, timeouts = PEER_TIMEOUTS, times = HEALTH_TIMES } = options;
+    const { self, secret, tls: pem, folder, workers, log, timeouts = PEER_TIMEOUTS, times = HEALTH_TIMES } = options;
     const signature = new PeerSignature(secret);
     const load = () => this.#meter.load(this.#placement.self?.weight ?? 1);
     this.#options = options;
-    this.#meter = new LoadMeter(options.sent, workers);
-    this.#client = new PeerClient({ self, signature, maxConnections: PEER_CONNECTIONS, maxFetches: FETCHES, timeouts });
+    this.#meter = new LoadMeter(options.sent, workers, options.pace?.interval);
+    const tls = pem && createSecureContext(pem);
+    const bounds = { maxConnections: PEER_CONNECTIONS, maxFetches: FETCHES, timeouts };
+    this.#client = new PeerClient({ self, signature, tls, ...bounds });
     const probe = (peer: Parameters<PeerClient['probe']>[0]) => this.#client.probe(peer, this.#placement.state.epoch);
     this.peers = new PeerSet({ probe, times, load, log });
     this.#placement = this.#place(alone(self));
-    this.#hot = new HotFilms({ ratio: () => this.#placement.fairRatio(), others: () => this.#placement.othersUp() });
+    this.#hot = new HotFilms(
+      { ratio: () => this.#placement.fairRatio(), others: () => this.#placement.othersUp() },
+      options.pace?.window,
+    );
     this.#copies = new HotCopies(options.capacity);
     this.#replays = new ReplayGuard(folder);
     this.gate = new PeerGate({
@@ -141,7 +154,7 @@ export class EdgeCluster {
 
   #place(state: ClusterState): Placement {
     const { warmUp, overload } = this.#options;
-    return new Placement(state, { warmUp: warmUp.share, overload }, this.peers);
+    return new Placement(state, { warmUp: warmUp.share, overload }, this.peers, this.#relief);
   }
 }
 

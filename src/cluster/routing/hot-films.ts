@@ -29,13 +29,16 @@ export interface Fairness {
  */
 export class HotFilms {
   readonly #fairness: Fairness;
+  readonly #window: number;
   readonly #hot = new Map<string, Heat>();
   #counts = new Map<string, number>();
   #total = 0;
   #windowEnd = 0;
 
-  constructor(fairness: Fairness) {
+  /** @param window milliseconds in which requests are counted together */
+  constructor(fairness: Fairness, window = WINDOW) {
     this.#fairness = fairness;
+    this.#window = window;
   }
 
   /** A request for a film of this edge has come, from a player or by way of another edge. */
@@ -65,7 +68,7 @@ export class HotFilms {
     }
     this.#counts = new Map();
     this.#total = 0;
-    this.#windowEnd = now + WINDOW;
+    this.#windowEnd = now + this.#window;
   }
 }
 

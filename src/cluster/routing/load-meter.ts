@@ -18,11 +18,12 @@ export class LoadMeter {
   /**
    * @param sent bytes that this worker has sent, which only grow; not called from within
    * @param workers of this edge
+   * @param interval milliseconds between two looks
    */
-  constructor(sent: () => number, workers: number) {
+  constructor(sent: () => number, workers: number, interval = INTERVAL) {
     this.#sent = sent;
     this.#workers = workers;
-    this.#timer = setInterval(() => this.#look(), INTERVAL).unref();
+    this.#timer = setInterval(() => this.#look(), interval).unref();
   }
 
   /** @param weight of this edge */

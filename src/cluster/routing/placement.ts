@@ -1,4 +1,5 @@
 import type { ClusterNode, ClusterState } from '../cluster-state.js';
+import { Relief } from './relief.js';
 
 /** Bytes a second that edges send on average below which none is overloaded: what is small is never even. */
 const BUSY = 8 * 1024 * 1024;
@@ -45,9 +46,12 @@ export class Placement {
   readonly #options: PlacementOptions;
   readonly #view: NodeView;
   readonly #isMapped: boolean;
+  readonly #relief: Relief;
 
-  constructor(state: ClusterState, options: PlacementOptions, view: NodeView) {
+  /** @param relief outlives states */
+  constructor(state: ClusterState, options: PlacementOptions, view: NodeView, relief = new Relief()) {
     this.state = state;
+    this.#relief = relief;
     this.#options = options;
     this.#view = view;
     this.self = state.nodes.find(({ id }) => id === state.self);
@@ -157,8 +161,8 @@ export class Placement {
     const owner = usable[0];
     const bound = this.#options.overload * this.#meanLoad();
     if (owner === undefined || bound < BUSY) return { nodes: usable, reason };
-    const load = this.#view.load(owner.id) ?? 0;
-    if (load <= bound || viewer >= 1 - bound / load) return { nodes: usable, reason };
+    const kept = this.#relief.share(owner.id, this.#view.load(owner.id) ?? 0, bound, performance.now());
+    if (viewer >= 1 - kept) return { nodes: usable, reason };
     const hasRoom = (node: ClusterNode) => (this.#view.load(node.id) ?? 0) < bound;
     const other = usable.slice(1).find(hasRoom) ?? this.#others(0, usable).find(hasRoom);
     return other === undefined ? { nodes: usable, reason } : first(other, usable, 'overflow');

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { PeerSignature } from '../../../src/cluster/peer/signature.js';
+import { isPackagedFile } from '../../../src/view/packaging/url/file-set.js';
+import { parsePackagedPath } from '../../../src/view/packaging/url/packaged-path.js';
 import { TestCluster, type TestEdge } from '../../support/cluster-edge.js';
 import { contentAt, firstWrong } from '../../support/content.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
@@ -195,7 +197,18 @@ test('redirects to the owner where a film begins, and proxies the rest', async (
   assert.equal(fields.location, `http://${owner.id}.test${path}?token=a%20b&start=1`);
   assert.equal(fields['cache-control'], 'no-store');
   assert.equal((await other.get(path, { Range: 'bytes=1000-1999' })).status, 206);
+  assert.equal((await other.get(path, { Range: 'bytes=0-' })).status, 307);
   assert.equal((await owner.get(path)).status, 200);
+  // A manifest is a beginning, what a player asks for by it is not.
+  assert.equal((await other.get(`${path}/hls.m3u8`)).status, 307);
+  const part = `${path}/0123456789abcdef/v1/7.m4s`;
+  assert.ok(parsePackagedPath(part, isPackagedFile) !== undefined, part);
+  assert.notEqual((await other.get(part)).status, 307);
+  // Without an address for players they are answered by way of this edge.
+  redirecting.tellNode(owner, { url: undefined });
+  const { status: proxied, fields: own } = await other.get(path);
+  assert.equal(proxied, 200);
+  assert.match(own['cache-status']!, /detail=peer/);
 });
 
 test('a viewer in some of a hundred goes to the replica, and always to the same', async () => {
