@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'];
 
 /**
- * What is needed, one line each: by whom, any of which programs, the package that brings it, and why.
+ * What is needed, one line each: by whom, any of which programs, the packages that bring it, and why.
  * `server` is the name of a server, for `--peers` of benchmarks and as the service that its package starts.
  */
 const NEEDS = [
@@ -28,6 +28,12 @@ const NEEDS = [
   { by: ['test'], programs: ['etcd'], package: 'etcd-server', why: 'joins edges', server: 'etcd' },
   { by: ['test'], programs: ['haproxy'], package: 'haproxy', why: 'asks edges how they are', server: 'haproxy' },
   { by: ['test'], programs: BROWSERS, package: 'chromium', why: 'plays what the edge serves' },
+  {
+    by: ['test'],
+    programs: ['gst-launch-1.0'],
+    package: 'gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
+    why: 'publishes live streams',
+  },
   { by: ['lint'], programs: ['clang-format'], package: 'clang-format', why: 'checks the style of native code' },
   {
     by: ['test', 'bench'],
@@ -97,7 +103,7 @@ function commandsFor(missing) {
   // Chromium is a snap on Ubuntu, which containers can't run and which sees no other program's temporary files. Chrome
   // is a package.
   const isApart = need => need.programs === BROWSERS && distribution() === 'ubuntu';
-  const packages = missing.filter(need => !isApart(need)).map(need => need.package);
+  const packages = missing.filter(need => !isApart(need)).flatMap(need => need.package.split(' '));
   const commands = [];
   if (packages.length > 0) {
     commands.push(

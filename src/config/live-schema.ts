@@ -55,10 +55,7 @@ export const liveSchema = group({
     ).prefault('3s'),
     disconnect: setting(time('1s', '10m'), 'A viewer that takes no byte for so long is disconnected.').prefault('10s'),
   }),
-  grace: setting(
-    time('0', '10m'),
-    'How long viewers wait for a publisher that has gone without saying goodbye.',
-  ).prefault('10s'),
+  grace: setting(time('0', '10m'), 'How long viewers wait for a publisher that has gone.').prefault('10s'),
   hls: group({
     part: setting(time('100ms', '2s'), 'Duration of the parts of segments (LL-HLS).').prefault('200ms'),
     segment: setting(time('500ms', '10s'), 'Least duration of a live segment.').prefault('2s'),

@@ -23,6 +23,8 @@ export interface RtmpHostOptions {
   readonly takeover?: boolean;
   /** Milliseconds. */
   readonly grace?: number;
+  readonly arrival?: number;
+  readonly silence?: number;
   readonly tls?: { readonly cert: string; readonly key: string };
 }
 
@@ -38,7 +40,15 @@ export class RtmpHost {
 
   private constructor(
     readonly port: number,
-    { rules, maxPublishers = 100, takeover = true, grace = 60_000, tls }: RtmpHostOptions,
+    {
+      rules,
+      maxPublishers = 100,
+      takeover = true,
+      grace = 60_000,
+      tls,
+      arrival = 60_000,
+      silence = 60_000,
+    }: RtmpHostOptions,
   ) {
     this.rules = rules ?? { keys: {}, hook: undefined };
     const log = Object.fromEntries(
@@ -65,6 +75,8 @@ export class RtmpHost {
       streams: this.streams,
       hook: new PublishHook(log),
       rules: () => this.rules,
+      arrival,
+      silence,
       log,
     });
   }

@@ -9,6 +9,11 @@ import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
 import { RingReader } from '../../live/ring/ring-reader.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
 
+/** Milliseconds in which a connection must have come to publish. */
+const ARRIVAL = 15_000;
+/** Milliseconds without a byte after which a publisher is given up. */
+const SILENCE = 30_000;
+
 /** The settings with an RTMP port. */
 export type IngestSettings = LiveSettings & { readonly rtmp: NonNullable<LiveSettings['rtmp']> };
 
@@ -107,6 +112,8 @@ export class Ingest {
       streams: this.#streams,
       hook: this.#hook,
       rules: () => ({ keys: this.#settings.publish.keys, hook: this.#settings.publish.hook }),
+      arrival: ARRIVAL,
+      silence: SILENCE,
       log: this.#log,
     });
   }

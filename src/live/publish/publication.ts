@@ -112,8 +112,7 @@ export class Publication {
     const script = payload.length > HEADER_MAX ? undefined : readScript(payload);
     if (script === undefined) return;
     if (script.isMetadata) {
-      this.#headers.setMetadata(script.body);
-      this.#countChange();
+      this.#headers.setMetadata(script.body, this.#now());
       const tracks = announcedTracks(script.body);
       if (tracks?.video !== tracks?.audio) this.#expected = tracks;
     } else if (this.#held === undefined) {
@@ -178,6 +177,7 @@ export class Publication {
       this.#sink.newEpoch();
     }
     const time = timeline.place(type, timestamp);
+    if (key) this.#headers.settle(this.#now());
     if (this.#headers.hasChanged) this.#tellHeaders(time);
     if (type === VIDEO_TAG) this.#countFrame(time, key);
     this.#append(type, time, body, key);

@@ -18,6 +18,8 @@ export interface PublisherServer {
   send(bytes: Uint8Array): void;
   /** Decides about a publisher. Rejects with RtmpError when it may not. */
   admit(request: StreamRequest): Promise<Publication>;
+  /** The publisher has said that it has finished; it may publish again, or close. */
+  finished(message: string): void;
   /** The connection can't go on, for a reason that came up beside what it sent. */
   fail(error: unknown): void;
 }
@@ -178,7 +180,10 @@ export class Publisher implements RtmpHandler {
     const info = { level: 'status', code: 'NetStream.Unpublish.Success', description: 'Finished' };
     this.#session.sendCommand(streamId, 'onStatus', 0, null, info);
     if (transaction > 0) this.#session.sendCommand(0, '_result', transaction, null);
-    throw new RtmpError('finished', `the publisher said ${name}`);
+    this.#server.finished(`the publisher said ${name}`);
+    this.#publication = undefined;
+    this.request = undefined;
+    this.#session.messageMax = MESSAGE_BEFORE;
   }
 }
 

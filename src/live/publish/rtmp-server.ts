@@ -9,11 +9,6 @@ import { Publisher } from './publisher.js';
 import type { StreamRequest } from './stream-name.js';
 import type { StreamOwner, StreamRegistry } from './stream-registry.js';
 
-/** Milliseconds in which a connection must have come to publish. */
-const ARRIVAL = 15_000;
-/** Milliseconds without a byte after which a publisher is asked whether it is there, and after which it is given up. */
-const SILENCE_ASK = 10_000;
-const SILENCE_MAX = 30_000;
 const LOOK_INTERVAL = 1000;
 /** Milliseconds that a client may take to read why it is refused. */
 const LAST_WORDS = 2000;
@@ -31,6 +26,13 @@ export interface RtmpServerOptions {
   readonly streams: StreamRegistry;
   readonly hook: PublishHook;
   readonly rules: () => PublishRules;
+  /** Milliseconds in which a connection must have come to publish. */
+  readonly arrival: number;
+  /**
+   * Milliseconds without a byte after which a publisher is given up; after a third of it, it is asked whether it is
+   * there.
+   */
+  readonly silence: number;
   readonly log: Log;
 }
 
@@ -67,12 +69,12 @@ export class RtmpServer {
     this.#options = options;
     this.#log = new LimitedLog(options.log);
     const take = (socket: Socket) => this.#take(socket);
-    const settings = { noDelay: true, keepAlive: true, keepAliveInitialDelay: SILENCE_ASK };
+    const settings = { noDelay: true, keepAlive: true, keepAliveInitialDelay: options.silence };
     const { tls } = options;
     this.#server =
       tls === undefined
         ? createServer(settings, take)
-        : createTlsServer({ ...settings, ...tls, handshakeTimeout: ARRIVAL }, take).on('tlsClientError', () =>
+        : createTlsServer({ ...settings, ...tls, handshakeTimeout: options.arrival }, take).on('tlsClientError', () =>
             this.#count('protocol'),
           );
     this.#look = setInterval(() => this.#lookAround(), LOOK_INTERVAL);
@@ -165,7 +167,8 @@ class Connection implements StreamOwner {
   readonly #events: ConnectionEvents;
   readonly #publisher: Publisher;
   readonly #address: string;
-  readonly #since = performance.now();
+  /** `performance.now()` at which it connected, or finished publishing. */
+  #since = performance.now();
   #heardAt = performance.now();
   #hasAsked = false;
   /** `performance.now()` since which it publishes. */
@@ -175,6 +178,7 @@ class Connection implements StreamOwner {
   #hook: string | undefined;
   /** Whether it waits to be let in: nothing more is read meanwhile. */
   #isAsking = false;
+  #hasPublished = false;
   #hasEnded = false;
   readonly closed: Promise<void>;
 
@@ -187,6 +191,7 @@ class Connection implements StreamOwner {
     this.#publisher = new Publisher({
       send: bytes => this.#send(bytes),
       admit: request => this.#admit(request),
+      finished: message => this.#finish('finished', message),
       fail: error => this.#fail(error),
     });
     this.closed = new Promise(resolve => socket.once('close', () => resolve()));
@@ -227,12 +232,13 @@ class Connection implements StreamOwner {
 
   /** Looks whether it has been silent for too long. @param now `performance.now()` */
   look(now: number): void {
+    const { arrival, silence: most } = this.#options;
     const silence = now - this.#heardAt;
     if (!this.isPublishing) {
-      if (now - this.#since > ARRIVAL) this.end('silent', `expected a stream within ${ARRIVAL / 1000} s`);
-    } else if (silence > SILENCE_MAX) {
-      this.end('silent', `nothing came for ${SILENCE_MAX / 1000} s`);
-    } else if (silence > SILENCE_ASK && !this.#hasAsked) {
+      if (now - this.#since > arrival) this.end('silent', `expected a stream within ${arrival / 1000} s`);
+    } else if (silence > most) {
+      this.end('silent', `nothing came for ${most / 1000} s`);
+    } else if (silence > most / 3 && !this.#hasAsked) {
       this.#hasAsked = true;
       this.#publisher.ping(Math.round(now));
     }
@@ -242,9 +248,8 @@ class Connection implements StreamOwner {
     if (this.#hasEnded) return;
     this.#tellPeer(reason, message);
     this.#hasEnded = true;
-    this.#release(reason);
-    this.#log(reason, message);
-    this.#events.ended(reason);
+    if (this.isPublishing) this.#finish(reason, message);
+    else if (!this.#hasPublished) this.#turnAway(reason, message);
     this.#socket.end();
     // A peer that sends on is not read, and is cut off.
     this.#socket.resume();
@@ -299,8 +304,8 @@ class Connection implements StreamOwner {
       this.#socket.resume();
       return publication;
     } catch (error) {
-      // The hook has let somebody in who did not come to publish.
-      if (this.#hasEnded) this.#tellHook('gone');
+      // The hook has let somebody in who does not publish.
+      this.#tellHook(error instanceof RtmpError ? error.reason : 'server');
       throw error;
     }
   }
@@ -320,10 +325,27 @@ class Connection implements StreamOwner {
     this.#publisher.refuse(`NetStream.Publish.${code}`, message);
   }
 
-  #release(reason: EndReason): void {
-    if (this.#applicant === undefined) return;
-    if (this.isPublishing) this.#options.streams.release(this.#applicant.stream, this);
+  /** It publishes no more. */
+  #finish(reason: EndReason, message: string): void {
+    const { streams, log } = this.#options;
+    streams.release(this.#applicant!.stream, this);
+    const isUsual = reason === 'finished' || reason === 'server' || reason === 'replaced';
+    log[isUsual ? 'info' : 'warn'](this.#described(reason, message), 'a publisher has gone');
     this.#tellHook(reason);
+    this.#events.ended(reason);
+    this.#publishesSince = undefined;
+    this.#applicant = undefined;
+    this.#hasPublished = true;
+    this.#since = performance.now();
+  }
+
+  /** It ends without ever having published. */
+  #turnAway(reason: EndReason, message: string): void {
+    const fields = this.#described(reason, message);
+    // Somebody who looks whether the port is open.
+    if (reason === 'gone' && this.#publisher.received === 0) this.#options.log.debug(fields, 'a connection was closed');
+    else this.#events.turnedAway(fields);
+    this.#events.ended(reason);
   }
 
   #tellHook(reason: EndReason): void {
@@ -337,16 +359,7 @@ class Connection implements StreamOwner {
     return { stream: this.#publisher.request?.stream, address: this.#address, connection: this.#number };
   }
 
-  #log(reason: EndReason, message: string): void {
-    const { log } = this.#options;
-    const fields = { ...this.#place, reason, why: message, bytes: this.#publisher.received };
-    if (this.isPublishing) {
-      const isUsual = reason === 'finished' || reason === 'server' || reason === 'replaced';
-      log[isUsual ? 'info' : 'warn'](fields, 'a publisher has gone');
-    } else if (reason === 'gone' && this.#publisher.received === 0) {
-      log.debug(fields, 'a connection to the RTMP port has ended');
-    } else {
-      this.#events.turnedAway(fields);
-    }
+  #described(reason: EndReason, message: string) {
+    return { ...this.#place, reason, why: message, bytes: this.#publisher.received };
   }
 }

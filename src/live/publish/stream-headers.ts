@@ -6,6 +6,9 @@ const AUDIO = ['audio', 'audio-0-start'];
 /** Most slots beside those: metadata of colour, further tracks. */
 const EXTRA_MAX = 16;
 
+/** Least milliseconds between metadata that differ. */
+const METADATA_INTERVAL = 10_000;
+
 /** A tag that decoders need and that is none of the main headers. */
 export interface ExtraHeader {
   readonly type: 8 | 9;
@@ -15,6 +18,9 @@ export interface ExtraHeader {
 /** The headers of a stream, as one publisher gives them. What repeats what is known changes nothing. */
 export class StreamHeaders {
   #metadata: Uint8Array | undefined;
+  /** Metadata that differ and do not count yet. */
+  #nextMetadata: Uint8Array | undefined;
+  #metadataAt = 0;
   #video: Uint8Array | undefined;
   #audio: Uint8Array | undefined;
   readonly #extra = new Map<string, ExtraHeader>();
@@ -46,11 +52,23 @@ export class StreamHeaders {
     this.changes++;
   }
 
-  /** @param body data of a script tag that begins with `onMetaData`; copied when it is new */
-  setMetadata(body: Uint8Array): void {
-    if (isSame(this.#metadata, body)) return;
-    this.#metadata = copyOf(body);
-    this.changes++;
+  /**
+   * Some publishers measure their bitrate, and say it anew several times a second: of metadata that differ, the newest
+   * count when some time has passed, or with another configuration of a codec.
+   * @param body data of a script tag that begins with `onMetaData`; copied when it is new
+   * @param now milliseconds
+   */
+  setMetadata(body: Uint8Array, now: number): void {
+    this.#nextMetadata = isSame(this.#metadata, body) ? undefined : copyOf(body);
+    this.settle(now);
+  }
+
+  /** Metadata that have waited for long enough count. */
+  settle(now: number): void {
+    if (this.#nextMetadata === undefined) return;
+    if (this.#metadata !== undefined && now - this.#metadataAt < METADATA_INTERVAL) return;
+    this.#metadataAt = now;
+    this.#change();
   }
 
   /** @param body copied when it is new */
@@ -58,17 +76,23 @@ export class StreamHeaders {
     if (VIDEO.includes(slot)) {
       if (isSame(this.#video, body)) return;
       this.#video = copyOf(body);
-      this.changes++;
+      this.#change();
     } else if (AUDIO.includes(slot)) {
       if (isSame(this.#audio, body)) return;
       this.#audio = copyOf(body);
-      this.changes++;
+      this.#change();
     } else {
       const before = this.#extra.get(slot);
       if (isSame(before?.body, body) || (before === undefined && this.#extra.size === EXTRA_MAX)) return;
       this.#extra.set(slot, { type, body: copyOf(body) });
       this.#changedExtra.add(slot);
     }
+  }
+
+  #change(): void {
+    this.changes++;
+    this.#metadata = this.#nextMetadata ?? this.#metadata;
+    this.#nextMetadata = undefined;
   }
 
   /** All headers as they are, and those beside the main ones that have changed since this was last called. */

@@ -241,6 +241,23 @@ describe('RtmpServer', () => {
       assert.deepEqual(host.ends, ['replaced']);
     }));
 
+  it('lets a publisher that has finished close the connection, or publish again by it', () =>
+    withHost({}, async host => {
+      const publisher = await RtmpPublisher.publish(host.port, 'live/one');
+      for (const name of PUBLISHERS.obs.after) publisher.command(name, null, 'one');
+      await until('its end', () => host.ends.length === 1);
+      publisher.commands.length = 0;
+      publisher.command('publish', null, 'two', 'live');
+      await until('its second stream', () => publisher.isPublishing);
+      play(publisher, 7000);
+      await until('its tags', () => host.ring('live/two')?.tags.length === 20);
+      assert.equal(publisher.isClosed, false);
+      await publisher.stop();
+      await until('its end', () => host.ends.length === 2);
+      assert.deepEqual(host.ends, ['finished', 'finished']);
+      assert.deepEqual(host.server.stats.outcomes, { accepted: 2, finished: 2 });
+    }));
+
   it('leaves the first publisher alone when takeover is never', () =>
     withHost({ takeover: false }, async host => {
       const first = await RtmpPublisher.publish(host.port, 'live/cam');
@@ -304,6 +321,26 @@ describe('RtmpServer', () => {
       const publisher = await RtmpPublisher.publish(host.port, 'live/cam');
       assert.equal(publisher.isPublishing, true);
       for (const socket of idle) socket.destroy();
+    }));
+
+  it('gives up those that say nothing, before they publish and afterwards, but none that answers', () =>
+    withHost({ arrival: 100, silence: 2000 }, async host => {
+      const idle = connect(host.port, '127.0.0.1').resume();
+      await once(idle, 'close');
+      const [mute, polite] = [
+        await RtmpPublisher.publish(host.port, 'live/mute'),
+        await RtmpPublisher.publish(host.port, 'live/polite'),
+      ];
+      let answered = 0;
+      await until('the mute one is given up', () => {
+        const pings = polite.controls.filter(({ type, payload }) => type === 4 && payload[1] === 6);
+        for (; answered < pings.length; answered++) polite.message(2, 4, 0, Buffer.from([0, 7, 0, 0, 0, 0]));
+        return mute.isClosed;
+      });
+      assert.ok(answered > 0);
+      assert.equal(polite.isClosed, false);
+      assert.deepEqual(host.ends, ['silent', 'silent']);
+      assert.deepEqual(host.ring('live/mute')?.states, ['publishing', 'waiting']);
     }));
 
   it('cuts off publishers that break the rules, and nobody else', () =>

@@ -218,6 +218,33 @@ describe('Publication', () => {
     );
   });
 
+  it('makes no version of each bitrate that a publisher measures (GStreamer), and comes to the newest', () => {
+    const { clock, ring, begin } = make();
+    const publication = begin();
+    const measured = (rate: number) => metadata({ videocodecid: 7, audiocodecid: 10, videodatarate: rate });
+    publication.take(SCRIPT, 0, measured(0));
+    publication.take(VIDEO, 0, SPS);
+    publication.take(AUDIO, 0, ASC);
+    for (let from = 0; from < 24_000; from += 160) {
+      group(publication, from, clock);
+      publication.take(SCRIPT, from, measured(Math.min(from, 15_000)));
+    }
+    assert.equal(ring.versions.length, 3);
+    publication.end();
+    const told = ring.versions.at(-1)?.metadata;
+    assert.deepEqual(
+      told,
+      new Uint8Array(metadata({ videocodecid: 7, audiocodecid: 10, videodatarate: 15_000 }, false)),
+    );
+    publication.take(SCRIPT, 0, measured(99));
+    publication.take(VIDEO, 24_000, video('config', 20, 3));
+    group(publication, 24_000, clock);
+    assert.deepEqual(
+      ring.versions.at(-1)?.metadata,
+      new Uint8Array(metadata({ videocodecid: 7, audiocodecid: 10, videodatarate: 99 }, false)),
+    );
+  });
+
   it('passes composition times on as they are, negative ones too (gortmplib 88)', () => {
     const { ring, begin } = make();
     const publication = begin();

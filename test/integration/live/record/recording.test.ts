@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, it } from 'node:test';
+import { complaints, MediaFolder } from '../../../support/ffmpeg.js';
+import { parseFlv } from '../../../support/flv.js';
+import { LiveEdge } from '../../../support/live-edge.js';
+import { kill } from '../../../support/processes.js';
+import { ffmpegPublishing, Program } from '../../../support/rtmp-programs.js';
+import { until } from '../../../support/until.js';
+
+const folder = mkdtempSync('/dev/shm/moovedge-recordings-');
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function recordings(end: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith(end));
+}
+
+it('a recording is a film of the edge, sought in like any other, over restarts of its publisher', async () => {
+  mkdirSync(folder, { recursive: true });
+  const live = await LiveEdge.start(`grace: 5s, record: {path: ${folder}}`, { origin: folder });
+  const media = await MediaFolder.make();
+  try {
+    for (let i = 0; i < 2; i++) {
+      const program = new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/main'), duration: 2 }));
+      assert.equal(await program.exited, 0, program.errors);
+    }
+    const [name = ''] = await until('a recording', () => {
+      const found = recordings('.flv');
+      return found.length > 0 && found;
+    });
+    assert.deepEqual(recordings('.part'), []);
+    const whole = await live.edge.get(`/${name}`);
+    assert.equal(whole.status, 200);
+    const tags = parseFlv(whole.body);
+    const frames = tags.filter(({ type, data }) => type === 9 && data[1] === 1);
+    assert.equal(frames.length, 100);
+    assert.ok(frames.at(-1)!.timestamp >= 3900, `${frames.at(-1)!.timestamp} ms`);
+    assert.equal(await complaints(await media.write(whole.body, 'flv')), '');
+    const sought = await live.edge.get(`/${name}?start=1`);
+    assert.equal(sought.status, 200);
+    assert.equal(parseFlv(sought.body).filter(({ type, data }) => type === 9 && data[1] === 1).length, 75);
+  } finally {
+    await media.remove();
+    await live.edge.end();
+  }
+});
+
+it('a recording of an ingest that is killed is finished by the next one', async () => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const live = await LiveEdge.start(`record: {path: ${folder}}`);
+  const program = new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/main'), duration: 60 }));
+  try {
+    const { size } = await until('bytes on the disk', async () => {
+      const [part] = recordings('.part');
+      if (part === undefined) return undefined;
+      const status = statSync(join(folder, part));
+      return status.size > 1000 && status;
+    });
+    kill(live.ingestPid!);
+    const [name = ''] = await until('a finished recording', () => {
+      const found = recordings('.flv');
+      return found.length > 0 && found;
+    });
+    const bytes = readFileSync(join(folder, name));
+    assert.ok(bytes.length > 0 && bytes.length <= size + 1_000_000);
+    assert.ok(parseFlv(bytes).length > 0);
+  } finally {
+    program.child.kill('SIGKILL');
+    await program.exited;
+    await live.edge.end();
+  }
+});
