@@ -6,6 +6,7 @@
 #include "listener.h"
 #include "live_ring.h"
 #include "memory_tier.h"
+#include "sampling.h"
 #include "words.h"
 
 namespace {
@@ -18,6 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitListener(env, exports);
   InitLiveRing(env, exports);
   InitMemoryTier(env, exports);
+  InitSampling(env, exports);
   InitWords(env, exports);
   return exports;
 }

@@ -24,6 +24,18 @@ bool ToNumbers(napi_env env, napi_value value, const double** numbers, size_t* c
   return false;
 }
 
+bool ToWords(napi_env env, napi_value value, uint32_t** words, size_t* count) {
+  napi_typedarray_type type;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, count, &data, nullptr, nullptr) == napi_ok &&
+      (type == napi_uint32_array || type == napi_int32_array)) {
+    *words = static_cast<uint32_t*>(data);
+    return true;
+  }
+  napi_throw_type_error(env, nullptr, "expected a Uint32Array or an Int32Array");
+  return false;
+}
+
 bool ToBytes(napi_env env, napi_value value, uint8_t** bytes, size_t* length) {
   napi_typedarray_type type;
   void* data = nullptr;

@@ -16,6 +16,9 @@ bool ToDouble(napi_env env, napi_value value, double* number);
 /** Argument `value`, a Float64Array, as its numbers; an exception is pending when it is not one. */
 bool ToNumbers(napi_env env, napi_value value, const double** numbers, size_t* count);
 
+/** Argument `value`, a Uint32Array or Int32Array, as its words; an exception is pending when it is not one. */
+bool ToWords(napi_env env, napi_value value, uint32_t** words, size_t* count);
+
 /** Argument `value`, a Uint8Array, as its bytes; an exception is pending when it is not one. */
 bool ToBytes(napi_env env, napi_value value, uint8_t** bytes, size_t* length);
 

@@ -22,6 +22,8 @@
         "pieces.cc",
         "refusals.cc",
         "request_head.cc",
+        "samples.cc",
+        "sampling.cc",
         "shm_cache.cc",
         "shm_carry.cc",
         "shm_crc.cc",

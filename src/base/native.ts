@@ -246,6 +246,28 @@ export interface NativeAddon {
     target: Uint8Array,
   ): number;
   /**
+   * Sums up samples from `from` on, up to the first sync sample presented at the last of the `rules` or later. Returns
+   * the number of that one, or `count`.
+   * @param rules and `sums`: five and nine numbers, in the order of native/samples.h; `sums` is added to
+   */
+  sumSamples(
+    sizes: Uint32Array,
+    durations: Uint32Array,
+    compositions: Int32Array,
+    flags: Uint32Array,
+    count: number,
+    from: number,
+    rules: Float64Array,
+    sums: Float64Array,
+  ): number;
+  /**
+   * Writes the values of the runs in `entries` (`stts`, `ctts`) to `values` from `from` on, at most up to `count`.
+   * Returns where they end.
+   */
+  expandRuns(entries: Uint8Array, values: Uint32Array | Int32Array, from: number, count: number): number;
+  /** Writes the first `count` big-endian words of `bytes` to `values`. */
+  readWords(bytes: Uint8Array, values: Uint32Array, count: number): void;
+  /**
    * Makes the listeners of this process on `port` refuse new connections; returns how many there are, -1 without the
    * right to.
    */

@@ -4,7 +4,7 @@ import { firstSource } from '../virtual-file/first-source.js';
 import { openSection } from '../virtual-file/sections.js';
 import type { SectionedSpan, Span } from '../virtual-file/span.js';
 import { Backpressure, type Writer } from './backpressure.js';
-import { gather, goesAlone, readChecked } from './gather.js';
+import { gather, goesAlone, isLargeLiteral, readChecked } from './gather.js';
 import type { StallSweep } from './sweep.js';
 import type { Transport } from './transport.js';
 
@@ -179,6 +179,7 @@ export class Delivery implements ReaderListener, Writer {
     const remaining = this.#total - this.sent;
     const left = Math.min(span.length - this.#at, remaining);
     if (goesAlone(span, left, left === remaining)) return this.#sendBlock(span.offset + this.#at, left);
+    if (isLargeLiteral(span, left)) return this.#write(span.bytes.subarray(this.#at, this.#at + left));
     const piece = gather(this.#reader, this.#spans, this.#index, this.#at, remaining);
     if (piece instanceof Uint8Array) return this.#write(piece);
     this.#reader.want(piece.offset, piece.end, this);

@@ -4,6 +4,7 @@ import type { BlockReader } from '../cache/read/block-reader.js';
 import { sourceAt } from '../virtual-file/gathered.js';
 import {
   type GatheredSpan,
+  type LiteralSpan,
   PATCH_OUTPUT_MAX,
   PATCH_SOURCE_MAX,
   type PatchedSpan,
@@ -11,7 +12,7 @@ import {
   type Span,
 } from '../virtual-file/span.js';
 
-/** A source span with at least this many bytes left goes to the socket by itself, uncopied. */
+/** A source or literal span with at least this many bytes left goes to the socket by itself, uncopied. */
 const LARGE = 8 * 1024;
 
 /** Most bytes that are put together for one send. */
@@ -35,6 +36,11 @@ export function goesAlone(span: Span, left: number, isLast: boolean): span is So
   return span.kind === 'source' && (left >= LARGE || isLast);
 }
 
+/** Whether bytes that we made are handed to the socket as they are, rather than gathered. */
+export function isLargeLiteral(span: Span, left: number): span is LiteralSpan {
+  return span.kind === 'literal' && left >= LARGE;
+}
+
 /**
  * Puts what is at hand of a run of small, patched and gathered spans together, so that it leaves in one send.
  * @param at byte of span `index` to begin with
@@ -54,7 +60,7 @@ export function gather(
   while (filled < limit) {
     const span = spans[index]!;
     const left = Math.min(span.length - at, total - filled);
-    if (filled > 0 && (span.kind === 'sectioned' || goesAlone(span, left, false))) break;
+    if (filled > 0 && (span.kind === 'sectioned' || goesAlone(span, left, false) || isLargeLiteral(span, left))) break;
     const room = Math.min(left, limit - filled);
     const put = putSpan(reader, span, at, left, output.subarray(filled, filled + room));
     if (typeof put !== 'number') {

@@ -6,6 +6,9 @@ import type { MediaObject } from '../media/seek/media.js';
 /** What is read first of a file that is looked into: what it begins with. */
 export const HEADER: ContentRequest['hint'] = { start: 0, end: BLOCK_SIZE };
 
+/** Identities of objects as text, which each request for something made of one needs. */
+const identities = new WeakMap<OpenObject['object'], string>();
+
 /** An open object as the media stage sees it. What a plan that is kept does not need is made when it is asked for. */
 export class OpenedMedia implements MediaObject {
   readonly #opened: OpenObject;
@@ -16,8 +19,14 @@ export class OpenedMedia implements MediaObject {
   }
 
   get identity(): string {
-    const { id } = this.#opened.object;
-    return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
+    const { object } = this.#opened;
+    let identity = identities.get(object);
+    if (identity === undefined) {
+      const { id } = object;
+      identity = Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
+      identities.set(object, identity);
+    }
+    return identity;
   }
 
   get etag(): string {

@@ -64,3 +64,17 @@ export function lengthOf(spans: readonly Span[]): number {
   for (const span of spans) length += span.length;
   return length;
 }
+
+/** Bytes that a span takes in memory beside what it holds, and each piece of a gathered one. */
+const [SPAN, PIECE] = [128, 16];
+
+/** Bytes that spans take in memory, about. */
+export function heldBytes(spans: readonly Span[]): number {
+  let bytes = 0;
+  for (const span of spans) {
+    bytes += SPAN;
+    if (span.kind === 'literal') bytes += span.length;
+    if (span.kind === 'gathered') bytes += PIECE * span.begins.length;
+  }
+  return bytes;
+}

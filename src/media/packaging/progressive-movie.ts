@@ -1,3 +1,4 @@
+import { native } from '../../base/native.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { type Reading, readAll } from '../io/reading.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
@@ -211,22 +212,11 @@ function* fillRuns(
   const even = filled === count;
   for (let entry = run.entry + 1; filled < count && entry < table.count; ) {
     const wanted = Math.min(table.count - entry, Math.max(STRIDE, count - filled));
-    filled = expand(viewOf(yield* entriesOf(source, table, entry, wanted)), values, filled, count);
+    filled = native.expandRuns(yield* entriesOf(source, table, entry, wanted), values, filled, count);
     entry += wanted;
   }
   values.fill(0, filled, count);
   return { before: run.ticks + skipped * run.value, even };
-}
-
-/** Writes the values of runs into `[from, count)`. @returns where they end */
-function expand(runs: DataView, values: Uint32Array | Int32Array, from: number, count: number): number {
-  let i = from;
-  for (let byte = 0; byte < runs.byteLength && i < count; byte += 8) {
-    const value = runs.getInt32(byte + 4);
-    const end = Math.min(count, i + runs.getUint32(byte));
-    while (i < end) values[i++] = value;
-  }
-  return i;
 }
 
 function* fillSyncs(
@@ -262,13 +252,9 @@ function* fillSizes(
     sizes.fill(common, 0, count);
     return;
   }
-  const view = viewOf(yield* entriesOf(source, table, first, count));
-  if (table.entrySize === 4) copyWords(view, sizes, count);
-  else copySmall(view, sizes, count, table.entrySize, first & 1);
-}
-
-function copyWords(words: DataView, sizes: Uint32Array, count: number): void {
-  for (let i = 0; i < count; i++) sizes[i] = words.getUint32(i * 4);
+  const entries = yield* entriesOf(source, table, first, count);
+  if (table.entrySize === 4) native.readWords(entries, sizes, count);
+  else copySmall(viewOf(entries), sizes, count, table.entrySize, first & 1);
 }
 
 /** @param odd of entries of half a byte, whether the first is the second one of its byte */

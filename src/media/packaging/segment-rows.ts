@@ -1,10 +1,11 @@
+import { native } from '../../base/native.js';
 import { SAMPLE_DURATION, SAMPLE_FLAGS, SAMPLE_OFFSET, SAMPLE_SIZE } from '../fmp4/moof.js';
 import { Column } from '../io/column.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { broken } from '../mp4/box/broken.js';
 import type { Boundaries } from './boundaries.js';
 import type { SegmentRows } from './media-package.js';
-import { type RunBuffer, SYNC } from './source-track.js';
+import type { RunBuffer } from './source-track.js';
 
 /** Most samples of a segment, and most bytes of its media, whose box has a size of 32 bits. */
 export const SEGMENT_SAMPLES_MAX = 100_000;
@@ -40,20 +41,13 @@ export interface CutTrack {
   readonly openGops: boolean;
 }
 
-/** What the samples so far come to: those of the row at hand, and the place after them. */
-interface Sums {
-  /** Bytes of all samples so far, and decoding time of the next one. */
-  bytes: number;
-  time: number;
-  /** Earliest presentation in the row, its fields but for flags, and its sync samples. */
-  begin: number;
-  fields: number;
-  syncs: number;
-  /** Presentation of the sync sample at hand, and latest end of any sample. */
-  key: number;
-  end: number;
-  openGops: boolean;
-}
+/**
+ * What the samples so far come to, in the order of native/samples.h. Bytes of all samples so far, and decoding time of
+ * the next one; of the row at hand the earliest presentation; the latest end of any sample, and the presentation of the
+ * sync sample at hand; of the row its fields but for flags, and its sync samples; whether GOPs are open, and whether an
+ * offset is too large.
+ */
+const [BYTES, TIME, BEGIN, END, KEY, FIELDS, SYNCS, OPEN, OVERFLOWS, SUMS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
 
 /** Cuts a track into segments: is given all its samples in turn. The first one is a sync sample. */
 export class RowBuilder {
@@ -64,7 +58,7 @@ export class RowBuilder {
   readonly #fields = new Column();
   /** The row at hand: its first sample, decoding time, bytes before it. */
   #row = { first: 0, time: 0, bytes: 0 };
-  #sums: Sums = { bytes: 0, time: 0, begin: 0, fields: 0, syncs: 0, key: 0, end: 0, openGops: false };
+  readonly #sums = new Float64Array(SUMS);
   #next = 0;
   /** Presentation from which on a sync sample begins a row. */
   #boundary = Number.NEGATIVE_INFINITY;
@@ -80,12 +74,12 @@ export class RowBuilder {
    * @param time decoding time of the first
    */
   add(run: RunBuffer, first: number, time: number): void {
-    this.#sums.time = time;
+    this.#sums[TIME] = time;
     const sum = run.plain ? sumPlain : sumUp;
     for (let i = 0; i < run.count; ) {
       const next = sum(run, i, this.#sums, this.rules, this.#boundary);
       // Nothing is summed up where a row begins.
-      if (next < run.count) this.#open(first + next, this.#sums.time + run.compositions[next]! + this.rules.delta);
+      if (next < run.count) this.#open(first + next, this.#sums[TIME]! + run.compositions[next]! + this.rules.delta);
       i = next;
     }
     this.#next = first + run.count;
@@ -94,11 +88,10 @@ export class RowBuilder {
   /** Begins a row with a sample, which is presented at `presented`. */
   #open(first: number, presented: number): void {
     if (this.#boundary !== Number.NEGATIVE_INFINITY) this.#close();
-    const { time, bytes } = this.#sums;
-    this.#row = { first, time, bytes };
-    this.#sums.begin = presented;
-    this.#sums.fields = 0;
-    this.#sums.syncs = 0;
+    this.#row = { first, time: this.#sums[TIME]!, bytes: this.#sums[BYTES]! };
+    this.#sums[BEGIN] = presented;
+    this.#sums[FIELDS] = 0;
+    this.#sums[SYNCS] = 0;
     const { boundaries, timescale } = this.rules;
     this.#boundary = Math.max(presented + 1, boundaries.after(presented / timescale) * timescale);
   }
@@ -106,8 +99,8 @@ export class RowBuilder {
   /** Writes the row at hand; where it does not begin later than the one before, as a part of that. */
   #close(): void {
     const { first, time, bytes } = this.#row;
-    const fields = this.#sums.fields | (this.#sums.syncs > 1 && !this.rules.allSync ? SAMPLE_FLAGS : 0);
-    const begin = Math.max(0, this.#sums.begin);
+    const fields = this.#sums[FIELDS]! | (this.#sums[SYNCS]! > 1 && !this.rules.allSync ? SAMPLE_FLAGS : 0);
+    const begin = Math.max(0, this.#sums[BEGIN]!);
     const last = this.#begins.length - 1;
     if (last >= 0 && begin <= this.#begins.at(last)) {
       const joined = this.#fields.at(last) | fields | (this.rules.allSync ? 0 : SAMPLE_FLAGS);
@@ -130,12 +123,12 @@ export class RowBuilder {
     let count = this.#samples.length;
     const begins = this.#begins.whole(1);
     const fields = Uint16Array.from(this.#fields.whole());
-    while (count > 1 && this.#sums.end - begins[count - 1]! < shortest * timescale) {
+    while (count > 1 && this.#sums[END]! - begins[count - 1]! < shortest * timescale) {
       count--;
       fields[count - 1]! |= fields[count]! | (allSync ? 0 : SAMPLE_FLAGS);
     }
-    const { time, bytes: total, openGops } = this.#sums;
-    const end = Math.max(this.#sums.end, begins[count - 1]! + 1);
+    const [time, total, openGops] = [this.#sums[TIME]!, this.#sums[BYTES]!, this.#sums[OPEN] !== 0];
+    const end = Math.max(this.#sums[END]!, begins[count - 1]! + 1);
     const ended = (column: Column, last: number) => {
       const rows = column.whole(1).slice(0, count + 1);
       rows[count] = last;
@@ -164,58 +157,37 @@ export class RowBuilder {
  * @param boundary presentation from which on a sync sample does so
  * @returns the number of that one, or of samples
  */
-function sumUp(run: RunBuffer, from: number, sums: Sums, rules: RowRules, boundary: number): number {
+function sumUp(run: RunBuffer, from: number, sums: Float64Array, rules: RowRules, boundary: number): number {
   const { count, sizes, durations, compositions, flags } = run;
   const { delta, compositionShift, duration, size } = rules;
-  let { bytes, time, begin, fields, syncs, key, end, openGops } = sums;
-  let [i, overflow] = [from, 0];
-  for (; i < count; i++) {
-    const composition = compositions[i]!;
-    const presented = time + composition + delta;
-    if (flags[i] === SYNC) {
-      if (presented >= boundary) break;
-      syncs++;
-      key = presented;
-    } else if (presented < key) {
-      openGops = true;
-    }
-    begin = Math.min(begin, presented);
-    const length = durations[i]!;
-    end = Math.max(end, presented + length);
-    if (length !== duration) fields |= SAMPLE_DURATION;
-    if (sizes[i] !== size) fields |= SAMPLE_SIZE;
-    if (composition !== compositionShift) fields |= SAMPLE_OFFSET;
-    overflow |= (composition ^ compositionShift) & (composition ^ (composition - compositionShift));
-    time += length;
-    bytes += sizes[i]!;
-  }
-  if (overflow < 0) throw broken('the composition offsets of a track are too far apart');
-  Object.assign(sums, { bytes, time, begin, fields, syncs, key, end, openGops });
-  return i;
+  const how = Float64Array.of(delta, compositionShift, duration, size, boundary);
+  const next = native.sumSamples(sizes, durations, compositions, flags, count, from, how, sums);
+  if (sums[OVERFLOWS] !== 0) throw broken('the composition offsets of a track are too far apart');
+  return next;
 }
 
 /** The same for samples that follow each other evenly, all of them sync samples. */
-function sumPlain(run: RunBuffer, from: number, sums: Sums, rules: RowRules, boundary: number): number {
+function sumPlain(run: RunBuffer, from: number, sums: Float64Array, rules: RowRules, boundary: number): number {
   const { count, sizes, durations, compositions } = run;
   const { size } = rules;
   const [duration, composition] = [durations[from]!, compositions[from]!];
-  const presented = sums.time + composition + rules.delta;
+  const presented = sums[TIME]! + composition + rules.delta;
   if (presented >= boundary) return from;
   const next = Math.min(count, duration === 0 ? count : from + Math.ceil((boundary - presented) / duration));
-  let [bytes, others] = [sums.bytes, 0];
+  let [bytes, others] = [sums[BYTES]!, 0];
   for (let i = from; i < next; i++) {
     bytes += sizes[i]!;
     others |= sizes[i]! ^ size;
   }
   const lasts = duration * (next - from);
-  sums.bytes = bytes;
-  sums.time += lasts;
-  sums.begin = Math.min(sums.begin, presented);
-  sums.key = presented + lasts - duration;
-  sums.end = Math.max(sums.end, presented + lasts);
-  sums.syncs += next - from;
-  if (duration !== rules.duration) sums.fields |= SAMPLE_DURATION;
-  if (others !== 0) sums.fields |= SAMPLE_SIZE;
-  if (composition !== rules.compositionShift) sums.fields |= SAMPLE_OFFSET;
+  sums[BYTES] = bytes;
+  sums[TIME]! += lasts;
+  sums[BEGIN] = Math.min(sums[BEGIN]!, presented);
+  sums[KEY] = presented + lasts - duration;
+  sums[END] = Math.max(sums[END]!, presented + lasts);
+  sums[SYNCS]! += next - from;
+  if (duration !== rules.duration) sums[FIELDS]! |= SAMPLE_DURATION;
+  if (others !== 0) sums[FIELDS]! |= SAMPLE_SIZE;
+  if (composition !== rules.compositionShift) sums[FIELDS]! |= SAMPLE_OFFSET;
   return next;
 }

@@ -1,7 +1,7 @@
 import { EdgeError } from '../../base/errors.js';
 import { Lru } from '../../base/lru.js';
 import { sectioned } from '../../virtual-file/sections.js';
-import { sliceSpans } from '../../virtual-file/slice.js';
+import { heldBytes, sliceSpans } from '../../virtual-file/slice.js';
 import { literal, type SectionedSpan, type Span } from '../../virtual-file/span.js';
 import { SAMPLE_DURATION, SAMPLE_SIZE } from '../fmp4/moof.js';
 import { REFERENCES_LIMIT, SAP_CLOSED, SAP_OPEN, SidxWriter, sidxSize } from '../mp4/box/sidx-writer.js';
@@ -21,11 +21,8 @@ export interface TrackFileOptions {
   readonly memory: number;
 }
 
-/** Bytes that a segment takes that is kept, beside its boxes and pieces, and each of its spans. */
+/** Bytes that a segment takes that is kept, beside its spans. */
 const KEPT = 256;
-const SPAN = 128;
-/** Bytes of a piece of a gathered span. */
-const PIECE = 16;
 
 /** The files of tracks, each kept for as long as its track. */
 export class TrackFiles {
@@ -108,9 +105,9 @@ export class TrackFile {
     return [this.#whole(read)];
   }
 
-  /** A segment. */
-  segment(row: number, read: ReadSamples): Span[] {
-    return sliceSpans([this.#whole(read)], this.#begins[row + 1]!, this.#begins[row + 2]!);
+  /** A segment: as it is made of the object where that is known, else to be made as it is sent. */
+  segment(row: number, read: ReadSamples): readonly Span[] {
+    return this.#kept(row) ?? sliceSpans([this.#whole(read)], this.#begins[row + 1]!, this.#begins[row + 2]!);
   }
 
   #whole(read: ReadSamples): SectionedSpan {
@@ -119,16 +116,23 @@ export class TrackFile {
     );
   }
 
+  #kept(row: number): readonly Span[] | undefined {
+    return this.segments.get(this.#key(row));
+  }
+
+  #key(row: number): string {
+    return `${this.number} ${row}`;
+  }
+
   /** The spans of a segment, which many players ask for one after the other. */
   #media(row: number, read: ReadSamples): readonly Span[] | Promise<readonly Span[]> {
-    const key = `${this.number} ${row}`;
-    const kept = this.segments.get(key);
+    const kept = this.#kept(row);
     if (kept !== undefined) return kept;
     const track = this.#track;
     const { samples } = track.segments;
     const made = (run: SampleRun) => {
       const spans = mediaSegment(track, fragmentOf(track, row), run);
-      this.segments.set(key, spans, weightOf(spans));
+      this.segments.set(this.#key(row), spans, KEPT + heldBytes(spans));
       return spans;
     };
     const run = read(samples[row]!, samples[row + 1]!);
@@ -186,15 +190,4 @@ export class TrackFile {
       bytes: sizes[i]!,
     };
   }
-}
-
-/** Bytes that the spans of a segment take in memory. */
-function weightOf(spans: readonly Span[]): number {
-  let bytes = KEPT;
-  for (const span of spans) {
-    bytes += SPAN;
-    if (span.kind === 'literal') bytes += span.length;
-    if (span.kind === 'gathered') bytes += PIECE * span.begins.length;
-  }
-  return bytes;
 }

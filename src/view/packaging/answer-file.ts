@@ -1,5 +1,5 @@
 import type { OpenObject } from '../../catalog/content.js';
-import { lengthOf } from '../../virtual-file/slice.js';
+import { heldBytes, lengthOf } from '../../virtual-file/slice.js';
 import type { Span } from '../../virtual-file/span.js';
 import type { ViewFile } from '../view.js';
 
@@ -36,7 +36,7 @@ export function answerFile(
   };
 }
 
-/** Bytes that an answer takes that is kept: its literal spans, and what is kept with it. */
+/** Bytes that an answer takes that is kept: its spans, and what is kept with it. */
 export function answerWeight({ file }: AnswerFile, key: string): number {
-  return 2048 + file.size + 2 * key.length;
+  return 2048 + heldBytes(file.spans) + 2 * key.length;
 }

@@ -50,7 +50,7 @@ export class PackagedSets {
     this.files = new TrackFiles({ hvc1, memory: memory / 4 });
     this.sideCars = new SideCars(memory / 4);
     this.#presented = new Lru(memory / 8);
-    this.#versions = new Lru(memory / 16);
+    this.#versions = new Lru(memory / 32);
   }
 
   /**

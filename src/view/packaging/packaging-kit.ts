@@ -16,7 +16,7 @@ import type { PackageVersion } from './url/version.js';
 /** What the views of packaged films share. */
 export class PackagingKit {
   readonly sets: PackagedSets;
-  /** Manifests and playlists as they were sent, by all that they depend on. */
+  /** Manifests, playlists and segments as they were sent, by all that they depend on. */
   readonly rendered: Lru<AnswerFile>;
   readonly #lists: SetLists;
 

@@ -1,4 +1,5 @@
 import type { Log } from '../../base/log.js';
+import { Lru } from '../../base/lru.js';
 import type { ObjectList, View, ViewKind, ViewTarget } from '../view.js';
 import { clipTimesOf } from './clip.js';
 import { ManifestView } from './manifest-view.js';
@@ -11,20 +12,28 @@ import { type FileSet, fileSet, isPackagedFile } from './url/file-set.js';
 import { parsePackagedPath } from './url/packaged-path.js';
 import type { TrackName } from './url/track-name.js';
 
+/** Bytes of a view that is kept, and of each file of its set, beside its path. */
+const [VIEW, VIEW_MEMBER] = [1024, 512];
+
 /** Films as HLS and DASH, by the grammar of docs/packaging.md. */
 export class PackagingViews implements ViewKind {
   readonly parameters: readonly string[] = ['start', 'end'];
   readonly #options: PackagingOptions;
   readonly #log: Log;
   #kit: PackagingKit | undefined;
+  /** Parts that were asked for last, by their paths: many players ask for the same ones. */
+  readonly #parts: Lru<PartView>;
 
   constructor(options: PackagingOptions, log: Log) {
     this.#options = options;
     this.#log = log;
+    this.#parts = new Lru(options.memory / 32);
   }
 
   /** @throws EdgeError `bad_request` for a set of files that may not be asked for */
   find({ path, parameters }: ViewTarget): View | undefined {
+    const known = this.#parts.get(path);
+    if (known !== undefined) return known;
     const found = parsePackagedPath(path, isPackagedFile);
     if (found === undefined) return undefined;
     this.#kit ??= new PackagingKit(this.#options, this.#log);
@@ -34,9 +43,10 @@ export class PackagingViews implements ViewKind {
     if ('manifest' in found) {
       return new ManifestView(this.#kit, place, found.manifest.kind, clipTimesOf(parameters));
     }
-    return hasFile(set, members, found.part.track)
-      ? new PartView(this.#kit, place, found.version, found.part)
-      : undefined;
+    if (!hasFile(set, members, found.part.track)) return undefined;
+    const part = new PartView(this.#kit, place, found.version, found.part);
+    this.#parts.set(path, part, VIEW + VIEW_MEMBER * (members?.length ?? 0) + 4 * path.length);
+    return part;
   }
 
   /** @throws EdgeError `bad_request` for a set of files that may not be asked for */

@@ -94,10 +94,10 @@ export class PartView implements View {
     return { addressing: this.kit.options.hls, query: childQuery(query) };
   }
 
-  /** Answers that are made of nothing but what is in memory are kept. */
+  /** Answers are kept when it is known which bytes of the object they are made of: the spans of nothing else are. */
   #answer(opened: OpenObject, request: ContentRequest, { spans, contentType }: PartBody): AnswerFile {
     const answer = answerFile(opened, spans, { contentType, tag: this.#name, isForEver: true });
-    if (!this.#isListed && spans.every(({ kind }) => kind === 'literal')) {
+    if (!this.#isListed && spans.every(({ kind }) => kind !== 'sectioned')) {
       const key = this.#key(opened, request);
       this.kit.rendered.set(key, answer, answerWeight(answer, key));
     }
@@ -105,6 +105,9 @@ export class PartView implements View {
   }
 
   #key(opened: OpenObject, { query }: ContentRequest): string {
-    return `${new OpenedMedia(opened).identity} ${this.place.file}/${this.#name}?${query}`;
+    const { kind } = this.part;
+    // Playlists alone have the query in them; with tokens it is another one for each player.
+    const asked = kind === 'playlist' || kind === 'keyFramePlaylist' ? query : '';
+    return `${new OpenedMedia(opened).identity} ${this.place.file}/${this.#name}?${asked}`;
   }
 }

@@ -164,6 +164,16 @@ describe('films as HLS and DASH', () => {
       assert.ok(whole.subarray(0, init.length).equals(init));
       assert.equal(whole.subarray(init.length + 4, init.length + 8).toString(), 'sidx');
       assert.ok(whole.subarray(whole.length - size).equals(Buffer.concat(media)));
+      // Segments that were asked for before are answered from what is kept of them.
+      for (const [i, { uri }] of segments.entries()) {
+        for (let again = 0; again < 2; again++) {
+          const { body, headers } = await get(`${folderOf}/${uri}`);
+          assert.ok(body.equals(media[i]!));
+          await get(`${folderOf}/${uri}`, { 'If-None-Match': headers.etag! }, 304);
+          const last = await get(`${folderOf}/${uri}`, { Range: `bytes=${body.length - 50}-` }, 206);
+          assert.ok(last.body.equals(body.subarray(-50)));
+        }
+      }
       const from = whole.length - size + 100;
       const part = await get(`${folderOf}/${track}.mp4`, { Range: `bytes=${from}-${from + 99}` }, 206);
       assert.ok(part.body.equals(whole.subarray(from, from + 100)));

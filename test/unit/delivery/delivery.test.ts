@@ -137,6 +137,20 @@ test('an answer of literals needs no source', () => {
   assert.deepEqual(run.listener.begun, [undefined]);
 });
 
+test('a large literal is sent as it is, however little the socket takes at once', async () => {
+  const object = new FakeObject(bytes);
+  const large = bytes.subarray(0, 200_000);
+  const spans = [source(0, 10), literal(bytes.subarray(10, 20)), literal(large), source(20, 10)];
+  const run = deliver(object, spans, 0, 200_030, new FakeTransport(30_000));
+  run.start();
+  while (!run.listener.done) {
+    run.transport.drain(30_000);
+    await nextTurn();
+  }
+  assert.deepEqual(run.transport.bytes, Buffer.concat([bytes.subarray(0, 20), large, bytes.subarray(20, 30)]));
+  assertClean(object, run);
+});
+
 test('a failure before the first byte comes before the head', async () => {
   const object = new FakeObject(bytes);
   object.failAt = 0;

@@ -29,7 +29,7 @@ export function* compileOffsets(scan: Scan, table: Table, count: number): Readin
   yield* streamTable(scan, { ...table, count, length: count * entrySize }, (chunk, from) => {
     let { least, greatest, last, ordered } = sums;
     let before = previous;
-    for (let at = 0, entry = from; at < chunk.byteLength; at += entrySize, entry++) {
+    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += entrySize, entry++) {
       let offset = chunk.getUint32(at);
       if (entrySize === 8) offset = offset * 0x1_0000_0000 + chunk.getUint32(at + 4);
       if (offset < before) ordered = false;

@@ -41,7 +41,7 @@ export function* compileRuns(scan: Scan, table: Table, withTicks: boolean): Read
   };
   const inline = yield* streamTable(scan, table, (chunk, from) => {
     let { samples, ticks, least, greatest } = sums;
-    for (let at = 0, entry = from; at < chunk.byteLength; at += ENTRY, entry++) {
+    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += ENTRY, entry++) {
       if (entry % STRIDE === 0) {
         samplesBefore[entry / STRIDE] = samples;
         if (withTicks) ticksBefore[entry / STRIDE] = ticks;

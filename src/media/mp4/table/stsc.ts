@@ -58,7 +58,7 @@ export function* compileChunks(scan: Scan, table: Table, chunks: number, probe: 
   const inline = yield* streamTable(scan, table, (chunk, from) => {
     let { first, perChunk, description, samples } = open;
     let past = closed;
-    for (let at = 0, entry = from; at < chunk.byteLength; at += ENTRY, entry++) {
+    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += ENTRY, entry++) {
       const next = chunk.getUint32(at);
       if (entry === 0 ? next !== 1 : next <= first) throw broken('the chunks of box "stsc" are not in order');
       if (next > chunks) throw broken(`box "stsc" speaks of chunk ${next} where there are ${chunks}`);

@@ -22,7 +22,7 @@ export function* compileSampleNumbers(scan: Scan, table: Table, samples: number)
   let [last, count] = [0, 0];
   const inline = yield* streamTable(scan, table, (chunk, from) => {
     let [before, kept] = [last, count];
-    for (let at = 0, entry = from; at < chunk.byteLength; at += 4, entry++) {
+    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += 4, entry++) {
       const number = chunk.getUint32(at);
       if (number <= before) throw broken(`the samples of box "${table.type}" are not in order`);
       if (entry % STRIDE === 0) numbers[entry / STRIDE] = number;

@@ -153,7 +153,8 @@ export function* readTable(source: ByteSource, box: Box): Reading<Table | undefi
 /**
  * Passes over a table's bytes in chunks of whole entries.
  * @param use is given each chunk in order, and the number of its first entry. Its loop should work on its own
- * variables: those of an enclosing function cost an allocation each time they are written.
+ * variables: those of an enclosing function cost an allocation each time they are written, and the length of a view a
+ * call each time it is read.
  * @returns the chunk, when it is the only one and short enough to be kept inline
  */
 export function* streamTable(

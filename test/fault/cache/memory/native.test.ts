@@ -63,6 +63,8 @@ describe('the native parts', () => {
 
   it('reads heads of requests, and tells clients apart', async () => assert.match(await core('plain', 'head'), /ok/));
 
+  it('reads tables of samples', async () => assert.match(await core('plain', 'samples'), /ok/));
+
   it('puts pieces together', async () => assert.match(await core('plain', 'pieces'), /ok/));
 
   it('passes its unit tests', async () => assert.match(await core('plain', 'unit'), /unit tests passed/));
@@ -90,6 +92,7 @@ describe('the native parts', () => {
     if (!(await hasSanitizer(context, 'asan', '-fsanitize=address,undefined'))) return;
     await core('asan', 'head', '100000');
     await core('asan', 'pieces');
+    await core('asan', 'samples');
     await core('asan', 'unit');
     await core('asan', 'recovery');
     assert.match(await core('asan', 'stress', 'processes', '60'), /stress passed/);

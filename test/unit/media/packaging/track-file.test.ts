@@ -107,6 +107,9 @@ describe('the file of a track', () => {
             const segment = file.segment(row, reads);
             assert.equal(lengthOf(segment), file.segmentSize(row));
             assert.deepEqual(await bytesOf(segment, object), whole.subarray(at, at + file.segmentSize(row)));
+            const kept = file.segment(row, () => assert.fail('its samples are known'));
+            assert.ok(kept.every(({ kind }) => kind !== 'sectioned'));
+            assert.deepEqual(await bytesOf(kept, object), await bytesOf(segment, object));
             const reference = boxes[2]!.offset + 40 + row * 12;
             assert.equal(u32(whole, reference), file.segmentSize(row));
             assert.equal(u32(whole, reference + 4), segments.begins[row + 1]! - segments.begins[row]!);
