@@ -87,8 +87,9 @@ bool DropInput(int fd) {
   return true;
 }
 
-/** Closes a connection whose client may still be sending, when it has stopped or after a while. */
+/** Ends a connection whose client may still be sending, and closes it when that has stopped or after a while. */
 void Linger(int fd) {
+  shutdown(fd, SHUT_WR);
   if (gate->lingering.size() >= std::min(kMaxLingering, gate->size / kLingeringShare) || !DropInput(fd)) {
     close(fd);
     return;

@@ -20,11 +20,9 @@ namespace {
 /** Most bytes that are held back of one connection while it is answered; what comes then waits in the kernel. */
 constexpr size_t kMaxHeld = 64 * 1024;
 
-/**
- * Most bytes that are read at once on a port that speaks TLS, where the front end handles all requests in them without
- * a pause. It is what a record holds at most, which can't be handled in parts (RFC 8446 section 5.1).
- */
-constexpr size_t kMaxSecureRead = 16 * 1024;
+/** Bytes of the head of a TLS record, which ends with the length of what follows, and the most that may follow. */
+constexpr size_t kRecordHead = 5;
+constexpr size_t kMaxRecord = 16 * 1024 + 256;
 
 void SetDeaf(Connection* connection, bool is_deaf) {
   if (connection->is_deaf == is_deaf || connection->poll == nullptr) return;
@@ -115,6 +113,37 @@ ssize_t HoldBack(int fd, Connection* connection, char* buffer, size_t room) {
   return WouldBlock();
 }
 
+/**
+ * Reads what a TLS connection has next: one record, since the front end handles all requests in what it is given, and
+ * ends a connection on which another one comes while it answers (RFC 8446 section 5.1).
+ */
+ssize_t ReadRecord(int fd, void* data, size_t room, int flags) {
+  uint8_t head[kRecordHead];
+  const ssize_t count = recv(fd, head, sizeof head, flags | MSG_PEEK);
+  const size_t length = static_cast<size_t>(head[3]) << 8 | head[4];
+  const bool is_record = count == static_cast<ssize_t>(sizeof head) && length <= kMaxRecord;
+  return recv(fd, data, std::min(room, kRecordHead + (is_record ? length : kMaxRecord)), flags);
+}
+
+/** On a port that speaks TLS: nothing is read while an answer is under way. */
+ssize_t ReadSecurely(int fd, Connection* connection, void* data, size_t room, int flags) {
+  const uint8_t state = gate->states[fd];
+  if ((state & (kAnswering | kLast)) == kLast) {
+    connection->lingers = true;
+    return 0;
+  }
+  if ((state & kAnswering) != 0 || Owes(*connection)) {
+    gate->states[fd] |= kHeld;
+    SetDeaf(connection, true);
+    return WouldBlock();
+  }
+  gate->states[fd] &= static_cast<uint8_t>(~kHeld);
+  ++gate->words[kSecureReads];
+  gate->words[kCurrent] = static_cast<uint32_t>(fd);
+  gate->words[kCurrentFlags] = 4;
+  return ReadRecord(fd, data, room, flags);
+}
+
 /** After the last request of a connection: what still comes is read and dropped. */
 ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
   const ssize_t count = connection->has_ended ? 0 : recv(fd, buffer, room, 0);
@@ -144,10 +173,7 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
     return -1;
   }
   if (connection == nullptr) return recv(fd, data, room, flags);
-  if (!connection->port->is_plain) {
-    ++gate->words[kSecureReads];
-    return recv(fd, data, std::min(room, kMaxSecureRead), flags);
-  }
+  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   auto* buffer = static_cast<char*>(data);
   if ((gate->states[fd] & (kAnswering | kLast)) == kLast) {
     connection->lingers = true;

@@ -25,14 +25,18 @@ constexpr uint8_t kAnswering = 1;
  * Bytes of the client, or its last, are held back until the answer has ended; JavaScript is to call `readAgain` then.
  */
 constexpr uint8_t kHeld = 2;
-/** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. */
+/** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. On ports
+ * that speak TLS JavaScript sets `kAnswering`, too. */
 constexpr uint8_t kLast = 4;
 
 /** Words that JavaScript sees; the order is that in src/http/gate.ts. */
 enum Word : size_t {
   /** Descriptor of the connection whose head was handed on last; 0 is none. */
   kCurrent,
-  /** 1: the connection is to be closed after the answer. 2: the client speaks HTTP/1.0, which has no chunked coding. */
+  /**
+   * 1: the connection is to be closed after the answer. 2: the client speaks HTTP/1.0, which has no chunked coding. 4:
+   * it speaks TLS, and nothing is known of its requests.
+   */
   kCurrentFlags,
   kBadRequest,
   kTargetTooLong,
@@ -89,7 +93,7 @@ struct Connection {
 struct Port {
   int listener = -1;
   uint16_t number = 0;
-  /** False on a port that speaks TLS: its bytes are not looked at, only its connections are bounded. */
+  /** False on a port that speaks TLS: of its bytes only the lengths of records can be read. */
   bool is_plain = true;
   uint32_t capacity = 0;
   /** Most connections of a client; 0 is a fair share when places are scarce. */

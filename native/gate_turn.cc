@@ -74,7 +74,10 @@ void Handle(int fd) {
     connection->reads_on = false;
     if (ReadsOn(fd, connection)) events |= UV_READABLE;
   }
-  if (events != 0) connection->callback(connection->poll, 0, events);
+  if (events == 0) return;
+  gate->words[kCurrent] = 0;
+  connection->callback(connection->poll, 0, events);
+  gate->words[kCurrent] = 0;
 }
 
 void SleepNot(uv_idle_t*) {}

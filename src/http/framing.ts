@@ -23,3 +23,9 @@ export function isAmbiguous(req: HttpRequest): boolean {
   });
   return hosts > 1 || lengths > 1 || codings > 0;
 }
+
+/** Whether a request that is not ambiguous has content. */
+export function hasContent(req: HttpRequest): boolean {
+  const length = req.getHeader('content-length');
+  return length !== '' && Number(length) !== 0;
+}

@@ -133,6 +133,21 @@ export class Gate {
     return (this.#words[CURRENT_FLAGS]! & 1) !== 0;
   }
 
+  /** Whether it speaks TLS, so that the gate has not seen its request. */
+  get isSecure(): boolean {
+    return this.socket !== 0 && (this.#words[CURRENT_FLAGS]! & 4) !== 0;
+  }
+
+  /** The answer on a connection that speaks TLS begins: nothing more is read of it before that has ended. */
+  answersSecurely(socket: number, isLast: boolean): void {
+    this.#states[socket]! |= isLast ? ANSWERING | LAST : ANSWERING;
+  }
+
+  /** Whether a connection is to be closed: what still comes on it is no request. */
+  ends(socket: number): boolean {
+    return (this.#states[socket]! & LAST) !== 0;
+  }
+
   /** Whether its client speaks HTTP/1.0 and knows no chunks. */
   get isOld(): boolean {
     return (this.#words[CURRENT_FLAGS]! & 2) !== 0;
@@ -155,7 +170,7 @@ export class Gate {
       this.#secureRead = read;
       this.#secureRequests = 0;
     }
-    return read !== 0 && ++this.#secureRequests > SECURE_REQUESTS_MAX;
+    return ++this.#secureRequests > SECURE_REQUESTS_MAX;
   }
 
   /** Tells `listener` each second what was refused; returns what ends that. */

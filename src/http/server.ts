@@ -206,17 +206,29 @@ class Server implements HttpServer {
 
   #handle(res: HttpResponse, req: HttpRequest): void {
     const method = req.getCaseSensitiveMethod();
+    const { gate } = this.#context;
+    if ((gate.socket === 0 || gate.isSecure) && this.#refusesUnseen(res, req, method)) return;
     if (this.#context.peers !== undefined) this.#handlePeer(this.#context.peers, res, req, method);
-    else if (this.#context.gate.socket === 0 && isAmbiguous(req))
-      new Reply(this.#context, res, req, method).abandon(400);
-    else if (!this.#isPlain && this.#context.gate.floodsSecurely())
-      new Reply(this.#context, res, req, method).abandon(429);
     else if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
     else if (method === 'OPTIONS') this.#options(res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;
       new Reply(this.#context, res, req, method).text(405, message, 'moovedge; detail=method', [ALLOW]);
     }
+  }
+
+  /** Refuses a request that the gate has not seen, and that can't be answered safely, or not in time for others. */
+  #refusesUnseen(res: HttpResponse, req: HttpRequest, method: string): boolean {
+    const { gate } = this.#context;
+    if (gate.isSecure && gate.ends(gate.socket)) {
+      // What comes behind the last request; the connection is closed in a later turn.
+      res.onAborted(() => {});
+      return true;
+    }
+    const refused = isAmbiguous(req) ? 400 : gate.isSecure && gate.floodsSecurely() ? 429 : undefined;
+    if (refused === undefined) return false;
+    new Reply(this.#context, res, req, method).abandon(refused);
+    return true;
   }
 
   #handlePeer(peers: PeerPort, res: HttpResponse, req: HttpRequest, method: string): void {

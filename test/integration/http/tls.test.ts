@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
+import { connect as secureConnect } from 'node:tls';
 import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
 import { selfSigned } from '../../support/certificate.js';
@@ -11,6 +14,94 @@ import { contentAt } from '../../support/content.js';
 import { DEFAULTS } from '../../support/defaults.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
+import { RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
+
+const SIZE = 5_000_000;
+
+/** An edge that speaks TLS, with a film, and connections to it that say what they are told. */
+async function secureEdge() {
+  const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const { cert, key } = selfSigned();
+  const names = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  writeFileSync(names.cert, cert);
+  writeFileSync(names.key, key);
+  const edge = await startEdge({ tls: names });
+  const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, SIZE));
+  edge.content.paths.set('/film.mp4', film);
+  const open = async () => {
+    const plain = connect({ port: edge.port, host: '127.0.0.1', allowHalfOpen: true });
+    const socket = secureConnect({ socket: plain, ca: cert, servername: 'localhost' });
+    after(() => plain.destroy());
+    await once(socket, 'secureConnect');
+    return { plain, connection: RawConnection.over(socket), closed: once(plain, 'close') };
+  };
+  return { ...edge, film, open };
+}
+
+const GET = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n';
+
+for (const [what, text, status] of [
+  ['has content', `${GET}Content-Length: 5\r\n\r\nhello`, 206],
+  ['announces content', `${GET}Content-Length: 500000\r\n\r\nhello`, 206],
+  ['has content and another method', 'POST /film.mp4 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello', 405],
+  ['has what looks like a request as its content', `${GET}Content-Length: ${GET.length + 2}\r\n\r\n${GET}\r\n`, 206],
+  ['says close among others', `${GET}Connection: TE, close\r\n\r\n`, 206],
+] as const) {
+  test(`over TLS the connection ends with the answer to a request that ${what}`, async () => {
+    const { open, content } = await secureEdge();
+    const { connection, closed } = await open();
+    const answer = await connection.send(text).answer();
+    assert.equal(answer.status, status);
+    assert.equal(answer.fields.connection, 'close');
+    connection.send(`${GET}\r\n`).socket.end();
+    await closed;
+    assert.ok(content.requests.length <= 1);
+  });
+}
+
+test('over TLS the connection is closed after a few bad requests', async () => {
+  const { open } = await secureEdge();
+  const { connection, closed } = await open();
+  let answers = 0;
+  for (let last = ''; last !== 'close'; answers++) {
+    const { status, fields } = await connection.send('BREW /film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n').answer();
+    assert.equal(status, 405);
+    last = fields.connection ?? '';
+  }
+  assert.equal(answers, 8);
+  connection.socket.end();
+  await closed;
+});
+
+test('over TLS a client that half-closes after its request has the whole answer', async () => {
+  const { open, film, content } = await secureEdge();
+  film.available = 0;
+  const { plain, connection } = await open();
+  connection.send('GET /film.mp4 HTTP/1.1\r\nHost: a\r\n\r\n');
+  const whole = connection.answer();
+  await until('it is being answered', () => content.requests.length === 1);
+  plain.end();
+  await once(plain, 'finish');
+  film.available = Number.POSITIVE_INFINITY;
+  assert.ok((await whole).body.equals(film.bytes));
+});
+
+test('over TLS a request in a record of its own waits for the answer before it', async () => {
+  const { open, film, content } = await secureEdge();
+  film.available = 0;
+  const { connection } = await open();
+  connection.send(`${GET}\r\n`);
+  await until('the first is being answered', () => content.requests.length === 1);
+  connection.send(`${GET.replace('0-3', '4-7')}\r\n`).send(`${GET.replace('0-3', '8-11')}\r\n`);
+  film.available = Number.POSITIVE_INFINITY;
+  for (const from of [0, 4, 8]) {
+    const { status, body } = await connection.answer();
+    assert.equal(status, 206);
+    assert.ok(body.equals(film.bytes.subarray(from, from + 4)));
+  }
+});
 
 test('the port speaks TLS when it has a certificate', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
