@@ -1,3 +1,4 @@
+import { EdgeError } from '../../src/base/errors.js';
 import type { StreamRing } from '../../src/live/publish/live-stream.js';
 import type { LiveHeaders, LiveState, LiveTag } from '../../src/live/ring/live-tag.js';
 
@@ -18,6 +19,8 @@ export class FakeRing implements StreamRing {
   readonly tags: KeptTag[] = [];
   readonly states: (LiveState | 'left')[] = [];
   readonly versions: LiveHeaders[] = [];
+  /** Whether somebody else writes it now. */
+  isTaken = false;
   #epoch = 0;
 
   get timestamp(): number {
@@ -29,6 +32,7 @@ export class FakeRing implements StreamRing {
   }
 
   append({ type, timestamp, keyFrame, body }: LiveTag): boolean {
+    if (this.isTaken) throw new EdgeError('internal', 'the ring has another writer');
     const text = Buffer.concat(body).toString('latin1');
     this.tags.push({ type, timestamp, keyFrame, body: text, headers: this.versions.at(-1), epoch: this.#epoch });
     return true;

@@ -42,6 +42,8 @@ export interface LiveStreamOptions extends StreamPlace {
   record(): StreamRecording | undefined;
   /** No publisher has come back within the grace. */
   ended(): void;
+  /** Its ring can't be written any more; nothing is appended from here on. */
+  failed(error: unknown): void;
 }
 
 /** A stream in `/stats`. */
@@ -63,6 +65,7 @@ export class LiveStream implements TagSink {
   #recording: StreamRecording | undefined;
   #grace: NodeJS.Timeout | undefined;
   #lost = 0;
+  #hasFailed = false;
 
   constructor(options: LiveStreamOptions) {
     this.name = options.name;
@@ -97,18 +100,31 @@ export class LiveStream implements TagSink {
   }
 
   setHeaders(headers: Parameters<TagSink['setHeaders']>[0]): void {
-    this.#options.ring.setHeaders(headers);
+    this.#write(ring => ring.setHeaders(headers));
     this.#recording?.setHeaders(headers);
   }
 
   append(tag: LiveTag): void {
-    if (!this.#options.ring.append(tag)) this.#lost++;
+    this.#write(ring => {
+      if (!ring.append(tag)) this.#lost++;
+    });
     this.#recording?.append(tag);
   }
 
   newEpoch(): void {
-    this.#options.ring.newEpoch();
+    this.#write(ring => ring.newEpoch());
     this.#recording?.newEpoch();
+  }
+
+  /** Whoever sends the tag, or a timer, must not be met by what is wrong with the ring. */
+  #write(action: (ring: StreamRing) => void): void {
+    if (this.#hasFailed) return;
+    try {
+      action(this.#options.ring);
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#options.failed(error);
+    }
   }
 
   /** Ends it for those who watch. */
@@ -119,7 +135,7 @@ export class LiveStream implements TagSink {
   /** Lets go of it; another process may go on with it. */
   leave(): Promise<void> {
     return this.#close(() => {
-      this.#options.ring.setState('waiting');
+      if (!this.#hasFailed) this.#options.ring.setState('waiting');
       this.#options.ring.leave();
     });
   }

@@ -10,8 +10,8 @@ import type { Timeline } from './timeline.js';
 const OPENING = 1000;
 /** Most bytes of them. */
 const OPENING_BYTES = 4 * 1024 * 1024;
-/** Most bytes of a header or script. */
-const HEADER_MAX = 32 * 1024;
+/** Most bytes of a header or script: all headers of a stream have room in its ring. */
+const HEADER_MAX = 20 * 1024;
 /** Most changes of headers in so many milliseconds. */
 const CHANGES_MAX = 40;
 const CHANGES_TIME = 10_000;

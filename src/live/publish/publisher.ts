@@ -52,7 +52,9 @@ export class Publisher implements RtmpHandler {
 
   /** What its program calls itself. */
   get program(): string | undefined {
-    return textOf(this.#connect?.get('flashVer'))?.slice(0, 100);
+    return textOf(this.#connect?.get('flashVer'))
+      ?.slice(0, 100)
+      .replace(/[^\x20-\x7e]/g, '?');
   }
 
   /** @throws RtmpError when the connection can't go on, or has come to its end */

@@ -143,9 +143,24 @@ export class StreamRegistry {
       ...{ name, id, file, ring, age, now },
       record: () => record(name),
       ended: () => this.#end(stream),
+      failed: error => this.#lose(stream, error),
     });
     this.#streams.set(name, stream);
     return stream;
+  }
+
+  /** Another process has taken its ring, for one: this one has nothing to do with it any more. */
+  #lose(stream: LiveStream, error: unknown): void {
+    this.#options.log.error({ stream: stream.name, error }, 'the ring of a live stream can not be written');
+    const owner = this.#owners.get(stream);
+    this.#streams.delete(stream.name);
+    this.#owners.delete(stream);
+    // Not from within what it sends.
+    setImmediate(() => {
+      owner?.end('server', 'the stream is lost here');
+      void stream.leave();
+    });
+    this.#options.changed();
   }
 
   #end(stream: LiveStream): void {

@@ -299,6 +299,31 @@ describe('RtmpServer', () => {
       assert.equal(host.streams.publishers, 0);
     }));
 
+  it('lets go of a stream whose ring another process has taken, and of no other', () =>
+    withHost({}, async host => {
+      const [one, two] = [
+        await RtmpPublisher.publish(host.port, 'live/one'),
+        await RtmpPublisher.publish(host.port, 'live/two'),
+      ];
+      play(one);
+      play(two);
+      await until('their tags', () =>
+        [1, 2].every(i => host.ring(`live/${i === 1 ? 'one' : 'two'}`)?.tags.length === 20),
+      );
+      const ring = host.ring('live/one')!;
+      ring.isTaken = true;
+      play(one, 400);
+      await one.closed();
+      assert.deepEqual(ring.states.at(-1), 'left');
+      assert.deepEqual(
+        host.streams.places.map(({ name }) => name),
+        ['live/two'],
+      );
+      play(two, 400);
+      await until('its tags', () => host.ring('live/two')?.tags.length === 40);
+      assert.equal((await RtmpPublisher.publish(host.port, 'live/one')).isPublishing, true);
+    }));
+
   it('has no more publishers than it should', () =>
     withHost({ maxPublishers: 2 }, async host => {
       const publishers: RtmpPublisher[] = [];

@@ -61,6 +61,33 @@ describe('RtmpSession', () => {
     assert.equal(counts().at(-1), session.received - 2 ** 32);
   });
 
+  it('takes more than 4 GiB, with memory that stays (SRS 598)', () => {
+    let bytes = 0;
+    const session = new RtmpSession(
+      () => {},
+      {
+        command() {},
+        media(_type, _time, payload) {
+          bytes += payload.length;
+        },
+      },
+      1 << 20,
+    );
+    session.receive(Buffer.concat([Buffer.from([3]), Buffer.alloc(2 * 1536)]));
+    const writer = new TestChunks({ chunkSize: 1 << 20, isCompressed: false, repeated: 'field' });
+    const message = { chunkStream: 6, type: 9, streamId: 1, timestamp: 0, payload: Buffer.alloc(1 << 20) };
+    session.receive(Buffer.from([2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 16, 0, 0]));
+    const chunk = Buffer.concat(writer.write(message));
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 4200; i++) {
+      for (let at = 0; at < chunk.length; at += 1 << 18) session.receive(chunk.subarray(at, at + (1 << 18)));
+    }
+    assert.equal(bytes, 4200 * 2 ** 20);
+    assert.ok(session.received > 2 ** 32);
+    const grown = process.memoryUsage().arrayBuffers - before;
+    assert.ok(grown < 256 << 20, `${grown} bytes`);
+  });
+
   it('sends no acknowledgement for each byte that a window of one byte asks for', () => {
     const { session, bytesOf, out } = open({ window: 1 });
     for (const byte of bytesOf({ type: 9, payload: Buffer.alloc(10_000) })) session.receive(Buffer.from([byte]));
