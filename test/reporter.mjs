@@ -3,9 +3,11 @@ import { inspect } from 'node:util';
 
 /** Most characters of a file's own output that are shown when one of its tests fails. */
 const OUTPUT_MAX = 20_000;
+/** Most characters of a failure that are repeated at the end. */
+const LINE_MAX = 200;
 
 /**
- * Reporter of `npm test`: a line per file, every failure in full, and node's summary at the end.
+ * Reporter of `npm test`: a line per file, every failure in full, node's summary, and in the end what has failed.
  * @param {AsyncIterable<{ type: string, data: any }>} events of node's test runner
  */
 export default async function* report(events) {
@@ -15,6 +17,7 @@ export default async function* report(events) {
     if (!files.has(key)) files.set(key, { key, passed: 0, failed: 0, skipped: 0, seconds: 0, output: '', told: false });
     return files.get(key);
   };
+  const failures = [];
   let current;
   for await (const { type, data } of events) {
     const file = data?.file === undefined ? undefined : of(data.file);
@@ -26,6 +29,7 @@ export default async function* report(events) {
       else if (type === 'test:pass') file.passed++;
       else {
         file.failed++;
+        failures.push(`  ${file.key} › ${data.name}: ${firstLine(data)}\n`);
         yield failure(file.key, data);
       }
     } else if ((type === 'test:stderr' || type === 'test:stdout') && file !== undefined) {
@@ -40,10 +44,12 @@ export default async function* report(events) {
       yield `ℹ ${data.message}\n`;
     }
   }
+  if (failures.length > 0) yield `\n✖ ${failures.length} failed:\n${failures.join('')}`;
 }
 
-/** False for suites and files, which only sum their tests up. */
+/** False for suites and files, which only sum their tests up, but for suites whose hooks have failed. */
 function isTest({ details, name, file, nesting }) {
+  if (details?.error?.failureType === 'hookFailed') return true;
   if (details?.type === 'suite') return false;
   if (details?.error?.failureType === 'subtestsFailed') return false;
   return !(nesting === 0 && file !== undefined && file.endsWith(name) && details?.error === undefined);
@@ -58,6 +64,14 @@ function line({ key, passed, failed, skipped, seconds, output }) {
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
   ];
   return `${result} ${key}: ${counts.join(', ')} (${seconds.toFixed(1)} s)\n${said}`;
+}
+
+/** What has failed, in short. */
+function firstLine({ details }) {
+  const error = details?.error?.cause ?? details?.error;
+  return String(error?.message ?? error)
+    .split('\n', 1)[0]
+    .slice(0, LINE_MAX);
 }
 
 function failure(file, { name, details }) {

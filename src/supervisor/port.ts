@@ -11,7 +11,7 @@ export const PROCESS_TITLE = 'moovedge';
  * hang or are stopped: then they answer nobody, and are killed like those of a supervisor that lives.
  */
 const ORPHANS_WAIT = 10_000;
-/** The same when nobody is seen to hold it: it was let go between two looks, or the holder belongs to another user. */
+/** The same when nobody is seen to hold it, and no orphan was: the holder has ended, or belongs to another user. */
 const UNSEEN_WAIT = 1000;
 const INTERVAL = 100;
 
@@ -24,13 +24,20 @@ const INTERVAL = 100;
 export async function requireFreePort(host: string, port: number, listeners = listenersOf): Promise<void> {
   let begun = performance.now();
   let hasKilled = false;
+  let wereOrphans = false;
+  let wereSeen = false;
   for (;;) {
     const error = await tryListen(host, port);
     if (error === undefined) return;
     if (error.code !== 'EADDRINUSE') throw new EdgeError('port', listenFailure(host, port, error));
     const holders = listeners(port);
-    const areOrphans = holders.length > 0 && holders.every(isOrphan);
-    const patience = holders.length === 0 ? UNSEEN_WAIT : areOrphans ? ORPHANS_WAIT : 0;
+    const isSeen = holders.length > 0;
+    const areOrphans = isSeen && holders.every(isOrphan);
+    // Those who are not seen any more are ending, which takes a while on a busy machine.
+    if (wereSeen && !isSeen) begun = performance.now();
+    wereSeen = isSeen;
+    wereOrphans = areOrphans || (wereOrphans && !isSeen);
+    const patience = wereOrphans ? ORPHANS_WAIT : isSeen ? 0 : UNSEEN_WAIT;
     if (performance.now() - begun >= patience) {
       if (!areOrphans || hasKilled) throw new EdgeError('port', taken(port, holders));
       hasKilled = true;

@@ -27,6 +27,10 @@ export interface SoakOptions {
   readonly workers: number;
   /** Mean milliseconds between a recovery and the next fault. */
   readonly pause: number;
+  /** Faults that are injected at least, however long that takes; none when left out. */
+  readonly faults?: number;
+  /** Seconds that the edge waits for a byte of the origin. */
+  readonly originPatience: number;
   /** Milliseconds without faults at the beginning and at the end, in which every request has to succeed. */
   readonly calm: number;
   /** Kinds of faults by name; all when left out. */
@@ -63,12 +67,13 @@ export async function runSoak(options: SoakOptions): Promise<Tally> {
   const forget = setInterval(() => origin.forget(), 1000);
   try {
     const library = new Library(origin, { films: 12, filmSize: 16 * MIB, long: await longClip() });
+    const patience = `${options.originPatience}s`;
     const edge = await Edge.start({
       origin: JSON.stringify([
         {
           name: 'main',
           url: origin.url,
-          timeouts: { connect: '1s', firstByte: '3s', stall: '3s' },
+          timeouts: { connect: patience, firstByte: patience, stall: patience },
           retries: 2,
         },
       ]),
@@ -166,11 +171,12 @@ class Run {
 
   async #harm(end: number): Promise<void> {
     const { random } = this.#scene;
-    const { kinds, pause, signal } = this.#options;
+    const { kinds, pause, signal, faults = 0 } = this.#options;
     const chosen = FAULT_KINDS.filter(({ name }) => kinds === undefined || kinds.includes(name));
     // Each kind once, so that short runs leave none out, then by weight.
     const first = [...chosen].sort(() => random.next() - 0.5);
-    while (performance.now() < end && this.#tally.violationCount < VIOLATIONS_MAX && !signal?.aborted) {
+    const isWanted = () => performance.now() < end || this.#tally.faultCount < faults;
+    while (isWanted() && this.#tally.violationCount < VIOLATIONS_MAX && !signal?.aborted) {
       await sleep(random.wait(pause));
       await this.#inject(first.pop() ?? random.weighted(chosen));
       this.#speak();

@@ -56,6 +56,7 @@ const tally = await runSoak({
   rate: number('rate'),
   workers: number('workers'),
   pause: number('pause'),
+  originPatience: 3,
   calm: 5000,
   signal: stop.signal,
   ...(values.kinds !== undefined && { kinds: values.kinds.split(',') }),

@@ -10,7 +10,7 @@ import { commandLine, isAlive, kill, processTree } from './processes.js';
 import { until } from './until.js';
 
 /** Milliseconds that a stop may take on a busy machine. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 /** Milliseconds in which a test tells of an edge that did not start. */
 const LAST_WORDS = 3000;
 

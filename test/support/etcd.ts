@@ -5,6 +5,10 @@ import { programPath } from '../packages.mjs';
 import { freePorts } from './ports.js';
 import { until } from './until.js';
 
+/** Milliseconds that anything may take on a busy machine, and that a look at a member takes that may not answer. */
+const PATIENCE = 60_000;
+const LOOK = 2000;
+
 /** How members are started. */
 export interface EtcdOptions {
   readonly members?: number;
@@ -97,6 +101,8 @@ export class Etcd {
       ...['--listen-peer-urls', member.peerUrl, '--initial-advertise-peer-urls', member.peerUrl],
       ...['--initial-cluster', all, '--initial-cluster-state', 'new'],
       ...['--heartbeat-interval', String(electionTimeout / 10), '--election-timeout', String(electionTimeout)],
+      // Passwords of tests are no secrets.
+      ...['--bcrypt-cost', '4'],
       ...(tls === undefined ? [] : ['--cert-file', tls.cert, '--key-file', tls.key]),
       ...(tls === undefined ? [] : ['--client-cert-auth', '--trusted-ca-file', tls.ca]),
     ]);
@@ -105,16 +111,17 @@ export class Etcd {
   /** Waits until `member`, or any, answers what only a majority can. */
   async ready(members: readonly Member[] = this.members): Promise<void> {
     for (const member of members) {
-      await until(`${member.name} to answer: ${member.log}`, async () => {
-        const answer = await this.post(member.url, '/v3/kv/range', { key: 'YQ==' }).catch(() => undefined);
+      const what = () => `${member.name} to answer: ${member.log}`;
+      await until(what, async () => {
+        const answer = await this.post(member.url, '/v3/kv/range', { key: 'YQ==' }, LOOK).catch(() => undefined);
         return answer !== undefined && 'header' in answer;
       });
     }
   }
 
-  /** A request to the gateway, past everything that is tested. */
-  async post(url: string, path: string, body: object): Promise<Record<string, unknown>> {
-    const signal = AbortSignal.timeout(2000);
+  /** A request to the gateway, past everything that is tested. @param patience milliseconds that it may take */
+  async post(url: string, path: string, body: object, patience = PATIENCE): Promise<Record<string, unknown>> {
+    const signal = AbortSignal.timeout(patience);
     const answer = await fetch(url + path, { method: 'POST', body: JSON.stringify(body), signal });
     return (await answer.json()) as Record<string, unknown>;
   }
@@ -138,7 +145,7 @@ export class Etcd {
   async leader(): Promise<Member> {
     return until('a leader', async () => {
       for (const member of this.members) {
-        const status = await this.post(member.url, '/v3/maintenance/status', {}).catch(() => undefined);
+        const status = await this.post(member.url, '/v3/maintenance/status', {}, LOOK).catch(() => undefined);
         const { header, leader } = (status ?? {}) as { header?: { member_id: string }; leader?: string };
         if (leader !== undefined && leader !== '0' && header?.member_id === leader) return member;
       }

@@ -9,7 +9,7 @@ import type { Browser } from 'playwright-core';
 import { AdminServer } from '../../../src/admin/admin-server.js';
 import { adminRoutes } from '../../../src/admin/routes.js';
 import { silentLog } from '../../../src/base/log.js';
-import { launchChromium } from '../../support/chromium.js';
+import { launchChromium, openPage as newPage } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
 
 const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
@@ -27,7 +27,7 @@ after(async () => {
 
 /** A page and everything that it complained of, violations of its policy included. */
 async function openPage(path: string, admin = edge.admin) {
-  const page = await browser.newPage();
+  const page = await newPage(browser);
   const complaints: string[] = [];
   page.on('pageerror', error => complaints.push(error.message));
   page.on('console', message => {

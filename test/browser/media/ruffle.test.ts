@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
-import { launchChromium } from '../../support/chromium.js';
+import { launchChromium, openPage, PAGE_PATIENCE } from '../../support/chromium.js';
 import { type Page, serveVirtual, type VirtualServer } from '../../support/serve-virtual.js';
 import { playerFilm } from '../../support/swf.js';
 
@@ -77,10 +77,10 @@ function difference(a: Buffer, b: Buffer): number {
 }
 
 test('Ruffle shows the film from the key frame on', async () => {
-  const page = await browser.newPage({ viewport: { width: 320, height: 180 } });
+  const page = await openPage(browser, { viewport: { width: 320, height: 180 } });
   await page.goto(`${server.url}/page`);
   const magenta = Buffer.alloc(SIZE, Buffer.from([255, 0, 255]));
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + PAGE_PATIENCE;
   let shown = magenta;
   do {
     const png = await page.screenshot();

@@ -9,9 +9,10 @@ import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import { launchChromium } from '../../support/chromium.js';
+import { launchChromium, openPage } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
 import { serveVirtual, type VirtualServer } from '../../support/serve-virtual.js';
+import { assertSoon } from '../../support/stopwatch.js';
 
 const folder = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const mpegts = readFileSync(createRequire(import.meta.url).resolve('mpegts.js'), 'utf8');
@@ -59,7 +60,7 @@ interface Played {
 }
 
 async function play(url: string, how: 'video' | 'mpegts'): Promise<Played> {
-  const page: Page = await browser.newPage();
+  const page: Page = await openPage(browser);
   try {
     await page.goto(`${local.url}/page`);
     // The script is plain JavaScript of its own: what tsx makes of a function can't run in a page.
@@ -89,11 +90,12 @@ function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 function check(name: string, played: Played, start: number): void {
   assert.equal(played.error, undefined);
   assert.ok(played.seekActual <= start && played.seekActual > start - 13, `X-Seek-Actual ${played.seekActual}`);
-  assert.ok(played.firstFrameAfter < 3000, `the first frame came after ${played.firstFrameAfter} ms`);
+  assertSoon(played.firstFrameAfter, 3000, 'the first frame');
   assert.ok(played.later >= played.begin + 1, `it plays: from ${played.begin} to ${played.later}`);
   assert.ok(played.frames > 10, `${played.frames} frames`);
-  // 32 kbit/s: a second and a bit that is decoded ahead, not ten seconds that were thrown away.
-  assert.ok(played.soundBytes > 1000 && played.soundBytes < 24_000, `${played.soundBytes} bytes of sound`);
+  // 32 kbit/s: what was played, and a bit that is decoded ahead, not ten seconds that were thrown away.
+  const most = 24_000 + 4_000 * (played.later - played.begin - 1);
+  assert.ok(played.soundBytes > 1000 && played.soundBytes < most, `${played.soundBytes} bytes of sound`);
   const shown = difference(played.picture, frameAt(name, played.seekActual));
   const elsewhere = difference(played.picture, frameAt(name, played.seekActual + 3));
   assert.ok(shown < 6 && shown < elsewhere / 2, `the frame at ${played.seekActual} s: ${shown}, another: ${elsewhere}`);
@@ -101,7 +103,7 @@ function check(name: string, played: Played, start: number): void {
 
 for (const name of ['bframes-faststart.mp4', 'bframes-moov-last.mp4', 'long-gop.mp4', 'fragmented.mp4']) {
   test(`${name} in <video>, seeked by byte ranges`, async () => {
-    const page: Page = await browser.newPage();
+    const page: Page = await openPage(browser);
     try {
       await page.goto(`${local.url}/page`);
       const url = JSON.stringify(`${edge.url}/${name}`);

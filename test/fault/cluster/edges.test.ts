@@ -5,6 +5,7 @@ import { Edge } from '../../support/edge.js';
 import { Etcd } from '../../support/etcd.js';
 import { FaultOrigin, faults } from '../../support/fault-origin.js';
 import { freePorts } from '../../support/ports.js';
+import { assertSoon } from '../../support/stopwatch.js';
 import { until } from '../../support/until.js';
 
 const SIZE = 8_000_000;
@@ -90,7 +91,7 @@ test('kill -9 of an owner within an answer: the player of another edge gets ever
   right(await answer, path);
   const started = performance.now();
   for (let i = 0; i < 10; i++) right(await other.get(path), path);
-  assert.ok(performance.now() - started < 10_000);
+  assertSoon(performance.now() - started, 10_000, 'ten films');
   await victim.restart();
 });
 
@@ -107,5 +108,5 @@ test('SIGSTOP of an owner within an answer: given up within three seconds', asyn
   right(await answer, path);
   const took = performance.now() - stopped;
   for (const pid of victim.pids) process.kill(pid, 'SIGCONT');
-  assert.ok(took < 6000, String(took));
+  assertSoon(took, 6000, 'the film');
 });

@@ -9,6 +9,7 @@ import { contentAt, firstWrong } from '../../support/content.js';
 import { FalsePeer } from '../../support/false-peer.js';
 import { FaultOrigin, faults } from '../../support/fault-origin.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+import { assertSoon } from '../../support/stopwatch.js';
 import { until } from '../../support/until.js';
 
 const origin = await FaultOrigin.start();
@@ -56,7 +57,7 @@ test('the owner is killed before and within an answer: the player gets every byt
   right(await answer, path);
   const started = performance.now();
   right(await last.get(path), path);
-  assert.ok(performance.now() - started < 3000, 'nobody waits for it any more');
+  assertSoon(performance.now() - started, 3000, 'a film for which nobody waits for it any more');
   assert.equal(last.cluster.peers.isWell(owner.id), false);
 });
 
@@ -140,8 +141,7 @@ test('a peer that is stopped is given up within three seconds, and left out for 
   const { last, owner } = await withFalseOwner(path, peer, { timeouts: PEER_TIMEOUTS, times: HEALTH_TIMES });
   const started = performance.now();
   right(await last.get(path), path);
-  const first = performance.now() - started;
-  assert.ok(first < 3000, String(first));
+  assertSoon(performance.now() - started, 3000, 'the first answer');
   assert.equal(last.cluster.peers.isWell(owner.id), false);
   // Nobody waits for it any more: it is not asked.
   right(await last.get(path), path);
@@ -160,7 +160,8 @@ test('a peer that falls silent within a body is given up, and the answer goes on
 });
 
 test('a peer that is busy is waited for: its storage is slow', async () => {
-  const cluster = await TestCluster.start(3, origin.url);
+  const timeouts = { connect: 5000, firstByte: 300, stall: 5000, probe: 5000 };
+  const cluster = await TestCluster.start(3, origin.url, { timeouts });
   const path = film();
   const [owner, replica, last] = cluster.serving(path) as [TestEdge, TestEdge, TestEdge];
   origin.fault(faults.stall('head', 1500), { path, times: 1 });
@@ -306,7 +307,7 @@ test('edges that each take the other for the owner answer at once: no request go
   const started = performance.now();
   for (const answer of await Promise.all([first.get(path), second.get(path), first.get(path), second.get(path)]))
     right(answer, path);
-  assert.ok(performance.now() - started < 3000);
+  assertSoon(performance.now() - started, 3000, 'four answers');
   assert.equal(first.routing.stats.hops, 2);
   assert.equal(second.routing.stats.hops, 2);
 });

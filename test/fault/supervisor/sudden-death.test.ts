@@ -74,7 +74,7 @@ test('a worker that hangs is killed and replaced', async () => {
     services: async context => (await fakeServices(context)).all,
     version: '0',
     takeOver: false,
-    lookInterval: 100,
+    lookInterval: 1000,
     hopeless: () => {},
   });
   await supervisor.start();

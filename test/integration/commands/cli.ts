@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../../../src/cli.ts', import.meta.url));
+/** As it was built, which starts in a fraction of the time that its sources take. */
+const CLI = fileURLToPath(new URL('../../../dist/cli.js', import.meta.url));
 
 /** How a command ended. */
 export interface CommandResult {
@@ -12,7 +13,7 @@ export interface CommandResult {
 
 /** Starts `moovedge` with arguments. */
 export function spawnMoovedge(args: readonly string[], env: Record<string, string> = {}) {
-  return spawn(process.execPath, ['--import', 'tsx', CLI, ...args], {
+  return spawn(process.execPath, [CLI, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });

@@ -6,6 +6,7 @@ import { EXIT } from '../../../src/app/exit-code.js';
 import { fetchText } from '../../support/fetch-text.js';
 import { freePorts } from '../../support/ports.js';
 import { isAlive } from '../../support/processes.js';
+import { assertSoon } from '../../support/stopwatch.js';
 import { until } from '../../support/until.js';
 import { launchFakeEdge, startFakeEdge } from './fake-edge.js';
 
@@ -29,7 +30,7 @@ test('an answer that is longer than the grace is cut, and the edge exits with 0 
   const begun = performance.now();
   edge.signal('SIGTERM');
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
-  assert.ok(performance.now() - begun < 3000, `took ${performance.now() - begun} ms`);
+  assertSoon(performance.now() - begun, 3000, 'the end');
   assert.equal(await slow, 'ECONNRESET');
   await edge.end();
 });
@@ -50,7 +51,7 @@ test('a repeated SIGTERM ends the edge at once', async () => {
 });
 
 test('a delay serves on with /readyz at 503, and then the port closes', async () => {
-  const edge = await startFakeEdge({ settings: 'shutdown: {delay: 2s}\n' });
+  const edge = await startFakeEdge({ settings: 'shutdown: {delay: 8s}\n' });
   assert.equal((await fetchText(edge.adminPort, '/readyz')).status, 200);
   edge.signal('SIGTERM');
   const told = performance.now();
@@ -62,7 +63,7 @@ test('a delay serves on with /readyz at 503, and then the port closes', async ()
   // A reload would start what is about to stop.
   edge.signal('SIGHUP');
   assert.deepEqual(await edge.exited, { code: 0, signal: null });
-  assert.ok(performance.now() - told >= 1900, `took ${performance.now() - told} ms`);
+  assert.ok(performance.now() - told >= 7900, `took ${performance.now() - told} ms`);
   assert.doesNotMatch(edge.log, /"text":"reloaded"/);
   await assert.rejects(fetchText(edge.port, '/'), { code: 'ECONNREFUSED' });
   await edge.end();
@@ -100,8 +101,7 @@ test('a killed worker is replaced within a second, and no counter goes back', as
   const killed = performance.now();
   process.kill(victim!.pid!, 'SIGKILL');
   await until('a new process', async () => ((await edge.stats()).workers[0]?.pid === victim?.pid ? undefined : true));
-  const took = performance.now() - killed;
-  assert.ok(took < 1000, `took ${took} ms`);
+  assertSoon(performance.now() - killed, 1000, 'the new process');
   const after = await until('a replacement', async () => {
     const stats = await edge.stats();
     return stats.totals.workerRestarts === 1 && stats.workers.every(({ state }) => state === 'ready')

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
+import { openPage, PAGE_PATIENCE } from '../chromium.js';
 import { type FolderServer, serveFolders } from '../serve-folder.js';
 
 /** Players of others, and the element alone. */
@@ -33,8 +34,7 @@ export class PlayerPage {
   ) {}
 
   static async open(browser: Browser, server: string): Promise<PlayerPage> {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(PATIENCE);
+    const page = await openPage(browser);
     const lines: string[] = [];
     page.on('console', message => lines.push(message.text()));
     page.on('pageerror', error => lines.push(error.message));
@@ -72,7 +72,7 @@ export class PlayerPage {
     const list = values.map(value => JSON.stringify(value) ?? 'undefined').join(', ');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${name} has not ended in ${PATIENCE} ms`)), PATIENCE);
+      timer = setTimeout(() => reject(new Error(`${name} has not ended in ${PAGE_PATIENCE} ms`)), PAGE_PATIENCE);
     });
     try {
       return await Promise.race([this.page.evaluate<T>(`${name}(${list})`), late]);
@@ -83,6 +83,3 @@ export class PlayerPage {
     }
   }
 }
-
-/** Milliseconds that anything may take on a busy machine. */
-const PATIENCE = 60_000;

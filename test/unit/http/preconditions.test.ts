@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Conditions, evaluate, holdsEntityTag, rangeApplies } from '../../../src/http/preconditions.js';
+import { cpuStopwatch } from '../../support/stopwatch.js';
 
 const modified = Date.UTC(2025, 0, 2, 3, 4, 5);
 const file = { etag: '"a,b"', lastModified: modified };
@@ -69,10 +70,10 @@ test('any list of tags holds exactly its members', () => {
 });
 
 test('no list takes long', () => {
-  const started = performance.now();
+  const spent = cpuStopwatch();
   for (const field of [',\t'.repeat(8000), '"'.repeat(16000), 'W/'.repeat(8000), '"a",'.repeat(4000)])
     holdsEntityTag(field, file.etag, 'weak');
-  assert.ok(performance.now() - started < 200);
+  assert.ok(spent() < 200);
 });
 
 const TABLE: [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redact, redactUrl } from '../../../src/observe/redact.js';
+import { cpuStopwatch } from '../../support/stopwatch.js';
 
 test('secrets in fields are left out at any depth, and nothing else', () => {
   const line = JSON.stringify({
@@ -53,9 +54,9 @@ test('hostile lines take no time', () => {
     '"token=\\\\'.repeat(30_000),
   ];
   for (const line of hostile) {
-    const begun = performance.now();
+    const spent = cpuStopwatch();
     redact(line);
-    const took = performance.now() - begun;
+    const took = spent();
     assert.ok(took < 500, `${line.slice(0, 20)}: ${took} ms`);
   }
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -40,6 +41,39 @@ async function packetsOf(path: string): Promise<Map<number, Packet[]>> {
   for (const { stream_index, pts_time, dts_time, size, flags, data_hash } of JSON.parse(stdout).packets) {
     const packet = { pts: +pts_time, dts: +dts_time, size: +size, key: flags.startsWith('K'), hash: data_hash };
     found.set(stream_index, [...(found.get(stream_index) ?? []), packet]);
+  }
+  return found;
+}
+
+/** Files that one process of ffmpeg reads. */
+const BATCH = 100;
+
+/**
+ * The same of files of one stream each, as ffmpeg copies them: to start a program for each would take most of the time.
+ * One format has the hashes, the other the flags.
+ */
+async function packetsOfEach(paths: readonly string[]): Promise<Packet[][]> {
+  if (paths.length > BATCH)
+    return [...(await packetsOfEach(paths.slice(0, BATCH))), ...(await packetsOfEach(paths.slice(BATCH)))];
+  const [hashes, flags] = [join(folder.path, 'hashes.txt'), join(folder.path, 'flags.txt')];
+  const inputs = paths.flatMap(path => ['-ignore_editlist', '1', '-i', path]);
+  const copies = [...paths.flatMap((_, i) => ['-map', String(i)]), '-c', 'copy', '-copyts', '-copyinkf'];
+  const hashed = [...copies, '-f', 'framehash', '-hash', 'sha256', hashes];
+  const flagged = [...copies, '-f', 'framecrc', flags];
+  await run('ffmpeg', ['-nostdin', '-v', 'error', '-y', ...inputs, ...hashed, ...flagged]);
+  const [hashText, flagText] = [await readFile(hashes, 'utf8'), await readFile(flags, 'utf8')];
+  const bases = [...hashText.matchAll(/^#tb \d+: (\d+)\/(\d+)$/gm)].map(([, num, den]) => Number(num) / Number(den));
+  const rows = (text: string) => [...text.matchAll(/^\d+, .*$/gm)].map(([line]) => line.split(/, */));
+  const [hashRows, flagRows] = [rows(hashText), rows(flagText)];
+  assert.equal(hashRows.length, flagRows.length);
+  const found = paths.map((): Packet[] => []);
+  for (const [row, [stream = '', dts, pts, , size, hash]] of hashRows.entries()) {
+    const [sameStream, sameDts, , , , , ...more] = flagRows[row]!;
+    assert.deepEqual([sameStream, sameDts], [stream, dts]);
+    // As ffprobe prints it.
+    const time = (ticks?: string) => Number((Number(ticks) * bases[Number(stream)]!).toFixed(6));
+    const key = !more.some(each => each.startsWith('F='));
+    found[Number(stream)]!.push({ pts: time(pts), dts: time(dts), size: Number(size), key, hash: `SHA256:${hash}` });
   }
   return found;
 }
@@ -189,8 +223,9 @@ async function presented(bytes: Uint8Array, id: number): Promise<{ time: number;
 /** Each segment alone has its packets, at their times, and decodes without a complaint. */
 async function standAlone(paths: readonly string[], track: PackageTrack, all: readonly Packet[]): Promise<void> {
   const { samples, begins } = track.segments;
+  const each = await packetsOfEach(paths);
   for (const [row, path] of paths.entries()) {
-    const packets = (await packetsOf(path)).get(0)!;
+    const packets = each[row]!;
     const [from, to] = [samples[row]! - samples[0]!, samples[row + 1]! - samples[0]!];
     assert.deepEqual(packets, all.slice(from, to), `segment ${row + 1}`);
     assert.ok(packets[0]!.key, `segment ${row + 1} begins with a sync sample`);

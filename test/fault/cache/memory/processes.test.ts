@@ -6,6 +6,7 @@ import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspectio
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { DEFAULTS } from '../../../support/defaults.js';
+import { until } from '../../../support/until.js';
 import { TemporaryTier, temporaryCacheFile } from '../../../unit/cache/memory/temporary-tier.js';
 import { PATTERN_ID, pattern, patternLength } from './pattern.js';
 import { TierProcess } from './tier-process.js';
@@ -151,6 +152,7 @@ describe('the memory tier and its processes', () => {
         await workers.shift()!.kill();
         workers.push(await start());
       }
+      await until('much of it to be whole', () => inspectMemoryTier(file).wholeBlocks > blocks / 2);
       for (const worker of workers) assert.equal(worker.exitCode, null, 'a worker saw a wrong byte');
       const all = [supervisor, ...workers];
       for (const each of all) process.kill(each.pid, 'SIGSTOP');

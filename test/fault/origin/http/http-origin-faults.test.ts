@@ -37,7 +37,7 @@ interface Row {
   readonly options?: Partial<HttpOriginOptions>;
 }
 
-const SILENCE = { options: { timeouts: { ...PATIENT, firstByte: 250, stall: 250 } } };
+const SILENCE = { options: { timeouts: { ...PATIENT, firstByte: 1000, stall: 1000 } } };
 
 const cells = (always: string, once = always, replica = once): Cells => ({ always, once, replica });
 

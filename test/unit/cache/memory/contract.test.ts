@@ -173,7 +173,7 @@ for (const [name, make] of Object.entries(TIERS)) {
     });
 
     it('gives up on a fill that stalls', async () => {
-      await using(make(8, { followTimeout: 40 }), async tier => {
+      await using(make(8, { followTimeout: 1000 }), async tier => {
         const fill = claimed(tier, 1, 0, 10);
         assert.equal(tier.claim(idOf(1), 0, 10), 'following');
         await new Promise<void>(resolve => tier.waitFor(idOf(1), 0, 0, { blockChanged: resolve }));

@@ -254,7 +254,7 @@ describe('CachedReader', () => {
     assert.ok(typeof fill === 'object');
     fill.append(contentAt(FILM, 'v1', 0, 1000));
     const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
-    const awake = setTimeout(() => {}, 5000);
+    const awake = setTimeout(() => {}, 120_000);
     await verifyAll(reader, 0, b.size, { path: FILM });
     clearTimeout(awake);
     assert.equal(b.loader.stats.bypassStreams, 1);
