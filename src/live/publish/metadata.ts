@@ -36,7 +36,9 @@ export function readScript(payload: Uint8Array): Script | undefined {
 /** Which tracks metadata announce; undefined when they announce none. @param body of a script that is metadata */
 export function announcedTracks(body: Uint8Array): { video: boolean; audio: boolean } | undefined {
   const reader = new Amf0Reader(body);
-  const names = new Set(reader.properties(reader.skip(0)).map(({ name }) => name));
+  const at = reader.skip(0);
+  if (at >= body.length) return undefined;
+  const names = new Set(reader.properties(at).map(({ name }) => name));
   const tracks = { video: names.has('videocodecid'), audio: names.has('audiocodecid') };
   return tracks.video || tracks.audio ? tracks : undefined;
 }

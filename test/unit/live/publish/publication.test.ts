@@ -72,6 +72,15 @@ describe('Publication', () => {
     }
   });
 
+  it('takes metadata that are a name and nothing else', () => {
+    const { ring, begin } = make();
+    const publication = begin();
+    publication.take(SCRIPT, 0, Buffer.concat([Buffer.from([2, 0, 10]), Buffer.from('onMetaData')]));
+    publication.take(VIDEO, 0, video('key', 5, 1));
+    publication.end();
+    assert.equal(ring.tags.length, 1);
+  });
+
   it('waits for no second track when metadata announce one', () => {
     const { ring, begin } = make();
     const publication = begin();
