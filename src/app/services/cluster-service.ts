@@ -157,19 +157,19 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
   }
 
   drain(id: string): Promise<void> {
-    return this.#control.drain(id);
+    return this.#control.operator.drain(id);
   }
 
   undrain(id: string): Promise<void> {
-    return this.#control.undrain(id);
+    return this.#control.operator.undrain(id);
   }
 
   plan() {
-    return this.#control.plan();
+    return this.#control.operator.plan();
   }
 
   applyPlan() {
-    return this.#control.applyPlan();
+    return this.#control.operator.applyPlan();
   }
 }
 

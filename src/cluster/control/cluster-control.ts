@@ -1,26 +1,23 @@
 import { randomUUID } from 'node:crypto';
-import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { ClusterState } from '../cluster-state.js';
 import { EtcdError } from '../etcd/etcd-error.js';
 import { Gateway, type GatewayOptions } from '../etcd/gateway.js';
 import { Mirror } from '../etcd/mirror.js';
-import { encodeMap, type MapRecord } from '../map/map-record.js';
 import { PurgeLog, type PurgeLogOptions } from '../purges/purge-log.js';
 import { PurgeMark } from '../purges/purge-mark.js';
 import { ClusterView } from './cluster-view.js';
 import { Leadership } from './leadership.js';
+import { MapAuthor } from './map-author.js';
 import { MapFile } from './map-file.js';
-import { MapPolicy, type PolicyOptions, type PolicyView } from './map-policy.js';
+import type { PolicyOptions } from './map-policy.js';
 import { Keys, type Member } from './member.js';
-import { LEASE, Membership } from './membership.js';
-import { type PlanPreview, previewOf } from './plan-preview.js';
+import { Membership } from './membership.js';
+import { Operator } from './operator.js';
 import { aloneState, viewState } from './view-state.js';
 
 /** Milliseconds between two renewals of the lease. */
 const TICK = 1000;
-/** Milliseconds for which a wish of somebody may wait until the leader has seen to it. */
-const WISH_PATIENCE = 10_000;
 
 /** What this node tells of itself, but for what tells its runs apart. */
 export type NodeIdentity = Omit<Member, 'instance'>;
@@ -49,6 +46,8 @@ export interface ControlOptions extends PolicyOptions {
  * the way of a request: whatever fails here, workers go on by the last state.
  */
 export class ClusterControl {
+  /** What people may ask of the cluster. */
+  readonly operator: Operator;
   readonly #options: ControlOptions;
   readonly #log: Log;
   readonly #keys: Keys;
@@ -56,7 +55,7 @@ export class ClusterControl {
   readonly #mirror: Mirror;
   readonly #membership: Membership;
   readonly #leadership: Leadership;
-  readonly #policy: MapPolicy;
+  readonly #author: MapAuthor;
   readonly #view: ClusterView;
   readonly #purges: PurgeLog<unknown>;
   readonly #instance = randomUUID();
@@ -68,9 +67,6 @@ export class ClusterControl {
   #wasSilent = false;
   #published = '';
   #state: ClusterState;
-  #frozen: readonly string[] = [];
-  /** The term in which the policy has begun to count. */
-  #policyTerm = 0;
   #failure = '';
   #isLeaving = false;
   #stopped = false;
@@ -105,8 +101,10 @@ export class ClusterControl {
       applyAll: options.purgeAll,
       log,
     });
-    this.#policy = new MapPolicy(options);
-    this.#view = new ClusterView(mirror, keys, new MapFile(file), log);
+    const view = new ClusterView(mirror, keys, new MapFile(file), log);
+    this.#view = view;
+    this.#author = new MapAuthor({ ...options, gateway, mirror, keys, leadership: this.#leadership, view });
+    this.operator = new Operator({ gateway, mirror, keys, view, author: this.#author, self: self.id });
     this.#state = aloneState(this.#member, options.partitions);
   }
 
@@ -147,6 +145,7 @@ export class ClusterControl {
   /** Ends; the last state holds. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.operator.stop();
     clearInterval(this.#timer);
     this.#mirror.stop();
     this.#purges.stop();
@@ -187,7 +186,7 @@ export class ClusterControl {
 
   /** Zones in which too many nodes are away. Only the leader knows. */
   get frozen(): readonly string[] {
-    return this.#frozen;
+    return this.#author.frozen;
   }
 
   /** Another node with this node's id; undefined when there is none. */
@@ -204,63 +203,6 @@ export class ClusterControl {
     const { isFailing, hasRead, silence, revision } = this.#mirror;
     const { endpoint } = this.#gateway;
     return { endpoint, reachable: hasRead && !isFailing, silence: hasRead ? silence : undefined, revision };
-  }
-
-  /**
-   * Takes the films from a node, for good.
-   * @throws EdgeError `bad_request`, `store` when etcd does not do it
-   */
-  async drain(id: string): Promise<void> {
-    const zone = this.#view.map?.record.zones.find(({ nodes }) => nodes.some(node => node.id === id));
-    if (zone === undefined && !this.#view.living.has(id)) {
-      throw new EdgeError('bad_request', `expected the id of a node of the cluster, found ${JSON.stringify(id)}`);
-    }
-    const drained = this.#view.drained;
-    const others = zone?.nodes.filter(
-      node => node.id !== id && !drained.has(node.id) && this.#view.living.has(node.id),
-    );
-    if (others?.length === 0) {
-      throw new EdgeError(
-        'bad_request',
-        `expected another living node in zone ${zone?.zone}, which would take the films of ${id}`,
-      );
-    }
-    await this.#write([{ put: this.#keys.drain(id), value: JSON.stringify({ since: Date.now() }) }]);
-  }
-
-  /** Lets a node have films again. @throws EdgeError */
-  async undrain(id: string): Promise<void> {
-    if (!this.#view.drained.has(id)) {
-      throw new EdgeError('bad_request', `expected the id of a node that is drained, found ${JSON.stringify(id)}`);
-    }
-    await this.#write([{ remove: this.#keys.drain(id) }]);
-  }
-
-  /** What a map would be that is made now, without waiting. @throws EdgeError `overloaded` when etcd does not answer */
-  plan(): PlanPreview {
-    if (!this.etcd.reachable) throw this.#noEtcd();
-    const view = this.#policyView();
-    this.#policy.observe(view, performance.now());
-    const { record } = this.#policy.decide(view, performance.now(), Date.now(), true);
-    return previewOf(view.record, record);
-  }
-
-  /** Has the leader make that map. Resolves when it is in force here. @throws EdgeError */
-  async applyPlan(): Promise<PlanPreview> {
-    const preview = this.plan();
-    if (!preview.changes) return preview;
-    await this.#write([{ put: this.#keys.wish, value: this.#self.id }]);
-    const end = performance.now() + WISH_PATIENCE;
-    while (this.#mirror.get(this.#keys.wish) !== undefined) {
-      if (performance.now() > end || this.#stopped) {
-        await this.#write([{ remove: this.#keys.wish }]).catch(() => {});
-        throw new EdgeError('overloaded', 'no node of the cluster leads at the moment: ask again', {
-          retryAfter: LEASE,
-        });
-      }
-      await new Promise(resolve => setTimeout(resolve, 50));
-    }
-    return preview;
   }
 
   get #member(): Member {
@@ -311,56 +253,8 @@ export class ClusterControl {
     const { lease } = this.#membership;
     if (lease === undefined || !this.#mirror.hasRead || this.#mirror.isFailing) return;
     await this.#leadership.campaign(lease);
-    const { term } = this.#leadership;
-    if (term !== 0 && term !== this.#policyTerm) this.#policy.reset();
-    this.#policyTerm = term || this.#policyTerm;
-    if (term !== 0) await this.#lead();
-    else this.#frozen = [];
+    await this.#author.work();
     this.#failure = '';
-  }
-
-  async #lead(): Promise<void> {
-    const view = this.#policyView();
-    const wish = this.#mirror.get(this.#keys.wish);
-    this.#policy.observe(view, performance.now());
-    if (this.#view.isInGrace && wish === undefined) return;
-    const { frozen, ...decision } = this.#policy.decide(view, performance.now(), Date.now(), wish !== undefined);
-    this.#tellFrozen(frozen);
-    const record = decision.record ?? this.#missing;
-    if (record === undefined && wish === undefined) return;
-    const { map } = this.#keys;
-    const compare = [this.#leadership.fence, { key: map, modified: this.#view.stored }];
-    const writes = [
-      ...(record === undefined ? [] : [{ put: map, value: encodeMap(record) }]),
-      ...(wish === undefined ? [] : [{ remove: this.#keys.wish }]),
-    ];
-    const { done, revision } = await this.#gateway.txn(compare, writes);
-    if (done && record !== undefined)
-      this.#log.info({ revision, ...previewOf(view.record, record) }, 'a map was written');
-    // Somebody else has written, or leads by now: what is there is read before anything else is done.
-    if (!done) this.#leadership.resign();
-    await this.#mirror.refresh();
-  }
-
-  #tellFrozen(frozen: readonly string[]): void {
-    for (const zone of frozen) {
-      if (this.#frozen.includes(zone)) continue;
-      this.#log.error(
-        { zone },
-        'more than a third of the nodes are away: the map stays; moovedge cluster plan --apply makes one without them',
-      );
-    }
-    this.#frozen = frozen;
-  }
-
-  /** The map in force, when etcd holds none, or one that can't be read. */
-  get #missing(): MapRecord | undefined {
-    const { map, stored } = this.#view;
-    return map !== undefined && stored !== map.epoch ? map.record : undefined;
-  }
-
-  #policyView(): PolicyView {
-    return { record: this.#view.map?.record, members: [...this.#view.living.values()], drained: this.#view.drained };
   }
 
   #publish(): void {
@@ -378,19 +272,6 @@ export class ClusterControl {
     if (this.#membership.rival !== undefined) return aloneState(self, partitions);
     const { map, living, known, drained } = this.#view;
     return viewState({ map, self, living, known, drained, ramp: this.#ramp, partitions }, Date.now());
-  }
-
-  async #write(writes: Parameters<Gateway['txn']>[1]): Promise<void> {
-    try {
-      await this.#gateway.txn([], writes);
-      await this.#mirror.refresh();
-    } catch (error) {
-      throw new EdgeError('store', `etcd did not do it: ${(error as Error).message}`, { cause: error });
-    }
-  }
-
-  #noEtcd(): EdgeError {
-    return new EdgeError('overloaded', 'etcd does not answer: the map stays as it is', { retryAfter: 5 });
   }
 
   /** The mirror tells when etcd is gone; what else goes wrong is told once. */

@@ -110,7 +110,7 @@ describe('a cluster whose etcd', () => {
       IDS.map(() => epoch),
     );
     // And it can be changed again.
-    await nodes[1]!.control.drain('c');
+    await nodes[1]!.control.operator.drain('c');
     await until('c to own nothing', () => nodes.every(({ owners }) => owners.join() === 'a,b,d'));
     assertHistory();
     await assertLed();

@@ -142,15 +142,15 @@ describe('nodes of a cluster', () => {
 
   it('take films from a drained node, which leaves after the ramp and comes back when undrained', async () => {
     const [a, b, c] = await clusterOf(['a', 'b', 'c'], { ramp: 1500 });
-    await a!.control.drain('b');
+    await a!.control.operator.drain('b');
     await until('b to own nothing', () => [a, b, c].every(node => node!.owners.join() === 'a,c'));
     assert.equal(a!.stateOf('b'), 'draining');
     assert.ok(b!.control.isDraining);
     await until('b to leave', () => !b!.control.isMember);
-    await assert.rejects(a!.control.drain('nobody'), /expected the id of a node/);
-    await b!.control.undrain('b');
+    await assert.rejects(a!.control.operator.drain('nobody'), /expected the id of a node/);
+    await b!.control.operator.undrain('b');
     await until('b to own films again', () => a!.owners.join() === 'a,b,c');
-    await assert.rejects(a!.control.undrain('b'), /expected the id of a node that is drained/);
+    await assert.rejects(a!.control.operator.undrain('b'), /expected the id of a node that is drained/);
   });
 
   it('see a node that is told to stop at once, though it serves on for a while', async () => {
@@ -166,20 +166,20 @@ describe('nodes of a cluster', () => {
 
   it('refuse to drain the last node', async () => {
     const [a] = await clusterOf(['a']);
-    await assert.rejects(a!.control.drain('a'), /expected another living node/);
+    await assert.rejects(a!.control.operator.drain('a'), /expected another living node/);
   });
 
   it('make a plan now when told, without those who are away', async () => {
     const [a, b, c] = await clusterOf(['a', 'b', 'c']);
-    await assert.doesNotReject(a!.control.applyPlan());
-    assert.equal(a!.control.plan().changes, false);
+    await assert.doesNotReject(a!.control.operator.applyPlan());
+    assert.equal(a!.control.operator.plan().changes, false);
     await c!.stop();
     await until('c to be away', () => b!.stateOf('c') === 'away');
     const { epoch } = b!.state;
-    const preview = b!.control.plan();
+    const preview = b!.control.operator.plan();
     assert.ok(preview.changes);
     assert.equal(preview.zones[0]!.nodes.c!.planned, 0);
-    await b!.control.applyPlan();
+    await b!.control.operator.applyPlan();
     await until('a map without c', () => a!.owners.join() === 'a,b' && b!.owners.join() === 'a,b');
     assert.ok(b!.state.epoch > epoch);
   });
@@ -229,8 +229,8 @@ describe('a node and its etcd', () => {
     assert.deepEqual(node.owners, ['a']);
     assert.ok(node.logged('serves alone'));
     await until('it to say that etcd is gone', () => node.logged('etcd does not answer'));
-    assert.throws(() => node.control.plan(), /etcd does not answer/);
-    await assert.rejects(node.control.drain('a'), /expected the id of a node/);
+    assert.throws(() => node.control.operator.plan(), /etcd does not answer/);
+    await assert.rejects(node.control.operator.drain('a'), /expected the id of a node/);
   });
 
   it('serves alone beside something that is no etcd', async () => {

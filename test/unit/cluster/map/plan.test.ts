@@ -123,6 +123,40 @@ describe('a map of ten nodes', () => {
   });
 });
 
+/** The least by which heirs can differ from even when each partition goes to one: some have the next whole number. */
+function leastInherited(map: PlacedMap, nodes: readonly PlanNode[]): number {
+  return Math.max(
+    ...nodes.map(({ id }) => {
+      const each = ownedBy(map, id) / (nodes.length - 1);
+      return Math.ceil(each) / each;
+    }),
+  );
+}
+
+describe('a map of nodes of one weight', () => {
+  it('is inherited as evenly as whole partitions can be, when it is new and after a death', () => {
+    for (let count = 3; count <= 48; count++) {
+      const nodes = planNodes(count);
+      const map = plan(nodes);
+      const near = (figure: number, bound: number) =>
+        assert.ok(Math.abs(figure - bound) < 1e-9, `${count} nodes: ${figure}, possible is ${bound}`);
+      near(new MapFigures(map, nodes).mostInherited, leastInherited(map, nodes));
+      const others = nodes.slice(1);
+      const without = plan(others, map);
+      near(new MapFigures(without, others).mostInherited, leastInherited(without, others));
+    }
+  });
+
+  it('keeps the bars of the design for 20 and 40 nodes where there are partitions enough', () => {
+    for (const count of [20, 40]) {
+      const nodes = planNodes(count);
+      const figures = new MapFigures(plan(nodes, undefined, 16_384), nodes);
+      assert.ok(figures.mostLoaded() <= 1.02 && figures.mostLoadedAfterDeath <= 1.05);
+      assert.ok(figures.mostInherited <= 1.1, `inherited ${figures.mostInherited}`);
+    }
+  });
+});
+
 describe('any map', () => {
   it('gives each node its share, and each partition different nodes', () => {
     fc.assert(
