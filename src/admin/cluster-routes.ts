@@ -1,5 +1,6 @@
 import { EdgeError } from '../base/errors.js';
 import { type AdminCall, type AdminRoutes, sendJson, sendText } from './admin-server.js';
+import { trafficOf } from './cluster-traffic.js';
 
 /** What the admin port asks of this edge's part in a cluster. Answers are plain data. */
 export interface ClusterAdmin {
@@ -25,6 +26,8 @@ export interface ClusterTarget {
   readonly ready: boolean;
   /** Undefined for an edge on its own, or one that is starting. */
   cluster(): ClusterAdmin | undefined;
+  /** As `/stats` has it. */
+  stats(): Promise<object>;
 }
 
 /** Routes of the admin port that concern the cluster. */
@@ -35,7 +38,12 @@ export function clusterRoutes(target: ClusterTarget): AdminRoutes {
     throw new EdgeError('not_found', 'this edge is in no cluster: its configuration has no cluster section');
   };
   return {
-    'GET /cluster': { answer: ({ response }) => sendJson(response, cluster().status()) },
+    'GET /cluster': {
+      answer: async ({ response }) => {
+        const status = cluster().status();
+        sendJson(response, { ...status, traffic: trafficOf(await target.stats()) });
+      },
+    },
     'GET /locate': { answer: ({ query, response }) => sendJson(response, cluster().locate(pathOf(query))) },
     'GET /health/agent': {
       open: true,

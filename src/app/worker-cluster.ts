@@ -117,9 +117,9 @@ export class WorkerCluster {
 
   /** Counters, for people. */
   stats(): object {
-    const peers = [...this.#cluster.peers.all].map(({ id, health, stats }) => [
+    const peers = [...this.#cluster.peers.all].map(({ id, health, stats, replica }) => [
       id,
-      { isWell: health.isWell, ...stats },
+      { isWell: health.isWell, ...stats, receivedBytes: replica.received },
     ]);
     return { ...this.#routing!.stats, peers: Object.fromEntries(peers), refused: this.#cluster.gate.refused };
   }

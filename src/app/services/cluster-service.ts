@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ClusterAdmin } from '../../admin/cluster-routes.js';
 import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
+import type { ClusterState } from '../../cluster/cluster-state.js';
 import { ClusterControl, type ControlOptions } from '../../cluster/control/cluster-control.js';
 import { partitionOf } from '../../cluster/map/partition-of.js';
 import { catalogFolders } from '../../config/places.js';
@@ -127,6 +128,7 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
         ...node,
         owns: owned(index, 0),
         replicates: state.map.filter(list => list.indexOf(index) > 0).length,
+        heirs: heirsOf(state, index),
       })),
     };
   }
@@ -171,6 +173,17 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
   applyPlan() {
     return this.#control.operator.applyPlan();
   }
+}
+
+/** Who serves the partitions of a node while it is away, and how many each. */
+function heirsOf({ map, nodes }: ClusterState, index: number): Record<string, number> {
+  const heirs: Record<string, number> = {};
+  for (const [owner, ...replicas] of map) {
+    if (owner !== index) continue;
+    const heir = replicas.map(each => nodes[each]).find(node => node?.state === 'up');
+    if (heir !== undefined) heirs[heir.id] = (heirs[heir.id] ?? 0) + 1;
+  }
+  return heirs;
 }
 
 /** What a reload may change. */

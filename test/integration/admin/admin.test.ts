@@ -223,7 +223,10 @@ test('pages run no script but their own and play from the edge only', async () =
   assert.doesNotMatch(page.body, /<script(?![^>]* src=)|style=| on\w+=/);
   for (const [path, type] of [
     ['/', 'text/html'],
+    ['/cluster.html', 'text/html'],
     ['/dashboard.mjs', 'text/javascript'],
+    ['/cluster.mjs', 'text/javascript'],
+    ['/page.mjs', 'text/javascript'],
     ['/player.mjs', 'text/javascript'],
     ['/style.css', 'text/css'],
   ] as const) {

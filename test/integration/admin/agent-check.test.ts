@@ -28,6 +28,7 @@ const routes = clusterRoutes({
     return edge.ready;
   },
   cluster: () => cluster,
+  stats: async () => ({}),
 });
 const admin = new AdminServer({ host: '127.0.0.1', port: 0, token: undefined, routes, log: silentLog });
 const port = await admin.listen();
