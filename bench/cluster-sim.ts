@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { partitionOf } from '../src/cluster/map/partition-of.js';
 import { type PlacedMap, type PlanNode, planMap } from '../src/cluster/map/plan.js';
+import { warmUpFactor } from '../src/cluster/routing/warm-up.js';
 import { MapFigures, moved, planNodes } from '../test/support/map-figures.js';
 import type { Column, Report, ResultTable, Row } from './support/report.js';
 
@@ -29,7 +30,9 @@ export async function run(args: readonly string[]): Promise<Report> {
     title: `maps of ${partitions} partitions with ${REPLICAS} replicas`,
     tables: [balance(partitions), movement(partitions), ...deathTables(partitions), views(partitions)],
     notes: [
-      'a whole number of partitions for each pair of nodes is the limit: 40 nodes have 0.66 of 1024 for each pair',
+      'a whole number of partitions for each pair of nodes is the limit: 40 nodes have 0.66 of 1024 for each pair, so',
+      'that some node inherits 1 where 0.66 would be even; with --partitions 16384 they keep every bar',
+      `what is set: ${SET.map(share => `${share * 100} %`).join(', ')} by films; of ${NODES} nodes with ${WORKERS} workers, each of which guesses by its own viewers`,
       `${FILMS / 1e6} million films, ${VIEWS_PER_DAY / 1e6} million views a day`,
     ],
   };
@@ -111,8 +114,34 @@ function sampledFilms(exponent: number, partitions: number): Sampled[] {
   }));
 }
 
-/** Shares of viewers that are sent to the first replica. */
-const WARM_UPS = [0, 0.01, 0.02, 0.05, 0.1];
+/** Share of a film's viewers who warm its replicas, by the film's views while it stays cached. */
+type WarmUp = (views: number) => number;
+
+/** The default of `cluster.warmUp.share`. */
+const SET = [0.05, 0.01];
+const NODES = 10;
+const WORKERS = 4;
+
+/** What the product's own policy comes to: each worker sees its part of the viewers, by chance. */
+function setWarmUp(views: number): number {
+  const parts = NODES * WORKERS;
+  const mean = views / parts;
+  const both = SET.reduce((sum, share) => sum + share, 0);
+  if (mean > 50) return both * warmUpFactor(SET, views);
+  let chance = Math.exp(-mean);
+  let factor = 0;
+  for (let seen = 0; seen < 200; seen++) {
+    factor += chance * warmUpFactor(SET, seen * parts);
+    chance *= mean / (seen + 1);
+  }
+  return both * factor;
+}
+
+const WARM_UPS: readonly [name: string, warmUp: WarmUp][] = [
+  ['nobody', () => 0],
+  ...[0.01, 0.02, 0.05, 0.1].map(share => [`${share * 100} % of all films`, () => share] as [string, WarmUp]),
+  ['what is set', setWarmUp],
+];
 
 function deathTables(partitions: number): ResultTable[] {
   return [
@@ -124,45 +153,64 @@ function deathTables(partitions: number): ResultTable[] {
 
 function deathTable(exponent: number, hours: number, partitions: number): ResultTable {
   const films = sampledFilms(exponent, partitions);
-  const map = plan(planNodes(10), partitions);
+  const map = plan(planNodes(NODES), partitions);
   const orphans = new Set(map.flatMap(([owner], partition) => (owner === 'n00' ? [partition] : [])));
-  const load = (warm: number, seconds: number) => storageLoad(films, orphans, warm, hours * 3600, seconds);
-  const steady = storageLoad(films, new Set(), 0, hours * 3600, 0);
-  const rows = WARM_UPS.map(warm => ({
-    name: `${warm * 100} % of viewers`,
+  const residency = hours * 3600;
+  const [[, nobody]] = WARM_UPS as [[string, WarmUp]];
+  const load = (warm: WarmUp, seconds: number) => storageLoad(films, orphans, warm, residency, seconds);
+  const steady = storageLoad(films, new Set(), nobody, residency, 0);
+  const rows = WARM_UPS.map(([name, warm]) => ({
+    name,
     values: [
       ...[0, 60, 3600].map(seconds => load(warm, seconds) / steady),
-      ...[0, 60].map(seconds => ((load(warm, seconds) - steady) / (load(0, seconds) - steady)) * 100),
+      ...[0, 60].map(seconds => ((load(warm, seconds) - steady) / (load(nobody, seconds) - steady)) * 100),
+      ...priceOf(films, warm, residency),
     ],
   }));
+  const titles = ['at once', 'first 60 s', 'first hour', 'excess at once %', 'excess in 60 s %'];
   return {
-    title: `storage load when one of 10 nodes has died, of the steady one: Zipf ${exponent}, ${hours} h residency`,
-    columns: columns(['at once', 'first 60 s', 'first hour', 'excess at once %', 'excess in 60 s %'], 2),
+    title: `storage load when one of ${NODES} nodes has died, of the steady one: Zipf ${exponent}, ${hours} h residency`,
+    columns: columns([...titles, 'viewers sent %', 'kept twice %'], 2),
     rows,
   };
 }
 
+/** Percent of the viewers that are sent to replicas, and of the cached films that are there twice for it. */
+function priceOf(films: readonly Sampled[], warm: WarmUp, residency: number): [number, number] {
+  let [views, sent, cached, twice] = [0, 0, 0, 0];
+  for (const { rate, count } of films) {
+    const own = rate * residency;
+    const share = warm(own);
+    views += count * own;
+    sent += count * own * share;
+    cached += count * -Math.expm1(-own);
+    twice += count * -Math.expm1(-own * share);
+  }
+  return [(sent / views) * 100, (twice / cached) * 100];
+}
+
 /**
  * Fills from the storage, in films a second. Replicas fill from the owner while it lives, to which a view that was sent
- * to a replica is one more view.
+ * to a replica is one more view; and from one another when it is gone, so that a film is there when any has it.
  * @param orphans partitions whose owner has died; their first replica serves them
  * @param seconds since the death over which the mean is taken; 0 is the moment itself
  */
 function storageLoad(
   films: readonly Sampled[],
   orphans: ReadonlySet<number>,
-  warm: number,
+  warm: WarmUp,
   residency: number,
   seconds: number,
 ): number {
   let load = 0;
   for (const { partition, rate, count } of films) {
+    const own = rate * residency;
     if (orphans.has(partition)) {
       // A film that has come since the death is there.
       const since = rate * seconds;
       const still = since < 1e-9 ? 1 : -Math.expm1(-since) / since;
-      load += count * rate * Math.exp(-warm * rate * residency) * still;
-    } else load += count * rate * Math.exp(-rate * residency);
+      load += count * rate * Math.exp(-warm(own) * own) * still;
+    } else load += count * rate * Math.exp(-own);
   }
   return load;
 }

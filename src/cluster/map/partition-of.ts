@@ -11,11 +11,15 @@ import { parsePackagedPath } from '../../view/packaging/url/packaged-path.js';
  * @returns from 0 to `partitions` - 1
  */
 export function partitionOf(path: string, partitions: number): number {
-  return hashOf(normalPath(filmOf(path))) % partitions;
+  return hashOf(filmOf(path)) % partitions;
 }
 
-/** The path of the film that a path is about. */
-function filmOf(path: string): string {
+/** The path of the film that a path is about, in the one way to write it: the same for all that goes with a film. */
+export function filmOf(path: string): string {
+  return normalPath(fileOf(path));
+}
+
+function fileOf(path: string): string {
   const file = parsePackagedPath(path, isPackagedFile)?.file ?? path;
   if (!file.endsWith('.urlset') || !isPackagedFile(file)) return file;
   try {

@@ -6,7 +6,7 @@ import { isPlainPath } from '../../origin/http/dialect.js';
 import { isPackagedFile } from '../../view/packaging/url/file-set.js';
 import { parsePackagedPath } from '../../view/packaging/url/packaged-path.js';
 import type { ClusterNode } from '../cluster-state.js';
-import { partitionOf } from '../map/partition-of.js';
+import { filmOf, partitionOf } from '../map/partition-of.js';
 import type { Candidates, PeerCandidate } from '../peer/candidates.js';
 import { isOfPeers } from '../peer/fill-origin.js';
 import type { PeerClient } from '../peer/peer-client.js';
@@ -14,8 +14,10 @@ import { PeerOrigin } from '../peer/peer-origin.js';
 import type { PeerSet } from '../peer/peer-set.js';
 import type { AnswerSink, Relay } from '../peer/relay.js';
 import type { PeerVoucher } from '../peer/signature.js';
+import { FilmViews } from './film-views.js';
 import type { HotCopies, HotFilms } from './hot-films.js';
 import type { Placement, Serving } from './placement.js';
+import { warmUpFactor } from './warm-up.js';
 
 /** A player's request; see `UnroutedRequest` of the HTTP stage. */
 export interface PlayersRequest {
@@ -65,6 +67,10 @@ export interface ClusterRoutingOptions {
   readonly passing: PassingContext;
   readonly hot: HotFilms;
   readonly copies: HotCopies;
+  /** Shares of the viewers that are sent to replicas, to keep them warm. */
+  readonly warmUp: readonly number[];
+  /** Workers of this edge, each of which sees its part of a film's viewers. */
+  readonly workers: number;
 }
 
 const NO_BODY = new Uint8Array(0);
@@ -73,6 +79,7 @@ const NO_BODY = new Uint8Array(0);
 export class ClusterRouting {
   readonly stats: RoutingStats = { hops: 0, fallbacks: 0, redirects: 0, warmUps: 0, overflows: 0, loops: 0 };
   readonly #options: ClusterRoutingOptions;
+  readonly #views = new FilmViews();
 
   constructor(options: ClusterRoutingOptions) {
     this.#options = options;
@@ -93,8 +100,11 @@ export class ClusterRouting {
     const owned = place.owns(partition);
     if (owned) hot.count(path, now);
     const heat = owned ? (hot.of(path, now)?.copies ?? 0) : copies.copies(path, now);
-    const film = fraction(path);
-    const serving = place.serving(partition, film, fraction(`${viewerOf(request)}\n${path}`), heat);
+    const name = filmOf(path);
+    const film = fraction(name);
+    if (request.fromStart && isBeginning(path)) this.#views.count(film, now);
+    const viewer = fraction(`${viewerOf(request)}\n${name}`);
+    const serving = place.serving(partition, film, viewer, heat, this.#warmth(place, film));
     const chosen = serving.nodes[0];
     this.#count(serving);
     if (chosen === undefined || chosen === place.self) return undefined;
@@ -150,6 +160,12 @@ export class ClusterRouting {
         return origin.fetch({ path, query, fields, ...wanted }, rest);
       },
     });
+  }
+
+  /** How much more, or less, a film is sent to its replicas. Each worker takes its own viewers for those of all. */
+  #warmth(place: Placement, film: number): number {
+    const { warmUp, workers } = this.#options;
+    return warmUp.length === 0 ? 1 : warmUpFactor(warmUp, this.#views.of(film) * place.entries * workers);
   }
 
   async #open(candidates: Candidates, epoch: number, hop: Hop): Promise<OpenObject | OpenStream | undefined> {

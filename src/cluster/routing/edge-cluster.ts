@@ -117,6 +117,8 @@ export class EdgeCluster {
       passing,
       hot: this.#hot,
       copies: this.#copies,
+      warmUp: this.#options.warmUp.share,
+      workers: this.#options.workers,
     });
   }
 

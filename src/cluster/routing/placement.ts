@@ -73,8 +73,9 @@ export class Placement {
    * @param film number of 0 to 1 that is the film's
    * @param viewer number of 0 to 1 that is the viewer's of this film
    * @param copies edges beside the owner that should have the film, because many watch it
+   * @param warmth what the shares of viewers who warm replicas are multiplied by for this film
    */
-  serving(partition: number, film: number, viewer: number, copies = 0): Serving {
+  serving(partition: number, film: number, viewer: number, copies = 0, warmth = 1): Serving {
     const listed = this.#listed(partition);
     const usable = listed.filter(node => this.#mayServe(node));
     const owner = listed[0];
@@ -83,25 +84,31 @@ export class Placement {
       if (before !== undefined && this.#mayServe(before)) return first(before, usable, 'ramp');
     }
     if (copies > 0) return this.#spread(partition, usable, viewer, copies);
-    const warm = listed.every(({ share }) => share >= 1) ? this.#warmed(listed, viewer) : undefined;
+    const warm = listed.every(({ share }) => share >= 1) ? this.#warmed(listed, viewer, warmth) : undefined;
     if (warm !== undefined && this.#mayServe(warm)) return first(warm, usable, 'warmUp');
     // Another part of the viewer's number, so that those who warm replicas are not those who overflow.
     return this.#bounded(usable, (viewer * 4096) % 1, usable[0] === owner ? 'owner' : 'replica');
   }
 
   /**
-   * Who is asked before the storage for bytes that this edge serves: the owner; and by the owner who had the partition
-   * before, and who has it in other zones.
+   * Who is asked before the storage for bytes that this edge serves: the owner, and while that is away the replicas, some
+   * of which are warm; and by the owner who had the partition before, and who has it in other zones.
    */
   fillSources(partition: number): FillSources {
     const { state, self } = this;
     const isReachable = (node: ClusterNode) => node !== self && node.state !== 'away' && this.#view.isWell(node.id);
-    const owner = this.#node(state.map[partition]?.[0]);
+    const [owner, ...replicas] = this.#listed(partition);
     if (owner !== undefined && owner !== self) {
-      return { nodes: isReachable(owner) ? [owner] : [], cachedOnly: false };
+      if (isReachable(owner)) return { nodes: [owner], cachedOnly: false };
+      return { nodes: replicas.filter(isReachable), cachedOnly: true };
     }
     const others = [state.previousOwners[partition], ...state.otherZones.map(zone => zone[partition])];
     return { nodes: others.flatMap(index => this.#node(index) ?? []).filter(isReachable), cachedOnly: true };
+  }
+
+  /** Edges of the zone that take players. */
+  get entries(): number {
+    return this.state.nodes.filter(node => node.zone === this.self?.zone && node.state === 'up').length;
   }
 
   /** What this edge's load would be if all had the same, as a multiple of what it is; 1 when that is not known. */
@@ -131,10 +138,10 @@ export class Placement {
   }
 
   /** The replica that a viewer keeps warm; undefined for most. */
-  #warmed(listed: readonly ClusterNode[], viewer: number): ClusterNode | undefined {
+  #warmed(listed: readonly ClusterNode[], viewer: number, warmth: number): ClusterNode | undefined {
     let below = 0;
     for (const [at, share] of this.#options.warmUp.entries()) {
-      below += share;
+      below += share * warmth;
       if (viewer < below) return listed[at + 1];
     }
     return undefined;

@@ -121,7 +121,11 @@ test('bytes come from the owner, and the owner’s from who had them before or h
   const replica = placement(state).fillSources(1);
   assert.deepEqual([ids(replica), replica.cachedOnly], [['n1'], false]);
   assert.deepEqual(ids(placement(with_(state, 'n1', { state: 'draining' })).fillSources(1)), ['n1']);
-  assert.deepEqual(ids(placement(with_(state, 'n1', { state: 'away' })).fillSources(1)), []);
+  // Its replicas may be warm, and are asked for what they have, before the storage is.
+  const orphan = placement(with_(state, 'n1', { state: 'away' })).fillSources(1);
+  assert.deepEqual([ids(orphan), orphan.cachedOnly], [['n2', 'n3'], true]);
+  const heir = placement(with_({ ...state, self: 'n2' }, 'n1', { state: 'away' })).fillSources(1);
+  assert.deepEqual([ids(heir), heir.cachedOnly], [['n3'], true]);
   assert.deepEqual(ids(placement(state, { isWell: () => false }).fillSources(0)), []);
 });
 
