@@ -1,7 +1,8 @@
-// Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`. Exit code 1 when
-// anything was wrong.
+// Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`; with --cluster against
+// four edges and three members of etcd. Exit code 1 when anything was wrong.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { clusterReport, runClusterSoak } from './cluster/run-cluster-soak.js';
 import { runSoak } from './run-soak.js';
 import { report } from './tally.js';
 
@@ -14,6 +15,8 @@ const USAGE = `npm run test:soak -- [options]
   --pause N       mean milliseconds between a recovery and the next fault (250)
   --kinds A,B     only these kinds of faults
   --log FILE      append the edge's log to FILE
+  --cluster       a cluster: each kind of fault once, then on until the minutes are over; with --minutes, --seed,
+                  --rate (20) and --kinds
 `;
 
 const { values } = parseArgs({
@@ -21,19 +24,21 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '1' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     players: { type: 'string', default: '2000' },
-    rate: { type: 'string', default: '150' },
+    rate: { type: 'string' },
     workers: { type: 'string', default: String(Math.max(2, availableParallelism())) },
     pause: { type: 'string', default: '250' },
     kinds: { type: 'string' },
     log: { type: 'string' },
+    cluster: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
-function number(name: 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pause'): number {
-  const value = Number(values[name]);
-  if (values[name] !== '' && Number.isFinite(value) && value >= 0) return value;
-  process.stderr.write(`--${name} takes a number, not ${values[name]}\n${USAGE}`);
+function number(name: 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pause', otherwise = ''): number {
+  const text = values[name] ?? otherwise;
+  const value = Number(text);
+  if (text !== '' && Number.isFinite(value) && value >= 0) return value;
+  process.stderr.write(`--${name} takes a number, not ${text}\n${USAGE}`);
   process.exit(2);
 }
 
@@ -49,20 +54,34 @@ process.on('SIGTERM', () => stop.abort());
 const begun = performance.now();
 const seed = number('seed');
 process.stdout.write(`seed ${seed}\n`);
+const say = (text: string) =>
+  process.stdout.write(`${String(Math.round((performance.now() - begun) / 1000)).padStart(5)} s  ${text}\n`);
+const kinds = values.kinds?.split(',');
+if (values.cluster) {
+  const result = await runClusterSoak({
+    duration: number('minutes') * 60_000,
+    seed,
+    rate: number('rate', '20'),
+    signal: stop.signal,
+    ...(kinds && { kinds }),
+    say,
+  });
+  process.stdout.write(`${clusterReport(result)}\n`);
+  process.exit(result.violations.length === 0 ? 0 : 1);
+}
 const tally = await runSoak({
   duration: number('minutes') * 60_000,
   seed,
   players: number('players'),
-  rate: number('rate'),
+  rate: number('rate', '150'),
   workers: number('workers'),
   pause: number('pause'),
   originPatience: 3,
   calm: 5000,
   signal: stop.signal,
-  ...(values.kinds !== undefined && { kinds: values.kinds.split(',') }),
+  ...(kinds && { kinds }),
   ...(values.log !== undefined && { logFile: values.log }),
-  say: text =>
-    process.stdout.write(`${String(Math.round((performance.now() - begun) / 1000)).padStart(5)} s  ${text}\n`),
+  say,
 });
 process.stdout.write(`${report(tally)}\n`);
 process.exit(

@@ -6,6 +6,7 @@ import { EdgeError } from '../../base/errors.js';
 import type { ClusterState } from '../../cluster/cluster-state.js';
 import { ClusterControl, type ControlOptions } from '../../cluster/control/cluster-control.js';
 import { partitionOf } from '../../cluster/map/partition-of.js';
+import { textChecksum } from '../../cluster/map/text-checksum.js';
 import { catalogFolders } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
@@ -117,6 +118,7 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
     return {
       self: state.self,
       epoch: state.epoch,
+      checksum: checksumOf(state),
       member: isMember,
       draining: this.#control.isDraining,
       leader,
@@ -173,6 +175,11 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
   applyPlan() {
     return this.#control.operator.applyPlan();
   }
+}
+
+/** Of the map in force, by which people see that edges have the same. */
+function checksumOf({ map, nodes }: ClusterState): string {
+  return textChecksum(JSON.stringify(map.map(list => list.map(index => nodes[index]?.id))));
 }
 
 /** Who serves the partitions of a node while it is away, and how many each. */
