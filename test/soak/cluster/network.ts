@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { programPath } from '../../packages.mjs';
 
 /** A machine of the soak. */
@@ -28,12 +29,15 @@ export interface Network {
 }
 
 /** Namespaces on a bridge where this user may make such, else addresses of loopback. */
-export function makeNetwork(): Network {
+export async function makeNetwork(): Promise<Network> {
   if (process.geteuid?.() !== 0) return new Loopback('this user is not root');
   for (const program of ['ip', 'nft'])
     if (programPath(program) === undefined) return new Loopback(`the program ${program} is not installed`);
   try {
-    return new Namespaces();
+    const network = new Namespaces();
+    if (await network.carries()) return network;
+    network.close();
+    return new Loopback('nothing comes through from one namespace to another');
   } catch (error) {
     return new Loopback((error as Error).message);
   }
@@ -63,6 +67,10 @@ class Loopback implements Network {
   close(): void {}
 }
 
+/** By which it is tried whether hosts reach one another; milliseconds that this may take. */
+const PROBE_PORT = 4000;
+const PATIENCE = 20_000;
+
 /** Table of nftables in each namespace, and its chain of what comes in. */
 const TABLE = 'inet cut';
 const CHAIN = `${TABLE} in`;
@@ -81,7 +89,6 @@ class Namespaces implements Network {
       run('ip', 'link', 'add', this.#bridge, 'type', 'bridge');
       run('ip', 'addr', 'add', `${this.gateway}/24`, 'dev', this.#bridge);
       run('ip', 'link', 'set', this.#bridge, 'up');
-      this.host('try');
     } catch (error) {
       this.close();
       throw error;
@@ -90,6 +97,25 @@ class Namespaces implements Network {
 
   get gateway(): string {
     return `${this.#net}.1`;
+  }
+
+  /** Whether one namespace reaches another: rules of the system may forbid what goes over bridges. */
+  async carries(): Promise<boolean> {
+    const [near, far] = [this.host('near'), this.host('far')];
+    const where = `${PROBE_PORT}, '${far.address}'`;
+    const server = node(far, `require('net').createServer().listen(${where}, () => console.log())`);
+    try {
+      await once(server.stdout!, 'data', { signal: AbortSignal.timeout(PATIENCE) });
+      const client = node(
+        near,
+        `const s = require('net').connect(${where}).setTimeout(${PATIENCE / 2});
+        s.on('connect', () => process.exit(0)).on('timeout', () => process.exit(1))`,
+      );
+      const [code] = (await once(client, 'exit')) as [number | null];
+      return code === 0;
+    } finally {
+      server.kill('SIGKILL');
+    }
   }
 
   host(name: string): Host {
@@ -123,6 +149,12 @@ class Namespaces implements Network {
     for (const space of this.#hosts.keys()) spawnSync('ip', ['netns', 'del', space]);
     spawnSync('ip', ['link', 'del', this.#bridge]);
   }
+}
+
+/** A program of a line, on a host. */
+function node({ within }: Host, text: string): ChildProcess {
+  const [command = '', ...args] = [...within, process.execPath, '-e', text];
+  return spawn(command, args, { stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
 /** @throws Error with what the command has said */

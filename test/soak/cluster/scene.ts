@@ -78,7 +78,7 @@ export class Scene {
   /** Starts everything, and waits until the edges are one cluster. */
   static async start(options: SceneOptions): Promise<Scene> {
     const [player = 0, admin = 0, peers = 0, etcd = 0, etcdPeers = 0] = await freePorts(5);
-    const network = makeNetwork();
+    const network = await makeNetwork();
     const storage = await FaultOrigin.start();
     const passage = new Passage(network.gateway, storage.port);
     await passage.listen();
