@@ -32,9 +32,9 @@ interface View {
 }
 
 /**
- * A small trace (Zipf 1.0) on real edges with a real etcd: one edge joins, later one dies. What the storage is asked for
- * is compared with what the model of `cluster-sim` says of the very trace: films are fetched when they are first seen, and
- * those of the dead edge once more when no replica was sent a viewer, by the product's own policy. `--seed N`
+ * A small trace (Zipf 1.0) on real edges with a real etcd: one edge joins, later one dies. What the storage is asked
+ * for is compared with what the model of `cluster-sim` says of the very trace: films are fetched when they are first
+ * seen, and those of the dead edge once more when no replica was sent a viewer, by the product's own policy. `--seed N`
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const { values } = parseArgs({ args: [...args], options: { seed: { type: 'string', default: '1' } }, strict: false });

@@ -91,8 +91,8 @@ export class Placement {
   }
 
   /**
-   * Who is asked before the storage for bytes that this edge serves: the owner, and while that is away the replicas, some
-   * of which are warm; and by the owner who had the partition before, and who has it in other zones.
+   * Who is asked before the storage for bytes that this edge serves: the owner, and while that is away the replicas,
+   * some of which are warm; and by the owner who had the partition before, and who has it in other zones.
    */
   fillSources(partition: number): FillSources {
     const { state, self } = this;

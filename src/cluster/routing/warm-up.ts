@@ -7,8 +7,8 @@ const MOST = 0.5;
 
 /**
  * By how much the shares of viewers who warm replicas are multiplied for a film. A film that many watch is at its
- * replicas with a fraction of that share, and one that few watch needs more: so the former give what the latter get, and
- * all together about as many viewers are sent to replicas as is set.
+ * replicas with a fraction of that share, and one that few watch needs more: so the former give what the latter get,
+ * and all together about as many viewers are sent to replicas as is set.
  * @param shares that are set, for the first, the second … replica
  * @param views of the film in the whole cluster while it stays cached, as far as is known
  */
