@@ -252,7 +252,8 @@ test('an edge of a cluster tells of it, and is changed', async () => {
     const answer = await fetch(url + path, body && { method: 'POST', body: JSON.stringify(body) });
     return [answer.status, await answer.json()];
   };
-  assert.deepEqual(await json('/cluster'), [200, { epoch: 7 }]);
+  const nothing = { hops: 0, fallbacks: 0, redirects: 0, warmUps: 0, overflows: 0, loops: 0, peers: {} };
+  assert.deepEqual(await json('/cluster'), [200, { epoch: 7, traffic: nothing }]);
   assert.deepEqual(await json('/locate?path=%2Ffilm.mp4%3Ftoken%3Dx'), [200, { path: '/film.mp4', owner: 'a' }]);
   assert.deepEqual(await json('/cluster/plan'), [200, { changes: false }]);
   assert.deepEqual(await json('/cluster/plan', {}), [200, { changes: true }]);
