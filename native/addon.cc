@@ -5,6 +5,7 @@
 #include "gathering.h"
 #include "listener.h"
 #include "live_ring.h"
+#include "live_send.h"
 #include "memory_tier.h"
 #include "sampling.h"
 #include "words.h"
@@ -18,6 +19,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitGathering(env, exports);
   InitListener(env, exports);
   InitLiveRing(env, exports);
+  InitLiveSend(env, exports);
   InitMemoryTier(env, exports);
   InitSampling(env, exports);
   InitWords(env, exports);

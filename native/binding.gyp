@@ -18,6 +18,7 @@
         "live_ring_file.cc",
         "live_ring_reader.cc",
         "live_ring_writer.cc",
+        "live_send.cc",
         "memory_tier.cc",
         "pieces.cc",
         "refusals.cc",

@@ -77,7 +77,8 @@ class Writer : public Napi::ObjectWrap<Writer> {
     return DefineClass(env, "NativeRingWriter",
                        {InstanceMethod<&Writer::SetHeaders>("setHeaders"), InstanceMethod<&Writer::Append>("append"),
                         InstanceMethod<&Writer::SetState>("setState"), InstanceMethod<&Writer::NewEpoch>("newEpoch"),
-                        InstanceMethod<&Writer::Timestamp>("timestamp"), InstanceMethod<&Writer::Close>("close")});
+                        InstanceMethod<&Writer::Timestamp>("timestamp"), InstanceMethod<&Writer::Age>("age"),
+                        InstanceMethod<&Writer::Close>("close")});
   }
 
   /** (file, bytes, milliseconds, segment), or (file) for a ring that there is. */
@@ -146,6 +147,13 @@ class Writer : public Napi::ObjectWrap<Writer> {
   }
 
   Napi::Value Timestamp(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), writer_.timestamp()); }
+
+  /** age(): milliseconds since the newest tag came. */
+  Napi::Value Age(const Napi::CallbackInfo& info) {
+    const uint64_t now = live::MonotonicUs();
+    const uint64_t arrived = writer_.arrived();
+    return Napi::Number::New(info.Env(), now > arrived ? static_cast<double>(now - arrived) / 1000 : 0);
+  }
 
   /** close(remove) */
   Napi::Value Close(const Napi::CallbackInfo& info) {

@@ -13,13 +13,16 @@ namespace live {
 namespace {
 
 /** Milliseconds between two places at which a decoder can begin, where there is no video. */
-constexpr uint32_t kSoundJoinMs = 1000;
+constexpr int64_t kSoundJoinMs = 1000;
 /** Tags for which what is too old is looked at in one go. */
 constexpr int kLetGoAtOnce = 64;
 
 constexpr uint32_t kVideo = 9;
 constexpr uint32_t kAudio = 8;
 constexpr uint32_t kScript = 18;
+
+/** Milliseconds from one timestamp to another, which may be a little before it: tracks are not quite interleaved. */
+int64_t Since(uint32_t earlier, uint32_t later) { return int64_t{later} - int64_t{earlier}; }
 
 void PutBig(uint8_t* to, uint32_t value, int bytes) {
   for (int i = 0; i < bytes; i++) to[i] = static_cast<uint8_t>(value >> (8 * (bytes - 1 - i)));
@@ -133,9 +136,9 @@ void RingWriter::LetGo() {
   for (int i = 0; i < kLetGoAtOnce && tail < head_; i++, tail++) {
     // At least two places to begin at are kept, and all that came since the first of them.
     if (last_.joinBefore == kNone || tail >= last_.joinBefore || !file_.ReadTag(tail, &oldest)) break;
-    const uint64_t age = oldest.epoch == last_.epoch ? uint64_t{last_.timestamp} - oldest.timestamp
-                                                     : (last_.arrived - oldest.arrived) / 1000;
-    if (age <= file_.keepMs()) break;
+    const int64_t age = oldest.epoch == last_.epoch ? Since(oldest.timestamp, last_.timestamp)
+                                                    : static_cast<int64_t>((last_.arrived - oldest.arrived) / 1000);
+    if (age <= int64_t{file_.keepMs()}) break;
   }
   if (tail != tail_) SetTail(tail);
   if (tail_ >= head_ || !file_.ReadTag(tail_, &oldest)) return;
@@ -261,7 +264,7 @@ void RingWriter::PutHeaderTags(uint32_t timestamp) {
 }
 
 void RingWriter::NoteSegment(const NewTag& tag) {
-  const bool isLong = tag.timestamp - segmentStart_ >= file_.segmentMs();
+  const bool isLong = Since(segmentStart_, tag.timestamp) >= int64_t{file_.segmentMs()};
   const bool begins = (tracks_ & 1) != 0 ? tag.keyFrame : true;
   if (!cutsSegment_ && !(isLong && begins)) return;
   last_.segment++;
@@ -298,7 +301,7 @@ Appended RingWriter::Append(const NewTag& tag) {
   if (!hasVideo && tag.type == kAudio) {
     Tag join = {};
     const bool isDue = last_.join == kNone || !file_.ReadTag(last_.join, &join) || join.epoch != last_.epoch ||
-                       join.version != version_ || tag.timestamp - join.timestamp >= kSoundJoinMs;
+                       join.version != version_ || Since(join.timestamp, tag.timestamp) >= kSoundJoinMs;
     if (isDue) flags |= kJoin;
   }
   Write(flags, tag.timestamp, tag.pieces, tag.count, static_cast<uint32_t>(length));

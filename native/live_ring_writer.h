@@ -64,6 +64,8 @@ class RingWriter {
   const RingFile& file() const { return file_; }
   /** Of the newest tag; 0 when there is none. */
   uint32_t timestamp() const { return last_.timestamp; }
+  /** When it came, in microseconds of the monotonic clock. */
+  uint64_t arrived() const { return last_.arrived; }
 
  private:
   Status TakeLease();

@@ -38,6 +38,7 @@ export function pageRoutes(player: () => PlayerPort): AdminRoutes {
     'GET /style.css': asset('style.css', 'text/css; charset=utf-8'),
     'GET /hls.mjs': library('hls.js', 'hls.js/dist/hls.min.mjs'),
     'GET /dash.mjs': library('dashjs', 'dashjs'),
+    'GET /mpegts.js': library('mpegts.js', 'mpegts.js'),
   };
 }
 

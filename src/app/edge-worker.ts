@@ -26,6 +26,7 @@ import { createOrigins, type Origins } from './origins/origins.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import { viewsOf } from './services/edge-views.js';
 import type { WorkerCluster } from './worker-cluster.js';
+import type { workerLive } from './worker-live.js';
 
 /**
  * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
@@ -55,12 +56,21 @@ class Worker implements WorkerHandle {
   readonly #accessLog: AccessLog | undefined;
   readonly #server: HttpServer;
   readonly #cluster: WorkerCluster | undefined;
+  readonly #live: object | undefined;
   /** Workers of this generation, which drain together. */
   readonly #siblings: number;
   #drained: Promise<void> | undefined;
 
-  /** @param Cluster the part in a cluster, where there is one */
-  constructor(config: Config, link: WorkerLink<EdgeEvents>, Cluster: typeof WorkerCluster | undefined) {
+  /**
+   * @param Cluster the part in a cluster, where there is one
+   * @param makeLive the part in live streams, where there are some
+   */
+  constructor(
+    config: Config,
+    link: WorkerLink<EdgeEvents>,
+    Cluster: typeof WorkerCluster | undefined,
+    makeLive: typeof workerLive | undefined,
+  ) {
     const { log, index, workers, inherited, emit } = link;
     this.#config = config;
     this.#log = log;
@@ -178,7 +188,9 @@ class Worker implements WorkerHandle {
     const { freshness } = config;
     const passing = { loader: this.#loader, freshness, setCookie: freshness.setCookie, now: Date.now };
     const routing = this.#cluster?.serve(players, passing);
-    this.#server = createHttpServer({ ...players, ...(routing && { routing }) });
+    const live = makeLive?.(config, link, metrics);
+    this.#live = live?.viewing.stats;
+    this.#server = createHttpServer({ ...players, ...(routing && { routing }), ...(live && { live }) });
     this.#cluster?.describe(metrics);
     describeWorker(metrics, {
       server: this.#server,
@@ -234,6 +246,7 @@ class Worker implements WorkerHandle {
       packager: { ...this.#packager.stats, bytes: this.#packager.bytes },
       origins: this.#origins.stats(),
       cluster: this.#cluster?.stats(),
+      live: this.#live,
     };
   }
 
@@ -246,7 +259,8 @@ runWorker<Config, EdgeEvents>({
   async start(config, link) {
     // An edge on its own loads nothing of a cluster.
     const cluster = config.cluster === undefined ? undefined : await import('./worker-cluster.js');
-    const worker = new Worker(config, link, cluster?.WorkerCluster);
+    const live = config.live.rtmp === undefined ? undefined : await import('./worker-live.js');
+    const worker = new Worker(config, link, cluster?.WorkerCluster, live?.workerLive);
     await worker.listen();
     return worker;
   },

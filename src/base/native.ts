@@ -132,6 +132,8 @@ export interface NativeRingWriter {
   setState(state: number): void;
   newEpoch(): void;
   timestamp(): number;
+  /** Milliseconds since the newest tag came. */
+  age(): number;
   close(remove: boolean): void;
 }
 
@@ -222,6 +224,20 @@ export interface NativeAddon {
     new (file: string, bytes: number, milliseconds: number, segment: number): NativeRingWriter;
   };
   readonly NativeRingReader: { new (file: string): NativeRingReader };
+  /**
+   * Sends `prefix` and `payload`, without their first `skip` bytes, to the first `count` of `sockets`; `taken` receives
+   * how many bytes each has taken, -1 when it is gone. Returns how many have not taken all.
+   */
+  sendToAll(
+    sockets: Int32Array,
+    count: number,
+    prefix: Uint8Array,
+    payload: Uint8Array,
+    skip: number,
+    taken: Int32Array,
+  ): number;
+  /** Bounds what the kernel takes of a socket beyond what it has sent (TCP_NOTSENT_LOWAT), in bytes. */
+  limitUnsent(socket: number, bytes: number): void;
   /** CRC32C of `bytes` after what `crc` covers (0 at the start). */
   crc32c(crc: number, bytes: Uint8Array): number;
   /**

@@ -8,6 +8,7 @@ import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
 import type { Gate } from './gate.js';
 import type { HttpStats } from './http-stats.js';
+import type { LivePort } from './live-port.js';
 import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
@@ -37,6 +38,8 @@ export interface HttpContext extends ViewStage {
   readonly routing: RequestRouting | undefined;
   /** Knows peers, on their port; undefined on that of players. */
   readonly peers: PeerPort | undefined;
+  /** Live streams; undefined where there are none. */
+  readonly live: LivePort | undefined;
   /** Answers say that their connection will not be used again. */
   draining: boolean;
   /** Called when an answer or a connection has ended while the server drains. */

@@ -14,6 +14,8 @@ import { isAmbiguous } from './framing.js';
 import { Gate, type GateRefusal, type PortBounds } from './gate.js';
 import type { HttpContext } from './http-context.js';
 import { type HttpStats, httpStats } from './http-stats.js';
+import { LiveExchange, parseLiveTarget } from './live-exchange.js';
+import type { LivePort } from './live-port.js';
 import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
 import { Reply } from './reply.js';
@@ -65,6 +67,8 @@ export interface HttpServerOptions extends ViewStage {
   readonly routing?: RequestRouting;
   /** Knows peers: the port is for them and nobody else. */
   readonly peers?: PeerPort;
+  /** Live streams, whose URLs lie below a path of theirs. */
+  readonly live?: LivePort;
   /**
    * Called while the server drains, before its listening socket is closed: the place to turn away connections that
    * would be lost with it.
@@ -153,6 +157,7 @@ class Server implements HttpServer {
       accessLog: options.accessLog,
       routing: options.routing,
       peers: options.peers,
+      live: options.live,
       draining: false,
       quiet: () => {},
     };
@@ -193,6 +198,7 @@ class Server implements HttpServer {
     this.#context.draining = true;
     await this.#beforeClose?.();
     this.#closeListener();
+    this.#context.live?.viewing.drain();
     if (!(await this.#until(() => this.#stats.openResponses === 0, grace))) return false;
     await this.#until(() => this.#stats.openConnections === 0, Math.min(idle, grace));
     return this.#stats.openResponses === 0;
@@ -209,7 +215,7 @@ class Server implements HttpServer {
     const { gate } = this.#context;
     if ((gate.socket === 0 || gate.isSecure) && this.#refusesUnseen(res, req, method)) return;
     if (this.#context.peers !== undefined) this.#handlePeer(this.#context.peers, res, req, method);
-    else if (method === 'GET' || method === 'HEAD') new Exchange(this.#context, res, req, method).run(req);
+    else if (method === 'GET' || method === 'HEAD') this.#answer(res, req, method);
     else if (method === 'OPTIONS') this.#options(res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;
@@ -229,6 +235,13 @@ class Server implements HttpServer {
     if (refused === undefined) return false;
     new Reply(this.#context, res, req, method).abandon(refused);
     return true;
+  }
+
+  #answer(res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD'): void {
+    const { live } = this.#context;
+    const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
+    if (target?.file === 'flv') new LiveExchange(this.#context, res, req, method).run(live!, target);
+    else new Exchange(this.#context, res, req, method).run(req);
   }
 
   #handlePeer(peers: PeerPort, res: HttpResponse, req: HttpRequest, method: string): void {

@@ -14,6 +14,7 @@ export interface MetricDefinition {
 
 const FIRST_BYTE = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 const PLAN = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
+const BATCHES = [0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1, 3];
 
 /** Every metric that has a fixed name. */
 export const METRICS = {
@@ -134,6 +135,21 @@ export const METRICS = {
     help: 'Publishers that were let in (accepted), and connections that have ended, by why.',
   },
   moovedge_live_ingest_bytes_total: { type: 'counter', help: 'Bytes that publishers have sent.' },
+  moovedge_live_viewers: { type: 'gauge', labels: ['protocol'], help: 'Viewers of live streams.' },
+  moovedge_live_dropped_frames_total: {
+    type: 'counter',
+    help: 'Tags that viewers of live streams did not get because they were too slow.',
+  },
+  moovedge_live_latency_seconds: {
+    type: 'histogram',
+    buckets: BATCHES,
+    help: 'Time from a tag of a live stream to its hand-over to sockets.',
+  },
+  moovedge_live_disconnects_total: {
+    type: 'counter',
+    labels: ['reason'],
+    help: 'Viewers of live streams that the edge has parted with.',
+  },
   moovedge_log_lines_dropped_total: {
     type: 'counter',
     help: 'Lines of the access log lost because its target failed or was slow.',

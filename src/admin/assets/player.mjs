@@ -1,6 +1,6 @@
 /**
  * The demo player: plays `?u=PATH` of the edge from `?start=SECONDS` on, as the file itself, which begins there, or
- * packaged, `?as=hls` or `?as=dash`.
+ * packaged, `?as=hls` or `?as=dash`. FLV, and so live streams, is played by mpegts.js.
  */
 
 const byId = id => document.getElementById(id);
@@ -44,24 +44,26 @@ function playFile() {
   const url = mediaUrl();
   if (start > 0) url.searchParams.set('start', String(start));
   video.addEventListener('error', () => {
-    const hint = /\.flv$/i.test(url.pathname) ? ' Browsers have no FLV player; try: ffplay or mpegts.js.' : '';
-    fail(`The browser can't play ${url.href}: ${video.error?.message || 'unknown format'}.${hint}`);
+    fail(`The browser can't play ${url.href}: ${video.error?.message || 'unknown format'}.`);
   });
   video.src = url.href;
 }
 
-/** A manifest must be there, and this page allowed to read it; players say less of what is wrong. */
-async function canRead(url) {
+/**
+ * The answer to a request for what a player is about to read; undefined when it is not there, or this page is not
+ * allowed to read it: players say less of what is wrong.
+ */
+async function canRead(url, method = 'GET') {
   try {
-    const answer = await fetch(url);
-    if (answer.ok) return true;
+    const answer = await fetch(url, { method });
+    if (answer.ok) return answer;
     fail(`${url.href}: ${answer.status}, ${(await answer.text()).trim()}`);
   } catch {
     fail(
       `This page may not read ${url.href}. Put ${location.origin} into http.cors.origins of the edge's configuration.`,
     );
   }
-  return false;
+  return undefined;
 }
 
 /** A player that is a package of its own; undefined when it is not installed beside the edge. */
@@ -89,6 +91,36 @@ async function playHls() {
   hls.attachMedia(video);
 }
 
+/** A player that is a classic script. */
+function script(name, file) {
+  return new Promise(resolve => {
+    const element = document.createElement('script');
+    element.src = file;
+    element.addEventListener('load', () => resolve(true));
+    element.addEventListener('error', () => {
+      fail(`This needs ${name} beside the edge: npm install ${name}`);
+      resolve(false);
+    });
+    document.head.append(element);
+  });
+}
+
+async function playFlv() {
+  const url = mediaUrl();
+  if (start > 0) url.searchParams.set('start', String(start));
+  const answer = await canRead(url, 'HEAD');
+  if (answer === undefined || !(await script('mpegts.js', '/mpegts.js'))) return;
+  const { mpegts } = window;
+  // Nobody knows how long a live stream will be.
+  const isLive = answer.headers.get('Content-Length') === null;
+  by = `${isLive ? 'live ' : ''}FLV by mpegts.js ${mpegts.version}`;
+  mpegts.LoggingControl.applyConfig({ enableAll: false });
+  const player = mpegts.createPlayer({ type: 'flv', url: url.href, isLive }, { liveBufferLatencyChasing: isLive });
+  player.on(mpegts.Events.ERROR, (type, detail, info) => fail(`mpegts.js: ${type}, ${detail}, ${info?.msg ?? ''}`));
+  player.attachMediaElement(video);
+  player.load();
+}
+
 async function playDash() {
   const url = mediaUrl('/dash.mpd');
   if (!(await canRead(url))) return;
@@ -111,5 +143,6 @@ if (path !== '') {
   for (const event of ['timeupdate', 'loadedmetadata', 'resize']) video.addEventListener(event, showPosition);
   if (as === 'hls') await playHls();
   else if (as === 'dash') await playDash();
+  else if (/\.flv$/i.test(path)) await playFlv();
   else playFile();
 }

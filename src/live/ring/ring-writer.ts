@@ -57,6 +57,11 @@ export class RingWriter {
     return this.#native.timestamp();
   }
 
+  /** When the newest tag came, in milliseconds since 1970; meaningless when there is none. */
+  get lastAt(): number {
+    return Date.now() - this.#native.age();
+  }
+
   /**
    * States the headers of the tags that follow. Where they differ from those before, the next tag is preceded by tags
    * of those that changed, and viewers that begin behind it get the new ones.

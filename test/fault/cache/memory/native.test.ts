@@ -67,6 +67,9 @@ describe('the native parts', () => {
 
   it('puts pieces together', async () => assert.match(await core('plain', 'pieces'), /ok/));
 
+  it('reads rings of live streams right while they are written, damaged, or left by a writer that died', async () =>
+    assert.match(await core('plain', 'ring', '10000', '100', '151'), /ring tests passed/));
+
   it('passes its unit tests', async () => assert.match(await core('plain', 'unit'), /unit tests passed/));
 
   it('comes to rights after crashes and damage', async () =>
@@ -84,6 +87,7 @@ describe('the native parts', () => {
 
   it('is free of data races (ThreadSanitizer)', async context => {
     if (!(await hasSanitizer(context, 'tsan', '-fsanitize=thread'))) return;
+    await core('tsan', 'ring', '1000', '10', '0');
     await core('tsan', 'unit');
     assert.match(await core('tsan', 'stress', 'threads', '4000'), /threads passed/);
   });
@@ -93,6 +97,7 @@ describe('the native parts', () => {
     await core('asan', 'head', '100000');
     await core('asan', 'pieces');
     await core('asan', 'samples');
+    await core('asan', 'ring', '2000', '50', '0');
     await core('asan', 'unit');
     await core('asan', 'recovery');
     assert.match(await core('asan', 'stress', 'processes', '60'), /stress passed/);

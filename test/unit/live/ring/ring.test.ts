@@ -249,3 +249,56 @@ test('an entry that was overwritten with nonsense is never followed', async () =
   await handle.close();
   writer.close();
 });
+
+test('beyond 4 GiB, and into another epoch: positions, timestamps and joins go on', () => {
+  const file = name();
+  const writer = RingWriter.create(file, { bytes: 8 * MIB, milliseconds: 1000 });
+  const reader = new RingReader(file);
+  writer.setHeaders({ hasVideo: true, hasAudio: false });
+  const body = [Buffer.alloc(3 * MIB, 7)];
+  const last = 2 ** 31 - 1;
+  const count = Math.ceil(4200 / 3);
+  for (let at = 0; at <= count; at++) {
+    assert.ok(writer.append({ type: 9, timestamp: last - (count - at) * 40, keyFrame: true, body }));
+  }
+  reader.refresh();
+  assert.ok(reader.look(reader.head - 1));
+  assert.deepEqual([reader.timestamp, reader.epoch, reader.join], [last, 0, count]);
+  const segment = reader.segmentNumber;
+  writer.newEpoch();
+  assert.ok(writer.append({ type: 9, timestamp: 0, keyFrame: true, body: [Buffer.from('first')] }));
+  reader.refresh();
+  const tag = Buffer.from(reader.run(reader.head - 1, reader.head, MIB)!);
+  assert.ok(tag.equals(flvTag(9, 0, Buffer.from('first'))));
+  assert.ok(reader.look(reader.head - 1));
+  assert.deepEqual([reader.timestamp, reader.epoch, reader.segmentNumber], [0, 1, segment + 1]);
+  assert.ok(reader.look(reader.tail) && reader.epoch === 0, 'what came before is kept');
+  writer.close();
+  reader.close();
+});
+
+test('sound alone is joined about a second back, and its memory does not grow', () => {
+  const file = name();
+  const writer = RingWriter.create(file, { bytes: 32 * MIB, milliseconds: 2000 });
+  const reader = new RingReader(file);
+  writer.setHeaders({ hasVideo: false, hasAudio: true });
+  for (let at = 0; at < 3000; at++) {
+    assert.ok(writer.append({ type: 8, timestamp: at * 20, keyFrame: false, body: [Buffer.alloc(200)] }));
+  }
+  reader.refresh();
+  const newest = 2999 * 20;
+  assert.ok(reader.look(reader.join) && newest - reader.timestamp <= 1000);
+  assert.ok(reader.look(reader.tail) && newest - reader.timestamp <= 3020);
+  // No key frame for a long time: bounded by bytes alone.
+  const other = RingWriter.create(name(), { bytes: MIB, milliseconds: 2000 });
+  const behind = new RingReader(join(folder, `ring-${count - 1}`));
+  other.setHeaders({ hasVideo: true, hasAudio: true });
+  for (let at = 0; at < 3000; at++) {
+    other.append({ type: 9, timestamp: at * 40, keyFrame: at === 0, body: [Buffer.alloc(2000)] });
+  }
+  behind.refresh();
+  assert.equal(behind.join, -1);
+  assert.ok((behind.head - behind.tail) * 2015 <= MIB - 256 * 1024);
+  for (const each of [writer, other]) each.close();
+  for (const each of [reader, behind]) each.close();
+});

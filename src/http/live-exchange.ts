@@ -1,0 +1,123 @@
+import { EdgeError } from '../base/errors.js';
+import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
+import type { WatchedStream } from '../live/delivery/watched-stream.js';
+import { FieldBlock } from './field-block.js';
+import type { HttpContext } from './http-context.js';
+import type { LivePort } from './live-port.js';
+import { DirectSocket, FrontEndSocket, type LiveAnswer } from './live-socket.js';
+import { type BodyMaker, Reply } from './reply.js';
+import type { HttpRequest, HttpResponse } from './uws.js';
+
+/** Bytes that the kernel may hold of a viewer's answer unsent: lag that nobody sees, so only a little. */
+const UNSENT = 32 * 1024;
+
+/** What a URL below the path of live streams asks for. */
+export interface LiveTarget {
+  /** APP/NAME. */
+  readonly stream: string;
+  /** What of it: `flv`, or a file of HLS. */
+  readonly file: string;
+  readonly start: ViewerStart;
+  readonly query: string;
+}
+
+/**
+ * What a URL asks for; undefined when it is none of live streams'.
+ * @param path as the request has it
+ */
+export function parseLiveTarget(root: string, path: string, query: string): LiveTarget | undefined {
+  if (!path.startsWith(root)) return undefined;
+  // Names may have several parts, and dots.
+  const below = path.slice(root.length);
+  const parts = /^(.+)\.(flv)$/.exec(below) ?? /^(.+)\/([^/]+)$/.exec(below);
+  const stream = parts === null ? undefined : decoded(parts[1]!);
+  const start = /(?:^|&)start=live(?:&|$)/.test(query) ? 'next' : 'newest';
+  return stream === undefined ? undefined : { stream, file: parts![2]!, start, query };
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The life of a request for a live stream as FLV: from its head to the end of the stream, or of the viewer. */
+export class LiveExchange implements BodyMaker, LiveAnswer {
+  readonly #context: HttpContext;
+  readonly #reply: Reply;
+  readonly #isHead: boolean;
+  readonly #descriptor: number;
+  #stream: WatchedStream | undefined;
+  #viewer: Viewer | undefined;
+  url = '';
+
+  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD') {
+    this.#context = context;
+    this.#isHead = method === 'HEAD';
+    this.#descriptor = context.gate.socket;
+    this.#reply = new Reply(context, res, req, method, this);
+  }
+
+  get sent(): number {
+    return this.#viewer === undefined ? 0 : (this.#stream?.sentTo(this.#viewer) ?? 0);
+  }
+
+  /** Answers. To be called within the handler of the request. */
+  run(port: LivePort, target: LiveTarget): void {
+    this.url = `${port.path}${target.stream}.flv`;
+    const stream = port.viewing.find(target.stream);
+    if (stream === undefined) {
+      this.#reply.fail(new EdgeError('not_found', `there is no live stream ${target.stream}`));
+      return;
+    }
+    if (this.#isHead) {
+      this.head();
+      this.#reply.endEmpty();
+      return;
+    }
+    if (this.#reply.isOld) {
+      const message = 'a live stream needs HTTP/1.1, because its length is not known';
+      this.#reply.text(505, message, 'moovedge; detail=version', []);
+      return;
+    }
+    const { transport } = this.#reply;
+    const socket =
+      this.#descriptor === 0
+        ? new FrontEndSocket(transport, this)
+        : new DirectSocket(this.#descriptor, transport, this, port.sendToAll);
+    if (this.#descriptor !== 0) port.limitUnsent(this.#descriptor, UNSENT);
+    this.#stream = stream;
+    const viewer = new Viewer(socket, 'http', target.start);
+    this.#viewer = viewer;
+    this.#reply.suspend();
+    // The handler's cork is still open: what goes past it would come before the head.
+    setImmediate(() => {
+      if (!this.#reply.over) port.viewing.watch(stream, viewer);
+    });
+  }
+
+  left(): void {
+    if (this.#viewer !== undefined) this.#stream?.remove(this.#viewer);
+  }
+
+  head(): void {
+    const fields = new FieldBlock([
+      ['Content-Type', 'video/x-flv'],
+      ['Cache-Control', 'no-store'],
+      ['X-Content-Type-Options', 'nosniff'],
+      ...this.#context.common,
+    ]);
+    this.#reply.head(200, undefined, fields, 'moovedge; detail=live', '');
+  }
+
+  cork(write: () => void): void {
+    this.#reply.cork(write);
+  }
+
+  ended(bytes: number): void {
+    this.#context.stats.responseBytes += bytes;
+    this.#reply.ended(bytes);
+  }
+}

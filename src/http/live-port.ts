@@ -1,0 +1,13 @@
+import type { SendToAll } from '../live/delivery/fan.js';
+import type { LiveViewing } from '../live/delivery/live-viewing.js';
+
+/** What the front end has to know of live streams. */
+export interface LivePort {
+  /** Where their URLs begin, with a slash at both ends. */
+  readonly path: string;
+  readonly viewing: LiveViewing;
+  /** Sends to sockets past the front end. */
+  readonly sendToAll: SendToAll;
+  /** Bounds what the kernel takes of a socket beyond what it has sent. */
+  readonly limitUnsent: (descriptor: number, bytes: number) => void;
+}

@@ -1,0 +1,122 @@
+import type { Transport } from '../delivery/transport.js';
+import type { SendToAll } from '../live/delivery/fan.js';
+import { chunkPrefix, type ViewerSocket } from '../live/delivery/viewer-socket.js';
+
+/** What an answer to a viewer does besides sending tags. */
+export interface LiveAnswer {
+  /** Writes status and fields; to be called inside cork. */
+  head(): void;
+  /** Runs `write` so that what it writes goes out as one. */
+  cork(write: () => void): void;
+  /** The body has been sent whole. */
+  ended(bytes: number): void;
+}
+
+/** One socket, and what it has taken. */
+const ONE = new Int32Array(1);
+const TAKEN = new Int32Array(1);
+
+/**
+ * The socket of a viewer over plain HTTP. The front end writes the head and the first chunk, and the last one; those
+ * between go to the socket itself, which tells how much it has taken, so that nothing is kept of what it does not take.
+ */
+export class DirectSocket implements ViewerSocket {
+  readonly descriptor: number;
+  readonly #transport: Transport;
+  readonly #answer: LiveAnswer;
+  readonly #sendToAll: SendToAll;
+
+  constructor(descriptor: number, transport: Transport, answer: LiveAnswer, sendToAll: SendToAll) {
+    this.descriptor = descriptor;
+    this.#transport = transport;
+    this.#answer = answer;
+    this.#sendToAll = sendToAll;
+  }
+
+  begin(bytes: Uint8Array): boolean {
+    let taken = false;
+    this.#answer.cork(() => {
+      this.#answer.head();
+      taken = this.#transport.write(bytes);
+    });
+    return taken;
+  }
+
+  isFree(): boolean {
+    return true;
+  }
+
+  send(frame: Uint8Array, skip: number): number {
+    ONE[0] = this.descriptor;
+    this.#sendToAll(ONE, 1, chunkPrefix(frame.length), frame, skip, TAKEN);
+    return TAKEN[0]!;
+  }
+
+  size(frame: Uint8Array): number {
+    return chunkPrefix(frame.length).length + frame.length;
+  }
+
+  end(sent: number): void {
+    this.#answer.cork(() => this.#transport.end());
+    this.#answer.ended(sent);
+  }
+
+  cut(): void {
+    this.#transport.close();
+  }
+}
+
+/**
+ * The socket of a viewer whose bytes only the front end can write, since they are encrypted. What the socket does not
+ * take of a frame the front end keeps, and no other frame is begun meanwhile.
+ */
+export class FrontEndSocket implements ViewerSocket {
+  readonly descriptor = 0;
+  readonly #transport: Transport;
+  readonly #answer: LiveAnswer;
+  #isFree = true;
+
+  constructor(transport: Transport, answer: LiveAnswer) {
+    this.#transport = transport;
+    this.#answer = answer;
+  }
+
+  begin(bytes: Uint8Array): boolean {
+    this.#transport.onWritable(() => {
+      // What the front end keeps goes out at the end of a cork.
+      this.#transport.cork(() => {});
+      this.#isFree = true;
+      return true;
+    });
+    let taken = false;
+    this.#answer.cork(() => {
+      this.#answer.head();
+      taken = this.#transport.write(bytes);
+    });
+    return taken;
+  }
+
+  isFree(): boolean {
+    return this.#isFree;
+  }
+
+  send(frame: Uint8Array): number {
+    this.#answer.cork(() => {
+      this.#isFree = this.#transport.write(frame);
+    });
+    return frame.length;
+  }
+
+  size(frame: Uint8Array): number {
+    return frame.length;
+  }
+
+  end(sent: number): void {
+    this.#answer.cork(() => this.#transport.end());
+    this.#answer.ended(sent);
+  }
+
+  cut(): void {
+    this.#transport.close();
+  }
+}

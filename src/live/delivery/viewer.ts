@@ -1,0 +1,41 @@
+import type { ViewerProtocol } from './live-stats.js';
+import type { ViewerSocket } from './viewer-socket.js';
+
+/** How a viewer begins: with the newest group of pictures that there is, or with the next one. */
+export type ViewerStart = 'newest' | 'next';
+
+/** What is sent to a viewer: all tags, or none with pictures up to the next key frame. */
+export type ViewerMode = 'all' | 'sound';
+
+/** One viewer of a live stream: its place in the ring, and the frame that its socket has taken a part of. */
+export class Viewer {
+  /** Sequence of the tag that comes behind the frame at hand. */
+  next = 0;
+  mode: ViewerMode = 'all';
+  /** Version of the headers that it has. */
+  version = 0;
+  begun = false;
+  over = false;
+  /** The frame at hand; undefined when the socket owes none. */
+  frame: Uint8Array | undefined;
+  /** Sequence of the frame's first tag; -1 when its bytes are no longer the ring's. */
+  frameFirst = -1;
+  /** Bytes of the frame that were taken, its prefix included. */
+  taken = 0;
+  /** Milliseconds of the monotonic clock since when the socket has taken nothing; 0 while it owes nothing. */
+  stuckSince = 0;
+  /** Milliseconds that it was behind when it began, beyond which the limit counts; 0 once it has caught up. */
+  headStart = 0;
+  /** Place among those that are sent to at once; -1 for one that is sent to by itself. */
+  index = -1;
+  /** Bytes taken, but for those that were sent to all at once since `fannedAt`. */
+  sent = 0;
+  /** The stream's count of bytes sent to each viewer at once, when this one came to them. */
+  fannedAt = 0;
+
+  constructor(
+    readonly socket: ViewerSocket,
+    readonly protocol: ViewerProtocol,
+    readonly start: ViewerStart,
+  ) {}
+}

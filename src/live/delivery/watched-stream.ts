@@ -1,0 +1,400 @@
+import { AUDIO_TAG, SCRIPT_TAG } from '../../media/flv/tag.js';
+import { RingReader } from '../ring/ring-reader.js';
+import { Fan, type SendToAll } from './fan.js';
+import type { DisconnectReason, LiveStats } from './live-stats.js';
+import { flvHeader, headerTags } from './preamble.js';
+import type { Viewer } from './viewer.js';
+
+/** Bounds of the delivery; times in milliseconds. */
+export interface LiveLimits {
+  /** From one batch to the next. */
+  readonly batch: number;
+  /** How far a viewer may be behind before it loses what lies between. */
+  readonly slow: number;
+  /** Time without a byte taken after which a viewer is disconnected. */
+  readonly disconnect: number;
+  /** How long viewers wait for a publisher that went. */
+  readonly grace: number;
+}
+
+/** What all streams of a process share. */
+export interface LiveContext {
+  readonly limits: LiveLimits;
+  readonly stats: LiveStats;
+  /** Takes the seconds from a tag's coming to its hand-over. */
+  readonly observeLatency?: (seconds: number) => void;
+  readonly sendToAll: SendToAll;
+}
+
+/** Most bytes of a frame, but for a larger tag. A front end that keeps what a socket does not take keeps no more. */
+const FRAME = 64 * 1024;
+/** Most bytes of one batch for all. */
+const BATCH = 1024 * 1024;
+/** Most bytes that one viewer gets of what it is behind, in one batch. */
+const BURST = 1024 * 1024;
+/** Milliseconds up to which a key frame is new enough to begin with. */
+const JOIN_AGE = 12_000;
+/** Milliseconds from one look at the writer's life to the next. */
+const LOOK_AT_WRITER = 1000;
+/** Most tags whose latency is told of one batch. */
+const OBSERVED = 32;
+
+/**
+ * One live stream in this process: its ring, and the viewers, each of whom is a place in it. Those who are up to date
+ * are sent to at once, out of one view of the ring; those who are behind one by one, until they have caught up or have
+ * lost what was too much.
+ */
+export class WatchedStream {
+  readonly #context: LiveContext;
+  readonly #ring: RingReader;
+  readonly #fan: Fan;
+  /** Viewers that are sent to by themselves. */
+  readonly #behind = new Set<Viewer>();
+  /** Sequence up to which, and version of headers with which, those who are up to date have been sent. */
+  #upTo = 0;
+  #version = 0;
+  #writerSeenAt: number;
+  #over = false;
+  /** Tags without pictures that several viewers get in this batch. */
+  #sound:
+    | { readonly from: number; readonly bytes: Uint8Array; readonly next: number; readonly all: boolean }
+    | undefined;
+
+  /** @throws EdgeError `bad_config` when the file is no ring */
+  constructor(
+    readonly name: string,
+    readonly id: number,
+    file: string,
+    context: LiveContext,
+  ) {
+    this.#context = context;
+    this.#ring = new RingReader(file);
+    this.#fan = new Fan(context.sendToAll);
+    this.#writerSeenAt = performance.now();
+    if (this.#ring.refresh()) this.#upTo = this.#ring.head;
+  }
+
+  get ring(): RingReader {
+    return this.#ring;
+  }
+
+  /** No more viewers are taken. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get viewers(): number {
+    return this.#behind.size + this.#fan.size;
+  }
+
+  /** Takes a viewer, who is sent to from the next batch on, or with `welcome` at once. */
+  add(viewer: Viewer): void {
+    this.#context.stats.viewers[viewer.protocol]++;
+    this.#behind.add(viewer);
+  }
+
+  /** Sends to one viewer outside of the batches: the first bytes of one that has just come. */
+  welcome(viewer: Viewer): void {
+    if (viewer.over || this.#over || !this.#ring.refresh()) return;
+    this.#pump(viewer, performance.now());
+  }
+
+  /** Bytes that a viewer has been sent. */
+  sentTo(viewer: Viewer): number {
+    return viewer.sent + (viewer.index < 0 ? 0 : this.#fan.sentToEach - viewer.fannedAt);
+  }
+
+  /** A viewer has left. */
+  remove(viewer: Viewer): void {
+    if (viewer.over) return;
+    viewer.over = true;
+    this.#context.stats.viewers[viewer.protocol]--;
+    this.#leaveFan(viewer);
+    this.#behind.delete(viewer);
+    viewer.frame = undefined;
+  }
+
+  /** Sends what has come since the last batch. */
+  tick(now: number): void {
+    if (this.#over) return;
+    const ring = this.#ring;
+    this.#sound = undefined;
+    if (!ring.refresh()) {
+      this.close('overrun');
+      return;
+    }
+    this.#sendToAll(now);
+    for (const viewer of this.#behind) this.#pump(viewer, now);
+    if (this.#isEnded(now)) this.close('ended');
+  }
+
+  /** The stream is none any more: its viewers get what there is of it. */
+  retire(): void {
+    if (this.viewers === 0 || !this.#ring.refresh() || this.#ring.state !== 'ended') this.close('ended');
+  }
+
+  /** Ends all viewers' answers. */
+  close(reason: DisconnectReason): void {
+    if (this.#over) return;
+    this.#over = true;
+    for (const viewer of [...this.#fan.viewers, ...this.#behind]) this.#part(viewer, reason);
+    this.#ring.close();
+  }
+
+  #isEnded(now: number): boolean {
+    const { state, stateAge, head } = this.#ring;
+    const { grace, slow } = this.#context.limits;
+    if (state === 'ended') {
+      const owes = [...this.#behind].some(({ begun, frame, next }) => begun && (frame !== undefined || next < head));
+      return !owes || stateAge > slow;
+    }
+    if (state === 'waiting' && stateAge > grace) return true;
+    // The process that writes may die, and another one go on: its viewers wait as for a publisher.
+    if (now - this.#writerSeenAt < LOOK_AT_WRITER) return false;
+    if (this.#ring.hasWriter()) this.#writerSeenAt = now;
+    return now - this.#writerSeenAt > grace + LOOK_AT_WRITER;
+  }
+
+  #sendToAll(now: number): void {
+    const ring = this.#ring;
+    const { head } = ring;
+    this.#observe(head);
+    while (this.#upTo < head) {
+      const first = this.#upTo;
+      const batch = ring.run(first, head, BATCH);
+      if (batch === undefined) {
+        // The process was stopped for longer than the ring lasts: each viewer goes on where it can.
+        this.#upTo = head;
+        for (const viewer of [...this.#fan.viewers]) this.#fallBehind(viewer, first, now);
+        return;
+      }
+      const end = ring.runEnd;
+      const before = this.#version;
+      if (ring.look(end - 1)) this.#version = ring.tagVersion;
+      this.#upTo = end;
+      const count = this.#fan.size;
+      const late = this.#fan.send(batch);
+      this.#context.stats.sentBytes += count * batch.length;
+      const isRight = ring.holds(first);
+      if (!isRight) for (const viewer of [...this.#fan.viewers]) this.#part(viewer, 'overrun');
+      for (const { viewer, taken } of late) {
+        this.#leaveFan(viewer);
+        // What was counted as sent to each was not sent to this one.
+        viewer.sent -= batch.length;
+        this.#context.stats.sentBytes -= batch.length;
+        viewer.version = before;
+        this.#behind.add(viewer);
+        if (taken < 0 || (!isRight && taken > 0)) {
+          viewer.socket.cut();
+          continue;
+        }
+        this.#hold(viewer, batch, first, end);
+        viewer.version = this.#version;
+        viewer.taken = taken;
+        viewer.stuckSince = now;
+      }
+    }
+  }
+
+  /** Tells how long the tags of this batch have waited. */
+  #observe(head: number): void {
+    const { observeLatency } = this.#context;
+    if (observeLatency === undefined || this.#fan.size === 0) return;
+    for (let at = Math.max(this.#upTo, head - OBSERVED); at < head; at++) {
+      if (this.#ring.look(at)) observeLatency(this.#ring.age / 1000);
+    }
+  }
+
+  /** Sends to a viewer that is behind as much as its socket takes, and it may have in one batch. */
+  #pump(viewer: Viewer, now: number): void {
+    let left = BURST;
+    for (;;) {
+      if (viewer.over) return;
+      if (viewer.frame !== undefined) {
+        const { length } = viewer.frame;
+        if (!this.#sendFrame(viewer, now)) return;
+        left -= length;
+        if (left <= 0) return;
+      }
+      if (!viewer.socket.isFree()) {
+        this.#wait(viewer, now);
+        return;
+      }
+      if (!this.#nextFrame(viewer, now)) return;
+    }
+  }
+
+  /** Sends of the frame at hand; false when it is not taken whole, or the viewer is gone. */
+  #sendFrame(viewer: Viewer, now: number): boolean {
+    const frame = viewer.frame!;
+    const first = viewer.frameFirst;
+    const taken = viewer.socket.send(frame, viewer.taken);
+    if (taken < 0) {
+      viewer.socket.cut();
+      return false;
+    }
+    // The tail is looked at behind the copy: what is gone now may have been gone before.
+    if (first >= 0 && !this.#ring.holds(first)) {
+      this.#part(viewer, 'overrun');
+      return false;
+    }
+    viewer.taken += taken;
+    if (viewer.taken < viewer.socket.size(frame)) {
+      if (taken > 0) viewer.stuckSince = now;
+      this.#wait(viewer, now);
+      return false;
+    }
+    viewer.stuckSince = 0;
+    viewer.sent += frame.length;
+    this.#context.stats.sentBytes += frame.length;
+    viewer.frame = undefined;
+    return true;
+  }
+
+  /** A viewer's socket takes nothing: it is given up after a while. */
+  #wait(viewer: Viewer, now: number): void {
+    if (viewer.stuckSince === 0) viewer.stuckSince = now;
+    else if (now - viewer.stuckSince > this.#context.limits.disconnect) this.#part(viewer, 'stalled');
+  }
+
+  /** Finds what comes next for a viewer that owes nothing; false when there is nothing, or it is up to date. */
+  #nextFrame(viewer: Viewer, now: number): boolean {
+    const ring = this.#ring;
+    if (!viewer.begun) return this.#begin(viewer);
+    viewer.stuckSince = 0;
+    if (viewer.next >= ring.head) {
+      viewer.headStart = 0;
+      if (viewer.mode === 'all') this.#catchUp(viewer);
+      return false;
+    }
+    if (!ring.look(viewer.next) || ring.age > this.#context.limits.slow + viewer.headStart) {
+      return this.#drop(viewer, now);
+    }
+    if (viewer.mode === 'sound') return this.#nextSound(viewer);
+    const frame = ring.run(viewer.next, ring.head, FRAME);
+    if (frame === undefined) return this.#drop(viewer, now);
+    const end = ring.runEnd;
+    this.#hold(viewer, frame, viewer.next, end);
+    if (ring.look(end - 1)) viewer.version = ring.tagVersion;
+    return true;
+  }
+
+  /** Sends what comes before the first tag, as soon as that is known. */
+  #begin(viewer: Viewer): boolean {
+    const ring = this.#ring;
+    if (ring.version === 0) return false;
+    let { version, head: first } = ring;
+    let timestamp = ring.look(ring.head - 1) ? ring.timestamp : 0;
+    let isNewest = false;
+    if (viewer.start === 'newest' && ring.join >= 0 && ring.look(ring.join) && ring.age <= JOIN_AGE) {
+      first = ring.join;
+      version = ring.tagVersion;
+      timestamp = ring.timestamp;
+      viewer.headStart = ring.age;
+      isNewest = true;
+    }
+    const headers = ring.headers(version);
+    if (headers === undefined) return false;
+    viewer.mode = isNewest || !headers.hasVideo ? 'all' : 'sound';
+    viewer.next = first;
+    viewer.version = version;
+    viewer.begun = true;
+    if (viewer.socket.begin(Buffer.concat([flvHeader(headers), headerTags(headers, timestamp)]))) return true;
+    viewer.socket.cut();
+    return false;
+  }
+
+  /** Takes what a viewer is behind from it: it goes on with the newest key frame, or with sound up to the next. */
+  #drop(viewer: Viewer, now: number): boolean {
+    const ring = this.#ring;
+    const { slow } = this.#context.limits;
+    const from = viewer.next;
+    const canJoin = ring.join > from && ring.look(ring.join) && ring.age <= slow;
+    const to = canJoin ? ring.join : ring.head;
+    const version = canJoin ? ring.tagVersion : ring.look(ring.head - 1) ? ring.tagVersion : ring.version;
+    const { timestamp } = ring;
+    this.#context.stats.droppedFrames += to - from;
+    viewer.next = to;
+    viewer.headStart = canJoin ? ring.age : 0;
+    const headers = ring.headers(version);
+    viewer.mode = canJoin || headers?.hasVideo === false ? 'all' : 'sound';
+    if (version !== viewer.version && headers !== undefined) {
+      this.#hold(viewer, headerTags(headers, timestamp), -1, to);
+      viewer.version = version;
+      return true;
+    }
+    return this.#nextFrame(viewer, now);
+  }
+
+  /** Sound, and headers, up to the next key frame, from which on all is sent. */
+  #nextSound(viewer: Viewer): boolean {
+    const ring = this.#ring;
+    if (this.#sound?.from !== viewer.next) this.#sound = this.#gatherSound(viewer.next);
+    const { bytes, next, all } = this.#sound;
+    if (all) {
+      viewer.mode = 'all';
+      if (ring.look(next)) viewer.headStart = ring.age;
+    }
+    viewer.next = next;
+    if (ring.look(next - 1)) viewer.version = ring.tagVersion;
+    if (bytes.length > 0) this.#hold(viewer, bytes, -1, next);
+    return bytes.length > 0 || all;
+  }
+
+  #gatherSound(from: number) {
+    const ring = this.#ring;
+    const pieces: Uint8Array[] = [];
+    for (let at = from; at < ring.head; at++) {
+      if (!ring.look(at)) break;
+      if (ring.isJoin) return { from, bytes: Buffer.concat(pieces), next: at, all: true };
+      if (ring.type === AUDIO_TAG || ring.type === SCRIPT_TAG || ring.isHeader) pieces.push(ring.tag);
+    }
+    const bytes = Buffer.concat(pieces);
+    return { from, bytes: ring.holds(from) ? bytes : Buffer.alloc(0), next: ring.head, all: false };
+  }
+
+  #hold(viewer: Viewer, frame: Uint8Array, first: number, next: number): void {
+    viewer.frame = frame;
+    viewer.frameFirst = first;
+    viewer.taken = 0;
+    viewer.next = next;
+  }
+
+  /** A viewer that has got all joins those who are sent to at once, when these are as far. */
+  #catchUp(viewer: Viewer): void {
+    if (viewer.socket.descriptor === 0) return;
+    // Those who are up to date have been sent up to here, or nobody is and nothing has.
+    if (this.#fan.size === 0) {
+      this.#upTo = viewer.next;
+      this.#version = viewer.version;
+    }
+    if (this.#upTo !== viewer.next) return;
+    this.#behind.delete(viewer);
+    this.#fan.add(viewer);
+  }
+
+  #leaveFan(viewer: Viewer): void {
+    if (viewer.index < 0) return;
+    this.#fan.remove(viewer);
+    viewer.next = this.#upTo;
+    viewer.version = this.#version;
+  }
+
+  #fallBehind(viewer: Viewer, next: number, now: number): void {
+    this.#leaveFan(viewer);
+    viewer.next = next;
+    this.#behind.add(viewer);
+    this.#pump(viewer, now);
+  }
+
+  #part(viewer: Viewer, reason: DisconnectReason): void {
+    if (viewer.over) return;
+    const sent = this.sentTo(viewer);
+    const isWhole = viewer.frame === undefined && viewer.socket.isFree();
+    this.#context.stats.disconnects[reason]++;
+    if (isWhole && (reason === 'ended' || reason === 'drain')) {
+      this.remove(viewer);
+      viewer.socket.end(sent);
+    } else viewer.socket.cut();
+  }
+}

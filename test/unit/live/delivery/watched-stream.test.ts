@@ -1,0 +1,425 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import { liveStats } from '../../../../src/live/delivery/live-stats.js';
+import { Viewer, type ViewerStart } from '../../../../src/live/delivery/viewer.js';
+import { chunkPrefix, type ViewerSocket } from '../../../../src/live/delivery/viewer-socket.js';
+import { type LiveLimits, WatchedStream } from '../../../../src/live/delivery/watched-stream.js';
+import { RingWriter } from '../../../../src/live/ring/ring-writer.js';
+import { audio, video } from '../../../support/flv.js';
+import { until } from '../../../support/until.js';
+
+let folder: string;
+let count = 0;
+before(async () => {
+  folder = await mkdtemp('/dev/shm/moovedge-live-stream-');
+});
+after(() => rm(folder, { recursive: true }));
+
+/** A tag that a viewer has got. */
+interface Got {
+  readonly type: number;
+  readonly timestamp: number;
+  readonly data: Buffer;
+}
+
+/** The tags of what a viewer got, which must be whole. */
+function parse(bytes: Buffer): { flags: number; tags: Got[] } {
+  assert.equal(bytes.subarray(0, 3).toString(), 'FLV');
+  const tags: Got[] = [];
+  let at = 13;
+  while (at < bytes.length) {
+    const size = bytes.readUIntBE(at + 1, 3);
+    assert.ok(at + 15 + size <= bytes.length, 'the last tag is whole');
+    assert.equal(bytes.readUInt32BE(at + 11 + size), 11 + size);
+    const timestamp = bytes.readUIntBE(at + 4, 3) + bytes[at + 7]! * 0x1000000;
+    tags.push({ type: bytes[at]!, timestamp, data: bytes.subarray(at + 11, at + 11 + size) });
+    at += 15 + size;
+  }
+  return { flags: bytes[4]!, tags };
+}
+
+const isKey = ({ type, data }: Got) => type === 9 && data[0] === 0x17 && data[1] === 1;
+const isInter = ({ type, data }: Got) => type === 9 && data[0] === 0x27;
+
+/** Sockets of a test, by descriptor. */
+class TestSocket implements ViewerSocket {
+  bytes = Buffer.alloc(0);
+  /** Bytes that it takes before it is full. */
+  room = Number.POSITIVE_INFINITY;
+  ended = false;
+  isCut = false;
+  gone = false;
+  leave = () => {};
+
+  constructor(readonly descriptor: number) {}
+
+  begin(bytes: Uint8Array): boolean {
+    this.bytes = Buffer.concat([this.bytes, bytes]);
+    return true;
+  }
+
+  isFree(): boolean {
+    return true;
+  }
+
+  take(prefix: number, frame: Uint8Array, skip: number): number {
+    if (this.gone) return -1;
+    const whole = prefix + frame.length - skip;
+    const taken = Math.min(whole, this.room);
+    this.room -= taken;
+    const from = Math.max(0, skip - prefix);
+    const to = Math.max(0, skip + taken - prefix);
+    this.bytes = Buffer.concat([this.bytes, frame.subarray(from, to)]);
+    return taken;
+  }
+
+  send(frame: Uint8Array, skip: number): number {
+    return this.take(chunkPrefix(frame.length).length, frame, skip);
+  }
+
+  size(frame: Uint8Array): number {
+    return chunkPrefix(frame.length).length + frame.length;
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  cut(): void {
+    this.isCut = true;
+    this.leave();
+  }
+}
+
+class Rig {
+  readonly file = join(folder, `ring-${count++}`);
+  readonly writer: RingWriter;
+  readonly stream: WatchedStream;
+  readonly stats = liveStats();
+  readonly sockets = new Map<number, TestSocket>();
+  latencies = 0;
+  #timestamp = 0;
+
+  constructor(limits: Partial<LiveLimits> = {}, bytes = 8 << 20) {
+    this.writer = RingWriter.create(this.file, { bytes, milliseconds: 8000 });
+    this.writer.setState('publishing');
+    this.stream = new WatchedStream('app/name', 1, this.file, {
+      limits: { batch: 100, slow: 3000, disconnect: 10_000, grace: 10_000, ...limits },
+      stats: this.stats,
+      observeLatency: () => this.latencies++,
+      sendToAll: (sockets, many, prefix, payload, skip, taken) => {
+        let few = 0;
+        for (let i = 0; i < many; i++) {
+          taken[i] = this.sockets.get(sockets[i]!)!.take(prefix.length, payload, skip);
+          if (taken[i] !== prefix.length + payload.length) few++;
+        }
+        return few;
+      },
+    });
+    after(() => this.writer.leave());
+  }
+
+  headers(fill = 1, tracks = { hasVideo: true, hasAudio: true }): this {
+    const { hasVideo, hasAudio } = tracks;
+    this.writer.setHeaders({
+      ...(hasVideo && { video: video('config', 10, fill) }),
+      ...(hasAudio && { audio: audio('config', 4, fill) }),
+      ...tracks,
+    });
+    return this;
+  }
+
+  picture(key: boolean, size = 1000): void {
+    this.#timestamp += 40;
+    const data = video(key ? 'key' : 'inter', size, this.#timestamp & 255);
+    this.writer.append({ type: 9, timestamp: this.#timestamp, keyFrame: key, body: [data] });
+  }
+
+  sound(): void {
+    const data = audio('frame', 100, this.#timestamp & 255);
+    this.writer.append({ type: 8, timestamp: this.#timestamp, keyFrame: false, body: [data] });
+  }
+
+  /** A group of pictures with sound. */
+  group(pictures = 10, size?: number): void {
+    for (let at = 0; at < pictures; at++) {
+      this.picture(at === 0, size);
+      this.sound();
+    }
+  }
+
+  join(start: ViewerStart = 'newest', descriptor = this.sockets.size + 1) {
+    const socket = new TestSocket(descriptor);
+    if (descriptor !== 0) this.sockets.set(descriptor, socket);
+    const viewer = new Viewer(socket, 'http', start);
+    socket.leave = () => this.stream.remove(viewer);
+    this.stream.add(viewer);
+    this.stream.welcome(viewer);
+    return { socket, viewer };
+  }
+
+  tick(later = 0): void {
+    this.stream.tick(performance.now() + later);
+  }
+
+  /** Waits until the newest tag is so many milliseconds old. */
+  async age(milliseconds: number): Promise<void> {
+    const { ring } = this.stream;
+    await until('a tag that is old', () => ring.refresh() && ring.look(ring.head - 1) && ring.age > milliseconds);
+  }
+}
+
+describe('a live stream', () => {
+  it('is joined with true flags, headers, and the newest group of pictures, and gone on with', () => {
+    const rig = new Rig();
+    rig.headers().group();
+    rig.group();
+    const { socket } = rig.join();
+    rig.picture(false);
+    rig.tick();
+    const { flags, tags } = parse(socket.bytes);
+    assert.equal(flags, 5);
+    // The headers have the time of what follows: 0 would be taken for age.
+    assert.deepEqual([tags[0]!.type, tags[0]!.timestamp, tags[1]!.type], [9, 440, 8]);
+    assert.ok(isKey(tags[2]!));
+    assert.equal(tags[2]!.timestamp, 440);
+    assert.equal(tags.length, 2 + 20 + 1);
+    assert.ok(rig.latencies >= 1 || rig.stats.sentBytes > 0);
+  });
+
+  it('tells one track where one comes, and none before its headers have come', () => {
+    const rig = new Rig();
+    const { socket } = rig.join();
+    rig.tick();
+    assert.equal(socket.bytes.length, 0);
+    rig.headers(1, { hasVideo: false, hasAudio: true });
+    for (let at = 0; at < 100; at++) rig.sound();
+    rig.tick();
+    rig.tick();
+    const { flags, tags } = parse(socket.bytes);
+    assert.equal(flags, 4);
+    assert.ok(tags.length >= 100);
+    const late = rig.join();
+    rig.tick();
+    assert.ok(parse(late.socket.bytes).tags.length > 0);
+  });
+
+  it('begins with the next key frame when told, with sound before it', () => {
+    const rig = new Rig();
+    rig.headers().group();
+    const { socket } = rig.join('next');
+    rig.group(5);
+    rig.tick();
+    const { tags } = parse(socket.bytes);
+    assert.ok(isKey(tags.find(({ type, data }) => type === 9 && data[1] === 1)!));
+    assert.equal(tags.filter(isKey)[0]!.timestamp, 440);
+  });
+
+  it('gives all who are up to date the same, and notices who leaves', () => {
+    const rig = new Rig();
+    rig.headers().group();
+    const viewers = Array.from({ length: 5 }, () => rig.join());
+    rig.tick();
+    rig.group();
+    rig.tick();
+    rig.stream.remove(viewers[1]!.viewer);
+    viewers[3]!.socket.gone = true;
+    rig.group();
+    rig.tick();
+    const [first, second, , fourth, fifth] = viewers;
+    assert.ok(first!.socket.bytes.equals(fifth!.socket.bytes));
+    assert.ok(second!.socket.bytes.length < first!.socket.bytes.length);
+    assert.ok(fourth!.socket.isCut);
+    assert.equal(rig.stats.viewers.http, 3);
+    assert.equal(rig.stream.viewers, 3);
+    assert.equal(
+      rig.stream.sentTo(first!.viewer),
+      first!.socket.bytes.length - parse(first!.socket.bytes).flags * 0 - head(first!.socket),
+    );
+    function head(socket: TestSocket): number {
+      return (
+        13 +
+        parse(socket.bytes)
+          .tags.slice(0, 2)
+          .reduce((sum, { data }) => sum + data.length + 15, 0)
+      );
+    }
+  });
+
+  it('takes whole groups from a viewer that is too slow, and sends headers again when they have changed', async () => {
+    const rig = new Rig({ slow: 60 });
+    rig.headers().group(10, 5000);
+    const { socket } = rig.join();
+    rig.tick();
+    socket.room = 3000;
+    rig.group(10, 5000);
+    rig.tick();
+    // The frame at hand is finished; what comes behind it is lost.
+    rig.group(10, 5000);
+    await rig.age(100);
+    rig.headers(2);
+    rig.group(10, 5000);
+    rig.tick();
+    socket.room = Number.POSITIVE_INFINITY;
+    rig.tick();
+    rig.picture(false);
+    rig.tick();
+    const { tags } = parse(socket.bytes);
+    assert.ok(rig.stats.droppedFrames > 0);
+    const gap = tags.findIndex(({ timestamp }, at) => at > 0 && timestamp - tags[at - 1]!.timestamp > 40);
+    assert.ok(gap > 0, 'something is left out');
+    // The new headers, then the key frame that they belong to.
+    const behind = tags.slice(gap);
+    assert.deepEqual(
+      behind.slice(0, 2).map(({ data }) => data.at(-1)),
+      [2, 2],
+    );
+    assert.ok(isKey(behind.find(({ type, data }) => type === 9 && data[1] === 1)!));
+    assert.ok(isInter(tags.at(-1)!));
+  });
+
+  it('sends sound alone where the newest key frame is old, until the next one', async () => {
+    const rig = new Rig({ slow: 60 });
+    rig.headers().group(10, 5000);
+    const { socket } = rig.join();
+    rig.tick();
+    socket.room = 3000;
+    rig.picture(false, 5000);
+    rig.tick();
+    rig.picture(false, 5000);
+    await rig.age(100);
+    socket.room = Number.POSITIVE_INFINITY;
+    rig.tick();
+    const before = parse(socket.bytes).tags.length;
+    for (let at = 0; at < 5; at++) {
+      rig.sound();
+      rig.picture(false);
+    }
+    rig.tick();
+    rig.tick();
+    const sounds = parse(socket.bytes).tags.slice(before);
+    assert.ok(sounds.length >= 4 && sounds.every(({ type }) => type === 8), 'no picture that can not be decoded');
+    rig.group();
+    rig.tick();
+    const pictures = parse(socket.bytes)
+      .tags.slice(before)
+      .filter(({ type }) => type === 9);
+    assert.ok(isKey(pictures[0]!));
+    assert.equal(pictures.length, 10);
+  });
+
+  it('parts with a viewer that takes nothing for too long, and with nobody else', () => {
+    const rig = new Rig({ disconnect: 1000 });
+    rig.headers().group();
+    const paused = rig.join();
+    const other = rig.join();
+    rig.tick();
+    paused.socket.room = 0;
+    rig.group();
+    rig.tick();
+    rig.tick(900);
+    assert.ok(!paused.socket.isCut);
+    rig.tick(1100);
+    assert.ok(paused.socket.isCut);
+    assert.ok(!other.socket.isCut);
+    assert.equal(rig.stats.disconnects.stalled, 1);
+    // Nothing to send is no reason.
+    rig.tick(20_000);
+    assert.ok(!other.socket.isCut);
+  });
+
+  it('cuts a viewer whose frame has been overwritten before it was taken whole', () => {
+    const rig = new Rig({}, 1 << 20);
+    rig.headers().group();
+    const { socket } = rig.join();
+    rig.tick();
+    socket.room = 100;
+    rig.picture(false, 5000);
+    rig.tick();
+    for (let at = 0; at < 30; at++) rig.group(4, 20_000);
+    socket.room = Number.POSITIVE_INFINITY;
+    rig.tick();
+    assert.ok(socket.isCut);
+    assert.equal(rig.stats.disconnects.overrun, 1);
+  });
+
+  it('waits for a publisher that went, for as long as the grace', () => {
+    const rig = new Rig({ grace: 5000 });
+    rig.headers().group();
+    const { socket } = rig.join();
+    rig.writer.setState('waiting');
+    rig.tick();
+    assert.ok(!socket.ended);
+    for (let restart = 0; restart < 10; restart++) {
+      rig.writer.setState('waiting');
+      rig.tick();
+      rig.writer.setState('publishing');
+      rig.headers().group();
+      rig.tick();
+    }
+    const { tags } = parse(socket.bytes);
+    assert.equal(tags.filter(isKey).length, 11);
+    assert.ok(tags.every(({ timestamp }, at) => at === 0 || timestamp >= tags[at - 1]!.timestamp));
+    assert.ok(!socket.ended && !socket.isCut);
+    rig.picture(false);
+    rig.writer.setState('ended');
+    rig.tick();
+    assert.ok(socket.ended, 'ended well');
+    assert.ok(isInter(parse(socket.bytes).tags.at(-1)!), 'with the last tag');
+  });
+
+  it('any sockets, any pace: whole tags, no picture before its key frame, and nothing twice', () => {
+    const step = fc.record({
+      pictures: fc.integer({ min: 0, max: 6 }),
+      key: fc.boolean(),
+      size: fc.integer({ min: 0, max: 40_000 }),
+      rooms: fc.array(fc.integer({ min: 0, max: 90_000 }), { minLength: 3, maxLength: 3 }),
+      headers: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 3, maxLength: 25 }), steps => {
+        // Everything but the newest is too old.
+        const rig = new Rig({ slow: 0.05 }, 1 << 20);
+        rig.headers().group();
+        const viewers = [rig.join(), rig.join('next'), rig.join('newest', 0)];
+        let version = 1;
+        for (const { pictures, key, size, rooms, headers } of steps) {
+          if (headers) rig.headers(++version % 250);
+          for (let at = 0; at < pictures; at++) {
+            rig.picture(key && at === 0, size);
+            rig.sound();
+          }
+          for (const [at, { socket }] of viewers.entries()) socket.room = rooms[at]!;
+          rig.tick();
+        }
+        for (const { socket } of viewers) socket.room = Number.POSITIVE_INFINITY;
+        for (let at = 0; at < 4; at++) rig.tick();
+        for (const { socket } of viewers) {
+          if (socket.isCut) continue;
+          const { tags } = parse(socket.bytes);
+          let last = -1;
+          let lastPicture = -1;
+          let config = 0;
+          for (const { type, timestamp, data } of tags) {
+            assert.ok(timestamp >= last, 'time goes on');
+            last = timestamp;
+            if (type !== 9) continue;
+            if (data[1] === 0) config = data.at(-1)!;
+            else {
+              // A picture follows the one before it, or is a key frame.
+              if (data[0] === 0x27) assert.equal(timestamp - lastPicture, 40);
+              else assert.ok(timestamp > lastPicture);
+              assert.ok(config > 0, 'headers before pictures');
+              lastPicture = timestamp;
+            }
+          }
+        }
+        rig.stream.close('drain');
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
