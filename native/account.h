@@ -10,15 +10,15 @@
 class Account {
  public:
   /**
-   * The loop's time that it has had of late, in milliseconds, which is halved every quarter of a second.
+   * The loop's time that it has had of late, in nanoseconds, which is halved every quarter of a second.
    * @param now nanoseconds of a clock that only rises
    */
   uint64_t Spent(uint64_t now) {
     const uint64_t period = now >> kPeriodBits;
-    const uint64_t passed = period - period_;
-    period_ = period;
+    const uint64_t passed = period > period_ ? period - period_ : 0;
+    period_ += passed;
     spent_ = passed < 64 ? spent_ >> passed : 0;
-    return spent_ >> kMillisecondBits;
+    return spent_;
   }
 
   void Charge(uint64_t nanoseconds) { spent_ += nanoseconds; }
@@ -42,7 +42,6 @@ class Account {
 
  private:
   static constexpr unsigned kPeriodBits = 28;
-  static constexpr unsigned kMillisecondBits = 20;
   /** Descriptors that have been taken are removed when there are so many of them, and they are half of all. */
   static constexpr size_t kMostTaken = 64;
 

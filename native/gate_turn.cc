@@ -16,27 +16,25 @@ constexpr uint64_t kTurn = 5'000'000;
 
 /** An account that has something due. */
 struct Waiting {
-  /** Milliseconds that it had spent when it was put here. */
-  uint64_t spent;
-  /** Among those that have spent alike, whoever waits longest comes first. */
-  uint64_t number;
+  /**
+   * When it was put here, later by the time that it had spent of late: so long those may go before it who came after
+   * it, and no longer, in nanoseconds.
+   */
+  uint64_t turn;
   std::shared_ptr<Account> account;
 };
 
-bool ComesLater(const Waiting& one, const Waiting& other) {
-  return one.spent != other.spent ? one.spent > other.spent : one.number > other.number;
-}
+bool ComesLater(const Waiting& one, const Waiting& other) { return one.turn > other.turn; }
 
 /** Accounts that wait, as a heap: the first is next. */
 std::vector<Waiting> waiting;
-uint64_t numbers = 0;
 uv_check_t check;
 /** Runs while some wait of whom the system will tell nothing, so that the loop does not sleep. */
 uv_idle_t idle;
 
 void Push(std::shared_ptr<Account> account, uint64_t now) {
-  const uint64_t spent = account->Spent(now);
-  waiting.push_back({spent, numbers++, std::move(account)});
+  const uint64_t turn = now + account->Spent(now);
+  waiting.push_back({turn, std::move(account)});
   std::push_heap(waiting.begin(), waiting.end(), ComesLater);
 }
 

@@ -94,6 +94,24 @@ for (const secure of [false, true]) {
   });
 }
 
+test("whoever has had much of the loop's time has his turn nevertheless, whatever a flood there is", async () => {
+  const { handled, add, open } = await busyEdge(false);
+  for (const path of ['/heavy', '/many']) add(path);
+  const heavy = await open('127.0.0.2');
+  heavy.write(request('/heavy').repeat(60));
+  await until('it has had much', () => handled.length >= 60);
+  // Each asks again as soon as it has its answer.
+  for (let i = 0; i < 30; i++) {
+    const socket = await open(`127.0.0.${10 + i}`);
+    socket.on('data', () => socket.write(request('/many')));
+    socket.write(request('/many'));
+  }
+  await until('the flood is at it', () => handled.length >= 160);
+  const before = handled.filter(({ path }) => path === '/heavy').length;
+  heavy.write(request('/heavy'));
+  await until('it is handled', () => handled.filter(({ path }) => path === '/heavy').length > before);
+});
+
 test('pipelined requests on one connection share the time of a turn, and so do those who are slow to take', async () => {
   const { handled, add, open } = await busyEdge(false);
   add('/slow');
