@@ -56,7 +56,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD') {
     this.#context = context;
     this.#isHead = method === 'HEAD';
-    this.#descriptor = context.gate.socket;
+    this.#descriptor = context.gate.bareSocket;
     this.#reply = new Reply(context, res, req, method, this);
   }
 
