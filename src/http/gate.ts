@@ -128,11 +128,6 @@ export class Gate {
     return this.#words[CURRENT]!;
   }
 
-  /** That connection, where its bytes can be sent past the front end; 0 where that encrypts them. */
-  get bareSocket(): number {
-    return this.isSecure ? 0 : this.socket;
-  }
-
   /** Whether that connection is to be closed after the answer. */
   get isLast(): boolean {
     return (this.#words[CURRENT_FLAGS]! & 1) !== 0;

@@ -48,7 +48,9 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   readonly #context: HttpContext;
   readonly #reply: Reply;
   readonly #isHead: boolean;
+  /** Of the socket; 0 when the gate does not guard it. */
   readonly #descriptor: number;
+  readonly #isSecure: boolean;
   #stream: WatchedStream | undefined;
   #viewer: Viewer | undefined;
   url = '';
@@ -56,7 +58,8 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD') {
     this.#context = context;
     this.#isHead = method === 'HEAD';
-    this.#descriptor = context.gate.bareSocket;
+    this.#descriptor = context.gate.socket;
+    this.#isSecure = context.gate.isSecure;
     this.#reply = new Reply(context, res, req, method, this);
   }
 
@@ -84,7 +87,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
     }
     const { transport } = this.#reply;
     const socket =
-      this.#descriptor === 0
+      this.#descriptor === 0 || this.#isSecure
         ? new FrontEndSocket(transport, this)
         : new DirectSocket(this.#descriptor, transport, this, port.sendToAll);
     if (this.#descriptor !== 0) port.limitUnsent(this.#descriptor, UNSENT);
