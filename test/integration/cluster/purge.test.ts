@@ -20,14 +20,16 @@ before(async () => {
   edges = await Promise.all(
     ports.map((port, at) => {
       const self = `node: {id: edge-${at + 1}}, listen: {host: 127.0.0.1, port: ${port}}`;
-      const more = `secret: 'a secret of the peers', partitions: 64, replicas: 1, warmUp: {share: [0%]}`;
+      const more = `secret: 'a secret of the peers', partitions: 64, replicas: 1, ramp: 0s, warmUp: {share: [0%]}`;
       const settings = `cluster: {etcd: {endpoints: ${JSON.stringify(etcd.urls)}}, ${self}, ${more}}\n`;
       return Edge.start({ origin: origin.url, settings, workers: 1 });
     }),
   );
   await until('the first map', async () => {
-    const states = await Promise.all(edges.map(edge => ask<{ epoch: number }>(edge, '/cluster')));
-    return states.every(({ epoch }) => epoch > 0);
+    const states = await Promise.all(
+      edges.map(edge => ask<{ epoch: number; nodes: { owns: number }[] }>(edge, '/cluster')),
+    );
+    return states.every(({ epoch, nodes }) => epoch > 0 && nodes.length === 2 && nodes.every(({ owns }) => owns > 0));
   });
 });
 after(async () => {
