@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { programPath } from '../packages.mjs';
 import { freePorts } from './ports.js';
+import { isStopped } from './processes.js';
 import { until } from './until.js';
 
 /** Milliseconds that anything may take on a busy machine, and that a look at a member takes that may not answer. */
@@ -46,6 +47,12 @@ class Member {
 
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
+  }
+
+  /** SIGSTOP; it answers nothing any more when this is done. */
+  async stop(): Promise<void> {
+    this.signal('SIGSTOP');
+    await until('etcd to stop', () => isStopped(this.#child!.pid!));
   }
 
   async kill(): Promise<void> {

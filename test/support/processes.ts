@@ -16,6 +16,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** True when each thread of a process has been stopped by a signal, which takes a moment. */
+export function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every(task => /^State:\s+T/m.test(readFileSync(`${tasks}/${task}/status`, 'utf8')));
+}
+
 /** A process and all below it, the process first. */
 export function processTree(root: number): number[] {
   const children = new Map<number, number[]>();

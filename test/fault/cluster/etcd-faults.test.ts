@@ -101,7 +101,7 @@ describe('a cluster whose etcd', () => {
   it('has a leader that hangs goes on with the same map', async () => {
     const [{ epoch } = { epoch: 0 }] = nodes.map(({ state }) => state);
     const leader = await etcd.leader();
-    leader.signal('SIGSTOP');
+    await leader.stop();
     await sleep(8000);
     leader.signal('SIGCONT');
     await until('all to be members', allUp);
@@ -119,7 +119,7 @@ describe('a cluster whose etcd', () => {
   it('has lost two of three keeps the map, and goes on when they are back', async () => {
     const before = nodes.map(({ state }) => mapOf(state));
     const [, ...lost] = etcd.members;
-    for (const member of lost) member.signal('SIGSTOP');
+    for (const member of lost) await member.stop();
     for (const node of nodes) await until('etcd to be missed', () => !node.control.etcd.reachable);
     await sleep(6000);
     assert.deepEqual(

@@ -107,7 +107,7 @@ describe('a purge reaches every node', () => {
   it('without etcd only the one that is asked, which says so', async () => {
     const [a] = edges as [Edge];
     const path = await filmOf(a);
-    etcd.members[0]!.signal('SIGSTOP');
+    await etcd.members[0]!.stop();
     try {
       assert.equal((await purge(a, { urls: [path] })).status, 503);
       assert.equal(await versionAt(a, path), 2);

@@ -124,7 +124,7 @@ describe('a mirror', () => {
     await etcd.put('/m/a', '1');
     await shows(mirror, '/m/a', '1');
     await until('the naive watch to hear', () => quiet.some(text => text.includes('events')));
-    for (const member of others) member.signal('SIGSTOP');
+    for (const member of others) await member.stop();
     try {
       await until('the mirror to know', () => mirror.isFailing);
       assert.equal(mirror.get('/m/a')?.value, '1', 'what was known stays');
