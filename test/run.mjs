@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { provide } from './packages.mjs';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-/** Files that run at once: the machine of the continuous integration has two cores, and many files mostly wait. */
-const CONCURRENCY = 3;
+/** Files that run at once: the machine of the continuous integration has two cores, and browsers need one each. */
+const CONCURRENCY = 2;
 /** Milliseconds that a file of tests may take on a machine that is busy with other things, too. */
 const TIMEOUT = 900_000;
 const BIN = `${ROOT}node_modules/.bin/`;

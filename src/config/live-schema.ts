@@ -57,7 +57,9 @@ export const liveSchema = group({
   }),
   grace: setting(time('0', '10m'), 'How long viewers wait for a publisher that has gone.').prefault('10s'),
   hls: group({
-    part: setting(time('100ms', '2s'), 'Duration of the parts of segments (LL-HLS, which is not served yet).').prefault('200ms'),
+    part: setting(time('100ms', '2s'), 'Duration of the parts of segments (LL-HLS, which is not served yet).').prefault(
+      '200ms',
+    ),
     segment: setting(time('500ms', '10s'), 'Least duration of a live segment (LL-HLS).').prefault('2s'),
     window: setting(time('6s', '24h'), 'How far back a live playlist goes (LL-HLS).').prefault('60s'),
   }),

@@ -14,6 +14,7 @@ async function playAndTell(url, how) {
       resolve();
     };
   });
+  video.preload = 'auto';
   if (how === 'video') {
     video.src = url;
   } else {
@@ -24,11 +25,9 @@ async function playAndTell(url, how) {
     player.attachMediaElement(video);
     player.load();
   }
-  if (video.readyState < 1) {
-    await Promise.race([
-      failed,
-      new Promise(resolve => video.addEventListener('loadedmetadata', resolve, { once: true })),
-    ]);
+  // Only with the first picture does `currentTime` stand where the film begins.
+  if (video.readyState < 2) {
+    await Promise.race([failed, new Promise(resolve => video.addEventListener('loadeddata', resolve, { once: true }))]);
   }
   const begin = video.currentTime;
   const context = new OffscreenCanvas(320, 180).getContext('2d');

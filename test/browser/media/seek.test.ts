@@ -47,7 +47,7 @@ interface Played {
   readonly error: string | undefined;
   /** Milliseconds from the call of play to the first frame. */
   readonly firstFrameAfter: number;
-  /** `currentTime` when the metadata had come, and after a while of playing. */
+  /** `currentTime` when the first picture had come, and after a while of playing. */
   readonly begin: number;
   readonly later: number;
   readonly duration: number;

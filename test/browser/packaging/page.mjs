@@ -18,7 +18,7 @@ const once = (target, name) => new Promise(resolve => target.addEventListener(na
 /** Resolves when `isTrue` is, looked at with every picture and every event of time. */
 function when(isTrue) {
   const come = new Promise(resolve => {
-    const events = ['timeupdate', 'seeked', 'playing', 'loadedmetadata', 'canplay', 'resize'];
+    const events = ['timeupdate', 'seeked', 'playing', 'loadedmetadata', 'canplay', 'resize', 'ended'];
     const look = () => {
       if (!isTrue()) return;
       for (const name of events) video.removeEventListener(name, look);
@@ -184,8 +184,15 @@ async function readText(count) {
 
 /** Plays to the end. */
 async function playToEnd() {
-  if (!video.ended) await Promise.race([once(video, 'ended'), failed]);
+  await when(() => video.ended);
   return { currentTime: video.currentTime, duration: video.duration };
 }
 
-Object.assign(globalThis, { load, measure, switchTo, readText, playToEnd, failures });
+/** Where it stands, for whoever waits in vain. */
+function standing() {
+  const { currentTime, duration, readyState, paused, seeking, ended, buffered } = video;
+  const ranges = Array.from({ length: buffered.length }, (_, i) => [buffered.start(i), buffered.end(i)]);
+  return { currentTime, duration, readyState, paused, seeking, ended, buffered: ranges };
+}
+
+Object.assign(globalThis, { load, measure, switchTo, readText, playToEnd, standing, failures });

@@ -72,7 +72,11 @@ export class PlayerPage {
     const list = values.map(value => JSON.stringify(value) ?? 'undefined').join(', ');
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`${name} has not ended in ${PAGE_PATIENCE} ms`)), PAGE_PATIENCE);
+      timer = setTimeout(() => {
+        const told = this.page.evaluate('standing()').then(JSON.stringify);
+        const message = `${name} has not ended in ${PAGE_PATIENCE} ms: `;
+        told.then(standing => reject(new Error(message + standing)), reject);
+      }, PAGE_PATIENCE);
     });
     try {
       return await Promise.race([this.page.evaluate<T>(`${name}(${list})`), late]);
