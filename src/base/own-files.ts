@@ -8,8 +8,10 @@ import {
   mkdirSync,
   openSync,
   readlinkSync,
+  renameSync,
   type Stats,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
@@ -76,6 +78,18 @@ export function expectOwnFile(path: string): boolean {
 export function makeOwnFile(path: string): void {
   expectOwnFolder(dirname(path));
   withFile(path, constants.O_RDWR | constants.O_CREAT);
+}
+
+/**
+ * Writes a file for this user alone, in the place of the one that is there: others see the old text or the new one.
+ * @throws Error, as `makeOwnFolder` and `expectOwnFile`
+ */
+export function replaceOwnFile(path: string, text: string): void {
+  const next = `${path}.new`;
+  makeOwnFolder(dirname(path));
+  makeOwnFile(next);
+  writeFileSync(next, text, { flush: true } as object);
+  renameSync(next, path);
 }
 
 function withFile(path: string, flags: number): boolean {

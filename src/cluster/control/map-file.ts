@@ -1,6 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { expectOwnFile, makeOwnFile, makeOwnFolder } from '../../base/own-files.js';
+import { readFileSync } from 'node:fs';
+import { expectOwnFile, replaceOwnFile } from '../../base/own-files.js';
 import { textChecksum } from '../map/text-checksum.js';
 import { decodeMember, encodeMember, type Member } from './member.js';
 
@@ -43,10 +42,6 @@ export class MapFile {
   /** @throws Error of the file system */
   write({ members, ...kept }: KeptMap): void {
     const body = JSON.stringify({ ...kept, members: members.map(encodeMember) });
-    const next = `${this.path}.new`;
-    makeOwnFolder(dirname(this.path));
-    makeOwnFile(next);
-    writeFileSync(next, `${MARK} ${textChecksum(body)}\n${body}`, { flush: true } as object);
-    renameSync(next, this.path);
+    replaceOwnFile(this.path, `${MARK} ${textChecksum(body)}\n${body}`);
   }
 }

@@ -1,6 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { expectOwnFile, makeOwnFile, makeOwnFolder } from '../../base/own-files.js';
+import { readFileSync } from 'node:fs';
+import { expectOwnFile, replaceOwnFile } from '../../base/own-files.js';
 
 /** Up to where purges have been carried out. */
 export interface Purged {
@@ -31,10 +30,6 @@ export class PurgeMark {
 
   /** @throws Error of the file system */
   write(purged: Purged): void {
-    const next = `${this.#path}.new`;
-    makeOwnFolder(dirname(this.#path));
-    makeOwnFile(next);
-    writeFileSync(next, JSON.stringify(purged), { flush: true } as object);
-    renameSync(next, this.#path);
+    replaceOwnFile(this.#path, JSON.stringify(purged));
   }
 }
