@@ -1,11 +1,11 @@
 import type { ObjectId } from '../base/block.js';
-import type { Log } from '../base/log.js';
 import { native } from '../base/native.js';
 import { Demotion } from '../cache/disk/demotion.js';
 import { diskFile } from '../cache/disk/disk-store.js';
 import { type BlockName, DiskWriter } from '../cache/disk/disk-writer.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { FaultLatch } from '../store/fault-latch.js';
+import { ignoreStopSignals, parentLog, tellParent } from '../supervisor/parent.js';
 import type { WriterOrder, WriterReport, WriterTask } from './services/disk-writer-process.js';
 
 /* The process that writes the disk tier: see disk-writer-process.ts. It ends when its parent does. */
@@ -16,16 +16,8 @@ const READER_CHECK_INTERVAL = 30_000;
 
 const task = JSON.parse(process.argv[2]!) as WriterTask;
 
-function report(message: WriterReport): void {
-  // With a callback, so that a supervisor that dies at this moment is no uncaught error; `disconnect` tells of it.
-  if (process.connected) process.send!(message, undefined, undefined, () => {});
-}
-
-function logger(level: keyof Log): Log['info'] {
-  return (fields, text) => report({ kind: 'log', level, fields: { ...fields, pid: process.pid }, text });
-}
-
-const log: Log = { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
+const report: (message: WriterReport) => void = message => tellParent(message);
+const log = parentLog();
 const opening = new FaultLatch(
   log,
   { path: diskFile(task.folder) },
@@ -95,10 +87,7 @@ async function end(): Promise<void> {
 }
 
 process.once('disconnect', end);
-
-// The supervisor says when to stop: a signal to the whole group (Ctrl-C) must not end the writer before the workers.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => {});
+ignoreStopSignals();
 setInterval(tick, REPORT_INTERVAL);
 setInterval(() => writer?.checkReaders(), READER_CHECK_INTERVAL);
 // A supervisor that died before there was anybody to listen has left no event behind.

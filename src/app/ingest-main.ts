@@ -1,4 +1,4 @@
-import type { Log } from '../base/log.js';
+import { ignoreStopSignals, parentLog, tellParent } from '../supervisor/parent.js';
 import { Ingest } from './services/ingest.js';
 import type { IngestOrder, IngestReport } from './services/ingest-process.js';
 
@@ -11,16 +11,8 @@ const LISTEN_RETRY = 1000;
 let ingest: Ingest | undefined;
 let isEnding = false;
 
-function report(message: IngestReport): void {
-  // With a callback, so that a supervisor that dies at this moment is no uncaught error; `disconnect` tells of it.
-  if (process.connected) process.send!(message, undefined, undefined, () => {});
-}
-
-function logger(level: keyof Log): Log['info'] {
-  return (fields, text) => report({ kind: 'log', level, fields: { ...fields, pid: process.pid }, text });
-}
-
-const log: Log = { debug: logger('debug'), info: logger('info'), warn: logger('warn'), error: logger('error') };
+const report: (message: IngestReport) => void = message => tellParent(message);
+const log = parentLog();
 
 async function start({ settings, folder, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
   ingest = new Ingest(settings, folder, log, streams => report({ kind: 'streams', streams }));
@@ -66,9 +58,7 @@ process.on('message', message => {
 
 // Without its parent it leaves the streams to the next one: those who watch wait for their publishers meanwhile.
 process.once('disconnect', () => void end('leave'));
-// The supervisor says when to stop: a signal to the whole group (Ctrl-C) must not end it before the workers.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => {});
+ignoreStopSignals();
 setInterval(() => {
   if (ingest !== undefined) report({ kind: 'stats', stats: ingest.stats });
 }, REPORT_INTERVAL);

@@ -68,10 +68,14 @@ export class ChildProcess<To extends object, From extends object> {
     if (this.#child.connected) this.#child.send(message);
   }
 
-  /** Closes the channel, and ends the process when it is still there after `timeout` milliseconds. */
-  async stop(timeout: number): Promise<void> {
+  /**
+   * Closes the channel, or tells the process `order` that has it end, and ends it when it is still there after
+   * `timeout` milliseconds.
+   */
+  async stop(timeout: number, order?: To): Promise<void> {
     const timer = setTimeout(() => this.kill(), timeout);
-    if (this.#child.connected) this.#child.disconnect();
+    if (order !== undefined) this.send(order);
+    else if (this.#child.connected) this.#child.disconnect();
     await this.exited;
     clearTimeout(timer);
   }

@@ -2,6 +2,7 @@ import { asEdgeError, EdgeError } from '../base/errors.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
 import type { MetricsSnapshot } from '../observe/metrics.js';
 import type { ErrorMessage, ToSupervisor, ToWorker, WorkerReport } from './messages.js';
+import { tellParent } from './parent.js';
 import type { ServiceEvents, SupervisorEvents } from './service.js';
 import type { SupervisedConfig } from './supervised-config.js';
 
@@ -188,10 +189,9 @@ async function report(handle: WorkerHandle): Promise<WorkerReport> {
   return { metrics: await handle.metrics(), stats: handle.stats() };
 }
 
-/** Sends to the supervisor; one that is gone is no error. `done` is called in either case. */
-function send(message: ToSupervisor, done: () => void = () => {}): void {
-  if (process.connected) process.send?.(message, undefined, undefined, () => done());
-  else done();
+/** Sends to the supervisor. @param done called when it has gone out, or can't */
+function send(message: ToSupervisor, done?: () => void): void {
+  tellParent(message, done);
 }
 
 function toMessage(error: unknown): ErrorMessage {

@@ -8,6 +8,7 @@ import type { DiskWriterStats } from '../../cache/disk/disk-writer.js';
 import { examine } from '../../store/examination.js';
 import { Backoff } from '../../supervisor/backoff.js';
 import { ChildProcess, FIRST_INHERITED } from '../../supervisor/child-process.js';
+import type { LogReport } from '../../supervisor/parent.js';
 
 /** What the writer's process is told at its start. Sizes in bytes. */
 export interface WriterTask {
@@ -30,7 +31,7 @@ export type WriterReport =
   | { kind: 'stats'; stats: DiskWriterStats }
   /** LMDB has found the environment damaged: the process ends, and the environment is to be examined. */
   | { kind: 'damaged' }
-  | { kind: 'log'; level: keyof Log; fields: object; text: string };
+  | LogReport;
 
 /** What the writer of the disk tier is started with. */
 export interface DiskWriterProcessOptions {

@@ -6,6 +6,7 @@ import type { Log } from '../../base/log.js';
 import type { StreamPlace } from '../../live/publish/live-stream.js';
 import { Backoff } from '../../supervisor/backoff.js';
 import { ChildProcess } from '../../supervisor/child-process.js';
+import type { LogReport } from '../../supervisor/parent.js';
 import { listenFailure } from '../../supervisor/port.js';
 import type { IngestSettings, IngestStats } from './ingest.js';
 
@@ -25,7 +26,7 @@ export type IngestReport =
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'streams'; readonly streams: readonly StreamPlace[] }
   | { readonly kind: 'stats'; readonly stats: IngestStats }
-  | { readonly kind: 'log'; readonly level: keyof Log; readonly fields: object; readonly text: string };
+  | LogReport;
 
 /** What an ingest is started with. */
 export interface IngestProcessOptions {
@@ -86,12 +87,7 @@ export class IngestProcess {
   async stop(how: 'end' | 'leave'): Promise<void> {
     this.#isStopping = true;
     this.#backoff.cancel();
-    const child = this.#child;
-    if (child === undefined) return;
-    child.send({ kind: 'stop', how });
-    const timer = setTimeout(() => child.kill(), STOP_TIMEOUT);
-    await child.exited;
-    clearTimeout(timer);
+    await this.#child?.stop(STOP_TIMEOUT, { kind: 'stop', how });
   }
 
   #spawn(isRestart: boolean, waiter?: { resolve(): void; reject(error: EdgeError): void }): void {
