@@ -1,6 +1,7 @@
 import { type buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import { type ExchangeSink, type Line, OriginExchange } from './origin-exchange.js';
 import { READING, SocketReader } from './socket-reader.js';
+import type { HttpTransport } from './transport.js';
 
 /** TLS settings of connections to an origin. PEM texts, not file names. */
 export interface TlsOptions {
@@ -67,7 +68,7 @@ const POOLS_MAX = 64;
  * An HTTP/1.1 client that hands on bytes as they come and gives each exchange a cheap `cancel`. The only user of
  * undici.
  */
-export class HttpClient {
+export class HttpClient implements HttpTransport {
   readonly #options: HttpClientOptions;
   readonly #pools = new Map<string, Pool>();
   #closed = false;
@@ -77,12 +78,8 @@ export class HttpClient {
   }
 
   /**
-   * Sends a GET. The sink is not called from within.
-   * @param origin scheme, host and port, such as `https://host:8443`
-   * @param target path and query
-   * @param fields of the request; names in lower case
-   * @param servername that the server's certificate must bear, sent as SNI; default the origin's host, or a `host`
-   *   among the fields
+   * As `HttpTransport`; the sink is not called from within at all.
+   * @param servername sent as SNI, too; default the origin's host, or a `host` among the fields
    */
   send(
     origin: string,
