@@ -66,6 +66,12 @@ bool ToPiece(const Napi::Value& value, live::Piece* piece) {
   return true;
 }
 
+/** Milliseconds since a tag came, at microseconds of the monotonic clock; 0 for one that never did. */
+double AgeOf(uint64_t arrived) {
+  const uint64_t now = shm::MonotonicUs();
+  return arrived != 0 && now > arrived ? static_cast<double>(now - arrived) / 1000 : 0;
+}
+
 uint32_t Bounded(const Napi::Value& value, double most) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
   return number >= 1 && number <= most ? static_cast<uint32_t>(number) : 0;
@@ -148,12 +154,8 @@ class Writer : public Napi::ObjectWrap<Writer> {
 
   Napi::Value Timestamp(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), writer_.timestamp()); }
 
-  /** age(): milliseconds since the newest tag came. */
-  Napi::Value Age(const Napi::CallbackInfo& info) {
-    const uint64_t now = live::MonotonicUs();
-    const uint64_t arrived = writer_.arrived();
-    return Napi::Number::New(info.Env(), now > arrived ? static_cast<double>(now - arrived) / 1000 : 0);
-  }
+  /** age(): milliseconds since the newest tag came; 0 when there is none. */
+  Napi::Value Age(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), AgeOf(writer_.arrived())); }
 
   /** close(remove) */
   Napi::Value Close(const Napi::CallbackInfo& info) {
@@ -253,9 +255,7 @@ class Reader : public Napi::ObjectWrap<Reader> {
     Put(kTagVersion, tag.version);
     Put(kTagEpoch, tag.epoch);
     Put(kSegment, tag.segment);
-    facts_[kJoin] = tag.join == live::kNone ? -1 : static_cast<double>(tag.join);
-    const uint64_t now = live::MonotonicUs();
-    facts_[kAge] = now > tag.arrived ? static_cast<double>(now - tag.arrived) / 1000 : 0;
+    facts_[kAge] = AgeOf(tag.arrived);
     return Napi::Boolean::New(env, true);
   }
 

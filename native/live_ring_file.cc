@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <ctime>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -44,12 +43,6 @@ Status ReadHeader(const std::string& path, int fd, RingHeader* header) {
 }
 
 }  // namespace
-
-uint64_t MonotonicUs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
-}
 
 Status RingFile::Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs) {
   if (!MakeGeometry(bytes, &geometry_) || keepMs == 0 || segmentMs == 0)

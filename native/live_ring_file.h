@@ -12,9 +12,6 @@ namespace live {
 
 using shm::Status;
 
-/** Microseconds of a clock that all processes of the machine share and that never steps. */
-uint64_t MonotonicUs();
-
 /** What the ends of a ring say at one moment. */
 struct Ends {
   uint64_t head;

@@ -224,7 +224,7 @@ void RingWriter::Write(uint32_t flags, uint32_t timestamp, const Piece* pieces, 
   tag.timestamp = timestamp;
   tag.flags = flags;
   tag.version = version_;
-  tag.arrived = MonotonicUs();
+  tag.arrived = shm::MonotonicUs();
   if ((flags & kJoin) != 0) {
     tag.joinBefore = last_.join;
     tag.join = head_;

@@ -37,6 +37,8 @@ struct Status {
 
 /** Milliseconds of a clock that all processes of the machine share and that never steps. */
 uint64_t MonotonicMs();
+/** Microseconds of that clock, not at the scheduler's tick but as exact as it is. */
+uint64_t MonotonicUs();
 /** Microseconds since 1970, at the resolution of the scheduler's tick. */
 uint64_t RealtimeUs();
 

@@ -1,8 +1,6 @@
+import { isStreamName } from '../base/stream-name.js';
 import { choice, host, integer, path, size, text, time } from './kind.js';
 import { type Draft, group, item, map, setting, type Values, type Wrong } from './setting.js';
-
-/** What a stream may be called: an application, a slash, and a name; either may have further parts. */
-const STREAM_NAME = /^(?=.{3,200}$)[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*){1,7}$/;
 
 /** Live streams: published by RTMP, watched by HTTP. Off unless `rtmp` is there. */
 export const liveSchema = group({
@@ -88,7 +86,7 @@ export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number 
   const taken = rtmp?.port === undefined ? undefined : others.get(rtmp.port);
   if (taken !== undefined) wrong(['live', 'rtmp', 'port'], `expected another port than ${taken}`);
   const keys = Object.keys(publish?.keys ?? {});
-  for (const name of keys.filter(name => !STREAM_NAME.test(name))) {
+  for (const name of keys.filter(name => !isStreamName(name))) {
     wrong(['live', 'publish', 'keys', name], 'expected the key of a stream that is called APP/NAME');
   }
   if (keys.length > 0 && publish?.hook !== undefined) {

@@ -18,7 +18,6 @@ export interface LiveTarget {
   /** What of it: `flv`, or a file of HLS. */
   readonly file: string;
   readonly start: ViewerStart;
-  readonly query: string;
 }
 
 /**
@@ -32,7 +31,7 @@ export function parseLiveTarget(root: string, path: string, query: string): Live
   const parts = /^(.+)\.(flv)$/.exec(below) ?? /^(.+)\/([^/]+)$/.exec(below);
   const stream = parts === null ? undefined : decoded(parts[1]!);
   const start = /(?:^|&)start=live(?:&|$)/.test(query) ? 'next' : 'newest';
-  return stream === undefined ? undefined : { stream, file: parts![2]!, start, query };
+  return stream === undefined ? undefined : { stream, file: parts![2]!, start };
 }
 
 function decoded(text: string): string | undefined {

@@ -1,3 +1,4 @@
+import type { NativeAddon } from '../base/native.js';
 import type { SendToAll } from '../live/delivery/fan.js';
 import type { LiveViewing } from '../live/delivery/live-viewing.js';
 
@@ -9,5 +10,5 @@ export interface LivePort {
   /** Sends to sockets past the front end. */
   readonly sendToAll: SendToAll;
   /** Bounds what the kernel takes of a socket beyond what it has sent. */
-  readonly limitUnsent: (descriptor: number, bytes: number) => void;
+  readonly limitUnsent: NativeAddon['limitUnsent'];
 }

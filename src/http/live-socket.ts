@@ -16,30 +16,47 @@ export interface LiveAnswer {
 const ONE = new Int32Array(1);
 const TAKEN = new Int32Array(1);
 
-/**
- * The socket of a viewer over plain HTTP. The front end writes the head and the first chunk, and the last one; those
- * between go to the socket itself, which tells how much it has taken, so that nothing is kept of what it does not take.
- */
-export class DirectSocket implements ViewerSocket {
-  readonly descriptor: number;
-  readonly #transport: Transport;
-  readonly #answer: LiveAnswer;
-  readonly #sendToAll: SendToAll;
+/** What sockets of viewers do by the front end, which writes head and first bytes, and ends the answer. */
+abstract class AnswerSocket {
+  protected readonly transport: Transport;
+  protected readonly answer: LiveAnswer;
 
-  constructor(descriptor: number, transport: Transport, answer: LiveAnswer, sendToAll: SendToAll) {
-    this.descriptor = descriptor;
-    this.#transport = transport;
-    this.#answer = answer;
-    this.#sendToAll = sendToAll;
+  constructor(transport: Transport, answer: LiveAnswer) {
+    this.transport = transport;
+    this.answer = answer;
   }
 
   begin(bytes: Uint8Array): boolean {
     let taken = false;
-    this.#answer.cork(() => {
-      this.#answer.head();
-      taken = this.#transport.write(bytes);
+    this.answer.cork(() => {
+      this.answer.head();
+      taken = this.transport.write(bytes);
     });
     return taken;
+  }
+
+  end(sent: number): void {
+    this.answer.cork(() => this.transport.end());
+    this.answer.ended(sent);
+  }
+
+  cut(): void {
+    this.transport.close();
+  }
+}
+
+/**
+ * The socket of a viewer over plain HTTP. The front end writes the head and the first chunk, and the last one; those
+ * between go to the socket itself, which tells how much it has taken, so that nothing is kept of what it does not take.
+ */
+export class DirectSocket extends AnswerSocket implements ViewerSocket {
+  readonly descriptor: number;
+  readonly #sendToAll: SendToAll;
+
+  constructor(descriptor: number, transport: Transport, answer: LiveAnswer, sendToAll: SendToAll) {
+    super(transport, answer);
+    this.descriptor = descriptor;
+    this.#sendToAll = sendToAll;
   }
 
   isFree(): boolean {
@@ -55,45 +72,24 @@ export class DirectSocket implements ViewerSocket {
   size(frame: Uint8Array): number {
     return chunkPrefix(frame.length).length + frame.length;
   }
-
-  end(sent: number): void {
-    this.#answer.cork(() => this.#transport.end());
-    this.#answer.ended(sent);
-  }
-
-  cut(): void {
-    this.#transport.close();
-  }
 }
 
 /**
  * The socket of a viewer whose bytes only the front end can write, since they are encrypted. What the socket does not
  * take of a frame the front end keeps, and no other frame is begun meanwhile.
  */
-export class FrontEndSocket implements ViewerSocket {
+export class FrontEndSocket extends AnswerSocket implements ViewerSocket {
   readonly descriptor = 0;
-  readonly #transport: Transport;
-  readonly #answer: LiveAnswer;
   #isFree = true;
 
-  constructor(transport: Transport, answer: LiveAnswer) {
-    this.#transport = transport;
-    this.#answer = answer;
-  }
-
-  begin(bytes: Uint8Array): boolean {
-    this.#transport.onWritable(() => {
+  override begin(bytes: Uint8Array): boolean {
+    this.transport.onWritable(() => {
       // What the front end keeps goes out at the end of a cork.
-      this.#transport.cork(() => {});
+      this.transport.cork(() => {});
       this.#isFree = true;
       return true;
     });
-    let taken = false;
-    this.#answer.cork(() => {
-      this.#answer.head();
-      taken = this.#transport.write(bytes);
-    });
-    return taken;
+    return super.begin(bytes);
   }
 
   isFree(): boolean {
@@ -101,22 +97,13 @@ export class FrontEndSocket implements ViewerSocket {
   }
 
   send(frame: Uint8Array): number {
-    this.#answer.cork(() => {
-      this.#isFree = this.#transport.write(frame);
+    this.answer.cork(() => {
+      this.#isFree = this.transport.write(frame);
     });
     return frame.length;
   }
 
   size(frame: Uint8Array): number {
     return frame.length;
-  }
-
-  end(sent: number): void {
-    this.#answer.cork(() => this.#transport.end());
-    this.#answer.ended(sent);
-  }
-
-  cut(): void {
-    this.#transport.close();
   }
 }

@@ -23,6 +23,8 @@ export class FakeRing implements StreamRing {
   isTaken = false;
   #epoch = 0;
 
+  readonly age = 0;
+
   get timestamp(): number {
     return this.tags.at(-1)?.timestamp ?? 0;
   }

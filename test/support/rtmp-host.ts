@@ -61,7 +61,7 @@ export class RtmpHost {
       folder: this.folder,
       log,
       now: () => performance.now(),
-      rings: { create: file => this.#ring(file), open: file => ({ ring: this.#ring(file), age: 0 }) },
+      rings: { create: file => this.#ring(file), open: file => this.#ring(file) },
       grace: () => grace,
       maxPublishers: () => maxPublishers,
       takeover: () => takeover,

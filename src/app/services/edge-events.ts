@@ -1,16 +1,10 @@
 import type { ClusterState } from '../../cluster/cluster-state.js';
+import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { SupervisorEvents } from '../../supervisor/service.js';
 
 /** The live streams of an edge, for those who read them. */
 export interface LiveStreams {
-  readonly streams: readonly {
-    /** APP/NAME. */
-    readonly name: string;
-    /** Its ring. */
-    readonly file: string;
-    /** Another one for each ring that is made. */
-    readonly id: number;
-  }[];
+  readonly streams: readonly StreamPlace[];
 }
 
 /**

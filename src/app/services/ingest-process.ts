@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { EdgeError } from '../../base/errors.js';
 import type { ExitStatus } from '../../base/exit-status.js';
 import type { Log } from '../../base/log.js';
-import type { StreamPlace } from '../../live/publish/live-stream.js';
+import type { StreamPlace } from '../../live/ring/stream-place.js';
 import { Backoff } from '../../supervisor/backoff.js';
 import { ChildProcess } from '../../supervisor/child-process.js';
 import type { LogReport } from '../../supervisor/parent.js';

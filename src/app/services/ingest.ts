@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import type { Log } from '../../base/log.js';
 import type { LiveSettings } from '../../config/live-schema.js';
 import { PublishHook } from '../../live/publish/hook.js';
-import type { LiveStreamStats, StreamPlace } from '../../live/publish/live-stream.js';
+import type { LiveStreamStats } from '../../live/publish/live-stream.js';
 import { type ConnectionStats, RtmpServer, type RtmpServerStats } from '../../live/publish/rtmp-server.js';
 import { StreamRegistry } from '../../live/publish/stream-registry.js';
 import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
-import { RingReader } from '../../live/ring/ring-reader.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
+import type { StreamPlace } from '../../live/ring/stream-place.js';
 
 /** Milliseconds in which a connection must have come to publish. */
 const ARRIVAL = 15_000;
@@ -46,7 +46,7 @@ export class Ingest {
       now: () => performance.now(),
       rings: {
         create: file => RingWriter.create(file, this.#ringOptions),
-        open: file => ({ ring: RingWriter.open(file), age: ageOf(file) }),
+        open: file => RingWriter.open(file),
       },
       grace: () => this.#settings.grace,
       maxPublishers: () => this.#settings.rtmp.maxPublishers,
@@ -122,14 +122,4 @@ export class Ingest {
 function readPair({ certificate, key }: IngestSettings['rtmp']['tls']) {
   if (certificate === undefined || key === undefined) return undefined;
   return { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
-}
-
-/** Milliseconds since the newest tag of a ring. */
-function ageOf(file: string): number {
-  const ring = new RingReader(file);
-  try {
-    return ring.refresh() && ring.head > 0 && ring.look(ring.head - 1) ? ring.age : 0;
-  } finally {
-    ring.close();
-  }
 }

@@ -1,19 +1,9 @@
+import type { NativeAddon } from '../../base/native.js';
 import type { Viewer } from './viewer.js';
 import { chunkPrefix } from './viewer-socket.js';
 
-/**
- * Sends one batch to many sockets, in one call of the addon.
- * @param taken receives the bytes that each socket has taken, prefix included; -1 when it is gone
- * @returns how many sockets have not taken all
- */
-export type SendToAll = (
-  sockets: Int32Array,
-  count: number,
-  prefix: Uint8Array,
-  payload: Uint8Array,
-  skip: number,
-  taken: Int32Array,
-) => number;
+/** Sends one batch to many sockets, in one call of the addon. */
+export type SendToAll = NativeAddon['sendToAll'];
 
 /** A viewer that has not taken a batch whole. */
 export interface Late {

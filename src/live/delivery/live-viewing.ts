@@ -1,18 +1,9 @@
 import type { Log } from '../../base/log.js';
+import type { StreamPlace } from '../ring/stream-place.js';
 import type { SendToAll } from './fan.js';
 import { type LiveStats, liveStats } from './live-stats.js';
 import type { Viewer } from './viewer.js';
 import { type LiveContext, type LiveLimits, WatchedStream } from './watched-stream.js';
-
-/** A stream as the process that takes publishers tells of it. */
-export interface RingPlace {
-  /** APP/NAME. */
-  readonly name: string;
-  /** The file of its ring. */
-  readonly file: string;
-  /** Another number each time that its ring is made. */
-  readonly id: number;
-}
 
 /** What `LiveViewing` is made from. */
 export interface LiveViewingOptions {
@@ -44,7 +35,7 @@ export class LiveViewing {
   }
 
   /** Takes the streams that there are from now on. Viewers of those that are no more are told that they have ended. */
-  update(places: readonly RingPlace[]): void {
+  update(places: readonly StreamPlace[]): void {
     const named = new Map(places.map(place => [place.name, place]));
     for (const [name, stream] of this.#streams) {
       if (named.get(name)?.id === stream.id && !stream.over) continue;

@@ -1,8 +1,8 @@
 /** The way to one viewer, whatever frames it puts tags into. Nothing may be called after the viewer has left. */
 export interface ViewerSocket {
   /**
-   * Descriptor of a socket that many can be sent to at once, each frame behind the prefix that `prefixOf` makes; 0 when
-   * this one has to be asked by itself.
+   * Descriptor of a socket that many can be sent to at once, each frame behind the prefix that `chunkPrefix` makes; 0
+   * when this one has to be asked by itself.
    */
   readonly descriptor: number;
   /**

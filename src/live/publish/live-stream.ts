@@ -1,12 +1,14 @@
 import type { LiveState, LiveTag } from '../ring/live-tag.js';
+import type { StreamPlace } from '../ring/stream-place.js';
 import { Publication, type PublicationStats, type TagSink } from './publication.js';
 import { Timeline } from './timeline.js';
 
 /** Where the tags of a stream lie for those who watch it; `RingWriter` is one. */
 export interface StreamRing extends TagSinkOf<boolean> {
   setState(state: LiveState): void;
-  /** Timestamp of the newest tag. */
+  /** Timestamp of the newest tag, and milliseconds since it came; 0 when there is none. */
   readonly timestamp: number;
+  readonly age: number;
   /** Ends the stream, and removes its file. */
   close(): void;
   /** Lets go of it, for another process to go on with. */
@@ -21,21 +23,9 @@ export interface StreamRecording extends TagSink {
   close(): Promise<void>;
 }
 
-/** Where a stream is. */
-export interface StreamPlace {
-  /** APP/NAME. */
-  readonly name: string;
-  /** Its ring. */
-  readonly file: string;
-  /** Another one for each ring that is made. */
-  readonly id: number;
-}
-
 /** What a stream is made from. */
 export interface LiveStreamOptions extends StreamPlace {
   readonly ring: StreamRing;
-  /** Milliseconds since the ring's newest tag, when another process has written it. */
-  readonly age: number;
   /** Milliseconds of a clock that only goes on. */
   readonly now: () => number;
   /** Begins a recording; undefined when none is wanted. */
@@ -73,8 +63,8 @@ export class LiveStream implements TagSink {
     this.file = options.file;
     this.#options = options;
     this.#timeline = new Timeline(options.now);
-    const { timestamp } = options.ring;
-    if (timestamp > 0) this.#timeline.resume(timestamp, options.age);
+    const { timestamp, age } = options.ring;
+    if (timestamp > 0) this.#timeline.resume(timestamp, age);
   }
 
   get stats(): LiveStreamStats {

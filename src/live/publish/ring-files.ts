@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { StreamPlace } from './live-stream.js';
+import type { StreamPlace } from '../ring/stream-place.js';
 
 const RING = /^(.+)\.(\d{1,16})\.ring$/;
 

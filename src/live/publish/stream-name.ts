@@ -1,3 +1,5 @@
+import { isStreamName } from '../../base/stream-name.js';
+
 /** What a publisher asks for. */
 export interface StreamRequest {
   /** `APP/NAME`: what the stream is called for everybody. */
@@ -7,8 +9,6 @@ export interface StreamRequest {
   /** Parameters behind the name, or else behind the application. */
   readonly query: URLSearchParams;
 }
-
-const NAME = /^(?=.{3,200}$)[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*){1,7}$/;
 
 /**
  * Reads what a publisher calls its stream: parameters may stand behind the name or the application, and some encoders
@@ -21,7 +21,7 @@ export function readStreamName(app: string, name: string): StreamRequest | undef
   const [appPath, appQuery] = split(app);
   const [namePath, nameQuery] = split(name);
   const stream = `${appPath}/${namePath}`;
-  if (appPath === '' || namePath === '' || !NAME.test(stream)) return undefined;
+  if (appPath === '' || namePath === '' || !isStreamName(stream)) return undefined;
   return { stream, app: appPath, name: namePath, query: new URLSearchParams(nameQuery || appQuery) };
 }
 

@@ -3,14 +3,9 @@ import { rmSync } from 'node:fs';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { makeOwnFolder } from '../../base/own-files.js';
+import type { StreamPlace } from '../ring/stream-place.js';
 import { type EndReason, RtmpError } from '../rtmp/rtmp-error.js';
-import {
-  LiveStream,
-  type LiveStreamStats,
-  type StreamPlace,
-  type StreamRecording,
-  type StreamRing,
-} from './live-stream.js';
+import { LiveStream, type LiveStreamStats, type StreamRecording, type StreamRing } from './live-stream.js';
 import type { Publication } from './publication.js';
 import { ringFile, ringsIn } from './ring-files.js';
 
@@ -25,10 +20,9 @@ export interface RingFactory {
   create(file: string): StreamRing;
   /**
    * Goes on with one that another process has left.
-   * @returns the ring, and the milliseconds since its newest tag
    * @throws EdgeError when there is none that can be gone on with
    */
-  open(file: string): { readonly ring: StreamRing; readonly age: number };
+  open(file: string): StreamRing;
 }
 
 /** What streams are kept with. */
@@ -127,8 +121,8 @@ export class StreamRegistry {
     for (const place of ringsIn(this.#options.folder)) {
       try {
         if (this.#streams.has(place.name)) throw new EdgeError('bad_config', 'there is a newer one');
-        const { ring, age } = this.#options.rings.open(place.file);
-        this.#add(place, ring, age).wait(Math.max(0, this.#options.grace() - age));
+        const ring = this.#options.rings.open(place.file);
+        this.#add(place, ring).wait(Math.max(0, this.#options.grace() - ring.age));
         this.#options.log.info({ stream: place.name }, 'a live stream waits for its publisher');
       } catch (error) {
         this.#options.log.warn({ file: place.file, error }, 'a live stream can not be gone on with');
@@ -137,10 +131,10 @@ export class StreamRegistry {
     }
   }
 
-  #add({ name, id, file }: StreamPlace, ring: StreamRing, age = 0): LiveStream {
+  #add({ name, id, file }: StreamPlace, ring: StreamRing): LiveStream {
     const { now, record } = this.#options;
     const stream: LiveStream = new LiveStream({
-      ...{ name, id, file, ring, age, now },
+      ...{ name, id, file, ring, now },
       record: () => record(name),
       ended: () => this.#end(stream),
       failed: error => this.#lose(stream, error),

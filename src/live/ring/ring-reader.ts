@@ -130,11 +130,6 @@ export class RingReader {
     return this.#facts[SEGMENT]!;
   }
 
-  /** Newest tag, up to this one, at which a decoder can begin; -1 when there is none. */
-  get joinOfTag(): number {
-    return this.#facts[JOIN]!;
-  }
-
   /** Milliseconds since it came. */
   get age(): number {
     return this.#facts[AGE]!;

@@ -57,9 +57,9 @@ export class RingWriter {
     return this.#native.timestamp();
   }
 
-  /** When the newest tag came, in milliseconds since 1970; meaningless when there is none. */
-  get lastAt(): number {
-    return Date.now() - this.#native.age();
+  /** Milliseconds since the newest tag came; 0 when there is none. */
+  get age(): number {
+    return this.#native.age();
   }
 
   /**
