@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { launchChromium } from '../../support/chromium.js';
+import { clusterSettings } from '../../support/cluster-settings.js';
 import { Edge } from '../../support/edge.js';
 import { Etcd } from '../../support/etcd.js';
 import { freePorts } from '../../support/ports.js';
@@ -22,13 +23,7 @@ before(async () => {
     ports.map((port, at) =>
       Edge.start({
         origin: SAMPLES,
-        settings: [
-          'cluster:',
-          `  etcd: { endpoints: ['${etcd.urls[0]}'] }`,
-          `  node: { id: edge-${at + 1} }`,
-          `  listen: { host: 127.0.0.1, port: ${port} }`,
-          '  secret: a secret of the cluster',
-        ].join('\n'),
+        settings: clusterSettings({ id: `edge-${at + 1}`, port, endpoints: etcd.urls }),
       }),
     ),
   );

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { clusterSettings } from '../../support/cluster-settings.js';
 import { firstWrong } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';
 import { Etcd } from '../../support/etcd.js';
@@ -19,14 +20,10 @@ const edges = await Promise.all(
     Edge.start({
       origin: origin.url,
       workers: 2,
-      settings: [
-        'cluster:',
-        `  etcd: { endpoints: ['${etcd.urls[0]}'] }`,
-        `  node: { id: edge-${at + 1} }`,
-        `  listen: { host: 127.0.0.1, port: ${port} }`,
-        '  secret: a secret of the cluster',
-        '  warmUp: { share: [0%] }',
-      ].join('\n'),
+      settings: clusterSettings({
+        ...{ id: `edge-${at + 1}`, port, endpoints: etcd.urls },
+        more: ', warmUp: {share: [0%]}',
+      }),
     }),
   ),
 );

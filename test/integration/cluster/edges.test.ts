@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ClusterNode } from '../../../src/cluster/cluster-state.js';
+import { clusterSettings } from '../../support/cluster-settings.js';
 import { Edge } from '../../support/edge.js';
 import { Etcd } from '../../support/etcd.js';
 import { freePort, freePorts } from '../../support/ports.js';
@@ -40,9 +41,8 @@ after(async () => {
 });
 
 function settings(id: string, port: number, endpoints: readonly string[], node = ''): string {
-  const self = `node: {id: ${id}, url: 'https://${id}.example.com/'${node}}`;
-  const more = `listen: {host: 127.0.0.1, port: ${port}}, secret: 'a secret of the peers', partitions: 64, ramp: 2s, holdDown: 10s`;
-  return `cluster: {etcd: {endpoints: ${JSON.stringify(endpoints)}}, ${self}, ${more}}\n`;
+  const named = `, url: 'https://${id}.example.com/'${node}`;
+  return clusterSettings({ id, port, endpoints, node: named, more: ', partitions: 64, ramp: 2s, holdDown: 10s' });
 }
 
 interface Status {

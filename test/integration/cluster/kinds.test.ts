@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { partitionOf } from '../../../src/cluster/map/partition-of.js';
+import { clusterSettings } from '../../support/cluster-settings.js';
 import { Edge } from '../../support/edge.js';
 import { Etcd } from '../../support/etcd.js';
 import { freePorts } from '../../support/ports.js';
@@ -27,9 +28,8 @@ before(async () => {
   const ports = await freePorts(2);
   edges = await Promise.all(
     ports.map((port, at) => {
-      const self = `node: {id: edge-${at + 1}}, listen: {host: 127.0.0.1, port: ${port}}`;
-      const more = `secret: 'a secret of the peers', partitions: 64, replicas: 1, warmUp: {share: [0%]}`;
-      const settings = `cluster: {etcd: {endpoints: ${JSON.stringify(etcd.urls)}}, ${self}, ${more}}\n`;
+      const more = ', partitions: 64, replicas: 1, warmUp: {share: [0%]}';
+      const settings = clusterSettings({ id: `edge-${at + 1}`, port, endpoints: etcd.urls, more });
       return Edge.start({ origin: folder, settings, workers: 1 });
     }),
   );

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { clusterSettings } from '../../support/cluster-settings.js';
 import { contentAt } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';
 import { Etcd } from '../../support/etcd.js';
@@ -19,9 +20,8 @@ before(async () => {
   const ports = await freePorts(2);
   edges = await Promise.all(
     ports.map((port, at) => {
-      const self = `node: {id: edge-${at + 1}}, listen: {host: 127.0.0.1, port: ${port}}`;
-      const more = `secret: 'a secret of the peers', partitions: 64, replicas: 1, ramp: 0s, warmUp: {share: [0%]}`;
-      const settings = `cluster: {etcd: {endpoints: ${JSON.stringify(etcd.urls)}}, ${self}, ${more}}\n`;
+      const more = ', partitions: 64, replicas: 1, ramp: 0s, warmUp: {share: [0%]}';
+      const settings = clusterSettings({ id: `edge-${at + 1}`, port, endpoints: etcd.urls, more });
       return Edge.start({ origin: origin.url, settings, workers: 1 });
     }),
   );
