@@ -7,6 +7,7 @@ import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
 import { catalogFolders, memoryFile, tlsFiles } from '../config/places.js';
 import type { Config } from '../config/schema.js';
+import { ClientAddresses } from '../http/client-address.js';
 import { Gate } from '../http/gate.js';
 import { portBounds } from '../http/port-bounds.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.js';
@@ -77,7 +78,6 @@ class Worker implements WorkerHandle {
     const { cache, catalog, media, http, origins, limits } = config;
     this.#siblings = workers;
     const metrics = this.#metrics;
-    const tls = tlsFiles(config);
     const stall = Math.max(FOLLOW_TIMEOUT, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({
       file: memoryFile(config),
@@ -177,7 +177,6 @@ class Worker implements WorkerHandle {
       maxUrlLength: http.maxUrlLength,
       dropQuery: http.dropQuery,
       stallTimeout: config.delivery.stallTimeout,
-      ...(tls && { tls }),
       log,
       observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),
       ...(this.#accessLog && {
@@ -203,7 +202,9 @@ class Worker implements WorkerHandle {
 
   async listen(): Promise<void> {
     await this.#cluster?.listen();
-    await this.#server.listen(this.#config.listen.host, this.#config.listen.port);
+    const { listen, trusted } = this.#config;
+    const clients = new ClientAddresses(trusted);
+    await this.#server.listen(listen.host, listen.port, { tls: tlsFiles(this.#config), clients });
   }
 
   drain(deadline: number): Promise<void> {

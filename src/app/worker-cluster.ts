@@ -84,7 +84,6 @@ export class WorkerCluster {
       ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout },
       ...(serverName !== undefined && { serverName }),
       ...(log && { log }),
-      ...(this.#tls && { tls: this.#tls }),
       peers: this.#cluster.gate,
       beforeClose: () => quiesceListener(port, this.#workers, native),
     });
@@ -95,7 +94,7 @@ export class WorkerCluster {
   /** @throws EdgeError (rejects with) `bad_config` */
   async listen(): Promise<void> {
     const { host, port } = this.#config.cluster!.listen;
-    await this.#server!.listen(host, port);
+    await this.#server!.listen(host, port, { tls: this.#tls });
   }
 
   /** Lets what peers are being answered come to its end. */

@@ -114,6 +114,18 @@ export function host(): Kind<string> {
   };
 }
 
+/** An IP address, or a network of them. */
+export function network(): Kind<string> {
+  return {
+    expected: 'an IP address or a network such as 10.0.0.0/8',
+    parse(value) {
+      const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(String(value)) ?? [];
+      const version = isIP(address);
+      return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128) ? (value as string) : undefined;
+    },
+  };
+}
+
 /**
  * A directory (`path`, `file://` URL) or an `http`, `https` or `s3` URL; the scheme decides what kind of origin it is.
  */

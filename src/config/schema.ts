@@ -1,6 +1,6 @@
 import { isLoopback } from '../base/loopback.js';
 import { clusterSchema } from './cluster-schema.js';
-import { choice, flag, host, integer, or, path, share, size, text, time } from './kind.js';
+import { choice, flag, host, integer, network, or, path, share, size, text, time } from './kind.js';
 import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
@@ -24,6 +24,10 @@ const tree = group({
       ).optional(),
     }),
   }),
+  trusted: list(
+    setting(network(), 'Proxies in front of the edge, whose X-Forwarded-For or Forwarded say who the client is.'),
+    { max: 1000 },
+  ).prefault(['127.0.0.1/32']),
   workers: setting(or('auto', integer(1, 256)), 'Worker processes; auto is one per core.').prefault('auto'),
   admin: group({
     host: setting(host(), 'Address of the admin port; one that other machines can reach needs a token.').prefault(

@@ -10,6 +10,7 @@ import type { MadeView, View } from '../view/view.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
 import type { FieldBlock } from './field-block.js';
+import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import { multipart } from './multipart.js';
 import type { PeerRequest } from './peer-port.js';
@@ -21,7 +22,6 @@ import { type BodyMaker, Reply } from './reply.js';
 import type { Representation } from './representation.js';
 import type { Elsewhere, HopRequest, UnroutedRequest } from './request-routing.js';
 import { NO_NAMES, parseHost, parseTarget, type Target } from './target.js';
-import type { HttpRequest, HttpResponse } from './uws.js';
 
 /**
  * The life of one GET or HEAD: parse, open, view, answer. Each step goes on at once when the stage behind it answers at
@@ -49,7 +49,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #lines = '';
 
   /** @param peer the request of a peer, which is answered here in any case */
-  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD', peer?: PeerRequest) {
+  constructor(context: HttpContext, res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', peer?: PeerRequest) {
     this.#context = context;
     this.#isHead = method === 'HEAD';
     this.#peer = peer;
@@ -66,7 +66,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   }
 
   /** Answers. To be called within the handler of the request. */
-  run(req: HttpRequest): void {
+  run(req: FrontRequest): void {
     try {
       const { routing, views, maxUrlLength } = this.#context;
       const isRaw = this.#peer?.mark === 'fill';
@@ -91,7 +91,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     }
   }
 
-  #unrouted(req: HttpRequest, query: string): UnroutedRequest {
+  #unrouted(req: FrontRequest, query: string): UnroutedRequest {
     const { path } = this.#target;
     return {
       path,

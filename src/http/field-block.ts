@@ -1,5 +1,5 @@
 import { fieldLine, isFieldName, isFieldValue } from '../base/field-line.js';
-import type { HttpResponse } from './uws.js';
+import type { FrontResponse } from './front-end.js';
 
 /** A field line (RFC 9110 section 5). */
 export type Field = readonly [name: string, value: string];
@@ -26,7 +26,7 @@ export class FieldBlock {
   /**
    * Writes the fields. The front end copies a value as it is, so the value of the first can bring all the others along.
    */
-  write(res: HttpResponse): void {
+  write(res: FrontResponse): void {
     if (this.#rest !== undefined) res.writeHeader(this.#first, this.#rest);
   }
 }

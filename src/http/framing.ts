@@ -1,4 +1,4 @@
-import type { HttpRequest } from './uws.js';
+import type { FrontRequest } from './front-end.js';
 
 /**
  * Whether a list of tokens, such as a Connection field, holds `token`, which is in lower case (RFC 9110 section 5.6.1).
@@ -12,7 +12,7 @@ export function hasToken(list: string, token: string): boolean {
  * could read in another way (RFC 9112 section 6.3): Transfer-Encoding, of which the front end has a reading of its own,
  * or a second Content-Length or Host.
  */
-export function isAmbiguous(req: HttpRequest): boolean {
+export function isAmbiguous(req: FrontRequest): boolean {
   let hosts = 0;
   let lengths = 0;
   let codings = 0;
@@ -25,7 +25,7 @@ export function isAmbiguous(req: HttpRequest): boolean {
 }
 
 /** Whether a request that is not ambiguous has content. */
-export function hasContent(req: HttpRequest): boolean {
+export function hasContent(req: FrontRequest): boolean {
   const length = req.getHeader('content-length');
   return length !== '' && Number(length) !== 0;
 }

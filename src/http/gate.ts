@@ -1,4 +1,5 @@
 import { expectConstants } from '../base/native.js';
+import type { Guard } from './front-end.js';
 
 /** What the native addon offers for the gate between the system's sockets and the front end. */
 export interface GateAddon {
@@ -84,7 +85,7 @@ export interface GateRefusal {
  * bounds for clients, and a connection that is half-closed stays one. Calls for each request are reads and writes of
  * shared memory.
  */
-export class Gate {
+export class Gate implements Guard {
   readonly #addon: GateAddon | undefined;
   readonly #states: Uint8Array;
   readonly #faults: Uint8Array;
@@ -148,9 +149,9 @@ export class Gate {
     return (this.#states[socket]! & LAST) !== 0;
   }
 
-  /** Whether its client speaks HTTP/1.0 and knows no chunks. */
+  /** Whether its client speaks HTTP/1.0 and knows no chunks, as far as the gate has seen its request. */
   get isOld(): boolean {
-    return (this.#words[CURRENT_FLAGS]! & 2) !== 0;
+    return this.socket !== 0 && (this.#words[CURRENT_FLAGS]! & 6) === 2;
   }
 
   /** The answer on a connection has ended: the next request may come, or the connection be closed. */

@@ -4,9 +4,10 @@ import type { AccessEntry } from '../observe/access-log.js';
 import type { LimitedLog } from '../observe/limited-log.js';
 import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
+import type { ClientAddresses } from './client-address.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
-import type { Gate } from './gate.js';
+import type { Guard } from './front-end.js';
 import type { HttpStats } from './http-stats.js';
 import type { LivePort } from './live-port.js';
 import type { PeerPort } from './peer-port.js';
@@ -28,7 +29,9 @@ export interface HttpContext extends ViewStage {
   readonly ownNames: OwnNames;
   readonly sweep: StallSweep;
   readonly stats: HttpStats;
-  readonly gate: Gate;
+  readonly gate: Guard;
+  /** Who is behind a connection. */
+  readonly clients: ClientAddresses;
   readonly log: Log;
   /** Takes a line for each answer that ends badly. */
   readonly badEnds: LimitedLog;
@@ -40,6 +43,11 @@ export interface HttpContext extends ViewStage {
   readonly peers: PeerPort | undefined;
   /** Live streams; undefined where there are none. */
   readonly live: LivePort | undefined;
+  readonly course: Course;
+}
+
+/** Where a server is between its start and its end; the same for all of its ports. */
+export interface Course {
   /** Answers say that their connection will not be used again. */
   draining: boolean;
   /** Called when an answer or a connection has ended while the server drains. */

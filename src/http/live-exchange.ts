@@ -2,11 +2,11 @@ import { EdgeError } from '../base/errors.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { FieldBlock } from './field-block.js';
+import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import type { LivePort } from './live-port.js';
 import { DirectSocket, FrontEndSocket, type LiveAnswer } from './live-socket.js';
 import { type BodyMaker, Reply } from './reply.js';
-import type { HttpRequest, HttpResponse } from './uws.js';
 
 /** Bytes that the kernel may hold of a viewer's answer unsent: lag that nobody sees, so only a little. */
 const UNSENT = 32 * 1024;
@@ -54,7 +54,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   #viewer: Viewer | undefined;
   url = '';
 
-  constructor(context: HttpContext, res: HttpResponse, req: HttpRequest, method: 'GET' | 'HEAD') {
+  constructor(context: HttpContext, res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD') {
     this.#context = context;
     this.#isHead = method === 'HEAD';
     this.#descriptor = context.gate.socket;

@@ -2,9 +2,9 @@ import { EdgeError } from '../base/errors.js';
 import { octetsOf } from '../base/percent.js';
 import { NOT_FORWARDED, SELECTION } from '../base/request-fields.js';
 import type { ContentRequest } from '../catalog/content.js';
+import type { FrontRequest } from './front-end.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';
-import type { HttpRequest } from './uws.js';
 
 /** Controls, which no field may hold (RFC 9110 section 5.5), and what stands for octets that can't be told. */
 const UNTELLABLE = /[^\t\x20-\x7e\x80-\xff]|\xef\xbf\xbd/;
@@ -16,12 +16,12 @@ export class PlayerRequest implements ContentRequest {
   readonly query: string;
   readonly hint: ContentRequest['hint'];
   readonly cachedOnly: boolean;
-  #req: HttpRequest | undefined;
+  #req: FrontRequest | undefined;
   #kept: Map<string, string> | undefined;
 
   /** @param cachedOnly as in `ContentRequest` */
   constructor(
-    req: HttpRequest,
+    req: FrontRequest,
     host: string,
     path: string,
     query: string,
@@ -97,7 +97,7 @@ export function hintOf(
 }
 
 /** The conditional fields of a request; undefined when it has none. */
-export function conditionsOf(req: HttpRequest): Conditions | undefined {
+export function conditionsOf(req: FrontRequest): Conditions | undefined {
   const ifMatch = octetsOfField(req, 'if-match');
   const ifNoneMatch = octetsOfField(req, 'if-none-match');
   const ifModifiedSince = req.getHeader('if-modified-since');
@@ -110,7 +110,7 @@ export function conditionsOf(req: HttpRequest): Conditions | undefined {
  * A field's value, one character for each octet; '' when it is absent. Several lines are one list (RFC 9110 section
  * 5.3). The front end reads a single line as octets, but lists them as UTF-8, with U+FFFD for what is none.
  */
-function octetsOfField(req: HttpRequest, name: string): string {
+function octetsOfField(req: FrontRequest, name: string): string {
   const first = req.getHeader(name);
   if (first === '') return '';
   const lines: string[] = [];

@@ -7,9 +7,9 @@ import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { hasContent, hasToken } from './framing.js';
+import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import type { PeerRequest } from './peer-port.js';
-import type { HttpRequest, HttpResponse } from './uws.js';
 
 const STATUS_LINES: Record<number, string> = {};
 for (const [status, reason] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(status)] = `${status} ${reason}`;
@@ -44,7 +44,8 @@ export class Reply {
   /** The answer is complete, or the player has left: nothing may be written any more. */
   over = false;
   readonly #context: HttpContext;
-  readonly #res: HttpResponse;
+  readonly #res: FrontResponse;
+  readonly #req: FrontRequest;
   readonly #isHead: boolean;
   readonly #cors: FieldBlock | undefined;
   readonly #body: BodyMaker | undefined;
@@ -67,8 +68,8 @@ export class Reply {
   /** @param peer the request of a peer that is answered */
   constructor(
     context: HttpContext,
-    res: HttpResponse,
-    req: HttpRequest,
+    res: FrontResponse,
+    req: FrontRequest,
     method: string,
     body?: BodyMaker,
     peer?: PeerRequest,
@@ -76,23 +77,24 @@ export class Reply {
     this.#context = context;
     this.#peer = peer;
     this.#res = res;
+    this.#req = req;
     this.#isHead = method === 'HEAD';
     const { gate } = context;
     this.#socket = gate.socket;
     const { isSecure } = gate;
     const isSeen = this.#socket !== 0 && !isSecure;
     this.#isLast = isSeen ? gate.isLast : hasToken(req.getHeader('connection'), 'close') || hasContent(req);
-    this.isOld = isSeen && gate.isOld;
+    this.isOld = gate.isOld;
     if (isSecure) gate.answersSecurely(this.#socket, this.#isLast);
     this.#body = body;
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
-    this.#facts = context.accessLog === undefined ? undefined : factsOf(res, req, method);
+    this.#facts = context.accessLog === undefined ? undefined : factsOf(this.client, req, method);
     context.stats.openResponses++;
   }
 
-  /** Address of the client; valid within the handler of the request. */
+  /** Address of the client, whoever has passed its request on; valid within the handler of the request. */
   get client(): string {
-    return Buffer.from(this.#res.getRemoteAddressAsText()).toString('latin1');
+    return this.#context.clients.of(this.#res, this.#req);
   }
 
   /** The socket's side, for the delivery of a body. */
@@ -163,7 +165,7 @@ export class Reply {
     fields.write(this.#res);
     cors?.write(this.#res);
     // The front end copies a value as it is, as in FieldBlock.
-    const last = this.#isLast || this.#context.draining ? fieldLine('Connection', 'close') : '';
+    const last = this.#isLast || this.#context.course.draining ? fieldLine('Connection', 'close') : '';
     const voucher = this.#peer === undefined ? '' : fieldLine(PEER_FIELD, this.#peer.voucher(status));
     this.#res.writeHeader('Cache-Status', cache + lines + last + voucher);
   }
@@ -290,7 +292,7 @@ export class Reply {
       });
     }
     this.#context.gate.answered(this.#socket);
-    this.#context.quiet();
+    this.#context.course.quiet();
   }
 }
 
@@ -299,11 +301,11 @@ function wholeSeconds(time: number): number {
   return Math.max(0, Math.floor(time));
 }
 
-function factsOf(res: HttpResponse, req: HttpRequest, method: string): RequestFacts {
+function factsOf(client: string, req: FrontRequest, method: string): RequestFacts {
   const query = req.getQuery();
   return {
     time: Date.now(),
-    client: Buffer.from(res.getRemoteAddressAsText()).toString('latin1'),
+    client,
     method,
     host: req.getHeader('host'),
     url: query ? `${req.getUrl()}?${query}` : req.getUrl(),

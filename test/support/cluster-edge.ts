@@ -64,6 +64,7 @@ export class TestEdge {
   readonly routing: ClusterRouting;
   readonly catalog: ObjectCatalog;
   readonly loader: BlockLoader;
+  readonly #tls: TestEdgeOptions['peerTls'];
   readonly #players: HttpServer;
   readonly #peers: HttpServer;
   readonly #origin;
@@ -78,6 +79,7 @@ export class TestEdge {
     this.#origin = httpOrigin([storage], { name: 'storage', node: id });
     const log = options.log ?? silentLog;
     const { peerTls } = options;
+    this.#tls = peerTls;
     const read = (name: 'ca' | 'cert' | 'key') => readFileSync(peerTls![name], 'utf8');
     const pem = peerTls && { ca: read('ca'), cert: read('cert'), key: read('key') };
     this.cluster = new EdgeCluster({
@@ -125,7 +127,6 @@ export class TestEdge {
     this.#players = createHttpServer({ ...http, routing: this.routing, ...(options.gate && { gate: options.gate }) });
     this.#peers = createHttpServer({
       ...http,
-      ...(peerTls && { tls: peerTls }),
       peers: options.fillsAnything ? fillingAnything(this.cluster.gate) : this.cluster.gate,
       ...(options.passesOn && { routing: this.routing }),
     });
@@ -138,7 +139,7 @@ export class TestEdge {
 
   async listen(): Promise<void> {
     this.port = await this.#players.listen('127.0.0.1', 0);
-    this.peerPort = await this.#peers.listen('127.0.0.1', 0);
+    this.peerPort = await this.#peers.listen('127.0.0.1', 0, { tls: this.#tls });
   }
 
   get(path: string, fields: Record<string, string> = {}, method = 'GET') {

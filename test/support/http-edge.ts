@@ -1,7 +1,12 @@
 import { after } from 'node:test';
 import { native } from '../../src/base/native.js';
 import { Gate } from '../../src/http/gate.js';
-import { createHttpServer, type HttpServer, type HttpServerOptions } from '../../src/http/server.js';
+import {
+  createHttpServer,
+  type HttpServer,
+  type HttpServerOptions,
+  type ListenOptions,
+} from '../../src/http/server.js';
 import { SeekViews } from '../../src/view/seek/seek-views.js';
 import { Views } from '../../src/view/views.js';
 import { DEFAULTS } from './defaults.js';
@@ -18,7 +23,7 @@ export interface HttpEdge {
 }
 
 /** Starts a server on a free port; it is closed after the tests of the file. */
-export async function startEdge(options: Partial<HttpServerOptions> = {}): Promise<HttpEdge> {
+export async function startEdge(options: Partial<HttpServerOptions> = {}, how: ListenOptions = {}): Promise<HttpEdge> {
   const content = new FakeContent();
   const server = createHttpServer({
     ...DEFAULTS.http,
@@ -29,7 +34,7 @@ export async function startEdge(options: Partial<HttpServerOptions> = {}): Promi
     gate: Gate.open(native),
     ...options,
   });
-  const port = await server.listen('127.0.0.1', 0);
+  const port = await server.listen('127.0.0.1', 0, how);
   after(() => server.close());
   return { server, content, port };
 }

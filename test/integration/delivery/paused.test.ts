@@ -52,9 +52,10 @@ suite('players that pause for 45 seconds', { concurrency: true }, () => {
     const { cert, key } = selfSigned();
     writeFileSync(join(folder, 'cert.pem'), cert);
     writeFileSync(join(folder, 'key.pem'), key);
-    const { content, port, server } = await startEdge({
-      tls: { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') },
-    });
+    const { content, port, server } = await startEdge(
+      {},
+      { tls: { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') } },
+    );
     rmSync(folder, { recursive: true });
     content.paths.set('/large', new FakeObject(large));
     const player = get({ host: '127.0.0.1', port, path: '/large', ca: cert, agent: false });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EdgeError, type ErrorCode } from '../../../src/base/errors.js';
 import type { StoredObject } from '../../../src/catalog/stored-object.js';
+import { ClientAddresses } from '../../../src/http/client-address.js';
 import type { AccessEntry } from '../../../src/observe/access-log.js';
 import { literal, source } from '../../../src/virtual-file/span.js';
 import { contentAt } from '../../support/content.js';
@@ -519,4 +520,34 @@ test('the access log has an entry for every answer', async () => {
   assert.equal(entries[1]!.status, 404);
   assert.equal(entries.length, 2);
   assert.equal(ttfb.length, 2);
+});
+
+test('the client of the access log is whom a trusted proxy names', async () => {
+  const entries: AccessEntry[] = [];
+  const { get, server } = await filmEdge({}, { accessLog: entry => void entries.push(entry) });
+  await get({ 'X-Forwarded-For': '203.0.113.5' });
+  const port = await server.listen('127.0.0.1', 0, { clients: new ClientAddresses(['127.0.0.1']) });
+  await fetchRaw(port, 'GET', '/film.mp4', { 'X-Forwarded-For': '6.6.6.6, 203.0.113.5' });
+  assert.deepEqual(
+    entries.map(({ client }) => client),
+    ['127.0.0.1', '203.0.113.5'],
+  );
+});
+
+test('a port that sends everybody to HTTPS answers with the URL there, and with nothing else', async () => {
+  const { content, server } = await filmEdge();
+  const [secure, other] = await Promise.all([443, 8443].map(redirect => server.listen('127.0.0.1', 0, { redirect })));
+  const at = async (port: number, target: string, fields = {}) => {
+    const { status, fields: given } = await fetchRaw(port, 'GET', target, fields);
+    return [status, given.location];
+  };
+  const host = { Host: 'films.example:80' };
+  assert.deepEqual(await at(secure!, '/film.mp4?a=1&start=5', host), [
+    301,
+    'https://films.example/film.mp4?a=1&start=5',
+  ]);
+  assert.deepEqual(await at(other!, '/film.mp4', host), [301, 'https://films.example:8443/film.mp4']);
+  assert.deepEqual(await at(other!, '/a/../b', host), [400, undefined]);
+  assert.equal((await fetchRaw(other!, 'POST', '/film.mp4', host)).status, 405);
+  assert.equal(content.requests.length, 0);
 });

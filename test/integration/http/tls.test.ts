@@ -27,7 +27,7 @@ async function secureEdge() {
   const names = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
   writeFileSync(names.cert, cert);
   writeFileSync(names.key, key);
-  const edge = await startEdge({ tls: names });
+  const edge = await startEdge({}, { tls: names });
   const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, SIZE));
   edge.content.paths.set('/film.mp4', film);
   const open = async () => {
@@ -110,7 +110,7 @@ test('the port speaks TLS when it has a certificate', async () => {
     const names = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
     writeFileSync(names.cert, cert);
     writeFileSync(names.key, key);
-    const { content, port } = await startEdge({ tls: names });
+    const { content, port } = await startEdge({}, { tls: names });
     const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 5_000_000));
     content.paths.set('/film.mp4', film);
     const body = await new Promise<Buffer>((resolve, reject) => {
@@ -133,15 +133,10 @@ test('the port speaks TLS when it has a certificate', async () => {
   }
 });
 
-test("a certificate that can't be used is an error that names it", () => {
-  assert.throws(
-    () =>
-      createHttpServer({
-        ...DEFAULTS.http,
-        content: new FakeContent(),
-        ...plainFiles,
-        tls: { cert: '/nonexistent/cert.pem', key: '/nonexistent/key.pem' },
-      }),
+test("a certificate that can't be used is an error that names it", async () => {
+  const server = createHttpServer({ ...DEFAULTS.http, content: new FakeContent(), ...plainFiles });
+  await assert.rejects(
+    server.listen('127.0.0.1', 0, { tls: { cert: '/nonexistent/cert.pem', key: '/nonexistent/key.pem' } }),
     (error: unknown) =>
       error instanceof EdgeError && error.code === 'bad_config' && error.message.includes('/nonexistent/cert.pem'),
   );

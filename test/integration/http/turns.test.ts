@@ -28,7 +28,7 @@ const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 /** A server whose every request takes the loop for a while, and notes in which of the loop's turns it does. */
 async function busyEdge(secure: boolean) {
-  const edge = await startEdge({ bounds: BOUNDS, ...(secure && { tls }) });
+  const edge = await startEdge({ bounds: BOUNDS }, { tls: secure ? tls : undefined });
   let turn = 0;
   let ended = false;
   const tick = () => {

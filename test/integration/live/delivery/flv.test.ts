@@ -177,7 +177,7 @@ describe('live streams over HTTP', () => {
     const folder = media.path;
     const tls = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
     await Promise.all([writeFile(tls.cert, cert), writeFile(tls.key, key)]);
-    const { port } = await startEdge({ live: patient.port, tls });
+    const { port } = await startEdge({ live: patient.port }, { tls });
     const writer = patient.publish('app/secret');
     const publisher = new PacedPublisher(writer, film);
     const { droppedFrames } = patient.viewing.stats;

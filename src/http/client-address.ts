@@ -1,0 +1,71 @@
+import { BlockList, isIP } from 'node:net';
+import { hopsOf, plainAddress } from './forwarded.js';
+import type { FrontRequest, FrontResponse } from './front-end.js';
+
+/**
+ * Finds who a request is from: whoever is at the other end of the connection, or, where that is a proxy that is
+ * trusted, whom it names. What others write into fields is their data.
+ */
+export class ClientAddresses {
+  readonly #trusted = new BlockList();
+  readonly #trustsAny: boolean;
+  /** The connection's other end that was looked at last: a proxy has many requests. */
+  #lastPeer = '';
+  #lastIsTrusted = false;
+
+  /** @param trusted addresses, or networks such as `10.0.0.0/8`, of proxies */
+  constructor(trusted: readonly string[]) {
+    this.#trustsAny = trusted.length > 0;
+    for (const network of trusted) {
+      const [address = '', bits] = network.split('/');
+      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
+      if (bits === undefined) this.#trusted.addAddress(address, family);
+      else this.#trusted.addSubnet(address, Number(bits), family);
+    }
+  }
+
+  /** Takes nobody's word: clients are the other ends of connections. */
+  static ofPeers(): ClientAddresses {
+    return new ClientAddresses([]);
+  }
+
+  /** Whether an address is a trusted proxy's. A Unix socket has none: who may connect, its mode says. */
+  trusts(address: string): boolean {
+    if (!this.#trustsAny) return false;
+    if (address !== this.#lastPeer) {
+      this.#lastPeer = address;
+      this.#lastIsTrusted = address === '' || this.#trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+    }
+    return this.#lastIsTrusted;
+  }
+
+  /** Address of the client of a request, as text; '' when nobody knows, as on a Unix socket. */
+  of(res: FrontResponse, req: FrontRequest): string {
+    const peer = peerOf(res);
+    if (!this.trusts(peer)) return peer;
+    let client = peer;
+    for (const hop of hopsOf(linesOf(req, 'x-forwarded-for'), linesOf(req, 'forwarded'))) {
+      if (hop === undefined) break;
+      client = hop;
+      if (!this.trusts(hop)) break;
+    }
+    return client;
+  }
+}
+
+/** Address of the other end of a request's connection. */
+function peerOf(res: FrontResponse): string {
+  const text = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
+  return text.includes(':') ? (plainAddress(text) ?? text) : text;
+}
+
+/** The lines of a field as one list (RFC 9110 section 5.3). */
+function linesOf(req: FrontRequest, name: string): string {
+  const first = req.getHeader(name);
+  if (first === '') return '';
+  const lines: string[] = [];
+  req.forEach((other, line) => {
+    if (other === name) lines.push(line);
+  });
+  return lines.length < 2 ? first : lines.join(', ');
+}

@@ -1,0 +1,95 @@
+import type { Transport } from '../delivery/transport.js';
+
+/** A request as a front end has read it; valid within its handler. A uWebSockets.js `HttpRequest` is one. */
+export interface FrontRequest {
+  getCaseSensitiveMethod(): string;
+  /** Path as it came; bytes that are no UTF-8 have become U+FFFD. */
+  getUrl(): string;
+  /** Query without its question mark; '' or undefined when there is none. */
+  getQuery(): string | undefined;
+  /** The first line of a field by its name in lower case, one character for each octet; '' when it is absent. */
+  getHeader(name: string): string;
+  /** All field lines, names in lower case, values read as UTF-8. */
+  forEach(take: (name: string, value: string) => void): void;
+}
+
+/** The answer to a request, as a front end writes it. A uWebSockets.js `HttpResponse` is one. */
+export interface FrontResponse extends Transport {
+  /** @param status code and reason */
+  writeStatus(status: string): unknown;
+  /** Writes a field, as it is: its value may bring further lines along. */
+  writeHeader(name: string, value: string | Uint8Array): unknown;
+  /** Ends an answer that has no body, after its head, which says how long the body would be. */
+  endWithoutBody(): unknown;
+  /** Sends the whole body, or ends one of unknown size. */
+  end(body?: Uint8Array): unknown;
+  /** Calls `handler` when the client has left, or the connection was cut, before the answer was complete. */
+  onAborted(handler: () => void): unknown;
+  /** Address of the other end of the connection, or of the client that a PROXY header names. */
+  getRemoteAddressAsText(): ArrayBuffer;
+}
+
+/** What stands between the connections of a front end and what is answered on them. */
+export interface Guard {
+  /** The connection whose request is being handled; to be called within the handler. 0 when it is not guarded. */
+  readonly socket: number;
+  /** Its requests have not been looked at, because they come encrypted. */
+  readonly isSecure: boolean;
+  /** It is to be closed after the answer, as far as whoever guards it knows. */
+  readonly isLast: boolean;
+  /** Its client speaks HTTP/1.0 and knows no chunks. */
+  readonly isOld: boolean;
+  /** The answer on a connection that speaks TLS begins. */
+  answersSecurely(socket: number, isLast: boolean): void;
+  /** What still comes on a connection is no request. */
+  ends(socket: number): boolean;
+  /** The answer on a connection has ended. */
+  answered(socket: number): void;
+  /** Whether too many requests have come with one read, on a port that speaks TLS. */
+  floodsSecurely(): boolean;
+  /** Counts a request that was refused; returns whether the connection is closed after this answer. */
+  refuses(socket: number): boolean;
+}
+
+/** Who a front end tells of its requests and connections. */
+export interface FrontEndHandler {
+  request(res: FrontResponse, req: FrontRequest): void;
+  /** Connections have been opened, or closed when it is negative. */
+  connections(change: number): void;
+  /** Complete answers begin to wait for their clients to take the rest, or, when it is negative, have ended. */
+  flushing(change: number): void;
+  /** A request was refused by the front end itself, with this status. */
+  refused(status: number, client: string): void;
+}
+
+/** A certificate with its key. */
+export interface CertificateFiles {
+  /** Name of a PEM file. */
+  readonly cert: string;
+  /** Name of a PEM file. */
+  readonly key: string;
+}
+
+/** What a port needs to speak TLS. */
+export interface TlsFiles extends CertificateFiles {
+  /** Authorities of certificates that clients must have. */
+  readonly ca?: string | undefined;
+  /** Further certificates, chosen by the names that they are for. */
+  readonly others?: readonly CertificateFiles[];
+}
+
+/** One address at which connections are taken, by whatever engine. */
+export interface FrontEnd {
+  /**
+   * @param port 0 takes a free one, which is not shared
+   * @returns the port
+   * @throws EdgeError (rejects with) `bad_config`
+   */
+  listen(host: string, port: number): Promise<number>;
+  /** Whether the client of a request has shown a certificate. */
+  hasCertificate(res: FrontResponse): boolean;
+  /** Takes no connection any more. */
+  closeListener(): void;
+  /** Cuts every connection. */
+  close(): void;
+}

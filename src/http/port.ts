@@ -1,0 +1,140 @@
+import { EdgeError } from '../base/errors.js';
+import { isFieldValue } from '../base/field-line.js';
+import { REFUSED_FIELD } from '../base/peer-fields.js';
+import { Exchange } from './exchange.js';
+import { type Field, FieldBlock } from './field-block.js';
+import { isAmbiguous } from './framing.js';
+import type { FrontEnd, FrontEndHandler, FrontRequest, FrontResponse } from './front-end.js';
+import type { HttpContext } from './http-context.js';
+import { LiveExchange, parseLiveTarget } from './live-exchange.js';
+import type { PeerPort } from './peer-port.js';
+import { refusalEntry } from './refusal-entry.js';
+import { Reply } from './reply.js';
+import { NO_NAMES, parseHost, parseTarget } from './target.js';
+
+const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
+const NO_FIELDS = new FieldBlock([]);
+/** The port that URLs of https don't name. */
+const HTTPS_PORT = 443;
+
+/** What a port does with requests. */
+export interface PortOptions {
+  /** Clients must have certificates. */
+  readonly wantsCertificates: boolean;
+  /** Port of HTTPS that everybody is sent to; undefined where requests are answered. */
+  readonly redirect: number | undefined;
+}
+
+/** What is asked for at one address, whatever engine listens there: each request goes to whom its answer is made by. */
+export class Port implements FrontEndHandler {
+  readonly #context: HttpContext;
+  readonly #options: PortOptions;
+  /** Set before it listens. */
+  frontEnd!: FrontEnd;
+
+  constructor(context: HttpContext, options: PortOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  connections(change: number): void {
+    this.#context.stats.openConnections += change;
+    this.#context.course.quiet();
+  }
+
+  flushing(change: number): void {
+    this.#context.stats.openResponses += change;
+    this.#context.course.quiet();
+  }
+
+  refused(status: number, client: string): void {
+    const { none } = this.#context.stats.requests;
+    none[status] = (none[status] ?? 0) + 1;
+    this.#context.accessLog?.(refusalEntry({ status, time: Date.now(), client }));
+  }
+
+  request(res: FrontResponse, req: FrontRequest): void {
+    const method = req.getCaseSensitiveMethod();
+    const { gate, peers } = this.#context;
+    if ((gate.socket === 0 || gate.isSecure) && this.#refusesUnseen(res, req, method)) return;
+    if (peers !== undefined) this.#handlePeer(peers, res, req, method);
+    else if (this.#options.wantsCertificates && !this.frontEnd.hasCertificate(res)) {
+      const message = 'this port is for clients that have a certificate';
+      new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=certificate', []);
+    } else if (method === 'GET' || method === 'HEAD') this.#answer(res, req, method);
+    else if (method === 'OPTIONS') this.#tellOptions(res, req);
+    else {
+      const message = `the method is not known here; use ${ALLOW[1]}`;
+      new Reply(this.#context, res, req, method).text(405, message, 'moovedge; detail=method', [ALLOW]);
+    }
+  }
+
+  /** Refuses a request that the gate has not seen, and that can't be answered safely, or not in time for others. */
+  #refusesUnseen(res: FrontResponse, req: FrontRequest, method: string): boolean {
+    const { gate } = this.#context;
+    if (gate.isSecure && gate.ends(gate.socket)) {
+      // What comes behind the last request; the connection is closed in a later turn.
+      res.onAborted(() => {});
+      return true;
+    }
+    const refused = isAmbiguous(req) ? 400 : gate.isSecure && gate.floodsSecurely() ? 429 : undefined;
+    if (refused === undefined) return false;
+    new Reply(this.#context, res, req, method).abandon(refused);
+    return true;
+  }
+
+  #answer(res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD'): void {
+    const { live } = this.#context;
+    const { redirect } = this.#options;
+    if (redirect !== undefined) {
+      this.#redirect(redirect, res, req, method);
+      return;
+    }
+    const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
+    if (target?.file === 'flv') new LiveExchange(this.#context, res, req, method).run(live!, target);
+    else new Exchange(this.#context, res, req, method).run(req);
+  }
+
+  #handlePeer(peers: PeerPort, res: FrontResponse, req: FrontRequest, method: string): void {
+    const query = req.getQuery();
+    const target = query ? `${req.getUrl()}?${query}` : req.getUrl();
+    const isCertified = !this.#options.wantsCertificates || this.frontEnd.hasCertificate(res);
+    const admitted = peers.admit(method, target, name => req.getHeader(name), isCertified);
+    if ('refused' in admitted) {
+      const message = `this port is for edges of one cluster (${admitted.refused})`;
+      new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=peer', [
+        [REFUSED_FIELD, admitted.refused],
+      ]);
+    } else if (admitted.mark === 'probe') {
+      const reply = new Reply(this.#context, res, req, method, undefined, admitted);
+      reply.head(204, undefined, NO_FIELDS, 'moovedge; detail=peer', '');
+      reply.endEmpty();
+    } else new Exchange(this.#context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
+  }
+
+  /** Sends a player to the same URL by HTTPS. */
+  #redirect(port: number, res: FrontResponse, req: FrontRequest, method: string): void {
+    const reply = new Reply(this.#context, res, req, method);
+    try {
+      const host = parseHost(req.getHeader('host'));
+      const { path, query } = parseTarget(req.getUrl(), req.getQuery() ?? '', this.#context.maxUrlLength, NO_NAMES);
+      const authority = port === HTTPS_PORT ? host : `${host}:${port}`;
+      const location = `https://${authority}${path}${query === '' ? '' : `?${query}`}`;
+      if (host === '' || !isFieldValue(location))
+        throw new EdgeError('bad_request', 'the request names no host that it could be sent to by HTTPS');
+      reply.text(301, `this is at ${location}`, 'moovedge; detail=https', [['Location', location]]);
+    } catch (error) {
+      reply.fail(error);
+    }
+  }
+
+  /** OPTIONS, a preflight of the Fetch standard among them. */
+  #tellOptions(res: FrontResponse, req: FrontRequest): void {
+    const { cors, common } = this.#context;
+    const isPreflight = req.getHeader('access-control-request-method') !== '';
+    const fields = isPreflight ? cors.preflight(req.getHeader('origin')) : [];
+    const reply = new Reply(this.#context, res, req, 'OPTIONS');
+    reply.head(204, undefined, new FieldBlock([ALLOW, ...common, ...fields]), 'moovedge; detail=options', '');
+    reply.endEmpty();
+  }
+}

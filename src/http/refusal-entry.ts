@@ -1,0 +1,22 @@
+import type { AccessEntry } from '../observe/access-log.js';
+import type { GateRefusal } from './gate.js';
+
+/** What the access log tells of a request that was refused before it was read. */
+export function refusalEntry({ status, time, client }: GateRefusal): AccessEntry {
+  return {
+    time,
+    client,
+    status,
+    method: '',
+    host: '',
+    url: '',
+    bytes: 0,
+    seconds: 0,
+    ttfb: undefined,
+    end: 'cut',
+    outcome: undefined,
+    range: undefined,
+    referer: undefined,
+    agent: undefined,
+  };
+}
