@@ -36,6 +36,9 @@ enum Fact : size_t {
   kJoin,
   kAge,
   kEnd,
+  kDiscontinuity,
+  kPosition,
+  kArrivedAt,
   kFacts,
 };
 
@@ -255,6 +258,11 @@ class Reader : public Napi::ObjectWrap<Reader> {
     Put(kTagVersion, tag.version);
     Put(kTagEpoch, tag.epoch);
     Put(kSegment, tag.segment);
+    Put(kDiscontinuity, tag.discontinuity);
+    Put(kPosition, tag.position);
+    const live::RingHeader& header = file.header();
+    const uint64_t since = tag.arrived > header.createdUs ? tag.arrived - header.createdUs : 0;
+    Put(kArrivedAt, header.createdAt + since / 1000);
     facts_[kAge] = AgeOf(tag.arrived);
     return Napi::Boolean::New(env, true);
   }

@@ -72,6 +72,7 @@ Status RingFile::Create(const std::string& path, uint64_t bytes, uint32_t keepMs
   made.keepMs = keepMs;
   made.segmentMs = segmentMs;
   made.createdAt = shm::RealtimeUs() / 1000;
+  made.createdUs = shm::MonotonicUs();
   made.crc = HeaderCrc(made);
   made.state.store(static_cast<uint32_t>(State::kWaiting), std::memory_order_relaxed);
   made.stateSince.store(shm::MonotonicMs(), std::memory_order_relaxed);
@@ -139,9 +140,10 @@ bool RingFile::ReadTag(uint64_t sequence, Tag* tag) const {
   tag->position = words[1];
   tag->length = static_cast<uint32_t>(words[2]);
   tag->timestamp = static_cast<uint32_t>(words[2] >> 32);
-  tag->flags = static_cast<uint32_t>(words[3]);
+  tag->flags = static_cast<uint32_t>(words[3]) & ((1u << kFlagBits) - 1);
+  tag->epoch = static_cast<uint32_t>(words[3]) >> kFlagBits;
   tag->version = static_cast<uint32_t>(words[3] >> 32);
-  tag->epoch = static_cast<uint32_t>(words[4]);
+  tag->discontinuity = static_cast<uint32_t>(words[4]);
   tag->segment = static_cast<uint32_t>(words[4] >> 32);
   tag->join = words[5];
   tag->joinBefore = words[6];

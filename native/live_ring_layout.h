@@ -22,7 +22,7 @@ namespace live {
 
 constexpr char kMagic[16] = "moovedge live";
 /** Raised whenever the meaning of a byte of the file changes. */
-constexpr uint32_t kLayoutVersion = 1;
+constexpr uint32_t kLayoutVersion = 2;
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr uint32_t kReady = 0x72656164;
 
@@ -74,8 +74,9 @@ struct RingHeader {
   /** Milliseconds of media that are kept, and of a segment. */
   uint32_t keepMs;
   uint32_t segmentMs;
-  /** Milliseconds since 1970. */
+  /** When the ring was made: milliseconds since 1970, and microseconds of the monotonic clock. */
   uint64_t createdAt;
+  uint64_t createdUs;
   uint32_t crc;
 
   /** kReady when all above is written. */
@@ -91,7 +92,7 @@ struct RingHeader {
   /** `State`, and when it began in milliseconds of the monotonic clock. */
   std::atomic<uint32_t> state;
   std::atomic<uint64_t> stateSince;
-  /** Number of the timeline: timestamps begin anew with each. */
+  /** Number of the timeline, below 256 as in tags: timestamps begin anew with each. */
   std::atomic<uint32_t> epoch;
   uint32_t reserved;
 };
@@ -103,6 +104,8 @@ constexpr uint32_t kKeyFrame = 0x100;
 constexpr uint32_t kJoin = 0x200;
 /** Repeats a header that has changed. */
 constexpr uint32_t kHeaderTag = 0x400;
+/** The flags' bits of the entry in the file; those above are the epoch. */
+constexpr uint32_t kFlagBits = 24;
 
 constexpr uint64_t kNone = UINT64_MAX;
 
@@ -117,9 +120,15 @@ struct Tag {
   uint32_t flags;
   /** Of the headers that it is decoded with. */
   uint32_t version;
+  /** Low 8 bits of the number of the timeline. */
   uint32_t epoch;
-  /** Low 32 bits of the number of the HLS segment that it belongs to, which only grows. */
+  /** Low 32 bits of the number of the HLS segment that it belongs to, which only grows by one at a time. */
   uint32_t segment;
+  /**
+   * Number of the run of tags that one publisher sent with the same codecs on one timeline. Grows by one at a time, at
+   * the beginning of a segment.
+   */
+  uint32_t discontinuity;
   /** Sequence of the newest tag, up to this one, at which a decoder can begin; kNone when there is none. */
   uint64_t join;
   /** Sequence of the one before that; kNone when there is none. */

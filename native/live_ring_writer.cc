@@ -14,6 +14,9 @@ namespace {
 
 /** Milliseconds between two places at which a decoder can begin, where there is no video. */
 constexpr int64_t kSoundJoinMs = 1000;
+/** Segments without a key frame last at most so many times as long as others, and so many milliseconds at least. */
+constexpr int64_t kLongSegment = 5;
+constexpr int64_t kLongSegmentMs = 10'000;
 /** Tags for which what is too old is looked at in one go. */
 constexpr int kLetGoAtOnce = 64;
 
@@ -40,10 +43,16 @@ Status RingWriter::Create(const std::string& path, uint64_t bytes, uint32_t keep
   }
   last_.join = kNone;
   last_.joinBefore = kNone;
-  // A stream that comes again has higher numbers than before: a segment is never shorter than `segmentMs`.
-  last_.segment = static_cast<uint32_t>(file_.header().createdAt / segmentMs);
+  BeginNumbers();
   cutsSegment_ = true;
   return {};
+}
+
+void RingWriter::BeginNumbers() {
+  // A stream that comes again has higher numbers than before: a segment is hardly ever shorter than `segmentMs`.
+  const RingHeader& header = file_.header();
+  last_.segment = static_cast<uint32_t>(header.createdAt / file_.segmentMs());
+  last_.discontinuity = static_cast<uint32_t>(header.createdAt / 1000);
 }
 
 Status RingWriter::Adopt(const std::string& path) {
@@ -70,7 +79,7 @@ Status RingWriter::Adopt(const std::string& path) {
   if (head_ == 0) {
     last_.join = kNone;
     last_.joinBefore = kNone;
-    last_.segment = static_cast<uint32_t>(header.createdAt / file_.segmentMs());
+    BeginNumbers();
     last_.epoch = header.epoch.load(std::memory_order_relaxed);
   }
   position_ = head_ == 0 ? 0 : newest.position + newest.length;
@@ -82,6 +91,7 @@ Status RingWriter::Adopt(const std::string& path) {
   version_ = header.version.load(std::memory_order_relaxed);
   tracks_ = version_ == 0 ? 0 : file_.slot(version_).tracks.load(std::memory_order_relaxed);
   cutsSegment_ = true;
+  breaks_ = head_ > 0;
   // What the dead writer was about to send is lost, and with it what depends on it.
   isBroken_ = head_ > 0 && (tracks_ & 1) != 0;
   return {};
@@ -163,6 +173,7 @@ bool RingWriter::SetHeaders(const Headers& headers) {
   // Each part against the version before.
   uint32_t changed = 0;
   bool isSame = version_ > 0 && tracks == tracks_;
+  bool isSameMedia = isSame;
   size_t at = 0;
   for (int i = 0; i < 3; i++) {
     size_t length = 0;
@@ -171,6 +182,7 @@ bool RingWriter::SetHeaders(const Headers& headers) {
                       (length == 0 || std::memcmp(file_.slotBytes(version_) + at, parts[i]->bytes, length) == 0);
     if (!same && parts[i]->length > 0) changed |= 1u << i;
     isSame = isSame && same;
+    isSameMedia = isSameMedia && (same || parts[i] == &headers.metadata);
     at += std::min<size_t>(length, kHeaderBytes);
   }
   if (isSame) return true;
@@ -196,7 +208,7 @@ bool RingWriter::SetHeaders(const Headers& headers) {
   version_ = version;
   tracks_ = tracks;
   changed_ |= changed;
-  if (head_ > 0) cutsSegment_ = true;
+  if (head_ > 0 && !isSameMedia) breaks_ = true;
   return true;
 }
 
@@ -233,8 +245,8 @@ void RingWriter::Write(uint32_t flags, uint32_t timestamp, const Piece* pieces, 
   const uint64_t words[8] = {head_ + 1,
                              tag.position,
                              uint64_t{tag.timestamp} << 32 | tag.length,
-                             uint64_t{tag.version} << 32 | tag.flags,
-                             uint64_t{tag.segment} << 32 | tag.epoch,
+                             uint64_t{tag.version} << 32 | tag.epoch << kFlagBits | tag.flags,
+                             uint64_t{tag.segment} << 32 | tag.discontinuity,
                              tag.join,
                              tag.joinBefore,
                              tag.arrived};
@@ -264,12 +276,16 @@ void RingWriter::PutHeaderTags(uint32_t timestamp) {
 }
 
 void RingWriter::NoteSegment(const NewTag& tag) {
-  const bool isLong = Since(segmentStart_, tag.timestamp) >= int64_t{file_.segmentMs()};
+  const int64_t least = file_.segmentMs();
+  const int64_t lasts = Since(segmentStart_, tag.timestamp);
   const bool begins = (tracks_ & 1) != 0 ? tag.keyFrame : true;
-  if (!cutsSegment_ && !(isLong && begins)) return;
+  const bool isTooLong = lasts >= std::max(kLongSegmentMs, kLongSegment * least);
+  if (!breaks_ && !cutsSegment_ && !isTooLong && !(lasts >= least && begins)) return;
   last_.segment++;
+  if (breaks_) last_.discontinuity++;
   segmentStart_ = tag.timestamp;
   cutsSegment_ = false;
+  breaks_ = false;
 }
 
 Appended RingWriter::Append(const NewTag& tag) {
@@ -294,7 +310,10 @@ Appended RingWriter::Append(const NewTag& tag) {
   if (changed_ != 0) {
     if (head_ > 0) PutHeaderTags(tag.timestamp);
     changed_ = 0;
-    if (!MakeRoom(length + kTagHead + kTagTail)) return Appended::kDropped;
+    if (!MakeRoom(length + kTagHead + kTagTail)) {
+      isBroken_ = true;
+      return Appended::kDropped;
+    }
   }
   uint32_t flags = tag.type & kTypeMask;
   if (isKeyFrame) flags |= kKeyFrame | kJoin;
@@ -311,15 +330,17 @@ Appended RingWriter::Append(const NewTag& tag) {
 
 void RingWriter::SetState(State state) {
   RingHeader& header = file_.header();
+  // Another publisher, or another beginning of the same.
+  if (state == State::kPublishing) breaks_ = head_ > 0;
   header.stateSince.store(shm::MonotonicMs(), std::memory_order_relaxed);
   // Release: whoever sees the state sees since when, and all tags that came before.
   header.state.store(static_cast<uint32_t>(state), std::memory_order_release);
 }
 
 void RingWriter::NewEpoch() {
-  last_.epoch++;
+  last_.epoch = (last_.epoch + 1) & 0xff;
   segmentStart_ = 0;
-  cutsSegment_ = true;
+  breaks_ = true;
   // Relaxed: readers go by what tags say.
   file_.header().epoch.store(last_.epoch, std::memory_order_relaxed);
 }

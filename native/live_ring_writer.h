@@ -75,6 +75,7 @@ class RingWriter {
   void Write(uint32_t flags, uint32_t timestamp, const Piece* pieces, size_t count, uint32_t length);
   void PutHeaderTags(uint32_t timestamp);
   void NoteSegment(const NewTag& tag);
+  void BeginNumbers();
 
   RingFile file_;
   std::string path_;
@@ -94,9 +95,11 @@ class RingWriter {
   bool isBroken_ = false;
   /** The newest tag. */
   Tag last_ = {};
-  /** First timestamp, version and epoch of the segment at hand. */
+  /** First timestamp of the segment at hand. */
   uint32_t segmentStart_ = 0;
+  /** The next tag begins a segment; and does not go on from the tag before. */
   bool cutsSegment_ = false;
+  bool breaks_ = false;
 };
 
 }  // namespace live

@@ -165,13 +165,15 @@ class Worker implements WorkerHandle {
         'few files may be open at once, so that accepting pauses at few connections; raise the limit (ulimit -n, LimitNOFILE)',
       );
     }
+    const live = makeLive?.(config, link, metrics);
+    this.#live = live?.stats;
     const players: HttpServerOptions = {
       gate,
       bounds,
       content: this.#catalog,
       planner: this.#planner,
       packager: this.#packager,
-      views: viewsOf(config, log),
+      views: viewsOf(config, log, live?.hls?.kinds),
       cors: http.cors,
       range: http.range,
       maxUrlLength: http.maxUrlLength,
@@ -187,8 +189,6 @@ class Worker implements WorkerHandle {
     const { freshness } = config;
     const passing = { loader: this.#loader, freshness, setCookie: freshness.setCookie, now: Date.now };
     const routing = this.#cluster?.serve(players, passing);
-    const live = makeLive?.(config, link, metrics);
-    this.#live = live?.viewing.stats;
     this.#server = createHttpServer({ ...players, ...(routing && { routing }), ...(live && { live }) });
     this.#cluster?.describe(metrics);
     describeWorker(metrics, {

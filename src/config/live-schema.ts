@@ -18,7 +18,7 @@ export const liveSchema = group({
   }).optional(),
   path: setting(
     text('a path such as /live/', /^\/(?:[\w~-][\w.~-]*\/){1,8}$/),
-    'Where viewers find streams: PATH/APP/NAME.flv.',
+    'Where viewers find streams: PATH/APP/NAME.flv and PATH/APP/NAME/hls.m3u8.',
   ).prefault('/live/'),
   publish: group({
     keys: map(
@@ -44,7 +44,7 @@ export const liveSchema = group({
     'How much of a stream is kept for viewers to join and to catch up; two groups of pictures at least.',
   ).prefault('8s'),
   bufferMax: setting(size('1MiB', '1GiB'), 'Most bytes of a stream that are kept, whatever its bitrate.').prefault(
-    '32MiB',
+    '64MiB',
   ),
   slow: group({
     limit: setting(
@@ -55,11 +55,17 @@ export const liveSchema = group({
   }),
   grace: setting(time('0', '10m'), 'How long viewers wait for a publisher that has gone.').prefault('10s'),
   hls: group({
-    part: setting(time('100ms', '2s'), 'Duration of the parts of segments (LL-HLS, which is not served yet).').prefault(
+    part: setting(time('100ms', '2s'), 'Duration of the parts of segments, as nearly as frames allow.').prefault(
       '200ms',
     ),
-    segment: setting(time('500ms', '10s'), 'Least duration of a live segment (LL-HLS).').prefault('2s'),
-    window: setting(time('6s', '24h'), 'How far back a live playlist goes (LL-HLS).').prefault('60s'),
+    segment: setting(
+      time('500ms', '10s'),
+      'Least duration of a segment of a live playlist; it ends with the next key frame.',
+    ).prefault('2s'),
+    window: setting(
+      time('0', '24h'),
+      'How far back a live playlist goes; twice as much of a stream is kept. 0 serves no HLS.',
+    ).prefault('60s'),
   }),
   record: group({
     path: setting(
@@ -98,8 +104,8 @@ export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number 
   if (Number(hls?.part) * 2 > Number(hls?.segment)) {
     wrong(['live', 'hls', 'part'], 'expected at most half of live.hls.segment');
   }
-  if (Number(hls?.segment) * 3 > Number(hls?.window)) {
-    wrong(['live', 'hls', 'window'], 'expected at least three times live.hls.segment');
+  if (hls?.window !== 0 && Number(hls?.segment) * 3 > Number(hls?.window)) {
+    wrong(['live', 'hls', 'window'], 'expected 0, or at least three times live.hls.segment');
   }
   if (record?.format === 'fmp4') wrong(['live', 'record', 'format'], 'expected flv; fmp4 is not written yet');
 }

@@ -83,7 +83,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
       const path = view?.path ?? target.path;
       const request = new PlayerRequest(req, host, path, target.query, hint, this.#peer?.cachedOnly);
-      const elsewhere = routing?.find(this.#unrouted(req, query));
+      const elsewhere = view?.isLocal ? undefined : routing?.find(this.#unrouted(req, query));
       if (elsewhere === undefined) this.#openHere(view, request);
       else this.#openElsewhere(elsewhere, view, request, query);
     } catch (error) {

@@ -11,32 +11,28 @@ import { type BodyMaker, Reply } from './reply.js';
 /** Bytes that the kernel may hold of a viewer's answer unsent: lag that nobody sees, so only a little. */
 const UNSENT = 32 * 1024;
 
-/** What a URL below the path of live streams asks for. */
+/** What a URL below the path of live streams asks for, when it is a stream as FLV. */
 export interface LiveTarget {
   /** APP/NAME. */
   readonly stream: string;
-  /** What of it: `flv`, or a file of HLS. */
-  readonly file: string;
   readonly start: ViewerStart;
 }
 
 /**
- * What a URL asks for; undefined when it is none of live streams'.
+ * Which stream a URL asks for as FLV; undefined when it does not.
  * @param path as the request has it
  */
 export function parseLiveTarget(root: string, path: string, query: string): LiveTarget | undefined {
   if (!path.startsWith(root)) return undefined;
   // Names may have several parts, and dots.
-  const below = path.slice(root.length);
-  const parts = /^(.+)\.(flv)$/.exec(below) ?? /^(.+)\/([^/]+)$/.exec(below);
-  const stream = parts === null ? undefined : decoded(parts[1]!);
+  const stream = decoded(/^(.+)\.flv$/.exec(path.slice(root.length))?.[1]);
   const start = /(?:^|&)start=live(?:&|$)/.test(query) ? 'next' : 'newest';
-  return stream === undefined ? undefined : { stream, file: parts![2]!, start };
+  return stream === undefined ? undefined : { stream, start };
 }
 
-function decoded(text: string): string | undefined {
+function decoded(text: string | undefined): string | undefined {
   try {
-    return decodeURIComponent(text);
+    return text === undefined ? undefined : decodeURIComponent(text);
   } catch {
     return undefined;
   }

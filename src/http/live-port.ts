@@ -7,6 +7,8 @@ export interface LivePort {
   /** Where their URLs begin, with a slash at both ends. */
   readonly path: string;
   readonly viewing: LiveViewing;
+  /** Requests of HLS that wait for what comes; undefined where HLS is not served. */
+  readonly hls?: { drain(): void } | undefined;
   /** Sends to sockets past the front end. */
   readonly sendToAll: SendToAll;
   /** Bounds what the kernel takes of a socket beyond what it has sent. */

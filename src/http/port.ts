@@ -91,7 +91,7 @@ export class Port implements FrontEndHandler {
       return;
     }
     const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
-    if (target?.file === 'flv') new LiveExchange(this.#context, res, req, method).run(live!, target);
+    if (target !== undefined) new LiveExchange(this.#context, res, req, method).run(live!, target);
     else new Exchange(this.#context, res, req, method).run(req);
   }
 

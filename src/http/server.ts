@@ -182,6 +182,7 @@ class Server implements HttpServer {
     await this.#beforeClose?.();
     for (const { frontEnd } of this.#ports) frontEnd.closeListener();
     this.#context.live?.viewing.drain();
+    this.#context.live?.hls?.drain();
     if (!(await this.#until(() => this.#stats.openResponses === 0, grace))) return false;
     await this.#until(() => this.#stats.openConnections === 0, Math.min(idle, grace));
     return this.#stats.openResponses === 0;

@@ -42,6 +42,8 @@ export interface View {
   readonly path: string;
   /** Paths of further objects that have a part in it, as far as the target tells: they are purged with it. */
   readonly others?: readonly string[];
+  /** It is of this edge alone: no other one is asked for it. */
+  readonly isLocal?: boolean;
   /** What of the object is read first, for the first fetch; undefined when the request's Range tells. */
   readonly hint: ContentRequest['hint'] | undefined;
   /**

@@ -102,7 +102,9 @@ export class Ingest {
 
   get #ringOptions() {
     const { bufferMax, buffer, hls } = this.#settings;
-    return { bytes: bufferMax, milliseconds: buffer, segment: hls.segment };
+    // Segments stay for as long as a playlist may have had them (RFC 8216 section 6.2.2).
+    const kept = hls.window === 0 ? 0 : 2 * (hls.window + hls.segment);
+    return { bytes: bufferMax, milliseconds: Math.max(buffer, kept), segment: hls.segment };
   }
 
   #makeServer({ rtmp }: IngestSettings): RtmpServer {

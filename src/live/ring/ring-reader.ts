@@ -18,6 +18,9 @@ const SEGMENT = 12;
 const JOIN = 13;
 const AGE = 14;
 const END = 15;
+const DISCONTINUITY = 16;
+const POSITION = 17;
+const ARRIVED_AT = 18;
 
 /** Bits of a tag's flags above its type, as in native/live_ring_layout.h. */
 const TYPE_MASK = 0x1f;
@@ -120,14 +123,29 @@ export class RingReader {
     return this.#facts[TAG_VERSION]!;
   }
 
-  /** Number of the timeline. */
+  /** Low 8 bits of the number of the timeline. */
   get epoch(): number {
     return this.#facts[TAG_EPOCH]!;
   }
 
-  /** Number of its segment of HLS, which only grows. */
+  /** Number of its segment of HLS, which only grows, by one at a time. */
   get segmentNumber(): number {
     return this.#facts[SEGMENT]!;
+  }
+
+  /** Number of the run of tags of one publisher, with the same codecs and on one timeline; grows by one at a time. */
+  get discontinuity(): number {
+    return this.#facts[DISCONTINUITY]!;
+  }
+
+  /** Its first byte, counted from the ring's first. */
+  get position(): number {
+    return this.#facts[POSITION]!;
+  }
+
+  /** When it came, in milliseconds since 1970; the same for all processes. */
+  get arrivedAt(): number {
+    return this.#facts[ARRIVED_AT]!;
   }
 
   /** Milliseconds since it came. */
@@ -158,6 +176,12 @@ export class RingReader {
     return this.#native.holds(first);
   }
 
+  /** Bytes from a position on, where they lie; to be asked about by `holds` as what `tag` gives. */
+  bytesAt(position: number, length: number): Uint8Array {
+    const offset = position % this.#native.size;
+    return this.#data.subarray(offset, offset + length);
+  }
+
   /** A copy of a version of the headers; undefined when it is gone. */
   headers(version: number): LiveHeaders | undefined {
     return this.#native.headers(version);
@@ -166,6 +190,10 @@ export class RingReader {
   /** Whether the process lives that writes. */
   hasWriter(): boolean {
     return this.#native.hasWriter();
+  }
+
+  get isClosed(): boolean {
+    return this.#data.length === 0;
   }
 
   /** Views of the ring are empty from now on. */

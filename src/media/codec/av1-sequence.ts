@@ -1,4 +1,5 @@
 import { BitReader } from './bit-reader.js';
+import { type CodedSize, sizeLeft } from './coded-size.js';
 import { UNSPECIFIED } from './video-usability.js';
 
 const SEQUENCE_HEADER = 1;
@@ -7,6 +8,20 @@ const SELECT = 2;
 
 /** Transfer characteristics of the sequence header in `av1C`; 2 (unspecified) when it says nothing. */
 export function av1Transfer(av1C: Uint8Array): number {
+  return findSequence(av1C)?.transfer ?? UNSPECIFIED;
+}
+
+/** Size of the largest pictures by the sequence header in `av1C`; undefined when there is none that tells. */
+export function av1Size(av1C: Uint8Array): CodedSize | undefined {
+  return findSequence(av1C)?.size;
+}
+
+interface Sequence {
+  readonly size: CodedSize | undefined;
+  readonly transfer: number;
+}
+
+function findSequence(av1C: Uint8Array): Sequence | undefined {
   const reader = new BitReader(av1C.subarray(4));
   while (reader.left >= 16) {
     reader.skip(1);
@@ -18,7 +33,7 @@ export function av1Transfer(av1C: Uint8Array): number {
     if (type === SEQUENCE_HEADER) return sequenceHeader(reader);
     reader.skip(size * 8);
   }
-  return UNSPECIFIED;
+  return undefined;
 }
 
 function leb128(reader: BitReader): number {
@@ -32,14 +47,15 @@ function leb128(reader: BitReader): number {
 }
 
 /** sequence_header_obu() (AV1 section 5.5.1) up to the transfer in its color_config(). */
-function sequenceHeader(reader: BitReader): number {
+function sequenceHeader(reader: BitReader): Sequence {
   const profile = reader.bits(3);
   reader.skip(1);
   const isReduced = reader.flag();
   if (isReduced) reader.skip(5);
   else skipOperatingPoints(reader);
   const [widthBits, heightBits] = [reader.bits(4) + 1, reader.bits(4) + 1];
-  reader.skip(widthBits + heightBits);
+  const [width, height] = [reader.bits(widthBits) + 1, reader.bits(heightBits) + 1];
+  const size = reader.ended ? undefined : sizeLeft(width, height, [0, 0, 0, 0], [1, 1]);
   if (!isReduced && reader.flag()) reader.skip(4 + 3);
   reader.skip(3);
   if (!isReduced) {
@@ -54,10 +70,10 @@ function sequenceHeader(reader: BitReader): number {
   const isDeep = reader.flag();
   if (profile === 2 && isDeep) reader.skip(1);
   if (profile !== 1) reader.skip(1);
-  if (!reader.flag()) return UNSPECIFIED;
+  if (!reader.flag()) return { size, transfer: UNSPECIFIED };
   reader.skip(8);
   const transfer = reader.bits(8);
-  return reader.ended ? UNSPECIFIED : transfer;
+  return { size, transfer: reader.ended ? UNSPECIFIED : transfer };
 }
 
 function skipOperatingPoints(reader: BitReader): void {

@@ -1,4 +1,5 @@
 import { BitReader } from './bit-reader.js';
+import { type CodedSize, sizeLeft, subsampling } from './coded-size.js';
 import { unescaped } from './nal-unit.js';
 import { readUsability, UNSPECIFIED, type Usability } from './video-usability.js';
 
@@ -23,6 +24,17 @@ export function hevcUsability(hvcC: Uint8Array): Usability | undefined {
   return { aspect: usability?.aspect ?? [0, 0], transfer: preferred };
 }
 
+/** Size of the pictures by the sequence parameter set of `hvcC`; undefined when there is none that tells. */
+export function hevcSize(hvcC: Uint8Array): CodedSize | undefined {
+  for (const { type, unit } of units(hvcC)) {
+    if (type !== SEQUENCE) continue;
+    const reader = new BitReader(unescaped(unit.subarray(2)));
+    const { size } = readSize(reader);
+    return reader.ended ? undefined : size;
+  }
+  return undefined;
+}
+
 /** NAL units of HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 8.3.3.1). */
 function* units(hvcC: Uint8Array): Generator<{ readonly type: number; readonly unit: Uint8Array }> {
   const u16 = (at: number) => (hvcC[at] ?? 0) * 256 + (hvcC[at + 1] ?? 0);
@@ -40,18 +52,25 @@ function* units(hvcC: Uint8Array): Generator<{ readonly type: number; readonly u
   }
 }
 
-/** seq_parameter_set_rbsp() (ISO/IEC 23008-2 section 7.3.2.2.1) up to its VUI. */
-function sequence(bytes: Uint8Array): Usability | undefined {
-  const reader = new BitReader(bytes);
+/** The beginning of seq_parameter_set_rbsp() (ISO/IEC 23008-2 section 7.3.2.2.1). */
+function readSize(reader: BitReader): { readonly layers: number; readonly size: CodedSize | undefined } {
   reader.skip(4);
   const layers = reader.bits(3);
   reader.skip(1);
   skipProfile(reader, layers);
   reader.ue();
-  if (reader.ue() === 3) reader.skip(1);
-  reader.ue();
-  reader.ue();
-  if (reader.flag()) for (let i = 0; i < 4; i++) reader.ue();
+  const chroma = reader.ue();
+  if (chroma === 3) reader.skip(1);
+  const [width, height] = [reader.ue(), reader.ue()];
+  const cut: [number, number, number, number] = [0, 0, 0, 0];
+  if (reader.flag()) for (let i = 0; i < 4; i++) cut[i] = reader.ue();
+  return { layers, size: sizeLeft(width, height, cut, subsampling(chroma)) };
+}
+
+/** seq_parameter_set_rbsp() up to its VUI. */
+function sequence(bytes: Uint8Array): Usability | undefined {
+  const reader = new BitReader(bytes);
+  const { layers } = readSize(reader);
   reader.ue();
   reader.ue();
   const countBits = reader.ue() + 4;

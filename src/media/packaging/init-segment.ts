@@ -176,9 +176,12 @@ class InitWriter extends BoxWriter {
 
   #extends(): void {
     const { end, defaultDuration, defaultSize, syncs } = this.track;
-    const mark = this.openFull('mehd', 1, 0);
-    this.u64(end);
-    this.close(mark);
+    // What is live has no end yet.
+    if (end > 0) {
+      const mark = this.openFull('mehd', 1, 0);
+      this.u64(end);
+      this.close(mark);
+    }
     this.#full('trex', 0, () => {
       this.u32(TRACK_ID);
       this.u32(1);

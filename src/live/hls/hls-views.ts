@@ -1,0 +1,51 @@
+import { EdgeError } from '../../base/errors.js';
+import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
+import type { MadeView, View, ViewKind, ViewTarget } from '../../view/view.js';
+import type { HlsFiles } from './hls-files.js';
+import type { HlsObject } from './hls-object.js';
+import type { HlsStreams } from './hls-streams.js';
+import { type HlsTarget, parseHlsPath } from './hls-url.js';
+
+/** Live streams as HLS, among what players may ask for. */
+export class HlsViews implements ViewKind {
+  /** Directives are no parameters: those of other playlists belong to their origins. */
+  readonly parameters = [];
+  readonly #root: string;
+  readonly #streams: HlsStreams;
+  readonly #files: HlsFiles;
+
+  /** @param root path of live streams, with a slash at both ends */
+  constructor(root: string, streams: HlsStreams, files: HlsFiles) {
+    this.#root = root;
+    this.#streams = streams;
+    this.#files = files;
+  }
+
+  find({ path }: ViewTarget): View | undefined {
+    const target = parseHlsPath(this.#root, path);
+    return target && new HlsView(path, target, this.#streams, this.#files);
+  }
+}
+
+class HlsView implements View {
+  readonly isLocal = true;
+  readonly hint = undefined;
+
+  constructor(
+    readonly path: string,
+    private readonly target: HlsTarget,
+    private readonly streams: HlsStreams,
+    private readonly files: HlsFiles,
+  ) {}
+
+  open({ query }: ContentRequest): OpenObject | Promise<OpenObject> {
+    const { stream: name, file } = this.target;
+    const stream = this.streams.find(name);
+    if (stream === undefined) throw new EdgeError('not_found', `there is no live stream ${name}`);
+    return this.files.open(stream, file, query);
+  }
+
+  make(opened: OpenObject | OpenStream): MadeView {
+    return (opened as HlsObject).answer;
+  }
+}
