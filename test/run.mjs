@@ -9,10 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { provide } from './packages.mjs';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
-/** Files that run at once: the machine of the continuous integration has two cores, and browsers need one each. */
+/** Files that run at once, beside one that mostly waits: the continuous integration's machine has two cores. */
 const CONCURRENCY = 2;
-/** Milliseconds that a file of tests may take on a machine that is busy with other things, too. */
-const TIMEOUT = 900_000;
 /** Most files that are run once more: when more fail, it is not by chance. */
 const AGAIN_MAX = 4;
 const BIN = `${ROOT}node_modules/.bin/`;
@@ -53,25 +51,17 @@ if (!existsSync(`${ROOT}native/build/Release/moovedge.node`)) step('addon', 'npm
 // Coverage of what runs from dist/ is told by its sources.
 const maps = process.env.NODE_V8_COVERAGE === undefined ? [] : ['--sourceMap'];
 step('build', `${BIN}tsc`, ['-p', 'tsconfig.json', ...maps]);
-const assertions = new URL('assertions.mjs', import.meta.url).href;
-const flags = ['--import', 'tsx', '--import', assertions, '--test'];
-const [major, minor] = process.versions.node.split('.').map(Number);
-if (major > 20 || minor >= 11) flags.push(`--test-timeout=${TIMEOUT}`);
+const sources = ['--inlineSourceMap', '--sourceRoot', new URL('../', import.meta.url).href];
+const output = ['--noEmit', 'false', '--noCheck', '--outDir', 'build/tests'];
+step('build of the tests', `${BIN}tsc`, ['-p', 'tsconfig.test.json', ...output, ...sources]);
+const imports = ['compiled.mjs', 'assertions.mjs'].map(name => new URL(name, import.meta.url).href);
+const flags = ['--enable-source-maps', ...imports.flatMap(url => ['--import', url])];
 
 /** Runs files of tests, `concurrency` at once; gives those of them that failed, or none. */
 function failedOf(name, tests, concurrency) {
   const folder = mkdtempSync(join(tmpdir(), 'moovedge-tests-'));
   const list = join(folder, 'failed');
-  const reporters = [
-    ['./test/reporter.mjs', 'stdout'],
-    ['./test/failed-files.mjs', list],
-  ].flatMap(([reporter, to]) => [`--test-reporter=${reporter}`, `--test-reporter-destination=${to}`]);
-  const passed = succeeds(name, process.execPath, [
-    ...flags,
-    `--test-concurrency=${concurrency}`,
-    ...reporters,
-    ...tests,
-  ]);
+  const passed = succeeds(name, process.execPath, [...flags, 'test/run-files.mjs', list, concurrency, ...tests]);
   const failed = passed || !existsSync(list) ? [] : readFileSync(list, 'utf8').trim().split('\n');
   rmSync(folder, { recursive: true });
   if (passed) return [];
