@@ -172,6 +172,7 @@ void InitGate(Napi::Env env, Napi::Object exports) {
   tell("gateAnswering", kAnswering);
   tell("gateHeld", kHeld);
   tell("gateLast", kLast);
+  tell("gateUpgraded", kUpgraded);
   tell("gateCurrent", kCurrent);
   tell("gateCurrentFlags", kCurrentFlags);
   tell("gateFirstRefusal", kBadRequest);

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "gate_state.h"
+#include "gate_turn.h"
 #include "request_head.h"
 
 namespace {
@@ -125,6 +126,36 @@ ssize_t ReadRecord(int fd, void* data, size_t room, int flags) {
   return recv(fd, data, std::min(room, kRecordHead + (is_record ? length : kMaxRecord)), flags);
 }
 
+/**
+ * Reads what a connection has next that speaks another protocol: what was held back behind its request, then what comes,
+ * as it is. Nothing while the socket owes bytes, so that whoever sends without reading is answered no further.
+ */
+ssize_t ReadUpgraded(int fd, Connection* connection, char* buffer, size_t room, int flags) {
+  const uint8_t state = gate->states[fd];
+  if ((state & (kAnswering | kLast)) == kLast) {
+    connection->lingers = true;
+    return 0;
+  }
+  if ((state & kAnswering) != 0 || Owes(*connection)) {
+    gate->states[fd] |= kHeld;
+    SetDeaf(connection, true);
+    return WouldBlock();
+  }
+  gate->states[fd] &= static_cast<uint8_t>(~kHeld);
+  const size_t held = connection->held.size() - connection->held_at;
+  if (held == 0) return connection->has_ended ? 0 : recv(fd, buffer, room, flags);
+  const size_t count = std::min(held, room);
+  memcpy(buffer, connection->held.data() + connection->held_at, count);
+  connection->held_at += count;
+  if (count == held) connection->ClearHeld();
+  // The system does not tell of what it has given already.
+  if (count < held || connection->has_ended) {
+    gate->states[fd] |= kHeld;
+    ReadInTurn(fd);
+  }
+  return static_cast<ssize_t>(count);
+}
+
 /** On a port that speaks TLS: nothing is read while an answer is under way. */
 ssize_t ReadSecurely(int fd, Connection* connection, void* data, size_t room, int flags) {
   const uint8_t state = gate->states[fd];
@@ -173,8 +204,9 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
     return -1;
   }
   if (connection == nullptr) return recv(fd, data, room, flags);
-  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   auto* buffer = static_cast<char*>(data);
+  if ((gate->states[fd] & kUpgraded) != 0) return ReadUpgraded(fd, connection, buffer, room, flags);
+  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   if ((gate->states[fd] & (kAnswering | kLast)) == kLast) {
     connection->lingers = true;
     return 0;

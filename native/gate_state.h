@@ -28,6 +28,11 @@ constexpr uint8_t kHeld = 2;
 /** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. On ports
  * that speak TLS JavaScript sets `kAnswering`, too. */
 constexpr uint8_t kLast = 4;
+/**
+ * The connection speaks another protocol from here on, and its bytes go on as they come; set by JavaScript, which sets
+ * `kAnswering` while the socket owes the rest of a frame.
+ */
+constexpr uint8_t kUpgraded = 8;
 
 /** Words that JavaScript sees; the order is that in src/http/gate.ts. */
 enum Word : size_t {

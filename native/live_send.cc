@@ -15,6 +15,8 @@
 #include <cstdint>
 
 #include "arguments.h"
+#include "gate_read.h"
+#include "gate_state.h"
 
 namespace {
 
@@ -66,7 +68,10 @@ Napi::Value SendToAll(const Napi::CallbackInfo& info) {
   const auto wanted = static_cast<int32_t>(prefixLength + length - skip);
   uint32_t short_of = 0;
   for (uint32_t i = 0; i < count; i++) {
-    taken[i] = SendOne(sockets[i], prefix, prefixLength, payload, length, skip);
+    // Bytes of the front end's own, such as the answer to a ping, must not be broken.
+    const Connection* connection = gate == nullptr ? nullptr : Find(sockets[i]);
+    const bool is_free = connection == nullptr || !Owes(*connection);
+    taken[i] = is_free ? SendOne(sockets[i], prefix, prefixLength, payload, length, skip) : 0;
     if (taken[i] != wanted) short_of++;
   }
   return Napi::Number::New(env, short_of);

@@ -204,6 +204,7 @@ export interface NativeConstants {
   readonly gateAnswering: number;
   readonly gateHeld: number;
   readonly gateLast: number;
+  readonly gateUpgraded: number;
   /** Numbers of its words. */
   readonly gateCurrent: number;
   readonly gateCurrentFlags: number;

@@ -55,6 +55,15 @@ export class Cors {
     return fields;
   }
 
+  /**
+   * Whether a page may read what browsers give to any page, as they do what comes by WebSocket: one of the origins, or
+   * one of the same host.
+   * @param origin of the request; '' where no browser asks
+   */
+  allowsPage(origin: string, host: string): boolean {
+    return origin === '' || this.#allows(origin) || origin.toLowerCase().endsWith(`://${host.toLowerCase()}`);
+  }
+
   #allows(origin: string): boolean {
     return this.#anyone || this.#origins.has(origin.toLowerCase());
   }

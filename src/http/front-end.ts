@@ -51,9 +51,36 @@ export interface Guard {
   refuses(socket: number): boolean;
 }
 
+/** A connection on which messages go in place of answers (RFC 6455). */
+export interface FrontSocket {
+  /** Sends a binary message; false when it was dropped, which never happens while nothing is buffered. */
+  send(message: Uint8Array): boolean;
+  /** Bytes that the front end holds of messages. */
+  getBufferedAmount(): number;
+  /** A message is sent past the front end, and the connection owes the rest of it: nothing is read, so that none is
+   * answered, until it does not. */
+  owes(isBroken: boolean): void;
+  /** Ends with a status of closing. */
+  end(code: number): void;
+  close(): void;
+}
+
+/** Who speaks by messages on a connection. */
+export interface FrontSocketHandler {
+  open(socket: FrontSocket): void;
+  /** It is closed, whoever wanted that; the socket must not be used any more. */
+  closed(): void;
+}
+
+/** Has a connection go on by messages in place of an answer; to be called within the handler of the request. */
+export type Upgrade = (handler: FrontSocketHandler) => void;
+
 /** Who a front end tells of its requests and connections. */
 export interface FrontEndHandler {
-  request(res: FrontResponse, req: FrontRequest): void;
+  /** Whether some requests may go on by messages. */
+  readonly upgrades: boolean;
+  /** @param upgrade of a request that may; it need not be looked at */
+  request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void;
   /** Connections have been opened, or closed when it is negative. */
   connections(change: number): void;
   /** Complete answers begin to wait for their clients to take the rest, or, when it is negative, have ended. */

@@ -40,6 +40,7 @@ export interface PortBounds {
 const ANSWERING = 1;
 const HELD = 2;
 const LAST = 4;
+const UPGRADED = 8;
 /** Words, as in native/gate.cc. */
 const CURRENT = 0;
 const CURRENT_FLAGS = 1;
@@ -57,6 +58,7 @@ expectConstants({
   gateAnswering: ANSWERING,
   gateHeld: HELD,
   gateLast: LAST,
+  gateUpgraded: UPGRADED,
   gateCurrent: CURRENT,
   gateCurrentFlags: CURRENT_FLAGS,
   gateFirstRefusal: REFUSALS[0]![0],
@@ -159,6 +161,26 @@ export class Gate implements Guard {
     const state = this.#states[socket]!;
     this.#states[socket] = state & ~ANSWERING;
     if ((state & (HELD | LAST)) !== 0) this.#addon!.readAgain(socket);
+  }
+
+  /** A connection speaks another protocol from here on: its bytes go on to the front end as they come. */
+  upgraded(socket: number): void {
+    if (socket === 0) return;
+    const state = this.#states[socket]!;
+    this.#states[socket] = (state & HELD) | UPGRADED;
+    if ((state & HELD) !== 0) this.#addon!.readAgain(socket);
+  }
+
+  /** The socket owes the rest of a frame: nothing is read, and so nothing answered, until `answered`. */
+  withinFrame(socket: number): void {
+    this.#states[socket]! |= ANSWERING;
+  }
+
+  /** Nothing more is wanted of a connection: it is closed in a later turn. No harm where it is closed already. */
+  finish(socket: number): void {
+    if (this.#addon === undefined || socket === 0) return;
+    this.#states[socket] = (this.#states[socket]! & ~ANSWERING) | LAST;
+    this.#addon.readAgain(socket);
   }
 
   /**

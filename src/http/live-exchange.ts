@@ -4,12 +4,9 @@ import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
-import type { LivePort } from './live-port.js';
+import { type LivePort, UNSENT } from './live-port.js';
 import { DirectSocket, FrontEndSocket, type LiveAnswer } from './live-socket.js';
 import { type BodyMaker, Reply } from './reply.js';
-
-/** Bytes that the kernel may hold of a viewer's answer unsent: lag that nobody sees, so only a little. */
-const UNSENT = 32 * 1024;
 
 /** What a URL below the path of live streams asks for, when it is a stream as FLV. */
 export interface LiveTarget {

@@ -2,6 +2,9 @@ import type { NativeAddon } from '../base/native.js';
 import type { SendToAll } from '../live/delivery/fan.js';
 import type { LiveViewing } from '../live/delivery/live-viewing.js';
 
+/** Bytes that the kernel may hold of a viewer's answer unsent: lag that nobody sees, so only a little. */
+export const UNSENT = 32 * 1024;
+
 /** What the front end has to know of live streams. */
 export interface LivePort {
   /** Where their URLs begin, with a slash at both ends. */

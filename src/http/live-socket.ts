@@ -1,6 +1,6 @@
 import type { Transport } from '../delivery/transport.js';
 import type { SendToAll } from '../live/delivery/fan.js';
-import { chunkPrefix, type ViewerSocket } from '../live/delivery/viewer-socket.js';
+import { FRAME_PREFIX, type ViewerSocket } from '../live/delivery/viewer-socket.js';
 
 /** What an answer to a viewer does besides sending tags. */
 export interface LiveAnswer {
@@ -15,6 +15,19 @@ export interface LiveAnswer {
 /** One socket, and what it has taken. */
 const ONE = new Int32Array(1);
 const TAKEN = new Int32Array(1);
+
+/** Sends what is left of a frame to one socket; returns the bytes that it took, negative when it is gone. */
+export function sendToOne(
+  sendToAll: SendToAll,
+  descriptor: number,
+  prefix: Uint8Array,
+  frame: Uint8Array,
+  skip: number,
+): number {
+  ONE[0] = descriptor;
+  sendToAll(ONE, 1, prefix, frame, skip, TAKEN);
+  return TAKEN[0]!;
+}
 
 /** What sockets of viewers do by the front end, which writes head and first bytes, and ends the answer. */
 abstract class AnswerSocket {
@@ -34,6 +47,8 @@ abstract class AnswerSocket {
     });
     return taken;
   }
+
+  brokenOff(): void {}
 
   end(sent: number): void {
     this.answer.cork(() => this.transport.end());
@@ -64,13 +79,11 @@ export class DirectSocket extends AnswerSocket implements ViewerSocket {
   }
 
   send(frame: Uint8Array, skip: number): number {
-    ONE[0] = this.descriptor;
-    this.#sendToAll(ONE, 1, chunkPrefix(frame.length), frame, skip, TAKEN);
-    return TAKEN[0]!;
+    return sendToOne(this.#sendToAll, this.descriptor, FRAME_PREFIX.http(frame.length), frame, skip);
   }
 
   size(frame: Uint8Array): number {
-    return chunkPrefix(frame.length).length + frame.length;
+    return FRAME_PREFIX.http(frame.length).length + frame.length;
   }
 }
 

@@ -4,9 +4,10 @@ import { REFUSED_FIELD } from '../base/peer-fields.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { isAmbiguous } from './framing.js';
-import type { FrontEnd, FrontEndHandler, FrontRequest, FrontResponse } from './front-end.js';
+import type { FrontEnd, FrontEndHandler, FrontRequest, FrontResponse, Upgrade } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import { LiveExchange, parseLiveTarget } from './live-exchange.js';
+import { asksForWebSocket, LiveWebSocket } from './live-websocket.js';
 import type { PeerPort } from './peer-port.js';
 import { refusalEntry } from './refusal-entry.js';
 import { Reply } from './reply.js';
@@ -37,6 +38,11 @@ export class Port implements FrontEndHandler {
     this.#options = options;
   }
 
+  /** By messages live streams can be watched, and nothing else be had. */
+  get upgrades(): boolean {
+    return this.#context.live !== undefined;
+  }
+
   connections(change: number): void {
     this.#context.stats.openConnections += change;
     this.#context.course.quiet();
@@ -53,7 +59,7 @@ export class Port implements FrontEndHandler {
     this.#context.accessLog?.(refusalEntry({ status, time: Date.now(), client }));
   }
 
-  request(res: FrontResponse, req: FrontRequest): void {
+  request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void {
     const method = req.getCaseSensitiveMethod();
     const { gate, peers } = this.#context;
     if ((gate.socket === 0 || gate.isSecure) && this.#refusesUnseen(res, req, method)) return;
@@ -61,7 +67,7 @@ export class Port implements FrontEndHandler {
     else if (this.#options.wantsCertificates && !this.frontEnd.hasCertificate(res)) {
       const message = 'this port is for clients that have a certificate';
       new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=certificate', []);
-    } else if (method === 'GET' || method === 'HEAD') this.#answer(res, req, method);
+    } else if (method === 'GET' || method === 'HEAD') this.#answer(res, req, method, upgrade);
     else if (method === 'OPTIONS') this.#tellOptions(res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;
@@ -83,15 +89,18 @@ export class Port implements FrontEndHandler {
     return true;
   }
 
-  #answer(res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD'): void {
-    const { live } = this.#context;
+  #answer(res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', upgrade?: Upgrade): void {
+    const { live, course, gate } = this.#context;
     const { redirect } = this.#options;
     if (redirect !== undefined) {
       this.#redirect(redirect, res, req, method);
       return;
     }
     const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
-    if (target !== undefined) new LiveExchange(this.#context, res, req, method).run(live!, target);
+    const stream = upgrade === undefined ? undefined : target && live!.viewing.find(target.stream);
+    if (stream !== undefined && !course.draining && !gate.isLast && asksForWebSocket(req)) {
+      new LiveWebSocket(this.#context, live!, target!, res, req).run(stream, req, upgrade!);
+    } else if (target !== undefined) new LiveExchange(this.#context, res, req, method).run(live!, target);
     else new Exchange(this.#context, res, req, method).run(req);
   }
 

@@ -189,6 +189,14 @@ export class Reply {
     this.#end(bytes, 'whole');
   }
 
+  /** The connection goes on in another protocol, until `ended`; the front end writes what says so. */
+  switched(): void {
+    this.#status = 101;
+    this.#ttfb = (performance.now() - this.#started) / 1000;
+    this.#context.observeTtfb?.(this.#ttfb);
+    this.#suspended = true;
+  }
+
   /** Closes the connection without an answer, behind which the front end would read on; counts as `status`. */
   abandon(status: number): void {
     this.#status = status;

@@ -1,8 +1,37 @@
 import { createServer } from 'node:net';
 import { EdgeError } from '../base/errors.js';
-import type { FrontEnd, FrontEndHandler, FrontResponse, TlsFiles } from './front-end.js';
+import type {
+  FrontEnd,
+  FrontEndHandler,
+  FrontRequest,
+  FrontResponse,
+  FrontSocketHandler,
+  TlsFiles,
+  Upgrade,
+} from './front-end.js';
 import type { Gate, PortBounds } from './gate.js';
-import { App, closeListenSocket, type HttpResponse, localPort, SSLApp, type us_listen_socket } from './uws.js';
+import {
+  App,
+  closeListenSocket,
+  type HttpResponse,
+  localPort,
+  SSLApp,
+  type us_listen_socket,
+  type us_socket_context_t,
+} from './uws.js';
+import { UwsSocket } from './uws-socket.js';
+
+/** Most bytes of a message of a client, who has nothing to say. */
+const MESSAGE_MAX = 1024;
+/** Bytes that the front end may hold of a connection's messages; it is given none while it holds any. */
+const BACKPRESSURE_MAX = 64 * 1024;
+
+/** What the front end keeps with a connection that goes on by messages: it copies the fields, and nothing else. */
+interface Spoken {
+  readonly handler: FrontSocketHandler;
+  /** 0 when the gate does not guard it. */
+  readonly descriptor: number;
+}
 
 /** The front end on uWebSockets.js: HTTP/1.1, behind the gate. */
 export class UwsFrontEnd implements FrontEnd {
@@ -19,7 +48,37 @@ export class UwsFrontEnd implements FrontEnd {
     this.#isPlain = tls === undefined;
     this.#app = tls === undefined ? App() : secureApp(tls);
     this.#app.filter((_res, change) => handler.connections(change));
+    if (handler.upgrades) {
+      this.#app.ws<Spoken>('/*', {
+        maxPayloadLength: MESSAGE_MAX,
+        maxBackpressure: BACKPRESSURE_MAX,
+        // Pings of the front end's own would come within messages that go past it.
+        idleTimeout: 0,
+        sendPingsAutomatically: false,
+        upgrade: (res, req, context) => handler.request(res, req, this.#upgradeOf(res, req, context)),
+        open: socket => {
+          const { handler, descriptor } = socket.getUserData();
+          handler.open(new UwsSocket(socket, gate, descriptor));
+        },
+        close: socket => {
+          const { handler, descriptor } = socket.getUserData();
+          handler.closed();
+          gate.finish(descriptor);
+        },
+      });
+    }
     this.#app.any('/*', (res, req) => handler.request(res, req));
+  }
+
+  #upgradeOf(res: HttpResponse, req: FrontRequest, context: us_socket_context_t): Upgrade {
+    return handler => {
+      const descriptor = this.#gate.socket;
+      const key = req.getHeader('sec-websocket-key');
+      // The first of those that the client offers: whatever it is called, there is one thing to be had.
+      const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]!.trim();
+      this.#gate.upgraded(descriptor);
+      res.upgrade<Spoken>({ handler, descriptor }, key, protocol, '', context);
+    };
   }
 
   async listen(host: string, port: number): Promise<number> {

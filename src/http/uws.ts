@@ -1,7 +1,15 @@
 import './header-limit.js';
 import * as frontEnd from 'uWebSockets.js';
 
-export type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket } from 'uWebSockets.js';
+export type {
+  HttpRequest,
+  HttpResponse,
+  TemplatedApp,
+  us_listen_socket,
+  us_socket_context_t,
+  WebSocket,
+  WebSocketBehavior,
+} from 'uWebSockets.js';
 
 // Upstream's package, which a user may put in place of the pinned one, is CommonJS: its names stand under `default`.
 const uWS = ('default' in frontEnd ? frontEnd.default : frontEnd) as typeof frontEnd;

@@ -1,6 +1,7 @@
 import type { NativeAddon } from '../../base/native.js';
+import type { ViewerProtocol } from './live-stats.js';
 import type { Viewer } from './viewer.js';
-import { chunkPrefix } from './viewer-socket.js';
+import { FRAME_PREFIX } from './viewer-socket.js';
 
 /** Sends one batch to many sockets, in one call of the addon. */
 export type SendToAll = NativeAddon['sendToAll'];
@@ -14,17 +15,19 @@ export interface Late {
 
 const NOBODY: readonly Late[] = [];
 
-/** The viewers of a stream that are up to date, and sent to at once. */
+/** The viewers of a stream by one protocol that are up to date, and sent to at once. */
 export class Fan {
   readonly #sendToAll: SendToAll;
+  readonly #prefix: (length: number) => Uint8Array;
   readonly viewers: Viewer[] = [];
   #sockets = new Int32Array(8);
   #taken = new Int32Array(8);
   /** Bytes that have been sent to each viewer that was there all the time. */
   sentToEach = 0;
 
-  constructor(sendToAll: SendToAll) {
+  constructor(sendToAll: SendToAll, protocol: ViewerProtocol) {
     this.#sendToAll = sendToAll;
+    this.#prefix = FRAME_PREFIX[protocol];
   }
 
   get size(): number {
@@ -57,10 +60,10 @@ export class Fan {
 
   /** Sends a batch to all; returns those who have not taken it whole, in any order. */
   send(batch: Uint8Array): readonly Late[] {
-    const prefix = chunkPrefix(batch.length);
     const count = this.viewers.length;
-    if (count === 0) return NOBODY;
     this.sentToEach += batch.length;
+    if (count === 0) return NOBODY;
+    const prefix = this.#prefix(batch.length);
     const few = this.#sendToAll(this.#sockets, count, prefix, batch, 0, this.#taken);
     if (few === 0) return NOBODY;
     const late: Late[] = [];

@@ -1,7 +1,7 @@
 import { AUDIO_TAG, SCRIPT_TAG } from '../../media/flv/tag.js';
 import { RingReader } from '../ring/ring-reader.js';
-import { Fan, type SendToAll } from './fan.js';
-import type { DisconnectReason, LiveStats } from './live-stats.js';
+import { Fan, type Late, type SendToAll } from './fan.js';
+import type { DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
 import type { Viewer } from './viewer.js';
 
@@ -47,7 +47,7 @@ const OBSERVED = 32;
 export class WatchedStream {
   readonly #context: LiveContext;
   readonly #ring: RingReader;
-  readonly #fan: Fan;
+  readonly #fans: Readonly<Record<ViewerProtocol, Fan>>;
   /** Viewers that are sent to by themselves. */
   readonly #behind = new Set<Viewer>();
   /** Sequence up to which, and version of headers with which, those who are up to date have been sent. */
@@ -69,7 +69,8 @@ export class WatchedStream {
   ) {
     this.#context = context;
     this.#ring = new RingReader(file);
-    this.#fan = new Fan(context.sendToAll);
+    const { sendToAll } = context;
+    this.#fans = { http: new Fan(sendToAll, 'http'), websocket: new Fan(sendToAll, 'websocket') };
     this.#writerSeenAt = performance.now();
     if (this.#ring.refresh()) this.#upTo = this.#ring.head;
   }
@@ -84,7 +85,7 @@ export class WatchedStream {
   }
 
   get viewers(): number {
-    return this.#behind.size + this.#fan.size;
+    return this.#behind.size + this.#fanned;
   }
 
   /** Takes a viewer, who is sent to from the next batch on, or with `welcome` at once. */
@@ -101,7 +102,7 @@ export class WatchedStream {
 
   /** Bytes that a viewer has been sent. */
   sentTo(viewer: Viewer): number {
-    return viewer.sent + (viewer.index < 0 ? 0 : this.#fan.sentToEach - viewer.fannedAt);
+    return viewer.sent + (viewer.index < 0 ? 0 : this.#fans[viewer.protocol].sentToEach - viewer.fannedAt);
   }
 
   /** A viewer has left. */
@@ -137,7 +138,7 @@ export class WatchedStream {
   close(reason: DisconnectReason): void {
     if (this.#over) return;
     this.#over = true;
-    for (const viewer of [...this.#fan.viewers, ...this.#behind]) this.#part(viewer, reason);
+    for (const viewer of [...this.#upToDate, ...this.#behind]) this.#part(viewer, reason);
     this.#ring.close();
   }
 
@@ -165,41 +166,52 @@ export class WatchedStream {
       if (batch === undefined) {
         // The process was stopped for longer than the ring lasts: each viewer goes on where it can.
         this.#upTo = head;
-        for (const viewer of [...this.#fan.viewers]) this.#fallBehind(viewer, first, now);
+        for (const viewer of this.#upToDate) this.#fallBehind(viewer, first, now);
         return;
       }
       const end = ring.runEnd;
       const before = this.#version;
       if (ring.look(end - 1)) this.#version = ring.tagVersion;
       this.#upTo = end;
-      const count = this.#fan.size;
-      const late = this.#fan.send(batch);
-      this.#context.stats.sentBytes += count * batch.length;
+      this.#context.stats.sentBytes += this.#fanned * batch.length;
+      const late = [...this.#fans.http.send(batch), ...this.#fans.websocket.send(batch)];
       const isRight = ring.holds(first);
-      if (!isRight) for (const viewer of [...this.#fan.viewers]) this.#part(viewer, 'overrun');
-      for (const { viewer, taken } of late) {
-        this.#leaveFan(viewer);
+      if (!isRight) for (const viewer of this.#upToDate) this.#part(viewer, 'overrun');
+      for (const each of late) {
+        this.#leaveFan(each.viewer);
         // What was counted as sent to each was not sent to this one.
-        viewer.sent -= batch.length;
+        each.viewer.sent -= batch.length;
         this.#context.stats.sentBytes -= batch.length;
-        viewer.version = before;
-        this.#behind.add(viewer);
-        if (taken < 0 || (!isRight && taken > 0)) {
-          viewer.socket.cut();
-          continue;
-        }
-        this.#hold(viewer, batch, first, end);
-        viewer.version = this.#version;
-        viewer.taken = taken;
-        viewer.stuckSince = now;
+        each.viewer.version = before;
+        this.#behind.add(each.viewer);
+        if (each.taken < 0 || (!isRight && each.taken > 0)) each.viewer.socket.cut();
+        else this.#breakOff(each, batch, first, now);
       }
     }
+  }
+
+  /** A viewer has taken a part of a batch, or nothing of it. */
+  #breakOff({ viewer, taken }: Late, batch: Uint8Array, first: number, now: number): void {
+    this.#hold(viewer, batch, first, this.#upTo);
+    viewer.version = this.#version;
+    viewer.taken = taken;
+    viewer.stuckSince = now;
+    if (taken > 0) viewer.socket.brokenOff();
+  }
+
+  /** Viewers that are sent to at once: how many, and a list of them. */
+  get #fanned(): number {
+    return this.#fans.http.size + this.#fans.websocket.size;
+  }
+
+  get #upToDate(): Viewer[] {
+    return [...this.#fans.http.viewers, ...this.#fans.websocket.viewers];
   }
 
   /** Tells how long the tags of this batch have waited. */
   #observe(head: number): void {
     const { observeLatency } = this.#context;
-    if (observeLatency === undefined || this.#fan.size === 0) return;
+    if (observeLatency === undefined || this.#fanned === 0) return;
     for (let at = Math.max(this.#upTo, head - OBSERVED); at < head; at++) {
       if (this.#ring.look(at)) observeLatency(this.#ring.age / 1000);
     }
@@ -364,18 +376,18 @@ export class WatchedStream {
   #catchUp(viewer: Viewer): void {
     if (viewer.socket.descriptor === 0) return;
     // Those who are up to date have been sent up to here, or nobody is and nothing has.
-    if (this.#fan.size === 0) {
+    if (this.#fanned === 0) {
       this.#upTo = viewer.next;
       this.#version = viewer.version;
     }
     if (this.#upTo !== viewer.next) return;
     this.#behind.delete(viewer);
-    this.#fan.add(viewer);
+    this.#fans[viewer.protocol].add(viewer);
   }
 
   #leaveFan(viewer: Viewer): void {
     if (viewer.index < 0) return;
-    this.#fan.remove(viewer);
+    this.#fans[viewer.protocol].remove(viewer);
     viewer.next = this.#upTo;
     viewer.version = this.#version;
   }
@@ -394,7 +406,7 @@ export class WatchedStream {
     this.#context.stats.disconnects[reason]++;
     if (isWhole && (reason === 'ended' || reason === 'drain')) {
       this.remove(viewer);
-      viewer.socket.end(sent);
+      viewer.socket.end(sent, reason === 'drain');
     } else viewer.socket.cut();
   }
 }

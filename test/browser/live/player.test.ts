@@ -51,6 +51,20 @@ test('the demo player plays a live stream, and ffmpeg decodes it without a word'
     },
   );
   assert.match((await told()) ?? '', /320 × 180 · live FLV by mpegts\.js/);
+  // The same by WebSocket, in the page that has the library already.
+  const socketUrl = `${edge.url.replace('http', 'ws')}${path}`;
+  await page.evaluate(`{
+    const video = document.getElementById('video');
+    window.second = document.body.appendChild(document.createElement('video'));
+    second.muted = true;
+    const player = mpegts.createPlayer({ type: 'flv', url: ${JSON.stringify(socketUrl)}, isLive: true });
+    player.attachMediaElement(second);
+    player.load();
+    void player.play();
+  }`);
+  await until('a second of playing by WebSocket', () => page.evaluate<boolean>('second.currentTime > 1'));
+  const before = await (await fetch(`${edge.admin}/metrics`)).text();
+  assert.match(before, /^moovedge_live_viewers\{.*protocol="websocket".*\} 1$/m);
   assert.deepEqual(complaints, []);
   await page.close();
   const input = ['-nostdin', '-v', 'error', '-i', `${edge.url}${path}`, '-t', '2', '-f', 'null', '-'];

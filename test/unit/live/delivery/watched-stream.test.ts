@@ -84,6 +84,8 @@ class TestSocket implements ViewerSocket {
     return chunkPrefix(frame.length).length + frame.length;
   }
 
+  brokenOff(): void {}
+
   end(): void {
     this.ended = true;
   }
