@@ -127,8 +127,8 @@ ssize_t ReadRecord(int fd, void* data, size_t room, int flags) {
 }
 
 /**
- * Reads what a connection has next that speaks another protocol: what was held back behind its request, then what comes,
- * as it is. Nothing while the socket owes bytes, so that whoever sends without reading is answered no further.
+ * Reads what a connection has next that speaks another protocol: what was held back behind its request, then what
+ * comes, as it is. Nothing while the socket owes bytes, so that whoever sends without reading is answered no further.
  */
 ssize_t ReadUpgraded(int fd, Connection* connection, char* buffer, size_t room, int flags) {
   const uint8_t state = gate->states[fd];

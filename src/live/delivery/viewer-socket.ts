@@ -43,7 +43,7 @@ export function chunkPrefix(length: number): Uint8Array {
 }
 
 /** Of an unmasked binary message of one frame (RFC 6455 section 5.2). */
-export function messagePrefix(length: number): Uint8Array {
+function messagePrefix(length: number): Uint8Array {
   const prefix = Buffer.alloc(length < 126 ? 2 : length < 0x10000 ? 4 : 10);
   prefix[0] = 0x82;
   prefix[1] = length < 126 ? length : length < 0x10000 ? 126 : 127;
