@@ -9,6 +9,7 @@
         "gate.cc",
         "gate_accept.cc",
         "gate_read.cc",
+        "gate_secure.cc",
         "gate_turn.cc",
         "gathering.cc",
         "imports.cc",

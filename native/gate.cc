@@ -1,11 +1,12 @@
 // The gate between the system's sockets and the front end, which gives its users neither the bytes of a request nor a
 // say in accepting.
 //
-// The front end's module calls the functions below in place of `accept4`, `recv`, `close` and two of libuv's. What
-// comes on a connection passes here first: one head at a time, strict and in normal form, and the next one only when
-// the answer to the one before has ended. So neither a body, nor what hides in one, nor a flood of pipelined requests
-// ever reaches the front end's parser; a half-closed connection is not read any more and so not taken for a lost one;
-// and whoever is refused costs one `send`. A usual head is handed on where it lies, after one look.
+// The front end's module calls the functions below in place of `accept4`, `recv`, `send`, `close`, two of libuv's and
+// its own reader of decrypted bytes. What comes on a connection passes here first: one head at a time, strict and in
+// normal form, and the next one only when the answer to the one before has ended. So neither a body, nor what hides in
+// one, nor a flood of pipelined requests ever reaches the front end's parser; a half-closed connection is not read any
+// more and so not taken for a lost one; and whoever is refused costs one `send`. A usual head is handed on where it
+// lies, after one look.
 //
 // Everything happens on the thread of the front end's event loop.
 
@@ -24,9 +25,11 @@
 #include <cstdlib>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "gate_accept.h"
 #include "gate_read.h"
+#include "gate_secure.h"
 #include "gate_state.h"
 #include "gate_turn.h"
 #include "imports.h"
@@ -70,7 +73,10 @@ bool MakeGate(Napi::Env env) {
       Import{"uv_poll_init_socket", reinterpret_cast<void*>(OnPollInit)},
       Import{"uv_poll_start", reinterpret_cast<void*>(OnPollStart)},
   };
-  return RedirectImports("uws_linux", imports.data(), imports.size());
+  const auto secure = SecureImports();
+  std::vector<Import> all(imports.begin(), imports.end());
+  all.insert(all.end(), secure.begin(), secure.end());
+  return RedirectImports("uws_linux", all.data(), all.size());
 }
 
 /**
@@ -177,7 +183,6 @@ void InitGate(Napi::Env env, Napi::Object exports) {
   tell("gateCurrentFlags", kCurrentFlags);
   tell("gateFirstRefusal", kBadRequest);
   tell("gatePauses", kPauses);
-  tell("gateSecureReads", kSecureReads);
   exports.Set("openGate", Napi::Function::New(env, OpenGate, "openGate"));
   exports.Set("guardPort", Napi::Function::New(env, GuardPort, "guardPort"));
   exports.Set("readAgain", Napi::Function::New(env, ReadAgain, "readAgain"));

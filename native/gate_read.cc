@@ -12,14 +12,12 @@
 #include <cstring>
 #include <string>
 
+#include "gate_secure.h"
 #include "gate_state.h"
 #include "gate_turn.h"
 #include "request_head.h"
 
 namespace {
-
-/** Most bytes that are held back of one connection while it is answered; what comes then waits in the kernel. */
-constexpr size_t kMaxHeld = 64 * 1024;
 
 /** Bytes of the head of a TLS record, which ends with the length of what follows, and the most that may follow. */
 constexpr size_t kRecordHead = 5;
@@ -43,14 +41,6 @@ void Lose(Connection* connection) {
   uv_poll_start(connection->poll, PolledEvents(*connection), connection->poll->poll_cb);
 }
 
-/** Refuses what came on a connection, and reads it no more. */
-ssize_t Refuse(int fd, Connection* connection, int status) {
-  SendRefusal(fd, status);
-  connection->is_dropping = true;
-  connection->ClearHeld();
-  return WouldBlock();
-}
-
 /** Whether a client has as many requests under way as it may. */
 bool IsAtItsBound(const Connection& connection) {
   const Port& port = *connection.port;
@@ -62,35 +52,6 @@ bool IsAtItsBound(const Connection& connection) {
   uint32_t answering = 0;
   for (const int fd : connections) answering += gate->states[fd] & kAnswering;
   return answering >= port.requests;
-}
-
-/**
- * Hands on a head that lies at `data`, in `buffer` itself or in what was held back.
- * @param more whether other bytes follow it
- */
-ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const char* data, char* buffer, size_t room,
-               bool more) {
-  if (IsAtItsBound(*connection)) return Refuse(fd, connection, 429);
-  size_t length = head.length;
-  if (!head.is_normal) {
-    const std::string normal = NormalHead(data, head);
-    if (normal.size() > room) return Refuse(fd, connection, 431);
-    memcpy(buffer, normal.data(), normal.size());
-    length = normal.size();
-  } else if (data != buffer) {
-    memmove(buffer, data, length);
-  }
-  if (head.is_last) {
-    connection->is_dropping = true;
-    connection->lingers = head.has_body;
-    connection->ClearHeld();
-  } else if (more) {
-    gate->states[fd] |= kHeld;
-  }
-  gate->states[fd] |= kAnswering;
-  gate->words[kCurrent] = static_cast<uint32_t>(fd);
-  gate->words[kCurrentFlags] = (head.is_last ? 1u : 0u) | (head.is_old ? 2u : 0u);
-  return static_cast<ssize_t>(length);
 }
 
 /** While an answer is under way: keeps what comes in `held`, at most `kMaxHeld` bytes; the rest waits in the kernel. */
@@ -115,8 +76,7 @@ ssize_t HoldBack(int fd, Connection* connection, char* buffer, size_t room) {
 }
 
 /**
- * Reads what a TLS connection has next: one record, since the front end handles all requests in what it is given, and
- * ends a connection on which another one comes while it answers (RFC 8446 section 5.1).
+ * Reads one record, since the front end throws away what it has decrypted when the end of the connection comes with it.
  */
 ssize_t ReadRecord(int fd, void* data, size_t room, int flags) {
   uint8_t head[kRecordHead];
@@ -144,6 +104,12 @@ ssize_t ReadUpgraded(int fd, Connection* connection, char* buffer, size_t room, 
   gate->states[fd] &= static_cast<uint8_t>(~kHeld);
   const size_t held = connection->held.size() - connection->held_at;
   if (held == 0) return connection->has_ended ? 0 : recv(fd, buffer, room, flags);
+  // What has been decrypted already can't be given to a reader of TLS. Clients must not send before the answer (RFC
+  // 6455 section 4.1), so the connection ends here.
+  if (connection->secure != nullptr) {
+    connection->ClearHeld();
+    return 0;
+  }
   const size_t count = std::min(held, room);
   memcpy(buffer, connection->held.data() + connection->held_at, count);
   connection->held_at += count;
@@ -156,22 +122,16 @@ ssize_t ReadUpgraded(int fd, Connection* connection, char* buffer, size_t room, 
   return static_cast<ssize_t>(count);
 }
 
-/** On a port that speaks TLS: nothing is read while an answer is under way. */
+/** A TLS record, as it is; what it holds comes back by `OnSecureData`. */
 ssize_t ReadSecurely(int fd, Connection* connection, void* data, size_t room, int flags) {
-  const uint8_t state = gate->states[fd];
-  if ((state & (kAnswering | kLast)) == kLast) {
-    connection->lingers = true;
-    return 0;
-  }
-  if ((state & kAnswering) != 0 || Owes(*connection)) {
+  if ((gate->states[fd] & kAnswering) != 0 || Owes(*connection)) {
     gate->states[fd] |= kHeld;
     SetDeaf(connection, true);
     return WouldBlock();
   }
+  // The next head is there already, and is about to have its turn.
+  if ((gate->states[fd] & kHeld) != 0 && !connection->held.empty()) return WouldBlock();
   gate->states[fd] &= static_cast<uint8_t>(~kHeld);
-  ++gate->words[kSecureReads];
-  gate->words[kCurrent] = static_cast<uint32_t>(fd);
-  gate->words[kCurrentFlags] = 4;
   return ReadRecord(fd, data, room, flags);
 }
 
@@ -188,6 +148,43 @@ ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
 }
 
 }  // namespace
+
+ssize_t Refuse(int fd, Connection* connection, int status) {
+  if (connection->secure == nullptr) {
+    SendRefusal(fd, status);
+  } else {
+    SendRefusalSecurely(fd, connection, status);
+  }
+  connection->is_dropping = true;
+  connection->ClearHeld();
+  return WouldBlock();
+}
+
+ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const char* data, char* buffer, size_t room,
+               bool more) {
+  if (IsAtItsBound(*connection)) return Refuse(fd, connection, 429);
+  size_t length = head.length;
+  if (!head.is_normal) {
+    const std::string normal = NormalHead(data, head);
+    if (normal.size() > room) return Refuse(fd, connection, 431);
+    memcpy(buffer, normal.data(), normal.size());
+    length = normal.size();
+  } else if (data != buffer) {
+    memmove(buffer, data, length);
+  }
+  if (head.is_last) {
+    connection->is_dropping = true;
+    connection->lingers = head.has_body;
+    connection->ClearHeld();
+  } else if (more) {
+    gate->states[fd] |= kHeld;
+  }
+  gate->states[fd] |= kAnswering;
+  gate->words[kCurrent] = static_cast<uint32_t>(fd);
+  gate->words[kCurrentFlags] =
+      (head.is_last ? 1u : 0u) | (head.is_old ? 2u : 0u) | (connection->port->is_plain ? 0u : 4u);
+  return static_cast<ssize_t>(length);
+}
 
 int PolledEvents(const Connection& connection) {
   if (connection.is_lost) return connection.events | UV_READABLE;
@@ -212,6 +209,7 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
     return 0;
   }
   if (connection->is_dropping) return Drop(fd, connection, buffer, room);
+  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   if ((gate->states[fd] & kAnswering) != 0) return HoldBack(fd, connection, buffer, room);
   if (Owes(*connection)) {
     gate->states[fd] |= kHeld;

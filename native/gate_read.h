@@ -7,6 +7,10 @@
 #include <cstddef>
 
 #include "gate_state.h"
+#include "request_head.h"
+
+/** Most bytes that are held back of one connection while it is answered; what comes then waits in the kernel. */
+constexpr size_t kMaxHeld = 64 * 1024;
 
 ssize_t OnRecv(int fd, void* data, size_t room, int flags);
 ssize_t OnSend(int fd, const void* data, size_t size, int flags);
@@ -19,6 +23,17 @@ int PolledEvents(const Connection& connection);
  * request is read before they are gone.
  */
 inline bool Owes(const Connection& connection) { return (connection.events & UV_WRITABLE) != 0; }
+
+/**
+ * Hands on a head that lies at `data`, in `buffer` itself or in what was held back, or refuses it.
+ * @param more whether other bytes follow it
+ * @returns bytes in `buffer` that the front end is to read; negative when it was refused
+ */
+ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const char* data, char* buffer, size_t room,
+               bool more);
+
+/** Refuses what came on a connection, and reads it no more. */
+ssize_t Refuse(int fd, Connection* connection, int status);
 
 /** Whether what is held back of a connection may be read now, for which it then is polled again. */
 bool ReadsOn(int fd, Connection* connection);

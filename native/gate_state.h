@@ -25,8 +25,7 @@ constexpr uint8_t kAnswering = 1;
  * Bytes of the client, or its last, are held back until the answer has ended; JavaScript is to call `readAgain` then.
  */
 constexpr uint8_t kHeld = 2;
-/** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. On ports
- * that speak TLS JavaScript sets `kAnswering`, too. */
+/** The connection is to be closed when the answer has ended; set by JavaScript, which calls `readAgain` then. */
 constexpr uint8_t kLast = 4;
 /**
  * The connection speaks another protocol from here on, and its bytes go on as they come; set by JavaScript, which sets
@@ -40,7 +39,7 @@ enum Word : size_t {
   kCurrent,
   /**
    * 1: the connection is to be closed after the answer. 2: the client speaks HTTP/1.0, which has no chunked coding. 4:
-   * it speaks TLS, and nothing is known of its requests.
+   * it speaks TLS.
    */
   kCurrentFlags,
   kBadRequest,
@@ -50,8 +49,6 @@ enum Word : size_t {
   kWrongVersion,
   kUnavailable,
   kPauses,
-  /** Reads of sockets on ports that speak TLS. */
-  kSecureReads,
   kWords,
 };
 
@@ -73,6 +70,8 @@ struct Connection {
   /** What the system has told since its last turn. */
   int due = 0;
   UnsentLimit unsent;
+  /** The front end's socket, once something has been decrypted for it. */
+  void* secure = nullptr;
   /** The other side has sent its last byte. */
   bool has_ended = false;
   /** The socket takes nothing any more: the other side is gone. */
@@ -98,7 +97,7 @@ struct Connection {
 struct Port {
   int listener = -1;
   uint16_t number = 0;
-  /** False on a port that speaks TLS: of its bytes only the lengths of records can be read. */
+  /** False on a port that speaks TLS. */
   bool is_plain = true;
   uint32_t capacity = 0;
   /** Most connections of a client; 0 is a fair share when places are scarce. */
@@ -136,6 +135,8 @@ struct Gate {
   uv_poll_t** polls = nullptr;
   std::vector<std::unique_ptr<Port>> ports;
   std::vector<Lingering> lingering;
+  /** Descriptor of the connection whose events the front end is handling; 0 is none. */
+  int handled = 0;
   /** Turns of the loop so far. */
   uint64_t turns = 0;
   uv_timer_t timer{};

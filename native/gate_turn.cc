@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gate_read.h"
+#include "gate_secure.h"
 #include "gate_state.h"
 
 namespace {
@@ -70,11 +71,19 @@ void Handle(int fd) {
   connection->due = 0;
   if (connection->reads_on) {
     connection->reads_on = false;
-    if (ReadsOn(fd, connection)) events |= UV_READABLE;
+    if (ReadsOn(fd, connection)) {
+      if (!HandsOnHeld(fd, connection)) {
+        events |= UV_READABLE;
+      } else if (connection = Find(fd); connection == nullptr || connection->poll == nullptr) {
+        return;
+      }
+    }
   }
   if (events == 0) return;
   gate->words[kCurrent] = 0;
+  gate->handled = fd;
   connection->callback(connection->poll, 0, events);
+  gate->handled = 0;
   gate->words[kCurrent] = 0;
 }
 

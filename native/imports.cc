@@ -131,8 +131,11 @@ bool RedirectImports(const char* part, const Import* imports, size_t count) {
     if (search.slots[k][0] == 0 && search.slots[k][1] == 0) return false;
   }
   for (size_t k = 0; k < count; ++k) {
+    const auto& [name, replacement, original] = imports[k];
     for (const uintptr_t slot : search.slots[k]) {
-      if (slot != 0 && !Write(slot, imports[k].replacement, search)) return false;
+      if (slot == 0) continue;
+      if (original != nullptr) *original = __atomic_load_n(reinterpret_cast<void**>(slot), __ATOMIC_ACQUIRE);
+      if (replacement != nullptr && !Write(slot, replacement, search)) return false;
     }
   }
   return true;

@@ -4,10 +4,13 @@
 
 #include <cstddef>
 
-/** An imported function, and the one that is to be called in its place. */
+/** An imported function. */
 struct Import {
   const char* name;
+  /** The function that is to be called in its place; null when it stays. */
   void* replacement;
+  /** Set to the function itself, unless null. */
+  void** original = nullptr;
 };
 
 /**

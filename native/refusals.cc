@@ -57,8 +57,7 @@ void CountRefusal(int fd, int status) {
   gate->refusals.push_back({status, time, PeerOf(fd)});
 }
 
-void SendRefusal(int fd, int status) {
-  CountRefusal(fd, status);
+std::string RefusalText(int status) {
   const Kind& kind = KindOf(status);
   const std::string body = std::string(kind.reason) + "\n";
   std::string text = "HTTP/1.1 ";
@@ -68,6 +67,12 @@ void SendRefusal(int fd, int status) {
       "no-store\r\nConnection: close\r\n");
   text.append(kind.fields).append("Content-Length: ").append(std::to_string(body.size())).append("\r\n\r\n");
   text.append(body);
+  return text;
+}
+
+void SendRefusal(int fd, int status) {
+  CountRefusal(fd, status);
+  const std::string text = RefusalText(status);
   [[maybe_unused]] const ssize_t sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   shutdown(fd, SHUT_WR);
 }

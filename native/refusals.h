@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 /** Most refusals that are noted between two looks. */
 constexpr size_t kMaxRefusals = 1024;
@@ -22,7 +23,10 @@ struct Refusal {
 /** Counts and notes a refusal with `status` of what came on a connection. */
 void CountRefusal(int fd, int status);
 
-/** That, and a short answer, as well as the socket takes it; nothing can be sent on the connection afterwards. */
+/** The short answer with which a connection ends. */
+std::string RefusalText(int status);
+
+/** Counts, and sends that answer as well as the socket takes it; nothing can be sent on the connection afterwards. */
 void SendRefusal(int fd, int status);
 
 #endif  // MOOVEDGE_REFUSALS_H_

@@ -8,9 +8,8 @@ export function hasToken(list: string, token: string): boolean {
 }
 
 /**
- * True for a request that the gate has not looked at, as on a port that speaks TLS, and whose framing a server behind
- * could read in another way (RFC 9112 section 6.3): Transfer-Encoding, of which the front end has a reading of its own,
- * or a second Content-Length or Host.
+ * True for a request that no gate has looked at, and whose framing a server behind could read in another way (RFC 9112
+ * section 6.3): Transfer-Encoding, of which the front end has a reading of its own, or a second Content-Length or Host.
  */
 export function isAmbiguous(req: FrontRequest): boolean {
   let hosts = 0;

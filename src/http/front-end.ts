@@ -33,20 +33,14 @@ export interface FrontResponse extends Transport {
 export interface Guard {
   /** The connection whose request is being handled; to be called within the handler. 0 when it is not guarded. */
   readonly socket: number;
-  /** Its requests have not been looked at, because they come encrypted. */
+  /** It speaks TLS. */
   readonly isSecure: boolean;
   /** It is to be closed after the answer, as far as whoever guards it knows. */
   readonly isLast: boolean;
   /** Its client speaks HTTP/1.0 and knows no chunks. */
   readonly isOld: boolean;
-  /** The answer on a connection that speaks TLS begins. */
-  answersSecurely(socket: number, isLast: boolean): void;
-  /** What still comes on a connection is no request. */
-  ends(socket: number): boolean;
   /** The answer on a connection has ended. */
   answered(socket: number): void;
-  /** Whether too many requests have come with one read, on a port that speaks TLS. */
-  floodsSecurely(): boolean;
   /** Counts a request that was refused; returns whether the connection is closed after this answer. */
   refuses(socket: number): boolean;
 }

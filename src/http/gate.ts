@@ -53,7 +53,6 @@ const REFUSALS: readonly (readonly [word: number, status: number])[] = [
   [7, 503],
 ];
 const PAUSES = 8;
-const SECURE_READS = 9;
 expectConstants({
   gateAnswering: ANSWERING,
   gateHeld: HELD,
@@ -63,13 +62,10 @@ expectConstants({
   gateCurrentFlags: CURRENT_FLAGS,
   gateFirstRefusal: REFUSALS[0]![0],
   gatePauses: PAUSES,
-  gateSecureReads: SECURE_READS,
 });
 
 /** Refused requests after which a connection is closed. */
 const FAULTS_MAX = 8;
-/** Most requests in one read of a socket that speaks TLS. */
-const SECURE_REQUESTS_MAX = 64;
 /** Milliseconds between two lots of refusals that are told. */
 const TELL_INTERVAL = 1000;
 
@@ -92,9 +88,6 @@ export class Gate implements Guard {
   readonly #states: Uint8Array;
   readonly #faults: Uint8Array;
   readonly #words: Uint32Array;
-  /** The read of a TLS port's socket that requests came with last, and how many did. */
-  #secureRead = 0;
-  #secureRequests = 0;
 
   private constructor(addon: GateAddon | undefined, shared: ReturnType<GateAddon['openGate']>) {
     this.#addon = shared && addon;
@@ -119,8 +112,8 @@ export class Gate implements Guard {
   }
 
   /**
-   * Guards the listener on `port`. Where it speaks TLS only its connections are bounded: their bytes can't be read
-   * here.
+   * Guards the listener on `port`.
+   * @param plain false where it speaks TLS
    */
   guard(port: number, bounds: PortBounds, plain: boolean): void {
     this.#addon?.guardPort(port, { ...bounds, plain });
@@ -136,24 +129,14 @@ export class Gate implements Guard {
     return (this.#words[CURRENT_FLAGS]! & 1) !== 0;
   }
 
-  /** Whether it speaks TLS, so that the gate has not seen its request. */
+  /** Whether it speaks TLS. */
   get isSecure(): boolean {
     return this.socket !== 0 && (this.#words[CURRENT_FLAGS]! & 4) !== 0;
   }
 
-  /** The answer on a connection that speaks TLS begins: nothing more is read of it before that has ended. */
-  answersSecurely(socket: number, isLast: boolean): void {
-    this.#states[socket]! |= isLast ? ANSWERING | LAST : ANSWERING;
-  }
-
-  /** Whether a connection is to be closed: what still comes on it is no request. */
-  ends(socket: number): boolean {
-    return (this.#states[socket]! & LAST) !== 0;
-  }
-
   /** Whether its client speaks HTTP/1.0 and knows no chunks, as far as the gate has seen its request. */
   get isOld(): boolean {
-    return this.socket !== 0 && (this.#words[CURRENT_FLAGS]! & 6) === 2;
+    return this.socket !== 0 && (this.#words[CURRENT_FLAGS]! & 2) !== 0;
   }
 
   /** The answer on a connection has ended: the next request may come, or the connection be closed. */
@@ -181,19 +164,6 @@ export class Gate implements Guard {
     if (this.#addon === undefined || socket === 0) return;
     this.#states[socket] = (this.#states[socket]! & ~ANSWERING) | LAST;
     this.#addon.readAgain(socket);
-  }
-
-  /**
-   * Counts the request that is being handled, on a port that speaks TLS, and tells whether too many have come with one
-   * read: the front end handles them without a pause, whoever else waits.
-   */
-  floodsSecurely(): boolean {
-    const read = this.#words[SECURE_READS]!;
-    if (read !== this.#secureRead) {
-      this.#secureRead = read;
-      this.#secureRequests = 0;
-    }
-    return ++this.#secureRequests > SECURE_REQUESTS_MAX;
   }
 
   /** Tells `listener` each second what was refused; returns what ends that. */

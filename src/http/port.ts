@@ -62,7 +62,11 @@ export class Port implements FrontEndHandler {
   request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void {
     const method = req.getCaseSensitiveMethod();
     const { gate, peers } = this.#context;
-    if ((gate.socket === 0 || gate.isSecure) && this.#refusesUnseen(res, req, method)) return;
+    // Where nobody has looked at the request, and it can't be answered safely.
+    if (gate.socket === 0 && isAmbiguous(req)) {
+      new Reply(this.#context, res, req, method).abandon(400);
+      return;
+    }
     if (peers !== undefined) this.#handlePeer(peers, res, req, method);
     else if (this.#options.wantsCertificates && !this.frontEnd.hasCertificate(res)) {
       const message = 'this port is for clients that have a certificate';
@@ -73,20 +77,6 @@ export class Port implements FrontEndHandler {
       const message = `the method is not known here; use ${ALLOW[1]}`;
       new Reply(this.#context, res, req, method).text(405, message, 'moovedge; detail=method', [ALLOW]);
     }
-  }
-
-  /** Refuses a request that the gate has not seen, and that can't be answered safely, or not in time for others. */
-  #refusesUnseen(res: FrontResponse, req: FrontRequest, method: string): boolean {
-    const { gate } = this.#context;
-    if (gate.isSecure && gate.ends(gate.socket)) {
-      // What comes behind the last request; the connection is closed in a later turn.
-      res.onAborted(() => {});
-      return true;
-    }
-    const refused = isAmbiguous(req) ? 400 : gate.isSecure && gate.floodsSecurely() ? 429 : undefined;
-    if (refused === undefined) return false;
-    new Reply(this.#context, res, req, method).abandon(refused);
-    return true;
   }
 
   #answer(res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', upgrade?: Upgrade): void {

@@ -81,11 +81,9 @@ export class Reply {
     this.#isHead = method === 'HEAD';
     const { gate } = context;
     this.#socket = gate.socket;
-    const { isSecure } = gate;
-    const isSeen = this.#socket !== 0 && !isSecure;
+    const isSeen = this.#socket !== 0;
     this.#isLast = isSeen ? gate.isLast : hasToken(req.getHeader('connection'), 'close') || hasContent(req);
     this.isOld = gate.isOld;
-    if (isSecure) gate.answersSecurely(this.#socket, this.#isLast);
     this.#body = body;
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
     this.#facts = context.accessLog === undefined ? undefined : factsOf(this.client, req, method);

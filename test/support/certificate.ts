@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 
 /**
  * A self-signed certificate for `names` (127.0.0.1 included) with its private key, both PEM, made by openssl and kept
@@ -19,4 +20,15 @@ export function selfSigned(names: readonly string[] = ['localhost']): { cert: st
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** A self-signed certificate in files, for as long as the tests of the file run. */
+export function certificateFiles(): { cert: string; key: string; files: { cert: string; key: string } } {
+  const folder = mkdtempSync(join(tmpdir(), 'moovedge-cert-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const made = selfSigned();
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
+  writeFileSync(files.cert, made.cert);
+  writeFileSync(files.key, made.key);
+  return { ...made, files };
 }

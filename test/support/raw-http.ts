@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as secureConnect } from 'node:tls';
 
 /** An answer as it came over the wire. */
 export interface RawAnswer {
@@ -34,6 +35,13 @@ export class RawConnection {
   static async open(port: number): Promise<RawConnection> {
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
+    return new RawConnection(socket);
+  }
+
+  /** @param ca certificate of the port, which is in nobody else's name than `localhost` */
+  static async openSecurely(port: number, ca: string): Promise<RawConnection> {
+    const socket = secureConnect({ port, host: '127.0.0.1', ca, servername: 'localhost' });
+    await once(socket, 'secureConnect');
     return new RawConnection(socket);
   }
 

@@ -3,20 +3,23 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { certificateFiles } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
 import { RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
+const certificate = certificateFiles();
 const bytes = contentAt('/film.mp4', 'v1', 0, 700_000);
 const G = 'GET /film.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n\r\n';
 
-async function filmEdge() {
-  const edge = await startEdge();
+async function filmEdge(secure = false) {
+  const edge = await startEdge({}, secure ? { tls: certificate.files } : {});
   const film = new FakeObject(bytes);
   edge.content.paths.set('/film.mp4', film);
-  return { ...edge, film, connect: () => RawConnection.open(edge.port) };
+  const open = () => (secure ? RawConnection.openSecurely(edge.port, certificate.cert) : RawConnection.open(edge.port));
+  return { ...edge, film, connect: open };
 }
 
 /** Statuses of all that comes until the edge closes. */
@@ -89,133 +92,189 @@ const REFUSED: Readonly<Record<string, readonly [text: string, status: number]>>
   'a TLS greeting': ['\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
 };
 
-for (const [name, [text, status]] of Object.entries(REFUSED)) {
-  test(`refused with ${status}, and nothing behind it is read: ${name}`, async () => {
-    const { connect, content, server } = await filmEdge();
-    for (const way of WAYS) {
-      const before = content.requests.length + (way === 'behind another request' ? 1 : 0);
-      const counted = server.stats.requests.none[status] ?? 0;
-      const connection = await connect();
-      await sendInWay(connection, way, text + G);
-      assert.deepEqual(await statuses(connection), [status], way);
-      assert.equal(content.requests.length, before, way);
-      assert.equal(server.stats.requests.none[status], counted + 1);
-    }
-    await until('the connections are gone', () => server.stats.openConnections === 0);
-  });
-}
+for (const secure of [false, true]) {
+  const port = secure ? 'a port that speaks TLS' : 'a plain port';
 
-for (const [method, status] of [
-  ['GET', 206],
-  ['HEAD', 200],
-  ['OPTIONS', 204],
-  ['PUT', 405],
-  ['CONNECT', 405],
-] as const) {
-  test(`${method} with content is answered, the content never read as a request, and the connection closed`, async () => {
-    const { connect, server } = await filmEdge();
-    for (const way of WAYS) {
-      const head = G.replace('GET', method).replace('Host', `Content-Length: ${G.length}\r\nHost`);
-      const connection = await connect();
-      await sendInWay(connection, way, head + G + G);
-      assert.deepEqual(await statuses(connection), [status], way);
-    }
-    await until('the connections are gone', () => server.stats.openConnections === 0);
-    assert.equal(server.stats.abortedResponses, 0);
-  });
-}
-
-test('an answer is not lost while its client is still sending megabytes', async () => {
-  const { connect } = await filmEdge();
-  const connection = await connect();
-  const size = 20_000_000;
-  connection.send(`POST /film.mp4 HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
-  connection.send(Buffer.alloc(size));
-  assert.deepEqual(await statuses(connection), [405]);
-});
-
-test('a Content-Length of zero is no content', async () => {
-  const { connect } = await filmEdge();
-  const connection = await connect();
-  for (let round = 0; round < 3; round++) {
-    const answer = await connection.send(G.replace('Host', 'Content-Length: 0\r\nHost')).answer();
-    assert.deepEqual(answer.body, bytes.subarray(0, 4));
+  for (const [name, [text, status]] of Object.entries(REFUSED)) {
+    test(`refused with ${status}, and nothing behind it is read: ${name}: ${port}`, async () => {
+      const { connect, content, server } = await filmEdge(secure);
+      for (const way of WAYS) {
+        const before = content.requests.length + (way === 'behind another request' ? 1 : 0);
+        const counted = server.stats.requests.none[status] ?? 0;
+        const connection = await connect();
+        await sendInWay(connection, way, text + G);
+        assert.deepEqual(await statuses(connection), [status], way);
+        assert.equal(content.requests.length, before, way);
+        assert.equal(server.stats.requests.none[status], counted + 1);
+      }
+      await until('the connections are gone', () => server.stats.openConnections === 0);
+    });
   }
-  connection.socket.destroy();
-});
 
-for (const lines of [
-  'Connection: close',
-  'Connection: Close',
-  'Connection: TE, close',
-  'Connection: close, TE',
-  'Connection: keep-alive,close',
-  'Connection: keep-alive\r\nConnection: close',
-  'connection:close\r\nConnection: TE',
-]) {
-  test(`closes after the answer, and says so: ${JSON.stringify(lines)}`, async () => {
-    const { connect } = await filmEdge();
+  for (const [method, status] of [
+    ['GET', 206],
+    ['HEAD', 200],
+    ['OPTIONS', 204],
+    ['PUT', 405],
+    ['CONNECT', 405],
+  ] as const) {
+    test(`${method} with content is answered, the content never read as a request, and the connection closed: ${port}`, async () => {
+      const { connect, server } = await filmEdge(secure);
+      for (const way of WAYS) {
+        const head = G.replace('GET', method).replace('Host', `Content-Length: ${G.length}\r\nHost`);
+        const connection = await connect();
+        await sendInWay(connection, way, head + G + G);
+        assert.deepEqual(await statuses(connection), [status], way);
+      }
+      await until('the connections are gone', () => server.stats.openConnections === 0);
+      assert.equal(server.stats.abortedResponses, 0);
+    });
+  }
+
+  test(`an answer is not lost while its client is still sending megabytes: ${port}`, async () => {
+    const { connect } = await filmEdge(secure);
     const connection = await connect();
-    connection.send(G.replace('Host', `${lines}\r\nHost`) + G);
-    const text = (await connection.rest()).toString('latin1');
-    assert.equal(text.split('HTTP/1.1 206').length, 2);
-    assert.match(text, /^connection: close\r$/im);
+    const size = 20_000_000;
+    connection.send(`POST /film.mp4 HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
+    connection.send(Buffer.alloc(size));
+    assert.deepEqual(await statuses(connection), [405]);
   });
-}
 
-for (const lines of [
-  'Connection: keep-alive',
-  'Connection: closed',
-  'Connection: not-close, TE',
-  'X-Connection: close',
-]) {
-  test(`stays open: ${JSON.stringify(lines)}`, async () => {
-    const { connect } = await filmEdge();
+  test(`a Content-Length of zero is no content: ${port}`, async () => {
+    const { connect } = await filmEdge(secure);
     const connection = await connect();
-    for (let round = 0; round < 2; round++) {
-      const answer = await connection.send(G.replace('Host', `${lines}\r\nHost`)).answer();
-      assert.equal(answer.fields.connection, undefined);
+    for (let round = 0; round < 3; round++) {
+      const answer = await connection.send(G.replace('Host', 'Content-Length: 0\r\nHost')).answer();
+      assert.deepEqual(answer.body, bytes.subarray(0, 4));
     }
     connection.socket.destroy();
   });
-}
 
-test('empty lines before a request are passed over', async () => {
-  const { connect } = await filmEdge();
-  for (const way of WAYS) {
-    const connection = await connect();
-    await sendInWay(connection, way, `\r\n\r\n\r\n${G}\r\n${G}`);
-    for (let round = 0; round < 2; round++) assert.equal((await connection.answer()).status, 206, way);
-    connection.socket.destroy();
-  }
-});
-
-test('a target in absolute-form is taken for its path, and its authority for the host', async () => {
-  const { connect, content } = await filmEdge();
-  const connection = await connect();
-  for (const target of [
-    'http://b.example/film.mp4',
-    'HTTP://b.example:8080/film.mp4',
-    'https://b.example/film.mp4?x=1',
+  for (const lines of [
+    'Connection: close',
+    'Connection: Close',
+    'Connection: TE, close',
+    'Connection: close, TE',
+    'Connection: keep-alive,close',
+    'Connection: keep-alive\r\nConnection: close',
+    'connection:close\r\nConnection: TE',
   ]) {
-    connection.send(G.replace('/film.mp4', target));
-    assert.equal((await connection.answer()).status, 206, target);
-    assert.equal(content.requests.at(-1)!.host, 'b.example');
-    assert.equal(content.requests.at(-1)!.path, '/film.mp4');
+    test(`closes after the answer, and says so: ${JSON.stringify(lines)}: ${port}`, async () => {
+      const { connect } = await filmEdge(secure);
+      const connection = await connect();
+      connection.send(G.replace('Host', `${lines}\r\nHost`) + G);
+      const text = (await connection.rest()).toString('latin1');
+      assert.equal(text.split('HTTP/1.1 206').length, 2);
+      assert.match(text, /^connection: close\r$/im);
+    });
   }
-  connection.socket.destroy();
-});
 
-test('HTTP/1.0 is answered and closed, with Host or without', async () => {
-  const { connect } = await filmEdge();
-  for (const head of ['', 'Host: a\r\n', 'Connection: keep-alive\r\n']) {
-    const connection = await connect();
-    connection.send(`GET /film.mp4 HTTP/1.0\r\n${head}Range: bytes=0-9\r\n\r\n`);
-    const all = await connection.rest();
-    assert.match(all.toString('latin1'), /^HTTP\/1\.1 206 .*\r\nconnection: close\r\n/is);
-    assert.deepEqual(all.subarray(-10), bytes.subarray(0, 10));
+  for (const lines of [
+    'Connection: keep-alive',
+    'Connection: closed',
+    'Connection: not-close, TE',
+    'X-Connection: close',
+  ]) {
+    test(`stays open: ${JSON.stringify(lines)}: ${port}`, async () => {
+      const { connect } = await filmEdge(secure);
+      const connection = await connect();
+      for (let round = 0; round < 2; round++) {
+        const answer = await connection.send(G.replace('Host', `${lines}\r\nHost`)).answer();
+        assert.equal(answer.fields.connection, undefined);
+      }
+      connection.socket.destroy();
+    });
   }
-});
+
+  test(`empty lines before a request are passed over: ${port}`, async () => {
+    const { connect } = await filmEdge(secure);
+    for (const way of WAYS) {
+      const connection = await connect();
+      await sendInWay(connection, way, `\r\n\r\n\r\n${G}\r\n${G}`);
+      for (let round = 0; round < 2; round++) assert.equal((await connection.answer()).status, 206, way);
+      connection.socket.destroy();
+    }
+  });
+
+  test(`a target in absolute-form is taken for its path, and its authority for the host: ${port}`, async () => {
+    const { connect, content } = await filmEdge(secure);
+    const connection = await connect();
+    for (const target of [
+      'http://b.example/film.mp4',
+      'HTTP://b.example:8080/film.mp4',
+      'https://b.example/film.mp4?x=1',
+    ]) {
+      connection.send(G.replace('/film.mp4', target));
+      assert.equal((await connection.answer()).status, 206, target);
+      assert.equal(content.requests.at(-1)!.host, 'b.example');
+      assert.equal(content.requests.at(-1)!.path, '/film.mp4');
+    }
+    connection.socket.destroy();
+  });
+
+  test(`HTTP/1.0 is answered and closed, with Host or without: ${port}`, async () => {
+    const { connect } = await filmEdge(secure);
+    for (const head of ['', 'Host: a\r\n', 'Connection: keep-alive\r\n']) {
+      const connection = await connect();
+      connection.send(`GET /film.mp4 HTTP/1.0\r\n${head}Range: bytes=0-9\r\n\r\n`);
+      const all = await connection.rest();
+      assert.match(all.toString('latin1'), /^HTTP\/1\.1 206 .*\r\nconnection: close\r\n/is);
+      assert.deepEqual(all.subarray(-10), bytes.subarray(0, 10));
+    }
+  });
+
+  test(`a connection is closed after a few wrong requests: ${port}`, async () => {
+    const { connect } = await filmEdge(secure);
+    const connection = await connect();
+    let answers = 0;
+    for (; answers < 50; answers++) {
+      const answer = await connection.request('GET', '/../film.mp4').answer();
+      assert.equal(answer.status, 400);
+      if (answer.fields.connection === 'close') break;
+    }
+    assert.ok(answers >= 2 && answers < 20, `${answers}`);
+    assert.equal((await connection.rest()).length, 0);
+  });
+
+  test(`however a series of requests is cut into segments, its answers are the same: ${port}`, async () => {
+    const { connect } = await filmEdge(secure);
+    const request = fc.record({
+      first: fc.integer({ min: 0, max: 600_000 }),
+      length: fc.integer({ min: 1, max: 5000 }),
+      blank: fc.boolean(),
+      form: fc.constantFrom('/film.mp4', 'http://b/film.mp4'),
+      extra: fc.constantFrom(
+        '',
+        'Content-Length: 0\r\n',
+        'Connection: TE\r\nTE: trailers\r\n',
+        `Cookie: ${'c'.repeat(3000)}\r\n`,
+      ),
+    });
+    const cuts = fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 6 }), cuts, async (requests, sizes) => {
+        const connection = await connect();
+        connection.socket.setNoDelay(true);
+        const text = requests
+          .map(
+            ({ first, length, blank, form, extra }) =>
+              `${blank ? '\r\n' : ''}GET ${form} HTTP/1.1\r\nHost: a\r\n${extra}Range: bytes=${first}-${first + length - 1}\r\n\r\n`,
+          )
+          .join('');
+        for (let at = 0, turn = 0; at < text.length; turn++) {
+          const size = sizes[turn % sizes.length]!;
+          connection.send(text.slice(at, at + size));
+          at += size;
+          if (turn % 3 === 0) await new Promise(setImmediate);
+        }
+        for (const { first, length } of requests)
+          assert.deepEqual((await connection.answer()).body, bytes.subarray(first, first + length));
+        connection.socket.destroy();
+      }),
+      { numRuns: 60 },
+    );
+  });
+}
 
 test('a player that half-closes gets its answer whole: cold, slow, and pipelined', async () => {
   const { film, server, port } = await filmEdge();
@@ -255,56 +314,4 @@ test('a player that half-closed and is then gone is noticed', async () => {
   socket.resetAndDestroy();
   await until('it has left', () => server.stats.openResponses === 0);
   await until('closed', () => server.stats.openConnections === 0);
-});
-
-test('a connection is closed after a few wrong requests', async () => {
-  const { connect } = await filmEdge();
-  const connection = await connect();
-  let answers = 0;
-  for (; answers < 50; answers++) {
-    const answer = await connection.request('GET', '/../film.mp4').answer();
-    assert.equal(answer.status, 400);
-    if (answer.fields.connection === 'close') break;
-  }
-  assert.ok(answers >= 2 && answers < 20, `${answers}`);
-  assert.equal((await connection.rest()).length, 0);
-});
-
-test('however a series of requests is cut into segments, its answers are the same', async () => {
-  const { connect } = await filmEdge();
-  const request = fc.record({
-    first: fc.integer({ min: 0, max: 600_000 }),
-    length: fc.integer({ min: 1, max: 5000 }),
-    blank: fc.boolean(),
-    form: fc.constantFrom('/film.mp4', 'http://b/film.mp4'),
-    extra: fc.constantFrom(
-      '',
-      'Content-Length: 0\r\n',
-      'Connection: TE\r\nTE: trailers\r\n',
-      `Cookie: ${'c'.repeat(3000)}\r\n`,
-    ),
-  });
-  const cuts = fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 1, maxLength: 12 });
-  await fc.assert(
-    fc.asyncProperty(fc.array(request, { minLength: 1, maxLength: 6 }), cuts, async (requests, sizes) => {
-      const connection = await connect();
-      connection.socket.setNoDelay(true);
-      const text = requests
-        .map(
-          ({ first, length, blank, form, extra }) =>
-            `${blank ? '\r\n' : ''}GET ${form} HTTP/1.1\r\nHost: a\r\n${extra}Range: bytes=${first}-${first + length - 1}\r\n\r\n`,
-        )
-        .join('');
-      for (let at = 0, turn = 0; at < text.length; turn++) {
-        const size = sizes[turn % sizes.length]!;
-        connection.send(text.slice(at, at + size));
-        at += size;
-        if (turn % 3 === 0) await new Promise(setImmediate);
-      }
-      for (const { first, length } of requests)
-        assert.deepEqual((await connection.answer()).body, bytes.subarray(first, first + length));
-      connection.socket.destroy();
-    }),
-    { numRuns: 60 },
-  );
 });

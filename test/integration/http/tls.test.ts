@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect as secureConnect } from 'node:tls';
 import { EdgeError } from '../../../src/base/errors.js';
 import { createHttpServer } from '../../../src/http/server.js';
-import { selfSigned } from '../../support/certificate.js';
+import { certificateFiles } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
 import { DEFAULTS } from '../../support/defaults.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';
@@ -18,16 +15,11 @@ import { RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
 const SIZE = 5_000_000;
+const { cert, files } = certificateFiles();
 
 /** An edge that speaks TLS, with a film, and connections to it that say what they are told. */
 async function secureEdge() {
-  const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
-  after(() => rmSync(folder, { recursive: true }));
-  const { cert, key } = selfSigned();
-  const names = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
-  writeFileSync(names.cert, cert);
-  writeFileSync(names.key, key);
-  const edge = await startEdge({}, { tls: names });
+  const edge = await startEdge({}, { tls: files });
   const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, SIZE));
   edge.content.paths.set('/film.mp4', film);
   const open = async () => {
@@ -88,6 +80,29 @@ test('over TLS a client that half-closes after its request has the whole answer'
   assert.ok((await whole).body.equals(film.bytes));
 });
 
+test('over TLS requests in one record are answered in order, whatever the first has to wait for', async () => {
+  const { open, film, content, server } = await secureEdge();
+  film.available = 0;
+  const { connection } = await open();
+  const froms = Array.from({ length: 100 }, (_, i) => 4 * i);
+  connection.send(froms.map(from => `${GET.replace('0-3', `${from}-${from + 3}`)}\r\n`).join(''));
+  await until('the first is being answered', () => content.requests.length === 1);
+  film.available = Number.POSITIVE_INFINITY;
+  for (const from of froms) {
+    const { status, body } = await connection.answer();
+    assert.equal(status, 206);
+    assert.ok(body.equals(film.bytes.subarray(from, from + 4)));
+  }
+  await until('every answer has ended', () => server.stats.openResponses === 0);
+});
+
+test('over TLS a request is answered that comes with the end of its connection', async () => {
+  const { open } = await secureEdge();
+  const { connection } = await open();
+  connection.socket.end(`${GET}\r\n`);
+  assert.match((await connection.rest()).toString('latin1'), /^HTTP\/1\.1 206 /);
+});
+
 test('over TLS a request in a record of its own waits for the answer before it', async () => {
   const { open, film, content } = await secureEdge();
   film.available = 0;
@@ -104,33 +119,24 @@ test('over TLS a request in a record of its own waits for the answer before it',
 });
 
 test('the port speaks TLS when it has a certificate', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
-  try {
-    const { cert, key } = selfSigned();
-    const names = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
-    writeFileSync(names.cert, cert);
-    writeFileSync(names.key, key);
-    const { content, port } = await startEdge({}, { tls: names });
-    const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 5_000_000));
-    content.paths.set('/film.mp4', film);
-    const body = await new Promise<Buffer>((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      request(
-        { host: '127.0.0.1', port, path: '/film.mp4', ca: cert, headers: { Range: 'bytes=1-' }, agent: false },
-        answer => {
-          assert.equal(answer.statusCode, 206);
-          answer.on('data', chunk => chunks.push(chunk));
-          answer.on('end', () => resolve(Buffer.concat(chunks)));
-        },
-      )
-        .on('error', reject)
-        .end();
-    });
-    assert.ok(body.equals(film.bytes.subarray(1)));
-    assert.deepEqual(film.faults, []);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const { content, port } = await startEdge({}, { tls: files });
+  const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 5_000_000));
+  content.paths.set('/film.mp4', film);
+  const body = await new Promise<Buffer>((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    request(
+      { host: '127.0.0.1', port, path: '/film.mp4', ca: cert, headers: { Range: 'bytes=1-' }, agent: false },
+      answer => {
+        assert.equal(answer.statusCode, 206);
+        answer.on('data', chunk => chunks.push(chunk));
+        answer.on('end', () => resolve(Buffer.concat(chunks)));
+      },
+    )
+      .on('error', reject)
+      .end();
+  });
+  assert.ok(body.equals(film.bytes.subarray(1)));
+  assert.deepEqual(film.faults, []);
 });
 
 test("a certificate that can't be used is an error that names it", async () => {
