@@ -7,7 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { RawConnection } from '../test/support/raw-http.js';
 import { startEdge } from './support/edge.js';
 import { runFolder } from './support/folder.js';
-import { startNoiseOrigin } from './support/noise-origin.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
 import { CLIENT_CORE, LEASH, type Server } from './support/server.js';
@@ -16,40 +15,58 @@ import { makeTlsFiles } from './support/tls-files.js';
 const FILM = '/1/film.mp4';
 const QUESTION = `GET ${FILM} HTTP/1.1\r\nHost: a\r\nRange: bytes=0-3\r\n\r\n`;
 const FLOOD = fileURLToPath(new URL('./support/flood-process.ts', import.meta.url));
+const ORIGIN = fileURLToPath(new URL('./support/noise-process.ts', import.meta.url));
 /** Most milliseconds that somebody else may wait because of a flood. */
 const BOUND = 50;
+const SHARES = [0.5, 0.99, 1 - 1e-9];
 /** Milliseconds between two requests of the honest player, in which the flood has its core for itself. */
 const PAUSE = 10;
 const KINDS = 'hits,heads,missing,unknown,misses,methods,connections,malformed,bodies,hits_tls,handshakes_tls';
 
 /**
  * How long one honest player waits for its answers while others flood the edge, on a connection that it keeps and on
- * new ones in turns. The flood runs on another core than the edge, and gives the player's core up when that has
- * something to do. `--floods CONNECTIONS,… --kinds KIND,… --asked N`.
+ * new ones in turns. Flood and origin run on another core than the edge, in processes of their own, and give that core
+ * up when the player has something to do. `--floods CONNECTIONS,… --kinds KIND,… --asked N`.
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, rest } = benchOptions(args, { floods: '50,500', kinds: KINDS, asked: '200' });
   const folder = runFolder(2 ** 28);
-  const origin = await startNoiseOrigin();
-  const plain = await startEdge({ origin: origin.url, folder, memory: '64MiB' });
-  const secure = await startEdge({ origin: origin.url, folder, memory: '64MiB', tls: makeTlsFiles(folder) });
+  const origin = await behind(ORIGIN);
+  const plain = await startEdge({ origin: origin.said, folder, memory: '64MiB' });
+  const secure = await startEdge({ origin: origin.said, folder, memory: '64MiB', tls: makeTlsFiles(folder) });
   for (const edge of [plain, secure]) (await player(edge)).socket.destroy();
   const rows: Row[] = [];
   const measure = async (name: string, edge: Server, kind: string, connections: number) => {
-    const found: number[][] = [];
+    const found: Wait[][] = [];
     for (let round = 0; round < rounds; round++) found.push(await waits(edge, kind, connections, Number(rest.asked)));
-    const sample = (share: number) => new Sample(found.map(times => times[Math.floor(times.length * share)]!));
-    rows.push({ name, values: [sample(0.5), sample(0.99), sample(1 - 1e-9)] });
+    const sample = (what: keyof Wait, share: number) =>
+      new Sample(
+        found.map(waited => waited.map(each => each[what]).sort((a, b) => a - b)[Math.floor(waited.length * share)]!),
+      );
+    const values = SHARES.flatMap(share => [sample('time', share), sample('work', share)]);
+    rows.push({ name, values });
   };
   await measure('none', plain, '', 0);
   for (const kind of rest.kinds!.split(',')) {
     for (const connections of rest.floods!.split(',').map(Number))
       await measure(`${kind} ${connections}`, kind.endsWith('_tls') ? secure : plain, kind, connections);
   }
-  origin.close();
-  const columns = ['p50 ms', 'p99 ms', 'most ms'].map(title => ({ title, digits: 1 }));
+  await origin.end();
+  const columns = ['p50 ms', '(edge)', 'p99 ms', '(edge)', 'most ms', '(edge)'].map(title => ({ title, digits: 1 }));
   const table = { title: 'time to the answer of an honest player, by the flood and its connections', columns, rows };
-  return { title: 'floods', tables: [table], notes: [`at most ${BOUND} ms are to be waited`] };
+  return {
+    title: 'floods',
+    tables: [table],
+    notes: [`at most ${BOUND} ms are to be waited; (edge) is what the edge itself worked meanwhile`],
+  };
+}
+
+/** What an answer took. */
+interface Wait {
+  /** Milliseconds. */
+  readonly time: number;
+  /** Milliseconds of them in which the edge's loop was at work, rather than others on its core. */
+  readonly work: number;
 }
 
 /** Asks on a new connection, and leaves it open when the answer has come. */
@@ -68,29 +85,36 @@ async function ask(connection: RawConnection): Promise<void> {
   if (status !== 206) throw new Error(`the edge answers ${status}`);
 }
 
-/** Milliseconds that each of `count` answers took, the shortest first. */
-async function waits(edge: Server, kind: string, connections: number, count: number): Promise<number[]> {
+/** Starts a module as a process that comes behind the player on the client's core, and waits for what it says. */
+async function behind(module: string, ...args: string[]): Promise<{ readonly said: string; end(): Promise<void> }> {
   const bound = ['nice', '-n', '10', 'taskset', '-c', String(CLIENT_CORE)];
-  const program = [process.execPath, '--import', 'tsx', FLOOD, String(edge.port), FILM, String(connections), kind];
   const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit'];
-  const flood = connections === 0 ? undefined : spawn('setpriv', [...LEASH, ...bound, ...program], { stdio });
-  if (flood !== undefined) await once(flood.stdout, 'data');
+  const child = spawn('setpriv', [...LEASH, ...bound, process.execPath, '--import', 'tsx', module, ...args], { stdio });
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  const end = async () => {
+    child.kill();
+    await once(child, 'exit');
+  };
+  return { said: said.toString().trim(), end };
+}
+
+/** What each of `count` answers took. */
+async function waits(edge: Server, kind: string, connections: number, count: number): Promise<Wait[]> {
+  const flood = connections === 0 ? undefined : await behind(FLOOD, String(edge.port), FILM, String(connections), kind);
   const kept = await player(edge);
-  const times: number[] = [];
+  const found: Wait[] = [];
+  const clock = edge.loopClock();
   try {
-    while (times.length < count) {
+    while (found.length < count) {
       await sleep(PAUSE);
-      const start = performance.now();
-      if (times.length % 2 === 0) await ask(kept);
+      const [start, worked] = [performance.now(), clock()];
+      if (found.length % 2 === 0) await ask(kept);
       else (await player(edge)).socket.destroy();
-      times.push(performance.now() - start);
+      found.push({ time: performance.now() - start, work: clock() - worked });
     }
   } finally {
     kept.socket.destroy();
-    if (flood !== undefined) {
-      flood.kill();
-      await once(flood, 'exit');
-    }
+    await flood?.end();
   }
-  return times.sort((a, b) => a - b);
+  return found;
 }

@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { processTree } from '../../test/support/processes.js';
-import { cpuSeconds, type Memory, memory } from './accounting.js';
+import { cpuSeconds, loopClock, type Memory, memory } from './accounting.js';
 
 const run = promisify(execFile);
 
@@ -132,6 +132,11 @@ export class Server {
   /** CPU seconds of all of its processes since it was started. */
   cpuSeconds(): number {
     return cpuSeconds(this.#child.pid!);
+  }
+
+  /** As `loopClock`, for its processes of now. */
+  loopClock(): () => number {
+    return loopClock(this.#child.pid!);
   }
 
   memory(): Memory {
