@@ -125,8 +125,8 @@ struct Tag {
   /** Low 32 bits of the number of the HLS segment that it belongs to, which only grows by one at a time. */
   uint32_t segment;
   /**
-   * Number of the run of tags that one publisher sent with the same codecs on one timeline. Grows by one at a time, at
-   * the beginning of a segment.
+   * Number, from 0, of the run of tags that one publisher sent with the same codecs on one timeline. Grows by one at a
+   * time, at the beginning of a segment.
    */
   uint32_t discontinuity;
   /** Sequence of the newest tag, up to this one, at which a decoder can begin; kNone when there is none. */

@@ -52,7 +52,6 @@ void RingWriter::BeginNumbers() {
   // A stream that comes again has higher numbers than before: a segment is hardly ever shorter than `segmentMs`.
   const RingHeader& header = file_.header();
   last_.segment = static_cast<uint32_t>(header.createdAt / file_.segmentMs());
-  last_.discontinuity = static_cast<uint32_t>(header.createdAt / 1000);
 }
 
 Status RingWriter::Adopt(const std::string& path) {

@@ -1,6 +1,7 @@
 /**
  * The demo player: plays `?u=PATH` of the edge from `?start=SECONDS` on, as the file itself, which begins there, or
- * packaged, `?as=hls` or `?as=dash`. FLV, and so live streams, is played by mpegts.js.
+ * packaged, `?as=hls` or `?as=dash`. FLV, and so live streams, is played by mpegts.js; a live stream `….flv` by hls.js
+ * with `?as=hls`.
  */
 
 const byId = id => document.getElementById(id);
@@ -11,13 +12,17 @@ const path = query.get('u') ?? '';
 const start = Number(query.get('start') || 0);
 const as = query.get('as') ?? 'file';
 
-/** The URL of what is played: always on the edge's own port, whatever the path says. */
-function mediaUrl(leaf = '') {
+/**
+ * The URL of what is played: always on the edge's own port, whatever the path says.
+ * @param leaf what is put behind the path
+ * @param replaced what of the path is left out
+ */
+function mediaUrl(leaf = '', replaced = '') {
   const { playerScheme, playerPort } = document.body.dataset;
   const edge = `${playerScheme}://${location.hostname}:${playerPort}`;
   const url = new URL(edge);
   const [pathname, search = ''] = path.split('?', 2);
-  url.pathname = pathname + leaf;
+  url.pathname = pathname.replace(replaced, '') + leaf;
   url.search = search;
   return url;
 }
@@ -27,14 +32,16 @@ function fail(text) {
   status.textContent = text;
 }
 
-/** What plays, for the line below the picture. */
+/** What plays, for the line below the picture; and how far it is behind what is live, as far as it knows. */
 let by = '';
+let latency = () => 0;
 
 function showPosition() {
   if (status.className === 'error') return;
   const seconds = value => (Number.isFinite(value) ? value.toFixed(1) : '?');
   const parts = [`${seconds(video.currentTime)} s of ${seconds(video.duration)} s`];
   if (start > 0) parts[0] += `, asked for from ${start} s`;
+  if (latency() > 0) parts.push(`${latency().toFixed(1)} s behind`);
   if (video.videoWidth > 0) parts.push(`${video.videoWidth} × ${video.videoHeight}`);
   if (by !== '') parts.push(by);
   status.textContent = parts.join(' · ');
@@ -76,14 +83,29 @@ async function library(name, file) {
   }
 }
 
+/** Whether a path is that of a live stream: nobody knows how long it will be. */
+async function isLiveStream() {
+  if (!/\.flv$/i.test(path)) return false;
+  const answer = await fetch(mediaUrl(), { method: 'HEAD' }).catch(() => undefined);
+  return answer?.ok === true && answer.headers.get('Content-Length') === null;
+}
+
 async function playHls() {
-  const url = mediaUrl('/hls.m3u8');
+  const isLive = await isLiveStream();
+  const url = mediaUrl('/hls.m3u8', isLive ? /\.flv$/i : '');
   if (!(await canRead(url))) return;
   const found = await library('hls.js', '/hls.mjs');
   if (found === undefined) return;
   const { default: Hls } = found;
-  by = `HLS by hls.js ${Hls.version}`;
-  const hls = new Hls({ enableWorker: false, startPosition: start > 0 ? start : -1 });
+  by = `${isLive ? 'live ' : ''}HLS by hls.js ${Hls.version}`;
+  const hls = new Hls({
+    enableWorker: false,
+    startPosition: start > 0 && !isLive ? start : -1,
+    // What playing begins behind, or falls behind when a publisher goes, is made up for.
+    maxLiveSyncPlaybackRate: 1.2,
+    liveSyncOnStallIncrease: 0,
+  });
+  if (isLive) latency = () => hls.latency;
   hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) => {
     if (fatal) fail(`hls.js: ${details}, ${error?.message}`);
   });

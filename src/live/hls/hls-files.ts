@@ -61,7 +61,7 @@ export class HlsFiles {
       case 'playlist':
         return this.#playlist(stream, file.track, parseDirectives(query));
       case 'init':
-        return this.#init(stream, file.track, file.discontinuity);
+        return this.#init(stream, file.track, file.number);
       case 'segment': {
         const segment = stream.segment(file.track, file.number);
         if (!segment?.isComplete || segment.parts.length === 0) throw missing(stream, `segment ${file.number}`);
@@ -122,13 +122,13 @@ export class HlsFiles {
     return object;
   }
 
-  #init(stream: HlsStream, track: HlsTrackName, discontinuity: number): HlsObject {
-    const codecs = stream.codecsOf(discontinuity);
+  #init(stream: HlsStream, track: HlsTrackName, number: number): HlsObject {
+    const codecs = stream.codecsOf(number - stream.firstInit);
     if (codecs?.refusal !== undefined) throw codecs.refusal;
     const init = codecs?.tracks.get(track)?.init;
-    if (init === undefined) throw missing(stream, `init segment ${discontinuity}`);
+    if (init === undefined) throw missing(stream, `init segment ${number}`);
     const { target } = stream.listing;
-    return HlsObject.bytes(tagOf(stream, track, `init-${discontinuity}`), init, head(MEDIA[track], target * KEPT));
+    return HlsObject.bytes(tagOf(stream, track, `init-${number}`), init, head(MEDIA[track], target * KEPT));
   }
 
   #part(stream: HlsStream, track: HlsTrackName, number: number, part: number): HlsObject | Promise<HlsObject> {

@@ -51,7 +51,8 @@ export function livePlaylist(stream: HlsStream, track: HlsTrackName, { skips, qu
     discontinuity = segment.discontinuity;
     if (mapped !== discontinuity && segment.parts.length > 0) {
       mapped = discontinuity;
-      lines.push(attributeTag('EXT-X-MAP', [['URI', quoted(fileUris.init(track, discontinuity) + query)]]));
+      const init = fileUris.init(track, stream.firstInit + discontinuity);
+      lines.push(attributeTag('EXT-X-MAP', [['URI', quoted(init + query)]]));
     }
     const hasParts = ages[at]! <= PARTS_LISTED * target * 1000;
     lines.push(...segmentLines(track, segment, durations[from + at]!, hasParts, query));

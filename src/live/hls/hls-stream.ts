@@ -95,6 +95,11 @@ export class HlsStream {
     return segments[number - (segments[0]?.number ?? 0)];
   }
 
+  /** What is added to a discontinuity's number in URLs: that of another ring of the same name is another file. */
+  get firstInit(): number {
+    return Math.floor(this.ring.createdAt / 1000);
+  }
+
   /** Codecs of a run of segments; undefined when it is not known here. */
   codecsOf(discontinuity: number): HlsCodecs | undefined {
     return this.#codecs.get(discontinuity)?.codecs;

@@ -5,7 +5,7 @@ export type HlsTrackName = 'v1' | 'a1';
 export type HlsFile =
   | { readonly kind: 'multivariant' }
   | { readonly kind: 'playlist'; readonly track: HlsTrackName }
-  | { readonly kind: 'init'; readonly track: HlsTrackName; readonly discontinuity: number }
+  | { readonly kind: 'init'; readonly track: HlsTrackName; readonly number: number }
   | { readonly kind: 'segment'; readonly track: HlsTrackName; readonly number: number }
   | { readonly kind: 'part'; readonly track: HlsTrackName; readonly number: number; readonly part: number };
 
@@ -34,10 +34,9 @@ export function parseHlsPath(root: string, path: string): HlsTarget | undefined 
   const stream = decoded((whole ?? child)?.[1]);
   if (stream === undefined) return undefined;
   if (child === null) return { stream, file: { kind: 'multivariant' } };
-  const [, , name, discontinuity, segment, parent, part] = child;
+  const [, , name, init, segment, parent, part] = child;
   const track = name as HlsTrackName;
-  if (discontinuity !== undefined)
-    return { stream, file: { kind: 'init', track, discontinuity: Number(discontinuity) } };
+  if (init !== undefined) return { stream, file: { kind: 'init', track, number: Number(init) } };
   if (segment !== undefined) return { stream, file: { kind: 'segment', track, number: Number(segment) } };
   if (part !== undefined) return { stream, file: { kind: 'part', track, number: Number(parent), part: Number(part) } };
   return { stream, file: { kind: 'playlist', track } };
@@ -58,7 +57,7 @@ export function siblingUri(track: HlsTrackName): string {
 
 /** Files of a track, as its playlist has them. */
 export const fileUris = {
-  init: (track: HlsTrackName, discontinuity: number) => `${track}/init-${discontinuity}.mp4`,
+  init: (track: HlsTrackName, number: number) => `${track}/init-${number}.mp4`,
   segment: (track: HlsTrackName, number: number) => `${track}/${number}.m4s`,
   part: (track: HlsTrackName, number: number, part: number) => `${track}/${number}.${part}.m4s`,
 };

@@ -133,7 +133,10 @@ export class RingReader {
     return this.#facts[SEGMENT]!;
   }
 
-  /** Number of the run of tags of one publisher, with the same codecs and on one timeline; grows by one at a time. */
+  /**
+   * Number, from 0, of the run of tags of one publisher, with the same codecs and on one timeline; grows by one at a
+   * time.
+   */
   get discontinuity(): number {
     return this.#facts[DISCONTINUITY]!;
   }

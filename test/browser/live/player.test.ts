@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
-import { launchChromium } from '../../support/chromium.js';
+import { launchChromium, openPage } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
 import { freePorts } from '../../support/ports.js';
 import { until } from '../../support/until.js';
@@ -13,20 +13,20 @@ import { until } from '../../support/until.js';
 const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const NAME = 'demo/test';
 
+/** Bits of the wall clock, in pieces of so many milliseconds, that pictures show as white boxes of so many pixels. */
+const [BITS, TICK, BOX] = [10, 50, 24];
+
 let browser: Browser;
 let edge: Edge;
 let publisher: ChildProcess;
+let target = '';
 before(async () => {
   browser = await launchChromium();
   const [rtmp] = await freePorts(1);
-  const settings = `http: {cors: {origins: ['*']}}\nlive: {rtmp: {host: 127.0.0.1, port: ${rtmp}}}`;
+  const settings = `http: {cors: {origins: ['*']}}\nlive: {rtmp: {host: 127.0.0.1, port: ${rtmp}}, grace: 100s}`;
   edge = await Edge.start({ origin: SAMPLES, settings });
-  const picture = ['-f', 'lavfi', '-i', 'testsrc=size=320x180:rate=25', '-f', 'lavfi', '-i', 'sine=440'];
-  const codecs = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '25', '-c:a', 'aac'];
-  const target = `rtmp://127.0.0.1:${rtmp}/${NAME}`;
-  publisher = spawn('ffmpeg', ['-nostdin', '-v', 'error', '-re', ...picture, ...codecs, '-f', 'flv', target], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  target = `rtmp://127.0.0.1:${rtmp}/${NAME}`;
+  publisher = publish();
 });
 after(async () => {
   publisher?.kill('SIGKILL');
@@ -34,10 +34,38 @@ after(async () => {
   await edge?.end();
 });
 
+/** Publishes pictures that show when they were made. */
+function publish(): ChildProcess {
+  const boxes = Array.from({ length: BITS }, (_, bit) => {
+    const isSet = `mod(floor(time(0)*${1000 / TICK}/${2 ** bit}),2)`;
+    return `drawbox=x=${bit * BOX}:y=0:w=${BOX}:h=${BOX}:color=white:t=fill:enable='${isSet}'`;
+  });
+  const picture = ['-f', 'lavfi', '-i', `color=black:size=320x180:rate=25,${boxes.join(',')}`];
+  const sound = ['-f', 'lavfi', '-i', 'sine=440'];
+  const codecs = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p', '-g', '25'];
+  const all = ['-re', ...picture, '-re', ...sound, ...codecs, '-c:a', 'aac', '-f', 'flv', target];
+  return spawn('ffmpeg', ['-nostdin', '-v', 'fatal', ...all], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** In the page: milliseconds since the picture that is shown was made, within what the bits can tell. */
+const BEHIND = `(() => {
+  const video = document.getElementById('video');
+  const canvas = new OffscreenCanvas(${BITS * BOX}, ${BOX});
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  context.drawImage(video, 0, 0);
+  let shown = 0;
+  for (let bit = 0; bit < ${BITS}; bit++) {
+    const [red] = context.getImageData(bit * ${BOX} + ${BOX / 2}, ${BOX / 2}, 1, 1).data;
+    if (red > 128) shown += 2 ** bit;
+  }
+  const now = Date.now() / ${TICK};
+  return (((now - shown) % ${2 ** BITS}) + ${2 ** BITS}) % ${2 ** BITS} * ${TICK};
+})()`;
+
 test('the demo player plays a live stream, and ffmpeg decodes it without a word', async () => {
   const path = `/live/${NAME}.flv`;
   await until('the stream', async () => (await fetch(`${edge.url}${path}`, { method: 'HEAD' })).ok);
-  const page = await browser.newPage();
+  const page = await openPage(browser);
   const complaints: string[] = [];
   page.on('pageerror', error => complaints.push(error.message));
   await page.goto(`${edge.admin}/player?u=${encodeURIComponent(path)}`);
@@ -72,4 +100,46 @@ test('the demo player plays a live stream, and ffmpeg decodes it without a word'
   assert.equal(stderr, '');
   const metrics = await (await fetch(`${edge.admin}/metrics`)).text();
   assert.match(metrics, /^moovedge_live_latency_seconds_count [1-9]/m);
+});
+
+test('hls.js plays it at most 2.5 s behind, and goes on after the publisher has come again', async t => {
+  const page = await openPage(browser);
+  const complaints: string[] = [];
+  page.on('pageerror', error => complaints.push(error.message));
+  await page.goto(`${edge.admin}/player?as=hls&u=${encodeURIComponent(`/live/${NAME}.flv`)}`);
+  const time = () => page.evaluate<number>('document.getElementById("video").currentTime');
+  const told = () => page.locator('#status').textContent();
+  /** Waits until the middle one of the last looks is near enough. */
+  const isNear = async (what: string) => {
+    const seen: number[] = [];
+    const middle = () => seen.slice(-9).sort((a, b) => a - b)[4] ?? Number.POSITIVE_INFINITY;
+    let [before, status] = [-1, ''];
+    await until(
+      () => `${what}; the last looks: ${seen.slice(-9)} ms, at ${before} s; the page says: ${status}`,
+      async () => {
+        status = (await told()) ?? '';
+        const now = await time();
+        if (now > before) seen.push(await page.evaluate<number>(BEHIND));
+        before = now;
+        return seen.length >= 9 && middle() <= 2500;
+      },
+    );
+    t.diagnostic(`${what}: ${middle()} ms from encoder to picture`);
+  };
+  await isNear('hls.js plays');
+  assert.match((await told()) ?? '', /320 × 180 · live HLS by hls\.js/);
+  const gone = new Promise(resolve => publisher.once('exit', resolve));
+  publisher.kill('SIGKILL');
+  await gone;
+  const stopped = await time();
+  publisher = publish();
+  await until('the picture moves again', async () => (await time()) > stopped + 3);
+  await isNear('hls.js plays on');
+  assert.deepEqual(complaints, []);
+  assert.doesNotMatch((await told()) ?? '', /hls\.js: /);
+  const playlist = await (await fetch(`${edge.url}/live/${NAME}/hls/v1.m3u8`)).text();
+  assert.match(playlist, /^#EXT-X-DISCONTINUITY$/m);
+  const metrics = await (await fetch(`${edge.admin}/metrics`)).text();
+  assert.match(metrics, /^moovedge_live_viewers\{protocol="hls"\} [1-9]/m);
+  await page.close();
 });
