@@ -6,6 +6,8 @@ import { readUsability, type Usability } from './video-usability.js';
 /** Profiles whose sequence parameter sets have the fields of chroma (ISO/IEC 14496-10 section 7.3.2.1.1). */
 const HIGH = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 const REFERENCES_MAX = 255;
+/** Type of the NAL unit of a sequence parameter set (section 7.4.1). */
+const SEQUENCE = 7;
 
 interface Sequence {
   readonly size: CodedSize | undefined;
@@ -19,6 +21,8 @@ export function h264Usability(avcC: Uint8Array): Usability | undefined {
 
 /** Size of the pictures by the first sequence parameter set of `avcC`; undefined when there is none that tells. */
 export function h264Size(avcC: Uint8Array): CodedSize | undefined {
+  if (avcC.length < 9 || 8 + avcC[6]! * 256 + avcC[7]! > avcC.length || (avcC[8]! & 0x1f) !== SEQUENCE)
+    return undefined;
   return sequence(avcC)?.size;
 }
 
