@@ -123,21 +123,21 @@ export const faults = {
     setBody(plan, gzipSync(plan.read(plan.offset, plan.offset + plan.length)));
     plan.headers.set('Content-Encoding', 'gzip');
   },
-  /** multipart/byteranges for a single range. */
-  multipart: (): Fault => plan => {
-    const type = plan.headers.get('Content-Type') ?? 'application/octet-stream';
-    const head = `--b\r\nContent-Type: ${type}\r\nContent-Range: ${plan.headers.get('Content-Range')}\r\n\r\n`;
-    setBody(
-      plan,
-      Buffer.concat([
+  /** multipart/byteranges for a single range, with that part so many times. */
+  multipart:
+    (parts = 1): Fault =>
+    plan => {
+      const type = plan.headers.get('Content-Type') ?? 'application/octet-stream';
+      const head = `--b\r\nContent-Type: ${type}\r\nContent-Range: ${plan.headers.get('Content-Range')}\r\n\r\n`;
+      const part = Buffer.concat([
         Buffer.from(head),
         plan.read(plan.offset, plan.offset + plan.length),
-        Buffer.from('\r\n--b--\r\n'),
-      ]),
-    );
-    plan.headers.delete('Content-Range');
-    plan.headers.set('Content-Type', 'multipart/byteranges; boundary=b');
-  },
+        Buffer.from('\r\n'),
+      ]);
+      setBody(plan, Buffer.concat([...Array.from({ length: parts }, () => part), Buffer.from('--b--\r\n')]));
+      plan.headers.delete('Content-Range');
+      plan.headers.set('Content-Type', 'multipart/byteranges; boundary=b');
+    },
   /** The validator is weak. */
   weakEtag: (): Fault => plan => {
     const etag = plan.headers.get('ETag');

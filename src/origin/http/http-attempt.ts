@@ -10,6 +10,7 @@ import { REFUSAL_BODY, RefusingAnswer } from './refusing-answer.js';
 import type { Replica } from './replica.js';
 import { preconditionOf, requestFields } from './request-fields.js';
 import { type AcceptedHead, checkHead, type Wanted } from './response-head.js';
+import { SinglePart } from './single-part.js';
 import type { HttpTransport, TransportExchange } from './transport.js';
 import type { TransportFailure } from './transport-failure.js';
 import { brokenOff, transportRefusal } from './transport-refusal.js';
@@ -83,6 +84,9 @@ export class HttpAttempt implements ExchangeSink {
   #requestTime = 0;
   #sentAt = 0;
   #head: AcceptedHead | undefined;
+  /** The multipart that wraps the answer's body, and when it came. */
+  #part: SinglePart | undefined;
+  #responseTime = 0;
   /** The refusing answer whose body is being read. */
   #refused: RefusingAnswer | undefined;
   #received = 0;
@@ -238,7 +242,7 @@ export class HttpAttempt implements ExchangeSink {
   }
 
   answered(status: number, raw: Readonly<Record<string, string | string[] | undefined>>): void {
-    const responseTime = Date.now();
+    this.#responseTime = Date.now();
     this.#count(status);
     this.#context.observer?.ttfb((performance.now() - this.#sentAt) / 1000);
     const foreign = this.#context.dialect.check?.(status, raw);
@@ -248,24 +252,13 @@ export class HttpAttempt implements ExchangeSink {
       return;
     }
     const fields = endToEnd(raw);
+    this.#part = status === 206 ? SinglePart.of(fields) : undefined;
+    if (this.#part !== undefined) {
+      this.#idleTimeout.start(this.#context.timeouts.firstByte);
+      return;
+    }
     if (status === 200 || status === 206 || status === 304) {
-      const head = checkHead(status, fields, this.#wanted);
-      if (head === 'unconfirmed') {
-        this.#askWithoutCondition();
-        return;
-      }
-      if ('error' in head) {
-        this.#exchange!.cancel();
-        this.#refuse(head);
-        return;
-      }
-      if (this.#wasRefused) this.replica.refusesItself = true;
-      this.#head = head;
-      this.#phase = 'body';
-      if (this.#paused) this.#exchange!.pause();
-      else this.#idleTimeout.start(this.#context.timeouts.stall);
-      const unframed = head.length === undefined && raw['transfer-encoding'] === undefined;
-      this.#listener.answered(this, head, { fields, requestTime: this.#requestTime, responseTime, unframed });
+      this.#accept(status, fields, raw['transfer-encoding'] === undefined);
       return;
     }
     // Some servers refuse a validator that they have just given. Asked without it, their answer's own validator tells
@@ -296,6 +289,39 @@ export class HttpAttempt implements ExchangeSink {
     this.#idleTimeout.start(Math.min(REFUSAL_TIME, this.#context.timeouts.stall));
   }
 
+  /** @param isBare the body, unless its length is known, ends with the connection */
+  #accept(status: 200 | 206 | 304, fields: Fields, isBare: boolean): void {
+    const head = checkHead(status, fields, this.#wanted);
+    if (head === 'unconfirmed') {
+      this.#askWithoutCondition();
+      return;
+    }
+    if ('error' in head) {
+      this.#exchange!.cancel();
+      this.#refuse(head);
+      return;
+    }
+    if (this.#wasRefused) this.replica.refusesItself = true;
+    this.#head = head;
+    this.#phase = 'body';
+    if (this.#paused) this.#exchange!.pause();
+    else this.#idleTimeout.start(this.#context.timeouts.stall);
+    const times = { requestTime: this.#requestTime, responseTime: this.#responseTime };
+    this.#listener.answered(this, head, { fields, ...times, unframed: head.length === undefined && isBare });
+  }
+
+  /** Takes the part out of what has come of a multipart; undefined when there is none of it, or it was refused. */
+  #unwrap(part: SinglePart, chunk: Uint8Array): Uint8Array | undefined {
+    const content = part.take(chunk);
+    if (typeof content === 'string') {
+      this.#exchange!.cancel();
+      this.#refuse(refusal('origin_protocol', `the origin ${content}`, 'otherReplica', { status: 206, fields: {} }));
+      return undefined;
+    }
+    if (this.#head === undefined && part.fields !== undefined) this.#accept(206, part.fields, false);
+    return content.length > 0 && (this.#phase as string) === 'body' ? content : undefined;
+  }
+
   /**
    * Asks again without the precondition. Where one version was wanted, the answer's validator is still compared with
    * it.
@@ -319,16 +345,18 @@ export class HttpAttempt implements ExchangeSink {
     this.#refuse(this.#refused!.explain(isWhole, dialect, redirects, this.#wanted));
   }
 
-  bytes(chunk: Uint8Array): void {
-    this.#context.stats.responseBytes += chunk.length;
-    this.replica.received += chunk.length;
+  bytes(raw: Uint8Array): void {
+    this.#context.stats.responseBytes += raw.length;
+    this.replica.received += raw.length;
     if (this.#refused) {
-      if (this.#refused.add(chunk)) return;
+      if (this.#refused.add(raw)) return;
       this.#exchange!.cancel();
       this.#explain(false);
       return;
     }
     this.#idleTimeout.touch();
+    const chunk = this.#part === undefined ? raw : this.#unwrap(this.#part, raw);
+    if (chunk === undefined) return;
     this.#received += chunk.length;
     const { status, length } = this.#head!;
     if (length !== undefined && this.#received > length) {
@@ -345,7 +373,7 @@ export class HttpAttempt implements ExchangeSink {
       this.#explain(true);
       return;
     }
-    if (this.#head!.length !== undefined && this.#received < this.#head!.length) {
+    if (this.#part?.isWhole === false || this.#received < (this.#head?.length ?? 0)) {
       this.#refuse(brokenOff());
       return;
     }

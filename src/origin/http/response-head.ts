@@ -109,7 +109,7 @@ function bodyOf(
   const field = fields['content-range'];
   if (status === 200 && field === undefined) return whole(length);
   if (status === 206 && /^\s*multipart\//i.test(fields['content-type'] ?? ''))
-    return 'answered a single range with several parts';
+    return 'answered a single range with a multipart that has no boundary';
   const { start, end, size } = parseContentRange(field) ?? {};
   if (start === undefined || end === undefined) return `sent a ${status} without a sound Content-Range`;
   const isAll = start === 0 && end === size && (length === undefined || length === size);

@@ -249,7 +249,7 @@ const ROWS: Record<string, Row> = {
     },
     ...body(cells(WHOLE)),
   },
-  'several parts for one range': { fault: faults.multipart(), ...body(elsewhere('origin_protocol').first) },
+  'one part for one range': { fault: faults.multipart(), ...body(cells(WHOLE)) },
   '200 for a range': { fault: faults.ignoreRange(), ...body(cells('ended 200 1000000')) },
 
   // The tag was strong when the object was first seen.
