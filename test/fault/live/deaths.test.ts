@@ -101,6 +101,7 @@ test('the process that takes publishers is killed: viewers wait, and go on with 
   const watchers = await Promise.all(Array.from({ length: 4 }, () => Watcher.open()));
   const ingest = edge.pids.find(pid => commandLine(pid).includes('ingest'));
   assert.ok(ingest !== undefined);
+  const before = segmentsOf(await playlist());
   kill(ingest);
   publisher.kill('SIGKILL');
   await until('another one', () => edge.pids.some(pid => pid !== ingest && commandLine(pid).includes('ingest')));
@@ -119,4 +120,35 @@ test('the process that takes publishers is killed: viewers wait, and go on with 
     assert.ok(steps(watcher.times).back < 100, 'time goes on');
     watcher.close();
   }
+  // So do the numbers of HLS, in whichever worker.
+  let text = '';
+  const isBehind = () =>
+    text
+      .split('#EXT-X-DISCONTINUITY\n')
+      .slice(1)
+      .some(run => segmentsOf(run).length > 0);
+  await until(
+    () => `a segment of the next publisher in ${text}`,
+    async () => {
+      text = await playlist();
+      return isBehind();
+    },
+  );
+  const after = segmentsOf(text);
+  assert.deepEqual(
+    after,
+    after.map((_, at) => after[0]! + at),
+  );
+  assert.deepEqual(after.slice(0, before.length), before);
 });
+
+async function playlist(): Promise<string> {
+  const answer = await fetch(`${edge.url}/live/${NAME}/hls/v1.m3u8`, { headers: { connection: 'close' } });
+  assert.equal(answer.status, 200);
+  return answer.text();
+}
+
+/** Numbers of the segments of a playlist. */
+function segmentsOf(text: string): number[] {
+  return [...text.matchAll(/^v1\/(\d+)\.m4s$/gm)].map(([, number]) => Number(number));
+}
