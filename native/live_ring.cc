@@ -86,8 +86,8 @@ class Writer : public Napi::ObjectWrap<Writer> {
     return DefineClass(env, "NativeRingWriter",
                        {InstanceMethod<&Writer::SetHeaders>("setHeaders"), InstanceMethod<&Writer::Append>("append"),
                         InstanceMethod<&Writer::SetState>("setState"), InstanceMethod<&Writer::NewEpoch>("newEpoch"),
-                        InstanceMethod<&Writer::Timestamp>("timestamp"), InstanceMethod<&Writer::Age>("age"),
-                        InstanceMethod<&Writer::Close>("close")});
+                        InstanceMethod<&Writer::Timestamp>("timestamp"), InstanceMethod<&Writer::Head>("head"),
+                        InstanceMethod<&Writer::Age>("age"), InstanceMethod<&Writer::Close>("close")});
   }
 
   /** (file, bytes, milliseconds, segment), or (file) for a ring that there is. */
@@ -156,6 +156,11 @@ class Writer : public Napi::ObjectWrap<Writer> {
   }
 
   Napi::Value Timestamp(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), writer_.timestamp()); }
+
+  /** head(): sequence behind the newest tag. */
+  Napi::Value Head(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(writer_.head()));
+  }
 
   /** age(): milliseconds since the newest tag came; 0 when there is none. */
   Napi::Value Age(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), AgeOf(writer_.arrived())); }

@@ -64,6 +64,9 @@ class RingWriter {
   const RingFile& file() const { return file_; }
   /** Of the newest tag; 0 when there is none. */
   uint32_t timestamp() const { return last_.timestamp; }
+
+  /** Sequence behind the newest tag. */
+  uint64_t head() const { return head_; }
   /** When it came, in microseconds of the monotonic clock. */
   uint64_t arrived() const { return last_.arrived; }
 

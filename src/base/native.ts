@@ -132,6 +132,8 @@ export interface NativeRingWriter {
   setState(state: number): void;
   newEpoch(): void;
   timestamp(): number;
+  /** Sequence behind the newest tag. */
+  head(): number;
   /** Milliseconds since the newest tag came. */
   age(): number;
   close(remove: boolean): void;

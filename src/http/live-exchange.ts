@@ -23,8 +23,15 @@ export function parseLiveTarget(root: string, path: string, query: string): Live
   if (!path.startsWith(root)) return undefined;
   // Names may have several parts, and dots.
   const stream = decoded(/^(.+)\.flv$/.exec(path.slice(root.length))?.[1]);
-  const start = /(?:^|&)start=live(?:&|$)/.test(query) ? 'next' : 'newest';
-  return stream === undefined ? undefined : { stream, start };
+  return stream === undefined ? undefined : { stream, start: startOf(query) };
+}
+
+/** Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame. */
+function startOf(query: string): ViewerStart {
+  const [, word, sign, seconds] = /(?:^|&)start=(?:(live)|(-?)(\d{1,9}(?:\.\d{1,9})?))(?:&|$)/.exec(query) ?? [];
+  if (word !== undefined) return 'next';
+  if (seconds === undefined) return 'newest';
+  return { from: sign === '-' ? 'present' : 'beginning', milliseconds: Math.round(Number(seconds) * 1000) };
 }
 
 function decoded(text: string | undefined): string | undefined {

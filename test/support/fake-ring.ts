@@ -25,6 +25,10 @@ export class FakeRing implements StreamRing {
 
   readonly age = 0;
 
+  get head(): number {
+    return this.tags.length;
+  }
+
   get timestamp(): number {
     return this.tags.at(-1)?.timestamp ?? 0;
   }

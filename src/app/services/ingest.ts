@@ -9,6 +9,7 @@ import { StreamRegistry } from '../../live/publish/stream-registry.js';
 import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
+import { shiftIndexOf } from '../../live/shift/shift-index.js';
 
 /** Milliseconds in which a connection must have come to publish. */
 const ARRIVAL = 15_000;
@@ -52,9 +53,9 @@ export class Ingest {
       grace: () => this.#settings.grace,
       maxPublishers: () => this.#settings.rtmp.maxPublishers,
       takeover: () => this.#settings.publish.takeover === 'authorised',
-      record: name => {
+      record: (name, file) => {
         const { path } = this.#settings.record;
-        return path === undefined ? undefined : recordingOf(path, name, log);
+        return path === undefined ? undefined : recordingOf(path, name, log, shiftIndexOf(file));
       },
       changed: () => changed(this.#streams.places),
     });

@@ -1,8 +1,15 @@
+import type { ShiftReader } from '../shift/shift-reader.js';
 import type { ViewerProtocol } from './live-stats.js';
 import type { ViewerSocket } from './viewer-socket.js';
 
-/** How a viewer begins: with the newest group of pictures that there is, or with the next one. */
-export type ViewerStart = 'newest' | 'next';
+/** A time at which a viewer wants to begin: so long after the stream's beginning, or before the present. */
+export interface ShiftStart {
+  readonly from: 'beginning' | 'present';
+  readonly milliseconds: number;
+}
+
+/** How a viewer begins: with the newest group of pictures that there is, with the next one, or with an older one. */
+export type ViewerStart = 'newest' | 'next' | ShiftStart;
 
 /** What is sent to a viewer: all tags, or none with pictures up to the next key frame. */
 export type ViewerMode = 'all' | 'sound';
@@ -16,6 +23,8 @@ export class Viewer {
   version = 0;
   begun = false;
   over = false;
+  /** Its way through the recording, while it is behind what the ring keeps. */
+  shift: ShiftReader | undefined;
   /** The frame at hand; undefined when the socket owes none. */
   frame: Uint8Array | undefined;
   /** Sequence of the frame's first tag; -1 when its bytes are no longer the ring's. */
@@ -36,6 +45,7 @@ export class Viewer {
   constructor(
     readonly socket: ViewerSocket,
     readonly protocol: ViewerProtocol,
-    readonly start: ViewerStart,
+    /** How it wants to begin. */
+    public start: ViewerStart,
   ) {}
 }

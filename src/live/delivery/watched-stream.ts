@@ -1,9 +1,11 @@
 import { AUDIO_TAG, SCRIPT_TAG } from '../../media/flv/tag.js';
 import { RingReader } from '../ring/ring-reader.js';
+import type { ShiftReader } from '../shift/shift-reader.js';
 import { Fan, type Late, type SendToAll } from './fan.js';
 import type { DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
-import type { Viewer } from './viewer.js';
+import { isSafe, startPlace } from './start-place.js';
+import type { ShiftStart, Viewer } from './viewer.js';
 
 /** Bounds of the delivery; times in milliseconds. */
 export interface LiveLimits {
@@ -47,6 +49,7 @@ const OBSERVED = 32;
 export class WatchedStream {
   readonly #context: LiveContext;
   readonly #ring: RingReader;
+  readonly #file: string;
   readonly #fans: Readonly<Record<ViewerProtocol, Fan>>;
   /** Viewers that are sent to by themselves. */
   readonly #behind = new Set<Viewer>();
@@ -69,6 +72,7 @@ export class WatchedStream {
   ) {
     this.#context = context;
     this.#ring = new RingReader(file);
+    this.#file = file;
     const { sendToAll } = context;
     this.#fans = { http: new Fan(sendToAll, 'http'), websocket: new Fan(sendToAll, 'websocket') };
     this.#writerSeenAt = performance.now();
@@ -113,6 +117,8 @@ export class WatchedStream {
     this.#leaveFan(viewer);
     this.#behind.delete(viewer);
     viewer.frame = undefined;
+    viewer.shift?.close();
+    viewer.shift = undefined;
   }
 
   /** Sends what has come since the last batch. */
@@ -145,11 +151,14 @@ export class WatchedStream {
   #isEnded(now: number): boolean {
     const { state, stateAge, head } = this.#ring;
     const { grace, slow } = this.#context.limits;
-    if (state === 'ended') {
-      const owes = [...this.#behind].some(({ begun, frame, next }) => begun && (frame !== undefined || next < head));
-      return !owes || stateAge > slow;
+    const over = state === 'ended' ? stateAge : state === 'waiting' ? stateAge - grace : 0;
+    if (state === 'ended' || over > 0) {
+      // Who has gone back is as far behind the end as it was behind the present.
+      return ![...this.#behind].some(
+        ({ begun, frame, next, shift, headStart }) =>
+          over <= slow + headStart && (shift !== undefined || (begun && (frame !== undefined || next < head))),
+      );
     }
-    if (state === 'waiting' && stateAge > grace) return true;
     // The process that writes may die, and another one go on: its viewers wait as for a publisher.
     if (now - this.#writerSeenAt < LOOK_AT_WRITER) return false;
     if (this.#ring.hasWriter()) this.#writerSeenAt = now;
@@ -272,7 +281,8 @@ export class WatchedStream {
   /** Finds what comes next for a viewer that owes nothing; false when there is nothing, or it is up to date. */
   #nextFrame(viewer: Viewer, now: number): boolean {
     const ring = this.#ring;
-    if (!viewer.begun) return this.#begin(viewer);
+    if (viewer.shift !== undefined) return this.#nextShifted(viewer, viewer.shift, now);
+    if (!viewer.begun) return this.#begin(viewer, now);
     viewer.stuckSince = 0;
     if (viewer.next >= ring.head) {
       viewer.headStart = 0;
@@ -292,28 +302,93 @@ export class WatchedStream {
   }
 
   /** Sends what comes before the first tag, as soon as that is known. */
-  #begin(viewer: Viewer): boolean {
+  #begin(viewer: Viewer, now: number): boolean {
     const ring = this.#ring;
     if (ring.version === 0) return false;
-    let { version, head: first } = ring;
-    let timestamp = ring.look(ring.head - 1) ? ring.timestamp : 0;
-    let isNewest = false;
-    if (viewer.start === 'newest' && ring.join >= 0 && ring.look(ring.join) && ring.age <= JOIN_AGE) {
-      first = ring.join;
-      version = ring.tagVersion;
-      timestamp = ring.timestamp;
-      viewer.headStart = ring.age;
-      isNewest = true;
-    }
+    let first = -1;
+    if (typeof viewer.start === 'object') {
+      first = this.#goBack(viewer, viewer.start);
+      if (viewer.shift !== undefined) return this.#nextShifted(viewer, viewer.shift, now);
+    } else if (viewer.start === 'newest') first = this.#newestJoin();
+    const canJoin = first >= 0 && ring.look(first);
+    if (!canJoin) first = ring.head;
+    const isKnown = canJoin || ring.look(ring.head - 1);
+    const version = canJoin ? ring.tagVersion : ring.version;
+    const timestamp = isKnown ? ring.timestamp : 0;
+    if (canJoin) viewer.headStart = ring.age;
     const headers = ring.headers(version);
     if (headers === undefined) return false;
-    viewer.mode = isNewest || !headers.hasVideo ? 'all' : 'sound';
+    viewer.mode = canJoin || !headers.hasVideo ? 'all' : 'sound';
     viewer.next = first;
     viewer.version = version;
     viewer.begun = true;
-    if (viewer.socket.begin(Buffer.concat([flvHeader(headers), headerTags(headers, timestamp)]))) return true;
+    return this.#open(viewer, Buffer.concat([flvHeader(headers), headerTags(headers, timestamp)]));
+  }
+
+  /** The newest tag to begin at; -1 when it is too old. */
+  #newestJoin(): number {
+    const ring = this.#ring;
+    return ring.join >= 0 && ring.look(ring.join) && ring.age <= JOIN_AGE ? ring.join : -1;
+  }
+
+  #open(viewer: Viewer, preamble: Uint8Array): boolean {
+    if (viewer.socket.begin(preamble)) return true;
     viewer.socket.cut();
     return false;
+  }
+
+  /** Finds where a viewer begins that wants to go back: a tag of the ring, or its way through the recording. */
+  #goBack(viewer: Viewer, start: ShiftStart): number {
+    const ring = this.#ring;
+    const place = startPlace(ring, this.#file, start, () => {
+      if (!viewer.over && !this.#over && ring.refresh()) this.#pump(viewer, performance.now());
+    });
+    viewer.shift = place.shift;
+    viewer.headStart = place.behind ?? 0;
+    return place.sequence ?? this.#newestJoin();
+  }
+
+  /** Finds what comes next for a viewer that is in the recording, or has come to where the ring goes on. */
+  #nextShifted(viewer: Viewer, shift: ShiftReader, now: number): boolean {
+    const ring = this.#ring;
+    // Where the recording has come to its end, or to where the disk is, longer ago than a viewer may be behind.
+    const isOver = shift.hasFailed || (shift.emptySince > 0 && now - shift.emptySince > this.#context.limits.slow);
+    if (!viewer.begun) {
+      if (isOver) {
+        viewer.start = 'newest';
+        this.#leaveRecording(viewer, 0);
+        return this.#begin(viewer, now);
+      }
+      if (shift.preamble === undefined) {
+        shift.request();
+        return false;
+      }
+      viewer.begun = true;
+      if (!this.#open(viewer, shift.preamble)) return false;
+    }
+    viewer.stuckSince = 0;
+    const { point } = shift;
+    if (point !== undefined && point.sequence >= 0 && isSafe(ring, point.sequence)) {
+      viewer.headStart = ring.age;
+      viewer.version = ring.tagVersion;
+      this.#leaveRecording(viewer, point.sequence);
+      return this.#nextFrame(viewer, now);
+    }
+    if (isOver) {
+      viewer.version = 0;
+      this.#leaveRecording(viewer, shift.lastSequence);
+      return this.#drop(viewer, now);
+    }
+    const frame = shift.take();
+    if (frame === undefined) return false;
+    this.#hold(viewer, frame, -1, 0);
+    return true;
+  }
+
+  #leaveRecording(viewer: Viewer, next: number): void {
+    viewer.shift?.close();
+    viewer.shift = undefined;
+    viewer.next = next;
   }
 
   /** Takes what a viewer is behind from it: it goes on with the newest key frame, or with sound up to the next. */

@@ -9,6 +9,8 @@ export interface StreamRing extends TagSinkOf<boolean> {
   /** Timestamp of the newest tag, and milliseconds since it came; 0 when there is none. */
   readonly timestamp: number;
   readonly age: number;
+  /** Number behind that of the newest tag. */
+  readonly head: number;
   /** Ends the stream, and removes its file. */
   close(): void;
   /** Lets go of it, for another process to go on with. */
@@ -18,7 +20,9 @@ export interface StreamRing extends TagSinkOf<boolean> {
 type TagSinkOf<Result> = Omit<TagSink, 'append'> & { append(tag: LiveTag): Result };
 
 /** A file that a stream is recorded in. */
-export interface StreamRecording extends TagSink {
+export interface StreamRecording extends Omit<TagSink, 'append'> {
+  /** @param sequence number of the tag in the ring; -1 when that does not have it */
+  append(tag: LiveTag, sequence: number): void;
   /** What has come is written, and the file gets its name. */
   close(): Promise<void>;
 }
@@ -95,10 +99,12 @@ export class LiveStream implements TagSink {
   }
 
   append(tag: LiveTag): void {
+    let sequence = -1;
     this.#write(ring => {
-      if (!ring.append(tag)) this.#lost++;
+      if (ring.append(tag)) sequence = ring.head - 1;
+      else this.#lost++;
     });
-    this.#recording?.append(tag);
+    this.#recording?.append(tag, sequence);
   }
 
   newEpoch(): void {

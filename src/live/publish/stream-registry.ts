@@ -37,7 +37,8 @@ export interface RegistryOptions {
   readonly maxPublishers: () => number;
   /** Whether a publisher takes a stream from another. */
   readonly takeover: () => boolean;
-  record(name: string): StreamRecording | undefined;
+  /** @param file of the stream's ring */
+  record(name: string, file: string): StreamRecording | undefined;
   /** There are other streams than before. */
   changed(): void;
 }
@@ -135,7 +136,7 @@ export class StreamRegistry {
     const { now, record } = this.#options;
     const stream: LiveStream = new LiveStream({
       ...{ name, id, file, ring, now },
-      record: () => record(name),
+      record: () => record(name, file),
       ended: () => this.#end(stream),
       failed: error => this.#lose(stream, error),
     });

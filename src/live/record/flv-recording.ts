@@ -1,76 +1,74 @@
-import { mkdirSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { Log } from '../../base/log.js';
 import { AUDIO_TAG, fileHeader, SCRIPT_TAG, tagHeader, tagTrailer, VIDEO_TAG } from '../../media/flv/tag.js';
 import type { LiveHeaders, LiveTag } from '../ring/live-tag.js';
+import { ShiftIndexWriter } from '../shift/shift-index.js';
+import { RecordingFile, UNFINISHED } from './recording-file.js';
 
-/** Bytes that are written at once. */
-const BATCH = 256 * 1024;
-/** Milliseconds after which less is. */
-const DELAY = 1000;
-/** Most bytes that wait for the disk; a disk that is slower loses the recording, not the stream. */
-const WAITING_MAX = 32 * 1024 * 1024;
-/** End of the name while the file grows. */
-export const UNFINISHED = '.part';
+/** Least milliseconds between places to begin at, of a stream without pictures. */
+const SOUND_POINT = 1000;
 
-/**
- * A stream as an FLV file. It grows under another name, which it loses when it is whole, so that an origin's directory
- * never shows half of one. Nothing waits for the disk.
- */
+/** A stream as an FLV file, in which viewers can go back while it grows. */
 export class FlvRecording {
-  readonly #path: string;
-  readonly #log: Log;
-  #file: FileHandle | undefined;
+  readonly #file: RecordingFile;
+  readonly #index: ShiftIndexWriter | undefined;
   #headers: LiveHeaders | undefined;
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
-  /** Bytes that are not on the disk yet, and the last of their writes. */
-  #waiting = 0;
-  #writes: Promise<void>;
-  #timer: NodeJS.Timeout | undefined;
+  /** Where the newest headers lie; -1 where there is none. */
+  readonly #places = { metadata: -1, video: -1, audio: -1 };
   /** Timestamp of the stream at which the file begins. */
   #start: number | undefined;
   /** Latest timestamp of the file. */
   #last = 0;
+  /** Of the newest place to begin at. */
+  #pointTime = Number.NEGATIVE_INFINITY;
+  #epoch = 0;
   /** Whether a new epoch has begun and its first tag has not come. */
   #isShifted = false;
-  #hasFailed = false;
-  /** Bytes of the file. */
-  bytes = 0;
 
-  /** @param path of the file when it is whole; its folder is made */
-  constructor(path: string, log: Log) {
-    this.#path = path;
-    this.#log = log;
-    this.#writes = this.#run(async () => {
-      mkdirSync(dirname(path), { recursive: true });
-      this.#file = await open(path + UNFINISHED, 'wx', 0o644);
-    });
+  /**
+   * @param path of the file when it is whole; its folder is made
+   * @param index of the places to begin at, a file that is there while the recording grows; none when left out
+   */
+  constructor(path: string, log: Log, index?: string) {
+    this.#file = new RecordingFile(path, log);
+    if (index === undefined) return;
+    try {
+      this.#index = new ShiftIndexWriter(index, path + UNFINISHED);
+    } catch (error) {
+      log.warn({ file: index, error }, 'viewers can not go back in a recording');
+    }
+  }
+
+  /** Bytes of the file. */
+  get bytes(): number {
+    return this.#file.bytes;
   }
 
   setHeaders(headers: LiveHeaders): void {
     const before = this.#headers;
     this.#headers = headers;
-    if (before === undefined) {
-      // It says which tracks there are, and is written when that is known.
-      this.#push(fileHeader((headers.hasVideo ? 1 : 0) | (headers.hasAudio ? 4 : 0)));
-    }
+    // It says which tracks there are, and is written when that is known.
+    if (before === undefined) this.#file.push(fileHeader(tracksOf(headers)));
     for (const [type, name] of [
       [SCRIPT_TAG, 'metadata'],
       [VIDEO_TAG, 'video'],
       [AUDIO_TAG, 'audio'],
     ] as const) {
       const body = headers[name];
-      if (body !== undefined && body !== before?.[name]) this.#pushTag(type, this.#last, [body]);
+      if (body === undefined || body === before?.[name]) continue;
+      this.#places[name] = this.bytes;
+      this.#pushTag(type, this.#last, [body]);
     }
   }
 
-  append({ type, timestamp, body }: LiveTag): void {
+  /** @param sequence number of the tag in the ring; -1 when that does not have it */
+  append({ type, timestamp, keyFrame, body }: LiveTag, sequence: number): void {
     if (this.#headers === undefined) return;
     if (this.#start === undefined) this.#start = timestamp;
     else if (this.#isShifted) this.#start = timestamp - this.#last - 1;
     this.#isShifted = false;
+    if (keyFrame || (!this.#headers.hasVideo && timestamp - this.#pointTime >= SOUND_POINT)) {
+      this.#point(timestamp, sequence, this.#headers);
+    }
     const time = Math.max(0, timestamp - this.#start);
     this.#last = Math.max(this.#last, time);
     this.#pushTag(type, time, body);
@@ -79,67 +77,32 @@ export class FlvRecording {
   /** The file's own timestamps go on. */
   newEpoch(): void {
     this.#isShifted = true;
+    this.#epoch++;
+    this.#pointTime = Number.NEGATIVE_INFINITY;
   }
 
   async close(): Promise<void> {
-    this.#flush();
-    await this.#writes;
-    await this.#file?.close();
-    if (this.#hasFailed || this.#file === undefined) return;
-    await this.#run(() => rename(this.#path + UNFINISHED, this.#path));
-    this.#log.info({ file: this.#path, bytes: this.bytes }, 'a recording is finished');
+    this.#index?.close();
+    await this.#file.close();
+  }
+
+  #point(time: number, sequence: number, headers: LiveHeaders): void {
+    this.#pointTime = time;
+    if (this.#file.hasFailed) return;
+    const tracks = tracksOf(headers);
+    this.#index?.add({ epoch: this.#epoch, time, sequence, offset: this.bytes, ...this.#places, tracks });
   }
 
   #pushTag(type: LiveTag['type'], timestamp: number, body: readonly Uint8Array[]): void {
     const size = body.reduce((sum, { length }) => sum + length, 0);
-    this.#push(tagHeader(type, size, timestamp));
+    this.#file.push(tagHeader(type, size, timestamp));
     // The tag's bytes are the caller's.
-    for (const piece of body) this.#push(Buffer.from(piece));
-    this.#push(tagTrailer(size));
+    for (const piece of body) this.#file.push(Buffer.from(piece));
+    this.#file.push(tagTrailer(size));
   }
+}
 
-  #push(bytes: Uint8Array): void {
-    if (this.#hasFailed) return;
-    this.#parts.push(bytes);
-    this.#partBytes += bytes.length;
-    this.bytes += bytes.length;
-    if (this.#partBytes >= BATCH) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), DELAY);
-  }
-
-  #flush(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#partBytes === 0) return;
-    const batch = Buffer.concat(this.#parts, this.#partBytes);
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#waiting += batch.length;
-    if (this.#waiting > WAITING_MAX) {
-      this.#fail(new Error(`the disk is ${this.#waiting} bytes behind`));
-      return;
-    }
-    this.#writes = this.#writes.then(() =>
-      this.#run(async () => {
-        if (!this.#hasFailed) await this.#file!.appendFile(batch);
-        this.#waiting -= batch.length;
-      }),
-    );
-  }
-
-  async #run(action: () => Promise<unknown>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #fail(error: unknown): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#log.error({ file: this.#path, error }, 'a recording is given up; the stream goes on');
-  }
+/** Flags of the file's header (Adobe FLV 10.1, section E.2). */
+function tracksOf({ hasVideo, hasAudio }: LiveHeaders): number {
+  return (hasVideo ? 1 : 0) | (hasAudio ? 4 : 0);
 }

@@ -2,15 +2,19 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, readSync, r
 import { join } from 'node:path';
 import type { Log } from '../../base/log.js';
 import { dataSizeOf, isFlv, isTagType, sizeInTrailer, TAG_HEADER, TAG_TRAILER } from '../../media/flv/tag.js';
-import { FlvRecording, UNFINISHED } from './flv-recording.js';
+import { FlvRecording } from './flv-recording.js';
+import { UNFINISHED } from './recording-file.js';
 
 /** Bytes of the file's header with the first trailer. */
 const FILE_HEAD = 13;
 
-/** Begins the recording of a stream that begins now: `APP/NAME-20260131T235959Z.flv` in `folder`. */
-export function recordingOf(folder: string, stream: string, log: Log): FlvRecording {
+/**
+ * Begins the recording of a stream that begins now: `APP/NAME-20260131T235959Z.flv` in `folder`.
+ * @param index where its index for viewers that go back is to lie
+ */
+export function recordingOf(folder: string, stream: string, log: Log, index?: string): FlvRecording {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  return new FlvRecording(join(folder, `${stream}-${time}.flv`), log);
+  return new FlvRecording(join(folder, `${stream}-${time}.flv`), log, index);
 }
 
 /** Finishes the recordings that a process which died has left: what was written of whole tags stays. */

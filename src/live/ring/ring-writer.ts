@@ -57,6 +57,11 @@ export class RingWriter {
     return this.#native.timestamp();
   }
 
+  /** Number that the next tag gets, unless headers that have changed come before it. */
+  get head(): number {
+    return this.#native.head();
+  }
+
   /** Milliseconds since the newest tag came; 0 when there is none. */
   get age(): number {
     return this.#native.age();

@@ -16,15 +16,21 @@ function recordings(end: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith(end));
 }
 
-it('a recording is a film of the edge, sought in like any other, over restarts of its publisher', async () => {
+it('a recording is a film of the edge, over restarts of its publisher, and viewers go back in it while it grows', async () => {
   mkdirSync(folder, { recursive: true });
-  const live = await LiveEdge.start(`grace: 5s, record: {path: ${folder}}`, { origin: folder });
+  const live = await LiveEdge.start(`grace: 5s, buffer: 2s, hls: {window: 0}, record: {path: ${folder}}`, {
+    origin: folder,
+  });
   const media = await MediaFolder.make();
   try {
     for (let i = 0; i < 2; i++) {
       const program = new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/main'), duration: 2 }));
       assert.equal(await program.exited, 0, program.errors);
     }
+    // The ring has the last two seconds of four.
+    const [all, last] = await Promise.all(
+      ['0', '-0.5'].map(start => live.edge.get(`/live/studio/main.flv?start=${start}`)),
+    );
     const [name = ''] = await until('a recording', () => {
       const found = recordings('.flv');
       return found.length > 0 && found;
@@ -37,6 +43,13 @@ it('a recording is a film of the edge, sought in like any other, over restarts o
     assert.equal(frames.length, 100);
     assert.ok(frames.at(-1)!.timestamp >= 3900, `${frames.at(-1)!.timestamp} ms`);
     assert.equal(await complaints(await media.write(whole.body, 'flv')), '');
+    const media8and9 = (body: Buffer) => parseFlv(body).filter(({ type, data }) => type !== 18 && data[1] !== 0);
+    assert.deepEqual(media8and9(all!.body), media8and9(whole.body));
+    assert.equal(await complaints(await media.write(all!.body, 'flv')), '');
+    const [first] = media8and9(last!.body).filter(({ type }) => type === 9);
+    const end = frames.at(-1)!.timestamp;
+    assert.equal(first!.data[0], 0x17);
+    assert.ok(first!.timestamp <= end - 500 && first!.timestamp > end - 1600, `${first!.timestamp} of ${end}`);
     const sought = await live.edge.get(`/${name}?start=1`);
     assert.equal(sought.status, 200);
     assert.equal(parseFlv(sought.body).filter(({ type, data }) => type === 9 && data[1] === 1).length, 75);

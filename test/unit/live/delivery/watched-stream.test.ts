@@ -5,10 +5,10 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { liveStats } from '../../../../src/live/delivery/live-stats.js';
 import { Viewer, type ViewerStart } from '../../../../src/live/delivery/viewer.js';
-import { chunkPrefix, type ViewerSocket } from '../../../../src/live/delivery/viewer-socket.js';
 import { type LiveLimits, WatchedStream } from '../../../../src/live/delivery/watched-stream.js';
 import { RingWriter } from '../../../../src/live/ring/ring-writer.js';
 import { audio, video } from '../../../support/flv.js';
+import { type Got, gotTags, TestSocket } from '../../../support/test-viewer.js';
 import { until } from '../../../support/until.js';
 
 let folder: string;
@@ -18,83 +18,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-/** A tag that a viewer has got. */
-interface Got {
-  readonly type: number;
-  readonly timestamp: number;
-  readonly data: Buffer;
-}
-
-/** The tags of what a viewer got, which must be whole. */
-function parse(bytes: Buffer): { flags: number; tags: Got[] } {
-  assert.equal(bytes.subarray(0, 3).toString(), 'FLV');
-  const tags: Got[] = [];
-  let at = 13;
-  while (at < bytes.length) {
-    const size = bytes.readUIntBE(at + 1, 3);
-    assert.ok(at + 15 + size <= bytes.length, 'the last tag is whole');
-    assert.equal(bytes.readUInt32BE(at + 11 + size), 11 + size);
-    const timestamp = bytes.readUIntBE(at + 4, 3) + bytes[at + 7]! * 0x1000000;
-    tags.push({ type: bytes[at]!, timestamp, data: bytes.subarray(at + 11, at + 11 + size) });
-    at += 15 + size;
-  }
-  return { flags: bytes[4]!, tags };
-}
-
 const isKey = ({ type, data }: Got) => type === 9 && data[0] === 0x17 && data[1] === 1;
 const isInter = ({ type, data }: Got) => type === 9 && data[0] === 0x27;
-
-/** Sockets of a test, by descriptor. */
-class TestSocket implements ViewerSocket {
-  bytes = Buffer.alloc(0);
-  /** Bytes that it takes before it is full. */
-  room = Number.POSITIVE_INFINITY;
-  ended = false;
-  isCut = false;
-  gone = false;
-  leave = () => {};
-
-  constructor(readonly descriptor: number) {}
-
-  begin(bytes: Uint8Array): boolean {
-    this.bytes = Buffer.concat([this.bytes, bytes]);
-    return true;
-  }
-
-  isFree(): boolean {
-    return true;
-  }
-
-  take(prefix: number, frame: Uint8Array, skip: number): number {
-    if (this.gone) return -1;
-    const whole = prefix + frame.length - skip;
-    const taken = Math.min(whole, this.room);
-    this.room -= taken;
-    const from = Math.max(0, skip - prefix);
-    const to = Math.max(0, skip + taken - prefix);
-    this.bytes = Buffer.concat([this.bytes, frame.subarray(from, to)]);
-    return taken;
-  }
-
-  send(frame: Uint8Array, skip: number): number {
-    return this.take(chunkPrefix(frame.length).length, frame, skip);
-  }
-
-  size(frame: Uint8Array): number {
-    return chunkPrefix(frame.length).length + frame.length;
-  }
-
-  brokenOff(): void {}
-
-  end(): void {
-    this.ended = true;
-  }
-
-  cut(): void {
-    this.isCut = true;
-    this.leave();
-  }
-}
 
 class Rig {
   readonly file = join(folder, `ring-${count++}`);
@@ -182,7 +107,7 @@ describe('a live stream', () => {
     const { socket } = rig.join();
     rig.picture(false);
     rig.tick();
-    const { flags, tags } = parse(socket.bytes);
+    const { flags, tags } = gotTags(socket.bytes);
     assert.equal(flags, 5);
     // The headers have the time of what follows: 0 would be taken for age.
     assert.deepEqual([tags[0]!.type, tags[0]!.timestamp, tags[1]!.type], [9, 440, 8]);
@@ -201,12 +126,12 @@ describe('a live stream', () => {
     for (let at = 0; at < 100; at++) rig.sound();
     rig.tick();
     rig.tick();
-    const { flags, tags } = parse(socket.bytes);
+    const { flags, tags } = gotTags(socket.bytes);
     assert.equal(flags, 4);
     assert.ok(tags.length >= 100);
     const late = rig.join();
     rig.tick();
-    assert.ok(parse(late.socket.bytes).tags.length > 0);
+    assert.ok(gotTags(late.socket.bytes).tags.length > 0);
   });
 
   it('begins with the next key frame when told, with sound before it', () => {
@@ -215,7 +140,7 @@ describe('a live stream', () => {
     const { socket } = rig.join('next');
     rig.group(5);
     rig.tick();
-    const { tags } = parse(socket.bytes);
+    const { tags } = gotTags(socket.bytes);
     assert.ok(isKey(tags.find(({ type, data }) => type === 9 && data[1] === 1)!));
     assert.equal(tags.filter(isKey)[0]!.timestamp, 440);
   });
@@ -239,12 +164,12 @@ describe('a live stream', () => {
     assert.equal(rig.stream.viewers, 3);
     assert.equal(
       rig.stream.sentTo(first!.viewer),
-      first!.socket.bytes.length - parse(first!.socket.bytes).flags * 0 - head(first!.socket),
+      first!.socket.bytes.length - gotTags(first!.socket.bytes).flags * 0 - head(first!.socket),
     );
     function head(socket: TestSocket): number {
       return (
         13 +
-        parse(socket.bytes)
+        gotTags(socket.bytes)
           .tags.slice(0, 2)
           .reduce((sum, { data }) => sum + data.length + 15, 0)
       );
@@ -269,7 +194,7 @@ describe('a live stream', () => {
     rig.tick();
     rig.picture(false);
     rig.tick();
-    const { tags } = parse(socket.bytes);
+    const { tags } = gotTags(socket.bytes);
     assert.ok(rig.stats.droppedFrames > 0);
     const gap = tags.findIndex(({ timestamp }, at) => at > 0 && timestamp - tags[at - 1]!.timestamp > 40);
     assert.ok(gap > 0, 'something is left out');
@@ -295,18 +220,18 @@ describe('a live stream', () => {
     await rig.age(100);
     socket.room = Number.POSITIVE_INFINITY;
     rig.tick();
-    const before = parse(socket.bytes).tags.length;
+    const before = gotTags(socket.bytes).tags.length;
     for (let at = 0; at < 5; at++) {
       rig.sound();
       rig.picture(false);
     }
     rig.tick();
     rig.tick();
-    const sounds = parse(socket.bytes).tags.slice(before);
+    const sounds = gotTags(socket.bytes).tags.slice(before);
     assert.ok(sounds.length >= 4 && sounds.every(({ type }) => type === 8), 'no picture that can not be decoded');
     rig.group();
     rig.tick();
-    const pictures = parse(socket.bytes)
+    const pictures = gotTags(socket.bytes)
       .tags.slice(before)
       .filter(({ type }) => type === 9);
     assert.ok(isKey(pictures[0]!));
@@ -362,7 +287,7 @@ describe('a live stream', () => {
       rig.headers().group();
       rig.tick();
     }
-    const { tags } = parse(socket.bytes);
+    const { tags } = gotTags(socket.bytes);
     assert.equal(tags.filter(isKey).length, 11);
     assert.ok(tags.every(({ timestamp }, at) => at === 0 || timestamp >= tags[at - 1]!.timestamp));
     assert.ok(!socket.ended && !socket.isCut);
@@ -370,7 +295,7 @@ describe('a live stream', () => {
     rig.writer.setState('ended');
     rig.tick();
     assert.ok(socket.ended, 'ended well');
-    assert.ok(isInter(parse(socket.bytes).tags.at(-1)!), 'with the last tag');
+    assert.ok(isInter(gotTags(socket.bytes).tags.at(-1)!), 'with the last tag');
   });
 
   it('any sockets, any pace: whole tags, no picture before its key frame, and nothing twice', () => {
@@ -401,7 +326,7 @@ describe('a live stream', () => {
         for (let at = 0; at < 4; at++) rig.tick();
         for (const { socket } of viewers) {
           if (socket.isCut) continue;
-          const { tags } = parse(socket.bytes);
+          const { tags } = gotTags(socket.bytes);
           let last = -1;
           let lastPicture = -1;
           let config = 0;

@@ -30,15 +30,15 @@ describe('FlvRecording', () => {
     const path = join(folder, 'a/b/one.flv');
     const recording = new FlvRecording(path, silentLog);
     recording.setHeaders(headers);
-    recording.append(tag(VIDEO, 70_000, 1, true));
+    recording.append(tag(VIDEO, 70_000, 1, true), -1);
     const reused = Buffer.from(audio('frame', 5, 2));
-    recording.append({ type: AUDIO, timestamp: 70_010, keyFrame: false, body: [reused] });
+    recording.append({ type: AUDIO, timestamp: 70_010, keyFrame: false, body: [reused] }, -1);
     reused.fill(99);
     recording.setHeaders({ ...headers, video: video('config', 10, 3) });
-    recording.append(tag(VIDEO, 70_040, 3, true));
+    recording.append(tag(VIDEO, 70_040, 3, true), -1);
     recording.newEpoch();
-    recording.append(tag(VIDEO, 1000, 4, true));
-    recording.append(tag(AUDIO, 990, 5));
+    recording.append(tag(VIDEO, 1000, 4, true), -1);
+    recording.append(tag(AUDIO, 990, 5), -1);
     assert.deepEqual(
       readdirSync(join(folder, 'a/b')).filter(name => !name.endsWith('.part')),
       [],
@@ -69,11 +69,11 @@ describe('FlvRecording', () => {
     const log = { ...silentLog, error: (_: object, text: string) => lines.push(text) };
     const recording = new FlvRecording(join(folder, 'file/no.flv'), log);
     recording.setHeaders(headers);
-    for (let i = 0; i < 100; i++) recording.append(tag(VIDEO, i, 1, true));
+    for (let i = 0; i < 100; i++) recording.append(tag(VIDEO, i, 1, true), -1);
     await recording.close();
     assert.equal(lines.length, 1);
     const { bytes } = recording;
-    recording.append(tag(VIDEO, 1, 1));
+    recording.append(tag(VIDEO, 1, 1), -1);
     assert.equal(recording.bytes, bytes);
   });
 
@@ -82,7 +82,7 @@ describe('FlvRecording', () => {
     const recordings = [1, 2].map(() => new FlvRecording(path, silentLog));
     for (const recording of recordings) {
       recording.setHeaders(headers);
-      for (let i = 0; i < 10; i++) recording.append(tag(VIDEO, i, 1, true));
+      for (let i = 0; i < 10; i++) recording.append(tag(VIDEO, i, 1, true), -1);
     }
     await Promise.all(recordings.map(recording => recording.close()));
     assert.equal(parseFlv(readFileSync(path)).length, 13);
@@ -93,7 +93,7 @@ describe('recordings', () => {
   it('are called after stream and time', async () => {
     const recording = recordingOf(join(folder, 'named'), 'app/cam', silentLog);
     recording.setHeaders(headers);
-    recording.append(tag(VIDEO, 0, 1, true));
+    recording.append(tag(VIDEO, 0, 1, true), -1);
     await recording.close();
     const [name = ''] = readdirSync(join(folder, 'named/app'));
     assert.match(name, /^cam-\d{8}T\d{6}Z\.flv$/);
