@@ -70,9 +70,12 @@ export const liveSchema = group({
   record: group({
     path: setting(
       path('a directory'),
-      'Directory in which streams are recorded, as APP/NAME-TIME.flv; none records nothing.',
+      'Directory in which streams are recorded, as APP/NAME-TIME.flv or .mp4; none records nothing.',
     ).optional(),
-    format: setting(choice('flv', 'fmp4'), 'Format of recordings.').prefault('flv'),
+    format: setting(
+      choice('flv', 'fmp4'),
+      'Format of recordings; viewers of a stream can go back in a recording that is FLV.',
+    ).prefault('flv'),
   }),
 });
 
@@ -81,7 +84,7 @@ export type LiveSettings = Values<typeof liveSchema>;
 
 /** The rules between them. @param others ports that the edge listens on beside, with their settings' names */
 export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number | undefined, string>, wrong: Wrong) {
-  const { rtmp, publish, slow, hls, record } = live ?? {};
+  const { rtmp, publish, slow, hls } = live ?? {};
   const { certificate, key } = rtmp?.tls ?? {};
   if (certificate !== undefined && key === undefined) {
     wrong(['live', 'rtmp', 'tls', 'key'], 'expected the private key of live.rtmp.tls.certificate');
@@ -107,5 +110,4 @@ export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number 
   if (hls?.window !== 0 && Number(hls?.segment) * 3 > Number(hls?.window)) {
     wrong(['live', 'hls', 'window'], 'expected 0, or at least three times live.hls.segment');
   }
-  if (record?.format === 'fmp4') wrong(['live', 'record', 'format'], 'expected flv; fmp4 is not written yet');
 }

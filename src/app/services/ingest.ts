@@ -54,8 +54,8 @@ export class Ingest {
       maxPublishers: () => this.#settings.rtmp.maxPublishers,
       takeover: () => this.#settings.publish.takeover === 'authorised',
       record: (name, file) => {
-        const { path } = this.#settings.record;
-        return path === undefined ? undefined : recordingOf(path, name, log, shiftIndexOf(file));
+        const { path: folder, format } = this.#settings.record;
+        return folder === undefined ? undefined : recordingOf(name, { folder, format, index: shiftIndexOf(file) }, log);
       },
       changed: () => changed(this.#streams.places),
     });

@@ -3,18 +3,32 @@ import { join } from 'node:path';
 import type { Log } from '../../base/log.js';
 import { dataSizeOf, isFlv, isTagType, sizeInTrailer, TAG_HEADER, TAG_TRAILER } from '../../media/flv/tag.js';
 import { FlvRecording } from './flv-recording.js';
+import { Fmp4Recording } from './fmp4-recording.js';
 import { UNFINISHED } from './recording-file.js';
 
+/** Bytes of a box's length and type. */
+const BOX_HEAD = 8;
 /** Bytes of the file's header with the first trailer. */
 const FILE_HEAD = 13;
 
+/** How streams are recorded. */
+export interface RecordingOptions {
+  /** Folder of the recordings. */
+  readonly folder: string;
+  readonly format: 'flv' | 'fmp4';
+  /** Where the index for viewers that go back is to lie, which FLV has; none when left out. */
+  readonly index?: string;
+}
+
 /**
- * Begins the recording of a stream that begins now: `APP/NAME-20260131T235959Z.flv` in `folder`.
- * @param index where its index for viewers that go back is to lie
+ * Begins the recording of a stream that begins now: `APP/NAME-20260131T235959Z.flv` in `folder`. Fragmented MP4 is
+ * called `.mp4`, and further files of other codecs `…Z-2.mp4` and so on.
  */
-export function recordingOf(folder: string, stream: string, log: Log, index?: string): FlvRecording {
+export function recordingOf(stream: string, { folder, format, index }: RecordingOptions, log: Log) {
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  return new FlvRecording(join(folder, `${stream}-${time}.flv`), log, index);
+  const path = join(folder, `${stream}-${time}`);
+  if (format === 'flv') return new FlvRecording(`${path}.flv`, log, index);
+  return new Fmp4Recording(number => `${path}${number === 0 ? '' : `-${number + 1}`}.mp4`, log);
 }
 
 /** Finishes the recordings that a process which died has left: what was written of whole tags stays. */
@@ -25,10 +39,13 @@ export function finishRecordings(folder: string, log: Log): void {
   } catch {
     return;
   }
-  for (const name of names.filter(each => each.endsWith(`.flv${UNFINISHED}`))) {
+  const cuts = { flv: cutToWholeTags, mp4: cutToWholeFragments };
+  for (const name of names) {
+    const [, format] = /\.(flv|mp4)\.part$/.exec(name) ?? [];
+    if (format === undefined) continue;
     const file = join(folder, name);
     try {
-      if (cutToWholeTags(file)) renameSync(file, file.slice(0, -UNFINISHED.length));
+      if (cuts[format as keyof typeof cuts](file)) renameSync(file, file.slice(0, -UNFINISHED.length));
       else unlinkSync(file);
       log.info({ file }, 'a recording that had been cut off is finished');
     } catch (error) {
@@ -55,6 +72,30 @@ function cutToWholeTags(path: string): boolean {
     }
     if (whole < size) ftruncateSync(file, whole);
     return whole > FILE_HEAD;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** @returns whether there is a fragment */
+function cutToWholeFragments(path: string): boolean {
+  const file = openSync(path, 'r+');
+  try {
+    const { size } = fstatSync(file);
+    const head = Buffer.alloc(BOX_HEAD);
+    let whole = 0;
+    let isMedia = false;
+    for (let at = 0; readSync(file, head, 0, BOX_HEAD, at) === BOX_HEAD; ) {
+      const length = head.readUInt32BE(0);
+      at += length;
+      if (length < BOX_HEAD || at > size) break;
+      // A fragment is whole with its data; what this edge writes is never larger than a box may be.
+      if (head.toString('latin1', 4) !== 'mdat') continue;
+      whole = at;
+      isMedia = true;
+    }
+    if (whole < size) ftruncateSync(file, whole);
+    return isMedia;
   } finally {
     closeSync(file);
   }

@@ -23,7 +23,18 @@ export type InitTrack = Omit<
  * @param entry the sample entry
  */
 export function initSegment(track: InitTrack, entry: Uint8Array): Uint8Array {
-  const writer = new InitWriter(track, entry);
+  return initOfTracks([{ track, entry }]);
+}
+
+/** A track and its sample entry. */
+export interface TrackEntry {
+  readonly track: InitTrack;
+  readonly entry: Uint8Array;
+}
+
+/** The beginning of a fragmented file of several tracks, which are numbered from 1 in their order. */
+export function initOfTracks(tracks: readonly TrackEntry[]): Uint8Array {
+  const writer = new InitWriter(tracks);
   writer.fileType();
   writer.movie();
   return writer.take();
@@ -40,7 +51,7 @@ export interface OnlySample {
  * @param headerSize bytes of the header of the data's box
  */
 export function movieOfOne(track: InitTrack, entry: Uint8Array, sample: OnlySample, headerSize: number): Uint8Array {
-  const writer = new InitWriter(track, entry, sample);
+  const writer = new InitWriter([{ track, entry }], sample);
   writer.fileType();
   writer.movie();
   writer.offsetAt(writer.chunkOffset, writer.length + headerSize, false);
@@ -52,11 +63,10 @@ class InitWriter extends BoxWriter {
   chunkOffset = 0;
 
   constructor(
-    private readonly track: InitTrack,
-    private readonly entry: Uint8Array,
+    private readonly tracks: readonly TrackEntry[],
     private readonly sample?: OnlySample,
   ) {
-    super(1024 + entry.length);
+    super(1024 + tracks.reduce((sum, { entry }) => sum + entry.length, 0));
   }
 
   fileType(): void {
@@ -69,7 +79,7 @@ class InitWriter extends BoxWriter {
   }
 
   movie(): void {
-    const { timescale } = this.track;
+    const { timescale } = this.tracks[0]!.track;
     const duration = this.sample?.duration ?? 0;
     this.#box('moov', () => {
       this.#full('mvhd', 0, () => {
@@ -81,19 +91,27 @@ class InitWriter extends BoxWriter {
         this.zeros(10);
         for (const number of MATRIX) this.u32(number);
         this.zeros(24);
-        this.u32(TRACK_ID + 1);
+        this.u32(TRACK_ID + this.tracks.length);
       });
-      this.#box('trak', () => this.#trak());
-      if (this.sample === undefined) this.#box('mvex', () => this.#extends());
+      this.tracks.forEach((each, at) => {
+        this.#box('trak', () => this.#trak(each, TRACK_ID + at));
+      });
+      if (this.sample !== undefined) return;
+      this.#box('mvex', () => {
+        this.#length();
+        this.tracks.forEach(({ track }, at) => {
+          this.#extends(track, TRACK_ID + at);
+        });
+      });
     });
   }
 
-  #trak(): void {
-    const { kind, alternateGroup, timescale, editMedia } = this.track;
+  #trak({ track, entry }: TrackEntry, id: number): void {
+    const { kind, alternateGroup, timescale, editMedia, language } = track;
     const duration = this.sample?.duration ?? 0;
     this.#full('tkhd', ENABLED | IN_MOVIE, () => {
       this.zeros(8);
-      this.u32(TRACK_ID);
+      this.u32(id);
       this.zeros(4);
       this.u32(duration);
       this.zeros(8);
@@ -101,37 +119,36 @@ class InitWriter extends BoxWriter {
       this.u16(alternateGroup & 0xffff);
       this.u16(kind === 'audio' ? 0x100 : 0);
       this.u16(0);
-      this.bytes(this.track.matrix);
-      this.u32(this.track.width);
-      this.u32(this.track.height);
+      this.bytes(track.matrix);
+      this.u32(track.width);
+      this.u32(track.height);
     });
-    if (editMedia > 0 && this.sample === undefined) this.#box('edts', () => this.#edits());
+    if (editMedia > 0 && this.sample === undefined) this.#box('edts', () => this.#edits(editMedia));
     this.#box('mdia', () => {
       this.#full('mdhd', 0, () => {
         this.zeros(8);
         this.u32(timescale);
         this.u32(duration);
-        this.u16(packedLanguage(this.track.language));
+        this.u16(packedLanguage(language));
         this.u16(0);
       });
-      this.#handler();
-      if (!isPacked(this.track.language)) this.#full('elng', 0, () => this.#text(this.track.language));
-      this.#box('minf', () => this.#information());
+      this.#handler(track);
+      if (!isPacked(language)) this.#full('elng', 0, () => this.#text(language));
+      this.#box('minf', () => this.#information(kind, entry));
     });
   }
 
   /** One edit as long as the fragments are (section 8.6.6.1). */
-  #edits(): void {
+  #edits(media: number): void {
     const mark = this.openFull('elst', 1, 0);
     this.u32(1);
     this.u64(0);
-    this.i64(this.track.editMedia);
+    this.i64(media);
     this.u32(0x10000);
     this.close(mark);
   }
 
-  #handler(): void {
-    const { kind, handler, name } = this.track;
+  #handler({ kind, handler, name }: InitTrack): void {
     this.#full('hdlr', 0, () => {
       this.u32(0);
       this.fourcc(kind === 'text' ? handler : HANDLERS[kind]);
@@ -140,8 +157,7 @@ class InitWriter extends BoxWriter {
     });
   }
 
-  #information(): void {
-    const { kind } = this.track;
+  #information(kind: TrackKind, entry: Uint8Array): void {
     if (kind === 'video') this.#full('vmhd', 1, () => this.zeros(8));
     else if (kind === 'audio') this.#full('smhd', 0, () => this.zeros(4));
     else this.#full('nmhd', 0, () => {});
@@ -154,7 +170,7 @@ class InitWriter extends BoxWriter {
     this.#box('stbl', () => {
       this.#full('stsd', 0, () => {
         this.u32(1);
-        this.bytes(this.entry);
+        this.bytes(entry);
       });
       const table = (type: string, ...fields: readonly number[]) =>
         this.#full(type, 0, () => {
@@ -174,16 +190,18 @@ class InitWriter extends BoxWriter {
     });
   }
 
-  #extends(): void {
-    const { end, defaultDuration, defaultSize, syncs } = this.track;
-    // What is live has no end yet.
-    if (end > 0) {
-      const mark = this.openFull('mehd', 1, 0);
-      this.u64(end);
-      this.close(mark);
-    }
+  /** How long the fragments are in all; what is live has no end yet. */
+  #length(): void {
+    const end = Math.max(...this.tracks.map(({ track }) => track.end));
+    if (end <= 0) return;
+    const mark = this.openFull('mehd', 1, 0);
+    this.u64(end);
+    this.close(mark);
+  }
+
+  #extends({ defaultDuration, defaultSize, syncs }: InitTrack, id: number): void {
     this.#full('trex', 0, () => {
-      this.u32(TRACK_ID);
+      this.u32(id);
       this.u32(1);
       this.u32(defaultDuration);
       this.u32(defaultSize);

@@ -17,7 +17,7 @@ export const TRACK_ID = 1;
 /** Flags of `tfhd`: the defaults that it has. */
 const [DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_FLAGS] = [8, 0x10, 0x20];
 /** Flags of samples (ISO/IEC 14496-12 section 8.8.3.1): of one that depends on no other, and of one that does. */
-const [SYNC, DEPENDENT] = [0x200_0000, 0x101_0000];
+export const [SYNC, DEPENDENT] = [0x200_0000, 0x101_0000];
 /** Bytes of `moof` to the end of `mfhd`, of `traf` to the end of the track's number, of `tfdt`, and of `trun`. */
 const [MOOF, TRAF, TFDT, TRUN] = [8 + 16, 8 + 16, 20, 20];
 
@@ -73,8 +73,16 @@ export function mediaSegment(track: PackageTrack, fragment: Fragment, run: Sampl
 /** What of samples stands in a `moof`. */
 export type SampleFields = Pick<SampleRun, 'count' | 'sizes' | 'durations' | 'compositions' | 'flags'>;
 
-/** A media segment up to the bytes of its samples: `moof`, and the header of `mdat`. */
-export function segmentHead(track: FragmentDefaults, fragment: Fragment, run: SampleFields): Uint8Array {
+/**
+ * A media segment up to the bytes of its samples: `moof`, and the header of `mdat`.
+ * @param id of the track, in a file that has others
+ */
+export function segmentHead(
+  track: FragmentDefaults,
+  fragment: Fragment,
+  run: SampleFields,
+  id: number = TRACK_ID,
+): Uint8Array {
   const { fields, bytes } = fragment;
   const size = moofSize(fragment);
   const writer = new BoxWriter(size + 16);
@@ -83,7 +91,7 @@ export function segmentHead(track: FragmentDefaults, fragment: Fragment, run: Sa
   writer.u32(fragment.sequence);
   writer.close(header);
   const traf = writer.open('traf');
-  writeTrackHeader(writer, track, fragment);
+  writeTrackHeader(writer, track, fragment, id);
   const time = writer.openFull('tfdt', 1, 0);
   writer.u64(fragment.time);
   writer.close(time);
@@ -122,12 +130,12 @@ function mediaHeader(bytes: number): number {
   return bytes + 8 < 0x1_0000_0000 ? 8 : 16;
 }
 
-function writeTrackHeader(writer: BoxWriter, track: FragmentDefaults, { fields, syncs }: Fragment): void {
+function writeTrackHeader(writer: BoxWriter, track: FragmentDefaults, { fields, syncs }: Fragment, id: number): void {
   const has = (field: number, flag: number) => (fields & field ? 0 : flag);
   const flags =
     has(SAMPLE_DURATION, DEFAULT_DURATION) | has(SAMPLE_SIZE, DEFAULT_SIZE) | has(SAMPLE_FLAGS, DEFAULT_FLAGS);
   const mark = writer.openFull('tfhd', 0, DEFAULT_BASE_IS_MOOF | flags);
-  writer.u32(TRACK_ID);
+  writer.u32(id);
   if (flags & DEFAULT_DURATION) writer.u32(track.defaultDuration);
   if (flags & DEFAULT_SIZE) writer.u32(track.defaultSize);
   if (flags & DEFAULT_FLAGS) writer.u32(defaultFlags(syncs));

@@ -39,7 +39,7 @@ const wrong: [live: string, mistake: RegExp][] = [
   ['slow: {limit: 10s, disconnect: 5s}', /live\.slow\.disconnect: expected more than live\.slow\.limit/],
   ['hls: {part: 2s, segment: 2s}', /live\.hls\.part/],
   ['hls: {segment: 10s, window: 20s}', /live\.hls\.window/],
-  ['record: {format: fmp4}', /live\.record\.format: expected flv/],
+  ['record: {format: mkv}', /live\.record\.format: expected /],
   ['record: {path: /proc/none}', /live\.record\.path: expected a folder that can be written/],
   ['grace: 10', /live\.grace: expected a time/],
 ];

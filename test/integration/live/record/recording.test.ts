@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
-import { complaints, MediaFolder } from '../../../support/ffmpeg.js';
+import { complaints, MediaFolder, probe } from '../../../support/ffmpeg.js';
 import { parseFlv } from '../../../support/flv.js';
 import { LiveEdge } from '../../../support/live-edge.js';
 import { kill } from '../../../support/processes.js';
@@ -54,6 +54,53 @@ it('a recording is a film of the edge, over restarts of its publisher, and viewe
     assert.equal(sought.status, 200);
     assert.equal(parseFlv(sought.body).filter(({ type, data }) => type === 9 && data[1] === 1).length, 75);
   } finally {
+    await media.remove();
+    await live.edge.end();
+  }
+});
+
+it('a recording as fragmented MP4 is a film, too, from its end on, and what an ingest that is killed leaves of it', async () => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const settings = `grace: 0, record: {path: ${folder}, format: fmp4}`;
+  const live = await LiveEdge.start(settings, { origin: folder });
+  const media = await MediaFolder.make();
+  const endless = () => new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/cut'), duration: 60 }));
+  let killed: Program | undefined;
+  try {
+    const program = new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/main'), duration: 3 }));
+    const growing = await until('a recording that grows', () => recordings('.mp4.part')[0]);
+    const name = growing.slice(0, -'.part'.length);
+    assert.equal((await live.edge.get(`/${name}`)).status, 404, 'no viewer gets half of it');
+    assert.equal(await program.exited, 0, program.errors);
+    await until('its end', () => recordings('.mp4').length > 0);
+    killed = endless();
+    const part = await until('bytes on the disk', () => {
+      const [found] = recordings('.mp4.part');
+      return found !== undefined && statSync(join(folder, found)).size > 20_000 ? found : undefined;
+    });
+    kill(live.ingestPid!);
+    const cut = part.slice(0, -'.part'.length);
+    await until('a finished recording', () => recordings('.mp4').includes(cut));
+    const whole = await until('no answer that is kept', async () => {
+      const answer = await live.edge.get(`/${name}`);
+      return answer.status === 200 && answer;
+    });
+    const bodies = [whole, await live.edge.get(`/${name}?start=1`), await live.edge.get(`/${cut}`)];
+    assert.deepEqual(
+      bodies.map(({ status }) => status),
+      [200, 200, 200],
+    );
+    const files = await Promise.all(bodies.map(({ body }) => media.write(body, 'mp4')));
+    assert.equal(await complaints(...files), '');
+    const frames = async (file: string) => (await probe(file)).packets.filter(({ track }) => track === 'video0').length;
+    assert.deepEqual(await Promise.all(files.slice(0, 2).map(frames)), [75, 50]);
+    const playlist = await live.edge.get(`/${name}/hls.m3u8`);
+    assert.equal(playlist.status, 200);
+    assert.match(playlist.body.toString(), /avc1.*mp4a/);
+  } finally {
+    killed?.child.kill('SIGKILL');
+    await killed?.exited;
     await media.remove();
     await live.edge.end();
   }

@@ -91,7 +91,7 @@ describe('FlvRecording', () => {
 
 describe('recordings', () => {
   it('are called after stream and time', async () => {
-    const recording = recordingOf(join(folder, 'named'), 'app/cam', silentLog);
+    const recording = recordingOf('app/cam', { folder: join(folder, 'named'), format: 'flv' }, silentLog);
     recording.setHeaders(headers);
     recording.append(tag(VIDEO, 0, 1, true), -1);
     await recording.close();
