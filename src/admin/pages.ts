@@ -29,9 +29,11 @@ export function pageRoutes(player: () => PlayerPort): AdminRoutes {
   };
   return {
     'GET /': asset('dashboard.html', 'text/html; charset=utf-8'),
+    'GET /live.html': asset('live.html', 'text/html; charset=utf-8'),
     'GET /cluster.html': asset('cluster.html', 'text/html; charset=utf-8'),
     'GET /player': asset('player.html', 'text/html; charset=utf-8'),
     'GET /dashboard.mjs': asset('dashboard.mjs', 'text/javascript; charset=utf-8'),
+    'GET /live.mjs': asset('live.mjs', 'text/javascript; charset=utf-8'),
     'GET /cluster.mjs': asset('cluster.mjs', 'text/javascript; charset=utf-8'),
     'GET /page.mjs': asset('page.mjs', 'text/javascript; charset=utf-8'),
     'GET /player.mjs': asset('player.mjs', 'text/javascript; charset=utf-8'),

@@ -18,6 +18,9 @@ const HLS_WAITING = 20_000;
 /** Bytes of a worker for what parts are made of: boxes, and where frames lie. */
 const HLS_MEMORY = 16 * 1024 * 1024;
 
+/** Milliseconds from one word about viewers to the next. */
+const AUDIENCE_INTERVAL = 1000;
+
 /** HLS in a worker. */
 interface WorkerHls {
   /** What may be asked for. */
@@ -32,7 +35,7 @@ interface WorkerHls {
 /** A worker's part in live streams: the viewers of those that it is told of. Loaded only where there may be some. */
 export function workerLive(
   config: Config,
-  { on, log }: Pick<WorkerLink<EdgeEvents>, 'on' | 'log'>,
+  { on, emit, log }: Pick<WorkerLink<EdgeEvents>, 'on' | 'emit' | 'log'>,
   metrics: Metrics,
 ): LivePort & { readonly hls: WorkerHls | undefined; readonly stats: object } {
   const { live } = config;
@@ -56,6 +59,11 @@ export function workerLive(
     viewing.update(streams);
     hls?.update(streams);
   });
+  setInterval(() => {
+    const streams = [...viewing.streams];
+    if (streams.length === 0) return;
+    emit('liveAudiences', process.pid, Object.fromEntries(streams.map(({ name, audience }) => [name, audience])));
+  }, AUDIENCE_INTERVAL).unref();
   return {
     path: live.path,
     viewing,

@@ -1,4 +1,5 @@
 import type { ClusterState } from '../../cluster/cluster-state.js';
+import type { Audience } from '../../live/delivery/live-stats.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { SupervisorEvents } from '../../supervisor/service.js';
 
@@ -7,6 +8,9 @@ export interface LiveStreams {
   readonly streams: readonly StreamPlace[];
 }
 
+/** Who watches what in a worker, by names of streams. */
+export type Audiences = Readonly<Record<string, Audience>>;
+
 /**
  * What an edge's workers tell its services, and what services tell workers: a new kind of event is a line here, its
  * sender and its listener.
@@ -14,6 +18,8 @@ export interface LiveStreams {
 export interface EdgeEvents extends SupervisorEvents {
   /** A block on disk was found damaged: the 32-bit words of its object's id, and its number. */
   damagedBlock: [id: readonly number[], block: number];
+  /** Who watches live streams in a process; told once a second while there are some. */
+  liveAudiences: [process: number, audiences: Audiences];
   /** To workers: the cluster as it is from here on. */
   clusterState: [state: ClusterState];
   /** To workers: the live streams that there are from here on. */

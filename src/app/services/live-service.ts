@@ -6,7 +6,7 @@ import { ringsIn } from '../../live/publish/ring-files.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
-import type { IngestSettings, IngestStats } from './ingest.js';
+import type { IngestSettings } from './ingest.js';
 import type { IngestProcess } from './ingest-process.js';
 import { LiveTotals } from './live-totals.js';
 
@@ -30,6 +30,7 @@ export class LiveService implements Service<Config> {
     this.#config = context.config;
     this.#folder = join(catalogFolders(context.config, secret).recent, FOLDER);
     this.#totals.describe(context.metrics);
+    context.events.on('liveAudiences', (process, audiences) => this.#totals.watched(process, audiences));
     // Beside an older edge, whose streams these are until it hands over, workers serve those who watch from the start.
     if (context.config.live.rtmp !== undefined) this.#tell(ringsIn(this.#folder));
   }
@@ -72,7 +73,7 @@ export class LiveService implements Service<Config> {
     this.#ingest?.requestReconnects();
   }
 
-  stats(): IngestStats['streams'] | undefined {
+  stats(): LiveTotals['streams'] | undefined {
     return this.#ingest && this.#totals.streams;
   }
 

@@ -1,14 +1,31 @@
+import type { Audience } from '../../live/delivery/live-stats.js';
 import type { Metrics } from '../../observe/metrics.js';
+import type { Audiences } from './edge-events.js';
 import type { IngestStats } from './ingest.js';
 
-/** What ingest processes, one after the other, have counted. */
+/** Milliseconds after which what a worker has told of viewers does not count any more: it says so every second. */
+const AUDIENCE_AGE = 5000;
+
+/** A stream, and all who watch it as FLV. */
+type WatchedStreamStats = IngestStats['streams'][number] & Audience;
+
+/** What ingest processes, one after the other, have counted, and what workers tell of viewers. */
 export class LiveTotals {
   #now: IngestStats | undefined;
+  readonly #audiences = new Map<number, { readonly at: number; readonly audiences: Audiences }>();
   readonly #outcomes = new Map<string, number>();
   #bytes = 0;
 
-  get streams(): IngestStats['streams'] {
-    return this.#now?.streams ?? [];
+  get streams(): readonly WatchedStreamStats[] {
+    for (const [process, { at }] of this.#audiences) {
+      if (performance.now() - at > AUDIENCE_AGE) this.#audiences.delete(process);
+    }
+    return (this.#now?.streams ?? []).map(stream => ({ ...stream, ...this.#audienceOf(stream.name) }));
+  }
+
+  /** A worker tells who watches in it. */
+  watched(process: number, audiences: Audiences): void {
+    this.#audiences.set(process, { at: performance.now(), audiences });
   }
 
   describe(metrics: Metrics): void {
@@ -36,5 +53,17 @@ export class LiveTotals {
       counted.set(outcome, (counted.get(outcome) ?? 0) + count);
     }
     return counted;
+  }
+
+  #audienceOf(name: string): Audience {
+    const sum = { viewers: { http: 0, websocket: 0 }, dropped: 0 };
+    for (const { audiences } of this.#audiences.values()) {
+      const audience = Object.hasOwn(audiences, name) ? audiences[name] : undefined;
+      if (audience === undefined) continue;
+      sum.viewers.http += audience.viewers.http;
+      sum.viewers.websocket += audience.viewers.websocket;
+      sum.dropped += audience.dropped;
+    }
+    return sum;
   }
 }

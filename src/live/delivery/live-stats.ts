@@ -1,6 +1,12 @@
 /** Protocols in which viewers are sent FLV tags. */
 export type ViewerProtocol = 'http' | 'websocket';
 
+/** Who watches a stream in a process, and how many tags they have not got because they were too slow. */
+export interface Audience {
+  readonly viewers: Record<ViewerProtocol, number>;
+  readonly dropped: number;
+}
+
 /** Why the edge has parted with a viewer that did not leave by itself. */
 export type DisconnectReason = 'stalled' | 'overrun' | 'ended' | 'drain';
 

@@ -2,7 +2,7 @@ import { AUDIO_TAG, SCRIPT_TAG } from '../../media/flv/tag.js';
 import { RingReader } from '../ring/ring-reader.js';
 import type { ShiftReader } from '../shift/shift-reader.js';
 import { Fan, type Late, type SendToAll } from './fan.js';
-import type { DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
+import type { Audience, DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
 import { isSafe, startPlace } from './start-place.js';
 import type { ShiftStart, Viewer } from './viewer.js';
@@ -58,6 +58,7 @@ export class WatchedStream {
   #version = 0;
   #writerSeenAt: number;
   #over = false;
+  #dropped = 0;
   /** Tags without pictures that several viewers get in this batch. */
   #sound:
     | { readonly from: number; readonly bytes: Uint8Array; readonly next: number; readonly all: boolean }
@@ -90,6 +91,12 @@ export class WatchedStream {
 
   get viewers(): number {
     return this.#behind.size + this.#fanned;
+  }
+
+  get audience(): Audience {
+    const viewers = { http: this.#fans.http.size, websocket: this.#fans.websocket.size };
+    for (const { protocol } of this.#behind) viewers[protocol]++;
+    return { viewers, dropped: this.#dropped };
   }
 
   /** Takes a viewer, who is sent to from the next batch on, or with `welcome` at once. */
@@ -400,6 +407,7 @@ export class WatchedStream {
     const to = canJoin ? ring.join : ring.head;
     const version = canJoin ? ring.tagVersion : ring.look(ring.head - 1) ? ring.tagVersion : ring.version;
     const { timestamp } = ring;
+    this.#dropped += to - from;
     this.#context.stats.droppedFrames += to - from;
     viewer.next = to;
     viewer.headStart = canJoin ? ring.age : 0;

@@ -143,3 +143,35 @@ test('hls.js plays it at most 2.5 s behind, and goes on after the publisher has 
   assert.match(metrics, /^moovedge_live_viewers\{protocol="hls"\} [1-9]/m);
   await page.close();
 });
+
+test('the page of live streams shows what is published, and who watches it', async () => {
+  const page = await browser.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', error => complaints.push(error.message));
+  const viewer = new AbortController();
+  const answer = await fetch(`${edge.url}/live/${NAME}.flv`, { signal: viewer.signal });
+  await page.goto(`${edge.admin}/live.html`);
+  let text = '';
+  await until(
+    () => `the stream and its viewer; the page says: ${text}`,
+    async () => {
+      text = (await page.locator('tbody tr').allTextContents()).join('\n');
+      const cells = await page.locator('tbody tr').first().locator('td').allTextContents();
+      const [name, state, codecs, bitrate, interval, since, http] = cells;
+      return (
+        name === NAME &&
+        state === 'publishing' &&
+        /avc1.*mp4a/.test(codecs!) &&
+        /[1-9].*b\/s/.test(bitrate!) &&
+        interval === '1.0 s' &&
+        /frames/.test(since!) &&
+        Number(http) >= 1
+      );
+    },
+  );
+  assert.match((await page.locator('#tiles').textContent()) ?? '', /Published\s*1 of 1/);
+  viewer.abort();
+  await answer.body?.cancel().catch(() => {});
+  assert.deepEqual(complaints, []);
+  await page.close();
+});

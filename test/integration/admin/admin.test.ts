@@ -224,8 +224,10 @@ test('pages run no script but their own and play from the edge only', async () =
   for (const [path, type] of [
     ['/', 'text/html'],
     ['/cluster.html', 'text/html'],
+    ['/live.html', 'text/html'],
     ['/dashboard.mjs', 'text/javascript'],
     ['/cluster.mjs', 'text/javascript'],
+    ['/live.mjs', 'text/javascript'],
     ['/page.mjs', 'text/javascript'],
     ['/player.mjs', 'text/javascript'],
     ['/style.css', 'text/css'],
