@@ -39,6 +39,7 @@
         "shm_stats.cc",
         "shm_stripe.cc",
         "shm_system.cc",
+        "tables.cc",
         "unsent.cc",
         "words.cc"
       ],

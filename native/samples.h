@@ -46,8 +46,27 @@ struct SampleSums {
   double overflows;
 };
 
-/** Adds samples from `from` on, up to the first that is not part of it. Returns the number of that one, or `count`. */
-size_t SumSamples(const Samples& samples, size_t from, const SampleRules& rules, SampleSums* sums);
+/** Room for the sync samples that are come by; those past it are left out. */
+struct KeyList {
+  /** Of each its number, when it is presented, and its bytes. */
+  double* numbers;
+  size_t room;
+  size_t count;
+
+  void Add(size_t sample, double presented, uint32_t bytes) {
+    if (count == room) return;
+    double* key = numbers + 3 * count++;
+    key[0] = static_cast<double>(sample);
+    key[1] = presented;
+    key[2] = bytes;
+  }
+};
+
+/**
+ * Adds samples from `from` on, up to the first that is not part of it, and their sync samples to `keys`. Returns the
+ * number of that one, or `count`.
+ */
+size_t SumSamples(const Samples& samples, size_t from, const SampleRules& rules, SampleSums* sums, KeyList* keys);
 
 /**
  * Writes the values of runs (`stts`, `ctts`: entries of a count and a value, big-endian) to `values` from `from` on, at

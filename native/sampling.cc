@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "samples.h"
+#include "tables.h"
 
 namespace {
 
@@ -21,28 +22,51 @@ bool ToColumn(napi_env env, napi_value value, size_t count, const T** column) {
   return false;
 }
 
-/** sumSamples(sizes, durations, compositions, flags, count, from, rules, sums) */
+/** A Float64Array that JavaScript gave to be written to; an exception is pending when `value` is none. */
+bool ToSums(napi_env env, napi_value value, double** sums, size_t* count) {
+  const double* numbers;
+  if (!ToNumbers(env, value, &numbers, count)) return false;
+  *sums = const_cast<double*>(numbers);
+  return true;
+}
+
+/** The same, which has as many numbers as a `T`. */
+template <typename T>
+bool ToSums(napi_env env, napi_value value, T** sums) {
+  double* numbers;
+  size_t count;
+  if (!ToSums(env, value, &numbers, &count)) return false;
+  *sums = reinterpret_cast<T*>(numbers);
+  if (count == sizeof(T) / sizeof(double)) return true;
+  napi_throw_range_error(env, nullptr, "expected as many sums as there are");
+  return false;
+}
+
+/** sumSamples(sizes, durations, compositions, flags, count, from, rules, sums, keys) */
 Napi::Value Sum(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Samples samples{};
   uint32_t count, from;
-  const double *rules, *sums;
-  size_t rule_count, sum_count;
+  SampleRules* rules;
+  SampleSums* sums;
+  double* keys;
+  size_t key_numbers;
   if (!ToUint32(env, info[4], &count) || !ToUint32(env, info[5], &from) ||
       !ToColumn(env, info[0], count, &samples.sizes) || !ToColumn(env, info[1], count, &samples.durations) ||
       !ToColumn(env, info[2], count, &samples.compositions) || !ToColumn(env, info[3], count, &samples.flags) ||
-      !ToNumbers(env, info[6], &rules, &rule_count) || !ToNumbers(env, info[7], &sums, &sum_count)) {
-    return env.Undefined();
-  }
-  if (rule_count != sizeof(SampleRules) / sizeof *rules || sum_count != sizeof(SampleSums) / sizeof *sums) {
-    Napi::RangeError::New(env, "expected as many rules and sums as there are").ThrowAsJavaScriptException();
+      !ToSums(env, info[6], &rules) || !ToSums(env, info[7], &sums) || !ToSums(env, info[8], &keys, &key_numbers)) {
     return env.Undefined();
   }
   samples.count = count;
-  const SampleRules how = {rules[0], rules[1], rules[2], rules[3], rules[4]};
-  // JavaScript gave the array to be written to.
-  auto* result = reinterpret_cast<SampleSums*>(const_cast<double*>(sums));
-  return Napi::Number::New(env, static_cast<double>(SumSamples(samples, from, how, result)));
+  // The first number counts the keys behind it.
+  if (key_numbers == 0) {
+    Napi::RangeError::New(env, "expected room for the number of keys").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  KeyList list = {keys + 1, (key_numbers - 1) / 3, 0};
+  const size_t next = SumSamples(samples, from, *rules, sums, &list);
+  keys[0] = static_cast<double>(list.count);
+  return Napi::Number::New(env, static_cast<double>(next));
 }
 
 /** expandRuns(entries, values, from, count) */
@@ -82,10 +106,91 @@ Napi::Value Read(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+/** The entries and the number of the first, which are the first arguments; an exception is pending without them. */
+bool ToEntries(const Napi::CallbackInfo& info, Entries* entries) {
+  uint8_t* bytes;
+  uint32_t from;
+  if (!ToBytes(info.Env(), info[0], &bytes, &entries->length) || !ToUint32(info.Env(), info[1], &from)) return false;
+  entries->bytes = bytes;
+  entries->from = from;
+  return true;
+}
+
+/** Argument `value` as marks of every `stride`th entry; an exception is pending when it is none. */
+bool ToMarks(napi_env env, napi_value value, uint32_t stride, Marks* marks) {
+  marks->stride = stride;
+  return ToSums(env, value, &marks->sums, &marks->room);
+}
+
+/** sumRuns(entries, from, stride, sums, samplesBefore, ticksBefore) */
+Napi::Value SumRunsOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entries entries;
+  uint32_t stride;
+  RunSums* sums;
+  Marks samples, ticks;
+  if (!ToEntries(info, &entries) || !ToUint32(env, info[2], &stride) || !ToSums(env, info[3], &sums) ||
+      !ToMarks(env, info[4], stride, &samples) || !ToMarks(env, info[5], stride, &ticks)) {
+    return env.Undefined();
+  }
+  SumRuns(entries, sums, samples, ticks);
+  return env.Undefined();
+}
+
+/** sumOffsets(entries, from, size, sums) */
+Napi::Value SumOffsetsOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entries entries;
+  uint32_t size;
+  OffsetSums* sums;
+  if (!ToEntries(info, &entries) || !ToUint32(env, info[2], &size) || !ToSums(env, info[3], &sums)) {
+    return env.Undefined();
+  }
+  if (size != 4 && size != 8) {
+    Napi::RangeError::New(env, "expected entries of 4 or 8 bytes").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  SumOffsets(entries, size, sums);
+  return env.Undefined();
+}
+
+/** sumChunks(entries, from, stride, rules, sums, samplesBefore) */
+Napi::Value SumChunksOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entries entries;
+  uint32_t stride;
+  ChunkRules* rules;
+  ChunkSums* sums;
+  Marks before;
+  if (!ToEntries(info, &entries) || !ToUint32(env, info[2], &stride) || !ToSums(env, info[3], &rules) ||
+      !ToSums(env, info[4], &sums) || !ToMarks(env, info[5], stride, &before)) {
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, static_cast<uint32_t>(SumChunks(entries, *rules, sums, before)));
+}
+
+/** sumSizes(entries, from, stride, sum, before) */
+Napi::Value SumSizesOf(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Entries entries;
+  uint32_t stride;
+  double sum;
+  Marks before;
+  if (!ToEntries(info, &entries) || !ToUint32(env, info[2], &stride) || !ToDouble(env, info[3], &sum) ||
+      !ToMarks(env, info[4], stride, &before)) {
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, SumSizes(entries, sum, before));
+}
+
 }  // namespace
 
 void InitSampling(Napi::Env env, Napi::Object exports) {
   exports.Set("sumSamples", Napi::Function::New(env, Sum, "sumSamples"));
   exports.Set("expandRuns", Napi::Function::New(env, Expand, "expandRuns"));
   exports.Set("readWords", Napi::Function::New(env, Read, "readWords"));
+  exports.Set("sumRuns", Napi::Function::New(env, SumRunsOf, "sumRuns"));
+  exports.Set("sumOffsets", Napi::Function::New(env, SumOffsetsOf, "sumOffsets"));
+  exports.Set("sumChunks", Napi::Function::New(env, SumChunksOf, "sumChunks"));
+  exports.Set("sumSizes", Napi::Function::New(env, SumSizesOf, "sumSizes"));
 }

@@ -68,16 +68,23 @@ void TestSums() {
     const Samples samples = {sizes.data(), durations.data(), compositions.data(), flags.data(), count};
     const SampleRules rules = {-2, -3, 5, 7, static_cast<double>(random.Below(200))};
     SampleSums sums = {0, 0, 1e9, 0, 0, 0, 0, 0, 0};
-    const size_t end = SumSamples(samples, 0, rules, &sums);
+    std::vector<double> found(3 * random.Below(20));
+    KeyList keys = {found.data(), found.size() / 3, 0};
+    const size_t end = SumSamples(samples, 0, rules, &sums, &keys);
+    std::vector<double> expected;
     SampleSums again = {0, 0, 1e9, 0, 0, 0, 0, 0, 0};
     double time = 0, bytes = 0, begin = 1e9, latest = 0, syncs = 0;
     uint32_t fields = 0;
+    KeyList none = {nullptr, 0, 0};
     for (size_t i = 0; i < end; i++) {
       // One at a time: those behind it are not looked at.
       CHECK_EQUAL(
-          SumSamples({sizes.data(), durations.data(), compositions.data(), flags.data(), i + 1}, i, rules, &again),
+          SumSamples({sizes.data(), durations.data(), compositions.data(), flags.data(), i + 1}, i, rules, &again, &none),
           i + 1);
       const double presented = time + compositions[i] - 2;
+      if (flags[i] == kSyncSample && expected.size() < found.size()) {
+        expected.insert(expected.end(), {static_cast<double>(i), presented, static_cast<double>(sizes[i])});
+      }
       begin = std::min(begin, presented);
       latest = std::max(latest, presented + durations[i]);
       time += durations[i];
@@ -87,6 +94,9 @@ void TestSums() {
                 (compositions[i] != -3 ? kSampleOffset : 0);
     }
     CHECK(end == count || (flags[end] == kSyncSample && time + compositions[end] - 2 >= rules.boundary));
+    CHECK_EQUAL(keys.count, expected.size() / 3);
+    found.resize(expected.size());
+    CHECK(found == expected);
     CHECK(sums.time == time && sums.bytes == bytes && sums.begin == begin && sums.end == latest);
     CHECK(sums.syncs == syncs && sums.fields == fields && sums.overflows == 0);
     CHECK(std::equal(&sums.bytes, &sums.bytes + sizeof sums / sizeof(double), &again.bytes));
@@ -98,17 +108,18 @@ void TestOverflows() {
   const int32_t offsets[] = {INT32_MIN, INT32_MIN + 1, -1, 0, 1, INT32_MAX};
   const double shifts[] = {-2147483648.0, -1, 0, 1, 2147483647.0};
   const uint32_t one = 1;
+  KeyList none = {nullptr, 0, 0};
   for (const int32_t offset : offsets) {
     for (const double shift : shifts) {
       SampleSums sums = {};
-      SumSamples({&one, &one, &offset, &one, 1}, 0, {0, shift, 1, 1, 0}, &sums);
+      SumSamples({&one, &one, &offset, &one, 1}, 0, {0, shift, 1, 1, 0}, &sums, &none);
       const double difference = offset - shift;
       CHECK_EQUAL(sums.overflows, difference < INT32_MIN || difference > INT32_MAX ? 1 : 0);
     }
     for (const double odd :
          {1e300, -1e300, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
       SampleSums sums = {odd, odd, odd, odd, odd, odd, odd, odd, odd};
-      CHECK_EQUAL(SumSamples({&one, &one, &offset, &one, 1}, 0, {odd, odd, odd, odd, odd}, &sums), 1);
+      CHECK_EQUAL(SumSamples({&one, &one, &offset, &one, 1}, 0, {odd, odd, odd, odd, odd}, &sums, &none), 1);
     }
   }
 }

@@ -13,6 +13,11 @@ export interface ByteSource {
    *   (`unplayable`)
    */
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
+  /**
+   * The same, but that bytes that are at hand may be a buffer that all share: they are the caller's until anything else
+   * is read in this process, and not to be written to. Left out where that would spare nothing.
+   */
+  lend?(offset: number, length: number): Uint8Array | Promise<Uint8Array>;
 }
 
 /** Most bytes of one read. */

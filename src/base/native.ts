@@ -268,6 +268,8 @@ export interface NativeAddon {
    * Sums up samples from `from` on, up to the first sync sample presented at the last of the `rules` or later. Returns
    * the number of that one, or `count`.
    * @param rules and `sums`: five and nine numbers, in the order of native/samples.h; `sums` is added to
+   * @param keys receives how many sync samples of these it holds, then the number of each, when it is presented, and
+   *   its bytes; those for which it has no room are left out
    */
   sumSamples(
     sizes: Uint32Array,
@@ -278,6 +280,7 @@ export interface NativeAddon {
     from: number,
     rules: Float64Array,
     sums: Float64Array,
+    keys: Float64Array,
   ): number;
   /**
    * Writes the values of the runs in `entries` (`stts`, `ctts`) to `values` from `from` on, at most up to `count`.
@@ -286,6 +289,29 @@ export interface NativeAddon {
   expandRuns(entries: Uint8Array, values: Uint32Array | Int32Array, from: number, count: number): number;
   /** Writes the first `count` big-endian words of `bytes` to `values`. */
   readWords(bytes: Uint8Array, values: Uint32Array, count: number): void;
+  /**
+   * Adds entries of tables, of which `from` is the number of the first, to `sums`, which are those of native/tables.h
+   * in their order; what is summed before entries 0, `stride`, 2 × `stride` … is written to `before`, where that has
+   * room. `sumChunks` returns what is wrong, 0 for nothing; `sumSizes` the sum.
+   */
+  sumRuns(
+    entries: Uint8Array,
+    from: number,
+    stride: number,
+    sums: Float64Array,
+    samplesBefore: Float64Array,
+    ticksBefore: Float64Array,
+  ): void;
+  sumOffsets(entries: Uint8Array, from: number, size: number, sums: Float64Array): void;
+  sumChunks(
+    entries: Uint8Array,
+    from: number,
+    stride: number,
+    rules: Float64Array,
+    sums: Float64Array,
+    before: Float64Array,
+  ): number;
+  sumSizes(entries: Uint8Array, from: number, stride: number, sum: number, before: Float64Array): number;
   /**
    * Makes the listeners of this process on `port` refuse new connections; returns how many there are, -1 without the
    * right to.

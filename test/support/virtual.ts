@@ -15,6 +15,7 @@ export class MemorySource implements ByteSource {
   readonly blocks = new Set<number>();
 
   readonly bytes: Uint8Array;
+  #lent: Uint8Array | undefined;
 
   /** @param later whether each read answers with a promise; 'mixed' for every other one */
   constructor(
@@ -29,7 +30,16 @@ export class MemorySource implements ByteSource {
     return this.bytes.length;
   }
 
+  /** What is lent is spoilt by whatever is read next, so that whoever kept it makes nonsense of it. */
+  lend(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    const bytes = this.read(offset, length);
+    if (bytes instanceof Uint8Array) this.#lent = bytes;
+    return bytes;
+  }
+
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    this.#lent?.fill(0xee);
+    this.#lent = undefined;
     assert.ok(Number.isInteger(offset) && Number.isInteger(length), `read(${offset}, ${length})`);
     assert.ok(length <= READ_MAX, `a read of ${length} bytes`);
     this.reads++;

@@ -5,6 +5,11 @@ import type { BlockReader } from './block-reader.js';
 import { CachedReader } from './reader.js';
 
 /**
+ * What is lent is copied here: fresh memory for each part of a long table costs more than all that is done with it.
+ */
+const lent = new Uint8Array(READ_MAX / 4);
+
+/**
  * Random reads of an object, whatever tier its bytes come from: at once when they are in memory. Demands nothing
  * between reads, so it may be kept for as long as its owner likes.
  */
@@ -20,16 +25,27 @@ export class ReaderSource implements ByteSource {
   }
 
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    return this.#read(offset, length, undefined);
+  }
+
+  lend(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    return this.#read(offset, length, length <= lent.length ? lent : undefined);
+  }
+
+  /** @param buffer where bytes that are at hand go; otherwise to one of their own */
+  #read(offset: number, length: number, buffer: Uint8Array | undefined): Uint8Array | Promise<Uint8Array> {
     if (!(offset >= 0 && length >= 0 && length <= READ_MAX && offset + length <= this.size)) {
       throw new EdgeError(
         'unplayable',
         `bytes ${offset} to ${offset + length} lie outside the file of ${this.size} bytes`,
       );
     }
-    const target = new Uint8Array(length);
+    const target = buffer?.subarray(0, length) ?? new Uint8Array(length);
     this.#peek ??= new CachedReader(this.#object, undefined, false);
     const copied = copy(this.#peek, offset, target, 0);
-    return copied < length ? copyAll(new CachedReader(this.#object), offset, target, copied) : target;
+    if (copied === length) return target;
+    const own = buffer ? target.slice() : target;
+    return copyAll(new CachedReader(this.#object), offset, own, copied);
   }
 }
 

@@ -75,9 +75,18 @@ export class MeteredSource implements ByteSource {
   }
 
   read(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    this.#pay(offset, length);
+    return this.source.read(offset, length);
+  }
+
+  lend(offset: number, length: number): Uint8Array | Promise<Uint8Array> {
+    this.#pay(offset, length);
+    return this.source.lend?.(offset, length) ?? this.source.read(offset, length);
+  }
+
+  #pay(offset: number, length: number): void {
     if (this.budget.most) this.#grow(this.budget.most, blockOf(offset), blockOf(offset + length - 1));
     this.spend(READ + length * BYTE);
-    return this.source.read(offset, length);
   }
 
   #grow(most: { readonly work: number; readonly memory: number }, first: number, last: number): void {

@@ -20,6 +20,16 @@ export function* read(source: ByteSource, offset: number, length: number): Readi
 }
 
 /**
+ * Looks at exactly `length` bytes from `offset`, which are the caller's only until anything else is read or waited for;
+ * `yield*` it. Other work gets its turn now and then.
+ */
+export function* look(source: ByteSource, offset: number, length: number): Reading<Uint8Array> {
+  if (source instanceof MeteredSource && source.due) yield* source.breathe();
+  const bytes = source.lend?.(offset, length) ?? source.read(offset, length);
+  return bytes instanceof Uint8Array ? bytes : ((yield bytes) as Uint8Array);
+}
+
+/**
  * Reads `[offset, offset+length)`, which may be more than one read gives, into one buffer; `yield*` it. The caller
  * bounds `length`.
  */

@@ -5,8 +5,8 @@ import type { Reading } from '../io/reading.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
 import { Boundaries } from './boundaries.js';
 import { type Candidate, candidatesOf } from './candidates.js';
-import type { MediaPackage, OmittedTrack, PackageTrack, Segmentation } from './media-package.js';
-import { RowBuilder, type RowRules } from './segment-rows.js';
+import type { KeyFrames, MediaPackage, OmittedTrack, PackageTrack, Segmentation } from './media-package.js';
+import { type CutTrack, RowBuilder, type RowRules } from './segment-rows.js';
 import { RunBuffer, type SourceMovie } from './source-track.js';
 import { describeTracks, type TrackDescription } from './track-description.js';
 import { clipOf, type TrackWindow, wholeOf, zeroOf } from './track-window.js';
@@ -18,12 +18,25 @@ const BATCH_BYTES = BATCH * 16;
 /** The part of the shortest last segment that sound beside video may have as its last. */
 const FOLLOWER = 1 / 4;
 
+/** A package, and what was come by when it was made. */
+export interface CompiledPackage {
+  readonly pack: MediaPackage;
+  /** Of each track; undefined of those that have nothing else. */
+  readonly keyFrames: readonly (KeyFrames | undefined)[];
+}
+
+type CompiledTrack = Omit<PackageTrack, 'index'> & Pick<CutTrack, 'keyFrames'>;
+
 /**
  * Cuts an object: its tracks, all of whose samples are looked at once; `yield*` it.
  * @throws EdgeError `unplayable` when it can't be packaged, `range_not_satisfiable` when a clip begins past the end,
  *   `media_too_large`, and whatever the source throws
  */
-export function* compilePackage(source: MeteredSource, movie: SourceMovie, cut: Segmentation): Reading<MediaPackage> {
+export function* compilePackage(
+  source: MeteredSource,
+  movie: SourceMovie,
+  cut: Segmentation,
+): Reading<CompiledPackage> {
   source.keep(BATCH_BYTES);
   const described = yield* describeTracks(new BoxScan(source), movie.movieAt);
   const { candidates, omitted } = yield* candidatesOf(source, movie, described);
@@ -40,9 +53,14 @@ export function* compilePackage(source: MeteredSource, movie: SourceMovie, cut: 
   const begins = led.segments.begins.subarray(1, led.segments.count).map(begin => begin / led.timescale);
 
   const tracks: PackageTrack[] = [];
+  const keyFrames: (KeyFrames | undefined)[] = [];
+  const add = ({ keyFrames: found, ...track }: CompiledTrack) => {
+    tracks.push({ ...track, index: tracks.length });
+    keyFrames.push(found);
+  };
   for (const window of windows) {
     if (window === leader) {
-      tracks.push({ ...led, index: tracks.length });
+      add(led);
       continue;
     }
     const follows = cutAt(begins, led.end / led.timescale);
@@ -52,10 +70,10 @@ export function* compilePackage(source: MeteredSource, movie: SourceMovie, cut: 
       window.candidate,
       omitted,
     );
-    if (track !== undefined) tracks.push({ ...track, index: tracks.length });
+    if (track !== undefined) add(track);
   }
   const duration = tracks.reduce((latest, { end, timescale }) => Math.max(latest, end / timescale), 0);
-  return { size: source.size, tracks, duration, origin: zero, omitted };
+  return { pack: { size: source.size, tracks, duration, origin: zero, omitted }, keyFrames };
 }
 
 /** What of each track is packaged, and the second of the source's presentation that is 0 in the package. */
@@ -137,7 +155,7 @@ function* cutTrack(
   zero: number,
   boundaries: Boundaries,
   shortest: number,
-): Reading<Omit<PackageTrack, 'index'>> {
+): Reading<CompiledTrack> {
   const { track, kind, description, entry, presentation } = candidate;
   const { timescale, allSync } = track;
   const delta = Math.round((presentation.start - zero) * timescale) - presentation.media;
@@ -155,7 +173,7 @@ function* cutTrack(
     const time = yield* track.read(source, at, count, buffer, false);
     rows.add(buffer, at, time);
   }
-  const { segments, openGops } = rows.finish();
+  const { segments, openGops, keyFrames } = rows.finish();
   const allHave = (field: number) => segments.fields.every(fields => (fields & field) !== 0);
   return {
     id: track.id,
@@ -178,6 +196,7 @@ function* cutTrack(
     end: segments.begins[segments.count]!,
     openGops,
     syncs: allSync ? 'all' : 'first',
+    keyFrames,
   };
 }
 

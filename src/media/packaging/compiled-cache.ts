@@ -70,6 +70,11 @@ export class CompiledCache<T extends object> {
     return known.compiled;
   }
 
+  /** Keeps what was come by otherwise. @param weight bytes that it takes in memory */
+  put({ identity }: MediaObject, kind: string, compiled: T, weight: number): void {
+    this.#known.set(`${identity} ${kind}`, { compiled }, weight);
+  }
+
   *#compile(object: MediaObject, compilation: Compilation<T>, key: string): Reading<Known<T>> {
     const { stored: form } = compilation;
     const stored = form && this.#restore(object, compilation, form);

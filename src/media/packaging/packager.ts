@@ -110,7 +110,12 @@ export class Packager implements MediaPackager {
   }
 
   *#compile(source: MeteredSource, object: MediaObject, cut: Segmentation): Reading<MediaPackage> {
-    return yield* compilePackage(source, yield* this.#movie(object), cut);
+    const { pack, keyFrames } = yield* compilePackage(source, yield* this.#movie(object), cut);
+    for (const [i, found] of keyFrames.entries()) {
+      if (found !== undefined)
+        this.#keyFrames.put(object, keyFramesKind(pack.tracks[i]!), found, keyFramesWeight(found));
+    }
+    return pack;
   }
 
   /** @throws EdgeError `unplayable` when the object is no movie */
@@ -166,11 +171,10 @@ export class Packager implements MediaPackager {
   }
 
   *#keyFramesOf(object: MediaObject, track: PackageTrack): Reading<KeyFrames> {
-    const { samples, times, count } = track.segments;
     return yield* this.#keyFrames.get(object, {
-      kind: `${track.id} ${samples[0]}-${samples[count]} ${times[0]}`,
+      kind: keyFramesKind(track),
       make: source => this.#findKeyFrames(source, object, track),
-      weigh: ({ samples }) => KEY_FRAMES + samples.length * KEY_FRAME_BYTES,
+      weigh: keyFramesWeight,
     });
   }
 
@@ -185,6 +189,15 @@ export class Packager implements MediaPackager {
     const { times } = yield* this.#keyFramesOf(object, track);
     return { seconds: times.map(time => time / track.timescale), duration };
   }
+}
+
+/** What decides the key frames of a track beside its object. */
+function keyFramesKind({ id, segments: { samples, times, count } }: PackageTrack): string {
+  return `${id} ${samples[0]}-${samples[count]} ${times[0]}`;
+}
+
+function keyFramesWeight({ samples }: KeyFrames): number {
+  return KEY_FRAMES + samples.length * KEY_FRAME_BYTES;
 }
 
 /** For what does not depend on how an object is cut. */

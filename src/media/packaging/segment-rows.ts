@@ -4,7 +4,7 @@ import { Column } from '../io/column.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { broken } from '../mp4/box/broken.js';
 import type { Boundaries } from './boundaries.js';
-import type { SegmentRows } from './media-package.js';
+import type { KeyFrames, SegmentRows } from './media-package.js';
 import type { RunBuffer } from './source-track.js';
 
 /** Most samples of a segment, and most bytes of its media, whose box has a size of 32 bits. */
@@ -14,6 +14,8 @@ export const SEGMENT_BYTES_MAX = 0xfff0_0000;
 const SEGMENTS_MAX = 100_000;
 /** Bytes of memory that a row takes while it is made and in the package. */
 const ROW_BYTES = 80;
+/** Bytes of memory that a key frame takes while it is sought and in the package. */
+const KEY_FRAME_BYTES = 48;
 /** Greatest time in ticks. */
 const TIME_MAX = 2 ** 50;
 
@@ -39,6 +41,8 @@ export interface RowRules {
 export interface CutTrack {
   readonly segments: SegmentRows;
   readonly openGops: boolean;
+  /** Undefined of a track that has nothing else, whose players want few of them. */
+  readonly keyFrames: KeyFrames | undefined;
 }
 
 /**
@@ -48,6 +52,9 @@ export interface CutTrack {
  * offset is too large.
  */
 const [BYTES, TIME, BEGIN, END, KEY, FIELDS, SYNCS, OPEN, OVERFLOWS, SUMS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
+
+/** Place of the presentation among the rules from which on a sync sample ends the summing. */
+const BOUNDARY = 4;
 
 /** Cuts a track into segments: is given all its samples in turn. The first one is a sync sample. */
 export class RowBuilder {
@@ -59,6 +66,10 @@ export class RowBuilder {
   /** The row at hand: its first sample, decoding time, bytes before it. */
   #row = { first: 0, time: 0, bytes: 0 };
   readonly #sums = new Float64Array(SUMS);
+  readonly #rules: Float64Array;
+  /** Key frames as `native.sumSamples` tells of them, and those so far. */
+  #found = new Float64Array(1);
+  readonly #keys = { samples: new Column(), times: new Column(), sizes: new Column() };
   #next = 0;
   /** Presentation from which on a sync sample begins a row. */
   #boundary = Number.NEGATIVE_INFINITY;
@@ -66,7 +77,10 @@ export class RowBuilder {
   constructor(
     private readonly source: MeteredSource,
     private readonly rules: RowRules,
-  ) {}
+  ) {
+    const { delta, compositionShift, duration, size } = rules;
+    this.#rules = Float64Array.of(delta, compositionShift, duration, size, 0);
+  }
 
   /**
    * Takes in samples.
@@ -75,14 +89,41 @@ export class RowBuilder {
    */
   add(run: RunBuffer, first: number, time: number): void {
     this.#sums[TIME] = time;
-    const sum = run.plain ? sumPlain : sumUp;
+    const keys = this.rules.allSync ? 0 : run.count;
+    if (this.#found.length < 1 + 3 * keys) this.#found = new Float64Array(1 + 3 * keys);
     for (let i = 0; i < run.count; ) {
-      const next = sum(run, i, this.#sums, this.rules, this.#boundary);
+      const next = run.plain ? sumPlain(run, i, this.#sums, this.rules, this.#boundary) : this.#sumUp(run, i, first);
       // Nothing is summed up where a row begins.
       if (next < run.count) this.#open(first + next, this.#sums[TIME]! + run.compositions[next]! + this.rules.delta);
       i = next;
     }
     this.#next = first + run.count;
+  }
+
+  /**
+   * Sums up samples from `from` on, up to the first that begins a row.
+   * @param first number of the run's first sample
+   * @returns the number of that one in the run, or of samples
+   */
+  #sumUp({ count, sizes, durations, compositions, flags }: RunBuffer, from: number, first: number): number {
+    const [rules, sums, found] = [this.#rules, this.#sums, this.#found];
+    rules[BOUNDARY] = this.#boundary;
+    const next = native.sumSamples(sizes, durations, compositions, flags, count, from, rules, sums, found);
+    if (sums[OVERFLOWS] !== 0) throw broken('the composition offsets of a track are too far apart');
+    for (let at = 1, end = 1 + 3 * found[0]!; at < end; at += 3) {
+      this.#addKey(first + found[at]!, found[at + 1]!, found[at + 2]!);
+    }
+    return next;
+  }
+
+  /** Of key frames those that are presented after all before them can be sought. */
+  #addKey(sample: number, presented: number, bytes: number): void {
+    const { samples, times, sizes } = this.#keys;
+    if (presented < (times.length === 0 ? 0 : times.at(times.length - 1) + 1)) return;
+    this.source.keep(KEY_FRAME_BYTES);
+    samples.push(sample);
+    times.push(presented);
+    sizes.push(bytes);
   }
 
   /** Begins a row with a sample, which is presented at `presented`. */
@@ -114,6 +155,11 @@ export class RowBuilder {
     this.#begins.push(begin);
     this.#bytes.push(bytes);
     this.#fields.push(fields);
+  }
+
+  #keyFrames(): KeyFrames {
+    const { samples, times, sizes } = this.#keys;
+    return { samples: samples.whole(), times: times.whole(), sizes: sizes.whole() };
   }
 
   /** @throws EdgeError `unplayable` when a segment would be too large, or time has no bounds */
@@ -148,25 +194,17 @@ export class RowBuilder {
         throw broken(`between two of its key frames there are ${held} frames of ${size} bytes, which are no segment`);
     }
     const kept = ended(this.#begins, end);
-    return { segments: { count, samples, times, begins: kept, bytes, fields: fields.slice(0, count) }, openGops };
+    const segments = { count, samples, times, begins: kept, bytes, fields: fields.slice(0, count) };
+    return { segments, openGops, keyFrames: allSync ? undefined : this.#keyFrames() };
   }
 }
 
 /**
- * Sums up samples from `from` on, up to the first that begins a row.
- * @param boundary presentation from which on a sync sample does so
+ * Sums up samples from `from` on, up to the first that begins a row, when they follow each other evenly and are all
+ * sync samples.
+ * @param boundary presentation from which on one begins a row
  * @returns the number of that one, or of samples
  */
-function sumUp(run: RunBuffer, from: number, sums: Float64Array, rules: RowRules, boundary: number): number {
-  const { count, sizes, durations, compositions, flags } = run;
-  const { delta, compositionShift, duration, size } = rules;
-  const how = Float64Array.of(delta, compositionShift, duration, size, boundary);
-  const next = native.sumSamples(sizes, durations, compositions, flags, count, from, how, sums);
-  if (sums[OVERFLOWS] !== 0) throw broken('the composition offsets of a track are too far apart');
-  return next;
-}
-
-/** The same for samples that follow each other evenly, all of them sync samples. */
 function sumPlain(run: RunBuffer, from: number, sums: Float64Array, rules: RowRules, boundary: number): number {
   const { count, sizes, durations, compositions } = run;
   const { size } = rules;

@@ -1,3 +1,4 @@
+import { native } from '../../../base/native.js';
 import type { Reading } from '../../io/reading.js';
 import { u32, u64 } from '../box/box.js';
 import type { Scan } from '../box/box-scan.js';
@@ -23,27 +24,15 @@ export interface OffsetSums {
 
 /** Sums up the first `count` of a table of chunk offsets. */
 export function* compileOffsets(scan: Scan, table: Table, count: number): Reading<OffsetSums> {
-  const sums = { least: Number.MAX_SAFE_INTEGER, greatest: -1, last: 0, ordered: true };
+  if (count === 0) return { least: 0, greatest: 0, last: 0, ordered: true };
   const { entrySize } = table;
-  let previous = 0;
-  yield* streamTable(scan, { ...table, count, length: count * entrySize }, (chunk, from) => {
-    let { least, greatest, last, ordered } = sums;
-    let before = previous;
-    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += entrySize, entry++) {
-      let offset = chunk.getUint32(at);
-      if (entrySize === 8) offset = offset * 0x1_0000_0000 + chunk.getUint32(at + 4);
-      if (offset < before) ordered = false;
-      if (offset < least) least = offset;
-      if (offset >= greatest) {
-        greatest = offset;
-        last = entry + 1;
-      }
-      before = offset;
-    }
-    previous = before;
-    Object.assign(sums, { least, greatest, last, ordered });
-  });
-  return count === 0 ? { least: 0, greatest: 0, last: 0, ordered: true } : sums;
+  // In the order of native/tables.h; the last is the offset before.
+  const sums = Float64Array.of(Number.MAX_SAFE_INTEGER, -1, 0, 1, 0);
+  yield* streamTable(scan, { ...table, count, length: count * entrySize }, (chunk, from) =>
+    native.sumOffsets(chunk, from, entrySize, sums),
+  );
+  const [least, greatest, last, ordered] = sums as unknown as [number, number, number, number];
+  return { least, greatest, last, ordered: ordered !== 0 };
 }
 
 /** Offset of chunk `number`, counted from 1. */

@@ -1,3 +1,4 @@
+import { native } from '../../../base/native.js';
 import type { Reading } from '../../io/reading.js';
 import type { Scan } from '../box/box-scan.js';
 import { broken } from '../box/broken.js';
@@ -33,29 +34,12 @@ export interface RunSums {
 export function* compileRuns(scan: Scan, table: Table, withTicks: boolean): Reading<RunSums> {
   const samplesBefore = new Float64Array(marks(table.count));
   const ticksBefore = new Float64Array(withTicks ? samplesBefore.length : 0);
-  const sums = {
-    samples: 0,
-    ticks: 0,
-    least: table.count === 0 ? 0 : 2 ** 31,
-    greatest: table.count === 0 ? 0 : -(2 ** 31),
-  };
-  const inline = yield* streamTable(scan, table, (chunk, from) => {
-    let { samples, ticks, least, greatest } = sums;
-    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += ENTRY, entry++) {
-      if (entry % STRIDE === 0) {
-        samplesBefore[entry / STRIDE] = samples;
-        if (withTicks) ticksBefore[entry / STRIDE] = ticks;
-      }
-      const run = chunk.getUint32(at);
-      const value = chunk.getInt32(at + 4);
-      samples += run;
-      ticks += run * value;
-      if (value < least) least = value;
-      if (value > greatest) greatest = value;
-    }
-    Object.assign(sums, { samples, ticks, least, greatest });
-  });
-  const { samples, ticks, least, greatest } = sums;
+  // In the order of native/tables.h.
+  const sums = table.count === 0 ? new Float64Array(4) : Float64Array.of(0, 0, 2 ** 31, -(2 ** 31));
+  const inline = yield* streamTable(scan, table, (chunk, from) =>
+    native.sumRuns(chunk, from, STRIDE, sums, samplesBefore, ticksBefore),
+  );
+  const [samples, ticks, least, greatest] = sums as unknown as [number, number, number, number];
   if (samples > 0xffff_ffff || Math.abs(ticks) > Number.MAX_SAFE_INTEGER)
     throw broken(`the runs of box "${table.type}" are too long`);
   const columns = withTicks ? [samplesBefore, ticksBefore] : [samplesBefore];

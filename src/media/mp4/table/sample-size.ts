@@ -1,3 +1,4 @@
+import { native } from '../../../base/native.js';
 import type { Reading } from '../../io/reading.js';
 import { u32 } from '../box/box.js';
 import type { Scan } from '../box/box-scan.js';
@@ -25,15 +26,18 @@ export function* compileSizes(scan: Scan, table: Table, withSums: boolean): Read
   const { entrySize, count } = table;
   if (entrySize === 0 || (!withSums && table.length > INLINE_MAX)) return table;
   const sums = new Float64Array(withSums ? marks(count) : 0);
-  let bytes = 0;
-  const inline = yield* streamTable(scan, table, (chunk, from) => {
+  let sum = 0;
+  const inline = yield* streamTable(scan, table, (bytes, from) => {
+    if (entrySize === 4) {
+      sum = native.sumSizes(bytes, from, STRIDE, sum, sums);
+      return;
+    }
+    const chunk = viewOf(bytes);
     const to = Math.min(count, from + chunk.byteLength / entrySize);
-    let sum = bytes;
     for (let entry = from, i = 0; entry < to; entry++, i++) {
       if (withSums && entry % STRIDE === 0) sums[entry / STRIDE] = sum;
-      sum += entrySize === 4 ? chunk.getUint32(i * 4) : sizeAt(chunk, i, entrySize);
+      sum += sizeAt(chunk, i, entrySize);
     }
-    bytes = sum;
   });
   return { ...table, inline, columns: withSums ? [sums] : [] };
 }

@@ -1,3 +1,4 @@
+import { native } from '../../../base/native.js';
 import type { Reading } from '../../io/reading.js';
 import { u32 } from '../box/box.js';
 import type { Scan } from '../box/box-scan.js';
@@ -42,6 +43,25 @@ export interface Chunk {
 }
 
 /**
+ * What entries come to, in the order of native/tables.h: the entry under way and the one before the last, four numbers
+ * each; most samples of a chunk; the entry of the chunk that is sought, the chunk after that entry's last, and the entry
+ * itself.
+ */
+const [FIRST, CLOSED, LARGEST, FOUND, FOUND_END, FOUND_RUN, SUMS] = [0, 4, 8, 9, 10, 11, 15] as const;
+
+/** What is wrong with entries, by the numbers of native/tables.h. */
+const FAULTS: Readonly<Record<number, (chunk: number, chunks: number) => string>> = {
+  1: () => 'the chunks of box "stsc" are not in order',
+  2: (chunk, chunks) => `box "stsc" speaks of chunk ${chunk} where there are ${chunks}`,
+  3: () => 'box "stsc" has chunks without samples',
+};
+
+/** An entry among the sums: its first chunk, samples per chunk, description; samples before it. */
+function runAt(sums: Float64Array, at: number) {
+  return { first: sums[at]!, perChunk: sums[at + 1]!, description: sums[at + 2]!, samples: sums[at + 3]! };
+}
+
+/**
  * Compiles `stsc`.
  * @param chunks number of chunks of the track
  * @param probe number of a chunk that is to be found on the way
@@ -49,39 +69,26 @@ export interface Chunk {
  */
 export function* compileChunks(scan: Scan, table: Table, chunks: number, probe: number): Reading<ChunkSums> {
   const before = new Float64Array(marks(table.count));
-  // The entry under way: its first chunk, samples per chunk, description; samples before it.
-  let open = { first: 1, perChunk: 0, description: 0, samples: 0 };
-  // The one before it.
-  let closed = open;
-  let largest = 0;
-  let found: Chunk | undefined;
-  const inline = yield* streamTable(scan, table, (chunk, from) => {
-    let { first, perChunk, description, samples } = open;
-    let past = closed;
-    for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += ENTRY, entry++) {
-      const next = chunk.getUint32(at);
-      if (entry === 0 ? next !== 1 : next <= first) throw broken('the chunks of box "stsc" are not in order');
-      if (next > chunks) throw broken(`box "stsc" speaks of chunk ${next} where there are ${chunks}`);
-      if (first <= probe && probe < next) {
-        found = chunkIn(probe, { entry: entry - 1, first, end: next, before: samples, perChunk, description });
-      }
-      if (entry > 0 && perChunk === 0) throw broken('box "stsc" has chunks without samples');
-      if (entry === table.count - 1) past = { first, perChunk, description, samples };
-      samples += (next - first) * perChunk;
-      first = next;
-      perChunk = chunk.getUint32(at + 4);
-      description = chunk.getUint32(at + 8);
-      if (perChunk > largest) largest = perChunk;
-      if (entry % STRIDE === 0) before[entry / STRIDE] = samples;
-    }
-    open = { first, perChunk, description, samples };
-    closed = past;
+  const rules = Float64Array.of(table.count, chunks, probe);
+  const sums = new Float64Array(SUMS);
+  sums[FIRST] = 1;
+  sums[FOUND] = -1;
+  const inline = yield* streamTable(scan, table, (bytes, from) => {
+    const fault = native.sumChunks(bytes, from, STRIDE, rules, sums, before);
+    if (fault !== 0) throw broken(FAULTS[fault]!(sums[FIRST]!, chunks));
   });
+  let open = runAt(sums, FIRST);
+  const largest = sums[LARGEST]!;
+  let found: Chunk | undefined;
+  if (sums[FOUND]! >= 0) {
+    const { samples, ...run } = runAt(sums, FOUND_RUN);
+    found = chunkIn(probe, { ...run, entry: sums[FOUND]!, end: sums[FOUND_END]!, before: samples });
+  }
   let { count } = table;
   if (count > 0 && open.perChunk === 0) {
     if (count === 1) throw broken('box "stsc" has chunks without samples');
     // A last entry that says nothing is not meant, and the one before it goes on.
-    open = closed;
+    open = runAt(sums, CLOSED);
     count--;
   }
   const { first, perChunk, description } = open;

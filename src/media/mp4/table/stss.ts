@@ -20,7 +20,8 @@ export function* compileSampleNumbers(scan: Scan, table: Table, samples: number)
     return yield* compileSampleNumbers(scan, yield* fromOne(scan, table), samples);
   const numbers = new Float64Array(marks(table.count));
   let [last, count] = [0, 0];
-  const inline = yield* streamTable(scan, table, (chunk, from) => {
+  const inline = yield* streamTable(scan, table, (bytes, from) => {
+    const chunk = viewOf(bytes);
     let [before, kept] = [last, count];
     for (let at = 0, entry = from, end = chunk.byteLength; at < end; at += 4, entry++) {
       const number = chunk.getUint32(at);

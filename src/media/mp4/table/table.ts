@@ -1,5 +1,5 @@
 import { type ByteSource, READ_MAX } from '../../../base/byte-source.js';
-import { type Reading, read } from '../../io/reading.js';
+import { look, type Reading, read } from '../../io/reading.js';
 import { type Box, type BoxHead, boxBody, boxBodySize, headOf, name, u32 } from '../box/box.js';
 import type { Scan } from '../box/box-scan.js';
 import { broken } from '../box/broken.js';
@@ -44,7 +44,7 @@ export const INLINE_MAX = 512;
 /** Longest table that is kept whole because it had to be mended. */
 export const MENDED_MAX = 1024 * 1024;
 /** Nanoseconds that a byte of a table costs beside being read. */
-const BYTE_WORK = 2;
+const BYTE_WORK = 1 / 2;
 /** Bytes read at once when a table is streamed. */
 const CHUNK = READ_MAX / 4;
 /** Most bytes of prelude of any table, and with the entry count. */
@@ -152,26 +152,28 @@ export function* readTable(source: ByteSource, box: Box): Reading<Table | undefi
 
 /**
  * Passes over a table's bytes in chunks of whole entries.
- * @param use is given each chunk in order, and the number of its first entry. Its loop should work on its own
- * variables: those of an enclosing function cost an allocation each time they are written, and the length of a view a
- * call each time it is read.
+ * @param use is given each chunk in order, which is its own only for the call, and the number of its first entry
  * @returns the chunk, when it is the only one and short enough to be kept inline
  */
 export function* streamTable(
   scan: Scan,
   table: Table,
-  use: (chunk: DataView, firstEntry: number) => void,
+  use: (chunk: Uint8Array, firstEntry: number) => void,
 ): Reading<Uint8Array | undefined> {
   if (table.inline !== undefined) {
-    use(viewOf(table.inline), 0);
+    use(table.inline, 0);
     return table.inline;
   }
   const step = CHUNK - (CHUNK % Math.max(1, table.entrySize));
   for (let at = 0; at < table.length; at += step) {
-    const chunk = yield* read(scan.source, table.offset + at, Math.min(step, table.length - at));
+    const chunk = yield* look(scan.source, table.offset + at, Math.min(step, table.length - at));
     scan.source.spend(chunk.length * BYTE_WORK);
-    use(viewOf(chunk), at / table.entrySize);
-    if (table.length <= INLINE_MAX) return chunk;
+    if (table.length <= INLINE_MAX) {
+      const kept = chunk.slice();
+      use(kept, 0);
+      return kept;
+    }
+    use(chunk, at / table.entrySize);
   }
   return table.length === 0 ? new Uint8Array(0) : undefined;
 }
@@ -184,9 +186,7 @@ export function* mendable(scan: Scan, table: Table): Reading<Uint8Array> {
   if (table.length > MENDED_MAX)
     throw broken(`box "${table.type}" is wrong, and at ${table.length} bytes too long to be mended`);
   const entries = new Uint8Array(table.length);
-  yield* streamTable(scan, table, ({ buffer, byteOffset, byteLength }, from) =>
-    entries.set(new Uint8Array(buffer, byteOffset, byteLength), from * table.entrySize),
-  );
+  yield* streamTable(scan, table, (chunk, from) => entries.set(chunk, from * table.entrySize));
   return entries;
 }
 

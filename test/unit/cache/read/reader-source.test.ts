@@ -46,6 +46,23 @@ describe('ReaderSource', () => {
     assert.equal(tier.stats.filling, 0);
   });
 
+  it('lends what is at hand from one buffer, and what is not is the own of whoever waits', async () => {
+    const { source } = setUp();
+    const [from, to] = [3 * BLOCK_SIZE - 50, 3 * BLOCK_SIZE + 50];
+    await source.read(from - 10, 10);
+    const waited = await source.lend(from, 100);
+    const lent = source.lend(from, 100);
+    assert.ok(lent instanceof Uint8Array);
+    assert.deepEqual(Buffer.from(lent), contentAt(FILM, 'v1', from, to));
+    const next = source.lend(from + 1, 99);
+    assert.ok(next instanceof Uint8Array && next.buffer === lent.buffer);
+    assert.deepEqual(Buffer.from(next), contentAt(FILM, 'v1', from + 1, to));
+    assert.deepEqual(Buffer.from(waited), contentAt(FILM, 'v1', from, to));
+    const long = await source.lend(0, 2 * BLOCK_SIZE);
+    assert.deepEqual(Buffer.from(long), contentAt(FILM, 'v1', 0, 2 * BLOCK_SIZE));
+    assert.ok(source.lend(0, 2 * BLOCK_SIZE) instanceof Uint8Array);
+  });
+
   it('counts a block once however many small reads it takes', async () => {
     const { loader, source } = setUp();
     await source.read(0, 10);

@@ -274,6 +274,27 @@ describe('packages of any tables', () => {
       { numRuns: 150, interruptAfterTimeLimit: 20_000 },
     );
   });
+
+  it('have the same key frames whether these are come by as it is made, or sought later', async () => {
+    await fc.assert(
+      fc.asyncProperty(playable(300), TARGETS, async (movie, target) => {
+        const object = mediaObject(new MemorySource(withCodecs(build(movie))));
+        const stored = new Map<string, Uint8Array>();
+        const store = {
+          get: (identity: string, kind: string) => stored.get(`${identity} ${kind}`),
+          put: (identity: string, kind: string, bytes: Uint8Array) => void stored.set(`${identity} ${kind}`, bytes),
+        };
+        const [first, later] = [makePackager({ store }), makePackager({ store })];
+        const { tracks } = await first.package(object, { target, shortest: 0.5 });
+        const again = await later.package(object, { target, shortest: 0.5 });
+        assert.deepEqual(later.stats, { compiled: 0, restored: 1, refused: 0 });
+        for (const [i, track] of tracks.entries()) {
+          assert.deepEqual(await first.keyFrames(object, track), await later.keyFrames(object, again.tracks[i]!));
+        }
+      }),
+      { numRuns: 100, interruptAfterTimeLimit: 20_000 },
+    );
+  });
 });
 
 /** Whether the segment that begins with `cut` is presented no later than the one before. */
