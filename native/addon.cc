@@ -8,6 +8,7 @@
 #include "live_send.h"
 #include "memory_tier.h"
 #include "sampling.h"
+#include "scatter.h"
 #include "words.h"
 
 namespace {
@@ -22,6 +23,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitLiveSend(env, exports);
   InitMemoryTier(env, exports);
   InitSampling(env, exports);
+  InitScatter(env, exports);
   InitWords(env, exports);
   return exports;
 }

@@ -26,6 +26,7 @@
         "request_head.cc",
         "samples.cc",
         "sampling.cc",
+        "scatter.cc",
         "shm_cache.cc",
         "shm_carry.cc",
         "shm_crc.cc",

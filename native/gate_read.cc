@@ -16,6 +16,7 @@
 #include "gate_state.h"
 #include "gate_turn.h"
 #include "request_head.h"
+#include "scatter.h"
 
 namespace {
 
@@ -249,7 +250,7 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
 }
 
 ssize_t OnSend(int fd, const void* data, size_t size, int flags) {
-  const ssize_t sent = send(fd, data, size, flags);
+  const ssize_t sent = IsStandIn(data) ? SendScattered(fd, size, flags) : send(fd, data, size, flags);
   if (sent == static_cast<ssize_t>(size)) return sent;
   const int error = errno;
   Connection* connection = Find(fd);

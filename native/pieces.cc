@@ -28,6 +28,26 @@ size_t PieceAt(const Pieces& pieces, double at) {
   return low;
 }
 
+/**
+ * Calls `use` with where parts of the pieces from byte `at` of them on begin in the run of `length` bytes from byte
+ * `base` of the object, and how long they are, until one is not in it, `most` bytes are reached, or it returns false.
+ */
+template <typename Use>
+void ForEachPart(const Pieces& pieces, double at, size_t length, double base, size_t most, Use use) {
+  if (pieces.count == 0) return;
+  for (size_t i = PieceAt(pieces, at); i < pieces.count && most > 0; i++) {
+    const double place = pieces.offsets[i] - base + (at - pieces.begins[i]);
+    if (!(place >= 0 && place < static_cast<double>(length))) return;
+    const auto from = static_cast<size_t>(place);
+    const size_t whole = BytesOf(pieces.begins[i + 1] - at, most);
+    const size_t bytes = std::min(whole, length - from);
+    if (bytes == 0 || !use(from, bytes)) return;
+    most -= bytes;
+    at += static_cast<double>(bytes);
+    if (bytes < whole) return;
+  }
+}
+
 }  // namespace
 
 double PlaceOf(const Pieces& pieces, double at) {
@@ -36,21 +56,24 @@ double PlaceOf(const Pieces& pieces, double at) {
   return pieces.offsets[piece] + (at - pieces.begins[piece]);
 }
 
+void ScatterPieces(const Pieces& pieces, double at, const uint8_t* run, size_t length, double base, size_t most,
+                   Scattered* scattered) {
+  ForEachPart(pieces, at, length, base, most, [&](size_t from, size_t bytes) {
+    if (scattered->count == scattered->room) return false;
+    // What is written to sockets is not written to here.
+    scattered->places[scattered->count++] = {const_cast<uint8_t*>(run) + from, bytes};
+    scattered->bytes += bytes;
+    return true;
+  });
+}
+
 size_t GatherPieces(const Pieces& pieces, double at, const uint8_t* run, size_t length, double base, uint8_t* target,
                     size_t room) {
   size_t put = 0;
-  if (pieces.count == 0) return 0;
-  for (size_t i = PieceAt(pieces, at); i < pieces.count && put < room; i++) {
-    const double place = pieces.offsets[i] - base + (at - pieces.begins[i]);
-    if (!(place >= 0 && place < static_cast<double>(length))) break;
-    const size_t from = static_cast<size_t>(place);
-    const size_t whole = BytesOf(pieces.begins[i + 1] - at, room - put);
-    const size_t bytes = std::min(whole, length - from);
-    if (bytes == 0) break;
+  ForEachPart(pieces, at, length, base, room, [&](size_t from, size_t bytes) {
     std::memcpy(target + put, run + from, bytes);
     put += bytes;
-    at += static_cast<double>(bytes);
-    if (bytes < whole) break;
-  }
+    return true;
+  });
   return put;
 }

@@ -2,6 +2,8 @@
 #ifndef MOOVEDGE_PIECES_H_
 #define MOOVEDGE_PIECES_H_
 
+#include <sys/uio.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -27,5 +29,17 @@ double PlaceOf(const Pieces& pieces, double at);
  */
 size_t GatherPieces(const Pieces& pieces, double at, const uint8_t* run, size_t length, double base, uint8_t* target,
                     size_t room);
+
+/** Bytes as they lie, in `count` places at `places`, of which there is room for `room`. */
+struct Scattered {
+  iovec* places;
+  size_t room;
+  size_t count;
+  size_t bytes;
+};
+
+/** The same, but that nothing is copied: `scattered` receives where the bytes lie, up to `most` of them. */
+void ScatterPieces(const Pieces& pieces, double at, const uint8_t* run, size_t length, double base, size_t most,
+                   Scattered* scattered);
 
 #endif  // MOOVEDGE_PIECES_H_

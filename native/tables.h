@@ -20,7 +20,7 @@ struct Marks {
   size_t stride;
 };
 
-/** What entries of a count and a value come to (`stts`, `ctts`); src/media/mp4/table/run-table.ts has the same order. */
+/** What entries of a count and a value come to (`stts`, `ctts`), in the order of src/media/mp4/table/run-table.ts. */
 struct RunSums {
   double samples;
   double ticks;

@@ -1,4 +1,4 @@
-// Tests of the gathering of pieces.
+// Tests of the gathering and scattering of pieces.
 
 #include <algorithm>
 #include <cstring>
@@ -10,6 +10,25 @@
 using namespace test;
 
 namespace {
+
+/** What is told of places is what is put together, as far as there is room for places. */
+void CheckScattered(const Pieces& pieces, double at, const std::vector<uint8_t>& run, double base, size_t most,
+                    const uint8_t* expected, size_t bytes) {
+  for (const size_t room : {size_t{0}, size_t{1}, size_t{3}, size_t{40}}) {
+    std::vector<iovec> places(room);
+    Scattered scattered = {places.data(), room, 0, 0};
+    ScatterPieces(pieces, at, run.data(), run.size(), base, most, &scattered);
+    CHECK(scattered.count <= room);
+    CHECK(scattered.count == room ? scattered.bytes <= bytes : scattered.bytes == bytes);
+    size_t told = 0;
+    for (size_t i = 0; i < scattered.count; i++) {
+      CHECK(places[i].iov_len > 0 && told + places[i].iov_len <= bytes);
+      CHECK(std::memcmp(places[i].iov_base, expected + told, places[i].iov_len) == 0);
+      told += places[i].iov_len;
+    }
+    CHECK_EQUAL(told, scattered.bytes);
+  }
+}
 
 /** Any pieces, run and room give the bytes that a look at each byte gives. */
 void TestGathers() {
@@ -47,6 +66,7 @@ void TestGathers() {
                 expected);
     for (size_t i = 0; i < expected; i++) CHECK_EQUAL(target[i], object[places[at + i]]);
     CHECK_EQUAL(target[room], 0xa5);
+    CheckScattered(pieces, static_cast<double>(at), run, static_cast<double>(base), room, target.data(), expected);
   }
 }
 
@@ -78,6 +98,15 @@ void TestNonsense() {
     const size_t put = GatherPieces({offsets.data(), begins.data(), count}, odd[random.Below(kinds)], run.data(),
                                     run.size(), odd[random.Below(kinds)], target.data(), target.size());
     CHECK(put <= target.size());
+    iovec places[4];
+    Scattered scattered = {places, 4, 0, 0};
+    ScatterPieces({offsets.data(), begins.data(), count}, odd[random.Below(kinds)], run.data(), run.size(),
+                  odd[random.Below(kinds)], 50, &scattered);
+    CHECK(scattered.bytes <= 50);
+    for (size_t i = 0; i < scattered.count; i++) {
+      const auto* place = static_cast<const uint8_t*>(places[i].iov_base);
+      CHECK(place >= run.data() && place + places[i].iov_len <= run.data() + run.size());
+    }
   }
 }
 

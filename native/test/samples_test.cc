@@ -78,9 +78,8 @@ void TestSums() {
     KeyList none = {nullptr, 0, 0};
     for (size_t i = 0; i < end; i++) {
       // One at a time: those behind it are not looked at.
-      CHECK_EQUAL(
-          SumSamples({sizes.data(), durations.data(), compositions.data(), flags.data(), i + 1}, i, rules, &again, &none),
-          i + 1);
+      const Samples some = {sizes.data(), durations.data(), compositions.data(), flags.data(), i + 1};
+      CHECK_EQUAL(SumSamples(some, i, rules, &again, &none), i + 1);
       const double presented = time + compositions[i] - 2;
       if (flags[i] == kSyncSample && expected.size() < found.size()) {
         expected.insert(expected.end(), {static_cast<double>(i), presented, static_cast<double>(sizes[i])});

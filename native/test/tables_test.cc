@@ -97,7 +97,7 @@ void TestOffsets() {
   }
 }
 
-/** Entries in order, some of them wrong: the first wrong one is found, and the chunk that is sought, if it comes before. */
+/** Entries in order, some of them wrong: the first wrong one is found, and the chunk that is sought before it. */
 void TestChunks() {
   Random random(13);
   for (int round = 0; round < 3000; round++) {

@@ -264,6 +264,21 @@ export interface NativeAddon {
     base: number,
     target: Uint8Array,
   ): number;
+  /** Memory that can't be read and stands for pieces in what the front end sends; undefined when it was given before. */
+  openStandIn(): ArrayBuffer | undefined;
+  /**
+   * Has the beginning of the stand-in stand for pieces: for as many bytes from byte `at` of them on as lie without a
+   * break in `run`, as `gatherPieces` has it, and at most `most`, until `forgetPieces`. Returns how many.
+   */
+  scatterPieces(
+    offsets: Float64Array,
+    begins: Float64Array,
+    at: number,
+    run: Uint8Array,
+    base: number,
+    most: number,
+  ): number;
+  forgetPieces(): void;
   /**
    * Sums up samples from `from` on, up to the first sync sample presented at the last of the `rules` or later. Returns
    * the number of that one, or `count`.

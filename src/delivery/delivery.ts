@@ -1,10 +1,12 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { BlockReader, ReaderListener } from '../cache/read/block-reader.js';
 import { firstSource } from '../virtual-file/first-source.js';
+import { sourceAt } from '../virtual-file/gathered.js';
 import { openSection } from '../virtual-file/sections.js';
-import type { SectionedSpan, Span } from '../virtual-file/span.js';
+import type { GatheredSpan, SectionedSpan, Span } from '../virtual-file/span.js';
 import { Backpressure, type Writer } from './backpressure.js';
-import { gather, goesAlone, isLargeLiteral, readChecked } from './gather.js';
+import { gather, goesAlone, goesScattered, isLargeLiteral, readChecked } from './gather.js';
+import type { Scatter } from './scatter.js';
 import type { StallSweep } from './sweep.js';
 import type { Transport } from './transport.js';
 
@@ -60,6 +62,7 @@ export class Delivery implements ReaderListener, Writer {
   readonly #total: number;
   readonly #listener: DeliveryListener;
   readonly #context: DeliveryContext;
+  readonly #scatter: Scatter | undefined;
   /** Made when the first turn does not do it all. */
   #backpressure: Backpressure | undefined;
   /** Span at hand, and the byte within it that is next. */
@@ -75,6 +78,7 @@ export class Delivery implements ReaderListener, Writer {
    * @param spans of the file
    * @param from first byte of the file to send, `0 <= from`
    * @param total bytes to send, at least 1; they must lie within the spans
+   * @param scatter of the transport, where it has one
    */
   constructor(
     transport: Transport,
@@ -84,8 +88,10 @@ export class Delivery implements ReaderListener, Writer {
     total: number,
     listener: DeliveryListener,
     context: DeliveryContext,
+    scatter?: Scatter,
   ) {
     this.#transport = transport;
+    this.#scatter = scatter;
     this.#reader = reader;
     this.#spans = spans;
     this.#total = total;
@@ -180,7 +186,12 @@ export class Delivery implements ReaderListener, Writer {
     const left = Math.min(span.length - this.#at, remaining);
     if (goesAlone(span, left, left === remaining)) return this.#sendBlock(span.offset + this.#at, left);
     if (isLargeLiteral(span, left)) return this.#write(span.bytes.subarray(this.#at, this.#at + left));
-    const piece = gather(this.#reader, this.#spans, this.#index, this.#at, remaining);
+    if (this.#scatter !== undefined && goesScattered(span, left)) {
+      const taken = this.#sendPieces(span, left, this.#scatter);
+      if (taken !== undefined) return taken;
+    }
+    const scatters = this.#scatter !== undefined;
+    const piece = gather(this.#reader, this.#spans, this.#index, this.#at, remaining, scatters);
     if (piece instanceof Uint8Array) return this.#write(piece);
     this.#reader.want(piece.offset, piece.end, this);
     return false;
@@ -222,6 +233,24 @@ export class Delivery implements ReaderListener, Writer {
     try {
       return this.#write(chunk);
     } finally {
+      this.#reader.release();
+    }
+  }
+
+  /** Sends the pieces that lie in the block at hand from there; undefined when there is too little of them in it. */
+  #sendPieces(span: GatheredSpan, left: number, scatter: Scatter): boolean | undefined {
+    const offset = sourceAt(span, this.#at);
+    const end = sourceAt(span, this.#at + left - 1) + 1;
+    const run = readChecked(this.#reader, offset, end);
+    if (run === undefined) {
+      this.#reader.want(offset, end, this);
+      return false;
+    }
+    try {
+      const pieces = scatter.standIn(span, span.from + this.#at, run, offset, left);
+      return pieces && this.#write(pieces);
+    } finally {
+      scatter.forget();
       this.#reader.release();
     }
   }

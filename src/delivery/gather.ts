@@ -15,6 +15,9 @@ import {
 /** A source or literal span with at least this many bytes left goes to the socket by itself, uncopied. */
 const LARGE = 8 * 1024;
 
+/** A gathered span is sent from where it lies when so much of it is left, and its pieces have so many bytes each. */
+const [SCATTERED, PIECE] = [32 * 1024, 1024];
+
 /** Most bytes that are put together for one send. */
 const OUTPUT_MAX = 128 * 1024;
 
@@ -36,6 +39,13 @@ export function goesAlone(span: Span, left: number, isLast: boolean): span is So
   return span.kind === 'source' && (left >= LARGE || isLast);
 }
 
+/** Whether pieces are better sent from where they lie than put together, by a socket that can. */
+export function goesScattered(span: Span, left: number): span is GatheredSpan {
+  if (span.kind !== 'gathered' || left < SCATTERED) return false;
+  const { begins } = span;
+  return begins[begins.length - 1]! >= PIECE * (begins.length - 1);
+}
+
 /** Whether bytes that we made are handed to the socket as they are, rather than gathered. */
 export function isLargeLiteral(span: Span, left: number): span is LiteralSpan {
   return span.kind === 'literal' && left >= LARGE;
@@ -45,6 +55,7 @@ export function isLargeLiteral(span: Span, left: number): span is LiteralSpan {
  * Puts what is at hand of a run of small, patched and gathered spans together, so that it leaves in one send.
  * @param at byte of span `index` to begin with
  * @param total bytes of the answer that are left, at least 1
+ * @param scatters whether pieces can be sent from where they lie: of such as these no more is put together than must be
  * @returns at least one byte, valid until the next call; or what is missing
  * @throws EdgeError `internal` when a patch or the reader breaks its bounds
  */
@@ -54,13 +65,16 @@ export function gather(
   index: number,
   at: number,
   total: number,
+  scatters: boolean,
 ): Uint8Array | Missing {
-  const limit = Math.min(output.length, total);
+  const first = spans[index]!;
+  const isFew = scatters && goesScattered(first, first.length - at);
+  const limit = Math.min(isFew ? SCATTERED : output.length, total);
   let filled = 0;
   while (filled < limit) {
     const span = spans[index]!;
     const left = Math.min(span.length - at, total - filled);
-    if (filled > 0 && (span.kind === 'sectioned' || goesAlone(span, left, false) || isLargeLiteral(span, left))) break;
+    if (filled > 0 && (isOnItsOwn(span, left) || (scatters && goesScattered(span, left)))) break;
     const room = Math.min(left, limit - filled);
     const put = putSpan(reader, span, at, left, output.subarray(filled, filled + room));
     if (typeof put !== 'number') {
@@ -75,6 +89,11 @@ export function gather(
     }
   }
   return output.subarray(0, filled);
+}
+
+/** Whether a span is not put together with what comes before it. */
+function isOnItsOwn(span: Span, left: number): boolean {
+  return span.kind === 'sectioned' || goesAlone(span, left, false) || isLargeLiteral(span, left);
 }
 
 /**

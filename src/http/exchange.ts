@@ -285,7 +285,9 @@ export class Exchange implements DeliveryListener, BodyMaker {
 
   #deliver(opened: OpenObject, { file, fields }: Representation, from: number, total: number): void {
     this.#fields = fields;
-    const delivery = new Delivery(this.#reply.transport, opened.reader(), file.spans, from, total, this, this.#context);
+    const { transport, scatter } = this.#reply;
+    const reader = opened.reader();
+    const delivery = new Delivery(transport, reader, file.spans, from, total, this, this.#context, scatter);
     this.#delivery = delivery;
     if (!delivery.start()) this.#reply.suspend();
     this.#release();

@@ -1,3 +1,4 @@
+import type { Scatter } from '../delivery/scatter.js';
 import type { Transport } from '../delivery/transport.js';
 
 /** A request as a front end has read it; valid within its handler. A uWebSockets.js `HttpRequest` is one. */
@@ -39,6 +40,8 @@ export interface Guard {
   readonly isLast: boolean;
   /** Its client speaks HTTP/1.0 and knows no chunks. */
   readonly isOld: boolean;
+  /** Sends pieces on it from where they lie; left out, or undefined, where they are to be put together first. */
+  readonly scatter?: Scatter | undefined;
   /** The answer on a connection has ended. */
   answered(socket: number): void;
   /** Counts a request that was refused; returns whether the connection is closed after this answer. */

@@ -1,5 +1,7 @@
 import { expectConstants } from '../base/native.js';
+import type { Scatter } from '../delivery/scatter.js';
 import type { Guard } from './front-end.js';
+import { SocketScatter } from './socket-scatter.js';
 
 /** What the native addon offers for the gate between the system's sockets and the front end. */
 export interface GateAddon {
@@ -88,12 +90,14 @@ export class Gate implements Guard {
   readonly #states: Uint8Array;
   readonly #faults: Uint8Array;
   readonly #words: Uint32Array;
+  readonly #scatter: Scatter | undefined;
 
   private constructor(addon: GateAddon | undefined, shared: ReturnType<GateAddon['openGate']>) {
     this.#addon = shared && addon;
     this.#states = new Uint8Array(shared?.states ?? new ArrayBuffer(1));
     this.#faults = new Uint8Array(shared?.faults ?? new ArrayBuffer(1));
     this.#words = new Uint32Array(shared?.words ?? new ArrayBuffer(64));
+    this.#scatter = shared && SocketScatter.open();
   }
 
   /** Opens the gate; to be called before any server listens. */
@@ -127,6 +131,11 @@ export class Gate implements Guard {
   /** Whether that connection is to be closed after the answer. */
   get isLast(): boolean {
     return (this.#words[CURRENT_FLAGS]! & 1) !== 0;
+  }
+
+  /** Sends pieces on that connection from where they lie; undefined where they are encrypted first. */
+  get scatter(): Scatter | undefined {
+    return this.socket !== 0 && !this.isSecure ? this.#scatter : undefined;
   }
 
   /** Whether it speaks TLS. */

@@ -3,6 +3,7 @@ import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
 import { fieldLine } from '../base/field-line.js';
 import { PEER_FIELD } from '../base/peer-fields.js';
+import type { Scatter } from '../delivery/scatter.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { type Field, FieldBlock } from './field-block.js';
@@ -63,6 +64,8 @@ export class Reply {
   #isLast: boolean;
   /** The player knows no chunks. */
   readonly isOld: boolean;
+  /** Sends pieces of the body from where they lie, where the connection can. */
+  readonly scatter: Scatter | undefined;
   readonly #peer: PeerRequest | undefined;
 
   /** @param peer the request of a peer that is answered */
@@ -81,6 +84,7 @@ export class Reply {
     this.#isHead = method === 'HEAD';
     const { gate } = context;
     this.#socket = gate.socket;
+    this.scatter = gate.scatter;
     const isSeen = this.#socket !== 0;
     this.#isLast = isSeen ? gate.isLast : hasToken(req.getHeader('connection'), 'close') || hasContent(req);
     this.isOld = gate.isOld;

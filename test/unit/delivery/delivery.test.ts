@@ -4,7 +4,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { CacheOutcome } from '../../../src/base/cache-outcome.js';
 import { EdgeError } from '../../../src/base/errors.js';
+import { native } from '../../../src/base/native.js';
+import type { Pieces } from '../../../src/base/pieces.js';
 import { Delivery, type DeliveryListener } from '../../../src/delivery/delivery.js';
+import type { Scatter } from '../../../src/delivery/scatter.js';
 import { StallSweep } from '../../../src/delivery/sweep.js';
 import { gathered } from '../../../src/virtual-file/gathered.js';
 import { sectioned } from '../../../src/virtual-file/sections.js';
@@ -42,11 +45,12 @@ function deliver(
   from: number,
   total: number,
   transport = new FakeTransport(),
+  scatter?: Scatter,
 ) {
   const listener = new Listener(transport);
   const context = { sweep: new StallSweep(60_000), stats: { responseBytes: 0, stallTimeouts: 0 } };
   const reader = object.open().reader();
-  const delivery = new Delivery(transport, reader, spans, from, total, listener, context);
+  const delivery = new Delivery(transport, reader, spans, from, total, listener, context, scatter);
   transport.aborted = () => delivery.close();
   const start = () => {
     transport.cork(() => delivery.start());
@@ -73,6 +77,75 @@ test('a hot range of several blocks goes out at once, within the call', () => {
   assert.equal(run.stats.responseBytes, 700_000);
   assert.equal(object.wants.length, 0);
   assertClean(object, run);
+});
+
+/** Stands for pieces with the bytes themselves, and holds its user to the rules. */
+class FakeScatter implements Scatter {
+  used = 0;
+  #run: Uint8Array | undefined;
+
+  standIn({ offsets, begins }: Pieces, at: number, run: Uint8Array, base: number, most: number) {
+    assert.equal(this.#run, undefined, 'what was stood for before has been forgotten');
+    this.#run = run;
+    const target = new Uint8Array(most);
+    const count = native.gatherPieces(offsets, begins, at, run, base, target);
+    if (count < 20_000) return undefined;
+    this.used++;
+    return target.subarray(0, count);
+  }
+
+  forget(): void {
+    // The run is still pinned.
+    assert.ok(this.#run);
+    this.#run = undefined;
+  }
+}
+
+test('pieces are sent from where they lie, however blocks and room come, and few of them are put together', async () => {
+  const pieces = fc.array(fc.record({ skip: fc.nat(20_000), length: fc.integer({ min: 1, max: 60_000 }) }), {
+    minLength: 4,
+    maxLength: 20,
+  });
+  const steps = fc.array(fc.integer({ min: 1, max: 400_000 }), { minLength: 1, maxLength: 5 });
+  let used = 0;
+  await fc.assert(
+    fc.asyncProperty(pieces, fc.nat(), fc.nat(), steps, steps, async (list, a, b, room, step) => {
+      let at = 0;
+      const offsets = list.map(({ skip, length }) => {
+        const offset = at + skip;
+        at = offset + length;
+        return offset;
+      });
+      const inside = offsets.filter((offset, i) => offset + list[i]!.length <= bytes.length);
+      const spans = [
+        literal(Buffer.from('head')),
+        ...gathered(
+          inside,
+          inside.map((_, i) => list[i]!.length),
+        ),
+        literal(Buffer.from('tail')),
+      ];
+      const size = lengthOf(spans);
+      const from = a % size;
+      const total = 1 + (b % (size - from));
+      const object = new FakeObject(bytes);
+      object.available = step[0]! - 1;
+      const scatter = new FakeScatter();
+      const run = deliver(object, spans, from, total, new FakeTransport(room[0]), scatter);
+      run.start();
+      for (let i = 1; !run.listener.done; i++) {
+        assert.equal(run.listener.error, undefined);
+        object.available += step[i % step.length]!;
+        await nextTurn();
+        run.transport.drain(room[i % room.length]!);
+      }
+      assert.ok(run.transport.bytes.equals(wholeOf(spans, bytes).subarray(from, from + total)));
+      assertClean(object, run);
+      used += scatter.used;
+    }),
+    { numRuns: 60, interruptAfterTimeLimit: 10_000 },
+  );
+  assert.ok(used > 0);
 });
 
 test('any part of any span list arrives right, however bytes and room come', async () => {
