@@ -264,7 +264,7 @@ export interface NativeAddon {
     base: number,
     target: Uint8Array,
   ): number;
-  /** Memory that can't be read and stands for pieces in what the front end sends; undefined when it was given before. */
+  /** Memory that can't be read, which stands for pieces in what is sent; undefined when it was given before. */
   openStandIn(): ArrayBuffer | undefined;
   /**
    * Has the beginning of the stand-in stand for pieces: for as many bytes from byte `at` of them on as lie without a

@@ -1,5 +1,5 @@
 import { EdgeError } from '../../base/errors.js';
-import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
+import type { Content, ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
 import { perform, type Reading, whenThere } from '../../media/io/reading.js';
 import { type Frame, firstFrame, frameSpans, keyFrameAt, rowAt } from '../../media/packaging/frame.js';
 import type { MediaPackage, MediaPackager, PackageTrack, Segmentation } from '../../media/packaging/media-package.js';
@@ -8,6 +8,8 @@ import { seekEtag } from '../../media/seek/seek-etag.js';
 import { lengthOf } from '../../virtual-file/slice.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import { HEADER, OpenedMedia } from '../opened-media.js';
+import { openFirst, unsized } from '../packaging/set/opened-set.js';
+import { SetLists } from '../packaging/set/set-lists.js';
 import { fileKind, fileSet, isPackagedFile } from '../packaging/url/file-set.js';
 import { seekFields } from '../seek/seek-fields.js';
 import { parseSeconds } from '../seek/seek-query.js';
@@ -18,9 +20,13 @@ const LAYOUT = 'frame-1';
 /** Seconds by which a frame may be later than asked for: they are told in microseconds. */
 const FINE = 1e-6;
 
+/** Bytes of lists of sets that are kept. */
+const LISTS = 64 * 1024;
+
 /** One picture of a film: `?frame=SECONDS`, the key frame at or before that second as an MP4. */
 export class FrameViews implements ViewKind {
   readonly parameters: readonly string[] = ['frame'];
+  readonly #lists = new SetLists(LISTS);
 
   /** @param cut how films are packaged, whose index frames are found by */
   constructor(private readonly cut: Segmentation) {}
@@ -28,24 +34,47 @@ export class FrameViews implements ViewKind {
   /** @throws EdgeError `bad_request` for a set of files that may not be asked for */
   find({ path, parameters }: ViewTarget): View | undefined {
     const second = parseSeconds(parameters.get('frame'));
-    return second === undefined ? undefined : new FrameView(filmAt(path), second, this.cut);
+    return second === undefined ? undefined : new FrameView(path, second, this.cut, this.#lists);
   }
 }
 
-/** The film that a path stands for: of a set that it names, the first one. */
-function filmAt(path: string): string {
-  const set = isPackagedFile(path) ? fileSet(path) : undefined;
-  return set?.kind === 'urlset' ? set.paths.find(each => fileKind(each) === 'film')! : path;
-}
-
 class FrameView implements View {
+  readonly path: string;
+  readonly others: readonly string[];
   readonly hint = HEADER;
+  /** Whether the object at the path is a list of the set's films. */
+  readonly #isListed: boolean;
 
   constructor(
-    readonly path: string,
+    path: string,
     private readonly second: number,
     private readonly cut: Segmentation,
-  ) {}
+    private readonly lists: SetLists,
+  ) {
+    const set = isPackagedFile(path) ? fileSet(path) : undefined;
+    this.#isListed = set?.kind === 'list';
+    const films = set?.kind === 'urlset' ? set.paths.filter(each => fileKind(each) === 'film') : [path];
+    [this.path, ...this.others] = films as [string, ...string[]];
+  }
+
+  /** Of a set it is the first film that is there. */
+  open(request: ContentRequest, content: Content): OpenObject | OpenStream | Promise<OpenObject | OpenStream> {
+    if (this.#isListed) return perform(this.#openListed(request, content));
+    if (this.others.length === 0) return content.open(request);
+    return perform(openFirst(content, [this.path, ...this.others], request));
+  }
+
+  *#openListed(request: ContentRequest, content: Content): Reading<OpenObject | OpenStream> {
+    const list = yield* whenThere(content.open(request));
+    try {
+      if (list.kind === 'stream') throw unsized();
+      const members = yield* this.lists.members(new OpenedMedia(list), this.path);
+      const films = members.filter(({ kind }) => kind === 'film').map(({ path }) => path);
+      return yield* openFirst(content, films, request);
+    } finally {
+      list.release();
+    }
+  }
 
   make(opened: OpenObject | OpenStream, _: ContentRequest, { packager }: ViewStage): ViewFile | Promise<ViewFile> {
     if (opened.kind === 'stream')

@@ -1,7 +1,7 @@
 /** `?frame=T` is the picture that ffmpeg decodes of the key frame at or before T, alone in an MP4. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -82,6 +82,10 @@ before(async () => {
   }
   await copyFile(await clip('frame-sound.m4a', [...tone(3), ...aac]), join(media.path, 'sound.m4a'));
   await copyFile(await sample('keyframes.flv')(), join(media.path, 'film.flv'));
+  const list = (files: readonly string[]) => JSON.stringify({ files });
+  await writeFile(join(media.path, 'set.set.json'), list(['cat.en.srt', 'nothing.mp4', '0.mp4', '1.mp4']));
+  await writeFile(join(media.path, 'none.set.json'), list(['nothing.mp4', 'neither.mp4']));
+  await writeFile(join(media.path, 'wrong.set.json'), 'a list');
   edge = await Edge.start({ origin: media.path });
 });
 after(async () => {
@@ -130,6 +134,19 @@ describe('?frame=', () => {
     const head = await fetchRaw(edge.port, 'HEAD', '/0.mp4?frame=11');
     assert.equal(head.fields['content-length'], String(body.length));
     assert.equal(headers['last-modified'], (await edge.get('/0.mp4')).headers['last-modified']);
+  });
+
+  it('of a set, whether its URL names it or a list, is that of its first film that is there', async () => {
+    const frame = await edge.get('/0.mp4?frame=11');
+    const named = await edge.get('/,nothing,0,1,.mp4.urlset?frame=11');
+    assert.deepEqual([named.status, named.body], [200, frame.body]);
+    const listed = await edge.get('/set.set.json?frame=11');
+    assert.deepEqual([listed.status, listed.body], [200, frame.body]);
+    assert.equal(listed.headers.etag, frame.headers.etag);
+    assert.equal((await edge.get('/set.set.json?frame=11', { 'If-None-Match': frame.headers.etag! })).status, 304);
+    assert.equal((await edge.get('/wrong.set.json?frame=11')).status, 422);
+    assert.equal((await edge.get('/none.set.json?frame=11')).status, 404);
+    assert.equal((await edge.get('/missing.set.json?frame=11')).status, 404);
   });
 
   it('comes before start, and is ignored when it is malformed', async () => {

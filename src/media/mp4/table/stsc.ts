@@ -44,8 +44,8 @@ export interface Chunk {
 
 /**
  * What entries come to, in the order of native/tables.h: the entry under way and the one before the last, four numbers
- * each; most samples of a chunk; the entry of the chunk that is sought, the chunk after that entry's last, and the entry
- * itself.
+ * each; most samples of a chunk; number of the entry with the chunk that is sought, the chunk after its last, and its
+ * four numbers.
  */
 const [FIRST, CLOSED, LARGEST, FOUND, FOUND_END, FOUND_RUN, SUMS] = [0, 4, 8, 9, 10, 11, 15] as const;
 

@@ -65,6 +65,8 @@ describe('the native parts', () => {
 
   it('reads tables of samples', async () => assert.match(await core('plain', 'samples'), /ok/));
 
+  it('sums up tables', async () => assert.match(await core('plain', 'tables'), /ok/));
+
   it('puts pieces together', async () => assert.match(await core('plain', 'pieces'), /ok/));
 
   it('reads rings of live streams right while they are written, damaged, or left by a writer that died', async () =>
@@ -97,6 +99,7 @@ describe('the native parts', () => {
     await core('asan', 'head', '100000');
     await core('asan', 'pieces');
     await core('asan', 'samples');
+    await core('asan', 'tables');
     await core('asan', 'ring', '2000', '50', '0');
     await core('asan', 'unit');
     await core('asan', 'recovery');
