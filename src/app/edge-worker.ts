@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { AccessRules } from '../access/access-rules.js';
 import { native } from '../base/native.js';
 import { DiskReader } from '../cache/disk/disk-reader.js';
 import { BlockLoader } from '../cache/fetch/block-loader.js';
@@ -149,10 +150,11 @@ class Worker implements WorkerHandle {
       indexTime: media.indexTime,
       store: this.#store.indexes,
     });
+    const access = config.access.length === 0 ? undefined : new AccessRules(config.access);
     this.#accessLog =
       config.log.access === 'off'
         ? undefined
-        : new AccessLog(config.log.access === 'stdout' ? { fd: 1 } : config.log.access, index);
+        : new AccessLog(config.log.access === 'stdout' ? { fd: 1 } : config.log.access, index, access?.parameters);
     const gate = Gate.open(native);
     if (!gate.works)
       log.warn({}, 'the front end is not one that heads can be checked in front of, nor clients bounded');
@@ -178,6 +180,7 @@ class Worker implements WorkerHandle {
       range: http.range,
       maxUrlLength: http.maxUrlLength,
       dropQuery: http.dropQuery,
+      access,
       stallTimeout: config.delivery.stallTimeout,
       log,
       observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),

@@ -77,11 +77,23 @@ export class WorkerCluster {
    * @returns who answers what comes to that
    */
   serve(http: HttpServerOptions, passing: PassingContext): RequestRouting {
-    const { content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout, serverName, log } =
-      http;
+    const {
+      content,
+      planner,
+      packager,
+      views,
+      cors,
+      range,
+      maxUrlLength,
+      dropQuery,
+      access,
+      stallTimeout,
+      serverName,
+      log,
+    } = http;
     const { port } = this.#config.cluster!.listen;
     this.#server = createHttpServer({
-      ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, stallTimeout },
+      ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, access, stallTimeout },
       ...(serverName !== undefined && { serverName }),
       ...(log && { log }),
       peers: this.#cluster.gate,

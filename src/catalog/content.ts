@@ -14,6 +14,8 @@ export interface ContentRequest {
    * nothing is left.
    */
   readonly query: string;
+  /** Parameters of the query that let the player in, which URLs that an answer names must bear; '' when left out. */
+  readonly tokens?: string;
   /**
    * First byte that the player is about to read and the end of what it means to read, as far as its Range tells;
    * guesses for the first fetch.

@@ -1,4 +1,5 @@
 import { isLoopback } from '../base/loopback.js';
+import { accessSchema, checkAccess } from './access-schema.js';
 import { clusterSchema } from './cluster-schema.js';
 import { choice, flag, host, integer, network, or, path, share, size, text, time } from './kind.js';
 import { checkLive, liveSchema } from './live-schema.js';
@@ -41,6 +42,7 @@ const tree = group({
     ).optional(),
   }),
   origins: list(originSchema, { max: 1000 }),
+  access: accessSchema,
   http: group({
     cors: group({
       origins: list(
@@ -313,6 +315,7 @@ export const schema = withRules(tree, (config, wrong) => {
     wrong(['cache', 'readAhead', 'min'], 'expected at most cache.readAhead.max');
   }
   checkOrigins(config?.origins ?? [], wrong);
+  checkAccess(config?.access, wrong);
   if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
   const ports = [
     [listen?.port, 'listen.port'],

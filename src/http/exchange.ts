@@ -9,6 +9,7 @@ import { StreamDelivery } from '../delivery/stream-delivery.js';
 import type { MadeView, View } from '../view/view.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
+import { admissionOf } from './admission.js';
 import type { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
@@ -72,17 +73,22 @@ export class Exchange implements DeliveryListener, BodyMaker {
       const isRaw = this.#peer?.mark === 'fill';
       // The front end gives undefined for an absent query, whatever its types say.
       const query = req.getQuery() ?? '';
-      const target = parseTarget(req.getUrl(), query, maxUrlLength, isRaw ? NO_NAMES : this.#context.ownNames);
+      const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
+      const admission = isRaw ? undefined : admissionOf(this.#context, req, host, () => this.#reply.client);
+      const names = isRaw ? NO_NAMES : (admission?.names ?? this.#context.ownNames);
+      const target = parseTarget(req.getUrl(), query, maxUrlLength, names);
       this.#target = target;
+      // Peers have let their players in.
+      if (this.#peer === undefined) admission?.check();
       this.#conditions = conditionsOf(req);
       // Range is defined for GET only (RFC 9110 section 14.2).
       if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
       if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
       const view = isRaw ? undefined : views.find(target);
+      if (view !== undefined && this.#peer === undefined) admission?.checkObjects([view.path, ...(view.others ?? [])]);
       const hint = hintOf(this.#isHead, this.#range, view?.hint);
-      const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
       const path = view?.path ?? target.path;
-      const request = new PlayerRequest(req, host, path, target.query, hint, this.#peer?.cachedOnly);
+      const request = new PlayerRequest(req, host, path, target.query, hint, this.#peer?.cachedOnly, target.tokens);
       const elsewhere = view?.isLocal ? undefined : routing?.find(this.#unrouted(req, query));
       if (elsewhere === undefined) this.#openHere(view, request);
       else this.#openElsewhere(elsewhere, view, request, query);

@@ -1,3 +1,4 @@
+import type { AccessRules } from '../access/access-rules.js';
 import type { Log } from '../base/log.js';
 import type { StallSweep } from '../delivery/sweep.js';
 import type { AccessEntry } from '../observe/access-log.js';
@@ -27,6 +28,8 @@ export interface HttpContext extends ViewStage {
   /** Most characters of path and query. */
   readonly maxUrlLength: number;
   readonly ownNames: OwnNames;
+  /** Who is let in where; undefined where everything is open to all. */
+  readonly access: AccessRules | undefined;
   readonly sweep: StallSweep;
   readonly stats: HttpStats;
   readonly gate: Guard;

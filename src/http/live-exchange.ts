@@ -1,6 +1,7 @@
 import { EdgeError } from '../base/errors.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
+import { letsIn } from './admission.js';
 import { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
@@ -67,8 +68,9 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   }
 
   /** Answers. To be called within the handler of the request. */
-  run(port: LivePort, target: LiveTarget): void {
+  run(port: LivePort, target: LiveTarget, req: FrontRequest): void {
     this.url = `${port.path}${target.stream}.flv`;
+    if (!letsIn(this.#context, req, this.#reply)) return;
     const stream = port.viewing.find(target.stream);
     if (stream === undefined) {
       this.#reply.fail(new EdgeError('not_found', `there is no live stream ${target.stream}`));

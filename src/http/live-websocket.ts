@@ -1,5 +1,6 @@
 import { Viewer } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
+import { letsIn } from './admission.js';
 import type { Field } from './field-block.js';
 import { hasToken } from './framing.js';
 import type { FrontRequest, FrontResponse, FrontSocket, FrontSocketHandler, Upgrade } from './front-end.js';
@@ -46,6 +47,7 @@ export class LiveWebSocket implements BodyMaker, FrontSocketHandler {
 
   /** Answers a request for which there is a stream; to be called within its handler. */
   run(stream: WatchedStream, req: FrontRequest, upgrade: Upgrade): void {
+    if (!letsIn(this.#context, req, this.#reply)) return;
     const { cors } = this.#context;
     const version = req.getHeader('sec-websocket-version');
     if (version !== VERSION) {

@@ -16,10 +16,11 @@ export class PlayerRequest implements ContentRequest {
   readonly query: string;
   readonly hint: ContentRequest['hint'];
   readonly cachedOnly: boolean;
+  readonly tokens: string;
   #req: FrontRequest | undefined;
   #kept: Map<string, string> | undefined;
 
-  /** @param cachedOnly as in `ContentRequest` */
+  /** @param cachedOnly and `tokens` as in `ContentRequest` */
   constructor(
     req: FrontRequest,
     host: string,
@@ -27,7 +28,9 @@ export class PlayerRequest implements ContentRequest {
     query: string,
     hint: ContentRequest['hint'],
     cachedOnly = false,
+    tokens = '',
   ) {
+    this.tokens = tokens;
     this.cachedOnly = cachedOnly;
     this.#req = req;
     this.host = host;

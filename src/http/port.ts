@@ -90,7 +90,7 @@ export class Port implements FrontEndHandler {
     const stream = upgrade === undefined ? undefined : target && live!.viewing.find(target.stream);
     if (stream !== undefined && !course.draining && !gate.isLast && asksForWebSocket(req)) {
       new LiveWebSocket(this.#context, live!, target!, res, req).run(stream, req, upgrade!);
-    } else if (target !== undefined) new LiveExchange(this.#context, res, req, method).run(live!, target);
+    } else if (target !== undefined) new LiveExchange(this.#context, res, req, method).run(live!, target, req);
     else new Exchange(this.#context, res, req, method).run(req);
   }
 

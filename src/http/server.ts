@@ -1,3 +1,4 @@
+import type { AccessRules } from '../access/access-rules.js';
 import { type Log, silentLog } from '../base/log.js';
 import { StallSweep } from '../delivery/sweep.js';
 import type { AccessEntry } from '../observe/access-log.js';
@@ -32,6 +33,8 @@ export interface HttpServerOptions extends ViewStage {
   readonly maxUrlLength: number;
   /** Names of query parameters that no stage behind sees, besides those of views. */
   readonly dropQuery: readonly string[];
+  /** Who is let in where; left out where everything is open to all. */
+  readonly access?: AccessRules | undefined;
   /** Milliseconds after which a player that takes no byte is disconnected. */
   readonly stallTimeout: number;
   /** Value of the Server field; left out when undefined. */
@@ -138,6 +141,7 @@ class Server implements HttpServer {
       range: options.range,
       maxUrlLength: options.maxUrlLength,
       ownNames: { views: options.views.parameters, dropped: new Set(options.dropQuery) },
+      access: options.access,
       sweep: new StallSweep(options.stallTimeout),
       stats: this.#stats,
       gate,

@@ -14,6 +14,8 @@ export interface Target {
   readonly query: string;
   /** Raw values of parameters of views, the first of each name; '' for a name that stands alone. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** Parameters that let the player in, byte for byte and in order: URLs that an answer names bear them, too. */
+  readonly tokens: string;
 }
 
 /** Names of query parameters that no origin sees. */
@@ -22,6 +24,8 @@ export interface OwnNames {
   readonly views: ReadonlySet<string>;
   /** Those that are left out, unless they are views'. */
   readonly dropped: ReadonlySet<string>;
+  /** Those that let players in. */
+  readonly tokens?: ReadonlySet<string> | undefined;
 }
 
 /** For targets that are an origin's as they are. */
@@ -44,25 +48,32 @@ export function parseTarget(path: string, query: string, maxLength: number, name
     throw new EdgeError('uri_too_long', `the URL has more than the ${maxLength} characters that are allowed`);
   }
   const checked = checkPath(path);
-  if (query === '') return { path: checked, query, parameters: NO_PARAMETERS };
+  if (query === '') return { path: checked, query, parameters: NO_PARAMETERS, tokens: '' };
   return parseQuery(checked, query, names);
 }
 
-function parseQuery(path: string, query: string, { views, dropped }: OwnNames): Target {
+function parseQuery(path: string, query: string, { views, dropped, tokens }: OwnNames): Target {
   if (FORBIDDEN_IN_QUERY.test(query)) {
     throw new EdgeError('bad_request', 'the query of the URL holds a character that is not allowed');
   }
   const kept: string[] = [];
+  let bearing = '';
   let parameters: Map<string, string> | undefined;
   for (const parameter of query.split('&')) {
     const equals = parameter.indexOf('=');
     const name = equals < 0 ? parameter : parameter.slice(0, equals);
-    if (views.has(name)) {
+    if (tokens?.has(name)) bearing += bearing === '' ? parameter : `&${parameter}`;
+    else if (views.has(name)) {
       parameters ??= new Map();
       if (!parameters.has(name)) parameters.set(name, equals < 0 ? '' : parameter.slice(equals + 1));
     } else if (!dropped.has(name)) kept.push(parameter);
   }
-  return { path, query: escapeInvisible(kept.join('&')), parameters: parameters ?? NO_PARAMETERS };
+  return {
+    path,
+    query: escapeInvisible(kept.join('&')),
+    parameters: parameters ?? NO_PARAMETERS,
+    tokens: escapeInvisible(bearing),
+  };
 }
 
 const HOST = /^(?<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_.-]{0,255}?)\.?(?::\d{0,5})?$/;

@@ -36,15 +36,18 @@ export interface AccessEntry {
 export class AccessLog {
   readonly #lines: LineSink;
   readonly #worker: number;
+  readonly #secrets: ReadonlySet<string> | undefined;
 
   /**
    * @param target a file, or `{ fd: 1 }` for standard output
    * @param worker number of the worker, in each line
+   * @param secrets names of query parameters, beside the usual ones, whose values are left out
    * @throws EdgeError `bad_config` when the file can't be written
    */
-  constructor(target: LineTarget, worker: number) {
+  constructor(target: LineTarget, worker: number, secrets?: ReadonlySet<string>) {
     this.#lines = new LineSink(target, { buffer: BUFFER });
     this.#worker = worker;
+    this.#secrets = secrets;
   }
 
   write(entry: AccessEntry): void {
@@ -53,8 +56,8 @@ export class AccessLog {
       time: new Date(time).toISOString(),
       worker: this.#worker,
       ...rest,
-      url: redactUrl(url),
-      referer: referer === undefined ? undefined : redactUrl(referer),
+      url: redactUrl(url, this.#secrets),
+      referer: referer === undefined ? undefined : redactUrl(referer, this.#secrets),
     };
     this.#lines.write(`${JSON.stringify(line)}\n`);
   }

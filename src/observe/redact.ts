@@ -21,11 +21,14 @@ export function redact(line: string): string {
     .replace(CREDENTIALS, `$1 ${CENSORED}`);
 }
 
-/** `text` in which URLs bear neither user names nor values of signing parameters. */
-export function redactUrl(text: string): string {
+/**
+ * `text` in which URLs bear neither user names nor values of signing parameters.
+ * @param names further parameters that sign
+ */
+export function redactUrl(text: string, names?: ReadonlySet<string>): string {
   return text
     .replace(USER_INFO, `$1${CENSORED}@`)
     .replace(PARAMETER, (all, before: string, name: string) =>
-      SECRET_NAME.test(name) || SECRET_PARAMETER.test(name) ? `${before}${name}=${CENSORED}` : all,
+      SECRET_NAME.test(name) || SECRET_PARAMETER.test(name) || names?.has(name) ? `${before}${name}=${CENSORED}` : all,
     );
 }

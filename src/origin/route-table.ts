@@ -1,4 +1,5 @@
 import { EdgeError } from '../base/errors.js';
+import { matchesHost } from '../base/host-pattern.js';
 import { normalPath } from '../base/percent.js';
 
 /** Which requests an origin answers. */
@@ -81,16 +82,6 @@ export class RouteTable<Rule extends RouteRule> {
 /** @throws EdgeError `bad_config` when two rules are for the same requests */
 export function routeTable<Rule extends RouteRule>(rules: readonly Rule[]): RouteTable<Rule> {
   return new RouteTable(rules);
-}
-
-/**
- * True when `host` (in lower case, without port) is what `pattern` says: a host name, or `*.domain` for every name
- * below a domain.
- */
-export function matchesHost(pattern: string, host: string): boolean {
-  return pattern.startsWith('*.')
-    ? host.length > pattern.length - 1 && host.endsWith(pattern.slice(1))
-    : host === pattern;
 }
 
 /** Rules for hosts come before those for domains, of which longer ones come first. */

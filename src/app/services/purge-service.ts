@@ -1,3 +1,4 @@
+import { AccessRules, plainPath } from '../../access/access-rules.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
@@ -73,7 +74,11 @@ export class PurgeService implements Service<Config> {
 
 /** The objects that a URL is about; their queries are as origins see them. */
 function objectsOf(config: Config, views: Views, { host, path, query }: EdgeUrl): EdgeUrl[] {
-  const names = { views: views.parameters, dropped: new Set(config.http.dropQuery) };
+  const names = {
+    views: views.parameters,
+    dropped: new Set(config.http.dropQuery),
+    tokens: new AccessRules(config.access).parametersAt(host, plainPath(path)),
+  };
   const target = parseTarget(path, query, TARGET_MAX, names);
   const view = views.find(target);
   const set = views.setAt(target.path);

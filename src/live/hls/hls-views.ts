@@ -1,5 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
 import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
+import { passedOn } from '../../view/packaging/url/child-query.js';
 import type { MadeView, View, ViewKind, ViewTarget } from '../../view/view.js';
 import type { HlsFiles } from './hls-files.js';
 import type { HlsObject } from './hls-object.js';
@@ -38,11 +39,11 @@ class HlsView implements View {
     private readonly files: HlsFiles,
   ) {}
 
-  open({ query }: ContentRequest): OpenObject | Promise<OpenObject> {
+  open(request: ContentRequest): OpenObject | Promise<OpenObject> {
     const { stream: name, file } = this.target;
     const stream = this.streams.find(name);
     if (stream === undefined) throw new EdgeError('not_found', `there is no live stream ${name}`);
-    return this.files.open(stream, file, query);
+    return this.files.open(stream, file, passedOn(request));
   }
 
   make(opened: OpenObject | OpenStream): MadeView {

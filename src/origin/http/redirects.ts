@@ -1,7 +1,7 @@
+import { matchesHost } from '../../base/host-pattern.js';
 import { escapeOctets } from '../../base/percent.js';
 import type { Fields } from '../fields.js';
 import { type Refusal, refusal } from '../refusal.js';
-import { matchesHost } from '../route-table.js';
 import type { Location } from './dialect.js';
 
 /** Where a request is sent. */

@@ -11,7 +11,7 @@ import { multivariantPlaylist } from './hls/multivariant-playlist.js';
 import type { PackagingKit } from './packaging-kit.js';
 import { type OpenedSet, openFirst, unsized } from './set/opened-set.js';
 import { pathsOf, type SetPlace } from './set-place.js';
-import { childQuery } from './url/child-query.js';
+import { childQuery, passedOn } from './url/child-query.js';
 import type { Manifest } from './url/packaged-path.js';
 import type { ClipTimes } from './url/version.js';
 
@@ -52,7 +52,7 @@ export class ManifestView implements View {
 
   /** A film on its own whose manifest is kept needs nothing but its head. */
   #ofFilm(opened: OpenObject, request: ContentRequest, stage: ViewStage): MadeView | Promise<MadeView> {
-    const known = this.kit.rendered.get(this.#key(new OpenedMedia(opened).identity, request.query));
+    const known = this.kit.rendered.get(this.#key(new OpenedMedia(opened).identity, passedOn(request)));
     return known !== undefined ? { kind: 'file', opened, ...known } : perform(this.#ofSet(opened, request, stage));
   }
 
@@ -71,12 +71,12 @@ export class ManifestView implements View {
     const { kit, place, clip } = this;
     const identities = set.members.map(open => open?.media.identity ?? '').join(' ');
     const list = place.members === undefined ? `${new OpenedMedia(opened).identity} ` : '';
-    const key = this.#key(list + identities, request.query);
+    const key = this.#key(list + identities, passedOn(request));
     const known = kit.rendered.get(key);
     if (known !== undefined) return known;
     const version = { hash: kit.hashOf(set, opened, place), clip };
     const { presentation } = yield* kit.sets.present(place.file, version, set, packager);
-    const query = childQuery(request.query);
+    const query = childQuery(passedOn(request));
     const text =
       this.kind === 'hls' ? multivariantPlaylist(presentation, query) : mpd(presentation, kit.options.dash, query);
     const bytes = Buffer.from(text);

@@ -10,7 +10,7 @@ import { unsized } from './set/opened-set.js';
 import type { SetCut } from './set/set-cut.js';
 import { pathsOf, type SetPlace } from './set-place.js';
 import { subtitlePart } from './subtitle-part.js';
-import { childQuery } from './url/child-query.js';
+import { childQuery, passedOn } from './url/child-query.js';
 import { partPath, type TrackPart } from './url/packaged-path.js';
 import { trackNameText } from './url/track-name.js';
 import { type PackageVersion, versionText } from './url/version.js';
@@ -90,8 +90,8 @@ export class PartView implements View {
     return { segmentation: kit.sets.alone(version.clip) };
   }
 
-  #playlistOptions({ query }: ContentRequest) {
-    return { addressing: this.kit.options.hls, query: childQuery(query) };
+  #playlistOptions(request: ContentRequest) {
+    return { addressing: this.kit.options.hls, query: childQuery(passedOn(request)) };
   }
 
   /** Answers are kept when it is known which bytes of the object they are made of: the spans of nothing else are. */
@@ -104,10 +104,10 @@ export class PartView implements View {
     return answer;
   }
 
-  #key(opened: OpenObject, { query }: ContentRequest): string {
+  #key(opened: OpenObject, request: ContentRequest): string {
     const { kind } = this.part;
     // Playlists alone have the query in them; with tokens it is another one for each player.
-    const asked = kind === 'playlist' || kind === 'keyFramePlaylist' ? query : '';
+    const asked = kind === 'playlist' || kind === 'keyFramePlaylist' ? passedOn(request) : '';
     return `${new OpenedMedia(opened).identity} ${this.place.file}/${this.#name}?${asked}`;
   }
 }

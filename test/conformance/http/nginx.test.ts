@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import fc from 'fast-check';
+import { AccessRules } from '../../../src/access/access-rules.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
@@ -22,6 +24,16 @@ const bytes = contentAt('/film.mp4', 'v1', 0, 600_000);
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-nginx-'));
 const nginxPort = await freePort();
 const { content, port: edgePort } = await startEdge();
+const SECRET = 'a secret, $ and ü';
+const signed = {
+  scheme: 'secure_link_md5',
+  template: '{expires}{path} {secret}',
+  signature: 'md5',
+  expires: 'expires',
+  secret: SECRET,
+} as const;
+const access = new AccessRules([{ path: '/paid/', signed }]);
+const { port: accessPort } = await startEdge({ access });
 let nginx: ChildProcess | undefined;
 
 async function startNginx(): Promise<void> {
@@ -31,8 +43,8 @@ async function startNginx(): Promise<void> {
     join(folder, 'nginx.conf'),
     `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
      events {}
-     http { access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-       server { listen 127.0.0.1:${nginxPort}; root ${folder}/root; types { video/mp4 mp4; } if_modified_since before; } }`,
+     http { geo $dollar { default '$'; } access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
+       server { listen 127.0.0.1:${nginxPort}; root ${folder}/root; location /paid/ { secure_link $arg_md5,$arg_expires; secure_link_md5 "$secure_link_expires$uri ${SECRET.replace('$', '$dollar')}"; if ($secure_link = '') { return 403; } if ($secure_link = '0') { return 403; } return 404; } types { video/mp4 mp4; } if_modified_since before; } }`,
   );
   nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -176,5 +188,80 @@ suite("answers are nginx's", { skip: hasNginx ? false : 'nginx is not installed'
       requests.push({ 'If-Modified-Since': date });
     }
     for (const fields of requests) await assertAlike('GET', fields);
+  });
+
+  test('signed URLs', async () => {
+    const later = Math.floor(Date.now() / 1000) + 3600;
+    const sign = (uri: string, expires: string | number = later) =>
+      createHash('md5').update(`${expires}${uri} ${SECRET}`).digest('base64url');
+    let letIn = 0;
+    const same = async (target: string) => {
+      const statuses = await Promise.all(
+        [accessPort, nginxPort].map(async port => (await fetchRaw(port, 'GET', target)).status),
+      );
+      assert.equal(statuses[0], statuses[1], target);
+      // What is let in is not there.
+      if (statuses[0] === 404) letIn++;
+      return statuses[0];
+    };
+    const url = (md5: string, expires: string | number = later) => `/paid/a.mp4?md5=${md5}&expires=${expires}`;
+    const good = sign('/paid/a.mp4');
+    assert.equal(await same(url(good)), 404);
+    assert.equal(await same(url(sign('/paid/a.mp4', 1), 1)), 403);
+    for (const target of [
+      ...[
+        '/paid/a.mp4',
+        '/paid/',
+        `/paid/a.mp4?md5=${good}`,
+        `/paid/a.mp4?expires=${later}`,
+        '/paid/a.mp4?md5&expires',
+      ],
+      ...[
+        `/paid/b.mp4?md5=${good}&expires=${later}`,
+        `/free/a.mp4?md5=${good}`,
+        `/%70aid/a.mp4?md5=${good}&expires=${later}`,
+      ],
+      ...[`//paid/a.mp4?md5=${good}&expires=${later}`, '//paid/a.mp4', '/paid%2Fa.mp4', '/%70aid/a.mp4'],
+      ...[`/paid/a.mp4?x=1&expires=${later}&y&md5=${good}`, `/paid/a.mp4?md5=${good}&md5=x&expires=${later}`],
+      ...[`/paid/a.mp4?md5=x&md5=${good}&expires=${later}`, `/paid/a.mp4?amd5=${good}&expires=${later}`],
+      ...[url(`${good}=`), url(`${good}==`), url(good.slice(1)), url(`${good}A`), url(good.toLowerCase()), url('')],
+      ...['0', '00', '-1', '1e9', '0x7fffffff', ' 1', '', '999999999999999999', '9999999999999999999999'].map(expires =>
+        url(sign('/paid/a.mp4', expires), encodeURIComponent(expires)),
+      ),
+      url(sign('/paid/a.mp4', `0${later}`), `0${later}`),
+    ])
+      await same(target);
+    const character = fc.constantFrom(
+      'a',
+      'Z',
+      '0',
+      '.',
+      '-',
+      '_',
+      '~',
+      ' ',
+      'ü',
+      '€',
+      '%',
+      '+',
+      '&',
+      '=',
+      '?',
+      '#',
+      ';',
+      "'",
+    );
+    const segment = fc
+      .string({ unit: character, minLength: 1, maxLength: 6 })
+      .filter(text => !/^\.+(?:;|$)/.test(text));
+    await fc.assert(
+      fc.asyncProperty(fc.array(segment, { minLength: 1, maxLength: 3 }), fc.boolean(), async (segments, isRight) => {
+        const path = `/paid/${segments.map(encodeURIComponent).join('/')}`;
+        const md5 = sign(`/paid/${segments.join('/')}${isRight ? '' : 'x'}`);
+        assert.equal(await same(`${path}?md5=${md5}&expires=${later}`), isRight ? 404 : 403);
+      }),
+      { numRuns: 60 },
+    );
+    assert.ok(letIn > 10, `${letIn} were let in`);
   });
 });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -12,6 +14,8 @@ import { until } from '../../support/until.js';
 
 const SRT = '1\n00:00:01,000 --> 00:00:03,000\nHello\n\n2\n00:00:03,000 --> 00:00:05,000\nover the border\n';
 const JSON_BODY = { 'Content-Type': 'application/json' };
+const SIGNED =
+  "{scheme: hmac_sha256, template: '{expires}{prefix}', signature: k, expires: e, prefix: p, secret: a secret}";
 const HOSTILE = `t=a"b<c>&d='$Number$`;
 
 describe('films as HLS and DASH', () => {
@@ -69,7 +73,8 @@ describe('films as HLS and DASH', () => {
     edge = await Edge.start({
       origin: folder.path,
       settings:
-        'media: {packaging: {segment: 4s, subtitles: [.en.srt, .fr.vtt]}}\nhttp: {cors: {origins: ["*"]}, dropQuery: [utm]}',
+        'media: {packaging: {segment: 4s, subtitles: [.en.srt, .fr.vtt]}}\nhttp: {cors: {origins: ["*"]}, dropQuery: [utm]}\n' +
+        `access: [{path: /other.mp4, signed: ${SIGNED}}]\nlog: {access: $FOLDER/access.log}`,
     });
   });
   after(async () => {
@@ -287,6 +292,42 @@ describe('films as HLS and DASH', () => {
     assert.match(uri.pathname, /v1\/2\.m4s$/);
     assert.equal(uri.search, `?t=a%22b%3Cc%3E&d=%27$Number$`);
     await get(uri.pathname + uri.search);
+  });
+
+  it('what lets a player in goes on to all that is named, and neither into keys nor into logs', async () => {
+    const expires = Math.floor(Date.now() / 1000) + 3600;
+    const signature = createHmac('sha256', 'a secret').update(`${expires}/other.mp4`).digest('base64url');
+    const query = `k=${signature}&e=${expires}&p=/other.mp4`;
+    await get('/other.mp4', {}, 403);
+    await get(`/other.mp4?${query.replace('k=', 'k=x')}`, {}, 403);
+    const whole = await get(`/other.mp4?${query}`);
+    const other = query.replace(String(expires), String(expires + 1));
+    const again = createHmac('sha256', 'a secret')
+      .update(`${expires + 1}/other.mp4`)
+      .digest('base64url');
+    const hit = await get(`/other.mp4?utm=1&${other.replace(signature, again)}`);
+    assert.match(hit.headers['cache-status'] as string, /hit/);
+    assert.ok(hit.body.equals(whole.body));
+    await get('/other.mp4/hls.m3u8', {}, 403);
+    const manifest = await text(`/other.mp4/hls.m3u8?a=1&${query}`);
+    const uris = [...manifest.matchAll(/URI="([^"]*)"/g)].map(([, uri]) => uri!);
+    assert.ok(uris.length > 0);
+    for (const uri of uris) {
+      assert.ok(uri.endsWith(`?a=1&${query}`), uri);
+      await get(`/other.mp4/${uri.split('?')[0]}`, {}, 403);
+      const { segments } = await playlist(`/other.mp4/${uri}`);
+      assert.ok(segments.every(segment => segment.uri.endsWith(`?a=1&${query}`)));
+      await get(new URL(segments[0]!.uri, `${edge.url}/other.mp4/${uri}`).href.slice(edge.url.length));
+    }
+    // Another player's playlist bears that player's.
+    assert.ok((await text(`/other.mp4/hls.m3u8?a=1&${other.replace(signature, again)}`)).includes(again));
+    assert.equal((await purge(`${edge.url}/other.mp4?${query}`)).objects, 1);
+    await edge.logged('"reason":"the signature has another length"');
+    const log = await until('the last line', () => {
+      const lines = readFileSync(join(edge.folder, 'access.log'), 'utf8');
+      return lines.includes('a=1&k=[redacted]&e=') ? lines : undefined;
+    });
+    assert.ok(!log.includes(signature) && !edge.log.includes(signature));
   });
 
   it('subtitles beside the film, segment by segment', async () => {

@@ -12,7 +12,7 @@ import { describeSettings } from '../../../src/config/setting.js';
 const file = fileURLToPath(new URL('../../../config.example.yaml', import.meta.url));
 const text = readFileSync(file, 'utf8');
 /** With what is commented out, which stands last. */
-const commented = text.slice(text.indexOf('\n#cluster:'));
+const commented = text.slice(text.indexOf('\n#access:'));
 const whole = text.replace(commented, commented.replaceAll(/^#(?! \S)/gm, ''));
 const example: unknown = parse(whole);
 
@@ -45,8 +45,12 @@ test('the example loads with what is commented out', () => {
   try {
     const file = join(folder, 'edge.yaml');
     writeFileSync(file, whole.replaceAll(/src\/samples|\.\/src\/samples/g, folder));
-    const { cluster, live } = loadConfig({ file, flags: [], env: {} });
+    const { access, cluster, live } = loadConfig({ file, flags: [], env: {} });
     assert.deepEqual([live.rtmp?.port, live.publish.keys], [1935, { 'studio/main': 'change-me' }]);
+    assert.deepEqual(
+      access.map(({ path, signed }) => `${path} ${signed?.scheme}`),
+      ['/paid/ secure_link_md5', '/vip/ hmac_sha256', '/ undefined'],
+    );
     assert.equal(cluster?.node.id, 'edge-1');
     assert.deepEqual(cluster?.etcd.endpoints, ['http://127.0.0.1:2379']);
   } finally {

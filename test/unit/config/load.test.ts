@@ -408,3 +408,20 @@ function withoutUndefined(value: unknown): unknown {
     Object.entries(value).flatMap(([key, child]) => (child === undefined ? [] : [[key, withoutUndefined(child)]])),
   );
 }
+
+test('a signature that anybody could make, or that is good for all, is a mistake', () => {
+  const rule = (text: string) => `access:\n  - {path: /, signed: {signature: s, secret: x, ${text}}}`;
+  const hmac = 'scheme: hmac_sha256';
+  for (const [text, mistake] of [
+    [`${hmac}, template: '{expires}', expires: e`, /expected \{path\} or \{prefix\} in it/],
+    [`${hmac}, template: '{path}', expires: e`, /expected \{expires\} in it/],
+    [`${hmac}, template: '{path}{expires}'`, /expected the query parameter that \{expires\}/],
+    [`${hmac}, template: '{path}', prefix: p`, /expected \{prefix\} in it/],
+    [`${hmac}, template: '{prefix}'`, /expected the query parameter that \{prefix\}/],
+    ["scheme: secure_link_md5, template: '{path}'", /expected \{secret\} in it/],
+    [`${hmac}, template: '{path}{expires}', expires: s`, /expected other names/],
+    ["scheme: md5, template: '{path}'", /expected one of secure_link_md5, hmac_sha256/],
+  ] as const)
+    assert.match(mistakes(rule(text)).join('\n'), mistake, text);
+  assert.equal(load(rule(`${hmac}, template: '{path}'`)).access[0]!.signed!.secret, 'x');
+});

@@ -117,10 +117,17 @@ const QUERIES: [query: string, rest: string, start: string | undefined, end: str
   ['?a=/../..', '?a=/../..', undefined, undefined],
 ];
 
+test('what lets a player in is kept apart from the query', () => {
+  const names = { views: new Set(['start']), dropped: new Set(['utm', 'e']), tokens: new Set(['e', 'k']) };
+  const { query, tokens, parameters } = parseTarget('/a', 'a=1&k=x%2f&utm=2&start=3&e=4&ke=5&k="6', 1000, names);
+  assert.deepEqual([query, tokens], ['a=1&ke=5', 'k=x%2f&e=4&k="6']);
+  assert.deepEqual([...parameters], [['start', '3']]);
+});
+
 for (const [query, rest, start, end] of QUERIES) {
   test(`query ${query}`, () => {
     const { parameters, ...others } = target('/a', query, ['utm']);
-    assert.deepEqual(others, { path: '/a', query: rest });
+    assert.deepEqual(others, { path: '/a', query: rest, tokens: '' });
     assert.deepEqual([parameters.get('start'), parameters.get('end')], [start, end]);
     assert.equal(parameters.size, [start, end].filter(value => value !== undefined).length);
   });

@@ -1,3 +1,5 @@
+import type { ContentRequest } from '../../../catalog/content.js';
+
 /** What no URI may hold (RFC 3986 section 2), though requests do. */
 const NO_URI = /[^A-Za-z0-9\-._~:/?@!$&'()*+,;=%]/g;
 
@@ -8,4 +10,9 @@ const NO_URI = /[^A-Za-z0-9\-._~:/?@!$&'()*+,;=%]/g;
 export function childQuery(query: string): string {
   if (query === '') return '';
   return `?${query.replace(NO_URI, character => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)}`;
+}
+
+/** The query that URLs in an answer have from its request: with what lets the player in. */
+export function passedOn({ query, tokens = '' }: ContentRequest): string {
+  return query === '' || tokens === '' ? query + tokens : `${query}&${tokens}`;
 }

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { createHash, createHmac } from 'node:crypto';
+import { describe, it } from 'node:test';
+import { AccessRules, type AccessSettings } from '../../../src/access/access-rules.js';
+import type { Log } from '../../../src/base/log.js';
+import type { LivePort } from '../../../src/http/live-port.js';
+import type { View } from '../../../src/view/view.js';
+import { Views } from '../../../src/view/views.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { startEdge } from '../../support/http-edge.js';
+import { fetchRaw, type RawAnswer } from '../../support/raw-http.js';
+
+const SECRET = 'a secret, ü';
+const EXPIRES = 'expires';
+const later = Math.floor(Date.now() / 1000) + 3600;
+const past = later - 7200;
+
+const hmac = (text: string, secret = SECRET) => createHmac('sha256', secret).update(text).digest('base64url');
+const signed = { scheme: 'hmac_sha256', signature: 'token', expires: EXPIRES, secret: SECRET } as const;
+const RULES: AccessSettings[] = [
+  { path: '/paid/trailers/' },
+  { path: '/paid/', signed: { ...signed, template: '{expires}{path}' } },
+  { path: '/md5/', signed: { ...signed, scheme: 'secure_link_md5', template: '{path}{secret}', expires: undefined } },
+  { path: '/below/', signed: { ...signed, template: '{expires}{prefix}', prefix: 'prefix' } },
+  { path: '/mine/', signed: { ...signed, template: '{expires}{path}{ip}' } },
+  { path: '/linked/', referers: { allow: ['example.com', '*.example.com'], block: ['bad.example.com'] } },
+  { path: '/shown/', referers: { allow: [], block: ['none'] } },
+  { host: 'closed.example', path: '/', signed: { ...signed, template: '{path}', expires: undefined } },
+  { path: '/live/', signed: { ...signed, template: '{expires}{path}' } },
+  { path: '/übung/', signed: { ...signed, template: '{expires}{path}' } },
+];
+const film = Buffer.alloc(20_000, 7);
+
+const lines: { fields: object; text: string }[] = [];
+const note = (fields: object, text: string) => lines.push({ fields, text });
+const log: Log = { debug: note, info: note, warn: note, error: note };
+// Looks at one film by the name of another.
+const viewOf = (path: string): View => ({ path, hint: undefined, make: opened => opened });
+const views = new Views([
+  {
+    parameters: ['of'],
+    find: ({ parameters }) => (parameters.has('of') ? viewOf(parameters.get('of')!) : undefined),
+  },
+]);
+// One stream is there.
+const viewing = { find: (name: string) => (name === 'a/there' ? {} : undefined), drain() {} };
+const live = { path: '/live/', viewing } as unknown as LivePort;
+const edge = await startEdge({ access: new AccessRules(RULES), log, views, live });
+
+describe('rules of access', () => {
+  /** Asks for a path that is there as the origin names it. */
+  async function get(target: string, fields: Record<string, string> = {}, method = 'GET'): Promise<RawAnswer> {
+    const [path = ''] = target.split('?');
+    edge.content.requests.length = 0;
+    edge.content.paths.set(path, new FakeObject(film));
+    return fetchRaw(edge.port, method, target, fields);
+  }
+
+  async function assertIn(target: string, fields?: Record<string, string>): Promise<void> {
+    const { status, body } = await get(target, fields);
+    assert.equal(status, 200, target);
+    assert.ok(body.equals(film));
+  }
+
+  const bodies = new Set<string>();
+  /** Reasons that the log has told. */
+  const reasons = new Set<string>();
+  async function assertOut(target: string, reason: string, fields?: Record<string, string>): Promise<void> {
+    lines.length = 0;
+    const answer = await get(target, fields);
+    assert.equal(answer.status, 403, target);
+    bodies.add(`${answer.body} ${answer.fields['cache-status']}`);
+    assert.equal(bodies.size, 1, 'nobody is told why');
+    assert.equal(answer.fields['cache-control'], 'no-store');
+    assert.deepEqual(edge.content.requests, [], 'nothing was opened');
+    // Of many lines of a kind some are held back.
+    for (const { fields } of lines) reasons.add((fields as { reason: string }).reason);
+    assert.ok(reasons.has(reason), `${reason} is not among ${[...reasons].join(', ')}`);
+    assert.ok(!JSON.stringify(lines).includes('token='));
+  }
+
+  it('let in who has a signature, whose parameters go no further', async () => {
+    const token = hmac(`${later}/paid/film.mp4`);
+    const target = `/paid/film.mp4?a=1&token=${token}&b=2&${EXPIRES}=${later}`;
+    await assertIn(target);
+    assert.equal(edge.content.requests[0]!.query, 'a=1&b=2');
+    assert.equal(edge.content.requests[0]!.tokens, `token=${token}&${EXPIRES}=${later}`);
+    assert.equal((await get(target, { Range: 'bytes=0-9' })).status, 206);
+    assert.equal((await get(target, {}, 'HEAD')).status, 200);
+  });
+
+  it('keep out who has none, an expired one, or that of something else', async () => {
+    const path = '/paid/film.mp4';
+    const url = (token: string, expires: string | number = later) => `${path}?token=${token}&${EXPIRES}=${expires}`;
+    const good = hmac(`${later}${path}`);
+    await assertOut(path, 'no signature');
+    await assertOut(`${path}?${EXPIRES}=${later}`, 'no signature');
+    await assertOut(`${path}?token=${good}`, 'no time of expiry');
+    await assertOut(url(good, 'soon'), 'no time of expiry');
+    await assertOut(url(good, -1), 'no time of expiry');
+    await assertOut(url(hmac(`${past}${path}`), past), 'expired');
+    await assertOut(url(good, later + 1), 'the signature is another');
+    await assertOut(url(hmac(`${later}${path}`, 'another')), 'the signature is another');
+    await assertOut(url(hmac(`${later}/paid/other.mp4`)), 'the signature is another');
+    await assertOut(url(good.slice(0, -2)), 'the signature has another length');
+    await assertOut(url(''), 'the signature is no base64url');
+    await assertOut(url('%41'), 'the signature is no base64url');
+    await assertOut(`${path}?token=x&token=${good}&${EXPIRES}=${later}`, 'the signature has another length');
+    assert.equal((await get(path, {}, 'HEAD')).status, 403);
+  });
+
+  it('know a path however it is written', async () => {
+    const token = hmac(`${later}/paid/film.mp4`);
+    for (const path of [
+      '/%70aid/film.mp4',
+      '//paid/film.mp4',
+      '/paid//film.mp4',
+      '/paid%2Ffilm.mp4',
+      '/paid%2f/film.mp4',
+    ]) {
+      await assertOut(path, 'no signature');
+      await assertIn(`${path}?token=${token}&${EXPIRES}=${later}`);
+    }
+    await assertOut('/%C3%BCbung/film.mp4', 'no signature');
+    await assertIn(`/%c3%bcbung/film.mp4?token=${hmac(`${later}/übung/film.mp4`)}&${EXPIRES}=${later}`);
+    for (const path of ['/free/../paid/film.mp4', '/free/%2e%2e/paid/film.mp4', '/free/..;/paid/film.mp4'])
+      assert.equal((await get(path)).status, 400);
+  });
+
+  it('take the first that fits by host and path', async () => {
+    await assertIn('/paid/trailers/film.mp4');
+    await assertIn('/free/film.mp4');
+    await assertIn('/paid');
+    await assertOut('/free/film.mp4', 'no signature', { Host: 'Closed.Example.:8080' });
+    await assertIn(`/free/film.mp4?token=${hmac('/free/film.mp4')}`, { Host: 'closed.example' });
+    await assertIn('/free/film.mp4?token=1');
+    assert.equal(edge.content.requests[0]!.query, 'token=1', 'elsewhere it is the origin’s');
+  });
+
+  it('sign by MD5 with the secret in the text', async () => {
+    const token = createHash('md5').update(`/md5/film.mp4${SECRET}`).digest('base64url');
+    await assertIn(`/md5/film.mp4?token=${token}`);
+    await assertIn(`/md5/film.mp4?token=${token}==`);
+    await assertOut(`/md5/other.mp4?token=${token}`, 'the signature is another');
+  });
+
+  it('sign all below a prefix', async () => {
+    const prefix = '/below/a b/';
+    const query = `token=${hmac(`${later}${prefix}`)}&${EXPIRES}=${later}&prefix=%2Fbelow%2fa%20b%2F`;
+    await assertIn(`/below/a%20b/film.mp4?${query}`);
+    await assertIn(`/below/a%20b/c/1.m4s?${query}`);
+    await assertOut(`/below/other/film.mp4?${query}`, 'the path does not begin with the prefix');
+    await assertOut(`/below/film.mp4?${query.replace('a%20b', '')}`, 'the signature is another');
+    await assertOut(`/below/film.mp4?${query.replace(/&prefix.*/, '')}`, 'no prefix');
+  });
+
+  it('sign for an address', async () => {
+    const url = (ip: string) => `/mine/film.mp4?token=${hmac(`${later}/mine/film.mp4${ip}`)}&${EXPIRES}=${later}`;
+    await assertIn(url('127.0.0.1'));
+    await assertOut(url('127.0.0.2'), 'the signature is another');
+  });
+
+  it('know pages that may link', async () => {
+    for (const page of ['http://example.com/', 'https://www.Example.com:8443/x?y', 'https://example.com'])
+      await assertIn('/linked/film.mp4', { Referer: page });
+    const other = 'the page that links to it is not one that may';
+    for (const page of [
+      'http://example.com.evil/',
+      'http://evil/?http://example.com/',
+      'example.com',
+      'ftp://example.com/',
+    ])
+      await assertOut('/linked/film.mp4', other, { Referer: page });
+    await assertOut('/linked/film.mp4', other, { Referer: 'http://example.com@evil/' });
+    await assertOut('/linked/film.mp4', other);
+    await assertOut('/linked/film.mp4', 'the page that links to it is blocked', {
+      Referer: 'https://bad.example.com/',
+    });
+    await assertOut('/shown/film.mp4', 'the page that links to it is blocked');
+    await assertIn('/shown/film.mp4', { Referer: 'https://any.example/' });
+  });
+
+  it('hold for live streams', async () => {
+    await assertOut('/live/a/b.flv', 'no signature');
+    const target = `/live/a/b.flv?token=${hmac(`${later}/live/a/b.flv`)}&${EXPIRES}=${later}`;
+    assert.equal((await get(target)).status, 404);
+    const key = 'dGhlIHNhbXBsZSBub25jZQ==';
+    const upgrade = {
+      Connection: 'Upgrade',
+      Upgrade: 'websocket',
+      'Sec-WebSocket-Key': key,
+      'Sec-WebSocket-Version': '12',
+    };
+    await assertOut('/live/a/there.flv', 'no signature', upgrade);
+    const there = `/live/a/there.flv?token=${hmac(`${later}/live/a/there.flv`)}&${EXPIRES}=${later}`;
+    assert.equal((await get(there, upgrade)).status, 426, 'which it is asked next');
+  });
+
+  it('hold for what views make of objects elsewhere', async () => {
+    edge.content.paths.set('/paid/film.mp4', new FakeObject(film));
+    await assertOut('/free/view?of=/paid/film.mp4', 'no signature');
+    await assertOut('/free/view?of=/%70aid/film.mp4', 'no signature');
+    await assertIn(`/free/view?of=/paid/film.mp4&token=${hmac(`${later}/paid/film.mp4`)}&${EXPIRES}=${later}`);
+  });
+});
