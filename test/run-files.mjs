@@ -17,6 +17,7 @@ const ASIDE = [
   'test/integration/delivery/paused.test.ts',
   'test/integration/edge/disk-writes.test.ts',
   'test/fault/edge/stopped-process.test.ts',
+  'test/fault/media/flv-seeks.test.ts',
   'test/fault/origin/http/http-origin-faults.test.ts',
   'test/integration/live/delivery/',
   'test/integration/cluster/etcd/',
