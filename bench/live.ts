@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import type { LiveStats } from '../src/live/delivery/live-stats.js';
 import { RingWriter } from '../src/live/ring/ring-writer.js';
 import { freePorts } from '../test/support/ports.js';
+import { RtmpPublisher } from '../test/support/rtmp-publisher.js';
 import { runFolder } from './support/folder.js';
+import { startMediaServer } from './support/media-server.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
 import { CLIENT_CORE, LEASH, SERVER_CORE } from './support/server.js';
@@ -17,6 +19,8 @@ const SERVER = fileURLToPath(new URL('./support/live-server.ts', import.meta.url
 const BITS = 600_000;
 const TAGS = 25;
 const MARK = Buffer.from('moovedge-stamp:');
+/** AVCDecoderConfigurationRecord of 640 × 360 pixels. */
+const AVC = Buffer.from('0142c01effe100146742c01ed901405ff2e022000003000200000300651e2c5c9001000468cb83cb', 'hex');
 
 /** What the viewers tell at their end. Times in milliseconds. */
 interface Told {
@@ -33,19 +37,21 @@ type State = LiveStats & { readonly rss: number; readonly cpu: NodeJS.CpuUsage }
 /**
  * Viewers of one live stream of 600 kb/s over HTTP, on one core: processor time for what they get, memory, latency from
  * a tag's coming to its reading by the viewer, and what 500 viewers that read nothing do to the others.
- * `--viewers N,… --batches MS,… --stalled N`.
+ * Beside it, node-media-server with some hundreds, as many as it carries. `--viewers N,… --batches MS,… --stalled N
+ * --peer-viewers N,…`, the last empty for no peer.
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const { rounds, seconds, rest } = benchOptions(args, {
     viewers: '500,2000,4000',
     batches: '50,100,200,350',
     stalled: '500',
+    'peer-viewers': '100,500',
   });
   const folder = runFolder(2 ** 26);
   mkdirSync(folder, { recursive: true });
   const program = join(folder, 'live-viewers');
   execFileSync('g++', ['-O2', '-std=c++17', VIEWERS, '-o', program]);
-  const numbers = (list: string | undefined) => list!.split(',').map(Number);
+  const numbers = (list = '') => (list === '' ? [] : list.split(',').map(Number));
   const cases = [
     ...numbers(rest.viewers).map(viewers => ({ viewers, stalled: 0, batch: 100 })),
     { viewers: 1000, stalled: 0, batch: 100 },
@@ -53,11 +59,18 @@ export async function run(args: readonly string[]): Promise<Report> {
     ...numbers(rest.batches).map(batch => ({ viewers: 1000, stalled: 0, batch })),
   ];
   const rows: Row[] = [];
+  const peers = numbers(rest['peer-viewers']).map(viewers => ({ viewers, stalled: 0, batch: 0 }));
   for (const each of cases) {
     const found: (readonly number[])[] = [];
     for (let round = 0; round < rounds; round++) found.push(await measure(program, folder, each, seconds));
     const columns = found[0]!.map((_, at) => new Sample(found.map(values => values[at]!)));
     rows.push({ name: `${each.viewers} + ${each.stalled} stalled, ${each.batch} ms`, values: columns });
+  }
+  for (const each of peers) {
+    const found: (readonly number[])[] = [];
+    for (let round = 0; round < rounds; round++) found.push(await measurePeer(program, folder, each.viewers, seconds));
+    const columns = found[0]!.map((_, at) => new Sample(found.map(values => values[at]!)));
+    rows.push({ name: `node-media-server, ${each.viewers}`, values: columns });
   }
   const columns = [
     { title: 'Gb/s', digits: 2 },
@@ -90,27 +103,16 @@ async function measure(
   try {
     await once(server.stdout!, 'data');
     const idle = await ask(server);
-    const url = '/live/app/name.flv';
-    const [command, ...rest] = bound(CLIENT_CORE);
-    const client = spawn(command!, [
-      ...rest,
-      program,
-      String(port),
-      url,
-      String(viewers),
-      String(stalled),
-      String(seconds),
-    ]);
-    client.stderr.pipe(process.stderr);
-    let said = '';
     let begun: State | undefined;
-    client.stdout.on('data', async (text: Buffer) => {
-      said += text;
-      if (begun === undefined && said.includes('measuring')) begun = await ask(server);
-    });
-    await once(client.stdout, 'end');
+    const told = await watch(
+      program,
+      `http://127.0.0.1:${port}/live/app/name.flv`,
+      { viewers, stalled, seconds },
+      async () => {
+        begun = await ask(server);
+      },
+    );
     const after = await ask(server);
-    const told = JSON.parse(said.trim().split('\n').at(-1)!) as Told;
     const used = (after.cpu.user + after.cpu.system - begun!.cpu.user - begun!.cpu.system) / 1e6;
     const gigabits = (told.bytes * 8) / 1e9 / seconds;
     const core = used / seconds;
@@ -122,6 +124,52 @@ async function measure(
     await once(server, 'exit');
     clearInterval(publisher);
     writer.close();
+  }
+}
+
+/** Runs the viewers. @param measuring told when all are there */
+async function watch(
+  program: string,
+  url: string,
+  { viewers, stalled, seconds }: { readonly viewers: number; readonly stalled: number; readonly seconds: number },
+  measuring: () => void,
+): Promise<Told> {
+  const [command, ...rest] = bound(CLIENT_CORE);
+  const numbers = [viewers, stalled, seconds].map(String);
+  const client = spawn(command!, [...rest, program, new URL(url).port, new URL(url).pathname, ...numbers]);
+  client.stderr.pipe(process.stderr);
+  let said = '';
+  let hasBegun = false;
+  client.stdout.on('data', (text: Buffer) => {
+    said += text;
+    if (hasBegun || !said.includes('measuring')) return;
+    hasBegun = true;
+    measuring();
+  });
+  await once(client.stdout, 'end');
+  return JSON.parse(said.trim().split('\n').at(-1)!) as Told;
+}
+
+/** The same stream, sent to node-media-server by RTMP. */
+async function measurePeer(program: string, folder: string, viewers: number, seconds: number): Promise<number[]> {
+  const { server, rtmpPort } = await startMediaServer(folder);
+  const publisher = await RtmpPublisher.publish(rtmpPort, 'live/name');
+  publisher.media(9, 0, Buffer.concat([Buffer.from([0x17, 0, 0, 0, 0]), AVC]));
+  const timer = everyTag((timestamp, _, body) => publisher.media(9, timestamp, body));
+  try {
+    const idle = server.memory().anonymous;
+    let begun = 0;
+    const told = await watch(program, `${server.url}/live/name.flv`, { viewers, stalled: 0, seconds }, () => {
+      begun = server.cpuSeconds();
+    });
+    const core = (server.cpuSeconds() - begun) / seconds;
+    const gigabits = (told.bytes * 8) / 1e9 / seconds;
+    const each = (server.memory().anonymous - idle) / 1024 / viewers;
+    return [gigabits, core, core / gigabits, each, told.p50, told.p99, told.closed];
+  } finally {
+    clearInterval(timer);
+    publisher.break();
+    await server.stop();
   }
 }
 
@@ -142,21 +190,31 @@ function sharedBytes(pid: number): number {
   return Number(kibibytes ?? 0) * 1024;
 }
 
-/** A stream of even tags, each stamped with the time of its coming; a key frame every two seconds. */
+/** A stream in a ring. */
 function publish(writer: RingWriter): NodeJS.Timeout {
   writer.setHeaders({ video: Buffer.alloc(50, 0x17), hasVideo: true, hasAudio: false });
   writer.setState('publishing');
+  return everyTag((timestamp, keyFrame, body) => {
+    writer.append({ type: 9, timestamp, keyFrame, body: [body] });
+  });
+}
+
+/** Even tags, each stamped with the time of its coming; a key frame every two seconds. */
+function everyTag(send: (timestamp: number, keyFrame: boolean, body: Buffer) => void): NodeJS.Timeout {
   const begun = performance.now();
   let count = 0;
   const size = BITS / 8 / TAGS - 15;
   const body = Buffer.alloc(size, 0x27);
+  // AVC frames, presented when they are decoded.
+  body.fill(0, 1, 5);
+  body[1] = 1;
   MARK.copy(body, 16);
   return setInterval(() => {
     for (; (count * 1000) / TAGS <= performance.now() - begun; count++) {
       const keyFrame = count % (2 * TAGS) === 0;
       body[0] = keyFrame ? 0x17 : 0x27;
       body.writeBigUInt64LE(process.hrtime.bigint(), 16 + MARK.length);
-      writer.append({ type: 9, timestamp: Math.round((count * 1000) / TAGS), keyFrame, body: [body] });
+      send(Math.round((count * 1000) / TAGS), keyFrame, body);
     }
   }, 5);
 }
