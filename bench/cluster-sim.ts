@@ -3,6 +3,7 @@ import { partitionOf } from '../src/cluster/map/partition-of.js';
 import { type PlacedMap, type PlanNode, planMap } from '../src/cluster/map/plan.js';
 import { warmUpFactor } from '../src/cluster/routing/warm-up.js';
 import { MapFigures, moved, planNodes } from '../test/support/map-figures.js';
+import { CLUSTER_DEFAULTS } from './support/cluster-defaults.js';
 import type { Column, Report, ResultTable, Row } from './support/report.js';
 
 const REPLICAS = 2;
@@ -17,22 +18,25 @@ const SAMPLED = 200_000;
  * The product's own map over clusters of 10, 20 and 40 nodes: how evenly films lie, what a death, two, a join, a drain,
  * another weight and the loss of a data centre move, and what storage has to give in the time after a death, by how
  * much replicas are warmed. Loads are expectations over films by Zipf's law; a film is cached where it was seen within
- * the residency. `--partitions N`
+ * the residency. `--partitions N --share 10,2` (percent)
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const { values } = parseArgs({
     args: [...args],
-    options: { partitions: { type: 'string', default: '1024' } },
-    strict: false,
+    options: {
+      partitions: { type: 'string', default: String(CLUSTER_DEFAULTS.partitions) },
+      share: { type: 'string', default: CLUSTER_DEFAULTS.shares.map(share => share * 100).join(',') },
+    },
   });
   const partitions = Number(values.partitions);
+  const shares = values.share.split(',').map(share => Number(share) / 100);
   return {
     title: `maps of ${partitions} partitions with ${REPLICAS} replicas`,
-    tables: [balance(partitions), movement(partitions), ...deathTables(partitions), views(partitions)],
+    tables: [balance(partitions), movement(partitions), ...deathTables(partitions, shares), views(partitions)],
     notes: [
       'a whole number of partitions for each pair of nodes is the limit: 40 nodes have 0.66 of 1024 for each pair, so',
       'that some node inherits 1 where 0.66 would be even; with --partitions 16384 they keep every bar',
-      `what is set: ${SET.map(share => `${share * 100} %`).join(', ')} by films; of ${NODES} nodes with ${WORKERS} workers, each of which guesses by its own viewers`,
+      `what is set: ${shares.map(share => `${share * 100} %`).join(', ')} by films; of ${NODES} nodes with ${WORKERS} workers, each of which guesses by its own viewers`,
       `${FILMS / 1e6} million films, ${VIEWS_PER_DAY / 1e6} million views a day`,
     ],
   };
@@ -117,49 +121,48 @@ function sampledFilms(exponent: number, partitions: number): Sampled[] {
 /** Share of a film's viewers who warm its replicas, by the film's views while it stays cached. */
 type WarmUp = (views: number) => number;
 
-/** The default of `cluster.warmUp.share`. */
-const SET = [0.05, 0.01];
 const NODES = 10;
 const WORKERS = 4;
 
 /** What the product's own policy comes to: each worker sees its part of the viewers, by chance. */
-function setWarmUp(views: number): number {
+function setWarmUp(shares: readonly number[], views: number): number {
   const parts = NODES * WORKERS;
   const mean = views / parts;
-  const both = SET.reduce((sum, share) => sum + share, 0);
-  if (mean > 50) return both * warmUpFactor(SET, views);
+  const both = shares.reduce((sum, share) => sum + share, 0);
+  if (mean > 50) return both * warmUpFactor(shares, views);
   let chance = Math.exp(-mean);
   let factor = 0;
   for (let seen = 0; seen < 200; seen++) {
-    factor += chance * warmUpFactor(SET, seen * parts);
+    factor += chance * warmUpFactor(shares, seen * parts);
     chance *= mean / (seen + 1);
   }
   return both * factor;
 }
 
-const WARM_UPS: readonly [name: string, warmUp: WarmUp][] = [
+const warmUps = (shares: readonly number[]): readonly [name: string, warmUp: WarmUp][] => [
   ['nobody', () => 0],
   ...[0.01, 0.02, 0.05, 0.1].map(share => [`${share * 100} % of all films`, () => share] as [string, WarmUp]),
-  ['what is set', setWarmUp],
+  ['what is set', views => setWarmUp(shares, views)],
 ];
 
-function deathTables(partitions: number): ResultTable[] {
+function deathTables(partitions: number, shares: readonly number[]): ResultTable[] {
   return [
     [1, 24],
     [0.8, 24],
     [0.8, 72],
-  ].map(([exponent = 1, hours = 24]) => deathTable(exponent, hours, partitions));
+  ].map(([exponent = 1, hours = 24]) => deathTable(exponent, hours, partitions, shares));
 }
 
-function deathTable(exponent: number, hours: number, partitions: number): ResultTable {
+function deathTable(exponent: number, hours: number, partitions: number, shares: readonly number[]): ResultTable {
   const films = sampledFilms(exponent, partitions);
   const map = plan(planNodes(NODES), partitions);
   const orphans = new Set(map.flatMap(([owner], partition) => (owner === 'n00' ? [partition] : [])));
   const residency = hours * 3600;
-  const [[, nobody]] = WARM_UPS as [[string, WarmUp]];
+  const ways = warmUps(shares);
+  const [[, nobody]] = ways as [[string, WarmUp]];
   const load = (warm: WarmUp, seconds: number) => storageLoad(films, orphans, warm, residency, seconds);
   const steady = storageLoad(films, new Set(), nobody, residency, 0);
-  const rows = WARM_UPS.map(([name, warm]) => ({
+  const rows = ways.map(([name, warm]) => ({
     name,
     values: [
       ...[0, 60, 3600].map(seconds => load(warm, seconds) / steady),

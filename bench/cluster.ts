@@ -7,6 +7,7 @@ import { Etcd } from '../test/support/etcd.js';
 import { FaultOrigin } from '../test/support/fault-origin.js';
 import { freePorts } from '../test/support/ports.js';
 import { until } from '../test/support/until.js';
+import { CLUSTER_DEFAULTS } from './support/cluster-defaults.js';
 import type { Report, Row } from './support/report.js';
 
 const FILMS = 3000;
@@ -20,8 +21,7 @@ const POINTS = 8;
 const RAMP = 10_000;
 /** Answers under way at once. */
 const PARALLEL = 8;
-/** The default of `cluster.warmUp.share`. */
-const SHARES = [0.05, 0.01];
+const SHARES = CLUSTER_DEFAULTS.shares;
 
 /** Somebody asks an edge for a film. */
 interface View {

@@ -9,6 +9,7 @@
 #include "memory_tier.h"
 #include "sampling.h"
 #include "scatter.h"
+#include "wire.h"
 #include "words.h"
 
 namespace {
@@ -24,6 +25,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMemoryTier(env, exports);
   InitSampling(env, exports);
   InitScatter(env, exports);
+  InitWire(env, exports);
   InitWords(env, exports);
   return exports;
 }

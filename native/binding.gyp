@@ -41,7 +41,9 @@
         "shm_stripe.cc",
         "shm_system.cc",
         "tables.cc",
+        "splice_pipe.cc",
         "unsent.cc",
+        "wire.cc",
         "words.cc"
       ],
       # Without the last, a doorbell rung while the environment ends would end the process as a crash.

@@ -116,6 +116,28 @@ export interface NativeGate {
   readonly words: ArrayBuffer;
 }
 
+/**
+ * A connection to another edge. Tells what happens on it: 0, so many bytes lie in the buffer, and true is returned to
+ * read on; 1, it has been closed, or by that error number; 2, carrying is over; 3, the player's socket takes nothing
+ * any more.
+ */
+export interface NativeWire {
+  /** Returns how many characters, an octet each, were taken; -1 when the connection is lost. */
+  send(text: string): number;
+  /** Reads on, at most so many bytes at a time. */
+  read(room: number): void;
+  /**
+   * Hands the next bytes on to a player's socket, which the gate guards and which owes nothing. Returns 0 when it
+   * can't, 1 when it is under way, 2 when it is over, 3 when that socket takes nothing any more.
+   */
+  carry(socket: number, bytes: number): number;
+  /** Bytes that the player's socket has taken of those that were carried last. */
+  carried(): number;
+  /** Carrying waits for the player. */
+  isHeld(): boolean;
+  close(): void;
+}
+
 /** The ring of a live stream, for its one writer. */
 export interface NativeRingWriter {
   /** False when they are too large. */
@@ -227,6 +249,10 @@ export interface NativeAddon {
     new (file: string, bytes: number, milliseconds: number, segment: number): NativeRingWriter;
   };
   readonly NativeRingReader: { new (file: string): NativeRingReader };
+  /** For a connected socket, of which it has a descriptor of its own. Errors are those of the system. */
+  readonly NativeWire: {
+    new (socket: number, buffer: Uint8Array, told: (event: number, value: number) => boolean): NativeWire;
+  };
   /**
    * Sends `prefix` and `payload`, without their first `skip` bytes, to the first `count` of `sockets`; `taken` receives
    * how many bytes each has taken, -1 when it is gone. Returns how many have not taken all.

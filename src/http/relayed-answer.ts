@@ -10,9 +10,12 @@ import type { RelayedHead, RelayHandle, RelaySink } from './request-routing.js';
 /** Fields that each edge says for itself. */
 const OWN = new Set([...HOP_BY_HOP, 'cache-status', 'content-length', 'date']);
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * Another edge's answer, given to the player as it comes: nothing of it is made here, and of its body only what the
- * player's socket does not take at once is waited with, where it was read.
+ * player's socket does not take at once is waited with, where it was read. The rest of a long body goes from socket to
+ * socket.
  */
 export class RelayedAnswer implements RelaySink, Writer {
   /** Bytes of the body that the socket has taken. */
@@ -28,6 +31,11 @@ export class RelayedAnswer implements RelaySink, Writer {
   #rest: Uint8Array | undefined;
   #backpressure: Backpressure | undefined;
   #isOver = false;
+  /** Bytes of the body that have gone past the front end. */
+  #past = 0;
+  #isCarried = false;
+  /** Bytes that had been carried when the sweep asked last. */
+  #carriedBefore = 0;
 
   /**
    * @param open called when the other edge has not answered, and nothing has been written
@@ -68,7 +76,9 @@ export class RelayedAnswer implements RelaySink, Writer {
     if (this.#isOver) return;
     this.#rest = chunk;
     this.#turn();
-    if (this.#rest !== undefined && !this.#isOver) this.#relay!.pause();
+    if (this.#isOver) return;
+    if (this.#rest === undefined) this.#carry();
+    else this.#relay!.pause();
   }
 
   failed(error: unknown): void {
@@ -86,6 +96,7 @@ export class RelayedAnswer implements RelaySink, Writer {
   }
 
   attempt(): boolean {
+    if (this.#isCarried) return this.#hasCarried();
     const before = this.sent;
     if (!this.#isOver) this.#reply.cork(() => this.writable());
     return this.sent > before;
@@ -93,6 +104,38 @@ export class RelayedAnswer implements RelaySink, Writer {
 
   stalled(): void {
     this.#context.stats.stallTimeouts++;
+  }
+
+  /** From here on bytes go from socket to socket, if they can. */
+  #carry(): void {
+    const socket = this.#reply.plainSocket;
+    if (socket === 0) return;
+    this.#isCarried = true;
+    this.#carriedBefore = 0;
+    const isBegun = this.#relay!.carry(socket, (bytes, isLost) => this.#carried(bytes, isLost));
+    if (!isBegun) this.#isCarried = false;
+  }
+
+  #carried(bytes: number, isLost: boolean): void {
+    this.#isCarried = false;
+    this.sent += bytes;
+    this.#past += bytes;
+    this.#context.stats.responseBytes += bytes;
+    if (isLost) this.#reply.transport.close();
+    else if (this.sent === this.#head!.length) {
+      // The front end learns that the body is whole by what it has written of it.
+      this.#reply.cork(() => this.#reply.transport.tryEnd(NOTHING, this.sent - this.#past));
+      this.#complete();
+    }
+  }
+
+  /** Whether the player has taken a byte since that was asked last, or has none to take. */
+  #hasCarried(): boolean {
+    const { bytes, isHeld } = this.#relay!.carriage();
+    if (isHeld && bytes === this.#carriedBefore) return false;
+    this.#carriedBefore = bytes;
+    this.#backpressure!.await(true);
+    return true;
   }
 
   #turn(): void {
@@ -106,19 +149,23 @@ export class RelayedAnswer implements RelaySink, Writer {
     const rest = this.#rest!;
     if (!this.#begun) this.#writeHead(head);
     const total = head.length!;
-    const [isTaken, isComplete] = transport.tryEnd(rest, total);
-    const count = isTaken ? rest.length : transport.getWriteOffset() - this.sent;
+    const [isTaken, isComplete] = transport.tryEnd(rest, total - this.#past);
+    const count = isTaken ? rest.length : transport.getWriteOffset() + this.#past - this.sent;
     this.sent += count;
     this.#context.stats.responseBytes += count;
     this.#rest = count === rest.length ? undefined : rest.subarray(count);
     if (isComplete || this.sent === total) {
-      this.#isOver = true;
-      this.#backpressure?.close();
-      this.#reply.ended(this.sent);
+      this.#complete();
       return;
     }
     this.#backpressure ??= new Backpressure(transport, this.#context.sweep, this);
     this.#backpressure.await(count > 0);
+  }
+
+  #complete(): void {
+    this.#isOver = true;
+    this.#backpressure?.close();
+    this.#reply.ended(this.sent);
   }
 
   #writeHead({ status, fields, length }: RelayedHead): void {

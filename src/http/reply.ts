@@ -60,6 +60,7 @@ export class Reply {
   #cut = false;
   /** The gate's number of the connection. */
   readonly #socket: number;
+  readonly #isPlain: boolean;
   /** The connection is to be closed after this answer (RFC 9112 section 9.6). */
   #isLast: boolean;
   /** The player knows no chunks. */
@@ -86,6 +87,7 @@ export class Reply {
     this.#socket = gate.socket;
     this.scatter = gate.scatter;
     const isSeen = this.#socket !== 0;
+    this.#isPlain = isSeen && !gate.isSecure;
     this.#isLast = isSeen ? gate.isLast : hasToken(req.getHeader('connection'), 'close') || hasContent(req);
     this.isOld = gate.isOld;
     this.#body = body;
@@ -102,6 +104,11 @@ export class Reply {
   /** The socket's side, for the delivery of a body. */
   get transport(): Transport {
     return this.#res;
+  }
+
+  /** The gate's number of the connection where its bytes are what is written to it; else 0. */
+  get plainSocket(): number {
+    return this.#isPlain ? this.#socket : 0;
   }
 
   /** The answer goes on after the handler of its request. */

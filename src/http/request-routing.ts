@@ -47,11 +47,29 @@ export interface RelaySink {
   failed(error: EdgeError | undefined): void;
 }
 
+/** Bytes on their way from another edge to a player, past the sink. */
+export interface Carriage {
+  /** Bytes that the player's socket has taken. */
+  readonly bytes: number;
+  /** It takes no more for now. */
+  readonly isHeld: boolean;
+}
+
 /** An answer of another edge under way. */
 export interface RelayHandle {
   pause(): void;
   /** Lets bytes flow again; they come later, not from within this call. */
   resume(): void;
+  /**
+   * Has the rest of the body go to the player's socket, past the sink and past the front end.
+   * @param socket the gate's number of it; it owes nothing
+   * @param carried told, maybe from within this call, how many bytes that socket has taken, and whether it takes
+   * nothing any more; what is missing then comes to the sink, or the failure
+   * @returns false when that can't be done
+   */
+  carry(socket: number, carried: (bytes: number, isLost: boolean) => void): boolean;
+  /** How far that has come. */
+  carriage(): Carriage;
   /** The sink hears nothing more. */
   cancel(): void;
 }

@@ -11,6 +11,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { type Log, silentLog } from '../../src/base/log.js';
+import { native } from '../../src/base/native.js';
 import { BlockLoader } from '../../src/cache/fetch/block-loader.js';
 import type { MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { ObjectCatalog } from '../../src/catalog/object-catalog.js';
@@ -19,7 +20,7 @@ import { partitionOf } from '../../src/cluster/map/partition-of.js';
 import type { ClusterRouting } from '../../src/cluster/routing/cluster-routing.js';
 import { EdgeCluster, type EdgeClusterOptions } from '../../src/cluster/routing/edge-cluster.js';
 import { defaultConfig } from '../../src/config/schema.js';
-import type { Gate } from '../../src/http/gate.js';
+import { Gate } from '../../src/http/gate.js';
 import type { PeerPort } from '../../src/http/peer-port.js';
 import { createHttpServer, type HttpServer } from '../../src/http/server.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
@@ -44,9 +45,8 @@ export interface TestEdgeOptions extends Partial<EdgeClusterOptions> {
   readonly log?: Log;
   /** Blocks of its memory tier. */
   readonly blocks?: number;
-  /** Its memory tier, and the gate before players, where these are the product's own. */
+  /** Its memory tier, where that is the product's own. */
   readonly tier?: MemoryTier;
-  readonly gate?: Gate;
   /** Names of PEM files with which edges know one another. */
   readonly peerTls?: { readonly ca: string; readonly cert: string; readonly key: string };
   /** What it sends counts as so much more; 0, which is nothing, when left out. */
@@ -124,7 +124,7 @@ export class TestEdge {
       stallTimeout: 30_000,
       log,
     };
-    this.#players = createHttpServer({ ...http, routing: this.routing, ...(options.gate && { gate: options.gate }) });
+    this.#players = createHttpServer({ ...http, routing: this.routing, gate: Gate.open(native) });
     this.#peers = createHttpServer({
       ...http,
       peers: options.fillsAnything ? fillingAnything(this.cluster.gate) : this.cluster.gate,
@@ -135,6 +135,11 @@ export class TestEdge {
   /** Bytes that it has sent to players and peers. */
   get sent(): number {
     return this.#players.stats.responseBytes + this.#peers.stats.responseBytes;
+  }
+
+  /** Answers under way, to players and peers. */
+  get openResponses(): number {
+    return this.#players.stats.openResponses + this.#peers.stats.openResponses;
   }
 
   async listen(): Promise<void> {

@@ -2,11 +2,13 @@ import type { EdgeError } from '../../base/errors.js';
 import { PEER_FIELD, REFUSED_FIELD } from '../../base/peer-fields.js';
 import { endToEnd, hasValidator, parseContentRange, validatorOf } from '../../origin/fields.js';
 import type { ExchangeSink } from '../../origin/http/origin-exchange.js';
-import type { TransportExchange } from '../../origin/http/transport.js';
 import type { TransportFailure } from '../../origin/http/transport-failure.js';
 import { brokenOff, transportRefusal } from '../../origin/http/transport-refusal.js';
 import type { OriginFetch, OriginRequest, OriginSink } from '../../origin/origin.js';
 import type { PeerCandidate } from './candidates.js';
+import type { CarriedSoFar } from './line/conduit.js';
+import type { Carried } from './line/line.js';
+import type { PeerExchange } from './line/lines.js';
 import type { PeerRefusal, PeerVoucher } from './signature.js';
 
 /** Head of a peer's answer; see `RelayedHead` of the HTTP stage. */
@@ -34,6 +36,8 @@ export interface RelayErrand {
   vouched(value: string, status: number): PeerVoucher | PeerRefusal;
   /** Told what the answer says beside the object, and how many bytes that has. */
   learnt(voucher: PeerVoucher, size: number): void;
+  /** So many bytes went to the player past the sink. */
+  carried(bytes: number): void;
   /** It is not to be asked again for this request. */
   gaveUp(): void;
   /** Asks others for the rest of an answer. */
@@ -55,7 +59,7 @@ const SILENCES_MAX = 30;
  * others, of the same version.
  */
 export class Relay implements ExchangeSink {
-  exchange!: TransportExchange;
+  exchange!: PeerExchange;
   readonly #errand: RelayErrand;
   #head: AnswerToRelay | undefined;
   /** Bytes of the body that the sink was given. */
@@ -68,6 +72,8 @@ export class Relay implements ExchangeSink {
   #aliveAt = performance.now();
   #silences = 0;
   #rest: OriginFetch | undefined;
+  /** While the body goes to the player past the sink: who is to be told, and how much had gone at the last look. */
+  #carrying: { readonly carried: Carried; seen: number } | undefined;
 
   constructor(errand: RelayErrand) {
     this.#errand = errand;
@@ -93,9 +99,25 @@ export class Relay implements ExchangeSink {
     else this.exchange.cancel();
   }
 
+  /**
+   * Has the rest of the answer go to a player's socket, past the sink; see `RelayHandle` of the HTTP stage.
+   */
+  carry(socket: number, carried: Carried): boolean {
+    if (this.#rest !== undefined || this.#isOver) return false;
+    this.#carrying = { carried, seen: 0 };
+    const isBegun = this.exchange.carry(socket, (bytes, isLost) => this.#carried(bytes, isLost));
+    if (!isBegun) this.#carrying = undefined;
+    return isBegun;
+  }
+
+  carriage(): CarriedSoFar {
+    return this.exchange.carriage();
+  }
+
   /** Gives a peer up that has been silent for longer than it may. */
   look(now: number, patience: { readonly firstByte: number; readonly stall: number }): void {
     if (this.#isPaused || this.#rest !== undefined) return;
+    if (this.#carrying !== undefined) this.#lookAtCarrying(this.#carrying, now);
     const limit = this.#head === undefined ? patience.firstByte : patience.stall;
     if (now - this.#aliveAt < limit) return;
     const silentSince = this.#aliveAt;
@@ -106,9 +128,28 @@ export class Relay implements ExchangeSink {
       this.#aliveAt = performance.now();
       if (isAlive && this.#isConnected && this.#silences++ < SILENCES_MAX) return;
       this.#aliveAt = silentSince;
+      if (this.#carrying !== undefined) this.#carried(this.exchange.carriage().bytes, false);
       this.exchange.cancel();
       this.failed('reset', new Error('the peer fell silent'));
     });
+  }
+
+  #lookAtCarrying(carrying: { seen: number }, now: number): void {
+    const { bytes, isHeld } = this.exchange.carriage();
+    if (!isHeld && bytes === carrying.seen) return;
+    this.#aliveAt = now;
+    this.#silences = 0;
+    carrying.seen = bytes;
+  }
+
+  #carried(bytes: number, isLost: boolean): void {
+    const { carried } = this.#carrying!;
+    this.#carrying = undefined;
+    this.#aliveAt = performance.now();
+    this.#given += bytes;
+    this.#errand.candidate.replica.received += bytes;
+    this.#errand.carried(bytes);
+    carried(bytes, isLost);
   }
 
   sent(reused: boolean): void {

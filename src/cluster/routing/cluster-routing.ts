@@ -56,6 +56,8 @@ export interface RoutingStats {
   overflows: number;
   /** Requests that had come through this edge before. */
   loops: number;
+  /** Bytes of others' answers that went from socket to socket. */
+  carriedBytes: number;
 }
 
 /** Options of `ClusterRouting`. */
@@ -77,7 +79,15 @@ const NO_BODY = new Uint8Array(0);
 
 /** Decides for each player's request whether this edge answers it, and has others answer the rest. */
 export class ClusterRouting {
-  readonly stats: RoutingStats = { hops: 0, fallbacks: 0, redirects: 0, warmUps: 0, overflows: 0, loops: 0 };
+  readonly stats: RoutingStats = {
+    hops: 0,
+    fallbacks: 0,
+    redirects: 0,
+    warmUps: 0,
+    overflows: 0,
+    loops: 0,
+    carriedBytes: 0,
+  };
   readonly #options: ClusterRoutingOptions;
   readonly #views = new FilmViews();
 
@@ -154,6 +164,9 @@ export class ClusterRouting {
       candidate,
       sink,
       gaveUp,
+      carried: bytes => {
+        this.stats.carriedBytes += bytes;
+      },
       learnt: (voucher, size) => this.#learn(path, voucher, size),
       goOn: (wanted, rest) => {
         const origin = new PeerOrigin(client, others(), { name: 'peers', mark: 'hop', host, epoch });

@@ -55,6 +55,8 @@ test('the owner is killed before and within an answer: the player gets every byt
   await until('the film flows', () => owner.loader.stats.filledBytes > 300_000);
   owner.kill();
   right(await answer, path);
+  // So far it went from socket to socket.
+  assert.ok(last.routing.stats.carriedBytes > 0);
   const started = performance.now();
   right(await last.get(path), path);
   assertSoon(performance.now() - started, 3000, 'a film for which nobody waits for it any more');

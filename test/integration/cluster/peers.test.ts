@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { PeerSignature } from '../../../src/cluster/peer/signature.js';
 import { isPackagedFile } from '../../../src/view/packaging/url/file-set.js';
@@ -7,7 +9,8 @@ import { parsePackagedPath } from '../../../src/view/packaging/url/packaged-path
 import { TestCluster, type TestEdge } from '../../support/cluster-edge.js';
 import { contentAt, firstWrong } from '../../support/content.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
-import { fetchRaw } from '../../support/raw-http.js';
+import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
 
 const origin = await FaultOrigin.start();
 after(() => origin.close());
@@ -91,6 +94,56 @@ for (const [name, fields] of [
     }
   });
 }
+
+const LONG = 8_000_000;
+
+test('a long body goes from socket to socket, and its connection goes on with the next answer', async () => {
+  const path = film({ size: LONG });
+  const { owner, last } = parts(path);
+  await owner.get(path);
+  const before = { carried: last.routing.stats.carriedBytes, sent: last.sent };
+  const connection = await RawConnection.open(last.port);
+  connection.request('GET', path).request('GET', path, { Range: 'bytes=100000-4999999' }).request('GET', path);
+  for (const [status, from, to] of [
+    [200, 0, LONG],
+    [206, 100_000, 5_000_000],
+    [200, 0, LONG],
+  ] as const) {
+    const answer = await connection.answer();
+    assert.equal(answer.status, status);
+    assert.equal(answer.body.length, to - from);
+    assert.equal(firstWrong(answer.body, path, 'v1', from), -1);
+  }
+  connection.socket.destroy();
+  const total = 2 * LONG + 4_900_000;
+  assert.equal(last.sent - before.sent, total);
+  const carried = last.routing.stats.carriedBytes - before.carried;
+  assert.ok(carried > total * 0.9, String(carried));
+});
+
+test('a player that rests within a long body gets it whole; one that leaves ends it everywhere', async () => {
+  const path = film({ size: LONG });
+  const { owner, last } = parts(path);
+  await owner.get(path);
+  const ask = async () => {
+    const socket = connect(last.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n`);
+    await once(socket, 'readable');
+    return socket;
+  };
+  const resting = await ask();
+  const leaving = await ask();
+  assert.ok(last.openResponses > 0);
+  leaving.destroy();
+  const chunks: Buffer[] = [];
+  for await (const chunk of resting) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  const body = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4);
+  assert.equal(body.length, LONG);
+  assert.equal(firstWrong(body, path, 'v1', 0), -1);
+  await until('all answers to end', () => last.openResponses + owner.openResponses === 0);
+});
 
 test('a seek is made by the owner, with what it says of it', async () => {
   const path = film({ bytes: readFileSync(new URL('../../../src/samples/bframes-faststart.mp4', import.meta.url)) });

@@ -35,12 +35,22 @@ export class BodyReader {
     if (this.#between !== 'none' || this.isComplete || this.isBroken || this.at === bytes.length) return undefined;
     const end = Math.min(bytes.length, this.at + this.#left);
     const found = bytes.subarray(this.at, end);
-    this.#left -= found.length;
     this.at = end;
-    if (this.#left > 0) return found;
+    this.skip(found.length);
+    return found;
+  }
+
+  /** Bytes that are known to come next, all of this body. */
+  get known(): number {
+    return this.#between === 'none' && !this.isComplete ? this.#left : 0;
+  }
+
+  /** So many of the `known` bytes have been taken past this. */
+  skip(bytes: number): void {
+    this.#left -= bytes;
+    if (this.#left > 0) return;
     if (this.#isChunked) this.#between = 'end';
     else this.isComplete = true;
-    return found;
   }
 
   #take(octet: number): void {

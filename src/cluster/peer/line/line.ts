@@ -1,17 +1,26 @@
-import type { Socket } from 'node:net';
 import type { ExchangeSink } from '../../../origin/http/origin-exchange.js';
 import { failureOf, type TransportFailure } from '../../../origin/http/transport-failure.js';
 import { parseAnswerHead } from './answer-head.js';
 import { BodyReader } from './body-reader.js';
+import { type CarriedSoFar, type Conduit, type ConduitListener, NOTHING_CARRIED } from './conduit.js';
 
 /** Bytes that one read of a connection takes at most: a block. What is read in small pieces costs twice as much. */
 const READ_SIZE = 256 * 1024;
 /** Most bytes of an answer's head. */
 const HEAD_MAX = 64 * 1024;
+/** Least bytes that are worth carrying. */
+const CARRIED_MIN = 16 * 1024;
 const NOTHING: Buffer = Buffer.alloc(0);
 
-/** Makes a connection that reads by `onread`. */
-export type Connect = (onread: { buffer: Uint8Array; callback: (bytes: number) => boolean }) => Socket;
+/** Makes a connection. */
+export type Connect = (buffer: Uint8Array, listener: ConduitListener) => Conduit;
+
+/**
+ * Told when carrying is over.
+ * @param bytes that the player's socket has taken
+ * @param isLost it takes nothing any more
+ */
+export type Carried = (bytes: number, isLost: boolean) => void;
 
 /** Told what becomes of a line. */
 export interface LineOwner {
@@ -33,12 +42,13 @@ export interface LineRequest {
  * A connection to another edge: one request at a time, whose answer is handed on as it lies in the buffer that the
  * connection is read into. What the taker pauses over stays there, and nothing more is read meanwhile.
  */
-export class PeerLine {
+export class PeerLine implements ConduitListener {
   /** Milliseconds of a monotonic clock since when nothing is asked by it. */
   idleSince = 0;
   readonly #buffer = Buffer.allocUnsafeSlow(READ_SIZE);
   readonly #owner: LineOwner;
-  readonly #socket: Socket;
+  readonly #conduit: Conduit;
+  readonly #timer: NodeJS.Timeout;
   #isConnected = false;
   #isClosed = false;
   #uses = 0;
@@ -49,6 +59,8 @@ export class PeerLine {
   #body: BodyReader | undefined;
   #isLast = false;
   #isPaused = false;
+  /** Takes what has gone to a player's socket past the sink. */
+  #carried: Carried | undefined;
   /** The socket is not read from. */
   #isStopped = false;
   /** What has been read and not handed on. */
@@ -64,24 +76,11 @@ export class PeerLine {
   constructor(connect: Connect, connectTimeout: number, owner: LineOwner, request: LineRequest) {
     this.#owner = owner;
     this.#request = request;
-    let error: Error | undefined;
-    const timer = setTimeout(() => {
+    this.#timer = setTimeout(() => {
       const late = { code: 'UND_ERR_CONNECT_TIMEOUT' };
-      this.#socket.destroy(Object.assign(new Error('the connection was not made in time'), late));
+      this.close(Object.assign(new Error('the connection was not made in time'), late));
     }, connectTimeout);
-    this.#socket = connect({ buffer: this.#buffer, callback: bytes => this.#received(bytes) });
-    this.#socket.once(isSecure(this.#socket) ? 'secureConnect' : 'connect', () => {
-      clearTimeout(timer);
-      this.#isConnected = true;
-      if (this.#request !== undefined) this.#send();
-    });
-    this.#socket.on('error', cause => {
-      error = cause;
-    });
-    this.#socket.once('close', () => {
-      clearTimeout(timer);
-      this.#closed(error ?? new Error('the connection was closed'));
-    });
+    this.#conduit = connect(this.#buffer, this);
   }
 
   /** Sends a request; the line must be idle. */
@@ -105,13 +104,13 @@ export class PeerLine {
 
   /** Breaks off whatever is asked by it, for that reason. */
   close(reason: Error): void {
-    this.#socket.destroy(reason);
+    this.#conduit.destroy(reason);
   }
 
   /** Ends the request and the connection with it; its sink hears nothing more. */
   cut(): void {
     this.#request = undefined;
-    this.#socket.destroy();
+    this.#conduit.destroy();
   }
 
   /** Ends the request, but keeps the connection when no more than `bytes` of its body come within `ms`. */
@@ -125,12 +124,48 @@ export class PeerLine {
 
   #send(): void {
     const { text, sink } = this.#request!;
-    this.#socket.write(text, 'latin1');
+    this.#conduit.write(text);
     sink.sent(this.#uses++ > 0);
   }
 
-  /** So many bytes have been read into the buffer; returns whether it may be read on. */
-  #received(bytes: number): boolean {
+  /**
+   * Has the rest of the body at hand go to a player's socket, past the sink, which hears of it when it has ended.
+   * @param socket which the gate guards, and which owes nothing
+   * @param carried told how much has gone there; maybe from within this call
+   * @returns false when that can't be done
+   */
+  carry(socket: number, carried: Carried): boolean {
+    const bytes = this.#body?.known ?? 0;
+    if (bytes < CARRIED_MIN || this.#unread.length > 0 || this.#isPaused || this.#drained !== undefined) return false;
+    const begun = this.#conduit.carry(socket, bytes);
+    if (begun === 'refused') return false;
+    this.#carried = carried;
+    if (begun !== 'underWay') this.carried(begun === 'lost');
+    return true;
+  }
+
+  /** How far it has come with what is carried. */
+  carriage(): CarriedSoFar {
+    return this.#carried === undefined ? NOTHING_CARRIED : this.#conduit.carriage();
+  }
+
+  connected(): void {
+    clearTimeout(this.#timer);
+    this.#isConnected = true;
+    if (this.#request !== undefined) this.#send();
+  }
+
+  carried(isLost: boolean): void {
+    const carried = this.#carried;
+    if (carried === undefined) return;
+    this.#carried = undefined;
+    const { bytes } = this.#conduit.carriage();
+    this.#body!.skip(bytes);
+    carried(bytes, isLost);
+    this.#goOn();
+  }
+
+  received(bytes: number): boolean {
     this.#unread = this.#buffer.subarray(0, bytes);
     this.#handOn();
     this.#isStopped = this.#unread.length > 0 || this.#isPaused;
@@ -146,7 +181,7 @@ export class PeerLine {
   #readOn(): void {
     if (!this.#isStopped || this.#isClosed) return;
     this.#isStopped = false;
-    this.#socket.resume();
+    this.#conduit.readOn();
   }
 
   /** Hands on what has been read, as far as it is taken. */
@@ -219,7 +254,7 @@ export class PeerLine {
     this.#request = undefined;
     this.#body = undefined;
     // What follows an answer follows nothing that was asked.
-    if (this.#isLast || this.#unread.length > 0) this.#socket.destroy();
+    if (this.#isLast || this.#unread.length > 0) this.#conduit.destroy();
     else this.#owner.idle(this);
     if (!isDrained) sink.ended();
   }
@@ -231,8 +266,10 @@ export class PeerLine {
     if (!isDrained) sink.failed(kind, new Error(message));
   }
 
-  #closed(error: Error): void {
+  closed(error: Error): void {
     this.#isClosed = true;
+    clearTimeout(this.#timer);
+    if (this.#request !== undefined) this.carried(false);
     clearTimeout(this.#drained?.timer);
     const request = this.#request;
     this.#request = undefined;
@@ -241,8 +278,4 @@ export class PeerLine {
     if (request === undefined || this.#drained !== undefined) return;
     request.sink.failed(failureOf(error, this.#isConnected, this.#body !== undefined), error);
   }
-}
-
-function isSecure(socket: Socket): boolean {
-  return 'encrypted' in socket;
 }

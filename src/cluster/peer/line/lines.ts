@@ -1,9 +1,9 @@
-import { connect as connectTcp } from 'node:net';
-import { connect as connectTls, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { fieldLine, isFieldName, isFieldValue } from '../../../base/field-line.js';
 import type { ExchangeSink } from '../../../origin/http/origin-exchange.js';
 import type { HttpTransport, TransportExchange } from '../../../origin/http/transport.js';
-import { type Connect, type LineOwner, type LineRequest, PeerLine } from './line.js';
+import { type CarriedSoFar, NOTHING_CARRIED, SecureConduit, WireConduit } from './conduit.js';
+import { type Carried, type Connect, type LineOwner, type LineRequest, PeerLine } from './line.js';
 
 /** Options of `Lines`. */
 export interface LinesOptions {
@@ -15,6 +15,12 @@ export interface LinesOptions {
   readonly keepAlive: number;
   /** What connections are secured with; plain when left out. */
   readonly tls?: SecureContext | undefined;
+}
+
+/** A request to another edge, the body of whose answer may go to a player past its sink; see `PeerLine`. */
+export interface PeerExchange extends TransportExchange {
+  carry(socket: number, carried: Carried): boolean;
+  carriage(): CarriedSoFar;
 }
 
 const TARGET = /^\/[\x21-\x7e]*$/;
@@ -56,7 +62,7 @@ export class Lines implements HttpTransport {
     target: string,
     fields: Readonly<Record<string, string>>,
     sink: ExchangeSink,
-  ): TransportExchange {
+  ): PeerExchange {
     const exchange = new LineExchange(sink, method === 'HEAD');
     const text = requestText(method, origin, target, fields);
     if (text === undefined) {
@@ -157,7 +163,7 @@ class Group implements LineOwner {
 }
 
 /** One request and its answer, from before it has a connection. */
-class LineExchange implements TransportExchange, LineRequest, ExchangeSink {
+class LineExchange implements PeerExchange, LineRequest, ExchangeSink {
   text = '';
   line: PeerLine | undefined;
   /** Leaves the queue for a connection. */
@@ -186,6 +192,14 @@ class LineExchange implements TransportExchange, LineRequest, ExchangeSink {
 
   resume(): void {
     if (!this.#isOver) this.line?.resume();
+  }
+
+  carry(socket: number, carried: Carried): boolean {
+    return !this.#isOver && this.line !== undefined && this.line.carry(socket, carried);
+  }
+
+  carriage(): CarriedSoFar {
+    return this.#isOver || this.line === undefined ? NOTHING_CARRIED : this.line.carriage();
   }
 
   cancel(): void {
@@ -231,10 +245,9 @@ class LineExchange implements TransportExchange, LineRequest, ExchangeSink {
 function connector(origin: string, secureContext: SecureContext | undefined): Connect {
   const { hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, '');
-  const where = { host, port: Number(port), noDelay: true };
-  if (secureContext === undefined) return onread => connectTcp({ ...where, onread } as never);
-  // Who is asked is known by the authority of its certificate, whatever address it has.
-  return onread => connectTls({ ...where, secureContext, checkServerIdentity: () => undefined, ...{ onread } });
+  const address = { host, port: Number(port) };
+  if (secureContext === undefined) return (buffer, listener) => new WireConduit(address, buffer, listener);
+  return (buffer, listener) => new SecureConduit(address, secureContext, buffer, listener);
 }
 
 /** A request as it is sent, a character for each octet; undefined when it would be another one there. */
