@@ -35,7 +35,7 @@ export async function run(args: readonly string[]): Promise<Report> {
     tables: [balance(partitions), movement(partitions), ...deathTables(partitions, shares), views(partitions)],
     notes: [
       'a whole number of partitions for each pair of nodes is the limit: 40 nodes have 0.66 of 1024 for each pair, so',
-      'that some node inherits 1 where 0.66 would be even; with --partitions 16384 they keep every bar',
+      'that some node inherits 1 where 0.66 would be even',
       `what is set: ${shares.map(share => `${share * 100} %`).join(', ')} by films; of ${NODES} nodes with ${WORKERS} workers, each of which guesses by its own viewers`,
       `${FILMS / 1e6} million films, ${VIEWS_PER_DAY / 1e6} million views a day`,
     ],

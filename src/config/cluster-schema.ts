@@ -71,7 +71,7 @@ export const clusterSchema = item({
     share: list(
       setting(share(0, 0.5), 'Share of the viewers that go to the first, the second … replica, to keep it warm.'),
       { max: 8 },
-    ).prefault(['5%', '1%']),
+    ).prefault(['10%', '2%']),
     from: setting(
       choice('owner', 'origin'),
       'Where a replica has its bytes from: the owner of a film, or its origin.',
@@ -84,7 +84,7 @@ export const clusterSchema = item({
   partitions: setting(
     integer(16, 16384),
     'Parts that all films are divided into; fixed for the life of a cluster.',
-  ).prefault(1024),
+  ).prefault(16384),
   replicas: setting(
     integer(0, 8),
     'Nodes beside its owner that each partition has, which stand in for it; fixed like partitions.',
