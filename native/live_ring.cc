@@ -86,6 +86,7 @@ class Writer : public Napi::ObjectWrap<Writer> {
     return DefineClass(env, "NativeRingWriter",
                        {InstanceMethod<&Writer::SetHeaders>("setHeaders"), InstanceMethod<&Writer::Append>("append"),
                         InstanceMethod<&Writer::SetState>("setState"), InstanceMethod<&Writer::NewEpoch>("newEpoch"),
+                        InstanceMethod<&Writer::BeginNumbers>("beginNumbers"),
                         InstanceMethod<&Writer::Timestamp>("timestamp"), InstanceMethod<&Writer::Head>("head"),
                         InstanceMethod<&Writer::Age>("age"), InstanceMethod<&Writer::Close>("close")});
   }
@@ -152,6 +153,14 @@ class Writer : public Napi::ObjectWrap<Writer> {
 
   Napi::Value NewEpoch(const Napi::CallbackInfo& info) {
     if (IsOpen(info.Env())) writer_.NewEpoch();
+    return info.Env().Undefined();
+  }
+
+  /** beginNumbers(segment, discontinuity) */
+  Napi::Value BeginNumbers(const Napi::CallbackInfo& info) {
+    uint32_t segment, discontinuity;
+    if (IsOpen(info.Env()) && ToUint32(info.Env(), info[0], &segment) && ToUint32(info.Env(), info[1], &discontinuity))
+      writer_.BeginNumbers(segment, discontinuity);
     return info.Env().Undefined();
   }
 

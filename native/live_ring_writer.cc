@@ -336,6 +336,12 @@ void RingWriter::SetState(State state) {
   header.state.store(static_cast<uint32_t>(state), std::memory_order_release);
 }
 
+void RingWriter::BeginNumbers(uint32_t segment, uint32_t discontinuity) {
+  if (head_ != 0 || segment == 0) return;
+  last_.segment = segment - 1;
+  last_.discontinuity = discontinuity;
+}
+
 void RingWriter::NewEpoch() {
   last_.epoch = (last_.epoch + 1) & 0xff;
   segmentStart_ = 0;

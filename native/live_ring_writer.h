@@ -61,6 +61,8 @@ class RingWriter {
   Appended Append(const NewTag& tag);
   void SetState(State state);
   void NewEpoch();
+  /** Numbers of the segment that the first tag begins, where others have them already; before any tag. */
+  void BeginNumbers(uint32_t segment, uint32_t discontinuity);
   const RingFile& file() const { return file_; }
   /** Of the newest tag; 0 when there is none. */
   uint32_t timestamp() const { return last_.timestamp; }

@@ -27,6 +27,7 @@ import { describeWorker } from './edge-metrics.js';
 import { createOrigins, type Origins } from './origins/origins.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import { viewsOf } from './services/edge-views.js';
+import { isLive } from './services/live-service.js';
 import type { WorkerCluster } from './worker-cluster.js';
 import type { workerLive } from './worker-live.js';
 
@@ -263,7 +264,7 @@ runWorker<Config, EdgeEvents>({
   async start(config, link) {
     // An edge on its own loads nothing of a cluster.
     const cluster = config.cluster === undefined ? undefined : await import('./worker-cluster.js');
-    const live = config.live.rtmp === undefined ? undefined : await import('./worker-live.js');
+    const live = isLive(config) ? await import('./worker-live.js') : undefined;
     const worker = new Worker(config, link, cluster?.WorkerCluster, live?.workerLive);
     await worker.listen();
     return worker;

@@ -14,8 +14,11 @@ let isEnding = false;
 const report: (message: IngestReport) => void = message => tellParent(message);
 const log = parentLog();
 
-async function start({ settings, folder, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
-  ingest = new Ingest(settings, folder, log, streams => report({ kind: 'streams', streams }));
+async function start({ settings, folder, self, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
+  ingest = new Ingest(settings, folder, self, log, {
+    changed: streams => report({ kind: 'streams', streams }),
+    missing: name => report({ kind: 'missing', name }),
+  });
   for (;;) {
     try {
       await ingest.listen();
@@ -52,6 +55,7 @@ process.on('message', message => {
   const order = message as IngestOrder;
   if (order.kind === 'start') void start(order);
   else if (order.kind === 'configure') void configure(order);
+  else if (order.kind === 'want') ingest?.want(order.streams);
   else if (order.kind === 'reconnect') ingest?.requestReconnects();
   else void end(order.how);
 });

@@ -2,6 +2,7 @@ import { native } from '../base/native.js';
 import type { Config } from '../config/schema.js';
 import type { LivePort } from '../http/live-port.js';
 import { LiveViewing } from '../live/delivery/live-viewing.js';
+import { WantedStreams } from '../live/delivery/wanted-streams.js';
 import { HlsFiles } from '../live/hls/hls-files.js';
 import { HlsStreams } from '../live/hls/hls-streams.js';
 import { HlsViewers } from '../live/hls/hls-viewers.js';
@@ -20,6 +21,8 @@ const HLS_MEMORY = 16 * 1024 * 1024;
 
 /** Milliseconds from one word about viewers to the next. */
 const AUDIENCE_INTERVAL = 1000;
+/** Milliseconds that viewers wait for a stream to be brought, and between two tellings of what is watched. */
+const WANTED = { patience: 5000, interval: 2000 };
 
 /** HLS in a worker. */
 interface WorkerHls {
@@ -45,7 +48,11 @@ export function workerLive(
     observeLatency: metrics.histogram('moovedge_live_latency_seconds'),
     log,
   });
-  const hls = live.hls.window === 0 ? undefined : workerHls(config, log);
+  const wanted =
+    live.pull.length === 0
+      ? undefined
+      : new WantedStreams({ viewing, want: streams => emit('liveWanted', streams), ...WANTED });
+  const hls = live.hls.window === 0 ? undefined : workerHls(config, wanted, log);
   const { stats } = viewing;
   const viewers = () => ({ ...stats.viewers, ...(hls && { hls: hls.viewers }) });
   metrics.gauge('moovedge_live_viewers', () =>
@@ -55,18 +62,23 @@ export function workerLive(
   metrics.counter('moovedge_live_disconnects_total', () =>
     Object.entries(stats.disconnects).map(([reason, count]) => [{ reason }, count] as const),
   );
-  on('liveStreams', ({ streams }) => {
+  on('liveStreams', ({ streams, self }) => {
     viewing.update(streams);
     hls?.update(streams);
+    if (wanted === undefined) return;
+    wanted.self = self;
+    wanted.update();
   });
   setInterval(() => {
     const streams = [...viewing.streams];
     if (streams.length === 0) return;
     emit('liveAudiences', process.pid, Object.fromEntries(streams.map(({ name, audience }) => [name, audience])));
   }, AUDIENCE_INTERVAL).unref();
+  on('liveMissing', name => wanted?.missing(name));
   return {
     path: live.path,
     viewing,
+    wanted,
     hls,
     get stats() {
       return { ...stats, viewers: viewers() };
@@ -76,13 +88,13 @@ export function workerLive(
   };
 }
 
-function workerHls({ live }: Config, log: WorkerLink<EdgeEvents>['log']): WorkerHls {
+function workerHls({ live }: Config, wanted: WantedStreams | undefined, log: WorkerLink<EdgeEvents>['log']): WorkerHls {
   const streams = new HlsStreams(live.hls, log);
   const waits = new HlsWaits(HLS_WAITING);
   const viewers = new HlsViewers();
   const files = new HlsFiles({ waits, viewers, memory: HLS_MEMORY });
   return {
-    kinds: [new HlsViews(live.path, streams, files)],
+    kinds: [new HlsViews(live.path, streams, files, wanted && (name => wanted.find(name, '')))],
     get viewers() {
       return viewers.count;
     },

@@ -153,6 +153,7 @@ export interface NativeRingWriter {
   /** 1 publishing, 2 waiting, 3 ended. */
   setState(state: number): void;
   newEpoch(): void;
+  beginNumbers(segment: number, discontinuity: number): void;
   timestamp(): number;
   /** Sequence behind the newest tag. */
   head(): number;

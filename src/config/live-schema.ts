@@ -1,8 +1,8 @@
 import { isStreamName } from '../base/stream-name.js';
 import { choice, host, integer, path, size, text, time } from './kind.js';
-import { type Draft, group, item, map, setting, type Values, type Wrong } from './setting.js';
+import { type Draft, group, item, list, map, setting, type Values, type Wrong } from './setting.js';
 
-/** Live streams: published by RTMP, watched by HTTP. Off unless `rtmp` is there. */
+/** Live streams: published by RTMP, watched by HTTP. Off unless there is `rtmp` or `pull`. */
 export const liveSchema = group({
   rtmp: item({
     host: setting(host(), 'Address that publishers connect to.').prefault('0.0.0.0'),
@@ -38,6 +38,13 @@ export const liveSchema = group({
       'Whether somebody who may publish a stream replaces the one who does.',
     ).prefault('authorised'),
   }),
+  pull: list(
+    setting(
+      text('a URL such as http://origin.example.com:8080/live/', /^https?:\/\/[^\s?#]{1,1000}\/$/),
+      'Where streams are pulled from that nobody publishes here: URL/APP/NAME.flv, asked in turn.',
+    ),
+    { max: 16 },
+  ),
   batch: setting(time('10ms', '1s'), 'How often what has come is sent to viewers.').prefault('100ms'),
   buffer: setting(
     time('2s', '60s'),

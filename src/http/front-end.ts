@@ -54,8 +54,10 @@ export interface FrontSocket {
   send(message: Uint8Array): boolean;
   /** Bytes that the front end holds of messages. */
   getBufferedAmount(): number;
-  /** A message is sent past the front end, and the connection owes the rest of it: nothing is read, so that none is
-   * answered, until it does not. */
+  /**
+   * A message is sent past the front end, and the connection owes the rest of it: nothing is read, so that none is
+   * answered, until it does not.
+   */
   owes(isBroken: boolean): void;
   /** Ends with a status of closing. */
   end(code: number): void;
@@ -69,7 +71,9 @@ export interface FrontSocketHandler {
   closed(): void;
 }
 
-/** Has a connection go on by messages in place of an answer; to be called within the handler of the request. */
+/**
+ * Has a connection go on by messages in place of an answer; within the handler of the request or, later, its cork.
+ */
 export type Upgrade = (handler: FrontSocketHandler) => void;
 
 /** Who a front end tells of its requests and connections. */

@@ -1,11 +1,12 @@
 import { EdgeError } from '../base/errors.js';
+import { LOOP_FIELD, NUMBERS_FIELD, writeNumbers } from '../live/delivery/link-fields.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { letsIn } from './admission.js';
 import { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
-import { type LivePort, UNSENT } from './live-port.js';
+import { findStream, type LivePort, UNSENT } from './live-port.js';
 import { DirectSocket, FrontEndSocket, type LiveAnswer } from './live-socket.js';
 import { type BodyMaker, Reply } from './reply.js';
 
@@ -27,10 +28,10 @@ export function parseLiveTarget(root: string, path: string, query: string): Live
   return stream === undefined ? undefined : { stream, start: startOf(query) };
 }
 
-/** Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame. */
+/** Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame, `segment` what other edges begin with. */
 function startOf(query: string): ViewerStart {
-  const [, word, sign, seconds] = /(?:^|&)start=(?:(live)|(-?)(\d{1,9}(?:\.\d{1,9})?))(?:&|$)/.exec(query) ?? [];
-  if (word !== undefined) return 'next';
+  const [, word, sign, seconds] = /(?:^|&)start=(?:(live|segment)|(-?)(\d{1,9}(?:\.\d{1,9})?))(?:&|$)/.exec(query) ?? [];
+  if (word !== undefined) return word === 'live' ? 'next' : 'segment';
   if (seconds === undefined) return 'newest';
   return { from: sign === '-' ? 'present' : 'beginning', milliseconds: Math.round(Number(seconds) * 1000) };
 }
@@ -71,7 +72,18 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   run(port: LivePort, target: LiveTarget, req: FrontRequest): void {
     this.url = `${port.path}${target.stream}.flv`;
     if (!letsIn(this.#context, req, this.#reply)) return;
-    const stream = port.viewing.find(target.stream);
+    const found = findStream(port, target.stream, req.getHeader(LOOP_FIELD));
+    if (!(found instanceof Promise)) {
+      this.#serve(port, target, found);
+      return;
+    }
+    this.#reply.suspend();
+    void found.then(stream => {
+      if (!this.#reply.over) this.#reply.cork(() => this.#serve(port, target, stream));
+    });
+  }
+
+  #serve(port: LivePort, target: LiveTarget, stream: WatchedStream | undefined): void {
     if (stream === undefined) {
       this.#reply.fail(new EdgeError('not_found', `there is no live stream ${target.stream}`));
       return;
@@ -93,7 +105,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
         : new DirectSocket(this.#descriptor, transport, this, port.sendToAll);
     if (this.#descriptor !== 0) port.limitUnsent(this.#descriptor, UNSENT);
     this.#stream = stream;
-    const viewer = new Viewer(socket, 'http', target.start);
+    const viewer = new Viewer(socket, 'http', target.start, target.start === 'segment');
     this.#viewer = viewer;
     this.#reply.suspend();
     // The handler's cork is still open: what goes past it would come before the head.
@@ -107,10 +119,13 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   }
 
   head(): void {
+    const viewer = this.#viewer;
+    const numbers = viewer?.start === 'segment' ? this.#stream?.numbersOf(viewer) : undefined;
     const fields = new FieldBlock([
       ['Content-Type', 'video/x-flv'],
       ['Cache-Control', 'no-store'],
       ['X-Content-Type-Options', 'nosniff'],
+      ...(numbers === undefined ? [] : [[NUMBERS_FIELD, writeNumbers(numbers)] as const]),
       ...this.#context.common,
     ]);
     this.#reply.head(200, undefined, fields, 'moovedge; detail=live', '');

@@ -1,3 +1,5 @@
+import { EdgeError } from '../base/errors.js';
+import { LOOP_FIELD } from '../live/delivery/link-fields.js';
 import { Viewer } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { letsIn } from './admission.js';
@@ -7,7 +9,7 @@ import type { FrontRequest, FrontResponse, FrontSocket, FrontSocketHandler, Upgr
 import type { HttpContext } from './http-context.js';
 import type { LiveTarget } from './live-exchange.js';
 import { DirectMessageSocket, FrontEndMessageSocket } from './live-message-socket.js';
-import { type LivePort, UNSENT } from './live-port.js';
+import { findStream, type LivePort, UNSENT } from './live-port.js';
 import { type BodyMaker, Reply } from './reply.js';
 
 /** The only version that there is (RFC 6455 section 4.1). */
@@ -45,8 +47,8 @@ export class LiveWebSocket implements BodyMaker, FrontSocketHandler {
     return this.#viewer === undefined ? 0 : (this.#stream?.sentTo(this.#viewer) ?? 0);
   }
 
-  /** Answers a request for which there is a stream; to be called within its handler. */
-  run(stream: WatchedStream, req: FrontRequest, upgrade: Upgrade): void {
+  /** Answers; to be called within the handler of the request. */
+  run(req: FrontRequest, upgrade: Upgrade): void {
     if (!letsIn(this.#context, req, this.#reply)) return;
     const { cors } = this.#context;
     const version = req.getHeader('sec-websocket-version');
@@ -61,6 +63,22 @@ export class LiveWebSocket implements BodyMaker, FrontSocketHandler {
       this.#reply.text(403, message, 'moovedge; detail=origin', []);
       return;
     }
+    const found = findStream(this.#port, this.#target.stream, req.getHeader(LOOP_FIELD));
+    if (!(found instanceof Promise)) {
+      this.#begin(found, upgrade);
+      return;
+    }
+    this.#reply.suspend();
+    void found.then(stream => {
+      if (!this.#reply.over) this.#reply.cork(() => this.#begin(stream, upgrade));
+    });
+  }
+
+  #begin(stream: WatchedStream | undefined, upgrade: Upgrade): void {
+    if (stream === undefined) {
+      this.#reply.fail(new EdgeError('not_found', `there is no live stream ${this.#target.stream}`));
+      return;
+    }
     this.#stream = stream;
     this.#reply.switched();
     upgrade(this);
@@ -73,7 +91,7 @@ export class LiveWebSocket implements BodyMaker, FrontSocketHandler {
       ? new DirectMessageSocket(socket, this.#descriptor, this.#port.sendToAll)
       : new FrontEndMessageSocket(socket);
     if (this.#descriptor !== 0) this.#port.limitUnsent(this.#descriptor, UNSENT);
-    const viewer = new Viewer(way, 'websocket', this.#target.start);
+    const viewer = new Viewer(way, 'websocket', this.#target.start === 'segment' ? 'newest' : this.#target.start);
     this.#viewer = viewer;
     // What is sent past the front end would come before its answer.
     setImmediate(() => {

@@ -87,11 +87,10 @@ export class Port implements FrontEndHandler {
       return;
     }
     const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
-    const stream = upgrade === undefined ? undefined : target && live!.viewing.find(target.stream);
-    if (stream !== undefined && !course.draining && !gate.isLast && asksForWebSocket(req)) {
-      new LiveWebSocket(this.#context, live!, target!, res, req).run(stream, req, upgrade!);
-    } else if (target !== undefined) new LiveExchange(this.#context, res, req, method).run(live!, target, req);
-    else new Exchange(this.#context, res, req, method).run(req);
+    if (target === undefined) new Exchange(this.#context, res, req, method).run(req);
+    else if (upgrade !== undefined && !course.draining && !gate.isLast && asksForWebSocket(req)) {
+      new LiveWebSocket(this.#context, live!, target, res, req).run(req, upgrade);
+    } else new LiveExchange(this.#context, res, req, method).run(live!, target, req);
   }
 
   #handlePeer(peers: PeerPort, res: FrontResponse, req: FrontRequest, method: string): void {

@@ -71,11 +71,12 @@ export class UwsFrontEnd implements FrontEnd {
   }
 
   #upgradeOf(res: HttpResponse, req: FrontRequest, context: us_socket_context_t): Upgrade {
+    // The request dies with its handler, and may be answered later.
+    const descriptor = this.#gate.socket;
+    const key = req.getHeader('sec-websocket-key');
+    // The first of those that the client offers: whatever it is called, there is one thing to be had.
+    const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]!.trim();
     return handler => {
-      const descriptor = this.#gate.socket;
-      const key = req.getHeader('sec-websocket-key');
-      // The first of those that the client offers: whatever it is called, there is one thing to be had.
-      const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]!.trim();
       this.#gate.upgraded(descriptor);
       res.upgrade<Spoken>({ handler, descriptor }, key, protocol, '', context);
     };

@@ -1,11 +1,14 @@
 import type { ClusterState } from '../../cluster/cluster-state.js';
 import type { Audience } from '../../live/delivery/live-stats.js';
+import type { WantedStream } from '../../live/delivery/wanted-streams.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { SupervisorEvents } from '../../supervisor/service.js';
 
 /** The live streams of an edge, for those who read them. */
 export interface LiveStreams {
   readonly streams: readonly StreamPlace[];
+  /** This edge in the lists of edges that requests have gone through. */
+  readonly self: string;
 }
 
 /** Who watches what in a worker, by names of streams. */
@@ -22,6 +25,10 @@ export interface EdgeEvents extends SupervisorEvents {
   liveAudiences: [process: number, audiences: Audiences];
   /** To workers: the cluster as it is from here on. */
   clusterState: [state: ClusterState];
+  /** Streams that viewers of a worker want which are not here, or that came from elsewhere and are watched still. */
+  liveWanted: [streams: readonly WantedStream[]];
+  /** To workers: a stream that was wanted is nowhere. */
+  liveMissing: [name: string];
   /** To workers: the live streams that there are from here on. */
   liveStreams: [live: LiveStreams];
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { EdgeError } from '../../base/errors.js';
 import type { ExitStatus } from '../../base/exit-status.js';
 import type { Log } from '../../base/log.js';
+import type { WantedStream } from '../../live/delivery/wanted-streams.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import { Backoff } from '../../supervisor/backoff.js';
 import { ChildProcess } from '../../supervisor/child-process.js';
@@ -13,8 +14,16 @@ import type { IngestSettings, IngestStats } from './ingest.js';
 /** What the ingest's process is told. Not by its arguments, which everybody on the machine may read. */
 export type IngestOrder =
   /** @param isRestart true after a death: then nobody waits, and it goes on trying */
-  | { readonly kind: 'start'; readonly settings: IngestSettings; readonly folder: string; readonly isRestart: boolean }
+  | {
+      readonly kind: 'start';
+      readonly settings: IngestSettings;
+      readonly folder: string;
+      readonly self: string;
+      readonly isRestart: boolean;
+    }
   | { readonly kind: 'configure'; readonly settings: IngestSettings }
+  /** Streams that viewers want, or watch still. */
+  | { readonly kind: 'want'; readonly streams: readonly WantedStream[] }
   /** Publishers that know how to come back are asked to. */
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'stop'; readonly how: 'end' | 'leave' };
@@ -25,6 +34,8 @@ export type IngestReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'streams'; readonly streams: readonly StreamPlace[] }
+  /** Nobody has a stream that was wanted. */
+  | { readonly kind: 'missing'; readonly name: string }
   | { readonly kind: 'stats'; readonly stats: IngestStats }
   | LogReport;
 
@@ -33,10 +44,14 @@ export interface IngestProcessOptions {
   readonly settings: IngestSettings;
   /** Folder of the rings. */
   readonly folder: string;
+  /** This edge among those that requests have gone through. */
+  readonly self: string;
   readonly log: Log;
   /** There are other streams. */
   streams(streams: readonly StreamPlace[]): void;
   stats(stats: IngestStats): void;
+  /** Nobody has a stream that was wanted. */
+  missing(name: string): void;
   /** It has died, and is started again: what it counted begins anew. */
   died(): void;
 }
@@ -79,6 +94,10 @@ export class IngestProcess {
     this.#child?.send({ kind: 'configure', settings });
   }
 
+  want(streams: readonly WantedStream[]): void {
+    this.#child?.send({ kind: 'want', streams });
+  }
+
   requestReconnects(): void {
     this.#child?.send({ kind: 'reconnect' });
   }
@@ -91,17 +110,18 @@ export class IngestProcess {
   }
 
   #spawn(isRestart: boolean, waiter?: { resolve(): void; reject(error: EdgeError): void }): void {
-    const { log, folder } = this.#options;
+    const { log, folder, self } = this.#options;
     const main = fileURLToPath(new URL(`../ingest-main${extname(import.meta.url)}`, import.meta.url));
     const child = new ChildProcess<IngestOrder, IngestReport>({
       entry: main,
       serialization: 'advanced',
       prints: false,
       message: report => {
-        if (report.kind === 'here') child.send({ kind: 'start', settings: this.#settings, folder, isRestart });
+        if (report.kind === 'here') child.send({ kind: 'start', settings: this.#settings, folder, self, isRestart });
         else if (report.kind === 'ready') waiter?.resolve();
         else if (report.kind === 'failed') waiter?.reject(this.#failure(report));
         else if (report.kind === 'streams') this.#options.streams(report.streams);
+        else if (report.kind === 'missing') this.#options.missing(report.name);
         else if (report.kind === 'stats') this.#options.stats(report.stats);
         else log[report.level](report.fields, report.text);
       },
@@ -124,7 +144,7 @@ export class IngestProcess {
   }
 
   #failure({ code, message }: IngestReport & { kind: 'failed' }): EdgeError {
-    const { host, port } = this.#settings.rtmp;
+    const { host, port } = this.#settings.rtmp!;
     return new EdgeError(
       'port',
       `live.rtmp: ${listenFailure(host, port, Object.assign(new Error(message), { code }))}`,

@@ -1,12 +1,18 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Log } from '../../base/log.js';
 import type { LiveSettings } from '../../config/live-schema.js';
+import { LOOP_FIELD } from '../../live/delivery/link-fields.js';
+import type { WantedStream } from '../../live/delivery/wanted-streams.js';
 import { PublishHook } from '../../live/publish/hook.js';
 import type { LiveStreamStats } from '../../live/publish/live-stream.js';
+import { PULLED_FOLDER } from '../../live/publish/ring-files.js';
 import type { ConnectionStats } from '../../live/publish/rtmp-connection.js';
 import { RtmpServer, type RtmpServerStats } from '../../live/publish/rtmp-server.js';
 import { StreamRegistry } from '../../live/publish/stream-registry.js';
 import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
+import { PULL_TIMES } from '../../live/relay/pull.js';
+import { Pulls } from '../../live/relay/pulls.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import { shiftIndexOf } from '../../live/shift/shift-index.js';
@@ -15,13 +21,23 @@ import { shiftIndexOf } from '../../live/shift/shift-index.js';
 const ARRIVAL = 15_000;
 /** Milliseconds without a byte after which a publisher is given up. */
 const SILENCE = 30_000;
+/** Milliseconds for which a stream is pulled after the last viewer, and those that tell of viewers take. */
+const LINGER = 12_000;
 
-/** The settings with an RTMP port. */
-export type IngestSettings = LiveSettings & { readonly rtmp: NonNullable<LiveSettings['rtmp']> };
+/** Without an RTMP port streams are only pulled. */
+export type IngestSettings = LiveSettings;
+
+/** Who is told of what happens to streams. */
+export interface IngestEvents {
+  /** There are other streams. */
+  changed(streams: readonly StreamPlace[]): void;
+  /** Nobody has a stream that was wanted. */
+  missing(name: string): void;
+}
 
 /** What an ingest tells of itself. */
 export interface IngestStats {
-  readonly server: RtmpServerStats;
+  readonly server: RtmpServerStats | undefined;
   readonly streams: readonly (LiveStreamStats & { readonly publisher: ConnectionStats | undefined })[];
 }
 
@@ -31,13 +47,14 @@ export class Ingest {
   readonly #log: Log;
   readonly #hook: PublishHook;
   readonly #streams: StreamRegistry;
-  #server: RtmpServer;
+  readonly #pulls: Pulls;
+  #server: RtmpServer | undefined;
 
   /**
    * @param folder of the rings
-   * @param changed told when there are other streams
+   * @param self this edge among those that requests have gone through
    */
-  constructor(settings: IngestSettings, folder: string, log: Log, changed: (streams: readonly StreamPlace[]) => void) {
+  constructor(settings: IngestSettings, folder: string, self: string, log: Log, events: IngestEvents) {
     this.#settings = settings;
     this.#log = log;
     this.#hook = new PublishHook(log);
@@ -51,54 +68,82 @@ export class Ingest {
         open: file => RingWriter.open(file),
       },
       grace: () => this.#settings.grace,
-      maxPublishers: () => this.#settings.rtmp.maxPublishers,
+      maxPublishers: () => this.#settings.rtmp?.maxPublishers ?? 0,
       takeover: () => this.#settings.publish.takeover === 'authorised',
       record: (name, file) => {
         const { path: folder, format } = this.#settings.record;
         return folder === undefined ? undefined : recordingOf(name, { folder, format, index: shiftIndexOf(file) }, log);
       },
-      changed: () => changed(this.#streams.places),
+      changed: () => {
+        // Whoever publishes here comes before those elsewhere.
+        for (const { name } of this.#streams.places) this.#pulls.drop(name);
+        changed();
+      },
+    });
+    const changed = () => events.changed([...this.#streams.places, ...this.#pulls.places]);
+    this.#pulls = new Pulls({
+      folder: join(folder, PULLED_FOLDER),
+      sources: (name, via) =>
+        this.#settings.pull.map(base => ({
+          url: `${base}${name}.flv?start=segment`,
+          fields: { [LOOP_FIELD]: via === '' ? self : `${via}, ${self}` },
+        })),
+      create: file => RingWriter.create(file, this.#ringOptions),
+      grace: () => this.#settings.grace,
+      linger: LINGER,
+      times: PULL_TIMES,
+      log,
+      changed,
+      missing: name => events.missing(name),
     });
     this.#server = this.#makeServer(settings);
-    changed(this.#streams.places);
+    changed();
   }
 
   get stats(): IngestStats {
-    const publishers = new Map(this.#server.publishers.map(each => [each.stream, each]));
+    const publishers = new Map((this.#server?.publishers ?? []).map(each => [each.stream, each]));
     return {
-      server: this.#server.stats,
+      server: this.#server?.stats,
       streams: this.#streams.stats.map(each => ({ ...each, publisher: publishers.get(each.name) })),
     };
   }
 
   /** @throws Error of the system when the port can't be listened on */
   async listen(): Promise<void> {
-    await this.#server.listen();
+    await this.#server?.listen();
+  }
+
+  /** Brings streams from elsewhere, and keeps those that are watched. */
+  want(streams: readonly WantedStream[]): void {
+    const here = new Set(this.#streams.places.map(({ name }) => name));
+    for (const { name, via } of streams) if (!here.has(name)) this.#pulls.want(name, via);
   }
 
   /** What a reload brings. Publishers stay, unless port or TLS are others. @throws Error, as `listen` */
   async configure(settings: IngestSettings): Promise<void> {
     const before = this.#settings.rtmp;
+    const { rtmp } = settings;
     this.#settings = settings;
-    const { host, port, tls } = settings.rtmp;
-    if (tls.certificate !== undefined && before.tls.certificate !== undefined) this.#server.renewTls(readPair(tls)!);
-    const isSamePort = host === before.host && port === before.port;
-    if (isSamePort && (tls.certificate === undefined) === (before.tls.certificate === undefined)) return;
-    this.#server.requestReconnects();
-    await this.#server.stop();
+    const isSecure = rtmp?.tls.certificate !== undefined;
+    if (isSecure && before?.tls.certificate !== undefined) this.#server?.renewTls(readPair(rtmp.tls)!);
+    const isSamePort = rtmp?.host === before?.host && rtmp?.port === before?.port;
+    if (isSamePort && isSecure === (before?.tls.certificate !== undefined)) return;
+    this.#server?.requestReconnects();
+    await this.#server?.stop();
     this.#server = this.#makeServer(settings);
-    await this.#server.listen();
+    await this.#server?.listen();
   }
 
   /** Publishers that know how to come back by another connection are asked to. */
   requestReconnects(): void {
-    this.#server.requestReconnects();
+    this.#server?.requestReconnects();
   }
 
   /** Ends all streams, or lets go of them for another process. */
   async stop(how: 'end' | 'leave'): Promise<void> {
-    if (how === 'leave') this.#server.requestReconnects();
-    await Promise.all([this.#streams.stop(how), this.#server.stop()]);
+    if (how === 'leave') this.#server?.requestReconnects();
+    this.#pulls.stop(how);
+    await Promise.all([this.#streams.stop(how), this.#server?.stop()]);
   }
 
   get #ringOptions() {
@@ -108,7 +153,8 @@ export class Ingest {
     return { bytes: bufferMax, milliseconds: Math.max(buffer, kept), segment: hls.segment };
   }
 
-  #makeServer({ rtmp }: IngestSettings): RtmpServer {
+  #makeServer({ rtmp }: IngestSettings): RtmpServer | undefined {
+    if (rtmp === undefined) return undefined;
     return new RtmpServer({
       host: rtmp.host,
       port: rtmp.port,
@@ -123,7 +169,7 @@ export class Ingest {
   }
 }
 
-function readPair({ certificate, key }: IngestSettings['rtmp']['tls']) {
+function readPair({ certificate, key }: NonNullable<IngestSettings['rtmp']>['tls']) {
   if (certificate === undefined || key === undefined) return undefined;
   return { cert: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
 }

@@ -1,12 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogFolders } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
-import { ringsIn } from '../../live/publish/ring-files.js';
+import { PULLED_FOLDER, ringsIn } from '../../live/publish/ring-files.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
-import type { IngestSettings } from './ingest.js';
 import type { IngestProcess } from './ingest-process.js';
 import { LiveTotals } from './live-totals.js';
 
@@ -19,6 +19,7 @@ export class LiveService implements Service<Config> {
   readonly #context: ServiceContext<Config, EdgeEvents>;
   readonly #folder: string;
   readonly #totals = new LiveTotals();
+  readonly #self = `moovedge-${randomUUID()}`;
   #config: Config;
   #ingest: IngestProcess | undefined;
   #isStarted = false;
@@ -32,13 +33,17 @@ export class LiveService implements Service<Config> {
     this.#totals.describe(context.metrics);
     context.events.on('liveAudiences', (process, audiences) => this.#totals.watched(process, audiences));
     // Beside an older edge, whose streams these are until it hands over, workers serve those who watch from the start.
-    if (context.config.live.rtmp !== undefined) this.#tell(ringsIn(this.#folder));
+    if (isLive(context.config)) {
+      const pulled = ringsIn(join(this.#folder, PULLED_FOLDER)).map(place => ({ ...place, isPulled: true }));
+      this.#tell([...ringsIn(this.#folder), ...pulled]);
+    }
+    context.events.on('liveWanted', streams => this.#ingest?.want(streams));
   }
 
   async start(): Promise<void> {
     this.#isStarted = true;
-    const settings = withPort(this.#config);
-    if (settings === undefined) {
+    const settings = this.#config.live;
+    if (!isLive(this.#config)) {
       rmSync(this.#folder, { recursive: true, force: true });
       return;
     }
@@ -47,8 +52,10 @@ export class LiveService implements Service<Config> {
     this.#ingest = new IngestProcess({
       settings,
       folder: this.#folder,
+      self: this.#self,
       log: this.#context.log,
       streams: streams => this.#tell(streams),
+      missing: name => this.#context.tell('liveMissing', name),
       stats: stats => this.#totals.update(stats),
       died: () => this.#totals.restart(),
     });
@@ -57,9 +64,9 @@ export class LiveService implements Service<Config> {
 
   async reconfigure(config: Config): Promise<void> {
     this.#config = config;
-    const settings = withPort(config);
+    const settings = config.live;
     if (!this.#isStarted) return;
-    if (settings === undefined) {
+    if (!isLive(config)) {
       await this.#ingest?.stop('end');
       this.#ingest = undefined;
       this.#totals.restart();
@@ -83,11 +90,11 @@ export class LiveService implements Service<Config> {
   }
 
   #tell(streams: readonly StreamPlace[]): void {
-    this.#context.tell('liveStreams', { streams });
+    this.#context.tell('liveStreams', { streams, self: this.#self });
   }
 }
 
-function withPort({ live }: Config): IngestSettings | undefined {
-  const { rtmp } = live;
-  return rtmp && { ...live, rtmp };
+/** Whether an edge has live streams. */
+export function isLive({ live }: Config): boolean {
+  return live.rtmp !== undefined || live.pull.length > 0;
 }

@@ -33,7 +33,7 @@ export class LiveTotals {
     metrics.counter('moovedge_live_publishers_total', () =>
       [...this.#counted()].map(([outcome, count]) => [{ outcome }, count]),
     );
-    metrics.counter('moovedge_live_ingest_bytes_total', () => this.#bytes + (this.#now?.server.receivedBytes ?? 0));
+    metrics.counter('moovedge_live_ingest_bytes_total', () => this.#bytes + (this.#now?.server?.receivedBytes ?? 0));
   }
 
   update(stats: IngestStats): void {
@@ -43,13 +43,13 @@ export class LiveTotals {
   /** The next process counts from 0. */
   restart(): void {
     for (const [outcome, count] of this.#counted()) this.#outcomes.set(outcome, count);
-    this.#bytes += this.#now?.server.receivedBytes ?? 0;
+    this.#bytes += this.#now?.server?.receivedBytes ?? 0;
     this.#now = undefined;
   }
 
   #counted(): Map<string, number> {
     const counted = new Map(this.#outcomes);
-    for (const [outcome, count] of Object.entries(this.#now?.server.outcomes ?? {})) {
+    for (const [outcome, count] of Object.entries(this.#now?.server?.outcomes ?? {})) {
       counted.set(outcome, (counted.get(outcome) ?? 0) + count);
     }
     return counted;

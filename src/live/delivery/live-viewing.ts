@@ -15,6 +15,8 @@ export interface LiveViewingOptions {
 
 /** Milliseconds within which batches of several streams are sent in one turn. */
 const TOGETHER = 5;
+/** Milliseconds from one look for what other edges are to be sent to the next. */
+const FLUSH = 10;
 /** Streams begin one after the other at places of this part of a batch, so that they don't come all at once. */
 const STAGGER = 0.381966;
 
@@ -28,6 +30,8 @@ export class LiveViewing {
   readonly #due = new Map<WatchedStream, number>();
   #timer: NodeJS.Timeout | undefined;
   #placed = 0;
+  /** Runs while other edges are sent to. */
+  #links: NodeJS.Timeout | undefined;
 
   constructor({ limits, sendToAll, observeLatency, log }: LiveViewingOptions) {
     this.#context = { limits, stats: this.stats, sendToAll, ...(observeLatency && { observeLatency }) };
@@ -43,10 +47,10 @@ export class LiveViewing {
       this.#streams.delete(name);
       if (stream.over) this.#due.delete(stream);
     }
-    for (const { name, file, id } of places) {
+    for (const { name, file, id, isPulled } of places) {
       if (this.#streams.has(name)) continue;
       try {
-        this.#streams.set(name, new WatchedStream(name, id, file, this.#context));
+        this.#streams.set(name, new WatchedStream(name, id, file, this.#context, isPulled));
       } catch (error) {
         this.#log.warn({ stream: name, file, error }, 'a live stream can not be opened');
       }
@@ -77,6 +81,7 @@ export class LiveViewing {
       this.#arm();
     }
     stream.welcome(viewer);
+    if (viewer.isLink) this.#links ??= setInterval(this.#flush, FLUSH);
   }
 
   /** Ends the answers of all viewers behind whole tags: they come again, to a process that goes on. */
@@ -86,7 +91,22 @@ export class LiveViewing {
     this.#due.clear();
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    clearInterval(this.#links);
+    this.#links = undefined;
   }
+
+  readonly #flush = () => {
+    const now = performance.now();
+    let some = false;
+    for (const stream of this.#streams.values()) {
+      if (!stream.hasLinks) continue;
+      some = true;
+      stream.flush(now);
+    }
+    if (some) return;
+    clearInterval(this.#links);
+    this.#links = undefined;
+  };
 
   #arm(): void {
     if (this.#timer !== undefined || this.#due.size === 0) return;

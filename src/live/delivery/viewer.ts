@@ -8,8 +8,11 @@ export interface ShiftStart {
   readonly milliseconds: number;
 }
 
-/** How a viewer begins: with the newest group of pictures that there is, with the next one, or with an older one. */
-export type ViewerStart = 'newest' | 'next' | ShiftStart;
+/**
+ * How a viewer begins: with the newest group of pictures that there is, with the next one, with an older one, or, as
+ * other edges do, with a segment of HLS.
+ */
+export type ViewerStart = 'newest' | 'next' | 'segment' | ShiftStart;
 
 /** What is sent to a viewer: all tags, or none with pictures up to the next key frame. */
 export type ViewerMode = 'all' | 'sound';
@@ -47,5 +50,7 @@ export class Viewer {
     readonly protocol: ViewerProtocol,
     /** How it wants to begin. */
     public start: ViewerStart,
+    /** It is another edge: what comes is sent at once. */
+    readonly isLink = false,
   ) {}
 }

@@ -38,6 +38,8 @@ const BURST = 1024 * 1024;
 const JOIN_AGE = 12_000;
 /** Milliseconds from one look at the writer's life to the next. */
 const LOOK_AT_WRITER = 1000;
+/** Whole segments of HLS that another edge begins with, so that its playlists have some. */
+const SEGMENTS = 3;
 /** Most tags whose latency is told of one batch. */
 const OBSERVED = 32;
 
@@ -57,6 +59,8 @@ export class WatchedStream {
   #upTo = 0;
   #version = 0;
   #writerSeenAt: number;
+  /** Other edges, which are sent to at once what comes, and not by batches. */
+  readonly #links = new Set<Viewer>();
   #over = false;
   #dropped = 0;
   /** Tags without pictures that several viewers get in this batch. */
@@ -70,6 +74,8 @@ export class WatchedStream {
     readonly id: number,
     file: string,
     context: LiveContext,
+    /** It is published elsewhere. */
+    readonly isPulled = false,
   ) {
     this.#context = context;
     this.#ring = new RingReader(file);
@@ -103,6 +109,7 @@ export class WatchedStream {
   add(viewer: Viewer): void {
     this.#context.stats.viewers[viewer.protocol]++;
     this.#behind.add(viewer);
+    if (viewer.isLink) this.#links.add(viewer);
   }
 
   /** Sends to one viewer outside of the batches: the first bytes of one that has just come. */
@@ -123,9 +130,26 @@ export class WatchedStream {
     this.#context.stats.viewers[viewer.protocol]--;
     this.#leaveFan(viewer);
     this.#behind.delete(viewer);
+    this.#links.delete(viewer);
     viewer.frame = undefined;
     viewer.shift?.close();
     viewer.shift = undefined;
+  }
+
+  get hasLinks(): boolean {
+    return this.#links.size > 0;
+  }
+
+  /** Sends to other edges what has come. */
+  flush(now: number): void {
+    if (this.#over || !this.#ring.refresh()) return;
+    for (const viewer of this.#links) this.#pump(viewer, now);
+  }
+
+  /** Numbers of the segment of HLS that a viewer's next tag is of; undefined when that is not known. */
+  numbersOf({ next }: Viewer): { readonly segment: number; readonly discontinuity: number } | undefined {
+    const ring = this.#ring;
+    return ring.look(next) ? { segment: ring.segmentNumber, discontinuity: ring.discontinuity } : undefined;
   }
 
   /** Sends what has come since the last batch. */
@@ -317,6 +341,7 @@ export class WatchedStream {
       first = this.#goBack(viewer, viewer.start);
       if (viewer.shift !== undefined) return this.#nextShifted(viewer, viewer.shift, now);
     } else if (viewer.start === 'newest') first = this.#newestJoin();
+    else if (viewer.start === 'segment') first = this.#segmentStart();
     const canJoin = first >= 0 && ring.look(first);
     if (!canJoin) first = ring.head;
     const isKnown = canJoin || ring.look(ring.head - 1);
@@ -398,6 +423,21 @@ export class WatchedStream {
     viewer.next = next;
   }
 
+  /** The first tag of the segment of HLS before the newest two, or of the next one that is whole; -1 for none. */
+  #segmentStart(): number {
+    const ring = this.#ring;
+    if (!ring.look(ring.head - 1)) return -1;
+    let segment = ring.segmentNumber;
+    const oldest = segment - SEGMENTS;
+    let start = -1;
+    for (let at = ring.head - 2; ring.look(at) && segment > oldest; at--) {
+      if (ring.segmentNumber === segment) continue;
+      start = at + 1;
+      segment = ring.segmentNumber;
+    }
+    return start;
+  }
+
   /** Takes what a viewer is behind from it: it goes on with the newest key frame, or with sound up to the next. */
   #drop(viewer: Viewer, now: number): boolean {
     const ring = this.#ring;
@@ -457,7 +497,7 @@ export class WatchedStream {
 
   /** A viewer that has got all joins those who are sent to at once, when these are as far. */
   #catchUp(viewer: Viewer): void {
-    if (viewer.socket.descriptor === 0) return;
+    if (viewer.socket.descriptor === 0 || viewer.isLink) return;
     // Those who are up to date have been sent up to here, or nobody is and nothing has.
     if (this.#fanned === 0) {
       this.#upTo = viewer.next;

@@ -2,6 +2,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamPlace } from '../ring/stream-place.js';
 
+/** Folder of rings that are pulled from elsewhere, within that of the others. */
+export const PULLED_FOLDER = 'pulled';
+
 const RING = /^(.+)\.(\d{1,16})\.ring$/;
 
 /** The rings in a folder, newest first for each name. */

@@ -96,6 +96,14 @@ export class RingWriter {
     this.#native.setState(STATES[state]);
   }
 
+  /**
+   * Numbers of the segment of HLS that the first tag begins, when others have given it some already. Without effect
+   * behind a tag.
+   */
+  beginNumbers(segment: number, discontinuity: number): void {
+    this.#native.beginNumbers(segment, discontinuity);
+  }
+
   /** Timestamps begin anew. */
   newEpoch(): void {
     this.#native.newEpoch();

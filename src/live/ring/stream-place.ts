@@ -6,4 +6,6 @@ export interface StreamPlace {
   readonly file: string;
   /** Another one for each ring that is made. */
   readonly id: number;
+  /** It is published elsewhere, and pulled from there. */
+  readonly isPulled?: boolean;
 }

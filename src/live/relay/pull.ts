@@ -1,0 +1,201 @@
+import { type ClientRequest, get as getPlainly, type IncomingMessage } from 'node:http';
+import { get as getSecurely } from 'node:https';
+import type { Log } from '../../base/log.js';
+import { NUMBERS_FIELD, readNumbers } from '../delivery/link-fields.js';
+import type { RingWriter } from '../ring/ring-writer.js';
+import { FlvReader } from './flv-reader.js';
+import { PulledRing } from './pulled-ring.js';
+
+/** A server that may have a stream. */
+export interface PullSource {
+  /** http or https. */
+  readonly url: string;
+  readonly fields: Readonly<Record<string, string>>;
+  /** What TLS is spoken with beside the system's authorities. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
+}
+
+/** Times in milliseconds. */
+export interface PullTimes {
+  /** For the head of an answer. */
+  readonly answer: number;
+  /** Without a byte, until a link is given up. */
+  readonly silence: number;
+  /** From one try to the next, when a link has broken. */
+  readonly retry: number;
+  /** Without a byte, or at most since the first frame, until what the server had is taken to be here. */
+  readonly settle: number;
+  readonly settleMost: number;
+}
+
+export const PULL_TIMES: PullTimes = { answer: 3000, silence: 10_000, retry: 500, settle: 60, settleMost: 300 };
+
+/** What a pull is made from. */
+export interface PullOptions {
+  readonly name: string;
+  /** Servers in the order in which they are asked, at each try. */
+  sources(): readonly PullSource[];
+  /** Makes the ring when the first bytes have come. @throws EdgeError */
+  ring(): RingWriter;
+  /** Milliseconds that viewers wait when nobody has the stream any more. */
+  readonly grace: () => number;
+  readonly times: PullTimes;
+  readonly log: Log;
+  /** The stream is here. */
+  ready(): void;
+  /** It is over; `found` when it was here. */
+  ended(found: boolean): void;
+}
+
+/** One stream that another server has, pulled once for all who watch it here. */
+export class Pull {
+  readonly #options: PullOptions;
+  #request: ClientRequest | undefined;
+  #ring: RingWriter | undefined;
+  #pulled: PulledRing | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isReady = false;
+  #isOver = false;
+  /** When the first frame came. */
+  #firstAt: number | undefined;
+  /** Since when no link has brought anything. */
+  #lostAt: number | undefined;
+
+  /** @param left a ring that another process has left, to go on with */
+  constructor(options: PullOptions, left?: RingWriter) {
+    this.#options = options;
+    if (left !== undefined) this.#use(left);
+    this.#isReady = left !== undefined;
+    void this.#try();
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Nobody watches any more, or the stream is published here now. */
+  stop(): void {
+    this.#end(true);
+  }
+
+  /** Lets go of the ring, for another process. */
+  leave(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#letGo();
+    this.#ring?.leave();
+  }
+
+  /** Asks one server after the other, until one has it. */
+  async #try(): Promise<void> {
+    let wasRefused = true;
+    for (const source of this.#options.sources()) {
+      const answer = await this.#ask(source).catch((error: Error) => {
+        this.#options.log.debug({ stream: this.#options.name, url: source.url, error }, 'a pull has failed');
+        return undefined;
+      });
+      if (this.#isOver) return;
+      if (answer?.statusCode === 200) {
+        this.#follow(answer);
+        return;
+      }
+      answer?.destroy();
+      wasRefused &&= answer?.statusCode === 404;
+    }
+    if (this.#ring === undefined && wasRefused) this.#end(false);
+    else this.#tryAgain();
+  }
+
+  /** Unless nothing has come for too long. */
+  #tryAgain(): void {
+    this.#lostAt ??= performance.now();
+    const waits = this.#ring === undefined ? this.#options.times.answer : this.#options.grace();
+    if (performance.now() - this.#lostAt > waits) this.#end(this.#ring !== undefined);
+    else this.#timer = setTimeout(() => void this.#try(), this.#options.times.retry);
+  }
+
+  #ask({ url, fields, tls }: PullSource): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const options = { agent: false, headers: fields, timeout: this.#options.times.silence };
+      const request = url.startsWith('https:')
+        ? getSecurely(url, { ...options, ...(tls && { ...tls, checkServerIdentity: () => undefined }) }, resolve)
+        : getPlainly(url, options, resolve);
+      this.#request = request;
+      const late = setTimeout(() => request.destroy(new Error('no answer in time')), this.#options.times.answer);
+      request.once('response', () => clearTimeout(late));
+      // Silence later on, too.
+      request.once('timeout', () => request.destroy(new Error('silence')));
+      request.on('error', error => {
+        clearTimeout(late);
+        reject(error);
+      });
+    });
+  }
+
+  #follow(answer: IncomingMessage): void {
+    const reader = new FlvReader((type, timestamp, body) => {
+      if (this.#ring === undefined) this.#use(this.#options.ring());
+      if (isBegun) return this.#pulled!.take(type, timestamp, body);
+      isBegun = true;
+      this.#pulled!.begin(readNumbers(answer.headers[NUMBERS_FIELD]));
+      this.#pulled!.take(type, timestamp, body);
+    });
+    let isBegun = false;
+    answer.on('data', (chunk: Buffer) => {
+      if (this.#isOver) return;
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.#options.log.warn({ stream: this.#options.name, error }, 'what is pulled is no live stream');
+        answer.destroy();
+        return;
+      }
+      if (this.#pulled?.hasTags !== true) return;
+      this.#lostAt = undefined;
+      if (!this.#isReady) this.#settle();
+    });
+    answer.once('error', () => {});
+    answer.once('close', () => this.#lose());
+  }
+
+  /** Viewers are let in when what has been there before is here, so that they don't begin with what is old. */
+  #settle(): void {
+    const now = performance.now();
+    this.#firstAt ??= now;
+    const { settle, settleMost } = this.#options.times;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#welcome(), Math.min(settle, Math.max(0, this.#firstAt + settleMost - now)));
+  }
+
+  #welcome(): void {
+    if (this.#isReady) return;
+    this.#isReady = true;
+    this.#options.ready();
+  }
+
+  #lose(): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#timer);
+    if (this.#pulled?.hasTags === true) this.#welcome();
+    this.#tryAgain();
+  }
+
+  #use(ring: RingWriter): void {
+    this.#ring = ring;
+    this.#pulled = new PulledRing(ring);
+    ring.setState('publishing');
+  }
+
+  #end(found: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#letGo();
+    this.#ring?.close();
+    this.#options.ended(found);
+  }
+
+  #letGo(): void {
+    clearTimeout(this.#timer);
+    this.#request?.destroy();
+  }
+}
