@@ -192,7 +192,7 @@ class Worker implements WorkerHandle {
     };
     const { freshness } = config;
     const passing = { loader: this.#loader, freshness, setCookie: freshness.setCookie, now: Date.now };
-    const routing = this.#cluster?.serve(players, passing);
+    const routing = this.#cluster?.serve({ ...players, ...(live && { live }) }, passing);
     this.#server = createHttpServer({ ...players, ...(routing && { routing }), ...(live && { live }) });
     this.#cluster?.describe(metrics);
     describeWorker(metrics, {

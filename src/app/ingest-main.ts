@@ -14,8 +14,8 @@ let isEnding = false;
 const report: (message: IngestReport) => void = message => tellParent(message);
 const log = parentLog();
 
-async function start({ settings, folder, self, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
-  ingest = new Ingest(settings, folder, self, log, {
+async function start({ settings, folder, self, cluster, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
+  ingest = new Ingest(settings, folder, { self, cluster }, log, {
     changed: streams => report({ kind: 'streams', streams }),
     missing: name => report({ kind: 'missing', name }),
   });
@@ -55,7 +55,7 @@ process.on('message', message => {
   const order = message as IngestOrder;
   if (order.kind === 'start') void start(order);
   else if (order.kind === 'configure') void configure(order);
-  else if (order.kind === 'want') ingest?.want(order.streams);
+  else if (order.kind === 'want') ingest?.want(order.streams, order.peers);
   else if (order.kind === 'reconnect') ingest?.requestReconnects();
   else void end(order.how);
 });

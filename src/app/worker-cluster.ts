@@ -90,12 +90,14 @@ export class WorkerCluster {
       stallTimeout,
       serverName,
       log,
+      live,
     } = http;
     const { port } = this.#config.cluster!.listen;
     this.#server = createHttpServer({
       ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, access, stallTimeout },
       ...(serverName !== undefined && { serverName }),
       ...(log && { log }),
+      ...(live && { live }),
       peers: this.#cluster.gate,
       beforeClose: () => quiesceListener(port, this.#workers, native),
     });

@@ -49,7 +49,7 @@ export function workerLive(
     log,
   });
   const wanted =
-    live.pull.length === 0
+    live.pull.length === 0 && config.cluster === undefined
       ? undefined
       : new WantedStreams({ viewing, want: streams => emit('liveWanted', streams), ...WANTED });
   const hls = live.hls.window === 0 ? undefined : workerHls(config, wanted, log);

@@ -6,8 +6,9 @@ import { letsIn } from './admission.js';
 import { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
-import { findStream, type LivePort, UNSENT } from './live-port.js';
+import { findStream, type LivePort, ownStream, UNSENT } from './live-port.js';
 import { DirectSocket, FrontEndSocket, type LiveAnswer } from './live-socket.js';
+import type { PeerRequest } from './peer-port.js';
 import { type BodyMaker, Reply } from './reply.js';
 
 /** What a URL below the path of live streams asks for, when it is a stream as FLV. */
@@ -52,16 +53,19 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   /** Of the socket; 0 when the gate does not guard it. */
   readonly #descriptor: number;
   readonly #isSecure: boolean;
+  /** Asked by another edge of the cluster: one hop, and no more. */
+  readonly #isPeer: boolean;
   #stream: WatchedStream | undefined;
   #viewer: Viewer | undefined;
   url = '';
 
-  constructor(context: HttpContext, res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD') {
+  constructor(context: HttpContext, res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', peer?: PeerRequest) {
     this.#context = context;
     this.#isHead = method === 'HEAD';
     this.#descriptor = context.gate.socket;
     this.#isSecure = context.gate.isSecure;
-    this.#reply = new Reply(context, res, req, method, this);
+    this.#isPeer = peer !== undefined;
+    this.#reply = new Reply(context, res, req, method, this, peer);
   }
 
   get sent(): number {
@@ -71,8 +75,9 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   /** Answers. To be called within the handler of the request. */
   run(port: LivePort, target: LiveTarget, req: FrontRequest): void {
     this.url = `${port.path}${target.stream}.flv`;
-    if (!letsIn(this.#context, req, this.#reply)) return;
-    const found = findStream(port, target.stream, req.getHeader(LOOP_FIELD));
+    if (!this.#isPeer && !letsIn(this.#context, req, this.#reply)) return;
+    const via = req.getHeader(LOOP_FIELD);
+    const found = this.#isPeer ? ownStream(port, target.stream) : findStream(port, target.stream, via);
     if (!(found instanceof Promise)) {
       this.#serve(port, target, found);
       return;

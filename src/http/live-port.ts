@@ -30,3 +30,9 @@ export function findStream(
 ): WatchedStream | Promise<WatchedStream | undefined> | undefined {
   return wanted === undefined ? viewing.find(name) : wanted.find(name, via);
 }
+
+/** A stream that is published on this edge. */
+export function ownStream({ viewing }: LivePort, name: string): WatchedStream | undefined {
+  const stream = viewing.find(name);
+  return stream?.isPulled === true ? undefined : stream;
+}

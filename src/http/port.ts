@@ -8,7 +8,7 @@ import type { FrontEnd, FrontEndHandler, FrontRequest, FrontResponse, Upgrade } 
 import type { HttpContext } from './http-context.js';
 import { LiveExchange, parseLiveTarget } from './live-exchange.js';
 import { asksForWebSocket, LiveWebSocket } from './live-websocket.js';
-import type { PeerPort } from './peer-port.js';
+import type { PeerPort, PeerRequest } from './peer-port.js';
 import { refusalEntry } from './refusal-entry.js';
 import { Reply } from './reply.js';
 import { NO_NAMES, parseHost, parseTarget } from './target.js';
@@ -40,7 +40,7 @@ export class Port implements FrontEndHandler {
 
   /** By messages live streams can be watched, and nothing else be had. */
   get upgrades(): boolean {
-    return this.#context.live !== undefined;
+    return this.#context.live !== undefined && this.#context.peers === undefined;
   }
 
   connections(change: number): void {
@@ -107,7 +107,22 @@ export class Port implements FrontEndHandler {
       const reply = new Reply(this.#context, res, req, method, undefined, admitted);
       reply.head(204, undefined, NO_FIELDS, 'moovedge; detail=peer', '');
       reply.endEmpty();
-    } else new Exchange(this.#context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
+    } else if (admitted.mark === 'live') this.#handleLink(res, req, admitted);
+    else new Exchange(this.#context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
+  }
+
+  /** Another edge pulls a live stream: what is published here, and nothing that came from elsewhere itself. */
+  #handleLink(res: FrontResponse, req: FrontRequest, peer: PeerRequest): void {
+    const { live } = this.#context;
+    const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
+    if (target === undefined) {
+      new Reply(this.#context, res, req, 'GET', undefined, peer).text(
+        404,
+        'no live stream',
+        'moovedge; detail=peer',
+        [],
+      );
+    } else new LiveExchange(this.#context, res, req, 'GET', peer).run(live!, target, req);
   }
 
   /** Sends a player to the same URL by HTTPS. */

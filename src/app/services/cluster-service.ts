@@ -12,6 +12,7 @@ import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { describeCluster } from './cluster-metrics.js';
 import type { EdgeEvents } from './edge-events.js';
+import type { LivePeer } from './live-peers.js';
 import type { PurgeService } from './purge-service.js';
 import { purgeTexts, readPurge } from './purge-texts.js';
 import { refuseChange } from './refuse-change.js';
@@ -106,6 +107,12 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
 
   async stop(): Promise<void> {
     await this.#control.stop();
+  }
+
+  /** The other edges that may have live streams. */
+  get peers(): readonly LivePeer[] {
+    const { self, nodes } = this.#control.state;
+    return nodes.flatMap(({ id, host, port, state }) => (id === self || state === 'away' ? [] : [{ id, host, port }]));
   }
 
   get draining(): boolean {

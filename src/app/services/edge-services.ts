@@ -34,7 +34,7 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const cluster =
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
-  const live = new LiveService(context, memory.tier.secret);
+  const live = new LiveService(context, memory.tier.secret, () => cluster?.peers ?? []);
   const all = [memory, catalog, disk, purges, cluster ?? noCluster, live];
   return { all, cluster, purge: request => (cluster ?? purges).purge(request) };
 }

@@ -10,6 +10,7 @@ import { ChildProcess } from '../../supervisor/child-process.js';
 import type { LogReport } from '../../supervisor/parent.js';
 import { listenFailure } from '../../supervisor/port.js';
 import type { IngestSettings, IngestStats } from './ingest.js';
+import type { LiveCluster, LivePeer } from './live-peers.js';
 
 /** What the ingest's process is told. Not by its arguments, which everybody on the machine may read. */
 export type IngestOrder =
@@ -19,11 +20,12 @@ export type IngestOrder =
       readonly settings: IngestSettings;
       readonly folder: string;
       readonly self: string;
+      readonly cluster: LiveCluster | undefined;
       readonly isRestart: boolean;
     }
   | { readonly kind: 'configure'; readonly settings: IngestSettings }
   /** Streams that viewers want, or watch still. */
-  | { readonly kind: 'want'; readonly streams: readonly WantedStream[] }
+  | { readonly kind: 'want'; readonly streams: readonly WantedStream[]; readonly peers: readonly LivePeer[] }
   /** Publishers that know how to come back are asked to. */
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'stop'; readonly how: 'end' | 'leave' };
@@ -46,6 +48,7 @@ export interface IngestProcessOptions {
   readonly folder: string;
   /** This edge among those that requests have gone through. */
   readonly self: string;
+  readonly cluster: LiveCluster | undefined;
   readonly log: Log;
   /** There are other streams. */
   streams(streams: readonly StreamPlace[]): void;
@@ -94,8 +97,8 @@ export class IngestProcess {
     this.#child?.send({ kind: 'configure', settings });
   }
 
-  want(streams: readonly WantedStream[]): void {
-    this.#child?.send({ kind: 'want', streams });
+  want(streams: readonly WantedStream[], peers: readonly LivePeer[]): void {
+    this.#child?.send({ kind: 'want', streams, peers });
   }
 
   requestReconnects(): void {
@@ -110,14 +113,15 @@ export class IngestProcess {
   }
 
   #spawn(isRestart: boolean, waiter?: { resolve(): void; reject(error: EdgeError): void }): void {
-    const { log, folder, self } = this.#options;
+    const { log, folder, self, cluster } = this.#options;
     const main = fileURLToPath(new URL(`../ingest-main${extname(import.meta.url)}`, import.meta.url));
     const child = new ChildProcess<IngestOrder, IngestReport>({
       entry: main,
       serialization: 'advanced',
       prints: false,
       message: report => {
-        if (report.kind === 'here') child.send({ kind: 'start', settings: this.#settings, folder, self, isRestart });
+        if (report.kind === 'here')
+          child.send({ kind: 'start', settings: this.#settings, folder, self, cluster, isRestart });
         else if (report.kind === 'ready') waiter?.resolve();
         else if (report.kind === 'failed') waiter?.reject(this.#failure(report));
         else if (report.kind === 'streams') this.#options.streams(report.streams);

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Log } from '../../base/log.js';
 import type { LiveSettings } from '../../config/live-schema.js';
 import { LOOP_FIELD } from '../../live/delivery/link-fields.js';
 import type { WantedStream } from '../../live/delivery/wanted-streams.js';
 import { PublishHook } from '../../live/publish/hook.js';
 import type { LiveStreamStats } from '../../live/publish/live-stream.js';
-import { PULLED_FOLDER } from '../../live/publish/ring-files.js';
+import { pulledFolder } from '../../live/publish/ring-files.js';
 import type { ConnectionStats } from '../../live/publish/rtmp-connection.js';
 import { RtmpServer, type RtmpServerStats } from '../../live/publish/rtmp-server.js';
 import { StreamRegistry } from '../../live/publish/stream-registry.js';
@@ -17,6 +16,8 @@ import { RingWriter } from '../../live/ring/ring-writer.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import { shiftIndexOf } from '../../live/shift/shift-index.js';
 
+import { type LiveCluster, type LivePeer, LivePeers } from './live-peers.js';
+
 /** Milliseconds in which a connection must have come to publish. */
 const ARRIVAL = 15_000;
 /** Milliseconds without a byte after which a publisher is given up. */
@@ -26,6 +27,13 @@ const LINGER = 12_000;
 
 /** Without an RTMP port streams are only pulled. */
 export type IngestSettings = LiveSettings;
+
+/** Where an ingest stands among other edges. */
+export interface IngestPlace {
+  /** This edge among those that requests have gone through. */
+  readonly self: string;
+  readonly cluster: LiveCluster | undefined;
+}
 
 /** Who is told of what happens to streams. */
 export interface IngestEvents {
@@ -48,13 +56,20 @@ export class Ingest {
   readonly #hook: PublishHook;
   readonly #streams: StreamRegistry;
   readonly #pulls: Pulls;
+  readonly #peers: LivePeers | undefined;
   #server: RtmpServer | undefined;
 
   /**
    * @param folder of the rings
-   * @param self this edge among those that requests have gone through
    */
-  constructor(settings: IngestSettings, folder: string, self: string, log: Log, events: IngestEvents) {
+  constructor(
+    settings: IngestSettings,
+    folder: string,
+    { self, cluster }: IngestPlace,
+    log: Log,
+    events: IngestEvents,
+  ) {
+    this.#peers = cluster && new LivePeers(cluster);
     this.#settings = settings;
     this.#log = log;
     this.#hook = new PublishHook(log);
@@ -82,12 +97,14 @@ export class Ingest {
     });
     const changed = () => events.changed([...this.#streams.places, ...this.#pulls.places]);
     this.#pulls = new Pulls({
-      folder: join(folder, PULLED_FOLDER),
-      sources: (name, via) =>
-        this.#settings.pull.map(base => ({
+      folder: pulledFolder(folder),
+      sources: (name, via) => [
+        ...(this.#peers?.sources(name) ?? []),
+        ...this.#settings.pull.map(base => ({
           url: `${base}${name}.flv?start=segment`,
           fields: { [LOOP_FIELD]: via === '' ? self : `${via}, ${self}` },
         })),
+      ],
       create: file => RingWriter.create(file, this.#ringOptions),
       grace: () => this.#settings.grace,
       linger: LINGER,
@@ -114,7 +131,8 @@ export class Ingest {
   }
 
   /** Brings streams from elsewhere, and keeps those that are watched. */
-  want(streams: readonly WantedStream[]): void {
+  want(streams: readonly WantedStream[], peers: readonly LivePeer[]): void {
+    if (this.#peers !== undefined) this.#peers.peers = peers;
     const here = new Set(this.#streams.places.map(({ name }) => name));
     for (const { name, via } of streams) if (!here.has(name)) this.#pulls.want(name, via);
   }

@@ -3,11 +3,12 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogFolders } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
-import { PULLED_FOLDER, ringsIn } from '../../live/publish/ring-files.js';
+import { pulledFolder, ringsIn } from '../../live/publish/ring-files.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
 import type { IngestProcess } from './ingest-process.js';
+import { type LivePeer, liveCluster } from './live-peers.js';
 import { LiveTotals } from './live-totals.js';
 
 /** Folder of the rings, within the folder of what is recent. */
@@ -25,8 +26,15 @@ export class LiveService implements Service<Config> {
   #isStarted = false;
   #isLeaving = false;
 
-  /** @param secret of the memory tier */
-  constructor(context: ServiceContext<Config, EdgeEvents>, secret: string) {
+  /**
+   * @param secret of the memory tier
+   * @param peers the other edges of the cluster, as they are now
+   */
+  constructor(
+    context: ServiceContext<Config, EdgeEvents>,
+    secret: string,
+    peers: () => readonly LivePeer[] = () => [],
+  ) {
     this.#context = context;
     this.#config = context.config;
     this.#folder = join(catalogFolders(context.config, secret).recent, FOLDER);
@@ -34,17 +42,17 @@ export class LiveService implements Service<Config> {
     context.events.on('liveAudiences', (process, audiences) => this.#totals.watched(process, audiences));
     // Beside an older edge, whose streams these are until it hands over, workers serve those who watch from the start.
     if (isLive(context.config)) {
-      const pulled = ringsIn(join(this.#folder, PULLED_FOLDER)).map(place => ({ ...place, isPulled: true }));
+      const pulled = ringsIn(pulledFolder(this.#folder)).map(place => ({ ...place, isPulled: true }));
       this.#tell([...ringsIn(this.#folder), ...pulled]);
     }
-    context.events.on('liveWanted', streams => this.#ingest?.want(streams));
+    context.events.on('liveWanted', streams => this.#ingest?.want(streams, peers()));
   }
 
   async start(): Promise<void> {
     this.#isStarted = true;
     const settings = this.#config.live;
     if (!isLive(this.#config)) {
-      rmSync(this.#folder, { recursive: true, force: true });
+      for (const folder of [this.#folder, pulledFolder(this.#folder)]) rmSync(folder, { recursive: true, force: true });
       return;
     }
     // An edge without live streams loads nothing of it.
@@ -53,6 +61,7 @@ export class LiveService implements Service<Config> {
       settings,
       folder: this.#folder,
       self: this.#self,
+      cluster: liveCluster(this.#config),
       log: this.#context.log,
       streams: streams => this.#tell(streams),
       missing: name => this.#context.tell('liveMissing', name),

@@ -27,7 +27,7 @@ export interface PeerGateOptions {
 
 /** A request of a peer that is answered; see `PeerRequest` of the HTTP stage. */
 export interface AdmittedPeer {
-  readonly mark: 'hop' | 'fill' | 'probe';
+  readonly mark: 'hop' | 'fill' | 'live' | 'probe';
   readonly host: string;
   readonly cachedOnly: boolean;
   voucher(status: number): string;

@@ -7,9 +7,10 @@ import { SELECTION } from '../../base/request-fields.js';
  * - `hop`: to answer a player's request
  * - `fill`: bytes of an object as the origin has it, from the owner's cache or by it from the origin
  * - `cached`: the same, as far as they are cached there: nothing is fetched for it, and nobody waited for
+ * - `live`: a live stream that is published there
  * - `probe`: whether it lives
  */
-export type PeerMark = 'hop' | 'fill' | 'cached' | 'probe';
+export type PeerMark = 'hop' | 'fill' | 'cached' | 'live' | 'probe';
 
 /** Version of what edges say to one another. An edge of another version refuses, and is not asked again for a while. */
 const PROTOCOL = '1';
@@ -55,7 +56,7 @@ export interface PeerVoucher {
 /** Why a request from a peer, or an answer of one, is not heeded. */
 export type PeerRefusal = 'certificate' | 'unsigned' | 'version' | 'addressee' | 'secret' | 'time' | 'replay';
 
-const MARKS: ReadonlySet<string> = new Set(['hop', 'fill', 'cached', 'probe']);
+const MARKS: ReadonlySet<string> = new Set(['hop', 'fill', 'cached', 'live', 'probe']);
 
 /**
  * Signs what edges say to one another, and checks it: HMAC-SHA256 with the secret that they share (RFC 2104). A request

@@ -2,8 +2,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamPlace } from '../ring/stream-place.js';
 
-/** Folder of rings that are pulled from elsewhere, within that of the others. */
-export const PULLED_FOLDER = 'pulled';
+/** Folder of rings that are pulled from elsewhere, beside that of the others. */
+export function pulledFolder(folder: string): string {
+  return `${folder}-pulled`;
+}
 
 const RING = /^(.+)\.(\d{1,16})\.ring$/;
 

@@ -12,6 +12,8 @@ export interface PullSource {
   readonly url: string;
   readonly fields: Readonly<Record<string, string>>;
   /** What TLS is spoken with beside the system's authorities. */
+  /** Whether an answer is the server's own; any is when left out. */
+  isOf?(answer: IncomingMessage): boolean;
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
 }
 
@@ -95,12 +97,13 @@ export class Pull {
         return undefined;
       });
       if (this.#isOver) return;
-      if (answer?.statusCode === 200) {
+      const isRight = answer !== undefined && source.isOf?.(answer) !== false;
+      if (isRight && answer.statusCode === 200) {
         this.#follow(answer);
         return;
       }
       answer?.destroy();
-      wasRefused &&= answer?.statusCode === 404;
+      wasRefused &&= isRight && answer.statusCode === 404;
     }
     if (this.#ring === undefined && wasRefused) this.#end(false);
     else this.#tryAgain();
