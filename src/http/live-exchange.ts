@@ -1,5 +1,12 @@
 import { EdgeError } from '../base/errors.js';
+
+
 import { LOOP_FIELD, NUMBERS_FIELD, writeNumbers } from '../live/delivery/link-fields.js';
+
+
+import { numbersAt } from '../live/delivery/segment-start.js';
+
+
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { letsIn } from './admission.js';
@@ -29,9 +36,13 @@ export function parseLiveTarget(root: string, path: string, query: string): Live
   return stream === undefined ? undefined : { stream, start: startOf(query) };
 }
 
-/** Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame, `segment` what other edges begin with. */
+/**
+ * Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame, `segment` what
+ * other edges begin with.
+ */
 function startOf(query: string): ViewerStart {
-  const [, word, sign, seconds] = /(?:^|&)start=(?:(live|segment)|(-?)(\d{1,9}(?:\.\d{1,9})?))(?:&|$)/.exec(query) ?? [];
+  const [, word, sign, seconds] =
+    /(?:^|&)start=(?:(live|segment)|(-?)(\d{1,9}(?:\.\d{1,9})?))(?:&|$)/.exec(query) ?? [];
   if (word !== undefined) return word === 'live' ? 'next' : 'segment';
   if (seconds === undefined) return 'newest';
   return { from: sign === '-' ? 'present' : 'beginning', milliseconds: Math.round(Number(seconds) * 1000) };
@@ -125,7 +136,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
 
   head(): void {
     const viewer = this.#viewer;
-    const numbers = viewer?.start === 'segment' ? this.#stream?.numbersOf(viewer) : undefined;
+    const numbers = viewer?.start === 'segment' ? numbersAt(this.#stream!.ring, viewer.next) : undefined;
     const fields = new FieldBlock([
       ['Content-Type', 'video/x-flv'],
       ['Cache-Control', 'no-store'],

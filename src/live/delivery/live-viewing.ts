@@ -99,9 +99,7 @@ export class LiveViewing {
     const now = performance.now();
     let some = false;
     for (const stream of this.#streams.values()) {
-      if (!stream.hasLinks) continue;
-      some = true;
-      stream.flush(now);
+      some = stream.flush(now) || some;
     }
     if (some) return;
     clearInterval(this.#links);

@@ -4,6 +4,7 @@ import type { ShiftReader } from '../shift/shift-reader.js';
 import { Fan, type Late, type SendToAll } from './fan.js';
 import type { Audience, DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
+import { segmentStart } from './segment-start.js';
 import { isSafe, startPlace } from './start-place.js';
 import type { ShiftStart, Viewer } from './viewer.js';
 
@@ -38,8 +39,6 @@ const BURST = 1024 * 1024;
 const JOIN_AGE = 12_000;
 /** Milliseconds from one look at the writer's life to the next. */
 const LOOK_AT_WRITER = 1000;
-/** Whole segments of HLS that another edge begins with, so that its playlists have some. */
-const SEGMENTS = 3;
 /** Most tags whose latency is told of one batch. */
 const OBSERVED = 32;
 
@@ -136,20 +135,11 @@ export class WatchedStream {
     viewer.shift = undefined;
   }
 
-  get hasLinks(): boolean {
-    return this.#links.size > 0;
-  }
-
-  /** Sends to other edges what has come. */
-  flush(now: number): void {
-    if (this.#over || !this.#ring.refresh()) return;
+  /** Sends to other edges what has come; false when there are none. */
+  flush(now: number): boolean {
+    if (this.#links.size === 0 || this.#over || !this.#ring.refresh()) return false;
     for (const viewer of this.#links) this.#pump(viewer, now);
-  }
-
-  /** Numbers of the segment of HLS that a viewer's next tag is of; undefined when that is not known. */
-  numbersOf({ next }: Viewer): { readonly segment: number; readonly discontinuity: number } | undefined {
-    const ring = this.#ring;
-    return ring.look(next) ? { segment: ring.segmentNumber, discontinuity: ring.discontinuity } : undefined;
+    return true;
   }
 
   /** Sends what has come since the last batch. */
@@ -341,7 +331,7 @@ export class WatchedStream {
       first = this.#goBack(viewer, viewer.start);
       if (viewer.shift !== undefined) return this.#nextShifted(viewer, viewer.shift, now);
     } else if (viewer.start === 'newest') first = this.#newestJoin();
-    else if (viewer.start === 'segment') first = this.#segmentStart();
+    else if (viewer.start === 'segment') first = segmentStart(ring);
     const canJoin = first >= 0 && ring.look(first);
     if (!canJoin) first = ring.head;
     const isKnown = canJoin || ring.look(ring.head - 1);
@@ -421,21 +411,6 @@ export class WatchedStream {
     viewer.shift?.close();
     viewer.shift = undefined;
     viewer.next = next;
-  }
-
-  /** The first tag of the segment of HLS before the newest two, or of the next one that is whole; -1 for none. */
-  #segmentStart(): number {
-    const ring = this.#ring;
-    if (!ring.look(ring.head - 1)) return -1;
-    let segment = ring.segmentNumber;
-    const oldest = segment - SEGMENTS;
-    let start = -1;
-    for (let at = ring.head - 2; ring.look(at) && segment > oldest; at--) {
-      if (ring.segmentNumber === segment) continue;
-      start = at + 1;
-      segment = ring.segmentNumber;
-    }
-    return start;
   }
 
   /** Takes what a viewer is behind from it: it goes on with the newest key frame, or with sound up to the next. */
