@@ -1,10 +1,10 @@
-import { AUDIO_TAG, SCRIPT_TAG } from '../../media/flv/tag.js';
 import { RingReader } from '../ring/ring-reader.js';
 import type { ShiftReader } from '../shift/shift-reader.js';
 import { Fan, type Late, type SendToAll } from './fan.js';
 import type { Audience, DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
 import { segmentStart } from './segment-start.js';
+import { gatherSound, type SoundRun } from './sound-run.js';
 import { isSafe, startPlace } from './start-place.js';
 import type { ShiftStart, Viewer } from './viewer.js';
 
@@ -63,9 +63,7 @@ export class WatchedStream {
   #over = false;
   #dropped = 0;
   /** Tags without pictures that several viewers get in this batch. */
-  #sound:
-    | { readonly from: number; readonly bytes: Uint8Array; readonly next: number; readonly all: boolean }
-    | undefined;
+  #sound: SoundRun | undefined;
 
   /** @throws EdgeError `bad_config` when the file is no ring */
   constructor(
@@ -439,7 +437,7 @@ export class WatchedStream {
   /** Sound, and headers, up to the next key frame, from which on all is sent. */
   #nextSound(viewer: Viewer): boolean {
     const ring = this.#ring;
-    if (this.#sound?.from !== viewer.next) this.#sound = this.#gatherSound(viewer.next);
+    if (this.#sound?.from !== viewer.next) this.#sound = gatherSound(ring, viewer.next);
     const { bytes, next, all } = this.#sound;
     if (all) {
       viewer.mode = 'all';
@@ -449,18 +447,6 @@ export class WatchedStream {
     if (ring.look(next - 1)) viewer.version = ring.tagVersion;
     if (bytes.length > 0) this.#hold(viewer, bytes, -1, next);
     return bytes.length > 0 || all;
-  }
-
-  #gatherSound(from: number) {
-    const ring = this.#ring;
-    const pieces: Uint8Array[] = [];
-    for (let at = from; at < ring.head; at++) {
-      if (!ring.look(at)) break;
-      if (ring.isJoin) return { from, bytes: Buffer.concat(pieces), next: at, all: true };
-      if (ring.type === AUDIO_TAG || ring.type === SCRIPT_TAG || ring.isHeader) pieces.push(ring.tag);
-    }
-    const bytes = Buffer.concat(pieces);
-    return { from, bytes: ring.holds(from) ? bytes : Buffer.alloc(0), next: ring.head, all: false };
   }
 
   #hold(viewer: Viewer, frame: Uint8Array, first: number, next: number): void {
