@@ -1,12 +1,6 @@
 import { EdgeError } from '../base/errors.js';
-
-
 import { LOOP_FIELD, NUMBERS_FIELD, writeNumbers } from '../live/delivery/link-fields.js';
-
-
 import { numbersAt } from '../live/delivery/segment-start.js';
-
-
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { letsIn } from './admission.js';
