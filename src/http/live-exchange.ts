@@ -31,8 +31,8 @@ export function parseLiveTarget(root: string, path: string, query: string): Live
 }
 
 /**
- * Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame, `segment` what
- * other edges begin with.
+ * Seconds since the stream's beginning, or with a minus before the present; `live` is the next key frame, `segment`
+ * what other edges begin with.
  */
 function startOf(query: string): ViewerStart {
   const [, word, sign, seconds] =
