@@ -31,14 +31,10 @@ void InChunks(Random& random, const std::vector<uint8_t>& bytes, size_t size, T 
   }
 }
 
-uint32_t Any(Random& random) {
-  return random.Below(3) == 0 ? static_cast<uint32_t>(random.Next()) : random.Below(9);
-}
+uint32_t Any(Random& random) { return random.Below(3) == 0 ? static_cast<uint32_t>(random.Next()) : random.Below(9); }
 
 /** Room for fewer marks than there are, or for more: nothing is written beyond it. */
-std::vector<double> Room(Random& random) {
-  return std::vector<double>(random.Below(12), -7);
-}
+std::vector<double> Room(Random& random) { return std::vector<double>(random.Below(12), -7); }
 
 void CheckMarks(const std::vector<double>& found, const std::vector<double>& before) {
   for (size_t i = 0; i < found.size(); i++) {
