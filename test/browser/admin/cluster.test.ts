@@ -48,9 +48,9 @@ test('the page of the cluster shows nodes, partitions, hops, and a node that is 
     const text = await rows();
     return patterns.every(pattern => pattern.test(text));
   };
-  await until('both nodes', () => shows(/^edge-1 \(this one\).*upwarm1512512/m, /^edge-2default.*upwarm1512512/m));
+  await until('both nodes', () => shows(/^edge-1 \(this one\).*upwarm181928192/m, /^edge-2default.*upwarm181928192/m));
   assert.match((await page.locator('#about').textContent()) ?? '', /as edge-1 sees it · map \d+ · leader edge-\d/);
-  assert.match(await rows(), /^edge-1.*edge-2 512/m, 'who stands in');
+  assert.match(await rows(), /^edge-1.*edge-2 8192/m, 'who stands in');
   assert.equal(await page.locator('#login').isHidden(), true);
   // Hops: whatever edge-2 owns comes by way of edge-1.
   const owners = await Promise.all(
@@ -66,7 +66,7 @@ test('the page of the cluster shows nodes, partitions, hops, and a node that is 
   await page.setViewportSize({ width: 360, height: 640 });
   await second.killAll();
   await until('it to be seen away', () => shows(/^edge-2default.*awayaway/m));
-  await until('its films to have an heir', () => shows(/^edge-2.*awayaway.*edge-1 512/m));
+  await until('its films to have an heir', () => shows(/^edge-2.*awayaway.*edge-1 8192/m));
   await etcd.members[0]!.kill();
   await until('etcd to be missed', async () =>
     /etcd does not answer/.test((await page.locator('#notes').textContent()) ?? ''),
