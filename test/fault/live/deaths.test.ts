@@ -85,6 +85,9 @@ test('a worker is killed: viewers of the others lose nothing', async () => {
   const [victim] = edge.workers;
   kill(victim!);
   await until('the death', () => watchers.some(({ over }) => over));
+  // The ends of connections are seen one after the other: who has had half a second since then has not ended with it.
+  const atDeath = watchers.map(({ times }) => times.at(-1)!);
+  await until('all ends', () => watchers.every(({ over, times }, at) => over || times.at(-1)! > atDeath[at]! + 500));
   const left = watchers.filter(({ over }) => !over);
   assert.ok(left.length > 0 && left.length < watchers.length, `${left.length} of ${watchers.length}`);
   const marks = left.map(({ times }) => times.at(-1)!);
@@ -139,7 +142,9 @@ test('the process that takes publishers is killed: viewers wait, and go on with 
     after,
     after.map((_, at) => after[0]! + at),
   );
-  assert.deepEqual(after.slice(0, before.length), before);
+  // The window may have moved meanwhile, but begins within what there was.
+  assert.ok(after[0]! >= before[0]! && after[0]! <= before.at(-1)!, `from ${after[0]}, after ${before.join(' ')}`);
+  assert.ok(after.at(-1)! > before.at(-1)!);
 });
 
 async function playlist(): Promise<string> {
