@@ -21,6 +21,15 @@ export function decodeOctets(text: string): string {
     : octets;
 }
 
+/** The text that a part of a URL stands for; undefined when its octets are no UTF-8, or an escape is none. */
+export function decodeText(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * The one way to write octets of which none is a delimiter: all but letters, digits and `-._~` escaped, in upper case.
  */

@@ -19,8 +19,7 @@ export function admissionOf(
 /** Whether a request is let in to what has no objects; when not, that is its answer. */
 export function letsIn(context: HttpContext, req: FrontRequest, reply: Reply): boolean {
   try {
-    if (context.access !== undefined)
-      admissionOf(context, req, parseHost(req.getHeader('host')), () => reply.client)?.check();
+    admissionOf(context, req, parseHost(req.getHeader('host')), () => reply.client)?.check();
     return true;
   } catch (error) {
     reply.fail(error);

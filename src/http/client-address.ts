@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { octetsOfField } from './field-value.js';
 import { hopsOf, plainAddress } from './forwarded.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 
@@ -44,7 +45,7 @@ export class ClientAddresses {
     const peer = peerOf(res);
     if (!this.trusts(peer)) return peer;
     let client = peer;
-    for (const hop of hopsOf(linesOf(req, 'x-forwarded-for'), linesOf(req, 'forwarded'))) {
+    for (const hop of hopsOf(octetsOfField(req, 'x-forwarded-for'), octetsOfField(req, 'forwarded'))) {
       if (hop === undefined) break;
       client = hop;
       if (!this.trusts(hop)) break;
@@ -57,15 +58,4 @@ export class ClientAddresses {
 function peerOf(res: FrontResponse): string {
   const text = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
   return text.includes(':') ? (plainAddress(text) ?? text) : text;
-}
-
-/** The lines of a field as one list (RFC 9110 section 5.3). */
-function linesOf(req: FrontRequest, name: string): string {
-  const first = req.getHeader(name);
-  if (first === '') return '';
-  const lines: string[] = [];
-  req.forEach((other, line) => {
-    if (other === name) lines.push(line);
-  });
-  return lines.length < 2 ? first : lines.join(', ');
 }

@@ -1,4 +1,5 @@
 import { EdgeError } from '../base/errors.js';
+import { decodeText } from '../base/percent.js';
 import { LOOP_FIELD, NUMBERS_FIELD, writeNumbers } from '../live/delivery/link-fields.js';
 import { numbersAt } from '../live/delivery/segment-start.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
@@ -26,7 +27,8 @@ export interface LiveTarget {
 export function parseLiveTarget(root: string, path: string, query: string): LiveTarget | undefined {
   if (!path.startsWith(root)) return undefined;
   // Names may have several parts, and dots.
-  const stream = decoded(/^(.+)\.flv$/.exec(path.slice(root.length))?.[1]);
+  const [, name] = /^(.+)\.flv$/.exec(path.slice(root.length)) ?? [];
+  const stream = name && decodeText(name);
   return stream === undefined ? undefined : { stream, start: startOf(query) };
 }
 
@@ -40,14 +42,6 @@ function startOf(query: string): ViewerStart {
   if (word !== undefined) return word === 'live' ? 'next' : 'segment';
   if (seconds === undefined) return 'newest';
   return { from: sign === '-' ? 'present' : 'beginning', milliseconds: Math.round(Number(seconds) * 1000) };
-}
-
-function decoded(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The life of a request for a live stream as FLV: from its head to the end of the stream, or of the viewer. */

@@ -1,7 +1,7 @@
 import { EdgeError } from '../base/errors.js';
-import { octetsOf } from '../base/percent.js';
 import { NOT_FORWARDED, SELECTION } from '../base/request-fields.js';
 import type { ContentRequest } from '../catalog/content.js';
+import { joinedLines, octetsOfField } from './field-value.js';
 import type { FrontRequest } from './front-end.js';
 import type { Conditions } from './preconditions.js';
 import type { RangeSet } from './range.js';
@@ -77,7 +77,7 @@ export class PlayerRequest implements ContentRequest {
     });
     this.#kept = new Map();
     for (const [name, each] of lines) {
-      this.#kept.set(name, each.length === 1 ? this.#req.getHeader(name) : joined(name, each));
+      this.#kept.set(name, each.length === 1 ? this.#req.getHeader(name) : joinedLines(name, each));
     }
     this.#req = undefined;
   }
@@ -107,24 +107,4 @@ export function conditionsOf(req: FrontRequest): Conditions | undefined {
   const ifUnmodifiedSince = req.getHeader('if-unmodified-since');
   if (!ifMatch && !ifNoneMatch && !ifModifiedSince && !ifUnmodifiedSince) return undefined;
   return { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince };
-}
-
-/**
- * A field's value, one character for each octet; '' when it is absent. Several lines are one list (RFC 9110 section
- * 5.3). The front end reads a single line as octets, but lists them as UTF-8, with U+FFFD for what is none.
- */
-function octetsOfField(req: FrontRequest, name: string): string {
-  const first = req.getHeader(name);
-  if (first === '') return '';
-  const lines: string[] = [];
-  req.forEach((other, line) => {
-    if (other === name) lines.push(line);
-  });
-  return lines.length < 2 ? first : joined(name, lines);
-}
-
-/** Lines of one field, as one list. */
-function joined(name: string, lines: readonly string[]): string {
-  // Cookies are parted otherwise than other lists (RFC 6265 section 4.2.1).
-  return octetsOf(lines.join(name === 'cookie' ? '; ' : ', '));
 }

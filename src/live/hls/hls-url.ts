@@ -1,3 +1,5 @@
+import { decodeText } from '../../base/percent.js';
+
 /** The tracks of a stream in URLs: the video and the sound. */
 export type HlsTrackName = 'v1' | 'a1';
 
@@ -31,7 +33,8 @@ export function parseHlsPath(root: string, path: string): HlsTarget | undefined 
   const below = path.slice(root.length);
   const whole = MULTIVARIANT.exec(below);
   const child = whole === null ? CHILD.exec(below) : null;
-  const stream = decoded((whole ?? child)?.[1]);
+  const [, escaped] = whole ?? child ?? [];
+  const stream = escaped && decodeText(escaped);
   if (stream === undefined) return undefined;
   if (child === null) return { stream, file: { kind: 'multivariant' } };
   const [, , name, init, segment, parent, part] = child;
@@ -40,14 +43,6 @@ export function parseHlsPath(root: string, path: string): HlsTarget | undefined 
   if (segment !== undefined) return { stream, file: { kind: 'segment', track, number: Number(segment) } };
   if (part !== undefined) return { stream, file: { kind: 'part', track, number: Number(parent), part: Number(part) } };
   return { stream, file: { kind: 'playlist', track } };
-}
-
-function decoded(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** The playlist of a track, as that of another has it. */

@@ -107,11 +107,15 @@ export class Fmp4Recording {
 
   /** Writes what waits. @param keyTime when the picture comes at which another fragment begins */
   #cut(keyTime?: number): void {
-    const { tracks, file, table } = this.#part!;
+    this.#write(this.#part!, type => (type === VIDEO_TAG ? keyTime : undefined));
+  }
+
+  /** Writes a fragment of each track. @param endOf when its last frame ends, unless that waits for the next */
+  #write({ tracks, file, table }: Part, endOf: (type: number) => number | undefined): void {
     let id = 0;
     for (const [type, track] of tracks) {
       id++;
-      const fragment = track.take(this.#fragments + 1, id, type === VIDEO_TAG ? keyTime : undefined);
+      const fragment = track.take(this.#fragments + 1, id, endOf(type));
       if (fragment === undefined) continue;
       this.#fragments++;
       if (id === 1 && fragment.begins !== undefined) table.add(fragment.begins, file.bytes);
@@ -123,15 +127,8 @@ export class Fmp4Recording {
     const part = this.#part;
     if (part === undefined) return;
     this.#part = undefined;
-    const { tracks, file, table } = part;
-    let id = 0;
-    for (const track of tracks.values()) {
-      const fragment = track.take(++this.#fragments, ++id, this.#last);
-      if (fragment === undefined) continue;
-      if (id === 1 && fragment.begins !== undefined) table.add(fragment.begins, file.bytes);
-      file.push(fragment.bytes);
-    }
-    file.push(table.box());
-    this.#closing.push(file.close());
+    this.#write(part, () => this.#last);
+    part.file.push(part.table.box());
+    this.#closing.push(part.file.close());
   }
 }

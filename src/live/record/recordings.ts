@@ -39,13 +39,13 @@ export function finishRecordings(folder: string, log: Log): void {
   } catch {
     return;
   }
-  const cuts = { flv: cutToWholeTags, mp4: cutToWholeFragments };
+  const wholes = { flv: wholeTags, mp4: wholeFragments };
   for (const name of names) {
     const [, format] = /\.(flv|mp4)\.part$/.exec(name) ?? [];
     if (format === undefined) continue;
     const file = join(folder, name);
     try {
-      if (cuts[format as keyof typeof cuts](file)) renameSync(file, file.slice(0, -UNFINISHED.length));
+      if (cutTo(file, wholes[format as keyof typeof wholes])) renameSync(file, file.slice(0, -UNFINISHED.length));
       else unlinkSync(file);
       log.info({ file }, 'a recording that had been cut off is finished');
     } catch (error) {
@@ -54,49 +54,49 @@ export function finishRecordings(folder: string, log: Log): void {
   }
 }
 
-/** @returns whether there is a tag */
-function cutToWholeTags(path: string): boolean {
+/** Bytes of a file that are whole, and whether there are frames among them. */
+interface Whole {
+  readonly bytes: number;
+  readonly hasMedia: boolean;
+}
+
+/** Cuts a file down to what is whole. @returns whether there are frames */
+function cutTo(path: string, wholeOf: (file: number, size: number) => Whole): boolean {
   const file = openSync(path, 'r+');
   try {
     const { size } = fstatSync(file);
-    const head = Buffer.alloc(TAG_HEADER);
-    const trailer = Buffer.alloc(TAG_TRAILER);
-    readSync(file, head, 0, TAG_HEADER, 0);
-    if (!isFlv(head)) return false;
-    let whole = FILE_HEAD;
-    for (;;) {
-      if (readSync(file, head, 0, TAG_HEADER, whole) < TAG_HEADER || !isTagType(head[0]!)) break;
-      const end = whole + TAG_HEADER + dataSizeOf(head, 0);
-      if (readSync(file, trailer, 0, TAG_TRAILER, end) < TAG_TRAILER || sizeInTrailer(trailer) !== end - whole) break;
-      whole = end + TAG_TRAILER;
-    }
-    if (whole < size) ftruncateSync(file, whole);
-    return whole > FILE_HEAD;
+    const { bytes, hasMedia } = wholeOf(file, size);
+    if (hasMedia && bytes < size) ftruncateSync(file, bytes);
+    return hasMedia;
   } finally {
     closeSync(file);
   }
 }
 
-/** @returns whether there is a fragment */
-function cutToWholeFragments(path: string): boolean {
-  const file = openSync(path, 'r+');
-  try {
-    const { size } = fstatSync(file);
-    const head = Buffer.alloc(BOX_HEAD);
-    let whole = 0;
-    let isMedia = false;
-    for (let at = 0; readSync(file, head, 0, BOX_HEAD, at) === BOX_HEAD; ) {
-      const length = head.readUInt32BE(0);
-      at += length;
-      if (length < BOX_HEAD || at > size) break;
-      // A fragment is whole with its data; what this edge writes is never larger than a box may be.
-      if (head.toString('latin1', 4) !== 'mdat') continue;
-      whole = at;
-      isMedia = true;
-    }
-    if (whole < size) ftruncateSync(file, whole);
-    return isMedia;
-  } finally {
-    closeSync(file);
+function wholeTags(file: number): Whole {
+  const head = Buffer.alloc(TAG_HEADER);
+  const trailer = Buffer.alloc(TAG_TRAILER);
+  readSync(file, head, 0, TAG_HEADER, 0);
+  if (!isFlv(head)) return { bytes: 0, hasMedia: false };
+  let bytes = FILE_HEAD;
+  for (;;) {
+    if (readSync(file, head, 0, TAG_HEADER, bytes) < TAG_HEADER || !isTagType(head[0]!)) break;
+    const end = bytes + TAG_HEADER + dataSizeOf(head, 0);
+    if (readSync(file, trailer, 0, TAG_TRAILER, end) < TAG_TRAILER || sizeInTrailer(trailer) !== end - bytes) break;
+    bytes = end + TAG_TRAILER;
   }
+  return { bytes, hasMedia: bytes > FILE_HEAD };
+}
+
+function wholeFragments(file: number, size: number): Whole {
+  const head = Buffer.alloc(BOX_HEAD);
+  let bytes = 0;
+  for (let at = 0; readSync(file, head, 0, BOX_HEAD, at) === BOX_HEAD; ) {
+    const length = head.readUInt32BE(0);
+    at += length;
+    if (length < BOX_HEAD || at > size) break;
+    // A fragment is whole with its data; what this edge writes is never larger than a box may be.
+    if (head.toString('latin1', 4) === 'mdat') bytes = at;
+  }
+  return { bytes, hasMedia: bytes > 0 };
 }

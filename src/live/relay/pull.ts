@@ -11,9 +11,9 @@ export interface PullSource {
   /** http or https. */
   readonly url: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** What TLS is spoken with beside the system's authorities. */
   /** Whether an answer is the server's own; any is when left out. */
   isOf?(answer: IncomingMessage): boolean;
+  /** What TLS is spoken with beside the system's authorities. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
 }
 
@@ -136,14 +136,13 @@ export class Pull {
   }
 
   #follow(answer: IncomingMessage): void {
+    let isBegun = false;
     const reader = new FlvReader((type, timestamp, body) => {
       if (this.#ring === undefined) this.#use(this.#options.ring());
-      if (isBegun) return this.#pulled!.take(type, timestamp, body);
+      if (!isBegun) this.#pulled!.begin(readNumbers(answer.headers[NUMBERS_FIELD]));
       isBegun = true;
-      this.#pulled!.begin(readNumbers(answer.headers[NUMBERS_FIELD]));
       this.#pulled!.take(type, timestamp, body);
     });
-    let isBegun = false;
     answer.on('data', (chunk: Buffer) => {
       if (this.#isOver) return;
       try {

@@ -117,9 +117,10 @@ export class Pulls {
         ended: found => {
           clearTimeout(known.linger);
           this.#pulls.delete(name);
-          if (found) changed();
-          else missing(name);
-          if (found) log.info({ stream: name }, 'a live stream is pulled no more');
+          if (found) {
+            changed();
+            log.info({ stream: name }, 'a live stream is pulled no more');
+          } else missing(name);
         },
       },
       left,
