@@ -7,6 +7,7 @@
 #include "live_ring.h"
 #include "live_send.h"
 #include "memory_tier.h"
+#include "opening.h"
 #include "sampling.h"
 #include "scatter.h"
 #include "wire.h"
@@ -23,6 +24,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitLiveRing(env, exports);
   InitLiveSend(env, exports);
   InitMemoryTier(env, exports);
+  InitOpening(env, exports);
   InitSampling(env, exports);
   InitScatter(env, exports);
   InitWire(env, exports);

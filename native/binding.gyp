@@ -21,6 +21,7 @@
         "live_ring_writer.cc",
         "live_send.cc",
         "memory_tier.cc",
+        "opening.cc",
         "pieces.cc",
         "refusals.cc",
         "request_head.cc",

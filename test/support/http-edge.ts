@@ -1,6 +1,8 @@
 import { after } from 'node:test';
 import { native } from '../../src/base/native.js';
+import { ClientAddresses } from '../../src/http/client-address.js';
 import { Gate } from '../../src/http/gate.js';
+import { NodeFrontEnd, type NodeFrontEndOptions } from '../../src/http/node/node-front-end.js';
 import {
   createHttpServer,
   type HttpServer,
@@ -20,6 +22,27 @@ export interface HttpEdge {
   readonly server: HttpServer;
   readonly content: FakeContent;
   readonly port: number;
+}
+
+/** What a server listens with. */
+export type Engine = 'uws' | 'node';
+export const ENGINES: readonly Engine[] = ['uws', 'node'];
+
+/** Room for everybody. */
+const BOUNDS = { connections: 10_000, perClient: 0, requests: 0, loopback: false, unsentBytes: 128 * 1024 };
+
+/** How to listen with an engine. */
+export function listening(engine: Engine, options: Partial<NodeFrontEndOptions> = {}): ListenOptions {
+  const { tls, clients = ClientAddresses.ofPeers() } = options;
+  if (engine === 'uws') return { tls, clients };
+  return {
+    tls,
+    clients,
+    engine(handler) {
+      const frontEnd = new NodeFrontEnd(handler, { addon: native, bounds: BOUNDS, clients, ...options });
+      return { frontEnd, guard: frontEnd.guard };
+    },
+  };
 }
 
 /** Starts a server on a free port; it is closed after the tests of the file. */

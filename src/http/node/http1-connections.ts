@@ -1,0 +1,188 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { FrontEndHandler } from '../front-end.js';
+import { MAX_HEADER_BYTES } from '../header-limit.js';
+import { Http1Response } from './http1-response.js';
+import type { NodeGuard } from './node-guard.js';
+import { NodeRequest } from './node-request.js';
+import { SendBudget } from './send-budget.js';
+
+/** Bytes of an answer that Node may hold. */
+const HELD_MAX = 128 * 1024;
+/** Requests that wait for the answers before them; from so many on nothing more is read. */
+const WAITING_PAUSE = 16;
+/** Most of them, when they have come all at once; the connection is closed after the last. */
+const WAITING_MAX = 512;
+/** Milliseconds that a connection may be idle, and that a head may take. */
+const IDLE = 75_000;
+const HEAD = 30_000;
+const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+/** A connection, as whoever accepted it knows it. */
+export interface ClientConnection {
+  /** Address of the client, as text; '' when there is none. */
+  readonly address: string;
+}
+
+/** What may be answered on a connection at a time. */
+interface Turn {
+  readonly connection: ClientConnection;
+  readonly budget: SendBudget;
+  readonly waiting: (() => void)[];
+  isBusy: boolean;
+  isLast: boolean;
+}
+
+/**
+ * Connections that speak HTTP/1.1 or 1.0. Requests that are pipelined are answered in order, one at a time, so that who
+ * reads no answer has no more of them made.
+ */
+export class Http1Connections {
+  readonly #handler: () => FrontEndHandler;
+  readonly #guard: NodeGuard;
+  readonly #server: Server;
+  readonly #turns = new WeakMap<Duplex, Turn>();
+
+  constructor(handler: () => FrontEndHandler, guard: NodeGuard) {
+    this.#handler = handler;
+    this.#guard = guard;
+    const answer = (req: IncomingMessage, res: ServerResponse) => this.#take(req, res);
+    this.#server = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requireHostHeader: false,
+      keepAliveTimeout: IDLE,
+      headersTimeout: HEAD,
+      requestTimeout: 0,
+      connectionsCheckingInterval: 5000,
+    });
+    this.#server.on('request', answer);
+    this.#server.on('checkContinue', answer);
+    this.#server.on('checkExpectation', answer);
+    this.#server.on('connect', (_req, socket) => this.#refuse(socket, 405));
+    this.#server.on('clientError', (error: ParserError, socket) => this.#refuse(socket, statusOf(error)));
+    // Nobody connects to this server itself; but only then does it look for heads that don't come to an end.
+    this.#server.emit('listening');
+  }
+
+  /** Takes a connection. */
+  add(socket: Duplex, connection: ClientConnection): void {
+    const budget = new SendBudget(HELD_MAX);
+    this.#turns.set(socket, { connection, budget, waiting: [], isBusy: false, isLast: false });
+    this.#server.emit('connection', socket);
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+
+  #take(req: IncomingMessage, res: ServerResponse): void {
+    const { socket } = req;
+    const turn = this.#turns.get(socket);
+    if (turn === undefined || turn.isLast) return;
+    if (!turn.isBusy) {
+      this.#answer(turn, req, res);
+      return;
+    }
+    turn.waiting.push(() => this.#answer(turn, req, res));
+    if (turn.waiting.length === WAITING_PAUSE) socket.pause();
+    if (turn.waiting.length === WAITING_MAX) {
+      turn.isLast = true;
+      res.shouldKeepAlive = false;
+    }
+  }
+
+  #answer(turn: Turn, req: IncomingMessage, res: ServerResponse): void {
+    const { socket } = req;
+    if (socket.destroyed) return;
+    const { connection, budget } = turn;
+    turn.isBusy = true;
+    const request = requestOf(req);
+    const response = new Http1Response(res, connection.address, budget, {
+      flushing: change => this.#handler().flushing(change),
+      over: () => this.#next(turn, socket),
+    });
+    if (typeof request === 'number') {
+      this.#handler().refused(request, connection.address);
+      res.shouldKeepAlive = false;
+      response.writeStatus(`${request} ${REASONS[request]}`);
+      response.writeHeader('Content-Type', 'text/plain');
+      response.end(Buffer.from(`${REASONS[request]}\n`));
+      return;
+    }
+    this.#guard.isOld = req.httpVersionMinor === 0;
+    this.#handler().request(response, request);
+    this.#guard.isOld = false;
+  }
+
+  #next(turn: Turn, socket: Duplex): void {
+    turn.isBusy = false;
+    if (turn.waiting.length === WAITING_PAUSE) socket.resume();
+    const next = turn.waiting.shift();
+    // Not from within the end of the last, which Node is not done with.
+    if (next !== undefined) {
+      turn.isBusy = true;
+      setImmediate(next);
+    }
+  }
+
+  #refuse(socket: Duplex, status: number | undefined): void {
+    if (status !== undefined) this.#handler().refused(status, this.#turns.get(socket)?.connection.address ?? '');
+    const isBusy = this.#turns.get(socket)?.isBusy === true;
+    if (status === undefined || isBusy || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const body = `${REASONS[status]}\n`;
+    const allow = status === 405 ? 'Allow: GET, HEAD, OPTIONS\r\n' : '';
+    const head = `HTTP/1.1 ${status} ${REASONS[status]}\r\nContent-Type: text/plain\r\n${allow}Connection: close\r\n`;
+    socket.end(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+  }
+}
+
+const REASONS: Record<number, string> = {
+  400: 'Bad Request',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+  505: 'HTTP Version Not Supported',
+};
+
+interface ParserError extends NodeJS.ErrnoException {
+  readonly rawPacket?: Buffer;
+}
+
+/** What a request begins with, whatever its method is. */
+const REQUEST = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \//;
+
+/** The status for what Node's parser has refused; undefined for a connection that is gone. */
+function statusOf({ code = '', rawPacket }: ParserError): number | undefined {
+  // Node knows methods by a list.
+  if (code === 'HPE_INVALID_METHOD')
+    return rawPacket !== undefined && REQUEST.test(rawPacket.toString('latin1', 0, 64)) ? 405 : 400;
+  if (code === 'HPE_HEADER_OVERFLOW') return 431;
+  if (code === 'HPE_INVALID_VERSION') return 505;
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
+  return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE' ? 400 : undefined;
+}
+
+/**
+ * What Node has read, in normal form: a path, and one Host, which is that of an absolute target (RFC 9112 section
+ * 3.2.2). The status for what another server could read in another way.
+ */
+function requestOf({ method = '', url = '', rawHeaders, httpVersionMinor }: IncomingMessage): NodeRequest | number {
+  const [, authority, rest = ''] = ABSOLUTE.exec(url) ?? [];
+  const target = authority === undefined ? url : rest.startsWith('/') ? rest : `/${rest}`;
+  if (!target.startsWith('/') && !(target === '*' && method === 'OPTIONS')) return 400;
+  const lines: string[] = [];
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!.toLowerCase();
+    // Of content nothing is read, and only its length tells where it would end.
+    if (name === 'transfer-encoding') return 400;
+    if (name === 'host') hosts++;
+    lines.push(name, name === 'host' && authority !== undefined ? authority : rawHeaders[at + 1]!);
+  }
+  if (hosts > 1 || (hosts === 0 && httpVersionMinor > 0)) return 400;
+  if (hosts === 0 && authority !== undefined) lines.push('host', authority);
+  return new NodeRequest(method, target, lines);
+}

@@ -1,0 +1,43 @@
+import type { ServerResponse } from 'node:http';
+import { type AnswerEvents, type AnswerHead, NodeResponse } from './node-response.js';
+import type { SendBudget } from './send-budget.js';
+
+/** An answer of HTTP/1.1 or HTTP/1.0. */
+export class Http1Response extends NodeResponse {
+  readonly #res: ServerResponse;
+
+  constructor(res: ServerResponse, address: string, budget: SendBudget, events: AnswerEvents) {
+    super(address, budget, events);
+    this.#res = res;
+    // In HTTP/1.1 a connection is kept unless an answer says otherwise.
+    if (res.req.httpVersionMinor > 0) res.removeHeader('connection');
+    res.on('error', () => {});
+    res.once('finish', () => this.gone());
+    res.once('close', () => this.gone());
+  }
+
+  protected sendHead({ status, reason, lines }: AnswerHead): void {
+    this.#res.writeHead(status, reason, lines);
+  }
+
+  protected send(bytes: Uint8Array, taken: () => void): void {
+    this.#res.write(bytes, taken);
+  }
+
+  protected finish(): void {
+    this.#res.end();
+  }
+
+  protected destroy(): void {
+    this.#res.destroy();
+  }
+
+  cork(turn: () => void): void {
+    this.#res.cork();
+    try {
+      turn();
+    } finally {
+      this.#res.uncork();
+    }
+  }
+}

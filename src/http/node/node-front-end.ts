@@ -1,0 +1,142 @@
+import { lookup } from 'node:dns/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { EdgeError } from '../../base/errors.js';
+import type { ClientAddresses } from '../client-address.js';
+import { plainAddress } from '../forwarded.js';
+import type { FrontEnd, FrontEndHandler, TlsFiles } from '../front-end.js';
+import type { PortBounds } from '../gate.js';
+import { type ClientConnection, Http1Connections } from './http1-connections.js';
+import { Http2Connections } from './http2-connections.js';
+import { NodeGuard } from './node-guard.js';
+import { Places } from './places.js';
+import { readProxyHeader } from './proxied.js';
+import { secureServer } from './secure-server.js';
+
+/** What the native addon does for listeners of Node. */
+export interface ListenAddon {
+  /** Opens a socket that listens with SO_REUSEPORT at an IP address; returns its descriptor. @throws Error */
+  openListener(address: string, port: number): number;
+  /** Bounds what the kernel takes of a socket beyond what it has sent. */
+  limitUnsent(descriptor: number, bytes: number): void;
+}
+
+/** What a front end of Node is made with. */
+export interface NodeFrontEndOptions {
+  readonly addon: ListenAddon;
+  readonly bounds: PortBounds;
+  readonly tls?: TlsFiles | undefined;
+  /** Clients that ask for HTTP/2 by ALPN get it; needs TLS. */
+  readonly http2?: boolean;
+  /** Connections of proxies that are trusted begin with a header of the PROXY protocol. */
+  readonly proxyProtocol?: boolean;
+  /** Who is trusted. */
+  readonly clients: ClientAddresses;
+  /** A socket that listens already, in the place of host and port. */
+  readonly descriptor?: number | undefined;
+}
+
+/**
+ * The front end on node:http and node:http2, for what uWebSockets.js has no ear for: HTTP/2 and Unix sockets, and
+ * whatever Node's parser takes that the gate does not.
+ */
+export class NodeFrontEnd implements FrontEnd {
+  readonly guard = new NodeGuard();
+  readonly #options: NodeFrontEndOptions;
+  readonly #handler: () => FrontEndHandler;
+  readonly #server: Server;
+  readonly #http1: Http1Connections;
+  readonly #http2: Http2Connections | undefined;
+  readonly #secure: ReturnType<typeof secureServer> | undefined;
+  readonly #places: Places;
+  readonly #sockets = new Map<Duplex, ClientConnection>();
+
+  /** @throws EdgeError `bad_config` for a certificate that can't be used */
+  constructor(handler: () => FrontEndHandler, options: NodeFrontEndOptions) {
+    const { tls, http2 = false, bounds } = options;
+    this.#handler = handler;
+    this.#options = options;
+    this.#places = new Places(bounds);
+    this.#http1 = new Http1Connections(handler, this.guard);
+    this.#http2 = tls !== undefined && http2 ? new Http2Connections(handler) : undefined;
+    this.#secure = tls && secureServer(tls, http2, (secure, raw) => this.#speak(secure, raw));
+    // Half-closed connections are answered whole.
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket => this.#accept(socket));
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    const { addon, descriptor } = this.#options;
+    try {
+      const fd = descriptor ?? addon.openListener((await lookup(host)).address, port);
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject).listen({ fd }, resolve);
+      });
+    } catch (error) {
+      throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${(error as Error).message}`);
+    }
+    this.#server.on('error', () => {});
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? (address.port ?? port) : port;
+  }
+
+  /** Clients without one don't get so far. */
+  hasCertificate(): boolean {
+    return true;
+  }
+
+  closeListener(): void {
+    this.#server.close();
+    this.#http2?.drain();
+  }
+
+  close(): void {
+    this.#server.close();
+    this.#http1.close();
+    for (const socket of this.#sockets.keys()) socket.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', () => {});
+    const { addon, clients, proxyProtocol = false } = this.#options;
+    const peer = plainAddress(socket.remoteAddress ?? '') ?? '';
+    const isTrusted = clients.trusts(peer);
+    if (!this.#places.take(socket, peer, isTrusted)) {
+      this.#handler().refused(503, peer);
+      socket.destroy();
+      return;
+    }
+    this.#handler().connections(1);
+    this.#sockets.set(socket, { address: peer });
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#handler().connections(-1);
+    });
+    const { fd } = (socket as unknown as { _handle?: { fd?: number } })._handle ?? {};
+    if (fd !== undefined && fd >= 0 && peer !== '') addon.limitUnsent(fd, this.#options.bounds.unsentBytes);
+    if (!proxyProtocol || !isTrusted) this.#begin(socket);
+    else
+      readProxyHeader(socket, address => {
+        if (address === 'wrong') {
+          this.#handler().refused(400, peer);
+          socket.destroy();
+          return;
+        }
+        this.#sockets.set(socket, { address: address ?? peer });
+        if (this.#places.take(socket, address ?? peer, address === undefined)) this.#begin(socket);
+        else socket.destroy();
+      });
+  }
+
+  #begin(socket: Socket): void {
+    if (this.#secure !== undefined) this.#secure.emit('connection', socket);
+    else this.#http1.add(socket, this.#sockets.get(socket)!);
+  }
+
+  #speak(socket: TLSSocket, raw: Duplex | undefined): void {
+    const connection = this.#sockets.get(raw ?? socket) ?? { address: plainAddress(socket.remoteAddress ?? '') ?? '' };
+    socket.on('error', () => {});
+    if (socket.alpnProtocol === 'h2' && this.#http2 !== undefined) this.#http2.add(socket, connection);
+    else this.#http1.add(socket, connection);
+  }
+}

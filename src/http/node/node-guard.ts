@@ -1,0 +1,25 @@
+import type { Guard } from '../front-end.js';
+
+/** For connections of Node, which the front end itself looks after. */
+export class NodeGuard implements Guard {
+  readonly socket = 0;
+  readonly isSecure = false;
+  readonly isLast = false;
+  isOld = false;
+
+  answersSecurely(): void {}
+
+  ends(): boolean {
+    return false;
+  }
+
+  answered(): void {}
+
+  floodsSecurely(): boolean {
+    return false;
+  }
+
+  refuses(): boolean {
+    return false;
+  }
+}

@@ -1,0 +1,183 @@
+import type { FrontResponse } from '../front-end.js';
+import type { SendBudget, Waiting } from './send-budget.js';
+
+/** Bytes of one write to the connection, after which it can be told that they are gone. */
+const PIECE = 64 * 1024;
+
+/** A head as its fields were written. */
+export interface AnswerHead {
+  readonly status: number;
+  readonly reason: string;
+  /** Names and values by turns. */
+  readonly lines: string[];
+}
+
+/** What an answer tells its connection. */
+export interface AnswerEvents {
+  /** The answer is complete, but not all of it has been taken yet, or, when it is negative, that has ended. */
+  flushing(change: number): void;
+  /** The connection is free for another. */
+  over(): void;
+}
+
+/**
+ * An answer over a stream of Node, which buffers whatever it is given: so it is given no more than the connection's
+ * budget allows. Chunks are copied, since Node goes on with them after the call.
+ */
+export abstract class NodeResponse implements FrontResponse, Waiting {
+  readonly #address: string;
+  readonly #budget: SendBudget;
+  readonly #events: AnswerEvents;
+  #status = '200 OK';
+  #text = '';
+  #hasHead = false;
+  /** Bytes of the body that have been given to Node. */
+  #offset = 0;
+  #held = 0;
+  #isRefused = false;
+  #isComplete = false;
+  #isOver = false;
+  #aborted: (() => void) | undefined;
+  #writable: (() => boolean) | undefined;
+
+  /** @param address of the client, as text */
+  constructor(address: string, budget: SendBudget, events: AnswerEvents) {
+    this.#address = address;
+    this.#budget = budget;
+    this.#events = events;
+  }
+
+  protected abstract sendHead(head: AnswerHead, hasBody: boolean): void;
+  protected abstract send(bytes: Uint8Array, taken: () => void): void;
+  protected abstract finish(): void;
+  protected abstract destroy(): void;
+  abstract cork(turn: () => void): void;
+
+  writeStatus(status: string): void {
+    this.#status = status;
+  }
+
+  writeHeader(name: string, value: string | Uint8Array): void {
+    this.#text += `${name}: ${typeof value === 'string' ? value : Buffer.from(value).toString('latin1')}\r\n`;
+  }
+
+  tryEnd(chunk: Uint8Array, total: number): [taken: boolean, complete: boolean] {
+    if (this.#isComplete || this.#isOver) return [true, true];
+    this.#begin(total, true);
+    const count = Math.min(chunk.length, this.#budget.room);
+    this.#give(count === chunk.length ? chunk : chunk.subarray(0, count));
+    this.#offset += count;
+    if (this.#offset === total) {
+      this.#complete();
+      return [true, true];
+    }
+    if (count < chunk.length) this.#refuse();
+    return [count === chunk.length, false];
+  }
+
+  getWriteOffset(): number {
+    return this.#offset;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#isOver) return false;
+    this.#begin(undefined, true);
+    this.#give(chunk);
+    this.#offset += chunk.length;
+    if (this.#budget.room > 0) return true;
+    this.#refuse();
+    return false;
+  }
+
+  end(body?: Uint8Array): void {
+    if (this.#isComplete || this.#isOver) return;
+    if (body !== undefined) {
+      this.#begin(body.length, body.length > 0);
+      this.#give(body);
+    }
+    this.#complete();
+  }
+
+  endWithoutBody(): void {
+    this.#begin(undefined, false);
+    this.#complete();
+  }
+
+  onAborted(handler: () => void): void {
+    this.#aborted = handler;
+  }
+
+  onWritable(handler: () => boolean): void {
+    this.#writable = handler;
+  }
+
+  /** Node has no timer that it could arm. */
+  pause(): void {}
+  resume(): void {}
+
+  getRemoteAddressAsText(): ArrayBuffer {
+    return Uint8Array.from(Buffer.from(this.#address, 'latin1')).buffer;
+  }
+
+  close(): void {
+    this.gone();
+    this.destroy();
+  }
+
+  roomy(): void {
+    if (this.#isOver || !this.#isRefused) return;
+    this.#isRefused = false;
+    this.cork(() => this.#writable?.());
+  }
+
+  /** The stream has ended, well or because the client has left or the connection was cut. To be called by the stream. */
+  protected gone(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#budget.forget(this);
+    const held = this.#held;
+    this.#held = 0;
+    if (this.#isComplete) this.#events.flushing(-1);
+    else this.#aborted?.();
+    this.#events.over();
+    this.#budget.free(held);
+  }
+
+  #begin(length: number | undefined, hasBody: boolean): void {
+    if (this.#hasHead) return;
+    this.#hasHead = true;
+    const lines: string[] = [];
+    for (const line of this.#text.split('\r\n')) {
+      const colon = line.indexOf(':');
+      if (colon > 0) lines.push(line.slice(0, colon), line.slice(colon + 1).trim());
+    }
+    if (length !== undefined) lines.push('Content-Length', String(length));
+    const space = this.#status.indexOf(' ');
+    const head = { status: Number(this.#status.slice(0, space)), reason: this.#status.slice(space + 1), lines };
+    this.sendHead(head, hasBody);
+  }
+
+  #give(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      const piece = Buffer.from(bytes.subarray(at, at + PIECE));
+      this.#held += piece.length;
+      this.#budget.hold(piece.length);
+      this.send(piece, () => {
+        if (this.#isOver) return;
+        this.#held -= piece.length;
+        this.#budget.free(piece.length);
+      });
+    }
+  }
+
+  #refuse(): void {
+    this.#isRefused = true;
+    this.#budget.wait(this);
+  }
+
+  #complete(): void {
+    this.#isComplete = true;
+    this.#events.flushing(1);
+    this.finish();
+  }
+}
