@@ -1,4 +1,5 @@
-// Opens listening sockets for Node, which can't set SO_REUSEPORT in all of its versions, nor name a Unix socket at once.
+// Opens listening sockets for Node, which can't set SO_REUSEPORT in all of its versions, nor put a Unix socket in the
+// place of another.
 #ifndef MOOVEDGE_OPENING_H_
 #define MOOVEDGE_OPENING_H_
 

@@ -6,10 +6,11 @@ import { BlockLoader } from '../cache/fetch/block-loader.js';
 import { FOLLOW_TIMEOUT, SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
-import { catalogFolders, memoryFile, tlsFiles } from '../config/places.js';
+import { engineOf } from '../config/listen-schema.js';
+import { catalogFolders, memoryFile } from '../config/places.js';
 import type { Config } from '../config/schema.js';
-import { ClientAddresses } from '../http/client-address.js';
 import { Gate } from '../http/gate.js';
+import type { NodeFrontEnd } from '../http/node/node-front-end.js';
 import { portBounds } from '../http/port-bounds.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.js';
 import { Flv } from '../media/flv/flv.js';
@@ -20,8 +21,6 @@ import { Planner } from '../media/seek/planner.js';
 import { AccessLog } from '../observe/access-log.js';
 import type { ProcessLog } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
-import { quiesceListener } from '../supervisor/listener.js';
-import { countListeners } from '../supervisor/sockets.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
 import { describeWorker } from './edge-metrics.js';
 import { createOrigins, type Origins } from './origins/origins.js';
@@ -30,6 +29,7 @@ import { viewsOf } from './services/edge-views.js';
 import { isLive } from './services/live-service.js';
 import type { WorkerCluster } from './worker-cluster.js';
 import type { workerLive } from './worker-live.js';
+import { WorkerPorts } from './worker-ports.js';
 
 /**
  * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
@@ -45,7 +45,6 @@ const PACKAGE_SHARE = 1 / 2;
 
 /** Everything of the data path, wired. */
 class Worker implements WorkerHandle {
-  readonly #config: Config;
   readonly #log: ProcessLog;
   readonly #metrics = new Metrics({ process: true });
   readonly #tier: SharedMemoryTier;
@@ -60,25 +59,24 @@ class Worker implements WorkerHandle {
   readonly #server: HttpServer;
   readonly #cluster: WorkerCluster | undefined;
   readonly #live: object | undefined;
-  /** Workers of this generation, which drain together. */
-  readonly #siblings: number;
+  readonly #ports: WorkerPorts;
   #drained: Promise<void> | undefined;
 
   /**
    * @param Cluster the part in a cluster, where there is one
    * @param makeLive the part in live streams, where there are some
+   * @param Engine the front end on Node, where a listener needs it
    */
   constructor(
     config: Config,
     link: WorkerLink<EdgeEvents>,
     Cluster: typeof WorkerCluster | undefined,
     makeLive: typeof workerLive | undefined,
+    Engine: typeof NodeFrontEnd | undefined,
   ) {
     const { log, index, workers, inherited, emit } = link;
-    this.#config = config;
     this.#log = log;
     const { cache, catalog, media, http, origins, limits } = config;
-    this.#siblings = workers;
     const metrics = this.#metrics;
     const stall = Math.max(FOLLOW_TIMEOUT, ...origins.map(({ timeouts }) => timeouts.stall));
     this.#tier = new SharedMemoryTier({
@@ -170,9 +168,10 @@ class Worker implements WorkerHandle {
     }
     const live = makeLive?.(config, link, metrics);
     this.#live = live?.stats;
+    this.#ports = new WorkerPorts({ config, bounds, siblings: workers, unixSockets: inherited.slice(1), Engine });
     const players: HttpServerOptions = {
       gate,
-      bounds,
+      bounds: this.#ports.bounds,
       content: this.#catalog,
       planner: this.#planner,
       packager: this.#packager,
@@ -188,7 +187,7 @@ class Worker implements WorkerHandle {
       ...(this.#accessLog && {
         accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry),
       }),
-      beforeClose: () => quiesceListener(config.listen.port, this.#siblings, native),
+      beforeClose: () => this.#ports.quiesce(),
     };
     const { freshness } = config;
     const passing = { loader: this.#loader, freshness, setCookie: freshness.setCookie, now: Date.now };
@@ -206,9 +205,7 @@ class Worker implements WorkerHandle {
 
   async listen(): Promise<void> {
     await this.#cluster?.listen();
-    const { listen, trusted } = this.#config;
-    const clients = new ClientAddresses(trusted);
-    await this.#server.listen(listen.host, listen.port, { tls: tlsFiles(this.#config), clients });
+    await this.#ports.listen(this.#server);
   }
 
   drain(deadline: number): Promise<void> {
@@ -223,7 +220,7 @@ class Worker implements WorkerHandle {
   async #drain(deadline: number): Promise<void> {
     // A connection that is idle may be about to bear a request, which is answered as long as others take the next
     // connection.
-    const idle = countListeners(this.#config.listen.port) > this.#siblings ? IDLE_DRAIN : 0;
+    const idle = this.#ports.areShared ? IDLE_DRAIN : 0;
     const peers = this.#cluster?.drain(deadline);
     const whole = await this.#server.drain({ grace: deadline, idle });
     await peers;
@@ -262,10 +259,12 @@ class Worker implements WorkerHandle {
 
 runWorker<Config, EdgeEvents>({
   async start(config, link) {
-    // An edge on its own loads nothing of a cluster.
+    // What is off is not loaded.
     const cluster = config.cluster === undefined ? undefined : await import('./worker-cluster.js');
     const live = isLive(config) ? await import('./worker-live.js') : undefined;
-    const worker = new Worker(config, link, cluster?.WorkerCluster, live?.workerLive);
+    const needsNode = config.listen.some(listener => engineOf(listener) === 'node');
+    const node = needsNode ? await import('../http/node/node-front-end.js') : undefined;
+    const worker = new Worker(config, link, cluster?.WorkerCluster, live?.workerLive, node?.NodeFrontEnd);
     await worker.listen();
     return worker;
   },

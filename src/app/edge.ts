@@ -4,7 +4,9 @@ import { AdminPort } from '../admin/admin-port.js';
 import { prefetchUrls } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
 import { EdgeError } from '../base/errors.js';
+import { shownPlace } from '../config/listen-schema.js';
 import { ConfigError, type ConfigSources, type FlagValue, loadConfig } from '../config/load.js';
+import { mainListener } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
 import { edgeOn } from '../supervisor/port.js';
@@ -88,7 +90,7 @@ export class Edge {
       },
       version: version(),
       hopeless: error => void this.#fail(error),
-      takeOver: takeOver && edgeOn(config.listen.port) !== undefined,
+      takeOver: takeOver && edgeOn(mainListener(config).port) !== undefined,
     });
     this.#supervisor = supervisor;
     const routes = adminRoutes({
@@ -124,7 +126,7 @@ export class Edge {
     process.on('SIGUSR2', () => void this.#handOver());
     process.on('uncaughtException', error => this.#crash(error));
     process.on('unhandledRejection', error => this.#crash(error));
-    const older = this.#options.takeOver ? edgeOn(this.#config.listen.port) : undefined;
+    const older = this.#options.takeOver ? edgeOn(mainListener(this.#config).port) : undefined;
     try {
       if (older === undefined) await this.#admin.apply(this.#config.admin);
       await this.#supervisor.start();
@@ -140,7 +142,8 @@ export class Edge {
       throw error;
     }
     this.#isServing = true;
-    this.#log.info({ version: version(), ...this.#config.listen }, 'serving');
+    const listen = this.#config.listen.map(shownPlace);
+    this.#log.info({ version: version(), listen }, 'serving');
     this.#options.serving(this.#config);
   }
 

@@ -246,7 +246,7 @@ export interface NativeAddon {
   inspectMemoryTier(file: string): NativeInspection;
   /** Opens a socket that listens with SO_REUSEPORT at an IP address; returns its descriptor. @throws Error */
   openListener(address: string, port: number): number;
-  /** Opens a Unix socket that listens under `path`, in the place of what is there; returns its descriptor. @throws Error */
+  /** Opens a Unix socket that listens under `path`, in the place of another; returns its descriptor. @throws Error */
   openUnixListener(path: string, mode: number): number;
   /** Makes a ring in a new file, or with a file alone goes on with that of a dead writer. Errors have a `kind`. */
   readonly NativeRingWriter: {

@@ -10,12 +10,29 @@ export interface ServeFlag {
   readonly text: string;
   /** True for paths, which are taken from the current folder. */
   readonly isPath?: boolean;
+  /** Makes the setting of what is given. */
+  readonly value?: (text: string) => unknown;
+  /** The setting is one more item of the list at `path`. */
+  readonly isMore?: boolean;
 }
 
 /** Every flag of `serve` that is a setting. */
 export const SERVE_FLAGS: readonly ServeFlag[] = [
   { spec: '--host <address>', path: ['listen', 'host'], text: 'address that players connect to (0.0.0.0)' },
   { spec: '--port <port>', path: ['listen', 'port'], text: 'port that players connect to (8080)' },
+  {
+    spec: '--compat-port <port>',
+    path: ['listen'],
+    text: 'one more port, for clients of old and new kinds: engine node (none)',
+    value: port => ({ port, engine: 'node' }),
+    isMore: true,
+  },
+  {
+    spec: '--trusted <cidr>',
+    path: ['trusted'],
+    text: 'proxies that say who clients are, by commas (127.0.0.1/32)',
+    value: text => text.split(','),
+  },
   { spec: '--admin-host <address>', path: ['admin', 'host'], text: 'address of the admin port (127.0.0.1)' },
   {
     spec: '--admin-port <port>',
@@ -53,10 +70,11 @@ const WORDS = new Set(['auto', 'off', 'stdout']);
  * @param options as commander gives them, by camel-case name
  */
 export function flagValues(origin: string | undefined, options: Readonly<Record<string, unknown>>): FlagValue[] {
-  const given = SERVE_FLAGS.flatMap(({ spec, path: at, isPath }) => {
+  const given = SERVE_FLAGS.flatMap(({ spec, path: at, isPath, value: make, isMore = false }): FlagValue[] => {
     const flag = spec.split(' ')[0]!;
     const value = options[flag.slice(2).replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
     if (typeof value !== 'string') return [];
+    if (make !== undefined) return [{ flag, path: at, value: make(value), isMore }];
     return [{ flag, path: at, value: isPath === true && !WORDS.has(value) ? path.resolve(value) : value }];
   });
   if (origin === undefined) return given;

@@ -32,6 +32,8 @@ export interface FlagValue {
   readonly flag: string;
   readonly path: readonly string[];
   readonly value: unknown;
+  /** The value is one more item of the list at the path. */
+  readonly isMore?: boolean;
 }
 
 /** Where a configuration comes from. */
@@ -138,9 +140,14 @@ interface Located {
 }
 
 /** @param shown the settings as they were written, before anything was taken from the environment */
-function locate(issue: Issue, shown: unknown, yaml: YamlSource, { file, flags }: ConfigSources): Located {
+function locate(found: Issue, shown: unknown, yaml: YamlSource, { file, flags }: ConfigSources): Located {
+  const flag = flags.find(({ path: at, isMore }) => {
+    const items = isMore === true ? valueAt(shown, at) : undefined;
+    const whole = Array.isArray(items) ? [...at, items.length - 1] : at;
+    return whole.every((step, index) => step === found.path[index]);
+  });
+  const issue = { ...found, path: flag === undefined ? inFile(found.path, yaml.value) : found.path };
   const key = keyOf(issue.path);
-  const flag = flags.find(each => each.path.every((step, index) => step === issue.path[index]));
   if (issue.expected === undefined) {
     const group = issue.path.slice(0, -1);
     const guess = closest(String(issue.path.at(-1)), keysAt(schema, group));
@@ -149,8 +156,8 @@ function locate(issue: Issue, shown: unknown, yaml: YamlSource, { file, flags }:
     const isShown = guess !== undefined || secretPlace(schema, group) === 'none' || group.length === 0;
     return place(yaml.keyPosition(issue.path), `unknown key ${isShown ? key : `in ${keyOf(group)}`}${hint}`);
   }
-  const found = show(valueAt(shown, issue.path), secretPlace(schema, issue.path));
-  const text = `${issue.expected}, found ${found}${issue.hint === undefined ? '' : `; ${issue.hint}`}`;
+  const value = show(valueAt(shown, found.path), secretPlace(schema, issue.path));
+  const text = `${issue.expected}, found ${value}${issue.hint === undefined ? '' : `; ${issue.hint}`}`;
   if (flag !== undefined) return { line: 0, column: 0, text: `${flag.flag}: ${text}` };
   if (file === undefined) return { line: 0, column: 0, text: `${key}: ${text}` };
   return place(yaml.valuePosition(issue.path), key === '' ? text : `${key}: ${text}`);
@@ -158,6 +165,17 @@ function locate(issue: Issue, shown: unknown, yaml: YamlSource, { file, flags }:
   function place({ line, column }: { line: number; column: number }, what: string): Located {
     return { line, column, text: `${file}:${line}:${column}: ${what}` };
   }
+}
+
+/** A path in the file: a flag may have made a list of what stands there by itself. */
+function inFile(at: SettingPath, written: unknown): SettingPath {
+  const [name = '', index, ...rest] = at;
+  const isItself = typeof index === 'number' && isSingle(valueAt(written, [name]));
+  return isItself && settingAt(schema, [name, ...rest]) !== undefined ? [name, ...rest] : at;
+}
+
+function isSingle(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function show(value: unknown, secret: SecretPlace): string {
@@ -193,11 +211,24 @@ function valueAt(tree: unknown, at: SettingPath): unknown {
 }
 
 function withFlags(raw: unknown, flags: readonly FlagValue[]): unknown {
-  return flags.reduce((tree, { path: at, value }) => withValue(tree, at, value), raw);
+  return flags.reduce(
+    (tree, { path: at, value, isMore }) => (isMore === true ? withMore(tree, at, value) : withValue(tree, at, value)),
+    raw,
+  );
+}
+
+/** Adds an item to a list at the top of the tree, or to what stands there by itself; at the first one's host. */
+function withMore(tree: unknown, [name = '']: readonly string[], item: unknown): unknown {
+  const before = valueAt(tree, [name]) ?? {};
+  const items: readonly unknown[] = Array.isArray(before) ? before : [before];
+  const host = valueAt(items[0], ['host']);
+  return withValue(tree, [name], [...items, host === undefined ? item : { host, ...(item as object) }]);
 }
 
 function withValue(tree: unknown, [head, ...rest]: readonly string[], value: unknown): unknown {
   if (head === undefined) return value;
+  // Of a list the first item is meant.
+  if (Array.isArray(tree)) return [withValue(tree[0], [head, ...rest], value), ...tree.slice(1)];
   const object =
     typeof tree === 'object' && tree !== null && !Array.isArray(tree) ? (tree as Record<string, unknown>) : {};
   return { ...object, [head]: withValue(object[head], rest, value) };

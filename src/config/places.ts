@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import type { ListenSettings } from './listen-schema.js';
 import type { Config } from './schema.js';
 
 /** The memory tier's file, which `auto` names after the port. */
-export function memoryFile({ cache, listen }: Config): string {
-  return cache.memory.file === 'auto' ? `/dev/shm/moovedge-${listen.port}.cache` : cache.memory.file;
+export function memoryFile(config: Config): string {
+  const { file } = config.cache.memory;
+  return file === 'auto' ? `/dev/shm/moovedge-${mainListener(config).port}.cache` : file;
 }
 
 /**
@@ -27,13 +29,28 @@ export function isCatalogOf(name: string, file: string): boolean {
   return name.startsWith(own) && /^[0-9a-f]{32}\.catalog$/.test(name.slice(own.length));
 }
 
-/** Names of the files that the players' port needs to speak TLS; undefined when it does not. */
-export function tlsFiles({ listen }: Config): { cert: string; key: string } | undefined {
-  const { certificate, key } = listen.tls;
-  return certificate === undefined || key === undefined ? undefined : { cert: certificate, key };
+/** The first listener with a port, by which the edge is known to people and to itself. */
+export function mainListener({ listen }: Pick<Config, 'listen'>): ListenSettings {
+  return listen.find(({ unix }) => unix === undefined) ?? listen[0]!;
+}
+
+/** Names of the files that a listener needs to speak TLS; undefined when it does not. */
+export function tlsFiles({ tls, clientCa }: ListenSettings): ListenerTls | undefined {
+  const [first, ...others] = tls.flatMap(({ certificate, key }) =>
+    certificate === undefined || key === undefined ? [] : { cert: certificate, key },
+  );
+  return first && { ...first, ca: clientCa, others };
+}
+
+/** Files of a listener that speaks TLS; the certificates of `others` are chosen by the names that they are for. */
+export interface ListenerTls {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string | undefined;
+  readonly others: readonly { readonly cert: string; readonly key: string }[];
 }
 
 /** Scheme of the URLs that players ask for. */
 export function playerScheme(config: Config): 'http' | 'https' {
-  return tlsFiles(config) === undefined ? 'http' : 'https';
+  return tlsFiles(mainListener(config)) === undefined ? 'http' : 'https';
 }

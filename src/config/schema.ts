@@ -2,6 +2,7 @@ import { isLoopback } from '../base/loopback.js';
 import { accessSchema, checkAccess } from './access-schema.js';
 import { clusterSchema } from './cluster-schema.js';
 import { choice, flag, host, integer, network, or, path, share, size, text, time } from './kind.js';
+import { checkListeners, listenSchema } from './listen-schema.js';
 import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
@@ -11,20 +12,7 @@ export const DISK_SIZE = '10GiB';
 
 /** Every setting of moovedge, each once: what it may be, its bounds and unit, its default, and what it does. */
 const tree = group({
-  listen: group({
-    host: setting(host(), 'Address that players connect to.').prefault('0.0.0.0'),
-    port: setting(integer(1, 65535), 'Port that players connect to.').prefault(8080),
-    tls: group({
-      certificate: setting(
-        path('a PEM file'),
-        'PEM file of the certificate that players see, followed by those of its issuers; none leaves the port without TLS.',
-      ).optional(),
-      key: setting(
-        path('a PEM file'),
-        'PEM file of the private key of that certificate, without a passphrase.',
-      ).optional(),
-    }),
-  }),
+  listen: listenSchema,
   trusted: list(
     setting(network(), 'Proxies in front of the edge, whose X-Forwarded-For or Forwarded say who the client is.'),
     { max: 1000 },
@@ -299,16 +287,11 @@ export const schema = withRules(tree, (config, wrong) => {
   if (admin?.host !== undefined && !isLoopback(admin.host) && admin.token === undefined) {
     wrong(['admin', 'token'], 'expected a token, because other machines can reach admin.host');
   }
-  if (listen?.port !== undefined && listen.port === admin?.port) {
+  const playerPorts = (listen ?? []).flatMap(each => (each?.unix === undefined ? (each?.port ?? []) : []));
+  if (admin?.port !== undefined && playerPorts.includes(admin.port)) {
     wrong(['admin', 'port'], 'expected another port than listen.port');
   }
-  const { certificate, key } = listen?.tls ?? {};
-  if (certificate !== undefined && key === undefined) {
-    wrong(['listen', 'tls', 'key'], 'expected the private key of listen.tls.certificate');
-  }
-  if (certificate === undefined && key !== undefined) {
-    wrong(['listen', 'tls', 'certificate'], 'expected the certificate of listen.tls.key');
-  }
+  checkListeners(listen, wrong);
   if (Number(freshness?.min) > Number(freshness?.max)) wrong(['freshness', 'min'], 'expected at most freshness.max');
   const readAhead = cache?.readAhead;
   if (readAhead?.max !== 0 && Number(readAhead?.min) > Number(readAhead?.max)) {
@@ -318,7 +301,7 @@ export const schema = withRules(tree, (config, wrong) => {
   checkAccess(config?.access, wrong);
   if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
   const ports = [
-    [listen?.port, 'listen.port'],
+    ...playerPorts.map(port => [port, 'listen.port'] as const),
     [admin?.port, 'admin.port'],
     [config?.cluster?.listen?.port, 'cluster.listen.port'],
   ] as const;
@@ -347,7 +330,8 @@ function checkCluster(
   }
   if (cluster !== undefined && cluster.secret === undefined && ca === undefined)
     wrong(['cluster', 'secret'], 'expected a secret, or certificates in cluster.listen.tls');
-  if (peers?.port !== undefined && [listen?.port, admin?.port].includes(peers.port)) {
+  const taken = [...(listen ?? []).map(each => each?.port), admin?.port];
+  if (peers?.port !== undefined && taken.includes(peers.port)) {
     wrong(['cluster', 'listen', 'port'], 'expected another port than listen.port and admin.port');
   }
 }

@@ -68,6 +68,51 @@ export function list<S extends Schema>(item: S, { max }: { max: number }) {
   return z.array(item).max(max, `expected at most ${max} items`).prefault([]);
 }
 
+const single = new WeakSet<Schema>();
+
+/**
+ * A list of which a single item may stand by itself. When it is left out, it has one item, in which everything has its
+ * default.
+ */
+export function oneOrMore<S extends Schema>(item: S, { max }: { max: number }) {
+  const many = z.array(item).min(1, 'expected at least one item').max(max, `expected at most ${max} items`);
+  single.add(many);
+  return many.prefault([{}] as never);
+}
+
+/** What was written, with lists in the place of single items. */
+function asLists(schema: Schema, value: unknown): unknown {
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return value === undefined ? undefined : asLists(schema.unwrap(), value);
+  }
+  if (schema instanceof z.ZodArray) {
+    const items = single.has(schema) && !Array.isArray(value) ? [value] : value;
+    return Array.isArray(items) ? items.map(child => asLists(schema.element, child)) : items;
+  }
+  if (!(schema instanceof z.ZodObject) || !isGroup(value)) return value;
+  const changed: Record<string, unknown> = { ...value };
+  for (const [name, child] of childrenOf(schema)) {
+    if (Object.hasOwn(value, name)) changed[name] = asLists(child, value[name]);
+  }
+  return changed;
+}
+
+/** A path as whoever wrote `value` sees it: without the indexes of items that stand by themselves. */
+function asWritten(schema: Schema, value: unknown, [head, ...rest]: SettingPath): SettingPath {
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return head === undefined ? [] : asWritten(schema.unwrap(), value, [head, ...rest]);
+  }
+  if (head === undefined) return [];
+  if (schema instanceof z.ZodArray) {
+    if (single.has(schema) && !Array.isArray(value)) return asWritten(schema.element, value, rest);
+    const item = Array.isArray(value) ? value[Number(head)] : undefined;
+    return [head, ...asWritten(schema.element, item, rest)];
+  }
+  const child = schema instanceof z.ZodObject ? childrenOf(schema).find(([name]) => name === head)?.[1] : undefined;
+  const below = isGroup(value) ? value[head] : undefined;
+  return child === undefined ? [head, ...rest] : [head, ...asWritten(child, below, rest)];
+}
+
 /** An item of a list or an optional group: settings that belong together. Unknown keys are errors. */
 export function item<S extends z.core.$ZodShape>(shape: S) {
   return z.strictObject(shape);
@@ -128,13 +173,14 @@ function mapped(entries: readonly [string, unknown][], change: (value: unknown) 
 
 /** Checks `raw` against `schema`: the values, or everything that is wrong with it. */
 export function check<S extends z.ZodType>(schema: S, raw: unknown): { values: Values<S> } | { issues: Issue[] } {
-  const result = schema.safeParse(raw);
+  const result = schema.safeParse(asLists(schema, raw));
   if (result.success) return { values: result.data };
   const rules = result.error.issues.filter(isRule);
   const basic = result.error.issues.filter(issue => !isRule(issue));
   const wrong = basic.filter(issue => issue.code !== 'unrecognized_keys');
   const telling = rules.filter(rule => !wrong.some(issue => touches(issue.path, rule.path)));
-  return { issues: [...basic, ...telling].flatMap(toIssues) };
+  const issues = [...basic, ...telling].flatMap(toIssues);
+  return { issues: issues.map(issue => ({ ...issue, path: asWritten(schema, raw, issue.path) })) };
 }
 
 function isRule(issue: z.core.$ZodIssue): boolean {
@@ -172,7 +218,7 @@ export function describeSettings(schema: Schema, key = '', fallback?: unknown): 
   if (info !== undefined) return [{ ...info, key, default: fallback }];
   if (schema instanceof z.ZodPrefault) return describeSettings(schema.unwrap(), key, schema.def.defaultValue);
   if (schema instanceof z.ZodOptional) return describeSettings(schema.unwrap(), key, fallback);
-  if (schema instanceof z.ZodArray) return describeSettings(schema.element, `${key}[]`);
+  if (schema instanceof z.ZodArray) return describeSettings(schema.element, single.has(schema) ? key : `${key}[]`);
   if (schema instanceof z.ZodRecord) return describeSettings(schema.valueType, `${key}.*`);
   if (schema instanceof z.ZodObject) {
     return childrenOf(schema).flatMap(([name, child]) => describeSettings(child, key === '' ? name : `${key}.${name}`));
@@ -198,7 +244,8 @@ export function secretPlace(schema: Schema, path: SettingPath): SecretPlace {
 
 /** Names of the settings and groups right under `path`. */
 export function keysAt(schema: Schema, path: SettingPath): string[] {
-  const found = schemaAt(schema, path);
+  const there = schemaAt(schema, path);
+  const found = there instanceof z.ZodArray && single.has(there) ? schemaAt(there.element, []) : there;
   return found instanceof z.ZodObject ? childrenOf(found).map(([name]) => name) : [];
 }
 
@@ -206,7 +253,10 @@ function schemaAt(schema: Schema, path: SettingPath): Schema | undefined {
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) return schemaAt(schema.unwrap(), path);
   const [head, ...rest] = path;
   if (head === undefined) return schema;
-  if (schema instanceof z.ZodArray) return schemaAt(schema.element, rest);
+  if (schema instanceof z.ZodArray) {
+    const isItself = typeof head !== 'number' && single.has(schema);
+    return schemaAt(schema.element, isItself ? path : rest);
+  }
   if (schema instanceof z.ZodRecord) return schemaAt(schema.valueType, rest);
   const child = schema instanceof z.ZodObject ? childrenOf(schema).find(([name]) => name === head)?.[1] : undefined;
   return child === undefined ? undefined : schemaAt(child, rest);

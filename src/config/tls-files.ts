@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { tlsFiles } from './places.js';
+import type { ListenSettings } from './listen-schema.js';
 import type { Config } from './schema.js';
 import type { Issue } from './setting.js';
 
@@ -13,9 +13,26 @@ export function checkTlsFiles(config: Config): Issue[] {
   const { certificate, key } = config.live.rtmp?.tls ?? {};
   const publishers = certificate === undefined || key === undefined ? undefined : { cert: certificate, key };
   return [
-    ...checkPair(['listen', 'tls'], tlsFiles(config)),
+    ...config.listen.flatMap((listener, index) =>
+      checkListener(listener, config.listen.length > 1 ? ['listen', index] : ['listen']),
+    ),
     ...checkPair(['live', 'rtmp', 'tls'], publishers),
     ...checkPeers(config.cluster?.listen.tls),
+  ];
+}
+
+function checkListener(listener: ListenSettings, at: Issue['path']): Issue[] {
+  const { tls, clientCa } = listener;
+  const expected = 'certificates in a PEM file that can be read';
+  const authority = clientCa === undefined ? undefined : read([...at, 'clientCa'], expected, clientCa, readCertificate);
+  return [
+    ...(authority !== undefined && 'path' in authority ? [authority] : []),
+    ...tls.flatMap(({ certificate, key }, number) =>
+      checkPair(
+        [...at, 'tls', ...(tls.length > 1 ? [number] : [])],
+        certificate === undefined || key === undefined ? undefined : { cert: certificate, key },
+      ),
+    ),
   ];
 }
 
@@ -28,7 +45,11 @@ function checkPeers(files: NonNullable<Config['cluster']>['listen']['tls'] | und
   return [...('path' in authority ? [authority] : []), ...checkPair(group, { cert, key }, 'cert')];
 }
 
-function checkPair(group: Issue['path'], files: ReturnType<typeof tlsFiles>, name = 'certificate'): Issue[] {
+function checkPair(
+  group: Issue['path'],
+  files: { readonly cert: string; readonly key: string } | undefined,
+  name = 'certificate',
+): Issue[] {
   if (files === undefined) return [];
   const keyPath = [...group, 'key'];
   const expected = 'a certificate in a PEM file that can be read';

@@ -7,7 +7,8 @@ import type { LogOptions } from '../observe/log.js';
 export interface SupervisedConfig {
   /** Number of worker processes; `auto` is one for each processor. */
   readonly workers: number | 'auto';
-  readonly listen: { readonly host: string; readonly port: number };
+  /** Where players connect: at ports, or at Unix sockets. */
+  readonly listen: readonly { readonly host: string; readonly port: number; readonly unix?: string | undefined }[];
   /**
    * Milliseconds in which answers may be finished, when the edge stops and when a generation of workers is replaced.
    */

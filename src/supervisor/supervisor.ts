@@ -119,7 +119,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
    */
   async start(): Promise<void> {
     const { config, takeOver, services, log, hopeless, version } = this.#options;
-    if (!takeOver) await requireFreePort(config.listen.host, config.listen.port);
+    if (!takeOver) for (const { host, port } of portsOf(config)) await requireFreePort(host, port);
     this.#services = await services({
       config,
       log,
@@ -157,8 +157,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
     const result = this.#turn.then(async () => {
       if (this.#stopping !== undefined) return;
       for (const service of this.#services) service.accepts?.(config);
-      const { listen } = this.config;
-      if (config.listen.port !== listen.port) await requireFreePort(config.listen.host, config.listen.port);
+      const own = new Set(portsOf(this.config).map(({ port }) => port));
+      for (const { host, port } of portsOf(config)) if (!own.has(port)) await requireFreePort(host, port);
       await this.#serve(config);
       for (const service of this.#services) await service.reconfigure?.(config);
     });
@@ -218,7 +218,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
 
   async stats(): Promise<EdgeStats> {
     const { snapshot } = await this.#merge();
-    const { host, port } = this.config.listen;
+    const [{ host, port } = NO_PORT] = portsOf(this.config);
     return {
       version: this.#options.version,
       pid: process.pid,
@@ -321,6 +321,13 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   #all(): readonly Generation<Config>[] {
     return this.#coming === undefined ? this.#generations : [...this.#generations, this.#coming];
   }
+}
+
+/** What `/stats` says of an edge without a port. */
+const NO_PORT = { host: '', port: 0 };
+
+function portsOf({ listen }: SupervisedConfig): SupervisedConfig['listen'] {
+  return listen.filter(({ unix }) => unix === undefined);
 }
 
 function sourceOf({ generation, index, pid, startedAt }: WorkerProcess): string {

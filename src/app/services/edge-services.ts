@@ -11,6 +11,7 @@ import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
 import { refuseChange } from './refuse-change.js';
 import { describeTiers } from './tier-metrics.js';
+import { UnixSocketsService } from './unix-sockets-service.js';
 
 /** What surrounds the workers of an edge. */
 export interface EdgeServices {
@@ -26,6 +27,7 @@ export interface EdgeServices {
 export async function edgeServices(context: ServiceContext<Config, EdgeEvents>): Promise<EdgeServices> {
   // First, since a second edge on the same files is refused here, before the catalog is touched.
   const memory = new MemoryService(context);
+  const unixSockets = await UnixSocketsService.open(context);
   const catalog = await CatalogService.open(context, memory.tier.secret);
   const disk = new DiskService(context, memory);
   const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier), context.log);
@@ -35,7 +37,7 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
   const live = new LiveService(context, memory.tier.secret, () => cluster?.peers ?? []);
-  const all = [memory, catalog, disk, purges, cluster ?? noCluster, live];
+  const all = [memory, unixSockets, catalog, disk, purges, cluster ?? noCluster, live];
   return { all, cluster, purge: request => (cluster ?? purges).purge(request) };
 }
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { fieldLine } from '../../base/field-line.js';
 import type { FrontEndHandler } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
 import { Http1Response } from './http1-response.js';
@@ -133,9 +134,13 @@ export class Http1Connections {
       return;
     }
     const body = `${REASONS[status]}\n`;
-    const allow = status === 405 ? 'Allow: GET, HEAD, OPTIONS\r\n' : '';
-    const head = `HTTP/1.1 ${status} ${REASONS[status]}\r\nContent-Type: text/plain\r\n${allow}Connection: close\r\n`;
-    socket.end(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+    const lines = [
+      fieldLine('Content-Type', 'text/plain'),
+      fieldLine('Content-Length', body.length),
+      status === 405 ? fieldLine('Allow', 'GET, HEAD, OPTIONS') : '',
+      fieldLine('Connection', 'close'),
+    ];
+    socket.end(`HTTP/1.1 ${status} ${REASONS[status]}${lines.join('')}\r\n\r\n${body}`);
   }
 }
 

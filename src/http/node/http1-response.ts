@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type AnswerEvents, type AnswerHead, NodeResponse } from './node-response.js';
+import { type AnswerEvents, type NodeHead, NodeResponse } from './node-response.js';
 import type { SendBudget } from './send-budget.js';
 
 /** An answer of HTTP/1.1 or HTTP/1.0. */
@@ -16,7 +16,7 @@ export class Http1Response extends NodeResponse {
     res.once('close', () => this.gone());
   }
 
-  protected sendHead({ status, reason, lines }: AnswerHead): void {
+  protected sendHead({ status, reason, lines }: NodeHead): void {
     this.#res.writeHead(status, reason, lines);
   }
 

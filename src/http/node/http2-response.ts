@@ -1,5 +1,5 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
-import { type AnswerEvents, type AnswerHead, NodeResponse } from './node-response.js';
+import { type AnswerEvents, type NodeHead, NodeResponse } from './node-response.js';
 import type { SendBudget } from './send-budget.js';
 
 /** Fields that HTTP/2 has no place for (RFC 9113 section 8.2.2). */
@@ -16,7 +16,7 @@ export class Http2Response extends NodeResponse {
     stream.once('close', () => this.gone());
   }
 
-  protected sendHead({ status, lines }: AnswerHead, hasBody: boolean): void {
+  protected sendHead({ status, lines }: NodeHead, hasBody: boolean): void {
     if (this.#stream.destroyed) return;
     const fields: Record<string, string | number | string[]> = { ':status': status };
     for (let at = 0; at < lines.length; at += 2) {

@@ -5,7 +5,7 @@ import type { SendBudget, Waiting } from './send-budget.js';
 const PIECE = 64 * 1024;
 
 /** A head as its fields were written. */
-export interface AnswerHead {
+export interface NodeHead {
   readonly status: number;
   readonly reason: string;
   /** Names and values by turns. */
@@ -47,7 +47,7 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
     this.#events = events;
   }
 
-  protected abstract sendHead(head: AnswerHead, hasBody: boolean): void;
+  protected abstract sendHead(head: NodeHead, hasBody: boolean): void;
   protected abstract send(bytes: Uint8Array, taken: () => void): void;
   protected abstract finish(): void;
   protected abstract destroy(): void;
@@ -130,7 +130,7 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
     this.cork(() => this.#writable?.());
   }
 
-  /** The stream has ended, well or because the client has left or the connection was cut. To be called by the stream. */
+  /** The stream has ended: well, or because the client has left, or because the connection was cut. */
   protected gone(): void {
     if (this.#isOver) return;
     this.#isOver = true;

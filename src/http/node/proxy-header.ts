@@ -23,9 +23,6 @@ const IPV6 = 2;
 const PART: ProxyHeader = { kind: 'part' };
 const WRONG: ProxyHeader = { kind: 'wrong' };
 
-/** Most bytes that a header has. */
-export const PROXY_HEADER_MAX = V2_HEAD + V2_MAX;
-
 /**
  * Reads the header of the PROXY protocol, version 1 or 2, that a connection begins with.
  * @see https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt

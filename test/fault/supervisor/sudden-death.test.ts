@@ -66,7 +66,11 @@ test('without --take-over a second edge on the same port does not start, and say
 
 test('a worker that hangs is killed and replaced', async () => {
   const [port = 0] = await freePorts(1);
-  const config = { ...defaultConfig(), listen: { host: '127.0.0.1', port, tls: {} }, workers: 1 };
+  const config = {
+    ...defaultConfig(),
+    listen: [{ ...defaultConfig().listen[0]!, host: '127.0.0.1', port }],
+    workers: 1,
+  };
   const supervisor = new Supervisor<Config, EdgeEvents>({
     config,
     workerEntry: fileURLToPath(new URL('../../integration/supervisor/fake-worker.ts', import.meta.url)),

@@ -22,7 +22,7 @@ runWorker<Config, EdgeEvents>({
     const [origin] = config.origins;
     if (origin?.name === 'refuse-start') throw new EdgeError('cache_file', 'expected a better day to start');
     if (origin?.name === 'crash-start') process.exit(3);
-    const { host, port } = config.listen;
+    const { host, port } = config.listen[0]!;
     const app = App();
     const metrics = new Metrics();
     let requests = 0;

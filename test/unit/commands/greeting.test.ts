@@ -3,16 +3,17 @@ import { test } from 'node:test';
 import { greeting } from '../../../src/commands/greeting.js';
 import { type Config, defaultConfig } from '../../../src/config/schema.js';
 
-function linesOf(listen: Config['listen']): string[] {
-  return greeting({ ...defaultConfig(), listen })
+function linesOf(listener: Partial<Config['listen'][number]>): string[] {
+  const config = defaultConfig();
+  return greeting({ ...config, listen: [{ ...config.listen[0]!, ...listener }] })
     .trimEnd()
     .split('\n');
 }
 
 test('the URLs to try have the name, the port and the scheme of the edge', () => {
-  const plain = linesOf({ host: '0.0.0.0', port: 8080, tls: {} });
+  const plain = linesOf({ host: '0.0.0.0', port: 8080 });
   assert.ok(plain.includes('  http://localhost:8080/PATH/OF/A/FILM.mp4'), plain.join('\n'));
-  const secure = linesOf({ host: '2001:db8::1', port: 443, tls: { certificate: '/c.pem', key: '/k.pem' } });
+  const secure = linesOf({ host: '2001:db8::1', port: 443, tls: [{ certificate: '/c.pem', key: '/k.pem' }] });
   assert.ok(secure.includes('  https://[2001:db8::1]:443/PATH/OF/A/FILM.mp4'), secure.join('\n'));
   assert.match(secure.at(-1)!, /^Dashboard: +http:\/\/localhost:8081\/$/);
 });

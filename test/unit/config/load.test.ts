@@ -208,7 +208,7 @@ test('queries and fields of an origin', () => {
 test('flags overrule the file and are named in mistakes', () => {
   const port = (value: string) => ({ flag: '--port', path: ['listen', 'port'], value });
   const config = load('listen: {port: 1000, host: 127.0.0.1}', { flags: [port('2000')] });
-  assert.deepEqual(config.listen, { port: 2000, host: '127.0.0.1', tls: {} });
+  assert.deepEqual(config.listen, [{ ...defaultConfig().listen[0]!, port: 2000, host: '127.0.0.1' }]);
   assert.deepEqual(mistakes('workers: x', { flags: [port('abc')] }), [
     '--port: expected a whole number from 1 to 65535, found "abc"',
     'F:1:10: workers: expected a whole number from 1 to 256, or auto, found "x"',
@@ -424,4 +424,51 @@ test('a signature that anybody could make, or that is good for all, is a mistake
   ] as const)
     assert.match(mistakes(rule(text)).join('\n'), mistake, text);
   assert.equal(load(rule(`${hmac}, template: '{path}'`)).access[0]!.signed!.secret, 'x');
+});
+
+test('listen is one listener or a list of them, and mistakes are told where they were written', () => {
+  const [usual] = defaultConfig().listen;
+  assert.deepEqual(load('listen: {port: 80}').listen, [{ ...usual!, port: 80 }]);
+  const two = load('listen: [{port: 80, redirect: 443}, {port: 443, trusted: [10.0.0.0/8]}]').listen;
+  assert.deepEqual(two, [
+    { ...usual!, port: 80, redirect: 443 },
+    { ...usual!, port: 443, trusted: ['10.0.0.0/8'] },
+  ]);
+  assert.deepEqual(mistakes('listen: {prt: 1, engine: fast}'), [
+    'F:1:10: unknown key listen.prt; did you mean port?',
+    'F:1:26: listen.engine: expected one of auto, uws, node, found "fast"',
+  ]);
+  assert.deepEqual(mistakes('listen: [{port: 80}, {port: 80}, {port: 82, trusted: [10.0.0.0/33]}]'), [
+    'F:1:29: listen[1].port: expected a place that no other listener has, found 80',
+    'F:1:55: listen[2].trusted[0]: expected an IP address or a network such as 10.0.0.0/8, found "10.0.0.0/33"',
+  ]);
+  assert.deepEqual(mistakes('listen: [{port: 80, http2: true}, {port: 82, engine: uws, proxyProtocol: true}]'), [
+    'F:1:28: listen[0].http2: expected false without listen.tls, since HTTP/2 is agreed on by TLS, found true',
+    'F:1:54: listen[1].engine: expected node, which http2, unix and proxyProtocol need, found "uws"',
+  ]);
+  assert.deepEqual(mistakes('listen: {unix: /run/a}'), [
+    'F:1:9: listen: expected at least one listener with a port, by which the edge is known, found a group of settings',
+  ]);
+  assert.deepEqual(mistakes('listen: [{port: 80}, {port: 8081}]'), [
+    'F:1:1: admin.port: expected another port than listen.port, found nothing',
+  ]);
+});
+
+test('a port of a flag is one more listener, at the host of the first', () => {
+  const more = (port: string) => ({
+    flag: '--compat-port',
+    path: ['listen'],
+    value: { port, engine: 'node' },
+    isMore: true,
+  });
+  const [usual] = defaultConfig().listen;
+  assert.deepEqual(load('', { flags: [more('82')] }).listen, [usual!, { ...usual!, port: 82, engine: 'node' }]);
+  assert.deepEqual(load('listen: {host: 127.0.0.1}', { flags: [more('82')] }).listen, [
+    { ...usual!, host: '127.0.0.1' },
+    { ...usual!, host: '127.0.0.1', port: 82, engine: 'node' },
+  ]);
+  assert.deepEqual(mistakes('listen: {port: x}', { flags: [more('y')] }), [
+    '--compat-port: expected a whole number from 1 to 65535, found "y"',
+    'F:1:16: listen.port: expected a whole number from 1 to 65535, found "x"',
+  ]);
 });

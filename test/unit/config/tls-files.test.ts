@@ -48,7 +48,8 @@ function mistakes(certificate?: string, key?: string): string[] {
 test('a certificate, alone or with its issuers, and its key', () => {
   for (const name of ['cert.pem', 'chain.pem']) {
     const config = load(name, 'key.pem');
-    assert.deepEqual(tlsFiles(config), { cert: path.join(folder, name), key: path.join(folder, 'key.pem') });
+    const files = { cert: path.join(folder, name), key: path.join(folder, 'key.pem'), ca: undefined, others: [] };
+    assert.deepEqual(tlsFiles(config.listen[0]!), files);
     assert.equal(playerScheme(config), 'https');
   }
   assert.equal(playerScheme(load()), 'http');
