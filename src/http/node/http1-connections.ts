@@ -165,7 +165,7 @@ function statusOf({ code = '', rawPacket }: ParserError): number | undefined {
   if (code === 'HPE_INVALID_METHOD')
     return rawPacket !== undefined && REQUEST.test(rawPacket.toString('latin1', 0, 64)) ? 405 : 400;
   if (code === 'HPE_HEADER_OVERFLOW') return 431;
-  if (code === 'HPE_INVALID_VERSION') return 505;
+  if (code === 'HPE_INVALID_VERSION' || code === 'HPE_PAUSED_H2_UPGRADE') return 505;
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
   return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE' ? 400 : undefined;
 }

@@ -16,8 +16,13 @@ export class Http2Response extends NodeResponse {
     stream.once('close', () => this.gone());
   }
 
+  /** Whether anything may be written: a client may have taken its request back before it was looked at. */
+  get #isOpen(): boolean {
+    return !this.#stream.destroyed && !this.#stream.closed;
+  }
+
   protected sendHead({ status, lines }: NodeHead, hasBody: boolean): void {
-    if (this.#stream.destroyed) return;
+    if (!this.#isOpen) return;
     const fields: Record<string, string | number | string[]> = { ':status': status };
     for (let at = 0; at < lines.length; at += 2) {
       const name = lines[at]!.toLowerCase();
@@ -32,11 +37,11 @@ export class Http2Response extends NodeResponse {
   }
 
   protected send(bytes: Uint8Array, taken: () => void): void {
-    if (!this.#stream.destroyed) this.#stream.write(bytes, taken);
+    if (this.#isOpen) this.#stream.write(bytes, taken);
   }
 
   protected finish(): void {
-    if (!this.#stream.destroyed) this.#stream.end();
+    if (this.#isOpen) this.#stream.end();
   }
 
   protected destroy(): void {

@@ -130,7 +130,11 @@ export class NodeFrontEnd implements FrontEnd {
 
   #begin(socket: Socket): void {
     if (this.#secure !== undefined) this.#secure.emit('connection', socket);
-    else this.#http1.add(socket, this.#sockets.get(socket)!);
+    else {
+      this.#http1.add(socket, this.#sockets.get(socket)!);
+      // The header's reader has paused it.
+      if (socket.isPaused()) socket.resume();
+    }
   }
 
   #speak(socket: TLSSocket, raw: Duplex | undefined): void {

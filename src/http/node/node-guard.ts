@@ -7,17 +7,7 @@ export class NodeGuard implements Guard {
   readonly isLast = false;
   isOld = false;
 
-  answersSecurely(): void {}
-
-  ends(): boolean {
-    return false;
-  }
-
   answered(): void {}
-
-  floodsSecurely(): boolean {
-    return false;
-  }
 
   refuses(): boolean {
     return false;
