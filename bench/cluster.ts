@@ -201,8 +201,11 @@ function note(film: Modelled, entry: number, entries: number, shares: readonly n
 
 async function mapOf(edges: readonly Edge[], count: number): Promise<void> {
   await until(`a map of ${count}`, async () => {
-    const states = await Promise.all(edges.map(async ({ admin }) => (await fetch(`${admin}/cluster`)).json()));
-    return states.every(({ nodes }) => nodes.filter(({ owns }: { owns: number }) => owns > 0).length === count);
+    // An idle connection may be closed at the moment at which it is used again.
+    const states = await Promise.all(edges.map(async ({ admin }) => (await fetch(`${admin}/cluster`)).json())).catch(
+      () => undefined,
+    );
+    return states?.every(({ nodes }) => nodes.filter(({ owns }: { owns: number }) => owns > 0).length === count);
   });
 }
 

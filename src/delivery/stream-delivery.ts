@@ -43,7 +43,7 @@ export class StreamDelivery implements StreamSink, Writer {
   }
 
   /** Starts the flow. To be called inside cork. */
-  start(stream: OpenStream): void {
+  start(stream: Pick<OpenStream, 'start'>): void {
     const handle = stream.start(this);
     this.#handle = handle;
     setImmediate(() => {

@@ -309,8 +309,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       this.begin('bypass');
       this.#reply.endEmpty();
     } else if (this.#reply.isOld) {
-      const message = 'a file of unknown length needs HTTP/1.1, because its length is not known before its end';
-      this.#reply.text(505, message, 'moovedge; detail=version', []);
+      this.#reply.refuseOld();
     } else {
       const delivery = new StreamDelivery(this.#reply.transport, this, this.#context);
       this.#delivery = delivery;

@@ -1,7 +1,9 @@
 import { cacheStatus } from '../base/cache-outcome.js';
 import { fieldLine } from '../base/field-line.js';
 import { HOP_BY_HOP } from '../base/request-fields.js';
+import type { StreamSink } from '../catalog/content.js';
 import { Backpressure, type Writer } from '../delivery/backpressure.js';
+import { StreamDelivery } from '../delivery/stream-delivery.js';
 import { type Field, FieldBlock } from './field-block.js';
 import type { HttpContext } from './http-context.js';
 import type { Reply } from './reply.js';
@@ -15,11 +17,9 @@ const NOTHING = new Uint8Array(0);
 /**
  * Another edge's answer, given to the player as it comes: nothing of it is made here, and of its body only what the
  * player's socket does not take at once is waited with, where it was read. The rest of a long body goes from socket to
- * socket.
+ * socket. One of unknown length goes through a `StreamDelivery`.
  */
 export class RelayedAnswer implements RelaySink, Writer {
-  /** Bytes of the body that the socket has taken. */
-  sent = 0;
   readonly #reply: Reply;
   readonly #context: HttpContext;
   readonly #open: () => void;
@@ -30,8 +30,12 @@ export class RelayedAnswer implements RelaySink, Writer {
   /** What the socket has not taken of the chunk at hand. */
   #rest: Uint8Array | undefined;
   #backpressure: Backpressure | undefined;
+  /** Sends a body of unknown length, and takes it. */
+  #delivery: StreamDelivery | undefined;
+  #stream: StreamSink | undefined;
   #isOver = false;
-  /** Bytes of the body that have gone past the front end. */
+  /** Bytes of the body that the socket has taken, but for what `#delivery` sends, and those past the front end. */
+  #sent = 0;
   #past = 0;
   #isCarried = false;
   /** Bytes that had been carried when the sweep asked last. */
@@ -48,6 +52,11 @@ export class RelayedAnswer implements RelaySink, Writer {
     this.#ended = ended;
   }
 
+  /** Bytes of the body that the socket has taken. */
+  get sent(): number {
+    return this.#delivery?.sent ?? this.#sent;
+  }
+
   /** Begins with what the other edge answers. */
   begin(relay: RelayHandle): void {
     this.#relay = relay;
@@ -59,21 +68,27 @@ export class RelayedAnswer implements RelaySink, Writer {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#backpressure?.close();
+    this.#delivery?.close();
     this.#relay?.cancel();
   }
 
   answered(head: RelayedHead): void {
     this.#head = head;
-    if (head.length !== undefined && head.length > 0) return;
-    this.#reply.cork(() => {
-      this.#writeHead(head);
+    if (!head.hasBody || head.length === 0) {
       this.#isOver = true;
-      this.#reply.endEmpty();
-    });
+      this.#reply.cork(() => {
+        this.#writeHead(head);
+        this.#reply.endEmpty();
+      });
+    } else if (head.length === undefined) this.#begin(head);
   }
 
   bytes(chunk: Uint8Array): void {
     if (this.#isOver) return;
+    if (this.#stream !== undefined) {
+      if (!this.#stream.bytes(chunk)) this.#relay!.pause();
+      return;
+    }
     this.#rest = chunk;
     this.#turn();
     if (this.#isOver) return;
@@ -81,10 +96,15 @@ export class RelayedAnswer implements RelaySink, Writer {
     else this.#relay!.pause();
   }
 
+  ended(): void {
+    if (!this.#isOver) this.#stream?.ended();
+  }
+
   failed(error: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#backpressure?.close();
+    this.#delivery?.close();
     if (error === undefined) this.#open();
     else this.#ended(error);
   }
@@ -97,13 +117,34 @@ export class RelayedAnswer implements RelaySink, Writer {
 
   attempt(): boolean {
     if (this.#isCarried) return this.#hasCarried();
-    const before = this.sent;
+    const before = this.#sent;
     if (!this.#isOver) this.#reply.cork(() => this.writable());
-    return this.sent > before;
+    return this.#sent > before;
   }
 
   stalled(): void {
     this.#context.stats.stallTimeouts++;
+  }
+
+  /** Begins an answer whose length nobody knows. */
+  #begin(head: RelayedHead): void {
+    if (this.#reply.isOld) {
+      this.close();
+      this.#reply.cork(() => this.#reply.refuseOld());
+      return;
+    }
+    const listener = {
+      begin: () => this.#writeHead(head),
+      ended: () => this.#complete(),
+      failed() {},
+    };
+    this.#delivery = new StreamDelivery(this.#reply.transport, listener, this.#context);
+    this.#delivery.start({
+      start: sink => {
+        this.#stream = sink;
+        return { resume: () => this.#relay!.resume(), cancel: () => this.#relay!.cancel() };
+      },
+    });
   }
 
   /** From here on bytes go from socket to socket, if they can. */
@@ -118,13 +159,13 @@ export class RelayedAnswer implements RelaySink, Writer {
 
   #carried(bytes: number, isLost: boolean): void {
     this.#isCarried = false;
-    this.sent += bytes;
+    this.#sent += bytes;
     this.#past += bytes;
     this.#context.stats.responseBytes += bytes;
     if (isLost) this.#reply.transport.close();
-    else if (this.sent === this.#head!.length) {
+    else if (this.#sent === this.#head!.length) {
       // The front end learns that the body is whole by what it has written of it.
-      this.#reply.cork(() => this.#reply.transport.tryEnd(NOTHING, this.sent - this.#past));
+      this.#reply.cork(() => this.#reply.transport.tryEnd(NOTHING, this.#sent - this.#past));
       this.#complete();
     }
   }
@@ -150,11 +191,11 @@ export class RelayedAnswer implements RelaySink, Writer {
     if (!this.#begun) this.#writeHead(head);
     const total = head.length!;
     const [isTaken, isComplete] = transport.tryEnd(rest, total - this.#past);
-    const count = isTaken ? rest.length : transport.getWriteOffset() + this.#past - this.sent;
-    this.sent += count;
+    const count = isTaken ? rest.length : transport.getWriteOffset() + this.#past - this.#sent;
+    this.#sent += count;
     this.#context.stats.responseBytes += count;
     this.#rest = count === rest.length ? undefined : rest.subarray(count);
-    if (isComplete || this.sent === total) {
+    if (isComplete || this.#sent === total) {
       this.#complete();
       return;
     }
@@ -168,7 +209,7 @@ export class RelayedAnswer implements RelaySink, Writer {
     this.#reply.ended(this.sent);
   }
 
-  #writeHead({ status, fields, length }: RelayedHead): void {
+  #writeHead({ status, fields, hasBody, length }: RelayedHead): void {
     this.#begun = true;
     const block: Field[] = [];
     for (const name in fields) {
@@ -178,8 +219,8 @@ export class RelayedAnswer implements RelaySink, Writer {
       else for (const each of value) block.push([name, each]);
     }
     const way = status >= 400 ? fields['cache-status'] : undefined;
-    const size = length === undefined ? fields['content-length'] : undefined;
-    const lines = size === undefined ? '' : fieldLine('Content-Length', String(size));
+    // Of a body that follows the front end says it.
+    const lines = length === undefined || (hasBody && length > 0) ? '' : fieldLine('Content-Length', length);
     this.#reply.relayedHead(status, new FieldBlock(block), typeof way === 'string' ? way : cacheStatus('peer'), lines);
   }
 }

@@ -235,6 +235,12 @@ export class Reply {
     }
   }
 
+  /** Answers a player that knows no chunks, in place of a file of unknown length. */
+  refuseOld(): void {
+    const message = 'a file of unknown length needs HTTP/1.1, because its length is not known before its end';
+    this.text(505, message, 'moovedge; detail=version', []);
+  }
+
   /** Becomes the error's answer, or a closed connection when the head has been written. */
   fail(error: unknown): void {
     if (this.over) return;

@@ -34,15 +34,19 @@ export interface RelayedHead {
   readonly status: number;
   /** Names in lower case. */
   readonly fields: Readonly<Record<string, string | readonly string[]>>;
-  /** Bytes of the body; undefined for an answer to HEAD. */
+  /** A body follows. */
+  readonly hasBody: boolean;
+  /** Bytes of the body, or of what it would be; undefined when they are not known before its end. */
   readonly length: number | undefined;
 }
 
-/** Takes another edge's answer as it comes: its head, then so many bytes; or that it failed, at any point. */
+/** Takes another edge's answer as it comes: its head, then its bytes and its end; or that it failed, at any point. */
 export interface RelaySink {
   answered(head: RelayedHead): void;
   /** @param chunk valid until it returns, or while the relay is paused */
   bytes(chunk: Uint8Array): void;
+  /** It has been given whole. */
+  ended(): void;
   /** @param error why the answer can't go on; undefined before the head, when the request must be opened */
   failed(error: EdgeError | undefined): void;
 }

@@ -20,6 +20,7 @@ import { partitionOf } from '../../src/cluster/map/partition-of.js';
 import type { ClusterRouting } from '../../src/cluster/routing/cluster-routing.js';
 import { EdgeCluster, type EdgeClusterOptions } from '../../src/cluster/routing/edge-cluster.js';
 import { defaultConfig } from '../../src/config/schema.js';
+import { ClientAddresses } from '../../src/http/client-address.js';
 import { Gate } from '../../src/http/gate.js';
 import type { PeerPort } from '../../src/http/peer-port.js';
 import { createHttpServer, type HttpServer } from '../../src/http/server.js';
@@ -49,6 +50,8 @@ export interface TestEdgeOptions extends Partial<EdgeClusterOptions> {
   readonly tier?: MemoryTier;
   /** Names of PEM files with which edges know one another. */
   readonly peerTls?: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Proxies that it believes whose requests they pass on. */
+  readonly trusted?: readonly string[];
   /** What it sends counts as so much more; 0, which is nothing, when left out. */
   readonly sentScale?: number;
   /** A negative control: requests of peers go on to other edges like those of players. */
@@ -65,6 +68,7 @@ export class TestEdge {
   readonly catalog: ObjectCatalog;
   readonly loader: BlockLoader;
   readonly #tls: TestEdgeOptions['peerTls'];
+  readonly #trusted: readonly string[];
   readonly #players: HttpServer;
   readonly #peers: HttpServer;
   readonly #origin;
@@ -80,6 +84,7 @@ export class TestEdge {
     const log = options.log ?? silentLog;
     const { peerTls } = options;
     this.#tls = peerTls;
+    this.#trusted = options.trusted ?? [];
     const read = (name: 'ca' | 'cert' | 'key') => readFileSync(peerTls![name], 'utf8');
     const pem = peerTls && { ca: read('ca'), cert: read('cert'), key: read('key') };
     this.cluster = new EdgeCluster({
@@ -143,7 +148,7 @@ export class TestEdge {
   }
 
   async listen(): Promise<void> {
-    this.port = await this.#players.listen('127.0.0.1', 0);
+    this.port = await this.#players.listen('127.0.0.1', 0, { clients: new ClientAddresses(this.#trusted) });
     this.peerPort = await this.#peers.listen('127.0.0.1', 0, { tls: this.#tls });
   }
 

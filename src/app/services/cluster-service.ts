@@ -9,6 +9,7 @@ import { partitionOf } from '../../cluster/map/partition-of.js';
 import { textChecksum } from '../../cluster/map/text-checksum.js';
 import { catalogFolders } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
+import { requireFreePort } from '../../supervisor/port.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { describeCluster } from './cluster-metrics.js';
 import type { EdgeEvents } from './edge-events.js';
@@ -33,6 +34,8 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
   readonly #started: ClusterSettings;
   readonly #control: ClusterControl;
   readonly #version: string;
+  /** Workers listen already when this starts. */
+  readonly #takesOver: boolean;
 
   /**
    * @param secret of the memory tier
@@ -40,13 +43,14 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
    * @throws EdgeError `bad_config` when a file of the configuration can't be read
    */
   constructor(
-    { config, log, metrics, version, tell, alive }: ServiceContext<Config, EdgeEvents>,
+    { config, log, metrics, version, takeOver, tell, alive }: ServiceContext<Config, EdgeEvents>,
     secret: string,
     purges: PurgeService,
   ) {
     const settings = config.cluster!;
     this.#started = settings;
     this.#version = version;
+    this.#takesOver = takeOver;
     const { partitions, replicas, holdDown, etcd } = settings;
     const { username, password } = etcd;
     this.#control = new ClusterControl({
@@ -69,7 +73,10 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
     this.#control.restore();
   }
 
-  start(): Promise<void> {
+  /** @throws EdgeError (rejects with) `port` when another program has the port for peers */
+  async start(): Promise<void> {
+    const { host, port } = this.#started.listen;
+    if (!this.#takesOver) await requireFreePort(host, port);
     return this.#control.start(PATIENCE);
   }
 

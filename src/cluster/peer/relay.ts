@@ -15,6 +15,7 @@ import type { PeerRefusal, PeerVoucher } from './signature.js';
 export interface AnswerToRelay {
   readonly status: number;
   readonly fields: Readonly<Record<string, string | string[]>>;
+  readonly hasBody: boolean;
   readonly length: number | undefined;
 }
 
@@ -22,6 +23,7 @@ export interface AnswerToRelay {
 export interface AnswerSink {
   answered(head: AnswerToRelay): void;
   bytes(chunk: Uint8Array): void;
+  ended(): void;
   failed(error: EdgeError | undefined): void;
 }
 
@@ -177,20 +179,14 @@ export class Relay implements ExchangeSink {
       this.#giveUp(() => this.exchange.drain(DRAINED, DRAIN_TIME));
       return;
     }
-    // A body of unknown length is opened: its rest can't be asked of others.
-    if (!isHead && !isBodiless && length === undefined) {
-      this.#end();
-      this.exchange.cancel();
-      sink.failed(undefined);
-      return;
-    }
-    const head = { status, fields: known, length: isHead ? undefined : Number(isBodiless ? 0 : length) };
+    const hasBody = !isHead && !isBodiless;
+    const head = { status, fields: known, hasBody, length: length === undefined ? undefined : Number(length) };
     if (status === 206 && !isAskedFor(head, range)) {
       this.#giveUp(() => this.exchange.cancel());
       return;
     }
     this.#head = head;
-    if (status < 300) this.#errand.learnt(voucher, sizeOf(head));
+    if (status < 300 && length !== undefined) this.#errand.learnt(voucher, sizeOf(head));
     sink.answered(head);
   }
 
@@ -208,6 +204,7 @@ export class Relay implements ExchangeSink {
     if (this.#isOver) return;
     this.#errand.candidate.replica.breaker.succeeded();
     this.#end();
+    this.#errand.sink.ended();
   }
 
   failed(kind: TransportFailure, cause: Error): void {
@@ -263,7 +260,11 @@ export class Relay implements ExchangeSink {
         // The player's side may wait with it, and it lies where the next one will.
         if (!this.#isOver && skipped < chunk.length) sink.bytes(new Uint8Array(chunk.subarray(skipped)));
       },
-      ended: () => this.#end(),
+      ended: () => {
+        if (this.#isOver) return;
+        this.#end();
+        sink.ended();
+      },
       failed: error => {
         if (this.#isOver) return;
         this.#end();

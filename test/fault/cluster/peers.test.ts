@@ -94,6 +94,24 @@ for (const [name, options, query] of [
   });
 }
 
+test('the owner breaks off within several ranges, or a body of unknown length: the player sees it cut', async () => {
+  for (const isMultipart of [true, false]) {
+    const path = film();
+    const fields: Record<string, string> = isMultipart ? { Range: 'bytes=0-99999,1000000-1999999' } : {};
+    const type = 'multipart/byteranges; boundary=b';
+    const peer = new FalsePeer((_request, response, voucher) => {
+      const head = isMultipart ? { 'Content-Length': 1_100_200, 'Content-Type': type } : {};
+      const status = isMultipart ? 206 : 200;
+      response.writeHead(status, { ...head, ETag: ETAG, 'Moovedge-Peer': voucher(status) });
+      response.write(contentAt(path, 'v1', 0, 500_000), () => response.destroy());
+    });
+    const { last } = await withFalseOwner(path, peer);
+    await assert.rejects(last.get(path, fields), /ended within an answer/);
+    assert.equal(peer.requests.length, 1);
+    await until('all answers to end', () => last.openResponses === 0);
+  }
+});
+
 test('a fill goes on with the storage at the byte where the owner stops', async () => {
   const path = film();
   const peer = new FalsePeer((request, response, voucher) => {

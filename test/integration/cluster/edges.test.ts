@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { EXIT } from '../../../src/app/exit-code.js';
 import type { ClusterNode } from '../../../src/cluster/cluster-state.js';
 import { clusterSettings } from '../../support/cluster-settings.js';
 import { Edge } from '../../support/edge.js';
@@ -197,6 +199,22 @@ it('an edge plays though its etcd is nowhere, and says that it is alone', async 
     const plan = await fetch(`${edge.admin}/cluster/plan`);
     assert.equal(plan.status, 503);
   } finally {
+    await edge.end();
+  }
+});
+
+it('does not start where another program has the port for peers, and says which', async () => {
+  const [port, nowhere] = [await freePort(), await freePort()];
+  const other = createServer().listen(port, '127.0.0.1');
+  const edge = await Edge.launch({
+    origin: SAMPLES,
+    settings: settings('late', port, [`http://127.0.0.1:${nowhere}`]),
+  });
+  try {
+    assert.deepEqual(await edge.exited, { code: EXIT.tryAgain, signal: null });
+    await edge.logged(new RegExp(`port ${port} is taken by .+ \\(pid ${process.pid}\\): stop it, choose another port`));
+  } finally {
+    other.close();
     await edge.end();
   }
 });

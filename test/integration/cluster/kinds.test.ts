@@ -33,9 +33,12 @@ before(async () => {
       return Edge.start({ origin: folder, settings, workers: 1 });
     }),
   );
-  await until('the first map', async () => {
+  await until('one map of both, which the workers know', async () => {
     const states = await Promise.all(edges.map(async edge => (await fetch(`${edge.admin}/cluster`)).json()));
-    return states.every(state => (state as { epoch: number; nodes: unknown[] }).epoch > 0);
+    const [first, second] = states as { epoch: number; nodes: { owns: number }[] }[];
+    if (first!.epoch === 0 || first!.epoch !== second!.epoch || first!.nodes.some(({ owns }) => owns === 0)) return;
+    const answers = await Promise.all(edges.map(edge => ask(edge, FILM, {}, 'HEAD')));
+    return answers.filter(({ fields }) => /detail=peer/.test(fields['cache-status']!)).length === 1;
   });
 });
 after(async () => {

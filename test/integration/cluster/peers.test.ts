@@ -8,7 +8,7 @@ import { isPackagedFile } from '../../../src/view/packaging/url/file-set.js';
 import { parsePackagedPath } from '../../../src/view/packaging/url/packaged-path.js';
 import { TestCluster, type TestEdge } from '../../support/cluster-edge.js';
 import { contentAt, firstWrong } from '../../support/content.js';
-import { FaultOrigin } from '../../support/fault-origin.js';
+import { FaultOrigin, faults } from '../../support/fault-origin.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
@@ -168,14 +168,51 @@ test('what the owner refuses is refused, with what the storage says', async () =
   assert.deepEqual(relayed.body, own.body);
 });
 
-test('a body of unknown length, and one that must not be stored', async () => {
+test('a body that must not be stored, and one of no bytes', async () => {
   const path = film({ size: SIZE, headers: { 'Cache-Control': 'no-store' } });
-  const { last } = parts(path);
-  const { status, body } = await last.get(path);
+  const { status, body } = await parts(path).last.get(path);
   assert.equal(status, 200);
   assert.equal(firstWrong(body, path, 'v1', 0), -1);
   assert.equal(body.length, SIZE);
+  const empty = film({ size: 0 });
+  for (const edge of [parts(empty).owner, parts(empty).last]) {
+    const { status, fields } = await edge.get(empty);
+    assert.deepEqual([status, fields['content-length']], [200, '0']);
+  }
 });
+
+for (const [name, headers] of [
+  ['is kept', {}],
+  ['must not be stored', { 'Cache-Control': 'no-store' }],
+] as const) {
+  test(`a body of unknown length that ${name} goes on as it comes, asked for once`, async () => {
+    const unsized = () => {
+      const path = film({ size: LONG, headers, etag: null, lastModified: null });
+      origin.fault(faults.ignoreRange(), { path });
+      origin.fault(faults.chunked(), { path });
+      return path;
+    };
+    const path = unsized();
+    const { owner, last } = parts(path);
+    const before = { hops: last.routing.stats.hops, sent: last.sent };
+    const connection = await RawConnection.open(last.port);
+    const answer = await connection.request('GET', path).answer();
+    assert.equal(answer.status, 200);
+    assert.equal(answer.fields['content-length'], undefined);
+    assert.match(answer.fields['cache-status']!, /detail=peer/);
+    assert.equal(answer.body.length, LONG);
+    assert.equal(firstWrong(answer.body, path, 'v1', 0), -1);
+    assert.equal(last.sent - before.sent, LONG);
+    assert.equal(last.routing.stats.hops - before.hops, 1);
+    assert.equal(origin.requestsFor(path).length, 1);
+    // The connection goes on, and who knows no chunks is told.
+    const small = film({ size: 1000 });
+    assert.equal((await connection.request('GET', small).answer()).status, 200);
+    connection.send(`GET ${unsized()} HTTP/1.0\r\nHost: edge\r\n\r\n`);
+    assert.match((await connection.rest()).toString('latin1'), /^HTTP\/1\.1 505 /);
+    await until('all answers to end', () => last.openResponses + owner.openResponses === 0);
+  });
+}
 
 test('a replica has its bytes from the owner, by the validators of the storage', async () => {
   for (const etag of ['"strong"', 'W/"weak"', null]) {
@@ -289,6 +326,26 @@ test('viewers in some of a hundred go to a replica, each always to the same, of 
   assert.ok(late < 15, String(late));
   const [, replica, last] = warming.serving(popular) as [TestEdge, TestEdge, TestEdge];
   assert.ok(replica.loader.stats.filledBytes > 0 && last.loader.stats.filledBytes > 0);
+});
+
+test('a viewer is the client whom a trusted proxy names, and nobody else is believed', async () => {
+  const trusting = await TestCluster.start(3, origin.url, {
+    warmUp: { share: [0.5], from: 'owner' },
+    trusted: ['127.0.0.1'],
+  });
+  const wary = await TestCluster.start(3, origin.url, { warmUp: { share: [0.5], from: 'owner' } });
+  const path = film({ size: 1000 });
+  const waysOf = async (edges: TestCluster) => {
+    const ways = [];
+    for (let viewer = 0; viewer < 20; viewer++) {
+      const fields = { 'User-Agent': 'the same', 'X-Forwarded-For': `10.0.0.${viewer}` };
+      const answer = await edges.serving(path)[0]!.get(path, fields);
+      ways.push(answer.fields['cache-status']!.includes('peer'));
+    }
+    return new Set(ways).size;
+  };
+  assert.equal(await waysOf(trusting), 2, 'some to a replica');
+  assert.equal(await waysOf(wary), 1, 'all are one viewer');
 });
 
 test('a request that has come through this edge before is refused', async () => {
