@@ -15,7 +15,8 @@ const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'googl
 
 /**
  * What is needed, one line each: by whom, any of which programs, the packages that bring it, and why.
- * `server` is the name of a server, for `--peers` of benchmarks and as the service that its package starts.
+ * `server` is the name of a server, for `--peers` of benchmarks and as the service that its package starts, unless
+ * `service` tells another name. A path in the place of a program is a module of one.
  */
 const NEEDS = [
   { by: ['build', 'test'], programs: ['make'], package: 'make', why: 'builds the addon and its tests' },
@@ -56,11 +57,20 @@ const NEEDS = [
     why: 'is compared',
     server: 'trafficserver',
   },
+  {
+    by: ['bench'],
+    programs: ['/usr/lib/nginx/modules/ngx_rtmp_module.so'],
+    package: 'libnginx-mod-rtmp',
+    why: 'is compared',
+    server: 'nginx-rtmp',
+    service: 'nginx',
+  },
   { by: ['bench'], programs: ['setpriv', 'taskset'], package: 'util-linux', why: 'binds programs to cores' },
 ];
 
 /** Path of a program; undefined when it is not there. Daemons lie where the PATH of a user may not lead. */
 export function programPath(name) {
+  if (name.startsWith('/')) return existsSync(name) ? name : undefined;
   const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/sbin', '/sbin'];
   return folders.map(folder => join(folder, name)).find(path => isExecutable(path) && !lacksItsSnap(path));
 }
@@ -121,7 +131,7 @@ function commandsFor(missing) {
     );
   }
   // A server that its package has started would hold ports and cores.
-  const services = missing.flatMap(({ server }) => server ?? []);
+  const services = missing.flatMap(({ server, service = server }) => service ?? []);
   if (services.length > 0 && existsSync('/run/systemd/system')) {
     commands.push(['systemctl', '--quiet', 'disable', '--now', ...services]);
   }

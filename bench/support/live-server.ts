@@ -30,6 +30,4 @@ const server = createHttpServer({
 });
 await server.listen('0.0.0.0', Number(port));
 console.log('serving');
-process.on('message', () =>
-  process.send!({ ...viewing.stats, rss: process.memoryUsage().rss, cpu: process.cpuUsage() }),
-);
+process.on('message', () => process.send!({ ...viewing.stats, cpu: process.cpuUsage() }));

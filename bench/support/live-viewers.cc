@@ -1,7 +1,8 @@
-// Thousands of viewers of one live stream over HTTP: reads and drops what comes, and tells how long the stamps in it
-// have been on their way. live-viewers PORT PATH COUNT STALLED SECONDS
+// Thousands of viewers of one live stream: reads and drops what comes, tells how long the stamps in it have been on
+// their way, and how many tags were not there. live-viewers http|rtmp PORT PATH COUNT STALLED SECONDS
 //
-// A stamp is `kMark` and the publisher's monotonic clock in nanoseconds. A stalled viewer reads its first bytes only.
+// PATH is that of a URL for HTTP, and APP/NAME for RTMP. A stamp is `kMark`, the publisher's monotonic clock in
+// nanoseconds, and the number of the tag. A stalled viewer reads its first bytes only.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -25,9 +26,13 @@ namespace {
 
 constexpr char kMark[] = "moovedge-stamp:";
 constexpr size_t kMarkLength = sizeof kMark - 1;
-constexpr size_t kStamp = kMarkLength + 8;
+constexpr size_t kStamp = kMarkLength + 16;
 /** One viewer in so many looks at stamps. */
-constexpr int kSampled = 20;
+constexpr size_t kSampled = 10;
+/** Most viewers that are on their way in at once: who joins gets two seconds of the stream. */
+constexpr size_t kJoining = 50;
+/** Of RTMP: S0, S1 and S2. */
+constexpr size_t kHandshake = 3073;
 
 uint64_t Now() {
   timespec now;
@@ -35,11 +40,25 @@ uint64_t Now() {
   return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
 }
 
+double CpuSeconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
 struct Viewer {
   int fd = -1;
   bool isStalled = false;
   bool isSampled = false;
-  bool hasBytes = false;
+  bool hasAsked = false;
+  /** Bytes that have come, until the stream itself has. */
+  size_t greeted = 0;
+  bool hasStream = false;
+  /** Number of the tag that has to come next; 0 before the first. */
+  uint64_t next = 0;
   /** The end of what came before, in which a stamp may begin. */
   std::string rest;
 };
@@ -49,104 +68,201 @@ void Fail(const char* what) {
   std::exit(1);
 }
 
+// AMF0 (sections 2.2, 2.4 and 2.5 of its specification).
+
+std::string Text(const std::string& text) {
+  return std::string{static_cast<char>(text.size() >> 8), static_cast<char>(text.size())} + text;
+}
+
+std::string String(const std::string& text) { return '\x02' + Text(text); }
+
+std::string Number(double value) {
+  uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  std::string bytes(1, '\0');
+  for (int shift = 56; shift >= 0; shift -= 8) bytes += static_cast<char>(bits >> shift);
+  return bytes;
+}
+
+const std::string kNull(1, '\x05');
+
+/** A command in chunks of 128 bytes on chunk stream 3 (RTMP 1.0, section 5.3.1). */
+std::string Command(uint32_t stream, const std::string& payload) {
+  std::string bytes(1, '\x03');
+  bytes += std::string(3, '\0');
+  for (int shift = 16; shift >= 0; shift -= 8) bytes += static_cast<char>(payload.size() >> shift);
+  bytes += '\x14';
+  for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(stream >> shift);
+  for (size_t at = 0; at < payload.size(); at += 128) {
+    if (at > 0) bytes += '\xc3';
+    bytes += payload.substr(at, 128);
+  }
+  return bytes;
+}
+
+/** C2, and all that a player says: nothing of it has to wait for an answer. */
+std::string Play(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  const std::string app = path.substr(0, slash);
+  const std::string end("\0\0\x09", 3);
+  const std::string object = '\x03' + Text("app") + String(app) + Text("tcUrl") + String("rtmp://bench/" + app) + end;
+  return std::string(1536, '\0') + Command(0, String("connect") + Number(1) + object) +
+         Command(0, String("createStream") + Number(2) + kNull) +
+         Command(1, String("play") + Number(3) + kNull + String(path.substr(slash + 1)) + Number(-1000));
+}
+
+int Open(int port, size_t number) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(port));
+  // Many addresses of this machine, so that ports do not run out.
+  to.sin_addr.s_addr = htonl(0x7f000001u + static_cast<uint32_t>(number % 8));
+  if (fd < 0) Fail("socket");
+  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) Fail("connect");
+  return fd;
+}
+
+void Say(int fd, const std::string& bytes) {
+  if (write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) Fail("write");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 6) return 2;
-  const int port = std::atoi(arguments[1]);
-  const std::string request = std::string("GET ") + arguments[2] + " HTTP/1.1\r\nHost: bench\r\n\r\n";
-  const int viewers = std::atoi(arguments[3]);
-  const int stalled = std::atoi(arguments[4]);
-  const double seconds = std::atof(arguments[5]);
+  if (count != 7) return 2;
+  const bool isRtmp = std::strcmp(arguments[1], "rtmp") == 0;
+  const int port = std::atoi(arguments[2]);
+  const std::string path = arguments[3];
+  const std::string request =
+      isRtmp ? '\x03' + std::string(1536, '\0') : "GET " + path + " HTTP/1.1\r\nHost: bench\r\n\r\n";
+  const size_t viewers = static_cast<size_t>(std::atoi(arguments[4]));
+  const size_t stalled = static_cast<size_t>(std::atoi(arguments[5]));
+  const double seconds = std::atof(arguments[6]);
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   const int epoll = epoll_create1(0);
-  std::vector<Viewer> all(static_cast<size_t>(viewers + stalled));
-  for (size_t i = 0; i < all.size(); i++) {
-    Viewer& viewer = all[i];
-    viewer.isStalled = static_cast<int>(i) >= viewers;
-    viewer.isSampled = !viewer.isStalled && i % kSampled == 0;
-    viewer.fd = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(static_cast<uint16_t>(port));
-    // Many addresses of this machine, so that ports do not run out.
-    to.sin_addr.s_addr = htonl(0x7f000001u + static_cast<uint32_t>(i % 8));
-    if (viewer.fd < 0 || connect(viewer.fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) Fail("connect");
-    if (write(viewer.fd, request.data(), request.size()) < 0) Fail("write");
-    fcntl(viewer.fd, F_SETFL, O_NONBLOCK);
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLRDHUP;
-    event.data.u64 = i;
-    epoll_ctl(epoll, EPOLL_CTL_ADD, viewer.fd, &event);
-  }
-  std::printf("connected\n");
-  std::fflush(stdout);
-  // What joining costs is not part of it.
-  const uint64_t begin = Now() + 3000000000u;
-  const uint64_t end = begin + static_cast<uint64_t>(seconds * 1e9);
+  std::vector<Viewer> all(viewers + stalled);
+  size_t opened = 0;
+  size_t joined = 0;
+  // Who does not come within this does not count among those that are measured.
+  const uint64_t patience = Now() + 60000000000u;
+  uint64_t begin = 0;
+  uint64_t end = 0;
   uint64_t bytes = 0;
   int closed = 0;
   int closedStalled = 0;
+  uint64_t lost = 0;
+  uint64_t samples = 0;
+  double cpu = 0;
   std::vector<double> latencies;
+  std::vector<double> joins;
+  std::vector<uint64_t> asked(all.size());
   std::vector<char> buffer(256 * 1024);
   epoll_event events[512];
   bool isMeasured = false;
-  while (Now() < end) {
-    if (!isMeasured && Now() >= begin) {
+  while (end == 0 || Now() < end) {
+    for (; opened < all.size() && opened - joined < kJoining; opened++) {
+      Viewer& viewer = all[opened];
+      // Those who stall come first, and stand between the others.
+      viewer.isStalled = opened < stalled;
+      viewer.isSampled = !viewer.isStalled && opened % kSampled == 0;
+      viewer.fd = Open(port, opened);
+      asked[opened] = Now();
+      epoll_event event{};
+      event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+      event.data.u64 = opened;
+      epoll_ctl(epoll, EPOLL_CTL_ADD, viewer.fd, &event);
+    }
+    if (begin == 0 && (joined == all.size() || Now() > patience)) {
+      // What joining costs is not part of it.
+      begin = Now() + 3000000000u;
+      end = begin + static_cast<uint64_t>(seconds * 1e9);
+      std::printf("joined %zu\n", joined);
+    }
+    if (!isMeasured && begin != 0 && Now() >= begin) {
       isMeasured = true;
+      cpu = CpuSeconds();
       std::printf("measuring\n");
       std::fflush(stdout);
     }
-    const int ready = epoll_wait(epoll, events, 512, 100);
+    const int ready = epoll_wait(epoll, events, 512, 20);
     for (int i = 0; i < ready; i++) {
       Viewer& viewer = all[events[i].data.u64];
-      if (viewer.isStalled && viewer.hasBytes) {
+      epoll_event event{};
+      event.data.u64 = events[i].data.u64;
+      if (!viewer.hasAsked && (events[i].events & EPOLLOUT) != 0) {
+        viewer.hasAsked = true;
+        Say(viewer.fd, request);
+        event.events = EPOLLIN | EPOLLRDHUP;
+        epoll_ctl(epoll, EPOLL_CTL_MOD, viewer.fd, &event);
+        continue;
+      }
+      if (viewer.isStalled && viewer.hasStream) {
         if ((events[i].events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) {
           closedStalled++;
           close(viewer.fd);
           continue;
         }
         // Level-triggered: what lies there would be told for ever.
-        epoll_event event{};
         event.events = EPOLLRDHUP | EPOLLET;
-        event.data.u64 = events[i].data.u64;
         epoll_ctl(epoll, EPOLL_CTL_MOD, viewer.fd, &event);
         continue;
       }
-      const ssize_t got = read(viewer.fd, buffer.data(), buffer.size());
+      const ssize_t got = read(viewer.fd, buffer.data(), viewer.isStalled ? 4096 : buffer.size());
       if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       if (got <= 0) {
         closed++;
+        if (!viewer.hasStream) joined++;
         close(viewer.fd);
         continue;
       }
-      viewer.hasBytes = true;
-      if (!isMeasured) continue;
-      bytes += static_cast<uint64_t>(got);
+      const auto length = static_cast<size_t>(got);
+      if (!viewer.hasStream) {
+        const size_t before = viewer.greeted;
+        viewer.greeted += length;
+        if (isRtmp && before < kHandshake && viewer.greeted >= kHandshake) Say(viewer.fd, Play(path));
+        // The first bytes with a picture, which always has a stamp.
+        viewer.rest.append(buffer.data(), length);
+        if (viewer.rest.find(kMark) == std::string::npos) continue;
+        viewer.hasStream = true;
+        viewer.rest = "";
+        joined++;
+        if (!viewer.isStalled) joins.push_back(static_cast<double>(Now() - asked[event.data.u64]) / 1e6);
+      }
+      if (isMeasured) bytes += length;
       if (!viewer.isSampled) continue;
-      viewer.rest.append(buffer.data(), static_cast<size_t>(got));
+      viewer.rest.append(buffer.data(), length);
       const uint64_t now = Now();
       size_t at = 0;
       while ((at = viewer.rest.find(kMark, at)) != std::string::npos && at + kStamp <= viewer.rest.size()) {
         uint64_t stamp;
+        uint64_t number;
         std::memcpy(&stamp, viewer.rest.data() + at + kMarkLength, sizeof stamp);
-        // One that a chunk's frame stands in is none.
-        if (stamp < now && now - stamp < 60000000000u) latencies.push_back(static_cast<double>(now - stamp) / 1e6);
+        std::memcpy(&number, viewer.rest.data() + at + kMarkLength + sizeof stamp, sizeof number);
+        if (isMeasured) latencies.push_back(static_cast<double>(now - stamp) / 1e6);
+        if (isMeasured && viewer.next != 0) {
+          samples++;
+          if (number > viewer.next) lost += number - viewer.next;
+        }
+        viewer.next = number + 1;
         at += kStamp;
       }
-      viewer.rest.erase(
-          0, viewer.rest.size() -
-                 std::min(viewer.rest.size(), at == std::string::npos ? kStamp - 1 : viewer.rest.size() - at));
+      const size_t kept = at == std::string::npos ? kStamp - 1 : viewer.rest.size() - at;
+      viewer.rest.erase(0, viewer.rest.size() - std::min(viewer.rest.size(), kept));
     }
   }
-  std::sort(latencies.begin(), latencies.end());
-  const auto share = [&](double of) {
-    return latencies.empty() ? 0 : latencies[static_cast<size_t>(static_cast<double>(latencies.size() - 1) * of)];
+  cpu = (CpuSeconds() - cpu) / seconds;
+  const auto share = [](std::vector<double>& values, double of) {
+    std::sort(values.begin(), values.end());
+    return values.empty() ? 0 : values[static_cast<size_t>(static_cast<double>(values.size() - 1) * of)];
   };
-  std::printf("{\"bytes\":%llu,\"closed\":%d,\"closedStalled\":%d,\"stamps\":%zu,\"p50\":%.1f,\"p99\":%.1f}\n",
-              static_cast<unsigned long long>(bytes), closed, closedStalled, latencies.size(), share(0.5), share(0.99));
+  std::printf("{\"bytes\":%llu,\"joined\":%zu,\"closed\":%d,\"closedStalled\":%d,\"tags\":%llu,\"lost\":%llu,",
+              static_cast<unsigned long long>(bytes), joined, closed, closedStalled,
+              static_cast<unsigned long long>(samples), static_cast<unsigned long long>(lost));
+  std::printf("\"p50\":%.1f,\"p99\":%.1f,\"join50\":%.1f,\"join99\":%.1f,\"cpu\":%.3f}\n", share(latencies, 0.5),
+              share(latencies, 0.99), share(joins, 0.5), share(joins, 0.99), cpu);
   return 0;
 }

@@ -59,7 +59,7 @@ export function mutate(dice: Dice, seed: Uint8Array, hot: readonly number[]): Ui
         break;
       case 5: {
         const length = dice.below(64);
-        bytes = Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(Math.min(bytes.length, at + length))]);
+        bytes = joined(bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + length)));
         break;
       }
       case 6: {
@@ -68,14 +68,20 @@ export function mutate(dice: Dice, seed: Uint8Array, hot: readonly number[]): Ui
         break;
       }
       default:
-        bytes = Uint8Array.from([
-          ...bytes.subarray(0, at),
-          ...bytes.subarray(at, at + dice.below(32)),
-          ...bytes.subarray(at),
-        ]);
+        bytes = joined(bytes.subarray(0, at), bytes.subarray(at, at + dice.below(32)), bytes.subarray(at));
     }
   }
   return bytes;
+}
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** How often a source may be read for one input before that counts as endless. */

@@ -4,6 +4,7 @@ import type { SendToAll } from './fan.js';
 import { type LiveStats, liveStats } from './live-stats.js';
 import type { Viewer } from './viewer.js';
 import { type LiveContext, type LiveLimits, WatchedStream } from './watched-stream.js';
+import type { Wave } from './wave.js';
 
 /** What `LiveViewing` is made from. */
 export interface LiveViewingOptions {
@@ -13,12 +14,18 @@ export interface LiveViewingOptions {
   readonly log: Log;
 }
 
-/** Milliseconds within which batches of several streams are sent in one turn. */
-const TOGETHER = 5;
+/** Milliseconds within which several waves are sent in one turn. */
+const TOGETHER = 2;
 /** Milliseconds from one look for what other edges are to be sent to the next. */
 const FLUSH = 10;
-/** Streams begin one after the other at places of this part of a batch, so that they don't come all at once. */
+/** Waves have their turns at multiples of this part of a batch, which spreads any number of them evenly. */
 const STAGGER = 0.381966;
+
+interface Due {
+  readonly stream: WatchedStream;
+  /** Milliseconds of the monotonic clock. */
+  at: number;
+}
 
 /** All live streams of a process and their viewers. One timer sends all batches; without viewers there is none. */
 export class LiveViewing {
@@ -26,8 +33,8 @@ export class LiveViewing {
   readonly #context: LiveContext;
   readonly #log: Log;
   readonly #streams = new Map<string, WatchedStream>();
-  /** Streams that have viewers, and when their next batch is due in milliseconds of the monotonic clock. */
-  readonly #due = new Map<WatchedStream, number>();
+  /** Waves that have viewers, and when their next turn is. */
+  readonly #due = new Map<Wave, Due>();
   #timer: NodeJS.Timeout | undefined;
   #placed = 0;
   /** Runs while other edges are sent to. */
@@ -45,7 +52,6 @@ export class LiveViewing {
       if (named.get(name)?.id === stream.id && !stream.over) continue;
       stream.retire();
       this.#streams.delete(name);
-      if (stream.over) this.#due.delete(stream);
     }
     for (const { name, file, id, isPulled } of places) {
       if (this.#streams.has(name)) continue;
@@ -74,10 +80,9 @@ export class LiveViewing {
       viewer.socket.cut();
       return;
     }
-    stream.add(viewer);
-    if (!this.#due.has(stream)) {
-      const { batch } = this.#context.limits;
-      this.#due.set(stream, performance.now() + batch * ((this.#placed++ * STAGGER) % 1));
+    const wave = stream.add(viewer);
+    if (!this.#due.has(wave)) {
+      this.#due.set(wave, { stream, at: this.#after(performance.now(), this.#placed++ * STAGGER) });
       this.#arm();
     }
     stream.welcome(viewer);
@@ -106,28 +111,36 @@ export class LiveViewing {
     this.#links = undefined;
   };
 
+  /** The next time after another one that is a whole number and this part of batches. */
+  #after(now: number, part: number): number {
+    const { batch } = this.#context.limits;
+    return (Math.floor(now / batch - part) + 1 + part) * batch;
+  }
+
   #arm(): void {
-    if (this.#timer !== undefined || this.#due.size === 0) return;
-    const now = performance.now();
-    const next = Math.min(...this.#due.values());
-    this.#timer = setTimeout(this.#turn, Math.max(1, next - now));
+    if (this.#due.size === 0) return;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { at } of this.#due.values()) next = Math.min(next, at);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#turn, Math.max(1, next - performance.now()));
   }
 
   readonly #turn = () => {
-    this.#timer = undefined;
     const { batch } = this.#context.limits;
-    for (const [stream, due] of this.#due) {
+    for (const [wave, due] of this.#due) {
+      const { stream } = due;
       const now = performance.now();
-      if (due > now + TOGETHER) continue;
+      if (due.at > now + TOGETHER) continue;
       try {
-        stream.tick(now);
+        stream.tick(now, wave);
       } catch (error) {
         this.#log.error({ stream: stream.name, error }, 'a live stream failed');
         stream.close('overrun');
       }
       if (stream.over && this.#streams.get(stream.name) === stream) this.#streams.delete(stream.name);
-      if (stream.over || stream.viewers === 0) this.#due.delete(stream);
-      else this.#due.set(stream, due + batch > now ? due + batch : now + batch);
+      if (stream.over || wave.size === 0) this.#due.delete(wave);
+      // Turns that were missed are left out: waves that were all late together would stay together.
+      else due.at = Math.max(due.at + batch, this.#after(now, due.at / batch));
     }
     this.#arm();
   };

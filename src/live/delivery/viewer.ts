@@ -38,6 +38,8 @@ export class Viewer {
   stuckSince = 0;
   /** Milliseconds that it was behind when it began, beyond which the limit counts; 0 once it has caught up. */
   headStart = 0;
+  /** Number of the wave in which it is sent to. */
+  wave = 0;
   /** Place among those that are sent to at once; -1 for one that is sent to by itself. */
   index = -1;
   /** Bytes taken, but for those that were sent to all at once since `fannedAt`. */

@@ -1,12 +1,13 @@
 import { RingReader } from '../ring/ring-reader.js';
 import type { ShiftReader } from '../shift/shift-reader.js';
-import { Fan, type Late, type SendToAll } from './fan.js';
-import type { Audience, DisconnectReason, LiveStats, ViewerProtocol } from './live-stats.js';
+import type { Late, SendToAll } from './fan.js';
+import type { Audience, DisconnectReason, LiveStats } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
 import { segmentStart } from './segment-start.js';
 import { gatherSound, type SoundRun } from './sound-run.js';
 import { isSafe, startPlace } from './start-place.js';
 import type { ShiftStart, Viewer } from './viewer.js';
+import { Wave } from './wave.js';
 
 /** Bounds of the delivery; times in milliseconds. */
 export interface LiveLimits {
@@ -41,6 +42,10 @@ const JOIN_AGE = 12_000;
 const LOOK_AT_WRITER = 1000;
 /** Most tags whose latency is told of one batch. */
 const OBSERVED = 32;
+/** Viewers of a wave before there is another one: some 2 ms of processor time. */
+const WAVE = 256;
+/** Milliseconds of a batch for each wave at least. */
+const WAVE_EVERY = 5;
 
 /**
  * One live stream in this process: its ring, and the viewers, each of whom is a place in it. Those who are up to date
@@ -51,12 +56,7 @@ export class WatchedStream {
   readonly #context: LiveContext;
   readonly #ring: RingReader;
   readonly #file: string;
-  readonly #fans: Readonly<Record<ViewerProtocol, Fan>>;
-  /** Viewers that are sent to by themselves. */
-  readonly #behind = new Set<Viewer>();
-  /** Sequence up to which, and version of headers with which, those who are up to date have been sent. */
-  #upTo = 0;
-  #version = 0;
+  readonly #waves: Wave[] = [];
   #writerSeenAt: number;
   /** Other edges, which are sent to at once what comes, and not by batches. */
   readonly #links = new Set<Viewer>();
@@ -77,10 +77,9 @@ export class WatchedStream {
     this.#context = context;
     this.#ring = new RingReader(file);
     this.#file = file;
-    const { sendToAll } = context;
-    this.#fans = { http: new Fan(sendToAll, 'http'), websocket: new Fan(sendToAll, 'websocket') };
     this.#writerSeenAt = performance.now();
-    if (this.#ring.refresh()) this.#upTo = this.#ring.head;
+    this.#ring.refresh();
+    this.#openWave();
   }
 
   get ring(): RingReader {
@@ -93,20 +92,45 @@ export class WatchedStream {
   }
 
   get viewers(): number {
-    return this.#behind.size + this.#fanned;
+    return this.#waves.reduce((viewers, { size }) => viewers + size, 0);
+  }
+
+  /** Parts of the viewers that are sent to one after the other. */
+  get waves(): readonly Wave[] {
+    return this.#waves;
   }
 
   get audience(): Audience {
-    const viewers = { http: this.#fans.http.size, websocket: this.#fans.websocket.size };
-    for (const { protocol } of this.#behind) viewers[protocol]++;
+    const viewers = { http: 0, websocket: 0 };
+    for (const { fans, behind } of this.#waves) {
+      viewers.http += fans.http.size;
+      viewers.websocket += fans.websocket.size;
+      for (const { protocol } of behind) viewers[protocol]++;
+    }
     return { viewers, dropped: this.#dropped };
   }
 
-  /** Takes a viewer, who is sent to from the next batch on, or with `welcome` at once. */
-  add(viewer: Viewer): void {
+  /** Takes a viewer, who is sent to from the next turn of the wave on that is returned, or with `welcome` at once. */
+  add(viewer: Viewer): Wave {
     this.#context.stats.viewers[viewer.protocol]++;
-    this.#behind.add(viewer);
+    const wave = this.#waveWithRoom();
+    wave.add(viewer);
     if (viewer.isLink) this.#links.add(viewer);
+    return wave;
+  }
+
+  /** The first wave that is not full; when all are, a new one, or the smallest when there are many. */
+  #waveWithRoom(): Wave {
+    const smallest = this.#waves.reduce((least, wave) => (wave.size < least.size ? wave : least));
+    const most = Math.max(1, Math.floor(this.#context.limits.batch / WAVE_EVERY));
+    if (smallest.size >= WAVE) return this.#waves.length < most ? this.#openWave() : smallest;
+    return this.#waves.find(({ size }) => size < WAVE)!;
+  }
+
+  #openWave(): Wave {
+    const wave = new Wave(this.#waves.length, this.#ring.head, this.#context.sendToAll);
+    this.#waves.push(wave);
+    return wave;
   }
 
   /** Sends to one viewer outside of the batches: the first bytes of one that has just come. */
@@ -117,7 +141,9 @@ export class WatchedStream {
 
   /** Bytes that a viewer has been sent. */
   sentTo(viewer: Viewer): number {
-    return viewer.sent + (viewer.index < 0 ? 0 : this.#fans[viewer.protocol].sentToEach - viewer.fannedAt);
+    return (
+      viewer.sent + (viewer.index < 0 ? 0 : this.#waveOf(viewer).fans[viewer.protocol].sentToEach - viewer.fannedAt)
+    );
   }
 
   /** A viewer has left. */
@@ -125,8 +151,7 @@ export class WatchedStream {
     if (viewer.over) return;
     viewer.over = true;
     this.#context.stats.viewers[viewer.protocol]--;
-    this.#leaveFan(viewer);
-    this.#behind.delete(viewer);
+    this.#waveOf(viewer).remove(viewer);
     this.#links.delete(viewer);
     viewer.frame = undefined;
     viewer.shift?.close();
@@ -140,8 +165,8 @@ export class WatchedStream {
     return true;
   }
 
-  /** Sends what has come since the last batch. */
-  tick(now: number): void {
+  /** Sends to a wave what has come since its last turn. */
+  tick(now: number, wave: Wave): void {
     if (this.#over) return;
     const ring = this.#ring;
     this.#sound = undefined;
@@ -149,8 +174,8 @@ export class WatchedStream {
       this.close('overrun');
       return;
     }
-    this.#sendToAll(now);
-    for (const viewer of this.#behind) this.#pump(viewer, now);
+    this.#sendToAll(wave, now);
+    for (const viewer of wave.behind) this.#pump(viewer, now);
     if (this.#isEnded(now)) this.close('ended');
   }
 
@@ -163,7 +188,9 @@ export class WatchedStream {
   close(reason: DisconnectReason): void {
     if (this.#over) return;
     this.#over = true;
-    for (const viewer of [...this.#upToDate, ...this.#behind]) this.#part(viewer, reason);
+    for (const { upToDate, behind } of this.#waves) {
+      for (const viewer of [...upToDate, ...behind]) this.#part(viewer, reason);
+    }
     this.#ring.close();
   }
 
@@ -172,11 +199,7 @@ export class WatchedStream {
     const { grace, slow } = this.#context.limits;
     const over = state === 'ended' ? stateAge : state === 'waiting' ? stateAge - grace : 0;
     if (state === 'ended' || over > 0) {
-      // Who has gone back is as far behind the end as it was behind the present.
-      return ![...this.#behind].some(
-        ({ begun, frame, next, shift, headStart }) =>
-          over <= slow + headStart && (shift !== undefined || (begun && (frame !== undefined || next < head))),
-      );
+      return !this.#waves.some(wave => wave.lacks(head, over - slow));
     }
     // The process that writes may die, and another one go on: its viewers wait as for a publisher.
     if (now - this.#writerSeenAt < LOOK_AT_WRITER) return false;
@@ -184,63 +207,56 @@ export class WatchedStream {
     return now - this.#writerSeenAt > grace + LOOK_AT_WRITER;
   }
 
-  #sendToAll(now: number): void {
+  #sendToAll(wave: Wave, now: number): void {
     const ring = this.#ring;
     const { head } = ring;
-    this.#observe(head);
-    while (this.#upTo < head) {
-      const first = this.#upTo;
+    const { fans } = wave;
+    this.#observe(wave, head);
+    while (wave.upTo < head) {
+      const first = wave.upTo;
       const batch = ring.run(first, head, BATCH);
       if (batch === undefined) {
         // The process was stopped for longer than the ring lasts: each viewer goes on where it can.
-        this.#upTo = head;
-        for (const viewer of this.#upToDate) this.#fallBehind(viewer, first, now);
+        wave.upTo = head;
+        for (const viewer of wave.upToDate) this.#fallBehind(viewer, first, now);
         return;
       }
       const end = ring.runEnd;
-      const before = this.#version;
-      if (ring.look(end - 1)) this.#version = ring.tagVersion;
-      this.#upTo = end;
-      this.#context.stats.sentBytes += this.#fanned * batch.length;
-      const late = [...this.#fans.http.send(batch), ...this.#fans.websocket.send(batch)];
+      const before = wave.version;
+      if (ring.look(end - 1)) wave.version = ring.tagVersion;
+      wave.upTo = end;
+      this.#context.stats.sentBytes += wave.fanned * batch.length;
+      const late = [...fans.http.send(batch), ...fans.websocket.send(batch)];
       const isRight = ring.holds(first);
-      if (!isRight) for (const viewer of this.#upToDate) this.#part(viewer, 'overrun');
+      if (!isRight) for (const viewer of wave.upToDate) this.#part(viewer, 'overrun');
       for (const each of late) {
-        this.#leaveFan(each.viewer);
+        const { viewer, taken } = each;
+        wave.leaveFan(viewer);
         // What was counted as sent to each was not sent to this one.
-        each.viewer.sent -= batch.length;
+        viewer.sent -= batch.length;
         this.#context.stats.sentBytes -= batch.length;
-        each.viewer.version = before;
-        this.#behind.add(each.viewer);
-        if (each.taken < 0 || (!isRight && each.taken > 0)) each.viewer.socket.cut();
-        else this.#breakOff(each, batch, first, now);
+        viewer.version = before;
+        wave.behind.add(viewer);
+        if (taken < 0 || (!isRight && taken > 0)) viewer.socket.cut();
+        else this.#breakOff(each, wave, batch, first, now);
       }
     }
   }
 
   /** A viewer has taken a part of a batch, or nothing of it. */
-  #breakOff({ viewer, taken }: Late, batch: Uint8Array, first: number, now: number): void {
-    this.#hold(viewer, batch, first, this.#upTo);
-    viewer.version = this.#version;
+  #breakOff({ viewer, taken }: Late, wave: Wave, batch: Uint8Array, first: number, now: number): void {
+    this.#hold(viewer, batch, first, wave.upTo);
+    viewer.version = wave.version;
     viewer.taken = taken;
     viewer.stuckSince = now;
     if (taken > 0) viewer.socket.brokenOff();
   }
 
-  /** Viewers that are sent to at once: how many, and a list of them. */
-  get #fanned(): number {
-    return this.#fans.http.size + this.#fans.websocket.size;
-  }
-
-  get #upToDate(): Viewer[] {
-    return [...this.#fans.http.viewers, ...this.#fans.websocket.viewers];
-  }
-
   /** Tells how long the tags of this batch have waited. */
-  #observe(head: number): void {
+  #observe(wave: Wave, head: number): void {
     const { observeLatency } = this.#context;
-    if (observeLatency === undefined || this.#fanned === 0) return;
-    for (let at = Math.max(this.#upTo, head - OBSERVED); at < head; at++) {
+    if (observeLatency === undefined || wave.fanned === 0) return;
+    for (let at = Math.max(wave.upTo, head - OBSERVED); at < head; at++) {
       if (this.#ring.look(at)) observeLatency(this.#ring.age / 1000);
     }
   }
@@ -305,7 +321,7 @@ export class WatchedStream {
     viewer.stuckSince = 0;
     if (viewer.next >= ring.head) {
       viewer.headStart = 0;
-      if (viewer.mode === 'all') this.#catchUp(viewer);
+      if (viewer.mode === 'all') this.#waveOf(viewer).catchUp(viewer);
       return false;
     }
     if (!ring.look(viewer.next) || ring.age > this.#context.limits.slow + viewer.headStart) {
@@ -456,31 +472,16 @@ export class WatchedStream {
     viewer.next = next;
   }
 
-  /** A viewer that has got all joins those who are sent to at once, when these are as far. */
-  #catchUp(viewer: Viewer): void {
-    if (viewer.socket.descriptor === 0 || viewer.isLink) return;
-    // Those who are up to date have been sent up to here, or nobody is and nothing has.
-    if (this.#fanned === 0) {
-      this.#upTo = viewer.next;
-      this.#version = viewer.version;
-    }
-    if (this.#upTo !== viewer.next) return;
-    this.#behind.delete(viewer);
-    this.#fans[viewer.protocol].add(viewer);
-  }
-
-  #leaveFan(viewer: Viewer): void {
-    if (viewer.index < 0) return;
-    this.#fans[viewer.protocol].remove(viewer);
-    viewer.next = this.#upTo;
-    viewer.version = this.#version;
-  }
-
   #fallBehind(viewer: Viewer, next: number, now: number): void {
-    this.#leaveFan(viewer);
+    const wave = this.#waveOf(viewer);
+    wave.leaveFan(viewer);
     viewer.next = next;
-    this.#behind.add(viewer);
+    wave.behind.add(viewer);
     this.#pump(viewer, now);
+  }
+
+  #waveOf(viewer: Viewer): Wave {
+    return this.#waves[viewer.wave]!;
   }
 
   #part(viewer: Viewer, reason: DisconnectReason): void {

@@ -89,7 +89,7 @@ class Rig {
   }
 
   tick(later = 0): void {
-    this.stream.tick(performance.now() + later);
+    for (const wave of this.stream.waves) this.stream.tick(performance.now() + later, wave);
   }
 
   /** Waits until the newest tag is so many milliseconds old. */
@@ -296,6 +296,55 @@ describe('a live stream', () => {
     rig.tick();
     assert.ok(socket.ended, 'ended well');
     assert.ok(isInter(gotTags(socket.bytes).tags.at(-1)!), 'with the last tag');
+  });
+
+  it('sends to many viewers in waves, each in its turn, and ends when all have the last tag', () => {
+    const rig = new Rig();
+    rig.headers().group();
+    const viewers = Array.from({ length: 700 }, () => rig.join());
+    const { waves } = rig.stream;
+    assert.deepEqual(
+      waves.map(({ size }) => size),
+      [256, 256, 188],
+    );
+    rig.tick();
+    assert.deepEqual(
+      waves.map(({ fanned }) => fanned),
+      [256, 256, 188],
+    );
+    const lengths = () => new Set(viewers.map(({ socket }) => socket.bytes.length));
+    assert.equal(lengths().size, 1);
+    rig.picture(false);
+    rig.stream.tick(performance.now(), waves[1]!);
+    const before = viewers[0]!.socket.bytes.length;
+    const got = viewers.filter(({ socket }) => socket.bytes.length > before);
+    assert.ok(got.length === 256 && got.every(({ viewer }) => viewer.wave === 1));
+    // A wave that is behind another is no later in its own turn, and who falls behind stays in its wave.
+    viewers[0]!.socket.room = 0;
+    rig.picture(false);
+    rig.stream.tick(performance.now(), waves[0]!);
+    assert.equal(waves[0]!.fanned, 255);
+    viewers[0]!.socket.room = Number.POSITIVE_INFINITY;
+    rig.writer.setState('ended');
+    rig.stream.tick(performance.now(), waves[1]!);
+    assert.ok(!rig.stream.over, 'the others have not got the last tag');
+    rig.tick();
+    assert.ok(rig.stream.over);
+    assert.equal(lengths().size, 1);
+    assert.ok(viewers.every(({ socket }) => socket.ended && gotTags(socket.bytes).tags.length === 2 + 20 + 2));
+  });
+
+  it('fills waves that viewers have left, and makes no more than there are turns in a batch', () => {
+    const rig = new Rig({ batch: 20 });
+    rig.headers().group();
+    const viewers = Array.from({ length: 1500 }, () => rig.join());
+    const sizes = () => rig.stream.waves.map(({ size }) => size);
+    assert.deepEqual(sizes(), [375, 375, 375, 375]);
+    for (const { viewer } of viewers) if (viewer.wave === 2) rig.stream.remove(viewer);
+    assert.deepEqual(sizes(), [375, 375, 0, 375]);
+    assert.equal(rig.join().viewer.wave, 2);
+    assert.equal(rig.stream.viewers, 1126);
+    assert.equal(rig.stats.viewers.http, 1126);
   });
 
   it('any sockets, any pace: whole tags, no picture before its key frame, and nothing twice', () => {

@@ -108,7 +108,7 @@ class Shifted {
   }
 
   tick(): void {
-    this.stream.tick(performance.now());
+    for (const wave of this.stream.waves) this.stream.tick(performance.now(), wave);
   }
 
   async close(): Promise<void> {
