@@ -224,27 +224,39 @@ napi_value Reap(napi_env env, napi_callback_info info) {
   return tier == nullptr ? nullptr : Number(env, tier->cache().Reap());
 }
 
+/** Three arguments of a call: views, uses in thousandths, and within how many seconds. */
+bool ToAdmission(napi_env env, const napi_value* arguments, shm::Admission* admission) {
+  return ToUint32(env, arguments[0], &admission->minViews) && ToUint32(env, arguments[1], &admission->minUses) &&
+         ToUint32(env, arguments[2], &admission->seconds);
+}
+
+napi_value Leave(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier != nullptr) tier->cache().Leave(tier->registers().key);
+  return nullptr;
+}
+
 napi_value EvictAhead(napi_env env, napi_callback_info info) {
-  napi_value arguments[2] = {};
-  MemoryTier* tier = Enter(env, info, 2, arguments);
+  napi_value arguments[4] = {};
+  MemoryTier* tier = Enter(env, info, 4, arguments);
   uint32_t freePermille;
-  uint32_t minViews;
-  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews))
+  shm::Admission admission;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToAdmission(env, arguments + 1, &admission))
     return nullptr;
-  return Number(env, tier->cache().EvictAhead(freePermille, minViews));
+  return Number(env, tier->cache().EvictAhead(freePermille, admission));
 }
 
 napi_value Coldest(napi_env env, napi_callback_info info) {
-  napi_value arguments[3] = {};
-  MemoryTier* tier = Enter(env, info, 3, arguments);
+  napi_value arguments[5] = {};
+  MemoryTier* tier = Enter(env, info, 5, arguments);
   uint32_t freePermille;
-  uint32_t minViews;
+  shm::Admission admission;
   uint32_t limit;
-  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToUint32(env, arguments[1], &minViews) ||
-      !ToUint32(env, arguments[2], &limit)) {
+  if (tier == nullptr || !ToUint32(env, arguments[0], &freePermille) || !ToAdmission(env, arguments + 1, &admission) ||
+      !ToUint32(env, arguments[4], &limit)) {
     return nullptr;
   }
-  const std::vector<shm::BlockName> blocks = tier->cache().Coldest(freePermille, minViews, limit);
+  const std::vector<shm::BlockName> blocks = tier->cache().Coldest(freePermille, admission, limit);
   Napi::Uint32Array words = Napi::Uint32Array::New(env, blocks.size() * 6);
   for (size_t i = 0; i < blocks.size(); i++) {
     for (size_t word = 0; word < 4; word++) words[i * 6 + word] = blocks[i].key.id[word];
@@ -344,7 +356,8 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"watch", Watch},           {"fetchMail", FetchMail}, {"reap", Reap},
                {"evictAhead", EvictAhead}, {"coldest", Coldest},     {"copy", Copy},
                {"markOnDisk", MarkOnDisk}, {"scrub", Scrub},         {"stats", Stats},
-               {"isHolder", IsHolder},     {"isWhole", IsWhole},     {"close", ::Close}};
+               {"isHolder", IsHolder},     {"isWhole", IsWhole},     {"leave", Leave},
+               {"close", ::Close}};
   for (const auto& call : calls) {
     napi_value function = nullptr;
     napi_create_function(env, call.name, NAPI_AUTO_LENGTH, call.call, this, &function);
@@ -403,6 +416,7 @@ Napi::Value OpenMemoryTier(const Napi::CallbackInfo& info) {
   cache.fillPermille = static_cast<uint32_t>(std::min(1000.0, std::max(0.0, number("fillPermille"))));
   cache.followTimeoutMs = static_cast<uint32_t>(std::min(1e9, std::max(1.0, number("followTimeout"))));
   cache.verifyAlways = flag("verifyAlways");
+  cache.byDemand = flag("byDemand");
   if (env.IsExceptionPending()) return env.Undefined();
   auto tier = std::make_unique<MemoryTier>(cache);
   const shm::Status status = tier->cache().Open(open);

@@ -33,6 +33,8 @@ Status Cache::Attach(Role role) {
   processes_ = std::move(processes);
   seed_ = file_.header().seed;
   busyUntil_.assign(g.stripeCount, 0);
+  demand_ = Demand(file_.base(), g);
+  random_ = (seed_ ^ uint64_t{pid} << 32) | 1;
   fillLimit_ = std::max<uint64_t>(1, uint64_t{g.slotCount} * options_.fillPermille / 1000);
   first_ = !processes_->HasOthers();
   unreaped_ = diedBefore && !first_;
@@ -126,10 +128,13 @@ int64_t Cache::Acquire(const Key& key, bool counted) {
     if (counted) Stripe::Count(fill.watermark > 0 ? counters.hits : counters.misses);
     processes_->Pin(global);
     pinnedSlot_ = global;
+    const bool noted = options_.byDemand && counted && fill.watermark > 0;
     const bool check = (options_.verifyAlways || NeedsCheck(slot)) && slot.owner.load(std::memory_order_relaxed) == 0;
-    if (!check) return fill.watermark;
+    if (!check && !noted) return fill.watermark;
     // The pin keeps the block in its slot while other processes use the stripe.
     stripe.Release();
+    if (noted) demand_.See(key, demand_.Now());
+    if (!check) return fill.watermark;
     return VerifyPinned(key, hash, fill) ? int64_t{fill.watermark} : kAbsent;
   }
   if (counted) Stripe::Count(counters.misses);

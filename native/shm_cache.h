@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "shm_demand.h"
 #include "shm_file.h"
 #include "shm_layout.h"
 #include "shm_process.h"
@@ -23,12 +24,23 @@ struct CacheOptions {
   uint32_t followTimeoutMs = 15000;
   /** Verifies a block on every use, not only on the first after an unclean stop. */
   bool verifyAlways = false;
+  /** Notes who watches what, and evicts first what is wanted least; else what was used least recently. */
+  bool byDemand = false;
 };
 
 /** A whole block with its length. */
 struct BlockName {
   Key key;
   uint32_t length;
+};
+
+/** Which blocks that leave memory are worth a place on disk. */
+struct Admission {
+  /** At least so many views. */
+  uint32_t minViews;
+  /** By demand: at least so many uses, in thousandths, within so many seconds. Not asked for with 0 seconds. */
+  uint32_t minUses;
+  uint32_t seconds;
 };
 
 enum class Claim { kFilling, kFollowing, kPresent, kFull };
@@ -88,17 +100,19 @@ class Cache {
   /** Ends the fills of processes that died, so that others take over; returns how many had died. */
   uint32_t Reap();
 
+  /** Notes that the reader of a block reads no further. */
+  void Leave(const Key& key);
+
   /**
-   * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks with at least `minViews`
-   * views that are not on disk are left for the disk tier; those too are dropped when their room is needed at once.
+   * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks that are worth a place on
+   * disk and are not there are left for the disk tier; those too are dropped when their room is needed at once.
    * @return evicted blocks
    */
-  uint32_t EvictAhead(uint32_t freePermille, uint32_t minViews);
+  uint32_t EvictAhead(uint32_t freePermille, const Admission& admission);
   /**
-   * Blocks that will be evicted next and are worth a place on disk: at least `minViews` views and not there yet; at
-   * most `limit`.
+   * Blocks that will be evicted next, are worth a place on disk and not there yet; at most `limit`.
    */
-  std::vector<BlockName> Coldest(uint32_t freePermille, uint32_t minViews, uint32_t limit);
+  std::vector<BlockName> Coldest(uint32_t freePermille, const Admission& admission, uint32_t limit);
   /**
    * Copies a whole block of at most `room` bytes after verifying it; returns its length, or kAbsent. Does not count as
    * a use.
@@ -163,6 +177,9 @@ class Cache {
   void EndPending();
   bool EndDeadFills();
   void EndDeadFill(Locked& stripe, uint32_t local);
+  /** Sees to it that so many blocks of a stripe, if there are, are condemned: those that are wanted least. */
+  void Condemn(uint32_t index, uint32_t count);
+  bool IsWanted(const Stripe& stripe, uint32_t local, const Admission& admission, double now) const;
   /** Slots of a stripe that are to be kept free. */
   uint32_t FreeTarget(uint32_t freePermille) const;
 
@@ -185,6 +202,9 @@ class Cache {
   std::vector<uint64_t> busyUntil_;
   uint32_t scrubSlot_ = 0;
   uint32_t coldStripe_ = 0;
+  Demand demand_;
+  /** State of the generator that chooses candidates. */
+  uint64_t random_ = 1;
 };
 
 }  // namespace shm

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <vector>
 
 #include "shm_crc.h"
@@ -14,6 +15,8 @@ namespace {
 
 /** Slot headers that are read at once. */
 constexpr uint32_t kHeadersAtOnce = 4096;
+/** Entries of the table of demand that are read at once; the tables have multiples of it. */
+constexpr uint32_t kObjectsAtOnce = 1024;
 
 struct Found {
   uint64_t lastUse;
@@ -63,6 +66,50 @@ bool CopyBytes(int from, const Geometry& source, uint32_t slot, const SlotHeader
          after.fill.load(std::memory_order_relaxed) == before.fill.load(std::memory_order_relaxed);
 }
 
+/** Past views: the sets of the older table that a block's set was, or became a part of. */
+void CarryHistory(int from, const Geometry& source, uint8_t* base, const Geometry& target) {
+  auto* sets = reinterpret_cast<HistorySet*>(base + target.history);
+  HistorySet found;
+  for (uint32_t set = 0; set < target.historyCount; set++) {
+    uint32_t way = 0;
+    // A larger table gets each set several times. What belongs elsewhere is known by no tag there, and makes room.
+    const uint32_t first = set & (source.historyCount - 1);
+    for (uint64_t at = first; at < source.historyCount && way < kHistoryWays; at += target.historyCount) {
+      if (!ReadAll(from, &found, sizeof found, source.history + at * sizeof found)) return;
+      for (uint32_t i = 0; i < kHistoryWays && way < kHistoryWays; i++) {
+        const uint32_t word = found.words[i].load(std::memory_order_relaxed);
+        if (word != 0) sets[set].words[way++].store(word, std::memory_order_relaxed);
+      }
+    }
+  }
+}
+
+/** What is known of demand: as many objects as find a place. */
+void CarryDemand(int from, const Geometry& source, uint8_t* base, const Geometry& target) {
+  auto* header = reinterpret_cast<DemandHeader*>(base + target.demand);
+  auto* objects = reinterpret_cast<ObjectDemand*>(base + target.demand + kDemandHeaderBytes);
+  if (!ReadAll(from, static_cast<void*>(header), sizeof *header, source.demand)) return;
+  std::vector<ObjectDemand> found(kObjectsAtOnce);
+  uint64_t carried = 0;
+  for (uint32_t first = 0; first < source.objectCount; first += kObjectsAtOnce) {
+    const uint64_t at = source.demand + kDemandHeaderBytes + uint64_t{first} * sizeof(ObjectDemand);
+    const uint32_t count = std::min(kObjectsAtOnce, source.objectCount - first);
+    if (!ReadAll(from, static_cast<void*>(found.data()), count * sizeof(ObjectDemand), at)) break;
+    for (uint32_t i = 0; i < count; i++) {
+      const uint64_t name = found[i].name.load(std::memory_order_relaxed);
+      if (name == 0) continue;
+      ObjectDemand* set = objects + DemandSet(name, target);
+      for (uint32_t way = 0; way < kDemandWays; way++) {
+        if (set[way].name.load(std::memory_order_relaxed) != 0) continue;
+        std::memcpy(static_cast<void*>(&set[way]), static_cast<const void*>(&found[i]), sizeof(ObjectDemand));
+        carried++;
+        break;
+      }
+    }
+  }
+  header->objects.store(carried, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 uint32_t CarryOver(int from, const Geometry& source, uint8_t* base, const Geometry& target, uint64_t seed) {
@@ -93,6 +140,8 @@ uint32_t CarryOver(int from, const Geometry& source, uint8_t* base, const Geomet
     used[stripe]++;
     carried++;
   }
+  CarryHistory(from, source, base, target);
+  CarryDemand(from, source, base, target);
   return carried;
 }
 

@@ -12,6 +12,9 @@ namespace {
 
 /** What the scrub counts for a look at a slot, in bytes verified. */
 constexpr uint64_t kLookBytes = 256;
+/** Blocks of which the one that is wanted least is condemned, and how many are condemned with the lock held once. */
+constexpr uint32_t kCandidates = 24;
+constexpr uint32_t kCondemned = 4;
 
 }  // namespace
 
@@ -20,10 +23,72 @@ uint32_t Cache::FreeTarget(uint32_t freePermille) const {
   return static_cast<uint32_t>(std::min(slots / 2, std::max<uint64_t>(1, slots * freePermille / 1000)));
 }
 
-uint32_t Cache::EvictAhead(uint32_t freePermille, uint32_t minViews) {
+bool Cache::IsWanted(const Stripe& stripe, uint32_t local, const Admission& admission, double now) const {
+  const SlotHeader& slot = stripe.slot(local);
+  if (slot.onDisk.load(std::memory_order_relaxed) != 0) return false;
+  if (slot.views.load(std::memory_order_relaxed) < admission.minViews) return false;
+  if (admission.seconds == 0) return true;
+  const auto seconds = static_cast<float>(admission.seconds);
+  return demand_.Estimate(slot.key, seconds, now).Uses(seconds) * 1000 >= static_cast<float>(admission.minUses);
+}
+
+void Cache::Leave(const Key& key) {
+  if (options_.byDemand) demand_.Leave(key);
+}
+
+void Cache::Condemn(uint32_t index, uint32_t count) {
+  struct Candidate {
+    Key key;
+    uint32_t slot;
+    float wanted;
+  };
+  Candidate candidates[kCandidates * kCondemned];
+  const double now = demand_.Now();
+  const float residency = demand_.Residency(now);
+  // Each turn condemns at least one, or is the last.
+  for (uint32_t turn = 0; turn < count; turn++) {
+    uint32_t found = 0;
+    uint32_t missing;
+    {
+      Locked stripe(*this, index);
+      if (!stripe) return;
+      const uint32_t condemned = stripe->header().condemned.load(std::memory_order_relaxed);
+      if (condemned >= count) return;
+      missing = std::min(kCondemned, count - condemned);
+      for (uint32_t look = 0; look < kCandidates * missing; look++) {
+        random_ ^= random_ << 13;
+        random_ ^= random_ >> 7;
+        random_ ^= random_ << 17;
+        const auto slot = static_cast<uint32_t>((random_ >> 32) * stripe->size() >> 32);
+        if (stripe->slot(slot).condemned.load(std::memory_order_relaxed) != 0 || !stripe->MayEvict(slot)) continue;
+        candidates[found++] = {stripe->slot(slot).key, slot, 0};
+      }
+    }
+    // Without the lock: nobody waits while the table is asked.
+    for (uint32_t i = 0; i < found; i++)
+      candidates[i].wanted = demand_.Estimate(candidates[i].key, residency, now).Within(residency);
+    missing = std::min(missing, found);
+    std::partial_sort(candidates, candidates + missing, candidates + found,
+                      [](const Candidate& a, const Candidate& b) { return a.wanted < b.wanted; });
+    Locked stripe(*this, index);
+    if (!stripe || missing == 0) return;
+    for (uint32_t i = missing; i-- > 0;) {
+      const Candidate& candidate = candidates[i];
+      const SlotHeader& slot = stripe->slot(candidate.slot);
+      // The same slot may have been drawn twice, or have got another block meanwhile.
+      if (slot.condemned.load(std::memory_order_relaxed) != 0 || !stripe->MayEvict(candidate.slot)) continue;
+      if (slot.key == candidate.key) stripe->Condemn(candidate.slot);
+    }
+  }
+}
+
+uint32_t Cache::EvictAhead(uint32_t freePermille, const Admission& admission) {
   const uint32_t target = FreeTarget(freePermille);
   uint32_t evicted = 0;
+  const double now = demand_.Now();
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
+    const uint32_t free = StripeAt(index).header().freeCount.load(std::memory_order_relaxed);
+    if (options_.byDemand && free < target) Condemn(index, target - free);
     Locked stripe(*this, index);
     if (!stripe) continue;
     Order& order = stripe->order();
@@ -33,7 +98,7 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, uint32_t minViews) {
     // colder ones.
     for (uint32_t steps = 0; slot != kNil && steps < 2 * target && isFull(); steps++) {
       const uint32_t next = order.Next(slot);
-      if (!stripe->IsWanted(slot, minViews) && stripe->MayEvict(slot)) {
+      if (stripe->MayEvict(slot) && !IsWanted(*stripe, slot, admission, now)) {
         const uint64_t repairs = stripe->repairs();
         stripe->Evict(slot);
         evicted++;
@@ -43,24 +108,31 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, uint32_t minViews) {
       slot = next;
     }
   }
+  if (options_.byDemand) demand_.Evicted(evicted, now);
   return evicted;
 }
 
-std::vector<BlockName> Cache::Coldest(uint32_t freePermille, uint32_t minViews, uint32_t limit) {
+std::vector<BlockName> Cache::Coldest(uint32_t freePermille, const Admission& admission, uint32_t limit) {
   const uint32_t target = FreeTarget(freePermille);
   std::vector<BlockName> blocks;
+  const double now = demand_.Now();
   const uint32_t stripes = file_.geometry().stripeCount;
   // Goes on where the last call stopped, so that a small limit serves all stripes.
   for (uint32_t turn = 0; turn < stripes && blocks.size() < limit; turn++) {
-    Locked stripe(*this, coldStripe_++ % stripes);
-    if (!stripe || stripe->header().freeCount.load(std::memory_order_relaxed) >= 2 * target) continue;
+    const uint32_t index = coldStripe_++ % stripes;
+    const uint32_t free = StripeAt(index).header().freeCount.load(std::memory_order_relaxed);
+    if (free >= 2 * target) continue;
+    if (options_.byDemand) Condemn(index, 2 * target - free);
+    Locked stripe(*this, index);
+    if (!stripe) continue;
     Order& order = stripe->order();
     uint32_t slot = order.First();
     for (uint32_t steps = 0; slot != kNil && steps < 2 * target && blocks.size() < limit;
          steps++, slot = order.Next(slot)) {
       FillWord fill;
       const SlotHeader& header = stripe->slot(slot);
-      if (!stripe->IsWanted(slot, minViews) || !stripe->MayEvict(slot) || !stripe->IsSound(slot, &fill)) continue;
+      if (!stripe->MayEvict(slot) || !IsWanted(*stripe, slot, admission, now) || !stripe->IsSound(slot, &fill))
+        continue;
       if (fill.watermark == header.length) blocks.push_back({header.key, header.length});
     }
   }

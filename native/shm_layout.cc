@@ -8,6 +8,10 @@ namespace {
 
 uint64_t RoundUp(uint64_t value, uint64_t to) { return (value + to - 1) / to * to; }
 
+/** Objects whose demand is known: as many as there are slots, since history is to outlive the blocks. */
+constexpr uint32_t kMinObjects = 1024;
+constexpr uint32_t kMaxObjects = 1 << 20;
+
 constexpr uint32_t kWatermarkBits = 19;
 constexpr uint32_t kCheckShift = 32 + kWatermarkBits;
 constexpr uint64_t kCheckedMask = (uint64_t{1} << kCheckShift) - 1;
@@ -43,7 +47,14 @@ bool MakeGeometry(uint64_t bytes, Geometry* geometry) {
   g.links = RoundUp(g.buckets + uint64_t{stripes} * g.bucketsPerStripe * sizeof(uint32_t), 4096);
   g.slots = RoundUp(g.links + uint64_t{g.slotCount} * sizeof(SlotLinks), 4096);
   g.follows = RoundUp(g.slots + uint64_t{g.slotCount} * sizeof(SlotHeader), 4096);
-  g.data = RoundUp(g.follows + uint64_t{g.slotCount} * sizeof(SlotFollow), kDataAlignment);
+  g.history = RoundUp(g.follows + uint64_t{g.slotCount} * sizeof(SlotFollow), 4096);
+  // So many past views for a slot that a disk tier sixteen times as large as the memory tier is reached.
+  g.historyCount = 1;
+  while (g.historyCount < g.slotCount) g.historyCount *= 2;
+  g.demand = RoundUp(g.history + uint64_t{g.historyCount} * sizeof(HistorySet), 4096);
+  g.objectCount = kMinObjects;
+  while (g.objectCount < g.slotCount && g.objectCount < kMaxObjects) g.objectCount *= 2;
+  g.data = RoundUp(g.demand + kDemandHeaderBytes + uint64_t{g.objectCount} * sizeof(ObjectDemand), kDataAlignment);
   g.fileSize = g.data + uint64_t{g.slotCount} * kBlockSize;
   *geometry = g;
   return true;

@@ -8,6 +8,8 @@
 //   links        SlotLinks[slots]                  chain and order of each slot       } from the slot headers
 //   slots        SlotHeader[slots]                 what a slot holds: the truth
 //   follows      SlotFollow[slots]                 who waits for the slot's filler
+//   history      HistorySet[sets]                  views of blocks that have gone: see shm_history.h
+//   demand       DemandHeader, ObjectDemand[objects]  who watches what: see shm_demand.h
 //   data         byte[slots * blockSize]           aligned to kDataAlignment
 //
 // A slot belongs to one stripe for good: stripe s has the slots [s * slotsPerStripe, (s + 1) * slotsPerStripe). The
@@ -27,7 +29,7 @@ namespace shm {
 
 constexpr char kMagic[16] = "moovedge blocks";
 /** Raised whenever the meaning of a byte of the file changes. */
-constexpr uint32_t kLayoutVersion = 1;
+constexpr uint32_t kLayoutVersion = 2;
 constexpr uint32_t kByteOrder = 0x01020304;
 
 constexpr uint32_t kBlockSize = 256 * 1024;
@@ -64,6 +66,8 @@ struct Geometry {
   uint64_t links;
   uint64_t slots;
   uint64_t follows;
+  uint64_t history;
+  uint64_t demand;
   uint64_t data;
   uint32_t blockSize;
   uint32_t slotCount;
@@ -71,6 +75,11 @@ struct Geometry {
   uint32_t slotsPerStripe;
   /** A power of two. */
   uint32_t bucketsPerStripe;
+  /** Sets of the table of past views: a power of two. */
+  uint32_t historyCount;
+  /** Entries of the table of demand: a power of two. */
+  uint32_t objectCount;
+  /** So that no byte of the record is left to chance. */
   uint32_t reserved;
 };
 
@@ -152,6 +161,8 @@ struct alignas(64) StripeHeader {
   std::atomic<uint32_t> ordered;
   /** Slots being filled, doomed ones included. free + ordered + filling = slotsPerStripe. */
   std::atomic<uint32_t> filling;
+  /** Slots at the cold end of the order that were put there because they are wanted least. */
+  std::atomic<uint32_t> condemned;
   /** Time of the last use in this stripe: microseconds since 1970, but made to rise with every use. */
   uint64_t clock;
   alignas(64) Counters counters;
@@ -194,7 +205,9 @@ struct alignas(64) SlotHeader {
   std::atomic<uint64_t> lastUse;
   /** Stops at kMaxViews. */
   std::atomic<uint16_t> views;
-  std::atomic<uint16_t> onDisk;
+  std::atomic<uint8_t> onDisk;
+  /** Whether the block is wanted least, and is to go before others; a use makes it stay. */
+  std::atomic<uint8_t> condemned;
   /** The epoch in which the checksum was computed or verified; written without the lock. */
   std::atomic<uint32_t> verifiedEpoch;
 };
@@ -210,12 +223,64 @@ struct SlotFollow {
   std::atomic<uint64_t> progress;
 };
 
+/** Words of a set of past views: a cache line. */
+constexpr uint32_t kHistoryWays = 16;
+
+/** Views of blocks that were evicted: 24 bits of a key's hash, then 8 bits of views; 0 where there is none. */
+struct alignas(64) HistorySet {
+  std::atomic<uint32_t> words[kHistoryWays];
+};
+
+/** Groups of block numbers of which the table of demand keeps how often views reach them. */
+constexpr uint32_t kProfileGroups = 240;
+/** Viewers of an object that are followed one by one; with more it is watched so often that its rate tells enough. */
+constexpr uint32_t kViewers = 12;
+
+/** What the table of demand knows of all objects together. */
+struct DemandHeader {
+  /** When it began, in milliseconds since 1970. */
+  std::atomic<uint64_t> since;
+  /** Views of all objects, as a Decayed. */
+  std::atomic<uint64_t> views;
+  /** Blocks that were evicted, as a Decayed. */
+  std::atomic<uint64_t> evicted;
+  /** Entries that have been taken, at most as many as there are. */
+  std::atomic<uint64_t> objects;
+  /** Blocks that were read, and views that read them. */
+  std::atomic<uint64_t> reads;
+  std::atomic<uint64_t> begun;
+  /** For each group of block numbers, how many of its blocks were read, and in how many views they could have been. */
+  std::atomic<uint32_t> reached[kProfileGroups];
+  std::atomic<uint32_t> offered[kProfileGroups];
+};
+
+/** Bytes from the table's beginning to its objects. */
+constexpr uint64_t kDemandHeaderBytes = 4096;
+/** Entries of a set: an object's name chooses the set. */
+constexpr uint32_t kDemandWays = 4;
+
+/** What it knows of one object. */
+struct alignas(64) ObjectDemand {
+  /** Hash of the object's id; 0 where there is none. */
+  std::atomic<uint64_t> name;
+  /** Views of the last hours, and of the last minute, as a Decayed each. */
+  std::atomic<uint64_t> views;
+  std::atomic<uint64_t> lately;
+  /** Greatest block number that was read. */
+  std::atomic<uint64_t> last;
+  /** Places of viewers: see shm_demand.cc. */
+  std::atomic<uint64_t> viewers[kViewers];
+};
+
 static_assert(sizeof(FileHeader) <= 4096, "the header is one page");
 static_assert(sizeof(ProcessEntry) == 704, "layout");
 static_assert(sizeof(StripeHeader) == 128, "layout");
 static_assert(sizeof(SlotLinks) == 16, "layout");
 static_assert(sizeof(SlotHeader) == 64, "layout");
 static_assert(sizeof(SlotFollow) == 16, "layout");
+static_assert(sizeof(HistorySet) == 64, "layout");
+static_assert(sizeof(DemandHeader) <= kDemandHeaderBytes, "layout");
+static_assert(sizeof(ObjectDemand) == 128, "layout");
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "words of the file are atomic without locks");
 
 /**
@@ -242,6 +307,11 @@ struct FillWord {
 
 /** CRC32C over what makes a slot's identity. */
 uint32_t IdentityCrc(const Key& key, uint32_t length, uint32_t slot);
+
+/** First entry of the set of an object's name in the table of demand. */
+inline uint32_t DemandSet(uint64_t name, const Geometry& geometry) {
+  return static_cast<uint32_t>(name) & (geometry.objectCount - 1) & ~(kDemandWays - 1);
+}
 
 /** Class of a key in mailboxes. The JavaScript side computes the same. */
 inline uint32_t MailClass(const Key& key) { return (key.id[0] + key.block) % kMailClasses; }

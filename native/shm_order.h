@@ -43,6 +43,23 @@ class LruOrder {
     return true;
   }
 
+  /** Adds a slot at the cold end. */
+  bool InsertColdest(uint32_t slot) {
+    const uint32_t coldest = stripe_->coldest;
+    if (coldest == kNil) {
+      if (stripe_->warmest != kNil) return false;
+      stripe_->warmest = slot;
+    } else {
+      if (coldest >= slots_ || links_[coldest].colder != kNil) return false;
+      links_[coldest].colder = slot;
+    }
+    links_[slot].warmer = coldest;
+    links_[slot].colder = kNil;
+    stripe_->coldest = slot;
+    SetCount(Count() + 1);
+    return true;
+  }
+
   bool Remove(uint32_t slot) {
     const uint32_t colder = links_[slot].colder;
     const uint32_t warmer = links_[slot].warmer;

@@ -34,6 +34,7 @@ Stripe::Stripe(uint8_t* base, const Geometry& geometry, uint64_t seed, uint32_t 
       size_(geometry.slotsPerStripe),
       first_(index * geometry.slotsPerStripe),
       buckets_(geometry.bucketsPerStripe),
+      history_(base, geometry),
       order_(header_, links_, geometry.slotsPerStripe) {}
 
 uint64_t Stripe::Tick() {
@@ -129,11 +130,6 @@ bool Stripe::MayEvict(uint32_t slot) const {
          !IsPinned(slot);
 }
 
-bool Stripe::IsWanted(uint32_t slot, uint32_t minViews) const {
-  const SlotHeader& s = slots_[slot];
-  return s.views.load(std::memory_order_relaxed) >= minViews && s.onDisk.load(std::memory_order_relaxed) == 0;
-}
-
 uint32_t Stripe::Allocate() {
   const uint32_t free = PopFree();
   if (free != kNil) return free;
@@ -164,8 +160,9 @@ void Stripe::Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length
   s.identityCrc = IdentityCrc(key, length, global(slot));
   s.fill.store(FillWord{0, 0}.Encode(global(slot)), std::memory_order_relaxed);
   s.lastUse.store(Tick(), std::memory_order_relaxed);
-  s.views.store(0, std::memory_order_relaxed);
+  s.views.store(static_cast<uint16_t>(history_.Take(hash)), std::memory_order_relaxed);
   s.onDisk.store(onDisk, std::memory_order_relaxed);
+  s.condemned.store(0, std::memory_order_relaxed);
   s.verifiedEpoch.store(epoch, std::memory_order_relaxed);
   follows_[slot].waiters.store(0, std::memory_order_relaxed);
   follows_[slot].progress.store(MonotonicMs(), std::memory_order_relaxed);
@@ -181,6 +178,7 @@ void Stripe::TakeOver(uint32_t slot, uint64_t owner) {
   const bool ordered = s.owner.load(std::memory_order_relaxed) == 0;
   follows_[slot].progress.store(MonotonicMs(), std::memory_order_relaxed);
   s.owner.store(owner, std::memory_order_release);
+  Reprieve(slot);
   if (!ordered) return;
   header_->filling.store(header_->filling.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (!order_.Remove(slot)) Repair();
@@ -204,11 +202,27 @@ void Stripe::Touch(uint32_t slot, bool counted) {
   s.lastUse.store(Tick(), std::memory_order_relaxed);
   const uint16_t views = s.views.load(std::memory_order_relaxed);
   if (counted && views < kMaxViews) s.views.store(static_cast<uint16_t>(views + 1), std::memory_order_relaxed);
+  Reprieve(slot);
   if (s.owner.load(std::memory_order_relaxed) == 0 && !order_.Touch(slot)) Repair();
+}
+
+void Stripe::Condemn(uint32_t slot) {
+  if (!order_.Remove(slot) || !order_.InsertColdest(slot)) return Repair();
+  slots_[slot].condemned.store(1, std::memory_order_relaxed);
+  header_->condemned.store(header_->condemned.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void Stripe::Reprieve(uint32_t slot) {
+  if (slots_[slot].condemned.load(std::memory_order_relaxed) == 0) return;
+  slots_[slot].condemned.store(0, std::memory_order_relaxed);
+  const uint32_t condemned = header_->condemned.load(std::memory_order_relaxed);
+  // Damage: it can't be less than one.
+  if (condemned > 0) header_->condemned.store(condemned - 1, std::memory_order_relaxed);
 }
 
 void Stripe::Discard(uint32_t slot) {
   SlotHeader& s = slots_[slot];
+  Reprieve(slot);
   const bool filling = s.owner.load(std::memory_order_relaxed) != 0;
   s.state.store(filling ? kDoomed : kFree, std::memory_order_release);
   const bool sound = RemoveHash(slot) && (filling || order_.Remove(slot));
@@ -217,8 +231,9 @@ void Stripe::Discard(uint32_t slot) {
 }
 
 void Stripe::Evict(uint32_t slot) {
-  Count(slots_[slot].onDisk.load(std::memory_order_relaxed) != 0 ? header_->counters.evictedToDisk
-                                                                 : header_->counters.dropped);
+  const SlotHeader& s = slots_[slot];
+  history_.Note(HashKey(s.key, seed_), s.views.load(std::memory_order_relaxed));
+  Count(s.onDisk.load(std::memory_order_relaxed) != 0 ? header_->counters.evictedToDisk : header_->counters.dropped);
   Discard(slot);
 }
 
@@ -248,6 +263,7 @@ void Stripe::Rebuild() {
   header_->freeHead = kNil;
   header_->freeCount.store(0, std::memory_order_relaxed);
   header_->filling.store(0, std::memory_order_relaxed);
+  header_->condemned.store(0, std::memory_order_relaxed);
   order_.Clear();
   // A time well ahead is damage, or the clock was set back; the block must not count as the warmest for ever. A little
   // ahead is as usual: see Tick.
@@ -262,6 +278,7 @@ void Stripe::Rebuild() {
   uint32_t filling = 0;
   for (uint32_t slot = size_; slot-- > 0;) {
     SlotHeader& s = slots_[slot];
+    s.condemned.store(0, std::memory_order_relaxed);
     bool keep = Normalise(slot);
     const uint64_t hash = HashKey(s.key, seed_);
     uint32_t twin;

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 
+#include "shm_history.h"
 #include "shm_layout.h"
 #include "shm_order.h"
 #include "shm_process.h"
@@ -46,8 +47,6 @@ class Stripe {
 
   /** True when the slot, which the order led to, holds a block that nobody fills or has pinned. */
   bool MayEvict(uint32_t slot) const;
-  /** True when the block was seen often enough for the disk tier and is not there. */
-  bool IsWanted(uint32_t slot, uint32_t minViews) const;
   /**
    * Makes a slot free for reuse, evicting if `mayEvict`, and takes it out of the free list; kNil when all are pinned or
    * being filled.
@@ -62,6 +61,8 @@ class Stripe {
   void EndFill(uint32_t slot);
   /** Notes a use; as a view of the block, if `counted`. */
   void Touch(uint32_t slot, bool counted);
+  /** Puts a slot of the order where it is evicted first. A use of the block takes it back. */
+  void Condemn(uint32_t slot);
   /** Takes a used slot out of the cache: frees it, or dooms it while its filler lives. */
   void Discard(uint32_t slot);
   /** Discards a slot of the order and counts the eviction. */
@@ -88,6 +89,8 @@ class Stripe {
   void PushFree(uint32_t slot);
   uint32_t PopFree();
   bool IsPinned(uint32_t slot) const { return processes_.IsPinned(global(slot)); }
+  /** Takes back that a slot was condemned. */
+  void Reprieve(uint32_t slot);
   /** What a slot's header says after damage and death have been sorted out. */
   bool Normalise(uint32_t slot);
   uint64_t Tick();
@@ -104,6 +107,7 @@ class Stripe {
   uint32_t size_;
   uint32_t first_;
   uint32_t buckets_;
+  History history_;
   Order order_;
 };
 

@@ -351,7 +351,9 @@ void TestFlippedBits() {
   TemporaryFile file("flips");
   CacheOptions options;
   options.verifyAlways = true;
-  Cache a(options), b(options);
+  Cache a(options);
+  options.byDemand = true;
+  Cache b(options);
   Open(a, Supervisor(file.path(), 600));
   Open(b, Worker(file.path()));
   CHECK_EQUAL(a.file().geometry().stripeCount, 2);
@@ -361,12 +363,12 @@ void TestFlippedBits() {
     Cache& cache = round % 2 == 0 ? a : b;
     const uint32_t number = random.Below(900);
     if (Read(cache, number) < LengthOf(number) && !Fill(cache, number) && random.Below(4) == 0) a.Reap();
-    if (round % 64 == 0) cache.EvictAhead(20, 2);
+    if (round % 64 == 0) cache.EvictAhead(20, {2, 0, 0});
     if (round % 97 == 0) cache.Scrub(200000);
     if (round % 7 != 0) continue;
-    const uint64_t from[] = {g.processes, g.stripes, g.buckets, g.links, g.slots, g.slots, g.data};
-    const uint64_t to[] = {g.generations, g.buckets, g.links, g.slots, g.data, g.data, g.fileSize};
-    const uint32_t part = random.Below(7);
+    const uint64_t from[] = {g.processes, g.stripes, g.buckets, g.links, g.slots, g.slots, g.history, g.data};
+    const uint64_t to[] = {g.generations, g.buckets, g.links, g.slots, g.history, g.history, g.data, g.fileSize};
+    const uint32_t part = random.Below(8);
     uint8_t* at = a.file().base() + from[part] + random.Next() % (to[part] - from[part]);
     // One bit, or a word of anything.
     if (random.Below(4) != 0) {

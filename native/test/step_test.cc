@@ -18,6 +18,9 @@ using shm::Cache;
 namespace {
 
 constexpr int kNotAllowed = 77;
+constexpr int kParts = 13;
+/** The parts from here on are done by demand. */
+constexpr int kFirstByDemand = 11;
 constexpr uint32_t kSlots = 6;
 /** Short, so that most instructions are the cache's and not those that copy. */
 constexpr uint32_t kLength = 40;
@@ -89,7 +92,7 @@ void Work(Cache& cache, int part, void (*begin)()) {
       break;
     case 7:
       begin();
-      cache.EvictAhead(300, 0xffffffff);
+      cache.EvictAhead(300, {0xffffffff, 0, 0});
       break;
     case 8:
       begin();
@@ -113,6 +116,15 @@ void Work(Cache& cache, int part, void (*begin)()) {
       CHECK_EQUAL(cache.Reap(), 1);
       break;
     }
+    case 11:
+      begin();
+      ReadShort(cache, 1);
+      cache.Leave(KeyOf(1));
+      break;
+    case 12:
+      begin();
+      cache.EvictAhead(300, {0xffffffff, 0, 0});
+      break;
     default:
       _exit(2);
   }
@@ -124,7 +136,10 @@ bool KillAfter(const std::string& path, int part, uint64_t steps) {
   CHECK(pid >= 0);
   if (pid == 0) {
     DieWithParent();
-    Cache cache({1000});
+    shm::CacheOptions options;
+    options.fillPermille = 1000;
+    options.byDemand = part >= kFirstByDemand;
+    Cache cache(options);
     Open(cache, Worker(path));
     Work(cache, part, [] {
       if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) _exit(kNotAllowed);
@@ -153,8 +168,6 @@ bool KillAfter(const std::string& path, int part, uint64_t steps) {
   CHECK(waitpid(pid, &status, 0) == pid);
   return true;
 }
-
-constexpr int kParts = 11;
 
 }  // namespace
 

@@ -62,7 +62,7 @@ void Step(Cache& cache, Random& random, std::vector<Begun>& begun) {
     if (over) begun.erase(begun.begin() + static_cast<std::ptrdiff_t>(which));
   }
   if (random.Below(50) == 0) cache.Reap();
-  if (random.Below(200) == 0) cache.EvictAhead(20, 2);
+  if (random.Below(200) == 0) cache.EvictAhead(20, {2, 0, 0});
   if (random.Below(500) == 0) cache.Scrub(100000);
   if (random.Below(100) == 0) {
     uint64_t classes[shm::kMailClasses / 64];

@@ -175,19 +175,26 @@ inline void CheckInvariants(shm::Cache& cache) {
     }
     CHECK_EQUAL(free, header.freeCount.load());
     uint32_t ordered = 0;
+    uint32_t condemned = 0;
     uint64_t last = 0;
     for (uint32_t slot = stripe.order().First(); slot != shm::kNil; slot = stripe.order().Next(slot), ordered++) {
       CHECK(slot < stripe.size() && seen[slot]++ == 0);
       const shm::SlotHeader& s = stripe.slot(slot);
       CHECK_EQUAL(s.state.load(), shm::kUsed);
       CHECK_EQUAL(s.owner.load(), 0);
-      CHECK(s.lastUse.load() > last);
-      last = s.lastUse.load();
+      // What is condemned comes first, whenever it was used.
+      if (s.condemned.load() != 0) {
+        CHECK_EQUAL(condemned++, ordered);
+      } else {
+        CHECK(s.lastUse.load() > last);
+        last = s.lastUse.load();
+      }
       const uint64_t hash = shm::HashKey(s.key, cache.file().header().seed);
       CHECK_EQUAL(shm::StripeOf(hash, g.stripeCount), index);
       CHECK_EQUAL(stripe.Find(s.key, hash), slot);
     }
     CHECK_EQUAL(ordered, header.ordered.load());
+    CHECK_EQUAL(condemned, header.condemned.load());
     uint32_t filling = 0;
     for (uint32_t slot = 0; slot < stripe.size(); slot++) {
       if (seen[slot] != 0) continue;

@@ -262,12 +262,12 @@ void TestEvictionAhead() {
     cache.Release();
   }
   // The coldest are now 5, 7, 0, 1, 2, 3, 4, 6.
-  const std::vector<shm::BlockName> all = cache.Coldest(50, 0, 100);
+  const std::vector<shm::BlockName> all = cache.Coldest(50, {0, 0, 0}, 100);
   CHECK_EQUAL(all.size(), 10);
   CHECK(all[0].key == KeyOf(5) && all[1].key == KeyOf(7) && all[2].key == KeyOf(0));
   CHECK_EQUAL(all[0].length, LengthOf(5));
-  CHECK_EQUAL(cache.Coldest(50, 2, 3).size(), 3);
-  CHECK_EQUAL(cache.Coldest(50, 3, 100).size(), 0);
+  CHECK_EQUAL(cache.Coldest(50, {2, 0, 0}, 3).size(), 3);
+  CHECK_EQUAL(cache.Coldest(50, {3, 0, 0}, 100).size(), 0);
   std::vector<uint8_t> copy(shm::kBlockSize);
   CHECK_EQUAL(cache.Copy(KeyOf(5), copy.data(), copy.size()), LengthOf(5));
   CHECK(IsContent(5, 0, copy.data(), LengthOf(5)));
@@ -275,17 +275,17 @@ void TestEvictionAhead() {
   CHECK_EQUAL(cache.Copy(KeyOf(5000), copy.data(), copy.size()), shm::kAbsent);
   CHECK(cache.MarkOnDisk(KeyOf(5), true));
   CHECK(!cache.MarkOnDisk(KeyOf(5000), true));
-  CHECK_EQUAL(cache.Coldest(50, 0, 100).size(), 9);
+  CHECK_EQUAL(cache.Coldest(50, {0, 0, 0}, 100).size(), 9);
   // Those that are wanted on disk wait: of the ten coldest only 5 may go.
-  CHECK_EQUAL(cache.EvictAhead(50, 2), 1);
+  CHECK_EQUAL(cache.EvictAhead(50, {2, 0, 0}), 1);
   CHECK(!cache.Has(KeyOf(5)) && cache.Has(KeyOf(7)));
   CHECK_EQUAL(cache.Stats().evictedToDisk, 1);
   // Without a disk tier all may go, until enough is free.
-  CHECK_EQUAL(cache.EvictAhead(50, 0xffffffff), 4);
+  CHECK_EQUAL(cache.EvictAhead(50, {0xffffffff, 0, 0}), 4);
   CHECK_EQUAL(cache.Stats().dropped, 4);
   CHECK(!cache.Has(KeyOf(7)) && !cache.Has(KeyOf(0)) && !cache.Has(KeyOf(1)) && !cache.Has(KeyOf(2)) &&
         cache.Has(KeyOf(3)));
-  CHECK_EQUAL(cache.EvictAhead(50, 0xffffffff), 0);
+  CHECK_EQUAL(cache.EvictAhead(50, {0xffffffff, 0, 0}), 0);
   CheckInvariants(cache);
 }
 

@@ -3,6 +3,7 @@ import { native } from '../base/native.js';
 import { Demotion } from '../cache/disk/demotion.js';
 import { diskFile } from '../cache/disk/disk-store.js';
 import { type BlockName, DiskWriter } from '../cache/disk/disk-writer.js';
+import { admitByViews } from '../cache/memory/admission.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { FaultLatch } from '../store/fault-latch.js';
 import { ignoreStopSignals, parentLog, tellParent } from '../supervisor/parent.js';
@@ -45,7 +46,7 @@ async function open(): Promise<void> {
     await opened.shrink();
     opening.clear();
     writer = opened;
-    demotion = new Demotion({ memory, writer, minHits, freeShare });
+    demotion = new Demotion({ memory, writer, admission: () => admitByViews(minHits), freeShare });
     demotion.start();
   } catch (error) {
     opening.raise(error);

@@ -15,6 +15,8 @@ export interface NativeTierOptions {
   fillPermille: number;
   followTimeout: number;
   verifyAlways: boolean;
+  /** Whether who watches what is noted, and what is wanted least is evicted first. */
+  byDemand: boolean;
 }
 
 /** Figures of a cache file. Blocks are counted in slots. */
@@ -92,9 +94,12 @@ export interface NativeTier {
   /** To be called once for each call of `rung`. */
   fetchMail(): boolean;
   reap(): number;
-  evictAhead(freePermille: number, minViews: number): number;
+  /** Uses are given in thousandths; with 0 seconds they are not asked for. */
+  evictAhead(freePermille: number, minViews: number, minUses: number, seconds: number): number;
   /** Six words per block: id, block, length. */
-  coldest(freePermille: number, minViews: number, limit: number): Uint32Array;
+  coldest(freePermille: number, minViews: number, minUses: number, seconds: number, limit: number): Uint32Array;
+  /** Register 4: the block whose reader reads no further. */
+  leave(): void;
   /** Returns the length, or -1. */
   copy(target: Uint8Array): number;
   /** Argument: whether it is on disk. */

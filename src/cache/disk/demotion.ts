@@ -1,30 +1,31 @@
 import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
+import type { Admission } from '../memory/admission.js';
 import type { DiskWriter } from './disk-writer.js';
 
 /** The memory tier as demotion sees it. */
 export interface ColdBlocks {
   /**
-   * Whole blocks that are about to be evicted, have at least `minViews` views and are not known to be on disk; at most
-   * `limit`. `share` (0 to 0.5) says what part of the tier is about to be evicted.
+   * Whole blocks that are about to be evicted, are worth a place on disk and not known to be there; at most `limit`.
+   * `share` (0 to 0.5) says what part of the tier is about to be evicted.
    */
-  coldest(share: number, minViews: number, limit: number): { id: ObjectId; block: number; length: number }[];
+  coldest(share: number, admission: Admission, limit: number): { id: ObjectId; block: number; length: number }[];
   /** Copies a whole block into `target`; its length, or undefined when it is gone or damaged. */
   copyBlock(id: ObjectId, block: number, target: Uint8Array): number | undefined;
   /** Notes whether the disk tier holds a block. */
   markOnDisk(id: ObjectId, block: number, onDisk?: boolean): unknown;
   /**
-   * Evicts the coldest blocks until `freeShare` of the tier is free. With `minViews`, blocks with as many views that
-   * are not on disk are spared.
+   * Evicts the coldest blocks until `freeShare` of the tier is free. Blocks that are worth a place on disk and are not
+   * there are spared.
    */
-  evictAhead(freeShare: number, minViews?: number): unknown;
+  evictAhead(freeShare: number, admission?: Admission): unknown;
 }
 
 /** What a demotion is made with. */
 export interface DemotionOptions {
   memory: ColdBlocks;
   writer: DiskWriter;
-  /** Views that a block needs to go to disk. */
-  minHits: number;
+  /** Tells at each look which blocks are worth a place on disk. */
+  admission: () => Admission;
   /** Part of memory, 0 to 0.5, that is kept free. */
   freeShare: number;
   /**
@@ -41,7 +42,7 @@ const LOOK_SHARE = 0.05;
 const INTERVAL = 20;
 
 /**
- * Writes the blocks that memory is about to evict to disk, if they were watched often enough, and then evicts them, so
+ * Writes the blocks that memory is about to evict to disk, if they are worth it, and then evicts them, so
  * that no request waits for room or for a disk. It takes no more than the disk accepts: where that is less than memory
  * evicts, blocks are dropped and nothing piles up.
  */
@@ -75,9 +76,10 @@ export class Demotion {
    * @returns number of blocks that were worth a place on disk; 0 when there is nothing to do before the next look
    */
   pass(): number {
-    const { memory, writer, minHits, freeShare, lookShare } = this.#options;
+    const { memory, writer, freeShare, lookShare } = this.#options;
+    const admission = this.#options.admission();
     const room = writer.room;
-    const cold = room === 0 ? [] : memory.coldest(lookShare, minHits, room);
+    const cold = room === 0 ? [] : memory.coldest(lookShare, admission, room);
     const { dropped } = writer.stats;
     const offered = cold.filter(({ id, block }) => this.#offer(id, block));
     if (writer.flush() && writer.stats.dropped === dropped) {
@@ -85,7 +87,7 @@ export class Demotion {
     }
     // While the disk takes nothing, blocks that would have gone there are evicted like the others.
     if (writer.room === 0) memory.evictAhead(freeShare);
-    else memory.evictAhead(freeShare, minHits);
+    else memory.evictAhead(freeShare, admission);
     return cold.length;
   }
 

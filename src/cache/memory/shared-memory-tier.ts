@@ -3,6 +3,7 @@ import { EdgeError } from '../../base/errors.js';
 import { type Log, silentLog } from '../../base/log.js';
 import { expectConstants, type NativeTier, native } from '../../base/native.js';
 import type { Pieces } from '../../base/pieces.js';
+import { ADMIT_NONE, type Admission } from './admission.js';
 import { BLOCK_CLASSES, BlockWaits, blockClass } from './block-waits.js';
 import { defaultMemorySize } from './memory-size.js';
 import { ABSENT, type BlockWaiter, type Claim, GENERATIONS, type MemoryTier } from './memory-tier.js';
@@ -46,8 +47,6 @@ export interface ColdBlock {
   readonly length: number;
 }
 
-/** Largest number of views, which no block reaches: nothing is kept back for a disk tier. */
-const NO_DISK = 0xffffffff;
 /** Blocks of a window, as a power of two: windows are of 1 GiB. */
 const WINDOW_SHIFT = 12;
 const WINDOW_MASK = (1 << WINDOW_SHIFT) - 1;
@@ -211,20 +210,20 @@ export class SharedMemoryTier implements MemoryTier {
 
   /**
    * Evicts the coldest blocks until `freeShare` (0 to 0.5) of the blocks is free, so that fills find room at once.
-   * Blocks with at least `minViews` views that are not on disk are spared for `coldest`; without a disk tier leave
-   * `minViews` out.
+   * Blocks that are worth a place on disk and are not there are spared for `coldest`; none are without a disk tier.
    * @returns number of blocks evicted
    */
-  evictAhead(freeShare: number, minViews = NO_DISK): number {
-    return this.#native.evictAhead(permille(freeShare), minViews);
+  evictAhead(freeShare: number, { minViews, minUses, seconds }: Admission = ADMIT_NONE): number {
+    return this.#native.evictAhead(permille(freeShare), minViews, thousandths(minUses), Math.ceil(seconds));
   }
 
   /**
-   * Blocks that are about to be evicted and are worth a place on disk: whole, not known to be there, with at least
-   * `minViews` views. At most `limit`. `freeShare` as for `evictAhead`.
+   * Blocks that are about to be evicted and are worth a place on disk: whole, and not known to be there. At most
+   * `limit`. `freeShare` as for `evictAhead`.
    */
-  coldest(freeShare: number, minViews: number, limit: number): ColdBlock[] {
-    const words = this.#native.coldest(permille(freeShare), minViews, limit);
+  coldest(freeShare: number, { minViews, minUses, seconds }: Admission, limit: number): ColdBlock[] {
+    const free = permille(freeShare);
+    const words = this.#native.coldest(free, minViews, thousandths(minUses), Math.ceil(seconds), limit);
     const blocks: ColdBlock[] = [];
     for (let at = 0; at < words.length; at += 6) {
       blocks.push({ id: words.slice(at, at + 4) as ObjectId, block: words[at + 4]!, length: words[at + 5]! });
@@ -296,7 +295,11 @@ export class SharedMemoryTier implements MemoryTier {
 }
 
 function permille(share: number): number {
-  return Math.round(Math.min(1, Math.max(0, share)) * 1000);
+  return thousandths(Math.min(1, Math.max(0, share)));
+}
+
+function thousandths(number: number): number {
+  return Math.round(number * 1000);
 }
 
 function open(options: SharedMemoryTierOptions, rung: () => void): NativeTier {
@@ -315,6 +318,7 @@ function open(options: SharedMemoryTierOptions, rung: () => void): NativeTier {
         fillPermille: permille(options.fillShare),
         followTimeout: options.followTimeout ?? FOLLOW_TIMEOUT,
         verifyAlways: options.verify === 'always',
+        byDemand: false,
       },
       rung,
     );

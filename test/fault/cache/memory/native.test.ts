@@ -74,6 +74,11 @@ describe('the native parts', () => {
 
   it('passes its unit tests', async () => assert.match(await core('plain', 'unit'), /unit tests passed/));
 
+  it('estimates demand, and remembers views, whatever the tables say', async () => {
+    assert.match(await core('plain', 'demand'), /demand tests passed/);
+    assert.match(await core('plain', 'history'), /history tests passed/);
+  });
+
   it('comes to rights after crashes and damage', async () =>
     assert.match(await core('plain', 'recovery'), /recovery tests passed/));
 
@@ -102,6 +107,8 @@ describe('the native parts', () => {
     await core('asan', 'tables');
     await core('asan', 'ring', '2000', '50', '0');
     await core('asan', 'unit');
+    await core('asan', 'demand');
+    await core('asan', 'history');
     await core('asan', 'recovery');
     assert.match(await core('asan', 'stress', 'processes', '60'), /stress passed/);
   });

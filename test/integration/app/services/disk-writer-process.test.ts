@@ -11,6 +11,7 @@ import { type Log, silentLog } from '../../../../src/base/log.js';
 import { native } from '../../../../src/base/native.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { diskFile } from '../../../../src/cache/disk/disk-store.js';
+import { admitByViews } from '../../../../src/cache/memory/admission.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { DEFAULTS } from '../../../support/defaults.js';
 import { mountSmallDisk } from '../../../support/small-disk.js';
@@ -66,7 +67,7 @@ async function watch(memory: SharedMemoryTier, n: number, block: number, views: 
 
 /** Waits until every cold block that is wanted on disk is there. */
 async function written(memory: SharedMemoryTier): Promise<void> {
-  await until('cold blocks written', () => memory.coldest(0.05, 2, 1).length === 0);
+  await until('cold blocks written', () => memory.coldest(0.05, admitByViews(2), 1).length === 0);
 }
 
 /** Has blocks of object `n` watched until one of them is on disk, and returns which. */

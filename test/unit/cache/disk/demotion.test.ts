@@ -5,6 +5,7 @@ import type { ObjectId } from '../../../../src/base/block.js';
 import { silentLog } from '../../../../src/base/log.js';
 import { type ColdBlocks, Demotion } from '../../../../src/cache/disk/demotion.js';
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
+import { type Admission, admitByViews } from '../../../../src/cache/memory/admission.js';
 import { until } from '../../../support/until.js';
 import { checksum, content, MiB, objectId, temporaryFolder } from './support.js';
 
@@ -19,7 +20,11 @@ class FakeMemory implements ColdBlocks {
 
   constructor(readonly count: number) {}
 
-  coldest(_freeShare: number, minViews: number, limit: number): { id: ObjectId; block: number; length: number }[] {
+  coldest(
+    _freeShare: number,
+    { minViews }: Admission,
+    limit: number,
+  ): { id: ObjectId; block: number; length: number }[] {
     this.asked.push(limit);
     const cold = [];
     for (let block = minViews; block < this.count && cold.length < limit; block++) {
@@ -41,8 +46,8 @@ class FakeMemory implements ColdBlocks {
     this.onDisk.add(block);
   }
 
-  evictAhead(_freeShare: number, minViews?: number): void {
-    this.evictions.push(minViews);
+  evictAhead(_freeShare: number, admission?: Admission): void {
+    this.evictions.push(admission?.minViews);
   }
 }
 
@@ -50,7 +55,7 @@ test('cold blocks that were watched often enough go to disk, and then memory is 
   const writer = new DiskWriter({ folder: join(root, 'a'), capacity: 64 * MiB, checksum, log: silentLog });
   const memory = new FakeMemory(40);
   memory.gone.add(10);
-  const demotion = new Demotion({ freeShare: 0.02, memory, writer, minHits: 3 });
+  const demotion = new Demotion({ freeShare: 0.02, memory, writer, admission: () => admitByViews(3) });
   while (demotion.pass() > 0);
   for (let block = 0; block < 40; block++) {
     assert.equal(writer.has(objectId(1), block), block >= 3 && block !== 10, `block ${block}`);
@@ -76,7 +81,7 @@ test('while the disk fails, blocks are evicted without it, and nothing is called
     Object.defineProperty(writer, 'room', { get: () => 0, configurable: true });
     return false;
   };
-  const demotion = new Demotion({ freeShare: 0.02, memory, writer, minHits: 1 });
+  const demotion = new Demotion({ freeShare: 0.02, memory, writer, admission: () => admitByViews(1) });
   demotion.pass();
   assert.equal(memory.onDisk.size, 0);
   assert.equal(memory.evictions.at(-1), undefined);
@@ -98,7 +103,7 @@ test('no block of a batch that was dropped is called on disk', async () => {
     writer.stats.dropped += 5;
     return false;
   };
-  new Demotion({ freeShare: 0.02, memory, writer, minHits: 1 }).pass();
+  new Demotion({ freeShare: 0.02, memory, writer, admission: () => admitByViews(1) }).pass();
   assert.equal(memory.onDisk.size, 0);
   await writer.close();
 });
@@ -106,7 +111,7 @@ test('no block of a batch that was dropped is called on disk', async () => {
 test('a demotion that was started works by itself until it is stopped', async () => {
   const writer = new DiskWriter({ folder: join(root, 'c'), capacity: 64 * MiB, checksum, log: silentLog });
   const memory = new FakeMemory(30);
-  const demotion = new Demotion({ freeShare: 0.02, memory, writer, minHits: 2, interval: 5 });
+  const demotion = new Demotion({ freeShare: 0.02, memory, writer, admission: () => admitByViews(2), interval: 5 });
   demotion.start();
   await until('28 blocks on disk', () => memory.onDisk.size === 28);
   demotion.stop();

@@ -7,6 +7,7 @@ import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { EdgeError } from '../../../../src/base/errors.js';
 import type { Log } from '../../../../src/base/log.js';
 import { native } from '../../../../src/base/native.js';
+import { admitByViews } from '../../../../src/cache/memory/admission.js';
 import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
 import { allowedMemory, defaultMemorySize, MIN_MEMORY_SIZE } from '../../../../src/cache/memory/memory-size.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
@@ -106,19 +107,19 @@ test('hands cold blocks to the disk tier and evicts ahead of need', () => {
   // A reader that goes on in a block counts no view.
   for (let go = 0; go < 5; go++) read(tier, 1, 2, false);
   for (let block = 2; block < 100; block++) read(tier, 1, block);
-  const cold = tier.coldest(0.05, 2, 100);
+  const cold = tier.coldest(0.05, admitByViews(2), 100);
   assert.deepEqual(
     cold.map(({ id, block, length }) => ({ id: [...id], block, length })),
     [0, 1].map(block => ({ id: [...idOf(1)], block, length: 1000 })),
   );
-  assert.equal(tier.coldest(0.05, 2, 1).length, 1);
+  assert.equal(tier.coldest(0.05, admitByViews(2), 1).length, 1);
   const target = new Uint8Array(BLOCK_SIZE);
   assert.equal(tier.copyBlock(cold[1]!.id, cold[1]!.block, target), 1000);
   assert.deepEqual(target.subarray(0, 1000), new Uint8Array(1000).fill(1));
   assert.equal(tier.copyBlock(idOf(2), 0, target), undefined);
   assert.equal(tier.markOnDisk(idOf(1), 1), true);
   assert.equal(tier.markOnDisk(idOf(2), 1), false);
-  assert.equal(tier.evictAhead(0.05, 2), 5);
+  assert.equal(tier.evictAhead(0.05, admitByViews(2)), 5);
   assert.deepEqual(
     [0, 1, 2, 3, 4, 5, 6].map(block => tier.has(idOf(1), block)),
     [true, false, false, false, false, false, true],

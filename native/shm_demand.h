@@ -1,0 +1,73 @@
+// What is wanted of the cache: who watches which object where, how often each object is watched, and how far views go.
+//
+// All processes share one table in the mapped file. Each value is one atomic word, and no two of them must agree, so
+// nothing is locked: a count that two processes add to at once may lose one, a word that is damaged is forgotten, and
+// whatever the table says, an estimate is a number from 0 to 1. It decides what goes first, never what is right.
+//
+// Viewers are not announced. Whoever reads the block behind a viewer's last is that viewer, and a view begins where
+// there is none. So it makes no difference whether a player reads by one request or by hundreds, over one connection or
+// several, of one worker or all of them.
+#ifndef MOOVEDGE_SHM_DEMAND_H_
+#define MOOVEDGE_SHM_DEMAND_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "shm_layout.h"
+
+namespace shm {
+
+/** What a block may expect of its viewers. */
+struct Expected {
+  /** Chance, 0 to 1, that a viewer who is on the way reaches the block within the time asked for. */
+  float awaited;
+  /** Views a second of those who have not begun yet. */
+  float rate;
+
+  /** Chance of a use within `seconds`. */
+  float Within(float seconds) const { return 1 - (1 - awaited) / (1 + rate * seconds); }
+  /** Uses within `seconds`. */
+  float Uses(float seconds) const { return awaited + rate * seconds; }
+};
+
+/** The table in a mapped file. Any number of threads and processes may call all members at once. */
+class Demand {
+ public:
+  Demand() = default;
+  Demand(uint8_t* base, const Geometry& geometry);
+
+  /** Seconds since the table began, by a clock that all processes share. */
+  double Now() const;
+  /** Notes that somebody begins to read a block. */
+  void See(const Key& key, double now);
+  /** Notes that whoever reads this block reads no further: it has gone, or stays where it is. */
+  void Leave(const Key& key);
+  /** What block `key` may expect within `seconds`. */
+  Expected Estimate(const Key& key, float seconds, double now) const;
+  /** Notes that blocks went, and tells for how long one stays at this rate, in seconds. */
+  void Evicted(uint32_t count, double now);
+  float Residency(double now) const;
+
+ private:
+  ObjectDemand* Find(uint64_t name) const;
+  ObjectDemand& FindOrTake(uint64_t name, double now);
+  float RateOf(const ObjectDemand* object, uint32_t block, double now) const;
+  /** Blocks that a view reads on average. */
+  float RunLength() const;
+  void Begin(ObjectDemand& object, double now);
+
+  DemandHeader* header_ = nullptr;
+  ObjectDemand* objects_ = nullptr;
+  uint32_t mask_ = 0;
+  uint32_t slots_ = 0;
+};
+
+/** Group of a block's number in the profile of views: eight to each doubling. */
+uint32_t ProfileGroup(uint32_t block);
+/** First block of a group. */
+uint64_t ProfileStart(uint32_t group);
+
+}  // namespace shm
+
+#endif  // MOOVEDGE_SHM_DEMAND_H_
