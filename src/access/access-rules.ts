@@ -1,53 +1,92 @@
-import { matchesHost } from '../base/host-pattern.js';
-import { decodeOctets } from '../base/percent.js';
-import type { AccessRequest } from './access-request.js';
+import { type Place, PlaceList, plainPath } from '../base/places.js';
+import type { AccessRequest, Denial } from './access-request.js';
+import { Addresses, type ClientSettings } from './addresses.js';
+import { Callback, type CallbackSettings } from './callback.js';
+import type { TokenAccess, TokenSettings } from './json-web-token.js';
 import { type RefererSettings, Referers } from './referers.js';
 import { type SignedSettings, SignedUrl } from './signed-url.js';
 
 /** A rule: who is let in where. All that it states must hold. */
-export interface AccessSettings {
-  /** Host, or `*.domain`, in lower case; undefined for any. */
-  readonly host?: string | undefined;
-  /** Beginning of the path, without escapes. */
-  readonly path: string;
-  readonly signed?: SignedSettings | undefined;
+export interface AccessSettings extends Place {
+  readonly addresses?: ClientSettings | undefined;
   readonly referers?: RefererSettings | undefined;
+  readonly signed?: SignedSettings | undefined;
+  readonly jwt?: TokenSettings | undefined;
+  readonly callback?: CallbackSettings | undefined;
 }
+
+/** Makes what looks at tokens: another module, which is loaded where there are some. */
+export type MakeTokens = (settings: TokenSettings) => TokenAccess;
+
+/** A part of a rule. */
+type Check = (request: AccessRequest) => Denial | Promise<Denial>;
 
 /** A rule of access, made. */
 export class AccessRule {
   /** Names of query parameters that let somebody in. */
   readonly parameters: ReadonlySet<string>;
-  readonly #signed: SignedUrl | undefined;
-  readonly #referers: Referers | undefined;
+  /** Name of the cookie that does, where one does. */
+  readonly cookie: string | undefined;
+  /** The Authorization field bears a token that is for this edge alone. */
+  readonly isBearer: boolean;
+  /** Who is let in to a URL is let in to the objects that it is made of, too: its signature is of its own path. */
+  readonly isOfPath: boolean;
+  /** Those that cost least come first. */
+  readonly #checks: readonly Check[];
 
-  constructor({ signed, referers }: AccessSettings) {
-    this.#signed = signed && new SignedUrl(signed);
-    this.#referers = referers && new Referers(referers);
-    this.parameters = new Set(this.#signed?.parameters);
+  constructor({ addresses, referers, signed, jwt, callback }: AccessSettings, makeTokens?: MakeTokens) {
+    const byAddress = addresses && new Addresses(addresses);
+    const byPage = referers && new Referers(referers);
+    const bySignature = signed && new SignedUrl(signed);
+    const byToken = jwt && makeTokens!(jwt);
+    const byCallback = callback && new Callback(callback);
+    this.#checks = [
+      ...(byAddress ? [(request: AccessRequest) => byAddress.refusal(request.client())] : []),
+      ...(byPage ? [(request: AccessRequest) => byPage.refusal(request.field('referer'))] : []),
+      ...(bySignature ? [(request: AccessRequest) => bySignature.refusal(request, Date.now())] : []),
+      ...(byToken ? [(request: AccessRequest) => byToken.refusal(request, Date.now())] : []),
+      ...(byCallback ? [(request: AccessRequest) => byCallback.refusal(request)] : []),
+    ];
+    this.parameters = new Set([...(bySignature?.parameters ?? []), ...(jwt?.parameter ? [jwt.parameter] : [])]);
+    this.cookie = jwt?.cookie;
+    this.isBearer = jwt !== undefined;
+    this.isOfPath = bySignature?.isOfPath === true;
   }
 
-  /** Why a request is not let in, for the log; undefined when it is. */
-  refusal(request: AccessRequest): string | undefined {
-    return this.#referers?.refusal(request.field('referer')) ?? this.#signed?.refusal(request, Date.now());
+  /** Why a request is not let in, for the log; undefined when it is. A promise where that is not known at once. */
+  refusal(request: AccessRequest): Denial | Promise<Denial> {
+    return this.#refusalFrom(0, request);
   }
+
+  #refusalFrom(first: number, request: AccessRequest): Denial | Promise<Denial> {
+    for (let i = first; i < this.#checks.length; i++) {
+      const found = this.#checks[i]!(request);
+      if (found instanceof Promise) return found.then(refusal => refusal ?? this.#refusalFrom(i + 1, request));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+}
+
+/** A rule where it holds. */
+interface PlacedRule extends Place {
+  readonly rule: AccessRule;
 }
 
 /** The rules in their order: the first whose host and path fit decides. What fits none is open to all. */
 export class AccessRules {
-  readonly #rules: readonly { host: string | undefined; path: string; rule: AccessRule }[];
+  readonly #rules: PlaceList<PlacedRule>;
 
-  constructor(settings: readonly AccessSettings[]) {
-    this.#rules = settings.map(each => ({
-      host: each.host,
-      path: plainPath(each.path),
-      rule: new AccessRule(each),
-    }));
+  /** @param makeTokens needed where a rule states `jwt` */
+  constructor(settings: readonly AccessSettings[], makeTokens?: MakeTokens) {
+    this.#rules = new PlaceList(
+      settings.map(each => ({ host: each.host, path: each.path, rule: new AccessRule(each, makeTokens) })),
+    );
   }
 
   /** Names of all parameters that let somebody in, for logs. */
   get parameters(): ReadonlySet<string> {
-    return new Set(this.#rules.flatMap(({ rule }) => [...rule.parameters]));
+    return new Set(this.#rules.all.flatMap(({ rule }) => [...rule.parameters]));
   }
 
   /**
@@ -56,27 +95,25 @@ export class AccessRules {
    * @param path as `plainPath` gives it
    */
   find(host: string, path: string): AccessRule | undefined {
-    for (const each of this.#rules) {
-      if (each.host !== undefined && !matchesHost(each.host, host)) continue;
-      if (path.startsWith(each.path)) return each.rule;
-    }
-    return undefined;
-  }
-
-  /** Names of parameters that let somebody in at a path: of one host, or of any. */
-  parametersAt(host: string | undefined, path: string): ReadonlySet<string> {
-    const rules =
-      host === undefined
-        ? this.#rules.filter(each => path.startsWith(each.path)).map(({ rule }) => rule)
-        : [this.find(host, path)];
-    return new Set(rules.flatMap(rule => [...(rule?.parameters ?? [])]));
+    return this.#rules.find(host, path)?.rule;
   }
 }
 
-/**
- * The octets of a path as rules compare and sign it: without escapes, of several slashes one, so that there is no other
- * way to write it.
- */
-export function plainPath(path: string): string {
-  return decodeOctets(path).replaceAll(/\/{2,}/g, '/');
+/** Names of parameters that let somebody in at a path: of one host, or of any. */
+export function accessParametersAt(
+  settings: readonly AccessSettings[],
+  host: string | undefined,
+  path: string,
+): ReadonlySet<string> {
+  const places = new PlaceList(settings);
+  const plain = plainPath(path);
+  const first = places.find(host, plain);
+  const rules = host === undefined ? places.findAll(host, plain) : first === undefined ? [] : [first];
+  const names = rules.flatMap(({ signed, jwt }) => [
+    signed?.signature,
+    signed?.expires,
+    signed?.prefix,
+    jwt?.parameter,
+  ]);
+  return new Set(names.filter(name => name !== undefined));
 }

@@ -1,6 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { decodeOctets, octetsOf } from '../base/percent.js';
-import type { AccessRequest } from './access-request.js';
+import { Remembered } from '../base/remembered.js';
+import type { AccessRequest, Denial } from './access-request.js';
 
 /** How the URLs of a rule are signed. */
 export interface SignedSettings {
@@ -25,7 +26,11 @@ const LENGTHS = { secure_link_md5: 16, hmac_sha256: 32 } as const;
 const BASE64URL = /^[A-Za-z0-9_-]{1,86}={0,2}$/;
 /** Seconds since 1970. */
 const TIME = /^\d{1,18}$/;
+/** Signatures that are remembered, in each of two generations: those of films that are being watched. */
+const REMEMBERED = 8192;
 const PLACEHOLDER = /\{(expires|path|prefix|ip|secret)\}/;
+
+const VERIFIED = {};
 
 /** Tells whether a URL bears the signature of somebody who knows the secret. */
 export class SignedUrl {
@@ -35,6 +40,10 @@ export class SignedUrl {
   /** Texts as octets, and between them names of placeholders. */
   readonly #template: readonly string[];
   readonly #secret: Buffer;
+  readonly #signsPath: boolean;
+  readonly #signsClient: boolean;
+  /** What was signed and by what, of signatures that were right. */
+  readonly #verified = new Remembered<object>(REMEMBERED);
 
   constructor(settings: SignedSettings) {
     const { signature, expires, prefix, template, secret } = settings;
@@ -42,28 +51,47 @@ export class SignedUrl {
     this.parameters = [signature, expires, prefix].filter(name => name !== undefined);
     this.#template = template.split(PLACEHOLDER).map((part, i) => (i % 2 === 0 ? octetsOf(part) : part));
     this.#secret = Buffer.from(secret);
+    this.#signsPath = template.includes('{path}');
+    this.#signsClient = template.includes('{ip}');
+  }
+
+  /** A signature is good for one path alone. */
+  get isOfPath(): boolean {
+    return this.#signsPath;
   }
 
   /**
    * Why a request is not let in; undefined when it is.
    * @param now in milliseconds since 1970
    */
-  refusal(request: AccessRequest, now: number): string | undefined {
-    const { scheme, signature, expires, prefix } = this.#settings;
+  refusal(request: AccessRequest, now: number): Denial {
+    const { signature, expires, prefix } = this.#settings;
     const found = request.parameter(signature);
     if (found === undefined) return 'no signature';
     const until = expires === undefined ? undefined : request.parameter(expires);
     if (expires !== undefined && (until === undefined || !TIME.test(until))) return 'no time of expiry';
     const within = prefix === undefined ? undefined : request.parameter(prefix);
     if (prefix !== undefined && within === undefined) return 'no prefix';
+    // All that the signature depends on: a part holds no line feed, but the path, which is the last.
+    let question = `${found}\n${until}\n${within}\n`;
+    if (this.#signsClient) question += `${request.client()}\n`;
+    if (this.#signsPath) question += request.path;
     const start = decodeOctets(within ?? '');
-    if (!BASE64URL.test(found)) return 'the signature is no base64url';
-    const given = Buffer.from(found, 'base64url');
-    if (given.length !== LENGTHS[scheme]) return 'the signature has another length';
-    if (!timingSafeEqual(given, this.#sign(request, until ?? '', start))) return 'the signature is another';
+    if (this.#verified.get(question) === undefined) {
+      const wrong = this.#compare(found, request, until ?? '', start);
+      if (wrong !== undefined) return wrong;
+      this.#verified.set(question, VERIFIED);
+    }
     // What is signed is believed from here on.
     if (until !== undefined && Number(until) < Math.floor(now / 1000)) return 'expired';
     return request.path.startsWith(start) ? undefined : 'the path does not begin with the prefix';
+  }
+
+  #compare(found: string, request: AccessRequest, expires: string, prefix: string): Denial {
+    if (!BASE64URL.test(found)) return 'the signature is no base64url';
+    const given = Buffer.from(found, 'base64url');
+    if (given.length !== LENGTHS[this.#settings.scheme]) return 'the signature has another length';
+    return timingSafeEqual(given, this.#sign(request, expires, prefix)) ? undefined : 'the signature is another';
   }
 
   #sign(request: AccessRequest, expires: string, prefix: string): Buffer {

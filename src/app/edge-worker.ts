@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { AccessRules } from '../access/access-rules.js';
+import { AccessRules, type MakeTokens } from '../access/access-rules.js';
 import { native } from '../base/native.js';
 import { DiskReader } from '../cache/disk/disk-reader.js';
 import { BlockLoader } from '../cache/fetch/block-loader.js';
@@ -43,6 +43,18 @@ const WHOLE_SHARE = 1 / 4;
 /** The part of `media.indexMemory` that packages may take beside it. */
 const PACKAGE_SHARE = 1 / 2;
 
+/** Parts that are loaded where the configuration has a use for them. */
+interface Parts {
+  /** The part in a cluster. */
+  readonly Cluster: typeof WorkerCluster | undefined;
+  /** The part in live streams. */
+  readonly makeLive: typeof workerLive | undefined;
+  /** The front end on Node, for listeners that need it. */
+  readonly Engine: typeof NodeFrontEnd | undefined;
+  /** What looks at tokens, for rules of access that want some. */
+  readonly makeTokens: MakeTokens | undefined;
+}
+
 /** Everything of the data path, wired. */
 class Worker implements WorkerHandle {
   readonly #log: ProcessLog;
@@ -62,18 +74,7 @@ class Worker implements WorkerHandle {
   readonly #ports: WorkerPorts;
   #drained: Promise<void> | undefined;
 
-  /**
-   * @param Cluster the part in a cluster, where there is one
-   * @param makeLive the part in live streams, where there are some
-   * @param Engine the front end on Node, where a listener needs it
-   */
-  constructor(
-    config: Config,
-    link: WorkerLink<EdgeEvents>,
-    Cluster: typeof WorkerCluster | undefined,
-    makeLive: typeof workerLive | undefined,
-    Engine: typeof NodeFrontEnd | undefined,
-  ) {
+  constructor(config: Config, link: WorkerLink<EdgeEvents>, { Cluster, makeLive, Engine, makeTokens }: Parts) {
     const { log, index, workers, inherited, emit } = link;
     this.#log = log;
     const { cache, catalog, media, http, origins, limits } = config;
@@ -149,7 +150,7 @@ class Worker implements WorkerHandle {
       indexTime: media.indexTime,
       store: this.#store.indexes,
     });
-    const access = config.access.length === 0 ? undefined : new AccessRules(config.access);
+    const access = config.access.length === 0 ? undefined : new AccessRules(config.access, makeTokens);
     this.#accessLog =
       config.log.access === 'off'
         ? undefined
@@ -264,7 +265,13 @@ runWorker<Config, EdgeEvents>({
     const live = isLive(config) ? await import('./worker-live.js') : undefined;
     const needsNode = config.listen.some(listener => engineOf(listener) === 'node');
     const node = needsNode ? await import('../http/node/node-front-end.js') : undefined;
-    const worker = new Worker(config, link, cluster?.WorkerCluster, live?.workerLive, node?.NodeFrontEnd);
+    const tokens = config.access.some(({ jwt }) => jwt) ? await import('../access/json-web-token.js') : undefined;
+    const worker = new Worker(config, link, {
+      Cluster: cluster?.WorkerCluster,
+      makeLive: live?.workerLive,
+      Engine: node?.NodeFrontEnd,
+      makeTokens: tokens && (settings => new tokens.TokenAccess(settings)),
+    });
     await worker.listen();
     return worker;
   },

@@ -146,6 +146,29 @@ export function originUrl(): Kind<string> {
   };
 }
 
+/** A file, or an `http` or `https` URL. */
+export function fileOrUrl(expected: string): Kind<string> {
+  return {
+    expected,
+    path: true,
+    parse(value) {
+      if (typeof value !== 'string' || !/^[^\0\r\n]{1,4095}$/.test(value)) return undefined;
+      return value.includes('://') ? webUrl(expected).parse(value) : value;
+    },
+  };
+}
+
+/** An `http` or `https` URL, which may have a query. */
+export function webUrl(expected: string): Kind<string> {
+  return {
+    expected,
+    parse(value) {
+      if (typeof value !== 'string' || value.length > 4095 || !URL.canParse(value)) return undefined;
+      return /^https?:$/.test(new URL(value).protocol) ? value : undefined;
+    },
+  };
+}
+
 /** `kind`, or the word `word` for a value that is found out at start. */
 export function or<T, const W extends string>(word: W, kind: Kind<T>): Kind<T | W> {
   return {

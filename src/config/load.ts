@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { EdgeError } from '../base/errors.js';
 import { shownUrl } from '../base/origin-url.js';
+import { checkKeyFiles } from './access-schema.js';
 import { closest } from './closest.js';
 import { expand } from './expand.js';
 import { checkIdle } from './idle.js';
@@ -61,7 +62,12 @@ export class ConfigError extends EdgeError {
  *   …`
  */
 export function loadConfig(sources: ConfigSources): Config {
-  return load(sources, config => [...checkTlsFiles(config), ...checkOriginPlaces(config), ...checkMachine(config)]);
+  return load(sources, config => [
+    ...checkTlsFiles(config),
+    ...checkKeyFiles(config),
+    ...checkOriginPlaces(config),
+    ...checkMachine(config),
+  ]);
 }
 
 /**

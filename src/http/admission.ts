@@ -1,8 +1,13 @@
-import type { AccessRequest } from '../access/access-request.js';
-import { type AccessRule, type AccessRules, plainPath } from '../access/access-rules.js';
+import type { AccessRequest, Denial } from '../access/access-request.js';
+import type { AccessRule, AccessRules } from '../access/access-rules.js';
+import { withoutCookie } from '../access/cookies.js';
 import { EdgeError } from '../base/errors.js';
+import { plainPath } from '../base/places.js';
+import type { Content } from '../catalog/content.js';
+import { octetsOfField } from './field-value.js';
 import type { FrontRequest } from './front-end.js';
 import type { HttpContext } from './http-context.js';
+import { KeptRequest } from './kept-request.js';
 import type { Reply } from './reply.js';
 import { type OwnNames, parseHost } from './target.js';
 
@@ -12,33 +17,47 @@ export function admissionOf(
   req: FrontRequest,
   host: string,
   client: () => string,
-): Admission | undefined {
-  return context.access === undefined ? undefined : new Admission(context.access, context, req, host, client);
+): RequestAdmission | undefined {
+  return context.access === undefined ? undefined : new RequestAdmission(context.access, context, req, host, client);
 }
 
-/** Whether a request is let in to what has no objects; when not, that is its answer. */
-export function letsIn(context: HttpContext, req: FrontRequest, reply: Reply): boolean {
+/**
+ * Goes on with a request that is let in to what has no objects; else its refusal is the answer.
+ * @param then called at once where that is known at once, and not within the handler of the request where it is not
+ */
+export function whenIn(context: HttpContext, req: FrontRequest, reply: Reply, then: () => void): void {
   try {
-    admissionOf(context, req, parseHost(req.getHeader('host')), () => reply.client)?.check();
-    return true;
+    const admitted = admissionOf(context, req, parseHost(req.getHeader('host')), () => reply.client)?.check();
+    if (admitted === undefined) then();
+    else {
+      reply.suspend();
+      admitted.then(
+        () => {
+          if (!reply.over) reply.cork(then);
+        },
+        error => reply.fail(error),
+      );
+    }
   } catch (error) {
     reply.fail(error);
-    return false;
   }
 }
 
-/** Lets a request in by the rules of access, or not. To be used within the handler of the request. */
-class Admission {
+/** Lets a request in by the rules of access, or not. */
+export class RequestAdmission {
   readonly #rule: AccessRule | undefined;
   readonly #rules: AccessRules;
   readonly #context: HttpContext;
-  readonly #req: FrontRequest;
   readonly #host: string;
   readonly #path: string;
-  readonly #client: () => string;
+  #req: FrontRequest;
+  #client: () => string;
+  /** Paths of the objects that the URL names. */
+  #named: readonly string[] = [];
 
   /**
    * @param rules of the context
+   * @param req of the handler that this is used in, unless `keep` is called in it
    * @param host of the request, in lower case and without port
    * @param client address of the client
    */
@@ -54,50 +73,139 @@ class Admission {
 
   /** Names of query parameters that no origin sees, in this place. */
   get names(): OwnNames {
-    const { ownNames } = this.#context;
-    return this.#rule === undefined ? ownNames : { ...ownNames, tokens: this.#rule.parameters };
+    return this.#rule === undefined ? this.#context.ownNames : namesAt(this.#rule, this.#context.ownNames);
+  }
+
+  /** Address of the client. */
+  get client(): string {
+    return this.#client();
+  }
+
+  /** Keeps what the request says past its handler. */
+  keep(): KeptRequest {
+    if (this.#req instanceof KeptRequest) return this.#req;
+    const client = this.#client();
+    this.#client = () => client;
+    const kept = new KeptRequest(this.#req);
+    this.#req = kept;
+    return kept;
   }
 
   /**
    * What the URL itself must bear.
-   * @throws EdgeError `forbidden`
+   * @returns undefined where it is let in at once
+   * @throws EdgeError (or rejects with) `forbidden`, `overloaded`
    */
-  check(): void {
-    this.#checkBy(this.#rule, this.#path);
+  check(): Promise<void> | undefined {
+    return this.#checkBy(this.#rule, this.#path, this.#req.getUrl());
   }
 
   /**
-   * What is made of objects elsewhere needs what these need.
-   * @throws EdgeError `forbidden`
+   * What is made of objects elsewhere needs what these need. Whoever has signed a URL has signed what it names, where
+   * that is under the same rule.
+   * @param paths of all objects that the URL names
+   * @throws EdgeError (or rejects with) `forbidden`, `overloaded`
    */
-  checkObjects(paths: readonly string[]): void {
-    for (const each of paths) {
-      const path = plainPath(each);
-      const rule = this.#rules.find(this.#host, path);
-      if (rule !== this.#rule) this.#checkBy(rule, path);
-    }
+  checkObjects(paths: readonly string[]): Promise<void> | undefined {
+    this.#named = paths;
+    const others = paths.filter(path => this.#ruleAt(path) !== this.#rule);
+    const pending = others.map(path => this.#checkBy(this.#ruleAt(path), plainPath(path), path));
+    return pending.some(each => each !== undefined) ? Promise.all(pending).then(() => {}) : undefined;
   }
 
-  #checkBy(rule: AccessRule | undefined, path: string): void {
-    const request: AccessRequest = {
-      path,
-      parameter: name => parameterOf(this.#req.getQuery() ?? '', name),
-      field: name => this.#req.getHeader(name),
-      client: this.#client,
+  /** The content, as far as this request may have it: objects that an answer turns out to be made of are checked. */
+  guarded(content: Content): Content {
+    return {
+      open: request => {
+        const { path } = request;
+        const rule = this.#named.includes(path) ? undefined : this.#ruleAt(path);
+        // A signature of the list's own path is good for what is in it.
+        const isIn = rule === undefined || (rule === this.#rule && rule.isOfPath);
+        const checking = isIn ? undefined : this.#checkBy(rule, plainPath(path), path);
+        return checking === undefined ? content.open(request) : checking.then(() => content.open(request));
+      },
     };
-    const reason = rule?.refusal(request);
-    if (reason === undefined) return;
-    const fields = { reason, host: this.#host, path, client: this.#client() };
+  }
+
+  /** The request without what let it in, for everybody behind. */
+  withoutTokens(name: string, value: string): string {
+    const rule = this.#rule;
+    if (value === '' || rule === undefined) return value;
+    if (name === 'authorization') return rule.isBearer && /^bearer /i.test(value) ? '' : value;
+    if (name === 'cookie') return rule.cookie === undefined ? value : withoutCookie(value, rule.cookie);
+    return name === 'referer' ? withoutParameters(value, rule.parameters) : value;
+  }
+
+  #ruleAt(object: string): AccessRule | undefined {
+    return this.#rules.find(this.#host, plainPath(object));
+  }
+
+  #checkBy(rule: AccessRule | undefined, path: string, written: string): Promise<void> | undefined {
+    if (rule === undefined) return undefined;
+    const query = this.#req.getQuery() ?? '';
+    const request: AccessRequest = {
+      method: this.#req.getCaseSensitiveMethod(),
+      host: this.#host,
+      url: query === '' ? written : `${written}?${query}`,
+      path,
+      parameter: name => parameterOf(query, name),
+      field: name => octetsOfField(this.#req, name),
+      client: () => this.#client(),
+    };
+    const found = rule.refusal(request);
+    if (!(found instanceof Promise)) {
+      if (found !== undefined) this.#refuse(found, path, this.#client());
+      return undefined;
+    }
+    // Other parts of the rule may look at the request later.
+    this.keep();
+    return found.then(refusal => {
+      if (refusal !== undefined) this.#refuse(refusal, path, this.#client());
+    });
+  }
+
+  #refuse(reason: NonNullable<Denial>, path: string, client: string): never {
+    const fields = { reason, host: this.#host, path, client };
     this.#context.badEnds.warn(`access ${reason}`, fields, 'a request was not let in');
     throw new EdgeError('forbidden', 'this request is not let in');
   }
 }
 
+/** Fields that may bear what lets somebody in. */
+export type TokenFilter = Pick<RequestAdmission, 'withoutTokens'>;
+
+const NAMES = new WeakMap<AccessRule, OwnNames>();
+
+/** The names of a place, made once for each rule of a server. */
+function namesAt(rule: AccessRule, own: OwnNames): OwnNames {
+  const known = NAMES.get(rule);
+  if (known !== undefined && known.views === own.views && known.dropped === own.dropped) return known;
+  const names = { ...own, tokens: rule.parameters };
+  NAMES.set(rule, names);
+  return names;
+}
+
 /** The first value of a query parameter, as it stands there. */
 function parameterOf(query: string, name: string): string | undefined {
-  for (const each of query.split('&')) {
-    if (each === name) return '';
-    if (each.startsWith(name) && each[name.length] === '=') return each.slice(name.length + 1);
+  let begin = 0;
+  while (begin < query.length) {
+    let end = query.indexOf('&', begin);
+    if (end < 0) end = query.length;
+    if (query.startsWith(name, begin)) {
+      const after = begin + name.length;
+      if (after === end) return '';
+      if (after < end && query.charCodeAt(after) === 0x3d) return query.slice(after + 1, end);
+    }
+    begin = end + 1;
   }
   return undefined;
+}
+
+/** A URL whose query has no parameter of these names. */
+function withoutParameters(url: string, names: ReadonlySet<string>): string {
+  const mark = url.indexOf('?');
+  if (mark < 0 || names.size === 0) return url;
+  const [query = '', ...fragment] = url.slice(mark + 1).split('#');
+  const kept = query.split('&').filter(each => !names.has(each.split('=')[0]!));
+  return [url.slice(0, mark) + (kept.length > 0 ? `?${kept.join('&')}` : ''), ...fragment].join('#');
 }

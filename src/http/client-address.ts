@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { Networks } from '../base/networks.js';
 import { octetsOfField } from './field-value.js';
 import { hopsOf, plainAddress } from './forwarded.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
@@ -8,21 +8,14 @@ import type { FrontRequest, FrontResponse } from './front-end.js';
  * trusted, whom it names. What others write into fields is their data.
  */
 export class ClientAddresses {
-  readonly #trusted = new BlockList();
-  readonly #trustsAny: boolean;
+  readonly #trusted: Networks;
   /** The connection's other end that was looked at last: a proxy has many requests. */
   #lastPeer = '';
   #lastIsTrusted = false;
 
   /** @param trusted addresses, or networks such as `10.0.0.0/8`, of proxies */
   constructor(trusted: readonly string[]) {
-    this.#trustsAny = trusted.length > 0;
-    for (const network of trusted) {
-      const [address = '', bits] = network.split('/');
-      const family = isIP(address) === 6 ? 'ipv6' : 'ipv4';
-      if (bits === undefined) this.#trusted.addAddress(address, family);
-      else this.#trusted.addSubnet(address, Number(bits), family);
-    }
+    this.#trusted = new Networks(trusted);
   }
 
   /** Takes nobody's word: clients are the other ends of connections. */
@@ -32,10 +25,10 @@ export class ClientAddresses {
 
   /** Whether an address is a trusted proxy's. A Unix socket has none: who may connect, its mode says. */
   trusts(address: string): boolean {
-    if (!this.#trustsAny) return false;
+    if (this.#trusted.isEmpty) return false;
     if (address !== this.#lastPeer) {
       this.#lastPeer = address;
-      this.#lastIsTrusted = address === '' || this.#trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+      this.#lastIsTrusted = address === '' || this.#trusted.has(address);
     }
     return this.#lastIsTrusted;
   }

@@ -6,10 +6,10 @@ import type { OpenObject, OpenStream } from '../catalog/content.js';
 import type { StoredObject } from '../catalog/stored-object.js';
 import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
 import { StreamDelivery } from '../delivery/stream-delivery.js';
-import type { MadeView, View } from '../view/view.js';
+import type { MadeView, View, ViewStage } from '../view/view.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
-import { admissionOf } from './admission.js';
+import { admissionOf, type RequestAdmission } from './admission.js';
 import type { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
@@ -33,6 +33,10 @@ export class Exchange implements DeliveryListener, BodyMaker {
   readonly #isHead: boolean;
   readonly #reply: Reply;
   readonly #peer: PeerRequest | undefined;
+  /** Address of the client. */
+  #client = (): string => this.#reply.client;
+  /** Who is let in to what, where there are rules. */
+  #admission: RequestAdmission | undefined;
   #target!: Target;
   #range: RangeSet | undefined;
   #ifRange = '';
@@ -69,32 +73,57 @@ export class Exchange implements DeliveryListener, BodyMaker {
   /** Answers. To be called within the handler of the request. */
   run(req: FrontRequest): void {
     try {
-      const { routing, views, maxUrlLength } = this.#context;
+      const { views, maxUrlLength, ownNames } = this.#context;
       const isRaw = this.#peer?.mark === 'fill';
       // The front end gives undefined for an absent query, whatever its types say.
       const query = req.getQuery() ?? '';
       const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
       const admission = isRaw ? undefined : admissionOf(this.#context, req, host, () => this.#reply.client);
-      const names = isRaw ? NO_NAMES : (admission?.names ?? this.#context.ownNames);
-      const target = parseTarget(req.getUrl(), query, maxUrlLength, names);
-      this.#target = target;
+      this.#admission = admission;
+      const names = isRaw ? NO_NAMES : (admission?.names ?? ownNames);
+      this.#target = parseTarget(req.getUrl(), query, maxUrlLength, names);
+      const view = isRaw ? undefined : views.find(this.#target);
       // Peers have let their players in.
-      if (this.#peer === undefined) admission?.check();
-      this.#conditions = conditionsOf(req);
-      // Range is defined for GET only (RFC 9110 section 14.2).
-      if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
-      if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
-      const view = isRaw ? undefined : views.find(target);
-      if (view !== undefined && this.#peer === undefined) admission?.checkObjects([view.path, ...(view.others ?? [])]);
-      const hint = hintOf(this.#isHead, this.#range, view?.hint);
-      const path = view?.path ?? target.path;
-      const request = new PlayerRequest(req, host, path, target.query, hint, this.#peer?.cachedOnly, target.tokens);
-      const elsewhere = view?.isLocal ? undefined : routing?.find(this.#unrouted(req, query));
-      if (elsewhere === undefined) this.#openHere(view, request);
-      else this.#openElsewhere(elsewhere, view, request, query);
+      const admitted = this.#peer === undefined ? admission && this.#admit(admission, view) : undefined;
+      if (admitted === undefined) this.#find(req, host, view);
+      else {
+        const kept = admission!.keep();
+        const { client } = admission!;
+        this.#client = () => client;
+        this.#after(admitted, () => {
+          if (!this.#reply.over) this.#find(kept, host, view);
+        });
+      }
     } catch (error) {
       this.failed(error);
     }
+  }
+
+  /** Lets the request in to its URL, and to all objects that this tells; undefined when that is done. */
+  #admit(admission: RequestAdmission, view: View | undefined): Promise<void> | undefined {
+    const admitted = admission.check();
+    if (view === undefined) return admitted;
+    const objects = [view.path, ...(view.others ?? [])];
+    // Its view may open further ones.
+    admission.keep();
+    return admitted === undefined
+      ? admission.checkObjects(objects)
+      : admitted.then(() => admission.checkObjects(objects));
+  }
+
+  #find(req: FrontRequest, host: string, view: View | undefined): void {
+    const { path, query, tokens } = this.#target;
+    this.#conditions = conditionsOf(req);
+    // Range is defined for GET only (RFC 9110 section 14.2).
+    if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
+    if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
+    const hint = hintOf(this.#isHead, this.#range, view?.hint);
+    const cachedOnly = this.#peer?.cachedOnly;
+    const request = new PlayerRequest(req, host, view?.path ?? path, query, hint, cachedOnly, tokens, this.#admission);
+    const whole = req.getQuery() ?? '';
+    const elsewhere = view?.isLocal ? undefined : this.#context.routing?.find(this.#unrouted(req, whole));
+    if (elsewhere === undefined) this.#openHere(view, request);
+    else this.#openElsewhere(elsewhere, view, request, whole);
   }
 
   #unrouted(req: FrontRequest, query: string): UnroutedRequest {
@@ -104,13 +133,21 @@ export class Exchange implements DeliveryListener, BodyMaker {
       url: query === '' ? path : `${path}?${escapeInvisible(query)}`,
       fromStart: this.#range === undefined || this.#range[0] === 0,
       field: name => req.getHeader(name),
-      client: () => this.#reply.client,
+      client: this.#client,
     };
+  }
+
+  /** What a view works with: objects that it comes upon are for whom they are for. */
+  get #stage(): ViewStage {
+    const context = this.#context;
+    if (this.#admission === undefined || this.#peer !== undefined) return context;
+    const { planner, packager } = context;
+    return { content: this.#admission.guarded(context.content), planner, packager };
   }
 
   #openHere(view: View | undefined, request: PlayerRequest): void {
     const { content } = this.#context;
-    const opened = view?.open === undefined ? content.open(request) : view.open(request, content);
+    const opened = view?.open === undefined ? content.open(request) : view.open(request, this.#stage.content);
     if (opened instanceof Promise) {
       request.keep();
       this.#fetched = true;
@@ -194,7 +231,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#opened = opened;
     if (view === undefined || this.#reply.over) this.#represent(opened);
     else {
-      const made = view.make(opened, request, this.#context);
+      const made = view.make(opened, request, this.#stage);
       if (made instanceof Promise) {
         request.keep();
         this.#after(made, result => this.#represent(result));

@@ -4,7 +4,7 @@ import { LOOP_FIELD, NUMBERS_FIELD, writeNumbers } from '../live/delivery/link-f
 import { numbersAt } from '../live/delivery/segment-start.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
-import { letsIn } from './admission.js';
+import { whenIn } from './admission.js';
 import { FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
@@ -74,8 +74,12 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   /** Answers. To be called within the handler of the request. */
   run(port: LivePort, target: LiveTarget, req: FrontRequest): void {
     this.url = `${port.path}${target.stream}.flv`;
-    if (!this.#isPeer && !letsIn(this.#context, req, this.#reply)) return;
     const via = req.getHeader(LOOP_FIELD);
+    if (this.#isPeer) this.#find(port, target, via);
+    else whenIn(this.#context, req, this.#reply, () => this.#find(port, target, via));
+  }
+
+  #find(port: LivePort, target: LiveTarget, via: string): void {
     const found = this.#isPeer ? ownStream(port, target.stream) : findStream(port, target.stream, via);
     if (!(found instanceof Promise)) {
       this.#serve(port, target, found);

@@ -2,7 +2,7 @@ import { EdgeError } from '../base/errors.js';
 import { LOOP_FIELD } from '../live/delivery/link-fields.js';
 import { Viewer } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
-import { letsIn } from './admission.js';
+import { whenIn } from './admission.js';
 import type { Field } from './field-block.js';
 import { hasToken } from './framing.js';
 import type { FrontRequest, FrontResponse, FrontSocket, FrontSocketHandler, Upgrade } from './front-end.js';
@@ -49,21 +49,25 @@ export class LiveWebSocket implements BodyMaker, FrontSocketHandler {
 
   /** Answers; to be called within the handler of the request. */
   run(req: FrontRequest, upgrade: Upgrade): void {
-    if (!letsIn(this.#context, req, this.#reply)) return;
-    const { cors } = this.#context;
-    const version = req.getHeader('sec-websocket-version');
-    if (version !== VERSION) {
-      const fields: Field[] = [['Sec-WebSocket-Version', VERSION]];
-      this.#reply.text(426, `expected WebSocket of version ${VERSION}`, 'moovedge; detail=version', fields);
-      return;
-    }
-    const origin = req.getHeader('origin');
-    if (!cors.allowsPage(origin, req.getHeader('host'))) {
-      const message = `pages of ${origin} may not read this: it is not among http.cors.origins`;
-      this.#reply.text(403, message, 'moovedge; detail=origin', []);
-      return;
-    }
-    const found = findStream(this.#port, this.#target.stream, req.getHeader(LOOP_FIELD));
+    const [version, origin, host, via] = [
+      req.getHeader('sec-websocket-version'),
+      req.getHeader('origin'),
+      req.getHeader('host'),
+      req.getHeader(LOOP_FIELD),
+    ];
+    whenIn(this.#context, req, this.#reply, () => {
+      if (version !== VERSION) {
+        const fields: Field[] = [['Sec-WebSocket-Version', VERSION]];
+        this.#reply.text(426, `expected WebSocket of version ${VERSION}`, 'moovedge; detail=version', fields);
+      } else if (!this.#context.cors.allowsPage(origin, host)) {
+        const message = `pages of ${origin} may not read this: it is not among http.cors.origins`;
+        this.#reply.text(403, message, 'moovedge; detail=origin', []);
+      } else this.#find(via, upgrade);
+    });
+  }
+
+  #find(via: string, upgrade: Upgrade): void {
+    const found = findStream(this.#port, this.#target.stream, via);
     if (!(found instanceof Promise)) {
       this.#begin(found, upgrade);
       return;

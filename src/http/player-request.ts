@@ -1,6 +1,7 @@
 import { EdgeError } from '../base/errors.js';
 import { NOT_FORWARDED, SELECTION } from '../base/request-fields.js';
 import type { ContentRequest } from '../catalog/content.js';
+import type { TokenFilter } from './admission.js';
 import { joinedLines, octetsOfField } from './field-value.js';
 import type { FrontRequest } from './front-end.js';
 import type { Conditions } from './preconditions.js';
@@ -17,10 +18,14 @@ export class PlayerRequest implements ContentRequest {
   readonly hint: ContentRequest['hint'];
   readonly cachedOnly: boolean;
   readonly tokens: string;
+  readonly #filter: TokenFilter | undefined;
   #req: FrontRequest | undefined;
   #kept: Map<string, string> | undefined;
 
-  /** @param cachedOnly and `tokens` as in `ContentRequest` */
+  /**
+   * @param cachedOnly and `tokens` as in `ContentRequest`
+   * @param filter takes what lets the player in out of fields; undefined where nothing does
+   */
   constructor(
     req: FrontRequest,
     host: string,
@@ -29,7 +34,9 @@ export class PlayerRequest implements ContentRequest {
     hint: ContentRequest['hint'],
     cachedOnly = false,
     tokens = '',
+    filter?: TokenFilter,
   ) {
+    this.#filter = filter;
     this.tokens = tokens;
     this.cachedOnly = cachedOnly;
     this.#req = req;
@@ -40,7 +47,8 @@ export class PlayerRequest implements ContentRequest {
   }
 
   field(name: string): string {
-    const value = this.#req === undefined ? (this.#kept?.get(name) ?? '') : octetsOfField(this.#req, name);
+    const told = this.#req === undefined ? (this.#kept?.get(name) ?? '') : octetsOfField(this.#req, name);
+    const value = this.#filter === undefined ? told : this.#filter.withoutTokens(name, told);
     if (UNTELLABLE.test(value)) {
       throw new EdgeError('bad_request', `the field ${name} holds controls, or several lines that are no UTF-8`);
     }
@@ -50,8 +58,9 @@ export class PlayerRequest implements ContentRequest {
   /** All fields that can go on to another edge, which have been kept. */
   get fields(): Record<string, string> {
     const fields: Record<string, string> = {};
-    for (const [name, value] of this.#kept ?? []) {
-      if (!NOT_FORWARDED.has(name) && !UNTELLABLE.test(value)) fields[name] = value;
+    for (const [name, told] of this.#kept ?? []) {
+      const value = this.#filter === undefined ? told : this.#filter.withoutTokens(name, told);
+      if (value !== '' && !NOT_FORWARDED.has(name) && !UNTELLABLE.test(value)) fields[name] = value;
     }
     return fields;
   }

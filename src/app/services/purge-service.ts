@@ -1,4 +1,4 @@
-import { AccessRules, plainPath } from '../../access/access-rules.js';
+import { accessParametersAt } from '../../access/access-rules.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
@@ -77,7 +77,7 @@ function objectsOf(config: Config, views: Views, { host, path, query }: EdgeUrl)
   const names = {
     views: views.parameters,
     dropped: new Set(config.http.dropQuery),
-    tokens: new AccessRules(config.access).parametersAt(host, plainPath(path)),
+    tokens: accessParametersAt(config.access, host, path),
   };
   const target = parseTarget(path, query, TARGET_MAX, names);
   const view = views.find(target);

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, describe, it } from 'node:test';
+import type { AccessRequest } from '../../../src/access/access-request.js';
 import { AccessRules, type AccessSettings } from '../../../src/access/access-rules.js';
+import { TokenAccess } from '../../../src/access/json-web-token.js';
 import type { Log } from '../../../src/base/log.js';
 import type { LivePort } from '../../../src/http/live-port.js';
 import type { View } from '../../../src/view/view.js';
 import { Views } from '../../../src/view/views.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';
-import { fetchRaw, type RawAnswer } from '../../support/raw-http.js';
+import { fetchRaw, type RawAnswer, RawConnection } from '../../support/raw-http.js';
 
 const SECRET = 'a secret, ü';
 const EXPIRES = 'expires';
@@ -29,14 +33,72 @@ const RULES: AccessSettings[] = [
   { path: '/live/', signed: { ...signed, template: '{expires}{path}' } },
   { path: '/übung/', signed: { ...signed, template: '{expires}{path}' } },
 ];
+/** Who is asked; the path says what it answers, later than at once. */
+const asked: string[] = [];
+const doorman = createServer((req, res) => {
+  const uri = String(req.headers['x-original-uri']);
+  asked.push(uri);
+  res.writeHead(/good|list/.test(uri.split('?')[0]!) ? 200 : 401).end();
+});
+await new Promise<void>(resolve => doorman.listen(0, '127.0.0.1', resolve));
+after(() => doorman.close());
+const TOKEN_SECRET = 'a secret of more than 32 characters';
+RULES.unshift(
+  { path: '/inside/', addresses: { allow: ['127.0.0.0/8'], deny: ['127.0.0.2'] } },
+  { path: '/outside/', addresses: { allow: ['192.0.2.0/24'], deny: [] } },
+  { path: '/denied/', addresses: { allow: [], deny: ['127.0.0.1'] } },
+  { path: '/members/', jwt: { secret: TOKEN_SECRET, keysTtl: 1000, prefix: 'path', parameter: 'jwt', cookie: 'who' } },
+  {
+    path: '/asked/',
+    callback: {
+      url: `http://127.0.0.1:${(doorman.address() as AddressInfo).port}/`,
+      cache: 0,
+      timeout: 60_000,
+      failure: 'closed',
+      forward: [],
+    },
+  },
+  {
+    path: '/live/a/asked',
+    callback: {
+      url: `http://127.0.0.1:${(doorman.address() as AddressInfo).port}/`,
+      cache: 0,
+      timeout: 60_000,
+      failure: 'closed',
+      forward: [],
+    },
+  },
+);
+/** A token of HS256, signed by hand. */
+function tokenOf(claims: object): string {
+  const text = [{ alg: 'HS256' }, claims]
+    .map(each => Buffer.from(JSON.stringify(each)).toString('base64url'))
+    .join('.');
+  return `${text}.${createHmac('sha256', TOKEN_SECRET).update(text).digest('base64url')}`;
+}
 const film = Buffer.alloc(20_000, 7);
 
 const lines: { fields: object; text: string }[] = [];
 const note = (fields: object, text: string) => lines.push({ fields, text });
 const log: Log = { debug: note, info: note, warn: note, error: note };
+/** A list, which names what the query says; the answer is the last of them. */
+const listOf = (path: string, films: readonly string[]): View => ({
+  path,
+  hint: undefined,
+  async make(opened, request, { content }) {
+    let last = opened;
+    for (const film of films) last = await content.open({ ...request, path: film, field: () => '' });
+    return last;
+  },
+});
 // Looks at one film by the name of another.
 const viewOf = (path: string): View => ({ path, hint: undefined, make: opened => opened });
 const views = new Views([
+  {
+    parameters: ['list'],
+    find: ({ path, parameters }) =>
+      parameters.has('list') ? listOf(path, parameters.get('list')!.split(',')) : undefined,
+  },
   {
     parameters: ['of'],
     find: ({ parameters }) => (parameters.has('of') ? viewOf(parameters.get('of')!) : undefined),
@@ -45,7 +107,19 @@ const views = new Views([
 // One stream is there.
 const viewing = { find: (name: string) => (name === 'a/there' ? {} : undefined), drain() {} };
 const live = { path: '/live/', viewing } as unknown as LivePort;
-const edge = await startEdge({ access: new AccessRules(RULES), log, views, live });
+const edge = await startEdge({
+  access: new AccessRules(RULES, settings => new TokenAccess(settings)),
+  log,
+  views,
+  live,
+});
+/** Fields that the last request had for those behind. */
+let seen: Record<string, string> = {};
+const open = edge.content.open.bind(edge.content);
+edge.content.open = request => {
+  seen = Object.fromEntries(['authorization', 'cookie', 'referer'].map(name => [name, request.field(name)]));
+  return open(request);
+};
 
 describe('rules of access', () => {
   /** Asks for a path that is there as the origin names it. */
@@ -178,6 +252,114 @@ describe('rules of access', () => {
     });
     await assertOut('/shown/film.mp4', 'the page that links to it is blocked');
     await assertIn('/shown/film.mp4', { Referer: 'https://any.example/' });
+  });
+
+  it('know addresses', async () => {
+    await assertIn('/inside/film.mp4');
+    await assertOut('/outside/film.mp4', 'the address is not one that is allowed');
+    await assertOut('/denied/film.mp4', 'the address is denied');
+  });
+
+  it('know tokens, which go no further', async () => {
+    const token = tokenOf({ exp: later, path: '/members/' });
+    for (const _ of [1, 2]) {
+      await assertIn(`/members/film.mp4?jwt=${token}&a=1`);
+      assert.equal(edge.content.requests[0]!.query, 'a=1');
+      assert.equal(edge.content.requests[0]!.tokens, `jwt=${token}`);
+      await assertIn('/members/film.mp4', { Authorization: `Bearer ${token}`, Cookie: `a=1; who=${token}; b=2` });
+      assert.deepEqual(seen, { authorization: '', cookie: 'a=1; b=2', referer: '' });
+      assert.equal(
+        (await get('/members/film.mp4', { Authorization: `Bearer ${token}`, Range: 'bytes=5-8' })).status,
+        206,
+      );
+    }
+    await assertIn(`/members/film.mp4?jwt=${token}`, { Referer: `http://a/b?jwt=${token}&c=1#d` });
+    assert.equal(seen.referer, 'http://a/b?c=1#d');
+    await assertIn(`/paid/trailers/film.mp4`, { Authorization: `Bearer ${token}` });
+    assert.equal(seen.authorization, `Bearer ${token}`, 'elsewhere it is the origin’s');
+    await assertOut('/members/film.mp4', 'no token');
+    await assertOut(`/members/film.mp4?jwt=${token}x`, 'the signature of the token is another');
+    await assertOut(`/members/film.mp4?jwt=${tokenOf({ exp: past, path: '/' })}`, 'the token has expired');
+    const elsewhere = 'the path does not begin with a prefix of the token';
+    await assertOut(`/members/film.mp4?jwt=${tokenOf({ exp: later, path: '/other/' })}`, elsewhere);
+  });
+
+  it('ask somebody, while the request waits', async () => {
+    for (const method of ['GET', 'HEAD']) assert.equal((await get('/asked/good.mp4', {}, method)).status, 200);
+    assert.equal((await get('/asked/good.mp4?x=1', { Range: 'bytes=-5', 'If-None-Match': '"x"' })).status, 206);
+    assert.equal(asked.at(-1), '/asked/good.mp4?x=1');
+    await assertOut('/asked/bad.mp4', 'the callback answered 401');
+    await assertOut('/live/a/asked.flv', 'the callback answered 401');
+    assert.equal((await get('/live/a/asked-good.flv')).status, 404, 'let in, but not there');
+    // A player that leaves while somebody is asked.
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const connection = await RawConnection.open(edge.port);
+        connection.socket.end('GET /asked/good.mp4 HTTP/1.1\r\nHost: a\r\n\r\n', () => connection.socket.destroy());
+      }),
+    );
+    await assertIn('/asked/good.mp4');
+  });
+
+  it('hold for what a list names, which only its bytes tell', async () => {
+    for (const path of [
+      '/free/list',
+      '/asked/list',
+      '/paid/list',
+      '/below/a/list',
+      '/paid/film.mp4',
+      '/asked/bad.mp4',
+      '/asked/good.mp4',
+      '/below/a/film.mp4',
+      '/below/b/film.mp4',
+    ])
+      edge.content.paths.set(path, new FakeObject(film));
+    const status = async (target: string) => (await get(target)).status;
+    assert.equal(await status('/free/list?list=/free/list'), 200);
+    assert.equal(await status('/free/list?list=/free/list,/paid/film.mp4'), 403);
+    assert.equal(await status('/free/list?list=/asked/bad.mp4'), 403);
+    assert.equal(await status('/free/list?list=/asked/good.mp4'), 200);
+    assert.equal(await status('/asked/list?list=/asked/good.mp4'), 200);
+    const own = `token=${hmac(`${later}/paid/list`)}&${EXPIRES}=${later}`;
+    assert.equal(
+      await status(`/paid/list?list=/paid/film.mp4&${own}`),
+      200,
+      'who signs a list has signed what is in it',
+    );
+    const below = `token=${hmac(`${later}/below/a/`)}&${EXPIRES}=${later}&prefix=/below/a/`;
+    assert.equal(await status(`/below/a/list?list=/below/a/film.mp4&${below}`), 200);
+    assert.equal(await status(`/below/a/list?list=/below/b/film.mp4&${below}`), 403);
+  });
+
+  it('remember what was signed, for nothing else', async () => {
+    const good = hmac(`${later}/mine/film.mp4127.0.0.1`);
+    await assertIn(`/mine/film.mp4?token=${good}&${EXPIRES}=${later}`);
+    await assertIn(`/mine/film.mp4?token=${good}&${EXPIRES}=${later}`);
+    await assertOut(`/mine/other.mp4?token=${good}&${EXPIRES}=${later}`, 'the signature is another');
+    await assertOut(`/mine/film.mp4?token=${good}&${EXPIRES}=${later + 1}`, 'the signature is another');
+    const rule = new AccessRules([{ path: '/', signed: { ...signed, template: '{expires}{path}{ip}' } }]).find(
+      'a',
+      '/',
+    )!;
+    const request = (client: string): AccessRequest => ({
+      method: 'GET',
+      host: 'a',
+      url: '/film.mp4',
+      path: '/film.mp4',
+      parameter: name => ({ token: hmac(`${soon}/film.mp4192.0.2.1`), expires: `${soon}` })[name],
+      field: () => '',
+      client: () => client,
+    });
+    const soon = Math.floor(Date.now() / 1000) + 60;
+    assert.equal(rule.refusal(request('192.0.2.1')), undefined);
+    assert.equal(rule.refusal(request('192.0.2.2')), 'the signature is another', 'replayed by somebody else');
+    const { now } = Date;
+    Date.now = () => (soon + 1) * 1000;
+    try {
+      assert.equal(rule.refusal(request('192.0.2.1')), 'expired', 'though it is remembered');
+    } finally {
+      Date.now = now;
+    }
   });
 
   it('hold for live streams', async () => {

@@ -49,7 +49,11 @@ test('the example loads with what is commented out', () => {
     assert.deepEqual([live.rtmp?.port, live.publish.keys], [1935, { 'studio/main': 'change-me' }]);
     assert.deepEqual(
       access.map(({ path, signed }) => `${path} ${signed?.scheme}`),
-      ['/paid/ secure_link_md5', '/vip/ hmac_sha256', '/ undefined'],
+      [
+        '/paid/ secure_link_md5',
+        '/vip/ hmac_sha256',
+        ...['/members/', '/asked/', '/inside/', '/'].map(at => `${at} undefined`),
+      ],
     );
     assert.equal(cluster?.node.id, 'edge-1');
     assert.deepEqual(cluster?.etcd.endpoints, ['http://127.0.0.1:2379']);
