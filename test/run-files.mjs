@@ -15,6 +15,7 @@ const ASIDE = [
   'test/integration/cluster/edges.test.ts',
   'test/fault/cluster/etcd-faults.test.ts',
   'test/integration/delivery/paused.test.ts',
+  'test/integration/http/node/floods.test.ts',
   'test/integration/edge/disk-writes.test.ts',
   'test/fault/edge/stopped-process.test.ts',
   'test/fault/media/flv-seeks.test.ts',

@@ -70,7 +70,8 @@ export class WorkerPorts {
       clients,
       redirect,
       engine: handler => {
-        const options = { addon: native, bounds: this.bounds, tls, http2, proxyProtocol, clients, descriptor };
+        const { limits } = config;
+        const options = { addon: native, bounds: this.bounds, limits, tls, http2, proxyProtocol, clients, descriptor };
         const frontEnd = new Engine(handler, options);
         return { frontEnd, guard: frontEnd.guard };
       },

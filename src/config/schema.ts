@@ -87,6 +87,18 @@ const tree = group({
       flag(),
       'Bounds clients on this machine, too; not for one behind a proxy on the same machine.',
     ).prefault(false),
+    head: setting(
+      time('1s', '10m'),
+      'Time in which the head of a request must have come; engine node, 10 s with uws.',
+    ).prefault('30s'),
+    idle: setting(
+      time('2s', '24h'),
+      'Time that a connection may be idle between requests; engine node, 10 s with uws.',
+    ).prefault('75s'),
+    streams: setting(
+      integer(1, 1000),
+      'Most requests under way on one connection of HTTP/2; more wait at the client.',
+    ).prefault(100),
   }),
   delivery: group({
     stallTimeout: setting(time('10s', '24h'), 'A player that takes no byte for this long is disconnected.').prefault(

@@ -31,6 +31,8 @@ export const ENGINES: readonly Engine[] = ['uws', 'node'];
 /** Room for everybody. */
 const BOUNDS = { connections: 10_000, perClient: 0, requests: 0, loopback: false, unsentBytes: 128 * 1024 };
 
+const LIMITS = { head: 30_000, idle: 75_000, streams: 100 };
+
 /** How to listen with an engine. */
 export function listening(engine: Engine, options: Partial<NodeFrontEndOptions> = {}): ListenOptions {
   const { tls, clients = ClientAddresses.ofPeers() } = options;
@@ -39,7 +41,13 @@ export function listening(engine: Engine, options: Partial<NodeFrontEndOptions> 
     tls,
     clients,
     engine(handler) {
-      const frontEnd = new NodeFrontEnd(handler, { addon: native, bounds: BOUNDS, clients, ...options });
+      const frontEnd = new NodeFrontEnd(handler, {
+        addon: native,
+        bounds: BOUNDS,
+        limits: LIMITS,
+        clients,
+        ...options,
+      });
       return { frontEnd, guard: frontEnd.guard };
     },
   };

@@ -5,6 +5,7 @@ import type { FrontEndHandler } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
 import { Http1Response } from './http1-response.js';
 import type { NodeGuard } from './node-guard.js';
+import type { NodeLimits } from './node-limits.js';
 import { NodeRequest } from './node-request.js';
 import { SendBudget } from './send-budget.js';
 
@@ -14,9 +15,8 @@ const HELD_MAX = 128 * 1024;
 const WAITING_PAUSE = 16;
 /** Most of them, when they have come all at once; the connection is closed after the last. */
 const WAITING_MAX = 512;
-/** Milliseconds that a connection may be idle, and that a head may take. */
-const IDLE = 75_000;
-const HEAD = 30_000;
+/** Milliseconds between two looks for heads that don't come to an end, at most. */
+const CHECK = 5000;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
 /** A connection, as whoever accepted it knows it. */
@@ -44,17 +44,17 @@ export class Http1Connections {
   readonly #server: Server;
   readonly #turns = new WeakMap<Duplex, Turn>();
 
-  constructor(handler: () => FrontEndHandler, guard: NodeGuard) {
+  constructor(handler: () => FrontEndHandler, guard: NodeGuard, { head, idle }: NodeLimits) {
     this.#handler = handler;
     this.#guard = guard;
     const answer = (req: IncomingMessage, res: ServerResponse) => this.#take(req, res);
     this.#server = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
-      keepAliveTimeout: IDLE,
-      headersTimeout: HEAD,
+      keepAliveTimeout: idle,
+      headersTimeout: head,
       requestTimeout: 0,
-      connectionsCheckingInterval: 5000,
+      connectionsCheckingInterval: Math.min(CHECK, head / 4),
     });
     this.#server.on('request', answer);
     this.#server.on('checkContinue', answer);

@@ -4,52 +4,68 @@ import type { FrontEndHandler } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
 import type { ClientConnection } from './http1-connections.js';
 import { Http2Response } from './http2-response.js';
+import type { NodeLimits } from './node-limits.js';
 import { NodeRequest } from './node-request.js';
 import { SendBudget } from './send-budget.js';
+import { ENOUGH, SessionWatch } from './session-watch.js';
 
-/** Requests that may be under way on a connection. */
-const STREAMS_MAX = 100;
 /** Bytes of all answers of a connection that Node may hold. */
 const HELD_MAX = 512 * 1024;
 /** Field lines of a request. */
 const LINES_MAX = 128;
-/** Milliseconds without a frame after which a connection on which nothing is asked for is closed. */
-const IDLE = 75_000;
 /**
  * Requests that a client may take back at once, and in a second on average. Players do so with each seek; who does it
  * faster asks only to have work done (CVE-2023-44487).
  */
 const RESETS_AT_ONCE = 200;
 const RESETS_PER_SECOND = 20;
+/** A client that has been silent for this part of the time that it may be idle is asked whether it is there. */
+const SILENCE_SHARE = 6;
 
 /** Connections that speak HTTP/2 (RFC 9113). */
 export class Http2Connections {
   readonly #handler: () => FrontEndHandler;
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #limits: NodeLimits;
+  readonly #watch: SessionWatch;
 
-  constructor(handler: () => FrontEndHandler) {
+  constructor(handler: () => FrontEndHandler, limits: NodeLimits) {
     this.#handler = handler;
+    this.#limits = limits;
+    this.#watch = new SessionWatch(limits.idle / SILENCE_SHARE);
   }
 
-  /** Takes a connection. */
-  add(socket: Duplex, connection: ClientConnection): void {
+  /**
+   * Takes a connection.
+   * @param raw what is below the encryption
+   */
+  add(socket: Duplex, connection: ClientConnection, raw: Duplex): void {
     const session = performServerHandshake(socket, {
       maxHeaderListPairs: LINES_MAX,
       maxSessionMemory: 10,
       maxSettings: 32,
       maxOutstandingPings: 10,
-      settings: { maxConcurrentStreams: STREAMS_MAX, maxHeaderListSize: MAX_HEADER_BYTES, enablePush: false },
+      settings: { maxConcurrentStreams: this.#limits.streams, maxHeaderListSize: MAX_HEADER_BYTES, enablePush: false },
     } as never);
     this.#sessions.add(session);
+    this.#watch.add(session, raw);
     const budget = new SendBudget(HELD_MAX);
     const resets = new Allowance(RESETS_AT_ONCE, RESETS_PER_SECOND);
     let open = 0;
+    let isHalfClosed = false;
+    // Who has sent its last byte gets what it has asked for, as far as its windows go.
+    socket.once('end', () => {
+      isHalfClosed = true;
+      if (open === 0) session.destroy();
+    });
     const take = (stream: ServerHttp2Stream, _fields: object, _flags: number, raw: readonly string[]) => {
       open++;
+      this.#watch.asked(session);
       stream.once('close', () => {
         open--;
+        if (isHalfClosed && open === 0) session.destroy();
         const isTakenBack = stream.rstCode === constants.NGHTTP2_CANCEL || !stream.writableFinished;
-        if (isTakenBack && !resets.take() && !session.destroyed) session.destroy(undefined, ENOUGH);
+        if (isTakenBack && !resets.take() && !session.destroyed) session.destroy(ENOUGH);
       });
       this.#answer(stream, raw, connection, budget);
     };
@@ -57,8 +73,9 @@ export class Http2Connections {
     session.on('stream', take as never);
     session.on('error', () => {});
     session.on('frameError', () => {});
-    session.setTimeout(IDLE, () => {
-      if (open === 0) session.close();
+    session.setTimeout(this.#limits.idle);
+    session.on('timeout', () => {
+      if (open === 0) session.destroy();
     });
     session.once('close', () => this.#sessions.delete(session));
   }
@@ -83,8 +100,6 @@ export class Http2Connections {
     } else this.#handler().request(response, request);
   }
 }
-
-const ENOUGH = constants.NGHTTP2_ENHANCE_YOUR_CALM;
 
 /** So many at once, which come back with time. */
 class Allowance {

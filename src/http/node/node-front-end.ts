@@ -10,6 +10,7 @@ import type { PortBounds } from '../gate.js';
 import { type ClientConnection, Http1Connections } from './http1-connections.js';
 import { Http2Connections } from './http2-connections.js';
 import { NodeGuard } from './node-guard.js';
+import type { NodeLimits } from './node-limits.js';
 import { Places } from './places.js';
 import { readProxyHeader } from './proxied.js';
 import { secureServer } from './secure-server.js';
@@ -26,6 +27,7 @@ export interface ListenAddon {
 export interface NodeFrontEndOptions {
   readonly addon: ListenAddon;
   readonly bounds: PortBounds;
+  readonly limits: NodeLimits;
   readonly tls?: TlsFiles | undefined;
   /** Clients that ask for HTTP/2 by ALPN get it; needs TLS. */
   readonly http2?: boolean;
@@ -54,13 +56,13 @@ export class NodeFrontEnd implements FrontEnd {
 
   /** @throws EdgeError `bad_config` for a certificate that can't be used */
   constructor(handler: () => FrontEndHandler, options: NodeFrontEndOptions) {
-    const { tls, http2 = false, bounds } = options;
+    const { tls, http2 = false, bounds, limits } = options;
     this.#handler = handler;
     this.#options = options;
     this.#places = new Places(bounds);
-    this.#http1 = new Http1Connections(handler, this.guard);
-    this.#http2 = tls !== undefined && http2 ? new Http2Connections(handler) : undefined;
-    this.#secure = tls && secureServer(tls, http2, (secure, raw) => this.#speak(secure, raw));
+    this.#http1 = new Http1Connections(handler, this.guard, limits);
+    this.#http2 = tls !== undefined && http2 ? new Http2Connections(handler, limits) : undefined;
+    this.#secure = tls && secureServer(tls, http2, limits.head, (secure, raw) => this.#speak(secure, raw));
     // Half-closed connections are answered whole.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, socket => this.#accept(socket));
   }
@@ -140,7 +142,7 @@ export class NodeFrontEnd implements FrontEnd {
   #speak(socket: TLSSocket, raw: Duplex | undefined): void {
     const connection = this.#sockets.get(raw ?? socket) ?? { address: plainAddress(socket.remoteAddress ?? '') ?? '' };
     socket.on('error', () => {});
-    if (socket.alpnProtocol === 'h2' && this.#http2 !== undefined) this.#http2.add(socket, connection);
+    if (socket.alpnProtocol === 'h2' && this.#http2 !== undefined) this.#http2.add(socket, connection, raw ?? socket);
     else this.#http1.add(socket, connection);
   }
 }

@@ -5,24 +5,23 @@ import { createSecureContext, createServer, type SecureContext, type Server, typ
 import { EdgeError } from '../../base/errors.js';
 import type { CertificateFiles, TlsFiles } from '../front-end.js';
 
-/** Milliseconds that a handshake may take. */
-const HANDSHAKE = 30_000;
-
 /**
  * Makes TLS of connections that it is told of by `connection`.
+ * @param patience milliseconds that a handshake may take
  * @param take is given each connection when its handshake is over, and the one below it
  * @throws EdgeError `bad_config`
  */
 export function secureServer(
   files: TlsFiles,
   http2: boolean,
+  patience: number,
   take: (secure: TLSSocket, raw: Duplex | undefined) => void,
 ): Server {
   const ca = files.ca === undefined ? undefined : readFileSync(files.ca);
   const named = [files, ...(files.others ?? [])].map(pair => open(pair, ca));
   const server = createServer({
     ...named[0]!.options,
-    handshakeTimeout: HANDSHAKE,
+    handshakeTimeout: patience,
     ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     ...(ca !== undefined && { requestCert: true, rejectUnauthorized: true }),
     SNICallback(name, done) {
@@ -30,7 +29,8 @@ export function secureServer(
     },
   });
   server.on('secureConnection', socket => take(socket, (socket as { _parent?: Duplex })._parent));
-  server.on('tlsClientError', () => {});
+  // Of handshakes that take too long Node tells no more than this.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
   return server;
 }
 
