@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, fork, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,13 +11,13 @@ import { RtmpPublisher } from '../test/support/rtmp-publisher.js';
 import { memory } from './support/accounting.js';
 import { runFolder } from './support/folder.js';
 import { BITS, everyTag, publishTo } from './support/live-stream.js';
+import { bound, LoadClient } from './support/load-client.js';
 import { type MediaServer, startMediaServer } from './support/media-server.js';
 import { startNginxRtmp } from './support/nginx-rtmp.js';
 import { benchOptions } from './support/options.js';
 import { type Report, type Row, Sample } from './support/report.js';
-import { CLIENT_CORE, LEASH, SERVER_CORE } from './support/server.js';
+import { SERVER_CORE } from './support/server.js';
 
-const VIEWERS = fileURLToPath(new URL('./support/live-viewers.cc', import.meta.url));
 const SERVER = fileURLToPath(new URL('./support/live-server.ts', import.meta.url));
 
 /** What the viewers tell at their end. Times in milliseconds. */
@@ -70,8 +70,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   });
   const folder = runFolder(2 ** 26);
   mkdirSync(folder, { recursive: true });
-  const program = join(folder, 'live-viewers');
-  execFileSync('g++', ['-O2', '-std=c++17', VIEWERS, '-o', program]);
+  const client = new LoadClient(folder, 'live-viewers');
   const numbers = (list = '') => (list === '' ? [] : list.split(',').map(Number));
   const stalled = Number(rest.stalled);
   const cases: Case[] = [
@@ -81,11 +80,11 @@ export async function run(args: readonly string[]): Promise<Report> {
   ];
   const measured: { readonly name: string; measure(): Promise<readonly number[]> }[] = cases.map(each => ({
     name: `${each.viewers} + ${each.stalled} stalled, ${each.batch} ms`,
-    measure: () => measure(program, folder, each, seconds),
+    measure: () => measure(client, folder, each, seconds),
   }));
   const ofPeer = (name: string, start: () => Promise<MediaServer>, protocol: Place['protocol'], list = '') => {
     for (const viewers of numbers(list)) {
-      const each = () => measurePeer(program, start, protocol, viewers, seconds);
+      const each = () => measurePeer(client, start, protocol, viewers, seconds);
       measured.push({ name: `${name}, ${viewers}`, measure: each });
     }
   };
@@ -137,7 +136,7 @@ function row(told: Told, viewers: number, seconds: number, core: number, bytes: 
   return [gigabits, core, core / gigabits, told.cpu, each, ...latency, lost, dropped];
 }
 
-async function measure(program: string, folder: string, each: Case, seconds: number): Promise<number[]> {
+async function measure(client: LoadClient, folder: string, each: Case, seconds: number): Promise<number[]> {
   const file = join(folder, 'ring');
   const writer = RingWriter.create(file, { bytes: 32 << 20, milliseconds: 8000 });
   const publisher = publish(writer);
@@ -152,7 +151,7 @@ async function measure(program: string, folder: string, each: Case, seconds: num
     const idle = memory(server.pid!).anonymous;
     let begun: State | undefined;
     const told = await watch(
-      program,
+      client,
       { protocol: 'http', port, path: '/live/app/name.flv' },
       each,
       seconds,
@@ -173,32 +172,19 @@ async function measure(program: string, folder: string, each: Case, seconds: num
 }
 
 /** Runs the viewers. @param measuring told when all are there */
-async function watch(
-  program: string,
+function watch(
+  client: LoadClient,
   { protocol, port, path }: Place,
   { viewers, stalled }: Pick<Case, 'viewers' | 'stalled'>,
   seconds: number,
   measuring: () => void,
 ): Promise<Told> {
-  const [command, ...rest] = bound(CLIENT_CORE);
-  const numbers = [viewers, stalled, seconds].map(String);
-  const client = spawn(command!, [...rest, program, protocol, String(port), path, ...numbers]);
-  client.stderr.pipe(process.stderr);
-  let said = '';
-  let hasBegun = false;
-  client.stdout.on('data', (text: Buffer) => {
-    said += text;
-    if (hasBegun || !said.includes('measuring')) return;
-    hasBegun = true;
-    measuring();
-  });
-  await once(client.stdout, 'end');
-  return JSON.parse(said.trim().split('\n').at(-1)!) as Told;
+  return client.run<Told>([protocol, port, path, viewers, stalled, seconds], measuring);
 }
 
 /** The same stream, sent to another server by RTMP. */
 async function measurePeer(
-  program: string,
+  client: LoadClient,
   start: () => Promise<MediaServer>,
   protocol: Place['protocol'],
   viewers: number,
@@ -214,7 +200,7 @@ async function measurePeer(
   try {
     const idle = server.memory().anonymous;
     let begun = 0;
-    const told = await watch(program, place, { viewers, stalled: 0 }, seconds, () => {
+    const told = await watch(client, place, { viewers, stalled: 0 }, seconds, () => {
       begun = server.cpuSeconds();
     });
     const core = (server.cpuSeconds() - begun) / seconds;
@@ -224,11 +210,6 @@ async function measurePeer(
     publisher.break();
     await server.stop();
   }
-}
-
-/** A command that is bound to a core and does not outlive the benchmark. */
-function bound(core: number): string[] {
-  return ['setpriv', ...LEASH, 'taskset', '-c', String(core)];
 }
 
 async function ask(server: ChildProcess): Promise<State> {

@@ -1,72 +1,41 @@
 // Thousands of viewers of one live stream: reads and drops what comes, tells how long the stamps in it have been on
 // their way, and how many tags were not there. live-viewers http|rtmp PORT PATH COUNT STALLED SECONDS
 //
-// PATH is that of a URL for HTTP, and APP/NAME for RTMP. A stamp is `kMark`, the publisher's monotonic clock in
-// nanoseconds, and the number of the tag. A stalled viewer reads its first bytes only.
+// PATH is that of a URL for HTTP, and APP/NAME for RTMP. A stalled viewer reads its first bytes only.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
-#include <string>
-#include <vector>
+
+#include "live-stamps.h"
 
 namespace {
 
-constexpr char kMark[] = "moovedge-stamp:";
-constexpr size_t kMarkLength = sizeof kMark - 1;
-constexpr size_t kStamp = kMarkLength + 16;
 /** One viewer in so many looks at stamps. */
 constexpr size_t kSampled = 10;
-/** Most viewers that are on their way in at once: who joins gets two seconds of the stream. */
+/** Most viewers at once that have not been answered: who joins gets two seconds of the stream. */
 constexpr size_t kJoining = 50;
 /** Of RTMP: S0, S1 and S2. */
 constexpr size_t kHandshake = 3073;
-
-uint64_t Now() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
-
-double CpuSeconds() {
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
-}
 
 struct Viewer {
   int fd = -1;
   bool isStalled = false;
   bool isSampled = false;
   bool hasAsked = false;
+  bool isAnswered = false;
   /** Bytes that have come, until the stream itself has. */
   size_t greeted = 0;
   bool hasStream = false;
-  /** Number of the tag that has to come next; 0 before the first. */
-  uint64_t next = 0;
-  /** The end of what came before, in which a stamp may begin. */
-  std::string rest;
+  /** What has come before the first picture. */
+  std::string first;
+  Stamps stamps;
 };
-
-void Fail(const char* what) {
-  std::perror(what);
-  std::exit(1);
-}
 
 // AMF0 (sections 2.2, 2.4 and 2.5 of its specification).
 
@@ -139,13 +108,11 @@ int main(int count, char** arguments) {
   const size_t viewers = static_cast<size_t>(std::atoi(arguments[4]));
   const size_t stalled = static_cast<size_t>(std::atoi(arguments[5]));
   const double seconds = std::atof(arguments[6]);
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  RaiseDescriptors();
   const int epoll = epoll_create1(0);
   std::vector<Viewer> all(viewers + stalled);
   size_t opened = 0;
+  size_t answered = 0;
   size_t joined = 0;
   // Who does not come within this does not count among those that are measured.
   const uint64_t patience = Now() + 60000000000u;
@@ -154,8 +121,6 @@ int main(int count, char** arguments) {
   uint64_t bytes = 0;
   int closed = 0;
   int closedStalled = 0;
-  uint64_t lost = 0;
-  uint64_t samples = 0;
   double cpu = 0;
   std::vector<double> latencies;
   std::vector<double> joins;
@@ -164,7 +129,7 @@ int main(int count, char** arguments) {
   epoll_event events[512];
   bool isMeasured = false;
   while (end == 0 || Now() < end) {
-    for (; opened < all.size() && opened - joined < kJoining; opened++) {
+    for (; opened < all.size() && opened - answered < kJoining; opened++) {
       Viewer& viewer = all[opened];
       // Those who stall come first, and stand between the others.
       viewer.isStalled = opened < stalled;
@@ -216,6 +181,7 @@ int main(int count, char** arguments) {
       if (got <= 0) {
         closed++;
         if (!viewer.hasStream) joined++;
+        if (!viewer.isAnswered) answered++;
         close(viewer.fd);
         continue;
       }
@@ -224,45 +190,36 @@ int main(int count, char** arguments) {
         const size_t before = viewer.greeted;
         viewer.greeted += length;
         if (isRtmp && before < kHandshake && viewer.greeted >= kHandshake) Say(viewer.fd, Play(path));
+        if (!viewer.isAnswered && viewer.greeted > (isRtmp ? kHandshake : 0)) {
+          viewer.isAnswered = true;
+          answered++;
+        }
         // The first bytes with a picture, which always has a stamp.
-        viewer.rest.append(buffer.data(), length);
-        if (viewer.rest.find(kMark) == std::string::npos) continue;
+        viewer.first.append(buffer.data(), length);
+        if (viewer.first.find(kMark) == std::string::npos) continue;
         viewer.hasStream = true;
-        viewer.rest = "";
+        viewer.first = std::string();
         joined++;
         if (!viewer.isStalled) joins.push_back(static_cast<double>(Now() - asked[event.data.u64]) / 1e6);
       }
       if (isMeasured) bytes += length;
       if (!viewer.isSampled) continue;
-      viewer.rest.append(buffer.data(), length);
-      const uint64_t now = Now();
-      size_t at = 0;
-      while ((at = viewer.rest.find(kMark, at)) != std::string::npos && at + kStamp <= viewer.rest.size()) {
-        uint64_t stamp;
-        uint64_t number;
-        std::memcpy(&stamp, viewer.rest.data() + at + kMarkLength, sizeof stamp);
-        std::memcpy(&number, viewer.rest.data() + at + kMarkLength + sizeof stamp, sizeof number);
-        if (isMeasured) latencies.push_back(static_cast<double>(now - stamp) / 1e6);
-        if (isMeasured && viewer.next != 0) {
-          samples++;
-          if (number > viewer.next) lost += number - viewer.next;
-        }
-        viewer.next = number + 1;
-        at += kStamp;
+      if (isMeasured) {
+        viewer.stamps.Read(buffer.data(), length, [&](double age) { latencies.push_back(age); });
       }
-      const size_t kept = at == std::string::npos ? kStamp - 1 : viewer.rest.size() - at;
-      viewer.rest.erase(0, viewer.rest.size() - std::min(viewer.rest.size(), kept));
     }
   }
   cpu = (CpuSeconds() - cpu) / seconds;
-  const auto share = [](std::vector<double>& values, double of) {
-    std::sort(values.begin(), values.end());
-    return values.empty() ? 0 : values[static_cast<size_t>(static_cast<double>(values.size() - 1) * of)];
-  };
+  uint64_t tags = 0;
+  uint64_t lost = 0;
+  for (const Viewer& viewer : all) {
+    tags += viewer.stamps.tags;
+    lost += viewer.stamps.lost;
+  }
   std::printf("{\"bytes\":%llu,\"joined\":%zu,\"closed\":%d,\"closedStalled\":%d,\"tags\":%llu,\"lost\":%llu,",
               static_cast<unsigned long long>(bytes), joined, closed, closedStalled,
-              static_cast<unsigned long long>(samples), static_cast<unsigned long long>(lost));
-  std::printf("\"p50\":%.1f,\"p99\":%.1f,\"join50\":%.1f,\"join99\":%.1f,\"cpu\":%.3f}\n", share(latencies, 0.5),
-              share(latencies, 0.99), share(joins, 0.5), share(joins, 0.99), cpu);
+              static_cast<unsigned long long>(tags), static_cast<unsigned long long>(lost));
+  std::printf("\"p50\":%.1f,\"p99\":%.1f,\"join50\":%.1f,\"join99\":%.1f,\"cpu\":%.3f}\n", Share(latencies, 0.5),
+              Share(latencies, 0.99), Share(joins, 0.5), Share(joins, 0.99), cpu);
   return 0;
 }
