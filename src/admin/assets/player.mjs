@@ -137,7 +137,13 @@ async function playFlv() {
   const isLive = answer.headers.get('Content-Length') === null;
   by = `${isLive ? 'live ' : ''}FLV by mpegts.js ${mpegts.version}`;
   mpegts.LoggingControl.applyConfig({ enableAll: false });
-  const player = mpegts.createPlayer({ type: 'flv', url: url.href, isLive }, { liveBufferLatencyChasing: isLive });
+  // A live stream is played as it comes, and a little faster while it is more than 0.6 s behind; who goes back stays
+  // behind.
+  const near = { liveSync: true, liveSyncMaxLatency: 0.6, liveSyncTargetLatency: 0.3, enableStashBuffer: false };
+  const player = mpegts.createPlayer(
+    { type: 'flv', url: url.href, isLive },
+    isLive && !url.searchParams.has('start') ? near : {},
+  );
   player.on(mpegts.Events.ERROR, (type, detail, info) => fail(`mpegts.js: ${type}, ${detail}, ${info?.msg ?? ''}`));
   player.attachMediaElement(video);
   player.load();

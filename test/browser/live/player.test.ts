@@ -1,20 +1,18 @@
 /** The way of a live stream from ffmpeg by RTMP through an edge to the demo player in Chromium, and to ffmpeg. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { launchChromium, openPage } from '../../support/chromium.js';
+import { BEHIND, publishClock } from '../../support/clock-picture.js';
 import { Edge } from '../../support/edge.js';
 import { freePorts } from '../../support/ports.js';
 import { until } from '../../support/until.js';
 
 const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const NAME = 'demo/test';
-
-/** Bits of the wall clock, in pieces of so many milliseconds, that pictures show as white boxes of so many pixels. */
-const [BITS, TICK, BOX] = [10, 50, 24];
 
 let browser: Browser;
 let edge: Edge;
@@ -26,41 +24,13 @@ before(async () => {
   const settings = `http: {cors: {origins: ['*']}}\nlive: {rtmp: {host: 127.0.0.1, port: ${rtmp}}, grace: 100s}`;
   edge = await Edge.start({ origin: SAMPLES, settings });
   target = `rtmp://127.0.0.1:${rtmp}/${NAME}`;
-  publisher = publish();
+  publisher = publishClock(target);
 });
 after(async () => {
   publisher?.kill('SIGKILL');
   await browser?.close();
   await edge?.end();
 });
-
-/** Publishes pictures that show when they were made. */
-function publish(): ChildProcess {
-  const boxes = Array.from({ length: BITS }, (_, bit) => {
-    const isSet = `mod(floor(time(0)*${1000 / TICK}/${2 ** bit}),2)`;
-    return `drawbox=x=${bit * BOX}:y=0:w=${BOX}:h=${BOX}:color=white:t=fill:enable='${isSet}'`;
-  });
-  const picture = ['-f', 'lavfi', '-i', `color=black:size=320x180:rate=25,${boxes.join(',')}`];
-  const sound = ['-f', 'lavfi', '-i', 'sine=440'];
-  const codecs = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p', '-g', '25'];
-  const all = ['-re', ...picture, '-re', ...sound, ...codecs, '-c:a', 'aac', '-f', 'flv', target];
-  return spawn('ffmpeg', ['-nostdin', '-v', 'fatal', ...all], { stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-/** In the page: milliseconds since the picture that is shown was made, within what the bits can tell. */
-const BEHIND = `(() => {
-  const video = document.getElementById('video');
-  const canvas = new OffscreenCanvas(${BITS * BOX}, ${BOX});
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  context.drawImage(video, 0, 0);
-  let shown = 0;
-  for (let bit = 0; bit < ${BITS}; bit++) {
-    const [red] = context.getImageData(bit * ${BOX} + ${BOX / 2}, ${BOX / 2}, 1, 1).data;
-    if (red > 128) shown += 2 ** bit;
-  }
-  const now = Date.now() / ${TICK};
-  return (((now - shown) % ${2 ** BITS}) + ${2 ** BITS}) % ${2 ** BITS} * ${TICK};
-})()`;
 
 test('the demo player plays a live stream, and ffmpeg decodes it without a word', async () => {
   const path = `/live/${NAME}.flv`;
@@ -132,7 +102,7 @@ test('hls.js plays it at most 2.5 s behind, and goes on after the publisher has 
   publisher.kill('SIGKILL');
   await gone;
   const stopped = await time();
-  publisher = publish();
+  publisher = publishClock(target);
   await until('the picture moves again', async () => (await time()) > stopped + 3);
   await isNear('hls.js plays on');
   assert.deepEqual(complaints, []);
