@@ -34,8 +34,7 @@ export async function run(args: readonly string[]): Promise<Report> {
     title: `maps of ${partitions} partitions with ${REPLICAS} replicas`,
     tables: [balance(partitions), movement(partitions), ...deathTables(partitions, shares), views(partitions)],
     notes: [
-      'a whole number of partitions for each pair of nodes is the limit: 40 nodes have 0.66 of 1024 for each pair, so',
-      'that some node inherits 1 where 0.66 would be even',
+      `whole partitions for each pair of nodes are the limit: 40 nodes have ${(partitions / (40 * 39)).toFixed(2)} for each`,
       `what is set: ${shares.map(share => `${share * 100} %`).join(', ')} by films; of ${NODES} nodes with ${WORKERS} workers, each of which guesses by its own viewers`,
       `${FILMS / 1e6} million films, ${VIEWS_PER_DAY / 1e6} million views a day`,
     ],

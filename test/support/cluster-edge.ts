@@ -23,13 +23,14 @@ import { defaultConfig } from '../../src/config/schema.js';
 import { ClientAddresses } from '../../src/http/client-address.js';
 import { Gate } from '../../src/http/gate.js';
 import type { PeerPort } from '../../src/http/peer-port.js';
-import { createHttpServer, type HttpServer } from '../../src/http/server.js';
+import { createHttpServer, type HttpServer, type ListenOptions } from '../../src/http/server.js';
 import { ProgressiveMp4 } from '../../src/media/mp4/progressive.js';
 import { Planner } from '../../src/media/seek/planner.js';
 import { SeekViews } from '../../src/view/seek/seek-views.js';
 import { Views } from '../../src/view/views.js';
 import { DEFAULTS } from './defaults.js';
 import { plainPackager } from './fake-content.js';
+import { type Engine, listening } from './http-edge.js';
 import { httpOrigin } from './http-origin.js';
 import { MemoryCatalogStore } from './memory-catalog-store.js';
 import { fetchRaw } from './raw-http.js';
@@ -50,6 +51,8 @@ export interface TestEdgeOptions extends Partial<EdgeClusterOptions> {
   readonly tier?: MemoryTier;
   /** Names of PEM files with which edges know one another. */
   readonly peerTls?: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** What answers its players; uWebSockets.js when left out. */
+  readonly engine?: Engine;
   /** Proxies that it believes whose requests they pass on. */
   readonly trusted?: readonly string[];
   /** What it sends counts as so much more; 0, which is nothing, when left out. */
@@ -68,7 +71,7 @@ export class TestEdge {
   readonly catalog: ObjectCatalog;
   readonly loader: BlockLoader;
   readonly #tls: TestEdgeOptions['peerTls'];
-  readonly #trusted: readonly string[];
+  readonly #how: ListenOptions;
   readonly #players: HttpServer;
   readonly #peers: HttpServer;
   readonly #origin;
@@ -84,7 +87,7 @@ export class TestEdge {
     const log = options.log ?? silentLog;
     const { peerTls } = options;
     this.#tls = peerTls;
-    this.#trusted = options.trusted ?? [];
+    this.#how = listening(options.engine ?? 'uws', { clients: new ClientAddresses(options.trusted ?? []) });
     const read = (name: 'ca' | 'cert' | 'key') => readFileSync(peerTls![name], 'utf8');
     const pem = peerTls && { ca: read('ca'), cert: read('cert'), key: read('key') };
     this.cluster = new EdgeCluster({
@@ -148,7 +151,7 @@ export class TestEdge {
   }
 
   async listen(): Promise<void> {
-    this.port = await this.#players.listen('127.0.0.1', 0, { clients: new ClientAddresses(this.#trusted) });
+    this.port = await this.#players.listen('127.0.0.1', 0, this.#how);
     this.peerPort = await this.#peers.listen('127.0.0.1', 0, { tls: this.#tls });
   }
 

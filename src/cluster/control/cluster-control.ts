@@ -101,7 +101,7 @@ export class ClusterControl {
       applyAll: options.purgeAll,
       log,
     });
-    const view = new ClusterView(mirror, keys, new MapFile(file), log);
+    const view = new ClusterView(mirror, keys, new MapFile(file), options, log);
     this.#view = view;
     this.#author = new MapAuthor({ ...options, gateway, mirror, keys, leadership: this.#leadership, view });
     this.operator = new Operator({ gateway, mirror, keys, view, author: this.#author, self: self.id });

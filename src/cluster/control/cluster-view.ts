@@ -14,6 +14,9 @@ export interface MapInForce {
   readonly record: MapRecord;
 }
 
+/** How films are divided; see `MapRecord`. */
+type MapShape = Pick<MapRecord, 'partitions' | 'replicas'>;
+
 /**
  * What this node holds for true of the cluster: the newest map that it could read, from etcd or from disk, and who is
  * alive. The map never goes back, and without etcd everything stays as it was.
@@ -34,8 +37,12 @@ export class ClusterView {
   #graceUntil = 0;
   #kept = '';
   #cannotKeep = false;
+  readonly #shape: MapShape;
+  #isShapeTold = false;
 
-  constructor(mirror: Mirror, keys: Keys, file: MapFile, log: Log) {
+  /** @param shape what the settings of this node say */
+  constructor(mirror: Mirror, keys: Keys, file: MapFile, shape: MapShape, log: Log) {
+    this.#shape = { partitions: shape.partitions, replicas: shape.replicas };
     this.#mirror = mirror;
     this.#keys = keys;
     this.#file = file;
@@ -115,15 +122,26 @@ export class ClusterView {
       if (isOlder) throw new Error(`expected a revision from ${this.#map?.epoch} on, found ${key.modified}`);
       this.#map = { epoch: key.modified, record: decodeMap(key.value) };
       this.#store = this.#mirror.store;
-      this.#log.info(
-        { epoch: key.modified, nodes: this.#map.record.zones.flatMap(({ nodes }) => nodes).length },
-        'a map is in force',
-      );
+      const { partitions, replicas, zones } = this.#map.record;
+      const nodes = zones.flatMap(zone => zone.nodes).length;
+      this.#log.info({ epoch: key.modified, nodes, partitions, replicas }, 'a map is in force');
+      this.#tellOfShape(partitions, replicas);
     } catch (error) {
       if (this.#refused !== key.modified)
         this.#log.error({ revision: key.modified, error: (error as Error).message }, 'a map in etcd is ignored');
       this.#refused = key.modified;
     }
+  }
+
+  /** Both hold for the life of a cluster: settings that say otherwise are told of once. */
+  #tellOfShape(partitions: number, replicas: number): void {
+    const set = this.#shape;
+    if (this.#isShapeTold || (set.partitions === partitions && set.replicas === replicas)) return;
+    this.#isShapeTold = true;
+    this.#log.warn(
+      { partitions, replicas, set },
+      'the cluster keeps the partitions and replicas of its first map: those set for this node do not count',
+    );
   }
 
   #keep(): void {

@@ -11,14 +11,16 @@ export interface PeerCandidate extends AskedPeer {
  * comes forward; and this edge itself by its own port for peers, to go on where others have stopped.
  */
 export class Candidates implements ServerChoice {
-  readonly all: readonly Replica[];
   readonly #candidates: readonly PeerCandidate[];
   readonly #self: PeerCandidate | undefined;
 
   constructor(peers: readonly PeerCandidate[], self?: PeerCandidate) {
     this.#candidates = self === undefined ? peers : [...peers, self];
-    this.all = this.#candidates.map(({ replica }) => replica);
     this.#self = self;
+  }
+
+  get all(): readonly Replica[] {
+    return this.#candidates.map(({ replica }) => replica);
   }
 
   /** Who is behind a base URL. */
@@ -38,7 +40,7 @@ export class Candidates implements ServerChoice {
   }
 
   pick(now: number, experience: Experience): Replica | undefined {
-    return this.#next(now, experience) ?? this.all[0];
+    return this.#next(now, experience) ?? this.#candidates[0]?.replica;
   }
 
   hasUntried(now: number, experience: Experience): boolean {

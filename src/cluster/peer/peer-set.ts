@@ -73,7 +73,7 @@ export class PeerSet implements PeerEvents {
    */
   candidates(nodes: readonly ClusterNode[], withSelf: boolean): Candidates | undefined {
     const peers = nodes.flatMap(({ id }) => this.#peers.get(id) ?? []);
-    return peers.length === 0 ? undefined : new Candidates(peers.map(asCandidate), withSelf ? this.#self : undefined);
+    return peers.length === 0 ? undefined : new Candidates(peers, withSelf ? this.#self : undefined);
   }
 
   /** A peer has been sent bytes. */
@@ -119,17 +119,6 @@ export class PeerSet implements PeerEvents {
     this.#peers.delete(id);
     this.#nodes.delete(id);
   }
-}
-
-function asCandidate(peer: Peer): PeerCandidate {
-  const { id, replica } = peer;
-  return {
-    id,
-    replica,
-    isAlive: () => peer.health.isAlive(),
-    answered: voucher => peer.answered(voucher, performance.now()),
-    refused: (why, detail) => peer.refused(why, detail),
-  };
 }
 
 function selfAsCandidate({ id, host, port }: ClusterNode): PeerCandidate {

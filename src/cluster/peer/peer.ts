@@ -1,5 +1,6 @@
 import { Replica } from '../../origin/http/replica.js';
 import type { ClusterNode } from '../cluster-state.js';
+import type { PeerCandidate } from './candidates.js';
 import { type HealthTimes, PeerHealth } from './peer-health.js';
 import type { PeerRefusal, PeerVoucher } from './signature.js';
 
@@ -25,7 +26,7 @@ export interface PeerEvents {
 }
 
 /** Another edge of the cluster, as a worker knows it. */
-export class Peer {
+export class Peer implements PeerCandidate {
   readonly id: string;
   /** The peer as a server of objects. */
   readonly replica: Replica;
@@ -55,10 +56,15 @@ export class Peer {
     this.replica = new Replica({ url: baseUrl(host, port), weight: 1 }, this.health);
   }
 
+  /** Whether it answers a probe; never rejects. */
+  isAlive(): Promise<boolean> {
+    return this.health.isAlive();
+  }
+
   /** It has answered a request as a peer. */
-  answered(voucher: PeerVoucher, now: number): void {
+  answered(voucher: PeerVoucher): void {
     this.stats.requests.answered++;
-    this.heard(voucher, now);
+    this.heard(voucher, performance.now());
   }
 
   /** It has said how it is. */

@@ -338,5 +338,9 @@ describe('a node and its etcd', () => {
     await until('c to own films', () => a!.owners.includes('c'));
     assert.equal(c.state.map.length, 64);
     assert.equal(a!.state.map.length, 64);
+    const told = c.lines.filter(line => line.includes('those set for this node do not count'));
+    assert.equal(told.length, 1);
+    assert.match(told[0]!, /"partitions":64.*"set":{"partitions":128/);
+    assert.ok(!a!.lines.some(line => line.includes('do not count')));
   });
 });

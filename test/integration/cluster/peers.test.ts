@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { PeerSignature } from '../../../src/cluster/peer/signature.js';
 import { isPackagedFile } from '../../../src/view/packaging/url/file-set.js';
@@ -125,23 +125,86 @@ test('a player that rests within a long body gets it whole; one that leaves ends
   const path = film({ size: LONG });
   const { owner, last } = parts(path);
   await owner.get(path);
-  const ask = async () => {
-    const socket = connect(last.port, '127.0.0.1');
-    await once(socket, 'connect');
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n`);
-    await once(socket, 'readable');
-    return socket;
-  };
-  const resting = await ask();
+  const ask = () => resting(last, path);
+  const waiting = await ask();
   const leaving = await ask();
   assert.ok(last.openResponses > 0);
   leaving.destroy();
-  const chunks: Buffer[] = [];
-  for await (const chunk of resting) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
+  const bytes = await restOf(waiting);
   const body = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4);
   assert.equal(body.length, LONG);
   assert.equal(firstWrong(body, path, 'v1', 0), -1);
+  await until('all answers to end', () => last.openResponses + owner.openResponses === 0);
+});
+
+test('the same of a body of unknown length', async () => {
+  const path = film({ size: LONG, headers: { 'Cache-Control': 'no-store' }, etag: null, lastModified: null });
+  origin.fault(faults.ignoreRange(), { path });
+  origin.fault(faults.chunked(), { path });
+  const { owner, last } = parts(path);
+  const waiting = await resting(last, path);
+  const leaving = await resting(last, path);
+  assert.ok(last.openResponses > 0);
+  leaving.destroy();
+  const bytes = await restOf(waiting);
+  assert.equal(firstWrong(dechunked(bytes.subarray(bytes.indexOf('\r\n\r\n') + 4), LONG), path, 'v1', 0), -1);
+  await until('all answers to end', () => last.openResponses + owner.openResponses === 0);
+});
+
+/** A player that has seen that an answer begins, and reads nothing of it. */
+async function resting(edge: TestEdge, path: string): Promise<Socket> {
+  const socket = connect(edge.port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n`);
+  await once(socket, 'readable');
+  return socket;
+}
+
+async function restOf(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** The bytes of a chunked body, which ends as it should and is so long. */
+function dechunked(bytes: Buffer, length: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const end = bytes.indexOf('\r\n', at);
+    const size = Number.parseInt(bytes.toString('latin1', at, end), 16);
+    if (size === 0) {
+      assert.equal(bytes.length, end + 4);
+      const body = Buffer.concat(chunks);
+      assert.equal(body.length, length);
+      return body;
+    }
+    chunks.push(bytes.subarray(end + 2, end + 2 + size));
+    at = end + size + 4;
+  }
+}
+
+test('by Node’s HTTP servers answers of other edges are the same, of any length and none', async () => {
+  const other = await TestCluster.start(2, origin.url, { engine: 'node' });
+  const path = film({ size: LONG });
+  const [owner, last] = other.serving(path) as [TestEdge, TestEdge];
+  const connection = await RawConnection.open(last.port);
+  for (const [fields, from, to] of [
+    [{}, 0, LONG],
+    [{ Range: 'bytes=100000-4999999' }, 100_000, 5_000_000],
+    [{ Range: 'bytes=5-9' }, 5, 10],
+  ] as const) {
+    const { body, fields: found } = await connection.request('GET', path, fields).answer();
+    assert.match(found['cache-status']!, /detail=peer/);
+    assert.equal(body.length, to - from);
+    assert.equal(firstWrong(body, path, 'v1', from), -1);
+  }
+  const unsized = film({ size: LONG, headers: { 'Cache-Control': 'no-store' }, etag: null, lastModified: null });
+  origin.fault(faults.ignoreRange(), { path: unsized });
+  origin.fault(faults.chunked(), { path: unsized });
+  const { body } = await other.edges.find(edge => edge !== other.serving(unsized)[0])!.get(unsized);
+  assert.equal(body.length, LONG);
+  assert.equal(firstWrong(body, unsized, 'v1', 0), -1);
+  connection.socket.destroy();
   await until('all answers to end', () => last.openResponses + owner.openResponses === 0);
 });
 

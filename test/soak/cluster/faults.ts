@@ -31,6 +31,14 @@ async function leaderOf(scene: Scene): Promise<EdgeMachine> {
  */
 async function death(scene: Scene, victim: EdgeMachine, what: string, act: () => void, isSeen: boolean): Promise<void> {
   const living = others(scene, victim);
+  // How long the same takes while the victim lives, on this machine as it is.
+  const before = await Promise.all(living.map(() => scene.freshFilm(victim)));
+  const calm = performance.now();
+  const known = living.map(async (edge, i) => {
+    await scene.ask(edge, before[i]!);
+    scene.measure(`${what}: a new film just before, ms`, performance.now() - calm);
+  });
+  await Promise.all(known);
   const films = await Promise.all(living.map(() => scene.freshFilm(victim)));
   const begun = performance.now();
   act();
@@ -82,6 +90,9 @@ async function drainAndBack(scene: Scene, node: EdgeMachine, by: EdgeMachine, me
   for (const edge of living) await until(`${edge.id} to know`, async () => (await owns(edge)) === 0);
   await until('it to be taken back', () => by.command('undrain', node.id));
 }
+
+/** How often a node stops and goes on, once a second. */
+const FLAPS = 60;
 
 export const FAULTS: readonly ClusterFault[] = [
   {
@@ -135,8 +146,11 @@ export const FAULTS: readonly ClusterFault[] = [
     needs: 'network',
     async inject(scene) {
       const edge = scene.random.pick(scene.edges);
-      for (const { program } of others(scene, edge)) scene.part(edge.program, program);
-      for (const member of scene.etcd) scene.part(edge.program, member);
+      const cut = () => {
+        for (const { program } of others(scene, edge)) scene.part(edge.program, program);
+        for (const member of scene.etcd) scene.part(edge.program, member);
+      };
+      await death(scene, edge, 'cut off', cut, true);
       await sleep(LONG);
       scene.network.heal();
     },
@@ -195,13 +209,13 @@ export const FAULTS: readonly ClusterFault[] = [
     },
   },
   {
-    name: 'flaps, one a second',
+    name: 'flaps once a second',
     async inject(scene) {
       const victim = scene.random.pick(scene.edges);
       await withoutMaps(scene, 'flaps', () =>
         scene.trouble([victim], 'flaps', async () => {
-          for (let flap = 0; flap < 60; flap++) {
-            victim.program.signal(flap % 2 === 0 ? 'SIGSTOP' : 'SIGCONT');
+          for (let half = 0; half < 2 * FLAPS; half++) {
+            victim.program.signal(half % 2 === 0 ? 'SIGSTOP' : 'SIGCONT');
             await sleep(500);
           }
         }),
