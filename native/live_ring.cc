@@ -91,13 +91,15 @@ class Writer : public Napi::ObjectWrap<Writer> {
                         InstanceMethod<&Writer::Age>("age"), InstanceMethod<&Writer::Close>("close")});
   }
 
-  /** (file, bytes, milliseconds, segment), or (file) for a ring that there is. */
+  /** (file, bytes, milliseconds, segment, createdAt), or (file) for a ring that there is. */
   explicit Writer(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Writer>(info) {
     const std::string path = info[0].ToString().Utf8Value();
     shm::Status status;
     if (info.Length() > 1) {
+      uint64_t createdAt = 0;
+      if (!ToWhole(info[4], &createdAt)) createdAt = 0;
       status = writer_.Create(path, Bounded(info[1], static_cast<double>(live::kMaxData)), Bounded(info[2], 1e9),
-                              Bounded(info[3], 1e9));
+                              Bounded(info[3], 1e9), createdAt);
     } else {
       status = writer_.Adopt(path);
     }
@@ -111,18 +113,18 @@ class Writer : public Napi::ObjectWrap<Writer> {
     return false;
   }
 
-  /** setHeaders(metadata, video, audio, hasVideo, hasAudio) */
+  /** setHeaders(metadata, video, audio, extra, hasVideo, hasAudio) */
   Napi::Value SetHeaders(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
     live::Headers headers = {};
     if (!IsOpen(env)) return env.Undefined();
     if (!ToPiece(info[0], &headers.metadata) || !ToPiece(info[1], &headers.video) ||
-        !ToPiece(info[2], &headers.audio)) {
+        !ToPiece(info[2], &headers.audio) || !ToPiece(info[3], &headers.extra)) {
       Napi::TypeError::New(env, "expected bytes").ThrowAsJavaScriptException();
       return env.Undefined();
     }
-    headers.hasVideo = info[3].ToBoolean();
-    headers.hasAudio = info[4].ToBoolean();
+    headers.hasVideo = info[4].ToBoolean();
+    headers.hasAudio = info[5].ToBoolean();
     return Napi::Boolean::New(env, writer_.SetHeaders(headers));
   }
 
@@ -275,8 +277,8 @@ class Reader : public Napi::ObjectWrap<Reader> {
     Put(kDiscontinuity, tag.discontinuity);
     Put(kPosition, tag.position);
     const live::RingHeader& header = file.header();
-    const uint64_t since = tag.arrived > header.createdUs ? tag.arrived - header.createdUs : 0;
-    Put(kArrivedAt, header.createdAt + since / 1000);
+    const int64_t since = static_cast<int64_t>(tag.arrived - header.createdUs);
+    Put(kArrivedAt, header.createdAt + static_cast<uint64_t>(std::max<int64_t>(0, since)) / 1000);
     facts_[kAge] = AgeOf(tag.arrived);
     return Napi::Boolean::New(env, true);
   }
@@ -309,9 +311,9 @@ class Reader : public Napi::ObjectWrap<Reader> {
         !reader_->ReadHeaders(static_cast<uint32_t>(version), &copy))
       return env.Undefined();
     auto headers = Napi::Object::New(env);
-    const char* names[3] = {"metadata", "video", "audio"};
+    const char* names[live::kHeaderParts] = {"metadata", "video", "audio", "extra"};
     size_t at = 0;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < live::kHeaderParts; i++) {
       if (copy.lengths[i] > 0)
         headers.Set(names[i], Napi::Buffer<uint8_t>::Copy(env, copy.bytes.data() + at, copy.lengths[i]));
       at += copy.lengths[i];

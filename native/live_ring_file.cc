@@ -44,7 +44,8 @@ Status ReadHeader(const std::string& path, int fd, RingHeader* header) {
 
 }  // namespace
 
-Status RingFile::Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs) {
+Status RingFile::Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs,
+                        uint64_t createdAt) {
   if (!MakeGeometry(bytes, &geometry_) || keepMs == 0 || segmentMs == 0)
     return Status::Error(Status::kArgument, "the buffer of a live stream has from 1 MiB to 1 GiB, found " +
                                                 std::to_string(bytes) + " bytes, and from 1 ms on");
@@ -71,8 +72,9 @@ Status RingFile::Create(const std::string& path, uint64_t bytes, uint32_t keepMs
   made.geometry = geometry_;
   made.keepMs = keepMs;
   made.segmentMs = segmentMs;
-  made.createdAt = shm::RealtimeUs() / 1000;
-  made.createdUs = shm::MonotonicUs();
+  const uint64_t now = shm::RealtimeUs() / 1000;
+  made.createdAt = createdAt == 0 || createdAt > now ? now : createdAt;
+  made.createdUs = shm::MonotonicUs() - (now - made.createdAt) * 1000;
   made.crc = HeaderCrc(made);
   made.state.store(static_cast<uint32_t>(State::kWaiting), std::memory_order_relaxed);
   made.stateSince.store(shm::MonotonicMs(), std::memory_order_relaxed);

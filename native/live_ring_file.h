@@ -25,8 +25,11 @@ class RingFile {
   RingFile& operator=(const RingFile&) = delete;
   ~RingFile() { Close(); }
 
-  /** Makes the file anew, whatever stood under its name, and maps it for writing. */
-  Status Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs);
+  /**
+   * Makes the file anew, whatever stood under its name, and maps it for writing.
+   * `createdAt`: milliseconds since 1970; 0 is now.
+   */
+  Status Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs, uint64_t createdAt);
   /** Opens and checks a file that there is. */
   Status Open(const std::string& path, bool write);
   void Close();

@@ -22,7 +22,7 @@ namespace live {
 
 constexpr char kMagic[16] = "moovedge live";
 /** Raised whenever the meaning of a byte of the file changes. */
-constexpr uint32_t kLayoutVersion = 2;
+constexpr uint32_t kLayoutVersion = 3;
 constexpr uint32_t kByteOrder = 0x01020304;
 constexpr uint32_t kReady = 0x72656164;
 
@@ -74,7 +74,10 @@ struct RingHeader {
   /** Milliseconds of media that are kept, and of a segment. */
   uint32_t keepMs;
   uint32_t segmentMs;
-  /** When the ring was made: milliseconds since 1970, and microseconds of the monotonic clock. */
+  /**
+   * When the ring was made: milliseconds since 1970, and microseconds of the monotonic clock. Of a stream that is pulled
+   * it is when the first ring of it was made, elsewhere; the clock may not have run then, and its time is negative.
+   */
   uint64_t createdAt;
   uint64_t createdUs;
   uint32_t crc;
@@ -145,15 +148,18 @@ struct alignas(64) Entry {
   std::atomic<uint64_t> words[8];
 };
 
+/** Parts that a version of the headers has. */
+constexpr int kHeaderParts = 4;
+
 /** A version of the headers; the bytes follow. */
 struct HeaderSlot {
   /** 0 while it is written. */
   std::atomic<uint32_t> version;
   /** 1: there is video, 2: there is audio. */
   std::atomic<uint32_t> tracks;
-  /** Bytes of metadata, video and audio header, which lie one after the other. */
-  std::atomic<uint32_t> lengths[3];
-  std::atomic<uint32_t> reserved[11];
+  /** Bytes of metadata, video and audio header, and of tags of further ones, which lie one after the other. */
+  std::atomic<uint32_t> lengths[kHeaderParts];
+  std::atomic<uint32_t> reserved[10];
 };
 
 static_assert(sizeof(Entry) == 64 && sizeof(HeaderSlot) == 64 && sizeof(RingHeader) <= kPage, "layout");

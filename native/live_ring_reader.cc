@@ -46,7 +46,7 @@ bool RingReader::ReadHeaders(uint32_t version, HeaderCopy* headers) const {
   if (slot.version.load(std::memory_order_acquire) != version) return false;
   headers->tracks = slot.tracks.load(std::memory_order_acquire);
   uint64_t size = 0;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < kHeaderParts; i++) {
     headers->lengths[i] = slot.lengths[i].load(std::memory_order_acquire);
     size += headers->lengths[i];
   }

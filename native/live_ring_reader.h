@@ -22,7 +22,7 @@ struct Run {
 /** A copy of a version of the headers. */
 struct HeaderCopy {
   uint32_t tracks;
-  uint32_t lengths[3];
+  uint32_t lengths[kHeaderParts];
   std::vector<uint8_t> bytes;
 };
 

@@ -33,9 +33,10 @@ void PutBig(uint8_t* to, uint32_t value, int bytes) {
 
 }  // namespace
 
-Status RingWriter::Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs) {
+Status RingWriter::Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs,
+                          uint64_t createdAt) {
   path_ = path;
-  Status status = file_.Create(path, bytes, keepMs, segmentMs);
+  Status status = file_.Create(path, bytes, keepMs, segmentMs, createdAt);
   if (status.ok()) status = TakeLease();
   if (!status.ok()) {
     file_.Close();
@@ -161,7 +162,7 @@ void RingWriter::LetGo() {
 }
 
 bool RingWriter::SetHeaders(const Headers& headers) {
-  const Piece* parts[3] = {&headers.metadata, &headers.video, &headers.audio};
+  const Piece* parts[kHeaderParts] = {&headers.metadata, &headers.video, &headers.audio, &headers.extra};
   size_t size = 0;
   for (const Piece* part : parts) {
     if (part->length > kHeaderBytes) return false;
@@ -174,14 +175,14 @@ bool RingWriter::SetHeaders(const Headers& headers) {
   bool isSame = version_ > 0 && tracks == tracks_;
   bool isSameMedia = isSame;
   size_t at = 0;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < kHeaderParts; i++) {
     size_t length = 0;
     if (version_ > 0) length = file_.slot(version_).lengths[i].load(std::memory_order_relaxed);
     const bool same = version_ > 0 && length == parts[i]->length && at + length <= kHeaderBytes &&
                       (length == 0 || std::memcmp(file_.slotBytes(version_) + at, parts[i]->bytes, length) == 0);
-    if (!same && parts[i]->length > 0) changed |= 1u << i;
+    if (!same && parts[i]->length > 0 && parts[i] != &headers.extra) changed |= 1u << i;
     isSame = isSame && same;
-    isSameMedia = isSameMedia && (same || parts[i] == &headers.metadata);
+    isSameMedia = isSameMedia && (same || parts[i] == &headers.metadata || parts[i] == &headers.extra);
     at += std::min<size_t>(length, kHeaderBytes);
   }
   if (isSame) return true;
@@ -196,7 +197,7 @@ bool RingWriter::SetHeaders(const Headers& headers) {
   slot.version.store(0, std::memory_order_relaxed);
   slot.tracks.store(tracks, std::memory_order_release);
   uint8_t* bytes = file_.slotBytes(version);
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < kHeaderParts; i++) {
     slot.lengths[i].store(static_cast<uint32_t>(parts[i]->length), std::memory_order_release);
     CopyIn(bytes, parts[i]->bytes, parts[i]->length);
     bytes += parts[i]->length;
@@ -275,6 +276,12 @@ void RingWriter::PutHeaderTags(uint32_t timestamp) {
 }
 
 void RingWriter::NoteSegment(const NewTag& tag) {
+  if (isNumbered_) {
+    if (cutsSegment_) last_.segment++;
+    cutsSegment_ = false;
+    segmentStart_ = tag.timestamp;
+    return;
+  }
   const int64_t least = file_.segmentMs();
   const int64_t lasts = Since(segmentStart_, tag.timestamp);
   const bool begins = (tracks_ & 1) != 0 ? tag.keyFrame : true;
@@ -330,16 +337,32 @@ Appended RingWriter::Append(const NewTag& tag) {
 void RingWriter::SetState(State state) {
   RingHeader& header = file_.header();
   // Another publisher, or another beginning of the same.
-  if (state == State::kPublishing) breaks_ = head_ > 0;
+  if (state == State::kPublishing) {
+    breaks_ = head_ > 0;
+    isNumbered_ = false;
+  }
   header.stateSince.store(shm::MonotonicMs(), std::memory_order_relaxed);
   // Release: whoever sees the state sees since when, and all tags that came before.
   header.state.store(static_cast<uint32_t>(state), std::memory_order_release);
 }
 
 void RingWriter::BeginNumbers(uint32_t segment, uint32_t discontinuity) {
-  if (head_ != 0 || segment == 0) return;
-  last_.segment = segment - 1;
-  last_.discontinuity = discontinuity;
+  if (segment == 0) return;
+  isNumbered_ = true;
+  breaks_ = false;
+  cutsSegment_ = head_ == 0 || segment != last_.segment || discontinuity != last_.discontinuity;
+  if (!cutsSegment_) {
+    // It goes on behind the newest tag, whoever wrote that.
+    isBroken_ = false;
+    return;
+  }
+  // By the distance, since they are the low 32 bits of numbers.
+  const bool isAhead = head_ == 0 || static_cast<int32_t>(segment - last_.segment) > 0;
+  const bool isOther = discontinuity != last_.discontinuity;
+  if (isAhead) last_.segment = segment - 1;
+  const bool isLater = head_ == 0 || discontinuity > last_.discontinuity;
+  if (isLater) last_.discontinuity = discontinuity;
+  if (isOther && !isLater) last_.discontinuity++;
 }
 
 void RingWriter::NewEpoch() {

@@ -21,6 +21,8 @@ struct Headers {
   Piece metadata;
   Piece video;
   Piece audio;
+  /** Whole tags of further headers, one after the other. */
+  Piece extra;
   bool hasVideo;
   bool hasAudio;
 };
@@ -48,7 +50,7 @@ class RingWriter {
  public:
   RingWriter() = default;
   /** Makes a ring; the file is there until `Remove`. */
-  Status Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs);
+  Status Create(const std::string& path, uint64_t bytes, uint32_t keepMs, uint32_t segmentMs, uint64_t createdAt = 0);
   /** Goes on with the ring of a writer that died. kHeld while it lives. */
   Status Adopt(const std::string& path);
   void Close() { file_.Close(); }
@@ -61,7 +63,10 @@ class RingWriter {
   Appended Append(const NewTag& tag);
   void SetState(State state);
   void NewEpoch();
-  /** Numbers of the segment that the first tag begins, where others have them already; before any tag. */
+  /**
+   * Segments are numbered elsewhere from here on, up to the next publisher: the next tag is of this one, and so are
+   * those behind it. Numbers that would go back count as the next ones.
+   */
   void BeginNumbers(uint32_t segment, uint32_t discontinuity);
   const RingFile& file() const { return file_; }
   /** Of the newest tag; 0 when there is none. */
@@ -105,6 +110,8 @@ class RingWriter {
   /** The next tag begins a segment; and does not go on from the tag before. */
   bool cutsSegment_ = false;
   bool breaks_ = false;
+  /** Segments begin where `BeginNumbers` says so. */
+  bool isNumbered_ = false;
 };
 
 }  // namespace live

@@ -52,7 +52,7 @@ bool Append(RingWriter& writer, uint32_t number, size_t length) {
 
 void PutHeaders(RingWriter& writer, uint32_t number) {
   const std::vector<uint8_t> data = DataOf(number, 200);
-  CHECK(writer.SetHeaders({{nullptr, 0}, {data.data(), data.size()}, {nullptr, 0}, true, false}));
+  CHECK(writer.SetHeaders({{nullptr, 0}, {data.data(), data.size()}, {nullptr, 0}, {nullptr, 0}, true, false}));
 }
 
 /** Whether `bytes` are whole tags, as they were written. */
@@ -133,7 +133,7 @@ bool KillAfter(const std::string& path, uint64_t steps) {
     if (!writer.Adopt(path).ok()) std::_Exit(2);
     const std::vector<uint8_t> data = DataOf(1000, 300);
     const live::Piece piece = {data.data(), data.size()};
-    const Headers headers = {{nullptr, 0}, piece, {nullptr, 0}, true, false};
+    const Headers headers = {{nullptr, 0}, piece, {nullptr, 0}, {nullptr, 0}, true, false};
     if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) std::_Exit(3);
     raise(SIGSTOP);
     writer.SetHeaders(headers);

@@ -150,6 +150,7 @@ export interface NativeRingWriter {
     metadata: Uint8Array | undefined,
     video: Uint8Array | undefined,
     audio: Uint8Array | undefined,
+    extra: Uint8Array | undefined,
     hasVideo: boolean,
     hasAudio: boolean,
   ): boolean;
@@ -193,6 +194,7 @@ export interface NativeRingReader {
         readonly metadata?: Uint8Array;
         readonly video?: Uint8Array;
         readonly audio?: Uint8Array;
+        readonly extra?: Uint8Array;
         readonly hasVideo: boolean;
         readonly hasAudio: boolean;
       }
@@ -256,7 +258,14 @@ export interface NativeAddon {
   /** Makes a ring in a new file, or with a file alone goes on with that of a dead writer. Errors have a `kind`. */
   readonly NativeRingWriter: {
     new (file: string): NativeRingWriter;
-    new (file: string, bytes: number, milliseconds: number, segment: number): NativeRingWriter;
+    /** @param createdAt milliseconds since 1970; now when undefined */
+    new (
+      file: string,
+      bytes: number,
+      milliseconds: number,
+      segment: number,
+      createdAt: number | undefined,
+    ): NativeRingWriter;
   };
   readonly NativeRingReader: { new (file: string): NativeRingReader };
   /** For a connected socket, of which it has a descriptor of its own. Errors are those of the system. */

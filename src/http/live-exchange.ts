@@ -1,7 +1,6 @@
 import { EdgeError } from '../base/errors.js';
 import { decodeText } from '../base/percent.js';
-import { LOOP_FIELD, NUMBERS_FIELD, writeNumbers } from '../live/delivery/link-fields.js';
-import { numbersAt } from '../live/delivery/segment-start.js';
+import { BEGAN_FIELD, LOOP_FIELD } from '../live/delivery/link-fields.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { whenIn } from './admission.js';
@@ -127,13 +126,12 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   }
 
   head(): void {
-    const viewer = this.#viewer;
-    const numbers = viewer?.start === 'segment' ? numbersAt(this.#stream!.ring, viewer.next) : undefined;
+    const began = this.#viewer?.isLink === true ? [[BEGAN_FIELD, String(this.#stream!.ring.createdAt)] as const] : [];
     const fields = new FieldBlock([
       ['Content-Type', 'video/x-flv'],
       ['Cache-Control', 'no-store'],
       ['X-Content-Type-Options', 'nosniff'],
-      ...(numbers === undefined ? [] : [[NUMBERS_FIELD, writeNumbers(numbers)] as const]),
+      ...began,
       ...this.#context.common,
     ]);
     this.#reply.head(200, undefined, fields, 'moovedge; detail=live', '');

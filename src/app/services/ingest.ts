@@ -105,7 +105,7 @@ export class Ingest {
           fields: { [LOOP_FIELD]: via === '' ? self : `${via}, ${self}` },
         })),
       ],
-      create: file => RingWriter.create(file, this.#ringOptions),
+      create: (file, createdAt) => RingWriter.create(file, { ...this.#ringOptions, ...(createdAt && { createdAt }) }),
       grace: () => this.#settings.grace,
       linger: LINGER,
       times: PULL_TIMES,

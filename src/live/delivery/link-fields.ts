@@ -1,3 +1,5 @@
+import { SCRIPT_TAG, tagHeader, tagTrailer } from '../../media/flv/tag.js';
+
 /** Where a stream's segments of HLS stand, so that all edges number them alike. */
 export interface RingNumbers {
   readonly segment: number;
@@ -6,16 +8,32 @@ export interface RingNumbers {
 
 /** Names the edges that a request has gone through (RFC 8586). */
 export const LOOP_FIELD = 'cdn-loop';
-/** Of an answer: the numbers of the segment of HLS that its first tag begins. */
-export const NUMBERS_FIELD = 'moovedge-live-numbers';
-
-export function writeNumbers({ segment, discontinuity }: RingNumbers): string {
-  return `${segment} ${discontinuity}`;
-}
+/** Of an answer: when the stream began, in milliseconds since 1970, from which its segments are numbered. */
+export const BEGAN_FIELD = 'moovedge-live-began';
 
 /** Undefined when it is none. */
-export function readNumbers(value: string | readonly string[] | undefined): RingNumbers | undefined {
-  const [segment, discontinuity] = (typeof value === 'string' ? value : '').split(' ').map(Number);
-  const isNumber = (n: number | undefined): n is number => Number.isInteger(n) && n! > 0 && n! < 2 ** 32;
+export function readBegan(value: string | readonly string[] | undefined): number | undefined {
+  return typeof value === 'string' && /^\d{12,14}$/.test(value) ? Number(value) : undefined;
+}
+
+/** The event that stands before the first tag of each segment of HLS on the way to another edge: AMF0 text, numbers. */
+const NAME = Buffer.from('\u0002\u0000\u000fonSegmentNumber', 'latin1');
+const AMF0_NUMBER = 9;
+
+/** A tag that tells the numbers of those behind it. */
+export function writeNumbers({ segment, discontinuity }: RingNumbers, timestamp: number): Uint8Array {
+  const body = Buffer.alloc(NAME.length + 2 * AMF0_NUMBER);
+  NAME.copy(body);
+  body.writeDoubleBE(segment, NAME.length + 1);
+  body.writeDoubleBE(discontinuity, NAME.length + AMF0_NUMBER + 1);
+  return Buffer.concat([tagHeader(SCRIPT_TAG, body.length, timestamp), body, tagTrailer(body.length)]);
+}
+
+/** What the data of such a tag tell; undefined for others. */
+export function readNumbers(body: Buffer): RingNumbers | undefined {
+  if (body.length !== NAME.length + 2 * AMF0_NUMBER || !body.subarray(0, NAME.length).equals(NAME)) return undefined;
+  const segment = body.readDoubleBE(NAME.length + 1);
+  const discontinuity = body.readDoubleBE(NAME.length + AMF0_NUMBER + 1);
+  const isNumber = (n: number) => Number.isInteger(n) && n >= 0 && n < 2 ** 32;
   return isNumber(segment) && isNumber(discontinuity) ? { segment, discontinuity } : undefined;
 }

@@ -1,4 +1,4 @@
-import { AUDIO_TAG, fileHeader, SCRIPT_TAG, tagHeader, tagTrailer, VIDEO_TAG } from '../../media/flv/tag.js';
+import { fileHeader, HEADER_TAGS, tagHeader, tagsAt, tagTrailer } from '../../media/flv/tag.js';
 import type { LiveHeaders } from '../ring/live-tag.js';
 
 /** Flags of a file's header: which tracks there are (Adobe FLV 10.1, section E.2). */
@@ -10,8 +10,10 @@ export function flvHeader({ hasVideo, hasAudio }: LiveHeaders): Uint8Array {
 }
 
 /** Tags of the headers, with the timestamp of the tag that they come before. */
-export function headerTags({ metadata, video, audio }: LiveHeaders, timestamp: number): Uint8Array {
-  const tag = (type: number, data: Uint8Array | undefined) =>
-    data === undefined ? [] : [tagHeader(type, data.length, timestamp), data, tagTrailer(data.length)];
-  return Buffer.concat([...tag(SCRIPT_TAG, metadata), ...tag(VIDEO_TAG, video), ...tag(AUDIO_TAG, audio)]);
+export function headerTags(headers: LiveHeaders, timestamp: number): Uint8Array {
+  const main = HEADER_TAGS.flatMap(([type, name]) => {
+    const data = headers[name];
+    return data === undefined ? [] : [tagHeader(type, data.length, timestamp), data, tagTrailer(data.length)];
+  });
+  return Buffer.concat(headers.extra === undefined ? main : [...main, tagsAt(headers.extra, timestamp)]);
 }

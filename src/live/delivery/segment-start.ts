@@ -1,5 +1,6 @@
 import type { RingReader } from '../ring/ring-reader.js';
-import type { RingNumbers } from './link-fields.js';
+import { writeNumbers } from './link-fields.js';
+import type { Viewer } from './viewer.js';
 
 /** Whole segments of HLS that another edge begins with, so that its playlists have some. */
 const SEGMENTS = 3;
@@ -18,7 +19,24 @@ export function segmentStart(ring: RingReader): number {
   return start;
 }
 
-/** Numbers of the segment of HLS that a tag is of; undefined when that is not known. */
-export function numbersAt(ring: RingReader, sequence: number): RingNumbers | undefined {
-  return ring.look(sequence) ? { segment: ring.segmentNumber, discontinuity: ring.discontinuity } : undefined;
+/** Sequence behind the tags of one segment of HLS, from one of them on. */
+export function segmentEnd(ring: RingReader, from: number): number {
+  if (!ring.look(from)) return from + 1;
+  const segment = ring.segmentNumber;
+  let [within, behind] = [from, ring.head];
+  if (ring.look(behind - 1) && ring.segmentNumber === segment) return behind;
+  while (behind - within > 1) {
+    const middle = Math.floor((within + behind) / 2);
+    if (ring.look(middle) && ring.segmentNumber === segment) within = middle;
+    else behind = middle;
+  }
+  return behind;
+}
+
+/** What tells another edge the numbers of the segment that a tag begins; undefined when it knows them. */
+export function segmentMark(ring: RingReader, viewer: Viewer): Uint8Array | undefined {
+  const { segmentNumber: segment, discontinuity, timestamp } = ring;
+  if (segment === viewer.segment) return undefined;
+  viewer.segment = segment;
+  return writeNumbers({ segment, discontinuity }, timestamp);
 }

@@ -46,6 +46,8 @@ export class Viewer {
   sent = 0;
   /** The stream's count of bytes sent to each viewer at once, when this one came to them. */
   fannedAt = 0;
+  /** Number of the segment of HLS that another edge has been told of; -1 for none. */
+  segment = -1;
 
   constructor(
     readonly socket: ViewerSocket,

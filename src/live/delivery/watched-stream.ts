@@ -3,7 +3,7 @@ import type { ShiftReader } from '../shift/shift-reader.js';
 import type { Late, SendToAll } from './fan.js';
 import type { Audience, DisconnectReason, LiveStats } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
-import { segmentStart } from './segment-start.js';
+import { segmentEnd, segmentMark, segmentStart } from './segment-start.js';
 import { gatherSound, type SoundRun } from './sound-run.js';
 import { isSafe, startPlace } from './start-place.js';
 import type { ShiftStart, Viewer } from './viewer.js';
@@ -327,8 +327,10 @@ export class WatchedStream {
     if (!ring.look(viewer.next) || ring.age > this.#context.limits.slow + viewer.headStart) {
       return this.#drop(viewer, now);
     }
+    const mark = viewer.isLink ? segmentMark(ring, viewer) : undefined;
+    if (mark !== undefined) return this.#hold(viewer, mark, -1, viewer.next);
     if (viewer.mode === 'sound') return this.#nextSound(viewer);
-    const frame = ring.run(viewer.next, ring.head, FRAME);
+    const frame = ring.run(viewer.next, viewer.isLink ? segmentEnd(ring, viewer.next) : ring.head, FRAME);
     if (frame === undefined) return this.#drop(viewer, now);
     const end = ring.runEnd;
     this.#hold(viewer, frame, viewer.next, end);
@@ -417,8 +419,7 @@ export class WatchedStream {
     }
     const frame = shift.take();
     if (frame === undefined) return false;
-    this.#hold(viewer, frame, -1, 0);
-    return true;
+    return this.#hold(viewer, frame, -1, 0);
   }
 
   #leaveRecording(viewer: Viewer, next: number): void {
@@ -465,11 +466,12 @@ export class WatchedStream {
     return bytes.length > 0 || all;
   }
 
-  #hold(viewer: Viewer, frame: Uint8Array, first: number, next: number): void {
+  #hold(viewer: Viewer, frame: Uint8Array, first: number, next: number): true {
     viewer.frame = frame;
     viewer.frameFirst = first;
     viewer.taken = 0;
     viewer.next = next;
+    return true;
   }
 
   #fallBehind(viewer: Viewer, next: number, now: number): void {

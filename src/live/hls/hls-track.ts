@@ -94,6 +94,8 @@ export class HlsTrack {
 
   /** A segment begins, in all tracks. */
   begin(start: SegmentStart): void {
+    // Of a stream that is pulled segments may be missing: a playlist has no gaps.
+    if ((this.#segments.at(-1)?.number ?? start.number - 1) !== start.number - 1) this.#forget();
     const newest = this.#segments.at(-1);
     const goesOn = newest?.discontinuity === start.discontinuity;
     // When the last frame ends is told by the next one, unless the track has come to nothing for a whole segment.
@@ -137,6 +139,13 @@ export class HlsTrack {
     this.#frames = [];
     this.#lasted = undefined;
     this.#open = this.#segments.at(-1);
+  }
+
+  #forget(): void {
+    this.#segments = [];
+    this.#open = undefined;
+    this.#frames = [];
+    this.#lasted = undefined;
   }
 
   /** Closes the part at hand before a frame of the same segment, when that is nearest to the target. */

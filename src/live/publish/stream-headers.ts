@@ -1,3 +1,4 @@
+import { tagHeader, tagTrailer } from '../../media/flv/tag.js';
 import type { LiveHeaders } from '../ring/live-tag.js';
 
 /** Slots of `describePayload` for the main tracks: of the one-byte headers, and of Enhanced RTMP. */
@@ -5,6 +6,8 @@ const VIDEO = ['video', 'video-0-start'];
 const AUDIO = ['audio', 'audio-0-start'];
 /** Most slots beside those: metadata of colour, further tracks. */
 const EXTRA_MAX = 16;
+/** Most bytes of all headers, so that a ring has room for them: further ones are sent once, but to nobody who joins. */
+const BYTES_MAX = 62 * 1024;
 
 /** Least milliseconds between metadata that differ. */
 const METADATA_INTERVAL = 10_000;
@@ -106,8 +109,23 @@ export class StreamHeaders {
       ...(this.#metadata && { metadata: this.#metadata }),
       ...(this.#video && { video: this.#video }),
       ...(this.#audio && { audio: this.#audio }),
+      ...(this.#extra.size > 0 && { extra: this.#extraTags() }),
     };
     return { headers, extra };
+  }
+
+  /** The further headers that there is room for, as tags. */
+  #extraTags(): Uint8Array {
+    const mains = [this.#metadata, this.#video, this.#audio];
+    let left = BYTES_MAX - mains.reduce((sum, each) => sum + (each?.length ?? 0), 0);
+    const tags = [...this.#extra.values()].flatMap(({ type, body }) => {
+      const tag = [tagHeader(type, body.length, 0), body, tagTrailer(body.length)];
+      const size = tag.reduce((sum, { length }) => sum + length, 0);
+      if (size > left) return [];
+      left -= size;
+      return tag;
+    });
+    return Buffer.concat(tags);
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Log } from '../../base/log.js';
-import { AUDIO_TAG, fileHeader, SCRIPT_TAG, tagHeader, tagTrailer, VIDEO_TAG } from '../../media/flv/tag.js';
+import { fileHeader, HEADER_TAGS, tagHeader, tagsAt, tagTrailer } from '../../media/flv/tag.js';
 import type { LiveHeaders, LiveTag } from '../ring/live-tag.js';
 import { ShiftIndexWriter } from '../shift/shift-index.js';
-import { RecordingFile, UNFINISHED } from './recording-file.js';
+import { RecordingFile } from './recording-file.js';
 
 /** Least milliseconds between places to begin at, of a stream without pictures. */
 const SOUND_POINT = 1000;
@@ -14,6 +14,8 @@ export class FlvRecording {
   #headers: LiveHeaders | undefined;
   /** Where the newest headers lie; -1 where there is none. */
   readonly #places = { metadata: -1, video: -1, audio: -1 };
+  /** Where the tags of further headers lie, one after the other. */
+  #extra = { extra: -1, extraBytes: 0 };
   /** Timestamp of the stream at which the file begins. */
   #start: number | undefined;
   /** Latest timestamp of the file. */
@@ -32,7 +34,7 @@ export class FlvRecording {
     this.#file = new RecordingFile(path, log);
     if (index === undefined) return;
     try {
-      this.#index = new ShiftIndexWriter(index, path + UNFINISHED);
+      this.#index = new ShiftIndexWriter(index, path);
     } catch (error) {
       log.warn({ file: index, error }, 'viewers can not go back in a recording');
     }
@@ -48,16 +50,16 @@ export class FlvRecording {
     this.#headers = headers;
     // It says which tracks there are, and is written when that is known.
     if (before === undefined) this.#file.push(fileHeader(tracksOf(headers)));
-    for (const [type, name] of [
-      [SCRIPT_TAG, 'metadata'],
-      [VIDEO_TAG, 'video'],
-      [AUDIO_TAG, 'audio'],
-    ] as const) {
+    for (const [type, name] of HEADER_TAGS) {
       const body = headers[name];
       if (body === undefined || body === before?.[name]) continue;
       this.#places[name] = this.bytes;
       this.#pushTag(type, this.#last, [body]);
     }
+    const { extra } = headers;
+    if (extra === undefined || extra === before?.extra) return;
+    this.#extra = { extra: this.bytes, extraBytes: extra.length };
+    this.#file.push(tagsAt(extra, this.#last));
   }
 
   /** @param sequence number of the tag in the ring; -1 when that does not have it */
@@ -90,7 +92,15 @@ export class FlvRecording {
     this.#pointTime = time;
     if (this.#file.hasFailed) return;
     const tracks = tracksOf(headers);
-    this.#index?.add({ epoch: this.#epoch, time, sequence, offset: this.bytes, ...this.#places, tracks });
+    this.#index?.add({
+      epoch: this.#epoch,
+      time,
+      sequence,
+      offset: this.bytes,
+      ...this.#places,
+      ...this.#extra,
+      tracks,
+    });
   }
 
   #pushTag(type: LiveTag['type'], timestamp: number, body: readonly Uint8Array[]): void {

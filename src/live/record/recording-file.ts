@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Log } from '../../base/log.js';
+import { UNFINISHED } from '../shift/shift-index.js';
 
 /** Bytes that are written at once. */
 const BATCH = 256 * 1024;
@@ -9,8 +10,6 @@ const BATCH = 256 * 1024;
 const DELAY = 250;
 /** Most bytes that wait for the disk; a disk that is slower loses the recording, not the stream. */
 const WAITING_MAX = 32 * 1024 * 1024;
-/** End of the name while the file grows. */
-export const UNFINISHED = '.part';
 
 /**
  * The file of a recording. It grows under another name, which it loses when it is whole, so that an origin's directory

@@ -1,10 +1,20 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readdirSync, readSync, renameSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../base/log.js';
 import { dataSizeOf, isFlv, isTagType, sizeInTrailer, TAG_HEADER, TAG_TRAILER } from '../../media/flv/tag.js';
+import { UNFINISHED } from '../shift/shift-index.js';
 import { FlvRecording } from './flv-recording.js';
 import { Fmp4Recording } from './fmp4-recording.js';
-import { UNFINISHED } from './recording-file.js';
 
 /** Bytes of a box's length and type. */
 const BOX_HEAD = 8;
@@ -25,10 +35,25 @@ export interface RecordingOptions {
  * called `.mp4`, and further files of other codecs `…Z-2.mp4` and so on.
  */
 export function recordingOf(stream: string, { folder, format, index }: RecordingOptions, log: Log) {
-  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
-  const path = join(folder, `${stream}-${time}`);
+  const path = freePath(join(folder, stream), `.${format === 'flv' ? 'flv' : 'mp4'}`);
   if (format === 'flv') return new FlvRecording(`${path}.flv`, log, index);
   return new Fmp4Recording(number => `${path}${number === 0 ? '' : `-${number + 1}`}.mp4`, log);
+}
+
+/** Paths with which recordings have begun in the second at hand: their files may not be there yet. */
+const begun = { time: '', paths: new Set<string>() };
+
+/** The path of a recording but for its ending; of several in one second the second one is `…Z.1`. */
+function freePath(stream: string, ending: string): string {
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  if (begun.time !== time) begun.paths.clear();
+  begun.time = time;
+  for (let number = 0; ; number++) {
+    const path = `${stream}-${time}${number === 0 ? '' : `.${number}`}`;
+    if (begun.paths.has(path) || [ending, ending + UNFINISHED].some(end => existsSync(path + end))) continue;
+    begun.paths.add(path);
+    return path;
+  }
 }
 
 /** Finishes the recordings that a process which died has left: what was written of whole tags stays. */

@@ -1,7 +1,7 @@
 import { type ClientRequest, get as getPlainly, type IncomingMessage } from 'node:http';
 import { get as getSecurely } from 'node:https';
 import type { Log } from '../../base/log.js';
-import { NUMBERS_FIELD, readNumbers } from '../delivery/link-fields.js';
+import { BEGAN_FIELD, readBegan } from '../delivery/link-fields.js';
 import type { RingWriter } from '../ring/ring-writer.js';
 import { FlvReader } from './flv-reader.js';
 import { PulledRing } from './pulled-ring.js';
@@ -37,8 +37,12 @@ export interface PullOptions {
   readonly name: string;
   /** Servers in the order in which they are asked, at each try. */
   sources(): readonly PullSource[];
-  /** Makes the ring when the first bytes have come. @throws EdgeError */
-  ring(): RingWriter;
+  /**
+   * Makes the ring when the first bytes have come.
+   * @param began when the stream did, in milliseconds since 1970; undefined when the server does not say
+   * @throws EdgeError
+   */
+  ring(began: number | undefined): RingWriter;
   /** Milliseconds that viewers wait when nobody has the stream any more. */
   readonly grace: () => number;
   readonly times: PullTimes;
@@ -47,6 +51,13 @@ export interface PullOptions {
   ready(): void;
   /** It is over; `found` when it was here. */
   ended(found: boolean): void;
+}
+
+/** What another process has left of a stream. */
+export interface LeftRing {
+  readonly ring: RingWriter;
+  /** Timestamps of its last tags, by type. */
+  readonly last: ReadonlyMap<number, number>;
 }
 
 /** One stream that another server has, pulled once for all who watch it here. */
@@ -64,7 +75,7 @@ export class Pull {
   #lostAt: number | undefined;
 
   /** @param left a ring that another process has left, to go on with */
-  constructor(options: PullOptions, left?: RingWriter) {
+  constructor(options: PullOptions, left?: LeftRing) {
     this.#options = options;
     if (left !== undefined) this.#use(left);
     this.#isReady = left !== undefined;
@@ -137,9 +148,10 @@ export class Pull {
 
   #follow(answer: IncomingMessage): void {
     let isBegun = false;
+    const began = readBegan(answer.headers[BEGAN_FIELD]);
     const reader = new FlvReader((type, timestamp, body) => {
-      if (this.#ring === undefined) this.#use(this.#options.ring());
-      if (!isBegun) this.#pulled!.begin(readNumbers(answer.headers[NUMBERS_FIELD]));
+      if (this.#ring === undefined) this.#use({ ring: this.#options.ring(began) });
+      if (!isBegun) this.#pulled!.begin();
       isBegun = true;
       this.#pulled!.take(type, timestamp, body);
     });
@@ -182,9 +194,9 @@ export class Pull {
     this.#tryAgain();
   }
 
-  #use(ring: RingWriter): void {
+  #use({ ring, last }: Partial<LeftRing> & Pick<LeftRing, 'ring'>): void {
     this.#ring = ring;
-    this.#pulled = new PulledRing(ring);
+    this.#pulled = new PulledRing(ring, last);
     ring.setState('publishing');
   }
 

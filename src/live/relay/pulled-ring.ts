@@ -1,5 +1,5 @@
-import { AUDIO_TAG, SCRIPT_TAG, VIDEO_TAG } from '../../media/flv/tag.js';
-import type { RingNumbers } from '../delivery/link-fields.js';
+import { SCRIPT_TAG, VIDEO_TAG } from '../../media/flv/tag.js';
+import { type RingNumbers, readNumbers } from '../delivery/link-fields.js';
 import { StreamHeaders } from '../publish/stream-headers.js';
 import { tagKindOf } from '../publish/tag-kind.js';
 import type { RingWriter } from '../ring/ring-writer.js';
@@ -10,26 +10,27 @@ const OVERLAP = 120_000;
 const BACK = 10_000;
 
 /**
- * What comes from another server, put into a ring as it is: timestamps stay. A link that begins anew sends some tags
- * once more, which are left out.
+ * What comes from another server, put into a ring as it is: timestamps stay, and so do the numbers of segments where
+ * the other one tells them. A link that begins anew sends some tags once more, which are left out.
  */
 export class PulledRing {
   readonly #ring: RingWriter;
   readonly #headers = new StreamHeaders();
   /** Timestamps of the last tags, by type. */
-  readonly #last = new Map<number, number>();
+  readonly #last: Map<number, number>;
   /** The link is new: tags may have come before. */
   #isNew = true;
   #overlaps = false;
-  #hasNumbers = false;
-  #isFirst = true;
+  #isFirst: boolean;
+  /** Numbers of the tags that come, and whether the ring has not been told them. */
+  #numbers: RingNumbers | undefined;
+  #isUntold = false;
 
-  constructor(ring: RingWriter) {
+  /** @param last timestamps of the last tags that another process has left, by type; none for a new ring */
+  constructor(ring: RingWriter, last: ReadonlyMap<number, number> = new Map()) {
     this.#ring = ring;
-    // What another process has left is gone on with.
-    if (ring.timestamp === 0) return;
-    for (const type of [AUDIO_TAG, VIDEO_TAG]) this.#last.set(type, ring.timestamp);
-    this.#isFirst = false;
+    this.#last = new Map(last);
+    this.#isFirst = last.size === 0;
   }
 
   /** Whether something has come. */
@@ -37,19 +38,16 @@ export class PulledRing {
     return !this.#isFirst;
   }
 
-  /** Another link begins. @param numbers of the segment that its first tag begins */
-  begin(numbers: RingNumbers | undefined): void {
+  /** Another link begins. */
+  begin(): void {
     this.#isNew = true;
     this.#overlaps = false;
-    if (numbers === undefined || !this.#isFirst || this.#hasNumbers) return;
-    this.#hasNumbers = true;
-    this.#ring.beginNumbers(numbers.segment, numbers.discontinuity);
+    this.#numbers = undefined;
   }
 
   take(type: 8 | 9 | 18, timestamp: number, body: Buffer): void {
     if (type === SCRIPT_TAG) {
-      if (body.includes('onMetaData')) this.#headers.setMetadata(body, performance.now());
-      else if (!this.#isFirst) this.#append(type, timestamp, body, false);
+      this.#takeScript(timestamp, body);
       return;
     }
     const found = tagKindOf(type, body);
@@ -68,6 +66,20 @@ export class PulledRing {
     this.#append(type, timestamp, body, type === VIDEO_TAG && found.key);
   }
 
+  #takeScript(timestamp: number, body: Buffer): void {
+    const numbers = readNumbers(body);
+    if (numbers !== undefined) {
+      this.#numbers = numbers;
+      this.#isUntold = true;
+    } else if (body.includes('onMetaData')) this.#headers.setMetadata(body, performance.now());
+    else if (!this.#isFirst && !this.#isOld(timestamp)) this.#append(SCRIPT_TAG, timestamp, body, false);
+  }
+
+  /** Whether a tag that is no frame has come by an earlier link. */
+  #isOld(timestamp: number): boolean {
+    return this.#isNew || (this.#overlaps && timestamp <= Math.max(...this.#last.values()));
+  }
+
   /** The first frame of a link: whether the stream is the one that was there before. */
   #resume(timestamp: number): void {
     this.#isNew = false;
@@ -84,6 +96,10 @@ export class PulledRing {
   }
 
   #append(type: 8 | 9 | 18, timestamp: number, body: Buffer, keyFrame: boolean): void {
+    if (this.#numbers !== undefined && this.#isUntold) {
+      this.#isUntold = false;
+      this.#ring.beginNumbers(this.#numbers.segment, this.#numbers.discontinuity);
+    }
     if (this.#headers.hasChanged) {
       const { headers, extra } = this.#headers.take();
       this.#ring.setHeaders(headers);

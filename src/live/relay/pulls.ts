@@ -5,9 +5,10 @@ import type { Log } from '../../base/log.js';
 import { makeOwnFolder } from '../../base/own-files.js';
 import { isStreamName } from '../../base/stream-name.js';
 import { ringFile, ringsIn } from '../publish/ring-files.js';
+import { lastTimes } from '../ring/ring-reader.js';
 import { RingWriter } from '../ring/ring-writer.js';
 import type { StreamPlace } from '../ring/stream-place.js';
-import { Pull, type PullSource, type PullTimes } from './pull.js';
+import { type LeftRing, Pull, type PullSource, type PullTimes } from './pull.js';
 
 /** What pulls are made with. */
 export interface PullsOptions {
@@ -18,7 +19,8 @@ export interface PullsOptions {
    * @param via edges that whoever wants it has gone through
    */
   sources(name: string, via: string): readonly PullSource[];
-  create(file: string): RingWriter;
+  /** @param began when the stream did, in milliseconds since 1970, if that is known */
+  create(file: string, began: number | undefined): RingWriter;
   readonly grace: () => number;
   /** Milliseconds for which a stream is pulled after the last viewer. */
   readonly linger: number;
@@ -86,7 +88,8 @@ export class Pulls {
     for (const place of ringsIn(this.#options.folder)) {
       try {
         if (this.#pulls.has(place.name)) throw new EdgeError('bad_config', 'there is a newer one');
-        this.#begin({ ...place, isPulled: true }, '', RingWriter.open(place.file));
+        const left = { ring: RingWriter.open(place.file), last: lastTimes(place.file) };
+        this.#begin({ ...place, isPulled: true }, '', left);
       } catch (error) {
         this.#options.log.warn({ file: place.file, error }, 'a pulled stream can not be gone on with');
         rmSync(place.file, { force: true });
@@ -99,14 +102,14 @@ export class Pulls {
     return { name, id, file: ringFile(this.#options.folder, name, id), isPulled: true };
   }
 
-  #begin(place: StreamPlace, via: string, left?: RingWriter): void {
+  #begin(place: StreamPlace, via: string, left?: LeftRing): void {
     const { name, file } = place;
     const { sources, create, grace, times, log, linger, changed, missing } = this.#options;
     const pull = new Pull(
       {
         name,
         sources: () => sources(name, via),
-        ring: () => create(file),
+        ring: began => create(file, began),
         grace,
         times,
         log,

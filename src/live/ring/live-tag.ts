@@ -18,6 +18,11 @@ export interface LiveHeaders {
   readonly video?: Uint8Array;
   /** Configuration of the audio codec. */
   readonly audio?: Uint8Array;
+  /**
+   * Whole tags of further headers, one after the other, whose timestamps don't count: those of further tracks, metadata
+   * of colour, places of channels.
+   */
+  readonly extra?: Uint8Array;
   /** Which tracks really come. */
   readonly hasVideo: boolean;
   readonly hasAudio: boolean;

@@ -22,6 +22,9 @@ const DISCONTINUITY = 16;
 const POSITION = 17;
 const ARRIVED_AT = 18;
 
+/** FLV tag types of sound and pictures. */
+const FRAME_TYPES = [8, 9];
+
 /** Bits of a tag's flags above its type, as in native/live_ring_layout.h. */
 const TYPE_MASK = 0x1f;
 const KEY_FRAME = 0x100;
@@ -207,5 +210,24 @@ export class RingReader {
   #piece(): Uint8Array {
     const offset = this.#facts[OFFSET]!;
     return this.#data.subarray(offset, offset + this.#facts[LENGTH]!);
+  }
+}
+
+/**
+ * Timestamps of the last frames in a file's ring, by their types.
+ * @throws EdgeError `bad_config` when there is no ring
+ */
+export function lastTimes(file: string): Map<number, number> {
+  const ring = new RingReader(file);
+  const last = new Map<number, number>();
+  try {
+    if (!ring.refresh()) return last;
+    for (let at = ring.head - 1; at >= ring.tail && last.size < FRAME_TYPES.length && ring.look(at); at--) {
+      const isFrame = FRAME_TYPES.includes(ring.type) && !ring.isHeader;
+      if (isFrame && !last.has(ring.type)) last.set(ring.type, ring.timestamp);
+    }
+    return last;
+  } finally {
+    ring.close();
   }
 }

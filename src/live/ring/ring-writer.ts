@@ -10,6 +10,8 @@ export interface RingOptions {
   readonly milliseconds: number;
   /** Least milliseconds of a segment of HLS; 2000 when left out. */
   readonly segment?: number;
+  /** When the stream began, in milliseconds since 1970: numbers of segments count from there. Now when left out. */
+  readonly createdAt?: number;
 }
 
 /** As in native/live_ring_layout.h. */
@@ -34,10 +36,10 @@ export class RingWriter {
    * Makes a ring in a new file, which takes the place of what stood under the name.
    * @throws EdgeError `bad_config` when that can't be
    */
-  static create(file: string, { bytes, milliseconds, segment = SEGMENT }: RingOptions): RingWriter {
+  static create(file: string, { bytes, milliseconds, segment = SEGMENT, createdAt }: RingOptions): RingWriter {
     return new RingWriter(
       file,
-      opened(() => new native.NativeRingWriter(file, bytes, milliseconds, segment)),
+      opened(() => new native.NativeRingWriter(file, bytes, milliseconds, segment, createdAt)),
     );
   }
 
@@ -72,11 +74,11 @@ export class RingWriter {
    * of those that changed, and viewers that begin behind it get the new ones.
    * @throws EdgeError `bad_request` when they have more than 63 KiB
    */
-  setHeaders({ metadata, video, audio, hasVideo, hasAudio }: LiveHeaders): void {
-    if (this.#native.setHeaders(metadata, video, audio, hasVideo, hasAudio)) return;
+  setHeaders({ metadata, video, audio, extra, hasVideo, hasAudio }: LiveHeaders): void {
+    if (this.#native.setHeaders(metadata, video, audio, extra, hasVideo, hasAudio)) return;
     throw new EdgeError('bad_request', `headers of a live stream have at most 63 KiB in all; found ${sizes()}`);
     function sizes(): string {
-      return [metadata, video, audio].map(part => part?.length ?? 0).join(' + ');
+      return [metadata, video, audio, extra].map(part => part?.length ?? 0).join(' + ');
     }
   }
 
@@ -97,8 +99,8 @@ export class RingWriter {
   }
 
   /**
-   * Numbers of the segment of HLS that the first tag begins, when others have given it some already. Without effect
-   * behind a tag.
+   * Segments of HLS are numbered elsewhere from here on, until a publisher comes: the next tag is of this one, and so
+   * are those behind it. Numbers that would go back count as the next ones.
    */
   beginNumbers(segment: number, discontinuity: number): void {
     this.#native.beginNumbers(segment, discontinuity);

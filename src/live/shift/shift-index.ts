@@ -13,9 +13,15 @@ export interface ShiftPoint {
   readonly metadata: number;
   readonly video: number;
   readonly audio: number;
+  /** Where the tags of further headers lie in a row, and how many bytes they have. */
+  readonly extra: number;
+  readonly extraBytes: number;
   /** Flags of the file's header: which tracks there are (Adobe FLV 10.1, section E.2). */
   readonly tracks: number;
 }
+
+/** End of a recording's name while it grows. */
+export const UNFINISHED = '.part';
 
 /** Where the index of a stream's recording lies: beside its ring, since it lives as long. */
 export function shiftIndexOf(ring: string): string {
@@ -23,11 +29,11 @@ export function shiftIndexOf(ring: string): string {
 }
 
 /*
- * The file: the path of the recording, filled up with zeros; then points, each of 8 numbers, little-endian doubles. One
+ * The file: the path of the recording, filled up with zeros; then points, each of 10 numbers, little-endian doubles. One
  * process appends, each point by one call; all others read what is whole.
  */
 const HEAD = 4096;
-const POINT = 64;
+const POINT = 80;
 
 /** Writes where in a recording, while it grows, viewers can begin. */
 export class ShiftIndexWriter {
@@ -37,6 +43,7 @@ export class ShiftIndexWriter {
 
   /**
    * @param path taken from an older recording of the stream, whose readers go on with what they have
+   * @param recording its path when it is whole
    * @throws Error of the system when it can't be made, or the path is too long
    */
   constructor(path: string, recording: string) {
@@ -49,8 +56,8 @@ export class ShiftIndexWriter {
     writeSync(this.#file, head);
   }
 
-  add({ epoch, time, sequence, offset, metadata, video, audio, tracks }: ShiftPoint): void {
-    [epoch, time, sequence, offset, metadata, video, audio, tracks].forEach((number, at) => {
+  add({ epoch, time, sequence, offset, metadata, video, audio, tracks, extra, extraBytes }: ShiftPoint): void {
+    [epoch, time, sequence, offset, metadata, video, audio, tracks, extra, extraBytes].forEach((number, at) => {
       this.#point.writeDoubleLE(number, 8 * at);
     });
     writeSync(this.#file, this.#point);
@@ -66,7 +73,7 @@ export class ShiftIndexWriter {
 export class ShiftIndex {
   readonly #file: number;
   readonly #bytes = Buffer.alloc(POINT);
-  /** Path of the recording. */
+  /** Path of the recording when it is whole. */
   readonly recording: string;
 
   private constructor(file: number) {
@@ -97,6 +104,7 @@ export class ShiftIndex {
     return {
       ...{ epoch: number(0), time: number(1), sequence: number(2), offset: number(3) },
       ...{ metadata: number(4), video: number(5), audio: number(6), tracks: number(7) },
+      ...{ extra: number(8), extraBytes: number(9) },
     };
   }
 

@@ -1,16 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import {
-  AUDIO_TAG,
   dataSizeOf,
   fileHeader,
-  SCRIPT_TAG,
+  HEADER_TAGS,
   TAG_HEADER,
   TAG_TRAILER,
+  tagsAt,
   timestampOf,
-  VIDEO_TAG,
   writeTimestamp,
 } from '../../media/flv/tag.js';
-import type { ShiftIndex, ShiftPoint } from './shift-index.js';
+import { type ShiftIndex, type ShiftPoint, UNFINISHED } from './shift-index.js';
 
 /** Most bytes of a frame, but for a larger tag. */
 const FRAME = 64 * 1024;
@@ -105,8 +104,10 @@ export class ShiftReader {
     if (hasMore) this.#ready();
   }
 
-  #open(): Promise<FileHandle> {
-    return open(this.#index.recording, 'r');
+  /** A recording that another process has finished has its name. */
+  async #open(): Promise<FileHandle> {
+    const { recording } = this.#index;
+    return open(recording + UNFINISHED, 'r').catch(() => open(recording, 'r'));
   }
 
   #release(): void {
@@ -116,13 +117,10 @@ export class ShiftReader {
 
   /** Undefined while they are not on the disk. */
   async #readHeaders(file: FileHandle): Promise<Uint8Array | undefined> {
-    const { tracks, time, metadata, video, audio } = this.#point;
+    const { tracks, time, extra, extraBytes } = this.#point;
     const parts = [fileHeader(tracks)];
-    for (const [type, offset] of [
-      [SCRIPT_TAG, metadata],
-      [VIDEO_TAG, video],
-      [AUDIO_TAG, audio],
-    ] as const) {
+    for (const [type, name] of HEADER_TAGS) {
+      const offset = this.#point[name];
       if (offset < 0) continue;
       const head = await exactly(file, offset, TAG_HEADER);
       if (head === undefined) return undefined;
@@ -131,6 +129,11 @@ export class ShiftReader {
       if (tag === undefined) return undefined;
       writeTimestamp(tag, 4, time);
       parts.push(tag);
+    }
+    if (extra >= 0) {
+      const tags = await exactly(file, extra, extraBytes);
+      if (tags === undefined) return undefined;
+      parts.push(tagsAt(tags, time));
     }
     return Buffer.concat(parts);
   }

@@ -16,6 +16,13 @@ export const AUDIO_TAG = 8;
 export const VIDEO_TAG = 9;
 export const SCRIPT_TAG = 18;
 
+/** Tags that decoders need before any other, by type and name, in the order in which they are sent. */
+export const HEADER_TAGS = [
+  [SCRIPT_TAG, 'metadata'],
+  [VIDEO_TAG, 'video'],
+  [AUDIO_TAG, 'audio'],
+] as const;
+
 /**
  * Whether `byte`, the first of a tag, is that of a tag that may stand in a file. The filter bit (encrypted tags) is
  * allowed.
@@ -89,4 +96,13 @@ export function fileHeader(flags: number): Uint8Array {
 /** Whether a file that begins with `head` calls itself FLV. */
 export function isFlv(head: Uint8Array): boolean {
   return head.length >= 9 && head[0] === 0x46 && head[1] === 0x4c && head[2] === 0x56 && headerLengthOf(head) >= 9;
+}
+
+/** A copy of whole tags, one after the other, at another time. */
+export function tagsAt(tags: Uint8Array, timestamp: number): Uint8Array {
+  const copy = new Uint8Array(tags);
+  for (let at = 0; at + TAG_HEADER <= copy.length; at += TAG_HEADER + dataSizeOf(copy, at) + TAG_TRAILER) {
+    writeTimestamp(copy, at + 4, timestamp);
+  }
+  return copy;
 }

@@ -7,6 +7,7 @@ import { liveStats } from '../../../../src/live/delivery/live-stats.js';
 import { Viewer, type ViewerStart } from '../../../../src/live/delivery/viewer.js';
 import { type LiveLimits, WatchedStream } from '../../../../src/live/delivery/watched-stream.js';
 import { RingWriter } from '../../../../src/live/ring/ring-writer.js';
+import { tagHeader, tagTrailer } from '../../../../src/media/flv/tag.js';
 import { audio, video } from '../../../support/flv.js';
 import { type Got, gotTags, TestSocket } from '../../../support/test-viewer.js';
 import { until } from '../../../support/until.js';
@@ -20,6 +21,12 @@ after(() => rm(folder, { recursive: true }));
 
 const isKey = ({ type, data }: Got) => type === 9 && data[0] === 0x17 && data[1] === 1;
 const isInter = ({ type, data }: Got) => type === 9 && data[0] === 0x27;
+
+/** Further headers: metadata of colour, and the configuration of a second sound track. */
+const colour = Buffer.from([0x94, ...Buffer.from('hvc1'), 2, 0, 1]);
+const second = Buffer.from([0x95, 0x00, ...Buffer.from('Opus'), 1, 9]);
+const extraOf = (bodies: readonly (readonly [number, Buffer])[]) =>
+  Buffer.concat(bodies.flatMap(([type, body]) => [tagHeader(type, body.length, 0), body, tagTrailer(body.length)]));
 
 class Rig {
   readonly file = join(folder, `ring-${count++}`);
@@ -100,6 +107,47 @@ class Rig {
 }
 
 describe('a live stream', () => {
+  it('sends further headers to whoever joins, and again to who has lost some', async () => {
+    const rig = new Rig({ slow: 60 });
+    const main = { video: video('config', 10, 1), audio: audio('config', 4, 1), hasVideo: true, hasAudio: true };
+    rig.writer.setHeaders(main);
+    rig.group();
+    const early = rig.join();
+    rig.tick();
+    const extra = extraOf([
+      [9, colour],
+      [8, second],
+    ]);
+    rig.writer.setHeaders({ ...main, extra });
+    rig.group();
+    for (const start of ['newest', 'next', { from: 'beginning', milliseconds: 10_000 }] as const) {
+      const { socket } = rig.join(start);
+      const { tags } = gotTags(socket.bytes);
+      const found = tags.slice(0, 4).map(({ type, data }) => `${type} ${data.toString('hex')}`);
+      const wanted = [main.video, main.audio, colour, second].map(
+        (data, at) => `${9 - (at % 2)} ${data.toString('hex')}`,
+      );
+      assert.deepEqual(found, wanted, JSON.stringify(start));
+      assert.ok(tags[2]!.timestamp >= 440, 'at the time of what follows');
+    }
+    // Who has lost where they changed is sent them with what comes next.
+    early.socket.room = 10;
+    rig.tick();
+    rig.writer.setHeaders({ ...main, extra: extraOf([[9, colour]]) });
+    rig.group();
+    await rig.age(100);
+    rig.group();
+    rig.tick();
+    early.socket.room = Number.POSITIVE_INFINITY;
+    rig.tick();
+    const { tags } = gotTags(early.socket.bytes);
+    assert.ok(tags.some(({ data }) => data.equals(colour)));
+    assert.ok(!tags.some(({ data }) => data.equals(second)));
+    // They are none of what parts a stream: segments of HLS go on.
+    assert.ok(rig.stream.ring.refresh() && rig.stream.ring.look(rig.stream.ring.head - 1));
+    assert.equal(rig.stream.ring.discontinuity, 0);
+  });
+
   it('is joined with true flags, headers, and the newest group of pictures, and gone on with', () => {
     const rig = new Rig();
     rig.headers().group();

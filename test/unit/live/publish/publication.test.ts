@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { Publication } from '../../../../src/live/publish/publication.js';
 import { Timeline } from '../../../../src/live/publish/timeline.js';
+import { tagHeader, tagTrailer } from '../../../../src/media/flv/tag.js';
 import { FakeRing } from '../../../support/fake-ring.js';
 import { audio, video } from '../../../support/flv.js';
 import { metadata } from '../../../support/rtmp-publisher.js';
@@ -282,6 +283,7 @@ describe('Publication', () => {
         hasAudio: false,
         metadata: new Uint8Array(metadata({ videocodecid: 0x68766331 }, false)),
         video: new Uint8Array(enhanced(0x90, [1, 2, 3])),
+        extra: Buffer.concat([tagHeader(VIDEO, 8, 0), enhanced(0x94, [2, 0, 1]), tagTrailer(8)]),
       },
     ]);
     assert.deepEqual(
@@ -294,6 +296,36 @@ describe('Publication', () => {
       ],
     );
     assert.equal(publication.stats.video, 'hvc1');
+  });
+
+  it('keeps further headers for those who join later, the newest of each, as far as a ring has room', () => {
+    const { ring, begin } = make();
+    const publication = begin();
+    const colour = (value: number) => Buffer.from([0x94, ...Buffer.from('hvc1'), value]);
+    const track = (number: number, size: number) =>
+      Buffer.concat([Buffer.from([0x95, 0x00, ...Buffer.from('Opus'), number]), Buffer.alloc(size, number)]);
+    publication.take(VIDEO, 0, video('config', 20, 1));
+    publication.take(VIDEO, 0, colour(1));
+    publication.take(VIDEO, 0, video('key', 20, 1));
+    publication.end();
+    publication.take(AUDIO, 0, track(1, 5));
+    publication.take(VIDEO, 40, colour(2));
+    publication.take(VIDEO, 40, video('key', 20, 2));
+    const tags = (bodies: readonly (readonly [number, Buffer])[]) =>
+      Buffer.concat(bodies.flatMap(([type, body]) => [tagHeader(type, body.length, 0), body, tagTrailer(body.length)]));
+    const newest = () => Buffer.from(ring.versions.at(-1)!.extra!);
+    assert.deepEqual(
+      newest(),
+      tags([
+        [VIDEO, colour(2)],
+        [AUDIO, track(1, 5)],
+      ]),
+    );
+    // Four of 15 KiB have room beside these, and what comes behind them is sent all the same.
+    for (let number = 2; number < 8; number++) publication.take(AUDIO, 80, track(number, 15 * 1024));
+    publication.take(VIDEO, 80, video('key', 20, 3));
+    assert.ok(newest().length < 62 * 1024 && newest().length > 60 * 1024);
+    assert.equal(ring.tags.filter(({ body }) => body.length > 15 * 1024).length, 6);
   });
 
   it('begins a new epoch at a key frame', () => {

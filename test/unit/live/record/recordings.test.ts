@@ -3,11 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { silentLog } from '../../../../src/base/log.js';
 import { FlvRecording } from '../../../../src/live/record/flv-recording.js';
 import { finishRecordings, recordingOf } from '../../../../src/live/record/recordings.js';
 import { audio, makeFlv, parseFlv, video } from '../../../support/flv.js';
+import { liveFilm } from '../../../support/live-rig.js';
 
+const SAMPLE = fileURLToPath(new URL('../../../../src/samples/plain.flv', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-record-'));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -97,6 +100,20 @@ describe('recordings', () => {
     await recording.close();
     const [name = ''] = readdirSync(join(folder, 'named/app'));
     assert.match(name, /^cam-\d{8}T\d{6}Z\.flv$/);
+  });
+
+  it('of one second have a name each', async () => {
+    for (const format of ['flv', 'fmp4'] as const) {
+      const at = join(folder, `second-${format}`);
+      const media = { ...liveFilm(SAMPLE) };
+      const recordings = Array.from({ length: 3 }, () => recordingOf('app/cam', { folder: at, format }, silentLog));
+      for (const recording of recordings) {
+        recording.setHeaders(media.headers);
+        for (const each of media.tags.slice(0, 100)) recording.append(each, -1);
+        await recording.close();
+      }
+      assert.equal(readdirSync(join(at, 'app')).length, 3, format);
+    }
   });
 
   it('that were cut off are finished, to the last whole tag', () => {

@@ -253,7 +253,16 @@ describe('ShiftIndex', () => {
           const points = made.flatMap((times, epoch) =>
             times.sort((a, b) => a - b).map(each => ({ epoch, time: each })),
           );
-          const rest = { sequence: 7, offset: 2 ** 40, metadata: -1, video: 13, audio: 50, tracks: 5 };
+          const rest = {
+            sequence: 7,
+            offset: 2 ** 40,
+            metadata: -1,
+            video: 13,
+            audio: 50,
+            extra: -1,
+            extraBytes: 0,
+            tracks: 5,
+          };
           for (const point of points) writer.add({ ...point, ...rest });
           const index = ShiftIndex.open(path)!;
           assert.equal(index.recording, '/a/b');
@@ -277,7 +286,18 @@ describe('ShiftIndex', () => {
     const older = new ShiftIndexWriter(path, '/old');
     const reader = ShiftIndex.open(path)!;
     const newer = new ShiftIndexWriter(path, '/new');
-    older.add({ epoch: 0, time: 1, sequence: 1, offset: 1, metadata: -1, video: -1, audio: -1, tracks: 1 });
+    older.add({
+      epoch: 0,
+      time: 1,
+      sequence: 1,
+      offset: 1,
+      metadata: -1,
+      video: -1,
+      audio: -1,
+      extra: -1,
+      extraBytes: 0,
+      tracks: 1,
+    });
     assert.equal(reader.count, 1);
     assert.ok(readFileSync(path).includes('/new'));
     reader.close();
