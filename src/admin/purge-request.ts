@@ -79,6 +79,14 @@ export function fieldsOf(body: unknown, known: readonly string[]): Record<string
 }
 
 /**
+ * Reads `{"url": …}`.
+ * @throws EdgeError `bad_request`
+ */
+export function parseWhy(body: unknown): EdgeUrl {
+  return parseEdgeUrl(fieldsOf(body, ['url']).url);
+}
+
+/**
  * A list of URLs.
  * @throws EdgeError `bad_request`
  */

@@ -1,9 +1,10 @@
 import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
 import { type AdminCall, type AdminRoutes, sendJson, sendText } from './admin-server.js';
 import { type ClusterAdmin, clusterRoutes } from './cluster-routes.js';
+import type { Explanation } from './explanation.js';
 import { type PlayerPort, pageRoutes } from './pages.js';
 import { type PrefetchProgress, type PrefetchRequest, parsePrefetch } from './prefetch.js';
-import { type PurgeRequest, type PurgeResult, parsePurge } from './purge-request.js';
+import { type EdgeUrl, type PurgeRequest, type PurgeResult, parsePurge, parseWhy } from './purge-request.js';
 
 /** What the admin port works on. */
 export interface AdminTarget {
@@ -14,6 +15,11 @@ export interface AdminTarget {
   metricsText(): Promise<string>;
   stats(): Promise<object>;
   purge(request: PurgeRequest): Promise<PurgeResult>;
+  /**
+   * Why a URL is answered as it is.
+   * @throws EdgeError `bad_request`, `overloaded`
+   */
+  explain(url: EdgeUrl): Explanation;
   /** @param progress takes a line of progress; @param signal ends the work */
   prefetch(request: PrefetchRequest, progress: (line: PrefetchProgress) => void, signal: AbortSignal): Promise<void>;
 }
@@ -37,6 +43,9 @@ export function adminRoutes(target: AdminTarget): AdminRoutes {
     'GET /stats': { answer: async ({ response }) => sendJson(response, await target.stats()) },
     'POST /purge': {
       answer: async ({ json, response }) => sendJson(response, await target.purge(parsePurge(await json()))),
+    },
+    'POST /why': {
+      answer: async ({ json, response }) => sendJson(response, target.explain(parseWhy(await json()))),
     },
     'POST /prefetch': { answer: call => prefetch(target, call) },
     ...clusterRoutes(target),

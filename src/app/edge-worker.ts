@@ -22,6 +22,7 @@ import { AccessLog } from '../observe/access-log.js';
 import type { ProcessLog } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
+import { answerRoutes, pacingShare } from './answer-routes.js';
 import { describeWorker } from './edge-metrics.js';
 import { createOrigins, type Origins } from './origins/origins.js';
 import type { EdgeEvents } from './services/edge-events.js';
@@ -107,11 +108,8 @@ class Worker implements WorkerHandle {
       owner: false,
       log,
     });
-    this.#origins = createOrigins(origins, {
-      log,
-      node: config.cluster?.node.id,
-      observer: { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') },
-    });
+    const observer = { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') };
+    this.#origins = createOrigins(origins, { log, node: config.cluster?.node.id, observer }, config.routes);
     this.#loader = new BlockLoader({
       tier: this.#tier,
       disk: this.#disk,
@@ -182,6 +180,8 @@ class Worker implements WorkerHandle {
       maxUrlLength: http.maxUrlLength,
       dropQuery: http.dropQuery,
       access,
+      routes: answerRoutes(config, workers),
+      pacing: pacingShare(config.pacing, workers),
       stallTimeout: config.delivery.stallTimeout,
       log,
       observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),

@@ -107,6 +107,10 @@ export class Edge {
         if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
         return this.#services.purge(request);
       },
+      explain: url => {
+        if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
+        return this.#services.explain(url);
+      },
       prefetch: (request, progress, signal) =>
         prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
     });

@@ -37,10 +37,47 @@ export class PlaceList<T extends Place> {
     return this.all.filter((_, i) => this.#fits(i, host, path));
   }
 
+  /** Numbers of those that fit. */
+  indexes(host: string | undefined, path: string): number[] {
+    const fitting: number[] = [];
+    for (let i = 0; i < this.all.length; i++) if (this.#fits(i, host, path)) fitting.push(i);
+    return fitting;
+  }
+
   #fits(i: number, host: string | undefined, path: string): boolean {
     const pattern = this.all[i]!.host;
     if (pattern !== undefined && host !== undefined && !matchesHost(pattern, host)) return false;
     return path.startsWith(this.#paths[i]!);
+  }
+}
+
+/** What several places that overlap state together, made once for each combination of them. */
+export class Overlaid<T extends Place, M> {
+  readonly #places: PlaceList<T>;
+  readonly #merge: (fitting: readonly T[]) => M;
+  readonly #known = new Map<string, M>();
+
+  /** @param merge what places that fit come to, in their order: of each setting the first that states it says it */
+  constructor(all: readonly T[], merge: (fitting: readonly T[]) => M) {
+    this.#places = new PlaceList(all);
+    this.#merge = merge;
+  }
+
+  /**
+   * What holds somewhere; undefined where no place fits.
+   * @param host and `path` as for `PlaceList`
+   */
+  at(host: string | undefined, path: string): M | undefined {
+    const fitting = this.#places.indexes(host, path);
+    if (fitting.length === 0) return undefined;
+    const name = fitting.join();
+    let merged = this.#known.get(name);
+    if (merged === undefined) {
+      merged = this.#merge(fitting.map(i => this.#places.all[i]!));
+      // As many combinations as there are ways to overlap; paths of strangers make no more of them.
+      this.#known.set(name, merged);
+    }
+    return merged;
   }
 }
 

@@ -4,7 +4,7 @@ import type { CatalogStats } from './catalog-stats.js';
 import type { OpenObject, OpenStream } from './content.js';
 import type { CachedEntry } from './entry-cache.js';
 import type { HeadLocks } from './head-lock.js';
-import type { LookupContext, LookupResult } from './lookup.js';
+import { freshnessAt, type LookupContext, type LookupResult } from './lookup.js';
 import { OriginLookup } from './origin-lookup.js';
 import { ageOf, servesOnError } from './rfc9111/freshness.js';
 import { isPersonal, negativeFreshness } from './rfc9111/negative-lifetime.js';
@@ -186,7 +186,8 @@ export class CollapsedLookups {
     if (result.kind !== 'refused') return;
     const { error, answer } = result;
     if (known?.entry.kind === 'object' && error.status >= 500) return;
-    const { now, freshness, purges, entries } = this.#context;
+    const { now, purges, entries } = this.#context;
+    const freshness = freshnessAt(this.#context, routed.route);
     const varied = Object.keys(routed.varied);
     const { lifetime, vouched } = negativeFreshness(error, answer, freshness, varied, now());
     if (lifetime <= 0) return;

@@ -18,7 +18,7 @@ export function confirmedObject(
   // Date and Age are of this answer or of none.
   const { date, age } = answer.fields;
   const dated = { ...fields, ...(date === undefined ? {} : { date }), ...(age === undefined ? {} : { age }) };
-  const freshness = answerFreshness(context, dated, answer, route.defaultLifetime);
+  const freshness = answerFreshness(context, dated, answer, route);
   const entry = confirmEntry(before, fields, freshness, route.path, validated);
   // An origin that is cheap to ask is asked by each process, rather than that each of its answers is written down.
   const isCheap = route.defaultLifetime !== undefined;

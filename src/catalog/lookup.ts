@@ -8,6 +8,7 @@ import type { ObjectLoaders } from './object-loaders.js';
 import type { Purges } from './purge.js';
 import { type Freshness, type FreshnessOptions, freshnessOf } from './rfc9111/freshness.js';
 import type { SetCookie } from './rfc9111/storable.js';
+import type { Route } from './route.js';
 import type { RoutedRequest } from './routed-request.js';
 import type { ValidatorTrust } from './validator-trust.js';
 
@@ -93,18 +94,26 @@ export function rememberPass(context: LookupContext, { routed: { key, primary },
   return context.entries.save({ kind: 'pass', key, primary, epoch, expires }, undefined).committed;
 }
 
+/** What freshness is like where a route leads. */
+export function freshnessAt(
+  { freshness }: Pick<LookupContext, 'freshness'>,
+  route: Route | undefined,
+): FreshnessOptions {
+  return route?.freshness === undefined ? freshness : { ...freshness, ...route.freshness };
+}
+
 /**
  * Freshness of an answer.
  * @param fields its fields, or those that are kept of it
- * @param defaultLifetime milliseconds, as in `Route`
+ * @param route by which it came; undefined where nothing is known of it
  */
 export function answerFreshness(
   context: Pick<LookupContext, 'freshness'>,
   fields: OriginAnswer['fields'],
   answer: OriginAnswer,
-  defaultLifetime: number | undefined,
+  route: Route | undefined,
 ): Freshness {
-  return freshnessOf(fields, answer, context.freshness, defaultLifetime);
+  return freshnessOf(fields, answer, freshnessAt(context, route), route?.defaultLifetime);
 }
 
 /** True when cookies that answers set are for all players. */

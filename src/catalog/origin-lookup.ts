@@ -98,7 +98,7 @@ export class OriginLookup {
     const { path } = route;
     const isShared = sharesCookies(context);
     const identity = { key, primary, epoch, validated, varied, authorized, nonce, path, sharesCookies: isShared };
-    const freshness = answerFreshness(context, answer.fields, answer, route.defaultLifetime);
+    const freshness = answerFreshness(context, answer.fields, answer, route);
     if (answer.size === undefined) return this.#unsized.take(taken, identity, freshness);
     const entry = makeEntry(answer, answer.size, answer.size, freshness, identity);
     return isOneFetch ? oneFetchObject(context, taken, entry) : filledObject(context, taken, entry, committed);

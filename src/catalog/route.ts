@@ -1,4 +1,5 @@
 import type { Origin } from '../origin/origin.js';
+import type { FreshnessOptions } from './rfc9111/freshness.js';
 
 /** Where an object comes from. */
 export interface Route {
@@ -15,6 +16,10 @@ export interface Route {
    * for origins that are cheap to ask, such as a directory.
    */
   readonly defaultLifetime?: number | undefined;
+  /** Where freshness is another than everywhere: what differs. */
+  readonly freshness?: Partial<FreshnessOptions> | undefined;
+  /** Fields that the origin is sent, whatever the player sends; names in lower case. */
+  readonly set?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Finds the origin of a request; undefined when there is none for it. */

@@ -63,7 +63,7 @@ export function detached(routed: RoutedRequest): RoutedRequest {
  */
 export function fieldsForOrigin(
   request: ContentRequest,
-  { forward }: Route,
+  { forward, set }: Route,
   varied: Readonly<Record<string, string>>,
   authorization: string,
 ): Record<string, string> {
@@ -74,6 +74,7 @@ export function fieldsForOrigin(
   }
   for (const [name, value] of Object.entries(varied)) if (value !== '') fields[name] = value;
   if (authorization !== '') fields.authorization = authorization;
+  if (set !== undefined) Object.assign(fields, set);
   return fields;
 }
 

@@ -123,6 +123,12 @@ function addAdminCommands(program: Command): void {
       const { top } = await import('./top.js');
       await top(await client(flags), flags.interval);
     });
+  onAdmin('why', 'tell why a running edge answers a URL as it does: route, key, origin, freshness, tiers')
+    .argument('<url>', 'as players ask for it, or a path')
+    .action(async (url: string, flags: AdminFlags) => {
+      const { why } = await import('./why.js');
+      await why(await client(flags), url, text => process.stdout.write(text));
+    });
 }
 
 /** Makes a command that asks a running edge. */

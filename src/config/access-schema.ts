@@ -1,13 +1,21 @@
 import { readKeyFile } from '../base/key-file.js';
-import { choice, fileOrUrl, network, text, time, webUrl } from './kind.js';
+import { choice, fieldName, fileOrUrl, network, text, time, webUrl } from './kind.js';
 import { type Draft, group, type Issue, item, list, setting, type Values, type Wrong } from './setting.js';
 
 const parameter = () => text('the name of a query parameter', /^[\w.~-]{1,100}$/);
-const fieldName = () => ({
-  ...text('the name of a request field', /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/),
-  parse: (value: unknown) =>
-    typeof value === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(value) ? value.toLowerCase() : undefined,
-});
+/** The name of a request field, in lower case. */
+const requestField = () => {
+  const kind = fieldName();
+  return { ...kind, parse: (value: unknown) => kind.parse(value)?.toLowerCase() };
+};
+/** The host of a place. */
+export const accessHost = () =>
+  text(
+    'a host name, or *. and a domain, in lower case and without a port',
+    /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$|^\[[0-9a-f:]+\]$/,
+  );
+/** The beginning of the paths of a place. */
+export const placePath = () => text('a path without escapes, such as /paid/', /^\/[^\0\r\n?#]{0,1000}$/);
 const pageHost = () =>
   text(
     'a host name, *. and a domain, or none, in lower case',
@@ -17,17 +25,8 @@ const pageHost = () =>
 /** Who is let in where: the first rule whose host and path fit decides. */
 export const accessSchema = list(
   item({
-    host: setting(
-      text(
-        'a host name, or *. and a domain, in lower case and without a port',
-        /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$|^\[[0-9a-f:]+\]$/,
-      ),
-      'Host that the rule is for, or *.domain; left out: any.',
-    ).optional(),
-    path: setting(
-      text('a path without escapes, such as /paid/', /^\/[^\0\r\n?#]{0,1000}$/),
-      'Beginning of the paths that the rule is for.',
-    ).prefault('/'),
+    host: setting(accessHost(), 'Host that the rule is for, or *.domain; left out: any.').optional(),
+    path: setting(placePath(), 'Beginning of the paths that the rule is for.').prefault('/'),
     signed: item({
       scheme: setting(
         choice('secure_link_md5', 'hmac_sha256'),
@@ -97,7 +96,7 @@ export const accessSchema = list(
         choice('closed', 'open'),
         'Whether nobody or everybody is let in while it fails: no answer in time, a redirect, 5xx.',
       ).prefault('closed'),
-      forward: list(setting(fieldName(), 'Fields of requests that it is sent; they tell its answers apart.'), {
+      forward: list(setting(requestField(), 'Fields of requests that it is sent; they tell its answers apart.'), {
         max: 32,
       }).prefault(['authorization', 'cookie']),
     }).optional(),

@@ -169,6 +169,31 @@ export function webUrl(expected: string): Kind<string> {
   };
 }
 
+/** How fast something goes: as fast as it can, at a multiple of its own pace, or at so many bytes a second. */
+export type PaceSetting = 'off' | { readonly times: number } | { readonly bytes: number };
+
+/** A pace: `off`, a multiple such as `1.5x`, or bytes a second such as `4MiB`. */
+export function rate(): Kind<PaceSetting> {
+  const most = parseSize('10GiB')!;
+  return {
+    expected: 'off, a multiple from 0.1x to 1000x, or bytes a second from 1KiB to 10GiB',
+    parse(value) {
+      if (value === 'off') return value;
+      const times = /^(\d{1,4}(?:\.\d{1,3})?)x$/.exec(String(value))?.[1];
+      if (times === undefined) {
+        const bytes = within(parseSize(value), 1024, most);
+        return bytes === undefined ? undefined : { bytes };
+      }
+      return Number(times) >= 0.1 && Number(times) <= 1000 ? { times: Number(times) } : undefined;
+    },
+  };
+}
+
+/** The name of a header field, in lower case. */
+export function fieldName(): Kind<string> {
+  return text('the name of a header field', /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/);
+}
+
 /** `kind`, or the word `word` for a value that is found out at start. */
 export function or<T, const W extends string>(word: W, kind: Kind<T>): Kind<T | W> {
   return {

@@ -8,6 +8,7 @@ import { expand } from './expand.js';
 import { checkIdle } from './idle.js';
 import { checkMachine } from './machine.js';
 import { checkOriginPlaces } from './origin-places.js';
+import { checkErrorPages } from './route-schema.js';
 import { type Config, schema } from './schema.js';
 import {
   check,
@@ -65,6 +66,7 @@ export function loadConfig(sources: ConfigSources): Config {
   return load(sources, config => [
     ...checkTlsFiles(config),
     ...checkKeyFiles(config),
+    ...checkErrorPages(config),
     ...checkOriginPlaces(config),
     ...checkMachine(config),
   ]);

@@ -8,10 +8,11 @@ const hostName = text(
   /^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$|^\[[0-9a-f:]+\]$/,
 );
 
-const PARAMETER = /^[^\s&=#?]{1,100}$/;
+/** The name of a query parameter. */
+export const PARAMETER = /^[^\s&=#?]{1,100}$/;
 
 /** The name of a request field that an origin may be sent, in lower case. */
-function forwardable(): Kind<string> {
+export function forwardable(): Kind<string> {
   return {
     expected: 'the name of a request field that may go on to the origin',
     parse(value) {

@@ -1,10 +1,12 @@
 import { isLoopback } from '../base/loopback.js';
 import { accessSchema, checkAccess } from './access-schema.js';
 import { clusterSchema } from './cluster-schema.js';
+import { corsSettings } from './cors-schema.js';
 import { choice, flag, host, integer, network, or, path, share, size, text, time } from './kind.js';
 import { checkListeners, listenSchema } from './listen-schema.js';
 import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
+import { checkPacing, checkRoutes, pacingSchema, routesSchema } from './route-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
 
 /** Size of a disk tier that is not given one. */
@@ -31,28 +33,10 @@ const tree = group({
   }),
   origins: list(originSchema, { max: 1000 }),
   access: accessSchema,
+  routes: routesSchema,
+  pacing: pacingSchema,
   http: group({
-    cors: group({
-      origins: list(
-        setting(
-          text('* or an origin such as https://player.example.com', /^(\*|https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?)$/),
-          'Web origins whose pages may read answers; * is any; none turns CORS off.',
-        ),
-        { max: 1000 },
-      ),
-      methods: list(setting(choice('GET', 'HEAD', 'OPTIONS'), 'Methods that a preflight allows.'), { max: 3 }).prefault(
-        ['GET', 'HEAD'],
-      ),
-      headers: list(setting(fieldName(), 'Request fields that a preflight allows.'), { max: 100 }).prefault(['Range']),
-      exposeHeaders: list(setting(fieldName(), 'Answer fields that pages may read.'), { max: 100 }).prefault([
-        'Accept-Ranges',
-        'Content-Length',
-        'Content-Range',
-        'ETag',
-        'X-Seek-Actual',
-      ]),
-      maxAge: setting(time('0', '24h'), 'How long a browser may keep the answer to a preflight.').prefault('1h'),
-    }),
+    cors: group(corsSettings('')),
     range: group({
       maxParts: setting(
         integer(1, 1000),
@@ -311,6 +295,9 @@ export const schema = withRules(tree, (config, wrong) => {
   }
   checkOrigins(config?.origins ?? [], wrong);
   checkAccess(config?.access, wrong);
+  const names = (config?.origins ?? []).map(origin => origin?.name);
+  checkRoutes(config?.routes, names, wrong);
+  checkPacing(config?.pacing, (name, expected) => wrong(['pacing', name], expected));
   if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
   const ports = [
     ...playerPorts.map(port => [port, 'listen.port'] as const),
@@ -362,10 +349,6 @@ function checkOrigins(origins: readonly Draft<Config['origins'][number]>[], wron
     }
     places.add(place);
   });
-}
-
-function fieldName() {
-  return text('the name of a header field', /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/);
 }
 
 /** The configuration in which everything has its default. */

@@ -6,6 +6,8 @@ import { openSection } from '../virtual-file/sections.js';
 import type { GatheredSpan, SectionedSpan, Span } from '../virtual-file/span.js';
 import { Backpressure, type Writer } from './backpressure.js';
 import { gather, goesAlone, goesScattered, isLargeLiteral, readChecked } from './gather.js';
+import type { AnswerPace } from './pace.js';
+import type { Paced } from './pacer.js';
 import type { Scatter } from './scatter.js';
 import type { StallSweep } from './sweep.js';
 import type { Transport } from './transport.js';
@@ -52,7 +54,7 @@ export interface DeliveryListener {
  * the listener writes the head, so that a failure still has its status and the head says truly where the block came
  * from.
  */
-export class Delivery implements ReaderListener, Writer {
+export class Delivery implements ReaderListener, Writer, Paced {
   /** Bytes of the body that the socket has taken. */
   sent = 0;
   readonly #transport: Transport;
@@ -71,6 +73,10 @@ export class Delivery implements ReaderListener, Writer {
   #begun = false;
   /** A section is being made. */
   #making = false;
+  /** How fast it goes; undefined for as fast as the socket takes it. */
+  readonly #pace: AnswerPace | undefined;
+  /** Bytes of the answer that may be sent in the turn at hand. */
+  #limit: number;
   #over = false;
 
   /**
@@ -79,6 +85,7 @@ export class Delivery implements ReaderListener, Writer {
    * @param from first byte of the file to send, `0 <= from`
    * @param total bytes to send, at least 1; they must lie within the spans
    * @param scatter of the transport, where it has one
+   * @param pace of the answer, where it has one
    */
   constructor(
     transport: Transport,
@@ -89,7 +96,10 @@ export class Delivery implements ReaderListener, Writer {
     listener: DeliveryListener,
     context: DeliveryContext,
     scatter?: Scatter,
+    pace?: AnswerPace,
   ) {
+    this.#pace = pace;
+    this.#limit = total;
     this.#transport = transport;
     this.#scatter = scatter;
     this.#reader = reader;
@@ -113,6 +123,7 @@ export class Delivery implements ReaderListener, Writer {
   close(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#pace?.close();
     this.#backpressure?.close();
     this.#reader.close();
   }
@@ -125,6 +136,10 @@ export class Delivery implements ReaderListener, Writer {
     if (this.#over) return;
     this.close();
     this.#listener.failed(error);
+  }
+
+  paced(): void {
+    this.#turn();
   }
 
   writable(): void {
@@ -149,6 +164,7 @@ export class Delivery implements ReaderListener, Writer {
   #pump(): void {
     const before = this.sent;
     let isComplete = false;
+    if (this.#pace !== undefined) this.#limit = this.#allowed(this.#pace);
     try {
       if (!this.#begun && !this.#peek()) return;
       isComplete = this.#sendAll(before);
@@ -168,6 +184,10 @@ export class Delivery implements ReaderListener, Writer {
   /** Sends until the turn is over; true when the last byte has been sent. */
   #sendAll(before: number): boolean {
     while (this.sent < this.#total) {
+      if (this.sent >= this.#limit) {
+        this.#pace!.wait(this, this.#total - this.sent);
+        return false;
+      }
       if (!this.#send()) return false;
       const left = this.#total - this.sent;
       if (this.sent - before >= TURN_BYTES && left > SMALL) {
@@ -182,7 +202,7 @@ export class Delivery implements ReaderListener, Writer {
   #send(): boolean {
     const span = this.#spans[this.#index]!;
     if (span.kind === 'sectioned') return this.#open(span);
-    const remaining = this.#total - this.sent;
+    const remaining = this.#limit - this.sent;
     const left = Math.min(span.length - this.#at, remaining);
     if (goesAlone(span, left, left === remaining)) return this.#sendBlock(span.offset + this.#at, left);
     if (isLargeLiteral(span, left)) return this.#write(span.bytes.subarray(this.#at, this.#at + left));
@@ -195,6 +215,13 @@ export class Delivery implements ReaderListener, Writer {
     if (piece instanceof Uint8Array) return this.#write(piece);
     this.#reader.want(piece.offset, piece.end, this);
     return false;
+  }
+
+  /** How far the answer may come in a turn. A small rest is not worth another one. */
+  #allowed(pace: AnswerPace): number {
+    const left = this.#total - this.sent;
+    const allowance = pace.allowance(left);
+    return left - allowance <= SMALL && allowance > 0 ? this.#total : this.sent + allowance;
   }
 
   /** Has the section at hand made; false when that takes longer than this turn. */
@@ -291,6 +318,7 @@ export class Delivery implements ReaderListener, Writer {
     const count = taken ? chunk.length : this.#transport.getWriteOffset() - this.sent;
     this.sent += count;
     this.#context.stats.responseBytes += count;
+    this.#pace?.spend(count);
     this.#advance(count);
     return taken;
   }

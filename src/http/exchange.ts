@@ -5,7 +5,9 @@ import { escapeInvisible } from '../base/percent.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 import type { StoredObject } from '../catalog/stored-object.js';
 import { Delivery, type DeliveryListener } from '../delivery/delivery.js';
+import type { AnswerPace } from '../delivery/pace.js';
 import { StreamDelivery } from '../delivery/stream-delivery.js';
+import { OpenedMedia } from '../view/opened-media.js';
 import type { MadeView, View, ViewStage } from '../view/view.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import type { VirtualFile } from '../virtual-file/virtual-file.js';
@@ -330,10 +332,24 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#fields = fields;
     const { transport, scatter } = this.#reply;
     const reader = opened.reader();
-    const delivery = new Delivery(transport, reader, file.spans, from, total, this, this.#context, scatter);
+    const pace = this.#pace(opened);
+    const delivery = new Delivery(transport, reader, file.spans, from, total, this, this.#context, scatter, pace);
     this.#delivery = delivery;
     if (!delivery.start()) this.#reply.suspend();
     this.#release();
+  }
+
+  /** How fast the answer goes. Fills of other edges are not players'. */
+  #pace(opened: OpenObject): AnswerPace | undefined {
+    const { pacing, planner } = this.#context;
+    if (pacing === undefined || this.#peer?.mark === 'fill') return undefined;
+    const client = this.#peer === undefined ? this.#client() : undefined;
+    const { connection } = this.#reply;
+    return pacing.begin({
+      connection: connection === 0 || client === undefined ? '' : `${connection} ${client} ${opened.object.key}`,
+      client,
+      bitrate: () => planner.bitrate?.(new OpenedMedia(opened)),
+    });
   }
 
   #stream(opened: OpenStream): void {

@@ -1,14 +1,17 @@
 import type { AccessRules } from '../access/access-rules.js';
 import type { Log } from '../base/log.js';
+import type { Pacer } from '../delivery/pacer.js';
+import type { Pacing } from '../delivery/pacing.js';
 import type { StallSweep } from '../delivery/sweep.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import type { LimitedLog } from '../observe/limited-log.js';
 import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
+import type { ErrorPage, RedirectSettings } from './answer-route.js';
 import type { ClientAddresses } from './client-address.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
-import type { Guard } from './front-end.js';
+import type { FrontRequest, Guard } from './front-end.js';
 import type { HttpStats } from './http-stats.js';
 import type { LivePort } from './live-port.js';
 import type { PeerPort } from './peer-port.js';
@@ -30,6 +33,15 @@ export interface HttpContext extends ViewStage {
   readonly ownNames: OwnNames;
   /** Who is let in where; undefined where everything is open to all. */
   readonly access: AccessRules | undefined;
+  /** Places that differ from all others; undefined where none does. */
+  readonly routes: RouteLookup | undefined;
+  /** Where players are sent in place of an answer. */
+  readonly redirect: RedirectSettings | undefined;
+  /** What stands in place of the line of text of an error, by status. */
+  readonly errorPages: ReadonlyMap<number, ErrorPage>;
+  /** How fast players are sent what they ask for; undefined for as fast as they take it. */
+  readonly pacing: Pacing | undefined;
+  readonly pacer: Pacer;
   readonly sweep: StallSweep;
   readonly stats: HttpStats;
   readonly gate: Guard;
@@ -55,4 +67,13 @@ export interface Course {
   draining: boolean;
   /** Called when an answer or a connection has ended while the server drains. */
   quiet: () => void;
+}
+
+/** Finds what is different in the place of a request. */
+export interface RouteLookup {
+  /**
+   * The context of a request; undefined where no route fits.
+   * @param host of the request, where its field does not say it
+   */
+  of(req: FrontRequest, host?: string): HttpContext | undefined;
 }

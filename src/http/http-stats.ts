@@ -12,6 +12,8 @@ export interface HttpStats extends DeliveryStats {
   openResponses: number;
   /** Connections, idle ones among them. */
   openConnections: number;
+  /** Answers that wait for their pace. */
+  pacedResponses: number;
   /** Answers that a player left before their end. */
   abortedResponses: number;
   /** Answers that the edge cut because their end would not have been right. */
@@ -36,6 +38,7 @@ export function httpStats(): HttpStats {
     stallTimeouts: 0,
     openResponses: 0,
     openConnections: 0,
+    pacedResponses: 0,
     abortedResponses: 0,
     cutResponses: 0,
   };

@@ -132,7 +132,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
       ['Cache-Control', 'no-store'],
       ['X-Content-Type-Options', 'nosniff'],
       ...began,
-      ...this.#context.common,
+      ...this.#context.common.filter(([name]) => name.toLowerCase() !== 'cache-control'),
     ]);
     this.#reply.head(200, undefined, fields, 'moovedge; detail=live', '');
   }

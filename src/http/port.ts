@@ -1,6 +1,7 @@
 import { EdgeError } from '../base/errors.js';
 import { isFieldValue } from '../base/field-line.js';
 import { REFUSED_FIELD } from '../base/peer-fields.js';
+import type { RedirectSettings } from './answer-route.js';
 import { Exchange } from './exchange.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { isAmbiguous } from './framing.js';
@@ -61,7 +62,7 @@ export class Port implements FrontEndHandler {
 
   request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void {
     const method = req.getCaseSensitiveMethod();
-    const { gate, peers } = this.#context;
+    const { gate, peers, routes } = this.#context;
     // Where nobody has looked at the request, and it can't be answered safely.
     if (gate.socket === 0 && isAmbiguous(req)) {
       new Reply(this.#context, res, req, method).abandon(400);
@@ -71,26 +72,37 @@ export class Port implements FrontEndHandler {
     else if (this.#options.wantsCertificates && !this.frontEnd.hasCertificate(res)) {
       const message = 'this port is for clients that have a certificate';
       new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=certificate', []);
-    } else if (method === 'GET' || method === 'HEAD') this.#answer(res, req, method, upgrade);
-    else if (method === 'OPTIONS') this.#tellOptions(res, req);
+    } else if (method === 'GET' || method === 'HEAD') {
+      this.#answer(routes?.of(req) ?? this.#context, res, req, method, upgrade);
+    } else if (method === 'OPTIONS') tellOptions(routes?.of(req) ?? this.#context, res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;
       new Reply(this.#context, res, req, method).text(405, message, 'moovedge; detail=method', [ALLOW]);
     }
   }
 
-  #answer(res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', upgrade?: Upgrade): void {
-    const { live, course, gate } = this.#context;
+  #answer(
+    context: HttpContext,
+    res: FrontResponse,
+    req: FrontRequest,
+    method: 'GET' | 'HEAD',
+    upgrade?: Upgrade,
+  ): void {
+    const { live, course, gate } = context;
     const { redirect } = this.#options;
     if (redirect !== undefined) {
       this.#redirect(redirect, res, req, method);
       return;
     }
+    if (context.redirect !== undefined) {
+      redirectAs(context, context.redirect, res, req, method);
+      return;
+    }
     const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
-    if (target === undefined) new Exchange(this.#context, res, req, method).run(req);
+    if (target === undefined) new Exchange(context, res, req, method).run(req);
     else if (upgrade !== undefined && !course.draining && !gate.isLast && asksForWebSocket(req)) {
-      new LiveWebSocket(this.#context, live!, target, res, req).run(req, upgrade);
-    } else new LiveExchange(this.#context, res, req, method).run(live!, target, req);
+      new LiveWebSocket(context, live!, target, res, req).run(req, upgrade);
+    } else new LiveExchange(context, res, req, method).run(live!, target, req);
   }
 
   #handlePeer(peers: PeerPort, res: FrontResponse, req: FrontRequest, method: string): void {
@@ -108,7 +120,12 @@ export class Port implements FrontEndHandler {
       reply.head(204, undefined, NO_FIELDS, 'moovedge; detail=peer', '');
       reply.endEmpty();
     } else if (admitted.mark === 'live') this.#handleLink(res, req, admitted);
-    else new Exchange(this.#context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
+    else {
+      // What a node answers for another is what players get; a fill is the origin's.
+      const routes = admitted.mark === 'fill' ? undefined : this.#context.routes;
+      const context = routes?.of(req, admitted.host) ?? this.#context;
+      new Exchange(context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
+    }
   }
 
   /** Another edge pulls a live stream: what is published here, and nothing that came from elsewhere itself. */
@@ -140,14 +157,37 @@ export class Port implements FrontEndHandler {
       reply.fail(error);
     }
   }
+}
 
-  /** OPTIONS, a preflight of the Fetch standard among them. */
-  #tellOptions(res: FrontResponse, req: FrontRequest): void {
-    const { cors, common } = this.#context;
-    const isPreflight = req.getHeader('access-control-request-method') !== '';
-    const fields = isPreflight ? cors.preflight(req.getHeader('origin')) : [];
-    const reply = new Reply(this.#context, res, req, 'OPTIONS');
-    reply.head(204, undefined, new FieldBlock([ALLOW, ...common, ...fields]), 'moovedge; detail=options', '');
-    reply.endEmpty();
+/** OPTIONS, a preflight of the Fetch standard among them. */
+function tellOptions(context: HttpContext, res: FrontResponse, req: FrontRequest): void {
+  const { cors, common } = context;
+  const isPreflight = req.getHeader('access-control-request-method') !== '';
+  const fields = isPreflight ? cors.preflight(req.getHeader('origin')) : [];
+  const reply = new Reply(context, res, req, 'OPTIONS');
+  reply.head(204, undefined, new FieldBlock([ALLOW, ...common, ...fields]), 'moovedge; detail=options', '');
+  reply.endEmpty();
+}
+
+/** Sends a player to where a route says. */
+function redirectAs(
+  context: HttpContext,
+  { to, status }: RedirectSettings,
+  res: FrontResponse,
+  req: FrontRequest,
+  method: string,
+): void {
+  const reply = new Reply(context, res, req, method);
+  try {
+    const host = parseHost(req.getHeader('host'));
+    const { path, query } = parseTarget(req.getUrl(), req.getQuery() ?? '', context.maxUrlLength, NO_NAMES);
+    const values: Record<string, string> = { host, path, query: query === '' ? '' : `?${query}` };
+    const location = to.replace(/\{(host|path|query)\}/g, (_, name: string) => values[name]!);
+    // A path of several slashes would be another host's.
+    if (!isFieldValue(location) || (to.startsWith('/') && location.startsWith('//')))
+      throw new EdgeError('bad_request', 'the request can’t be sent on');
+    reply.text(status, `this is at ${location}`, 'moovedge; detail=redirect', [['Location', location]]);
+  } catch (error) {
+    reply.fail(error);
   }
 }

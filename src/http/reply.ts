@@ -111,6 +111,11 @@ export class Reply {
     return this.#isPlain ? this.#socket : 0;
   }
 
+  /** The gate's number of the connection; 0 when it is not guarded. */
+  get connection(): number {
+    return this.#socket;
+  }
+
   /** The answer goes on after the handler of its request. */
   suspend(): void {
     if (this.#suspended || this.over) return;
@@ -216,13 +221,14 @@ export class Reply {
 
   /** A short text as the whole answer. */
   text(status: number, message: string, cache: string, fields: readonly Field[]): void {
-    const body = Buffer.from(`${message}\n`);
+    const page = this.#context.errorPages.get(status);
+    const body = page?.bytes ?? Buffer.from(`${message}\n`);
     if (FAULTS.has(status) && this.#context.gate.refuses(this.#socket)) this.#isLast = true;
     const block = new FieldBlock([
-      ['Content-Type', 'text/plain; charset=utf-8'],
+      ['Content-Type', page?.type ?? 'text/plain; charset=utf-8'],
       ['X-Content-Type-Options', 'nosniff'],
       ['Cache-Control', 'no-store'],
-      ...this.#context.common,
+      ...this.#context.common.filter(([name]) => name.toLowerCase() !== 'cache-control'),
       ...fields,
     ]);
     this.head(status, undefined, block, cache, this.#isHead ? fieldLine('Content-Length', body.length) : '');
@@ -256,7 +262,7 @@ export class Reply {
       return;
     }
     const { answer } = options;
-    if (answer?.body !== undefined) {
+    if (answer?.body !== undefined && !this.#context.errorPages.has(answer.status)) {
       this.cork(() => this.#pass(answer, answer.body!, `moovedge; detail=${code}`));
       return;
     }

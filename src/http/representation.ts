@@ -79,10 +79,11 @@ export class Representations {
   /**
    * @param common fields of every answer
    * @param cors whether the Access-Control fields are the edge's, so that those of objects are not sent
+   * @param removed further fields of objects that are not, in lower case
    */
-  constructor(common: readonly Field[], cors: boolean) {
+  constructor(common: readonly Field[], cors: boolean, removed: ReadonlySet<string> = new Set()) {
     this.#common = common;
-    this.#sends = name => !OWN.has(name) && !(cors && name.startsWith('access-control-'));
+    this.#sends = name => !OWN.has(name) && !(cors && name.startsWith('access-control-')) && !removed.has(name);
   }
 
   /** The object as it is. */

@@ -1,10 +1,13 @@
 import type { AccessRules } from '../access/access-rules.js';
 import { type Log, silentLog } from '../base/log.js';
+import { Pacer } from '../delivery/pacer.js';
+import { type PacingSettings, pacingOf } from '../delivery/pacing.js';
 import { StallSweep } from '../delivery/sweep.js';
 import type { AccessEntry } from '../observe/access-log.js';
 import { LimitedLog } from '../observe/limited-log.js';
 import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
+import type { AnswerRouteSettings } from './answer-route.js';
 import { ClientAddresses } from './client-address.js';
 import { Cors, type CorsOptions } from './cors.js';
 import type { Field } from './field-block.js';
@@ -19,6 +22,7 @@ import type { RangeLimits } from './range.js';
 import { refusalEntry } from './refusal-entry.js';
 import { Representations } from './representation.js';
 import type { RequestRouting } from './request-routing.js';
+import { RouteContexts } from './route-contexts.js';
 import { UwsFrontEnd } from './uws-front-end.js';
 
 /** What `createHttpServer` is made of. */
@@ -35,6 +39,10 @@ export interface HttpServerOptions extends ViewStage {
   readonly dropQuery: readonly string[];
   /** Who is let in where; left out where everything is open to all. */
   readonly access?: AccessRules | undefined;
+  /** How fast players are sent what they ask for; as fast as they take it when left out. */
+  readonly pacing?: PacingSettings | undefined;
+  /** What differs by host and path; nothing when left out. */
+  readonly routes?: readonly AnswerRouteSettings[];
   /** Milliseconds after which a player that takes no byte is disconnected. */
   readonly stallTimeout: number;
   /** Value of the Server field; left out when undefined. */
@@ -119,16 +127,19 @@ class Server implements HttpServer {
   readonly #counted: Record<number, number>;
   readonly #context: HttpContext;
   readonly #ports: Port[] = [];
+  readonly #routes: readonly AnswerRouteSettings[];
   readonly #unwatch: () => void;
   readonly #beforeClose: HttpServerOptions['beforeClose'];
 
   constructor(options: HttpServerOptions) {
     const cors = new Cors(options.cors);
+    const pacer = new Pacer();
     const common: Field[] = [...cors.common];
     if (options.serverName !== undefined) common.push(['Server', options.serverName]);
     const gate = options.gate ?? Gate.none();
     this.#beforeClose = options.beforeClose;
     this.#bounds = options.bounds ?? NO_BOUNDS;
+    this.#routes = options.routes ?? [];
     this.#gate = gate;
     this.#context = {
       content: options.content,
@@ -142,6 +153,11 @@ class Server implements HttpServer {
       maxUrlLength: options.maxUrlLength,
       ownNames: { views: options.views.parameters, dropped: new Set(options.dropQuery) },
       access: options.access,
+      routes: undefined,
+      redirect: undefined,
+      errorPages: new Map(),
+      pacing: pacingOf(options.pacing, pacer),
+      pacer,
       sweep: new StallSweep(options.stallTimeout),
       stats: this.#stats,
       gate,
@@ -165,7 +181,9 @@ class Server implements HttpServer {
     const { tls, clients = this.#context.clients, redirect, engine } = options;
     let port: Port | undefined;
     const other = engine?.(() => port!);
-    const context = { ...this.#context, clients, gate: other?.guard ?? this.#gate };
+    const everywhere = { ...this.#context, clients, gate: other?.guard ?? this.#gate };
+    const routes = this.#routes.length === 0 ? undefined : new RouteContexts(everywhere, this.#routes);
+    const context = { ...everywhere, routes };
     port = new Port(context, { wantsCertificates: tls?.ca !== undefined, redirect });
     port.frontEnd = other?.frontEnd ?? new UwsFrontEnd(port, this.#gate, this.#bounds, tls);
     this.#ports.push(port);
@@ -173,6 +191,7 @@ class Server implements HttpServer {
   }
 
   get stats(): HttpStats {
+    this.#stats.pacedResponses = this.#context.pacer.waiting;
     const { none } = this.#stats.requests;
     for (const [status, count] of this.#gate.refusals()) {
       none[status] = (none[status] ?? 0) + count - (this.#counted[status] ?? 0);

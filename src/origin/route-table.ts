@@ -70,12 +70,11 @@ export class RouteTable<Rule extends RouteRule> {
     return undefined;
   }
 
-  /** Every rule that some host leads to for a path; for purges that name no host. */
-  findAll(path: string): RouteMatch<Rule>[] {
-    return this.#entries.flatMap(entry => {
-      const rest = restBelow(entry, path);
-      return rest === undefined ? [] : [match(entry.rule, path, rest)];
-    });
+  /** What an origin is asked for by a rule, whatever leads to it. */
+  under(rule: Rule, path: string): RouteMatch<Rule> {
+    const entry = this.#entries.find(each => each.rule === rule);
+    const rest = entry && restBelow(entry, path);
+    return rest === undefined ? { rule, path } : match(rule, path, rest);
   }
 }
 

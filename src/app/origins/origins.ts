@@ -6,9 +6,10 @@ import { type OriginPlace, parseOrigin } from '../../base/origin-url.js';
 import { FileOrigin } from '../../origin/file/file-origin.js';
 import { HttpOrigin, type HttpOriginOptions } from '../../origin/http/http-origin.js';
 import type { ManagedOrigin, OriginObserver } from '../../origin/origin-stats.js';
-import { type RouteRule, RouteTable } from '../../origin/route-table.js';
+import type { RouteRule } from '../../origin/route-table.js';
 import { createS3Origin } from '../../origin/s3/s3-origin.js';
-import { type Address, Addressing, type AddressSettings } from './address.js';
+import type { Address, AddressSettings } from './address.js';
+import { type OriginRouteSettings, OriginTable } from './origin-table.js';
 
 /** One origin as the configuration describes it. Times in milliseconds; files of `tls` and `s3` by name. */
 export interface OriginSettings
@@ -131,30 +132,39 @@ export interface OriginRoute extends Address {
   readonly forward: readonly string[];
   /** Milliseconds for which an answer that says nothing of its freshness is fresh; undefined for the general rule. */
   readonly defaultLifetime: number | undefined;
+  /** As in `Route`. */
+  readonly freshness?: OriginRouteSettings['freshness'];
+  readonly set?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A rule with what it leads to. */
-interface OriginRule extends RouteRule {
+interface OriginRule extends RouteRule, AddressSettings {
   readonly origin: ManagedOrigin;
-  readonly addressing: Addressing;
   readonly forward: readonly string[];
 }
 
 /** All origins of a configuration. */
 export class Origins {
   readonly all: readonly ManagedOrigin[];
-  readonly #table: RouteTable<OriginRule>;
+  readonly #table: OriginTable<OriginRule>;
 
-  /** @throws EdgeError `bad_config` */
-  constructor(settings: readonly OriginSettings[], context: OriginsContext) {
+  /**
+   * @param routes what differs by host and path
+   * @throws EdgeError `bad_config`
+   */
+  constructor(
+    settings: readonly OriginSettings[],
+    context: OriginsContext,
+    routes: readonly OriginRouteSettings[] = [],
+  ) {
     // Two rules for one place are found before anything is opened.
-    new RouteTable(settings);
+    new OriginTable(settings, routes);
     this.all = settings.map(each => createOrigin(each, context));
-    const rules = settings.map(({ name, host, path, stripPath, forward, ...rest }, index) => {
+    const rules = settings.map(({ name, host, path, stripPath, forward, url, urls, query }, index) => {
       const sent = context.node === undefined ? forward : [...forward, 'cdn-loop'];
-      return { name, host, path, stripPath, forward: sent, addressing: new Addressing(rest), origin: this.all[index]! };
+      return { name, host, path, stripPath, url, urls, query, forward: sent, origin: this.all[index]! };
     });
-    this.#table = new RouteTable(rules);
+    this.#table = new OriginTable(rules, routes);
   }
 
   /**
@@ -164,10 +174,15 @@ export class Origins {
   readonly route = (host: string, path: string, query: string): OriginRoute | undefined => {
     const match = this.#table.find(host, path);
     if (!match) return undefined;
-    const { origin, addressing, forward } = match.rule;
+    const { addressing, overlay } = match;
+    const { origin, forward } = match.rule;
     const defaultLifetime = origin instanceof FileOrigin ? FILE_LIFETIME : undefined;
     const { path: own, query: sent, keyQuery } = addressing.address(match.path, query);
-    return { origin, path: own, query: sent, keyQuery, forward, defaultLifetime };
+    const route = { origin, path: own, query: sent, keyQuery, forward, defaultLifetime };
+    if (overlay === undefined) return route;
+    const { freshness, set } = overlay;
+    const silent = freshness?.default === undefined ? defaultLifetime : undefined;
+    return { ...route, forward: [...forward, ...overlay.forward], defaultLifetime: silent, freshness, set };
   };
 
   /** Counters of all origins by name, for /stats. */
@@ -181,6 +196,10 @@ export class Origins {
 }
 
 /** `Origins` as a function, for the composition root. */
-export function createOrigins(settings: readonly OriginSettings[], context: OriginsContext): Origins {
-  return new Origins(settings, context);
+export function createOrigins(
+  settings: readonly OriginSettings[],
+  context: OriginsContext,
+  routes: readonly OriginRouteSettings[] = [],
+): Origins {
+  return new Origins(settings, context, routes);
 }

@@ -1,11 +1,13 @@
 import type { ClusterAdmin } from '../../admin/cluster-routes.js';
-import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
+import type { Explanation } from '../../admin/explanation.js';
+import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { CatalogService } from './catalog-service.js';
 import { DiskService } from './disk-service.js';
 import type { EdgeEvents } from './edge-events.js';
+import { ExplainService } from './explain-service.js';
 import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
@@ -21,6 +23,8 @@ export interface EdgeServices {
   readonly cluster: ClusterAdmin | undefined;
   /** @throws EdgeError */
   purge(request: PurgeRequest): Promise<PurgeResult>;
+  /** @throws EdgeError `bad_request` */
+  explain(url: EdgeUrl): Explanation;
 }
 
 /** Makes the services of an edge. */
@@ -31,14 +35,20 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const catalog = await CatalogService.open(context, memory.tier.secret);
   const disk = new DiskService(context, memory);
   const purges = new PurgeService(context.config, new Purger(catalog.store, memory.tier), context.log);
+  const explanations = new ExplainService(context.config, catalog.store, memory.tier, context.log);
   describeTiers(context.metrics, memory, disk);
   // An edge on its own loads nothing of it.
   const cluster =
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
   const live = new LiveService(context, memory.tier.secret, () => cluster?.peers ?? []);
-  const all = [memory, unixSockets, catalog, disk, purges, cluster ?? noCluster, live];
-  return { all, cluster, purge: request => (cluster ?? purges).purge(request) };
+  const all = [memory, unixSockets, catalog, disk, purges, explanations, cluster ?? noCluster, live];
+  return {
+    all,
+    cluster,
+    purge: request => (cluster ?? purges).purge(request),
+    explain: url => explanations.explain(url),
+  };
 }
 
 /** In the place of a cluster: an edge on its own joins one by a start. */

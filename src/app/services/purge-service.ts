@@ -6,10 +6,9 @@ import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import { type OwnNames, parseTarget } from '../../http/target.js';
-import { type RouteMatch, RouteTable } from '../../origin/route-table.js';
 import type { Service } from '../../supervisor/service.js';
 import type { Views } from '../../view/views.js';
-import { Addressing } from '../origins/address.js';
+import { type OriginMatch, OriginTable } from '../origins/origin-table.js';
 import { viewsOf } from './edge-views.js';
 import { listedPaths } from './listed-paths.js';
 import { playerAddress } from './player-address.js';
@@ -72,8 +71,11 @@ export class PurgeService implements Service<Config> {
   }
 }
 
-/** The objects that a URL is about; their queries are as origins see them. */
-function objectsOf(config: Config, views: Views, { host, path, query }: EdgeUrl): EdgeUrl[] {
+/**
+ * The objects that a URL is about; their queries are as origins see them.
+ * @throws EdgeError `bad_request`
+ */
+export function objectsOf(config: Config, views: Views, { host, path, query }: EdgeUrl): EdgeUrl[] {
   const names = {
     views: views.parameters,
     dropped: new Set(config.http.dropQuery),
@@ -88,8 +90,8 @@ function objectsOf(config: Config, views: Views, { host, path, query }: EdgeUrl)
 
 /** Keys of an object; without a host, those of every origin that some host leads to. */
 function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
-  return matches(config, host, path).map(({ rule, path: below }) => {
-    const address = new Addressing(rule).address(below, query);
+  return matches(config, host, path).map(({ rule, addressing, path: below }) => {
+    const address = addressing.address(below, query);
     return objectKey(rule.name, address.path, address.keyQuery);
   });
 }
@@ -98,7 +100,7 @@ function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
 function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
   const target = parseTarget(path, '', TARGET_MAX, NO_NAMES);
   const within = matches(config, host, target.path).map(
-    match => match.rule.name + new Addressing(match.rule).address(match.path, '').path,
+    match => match.rule.name + match.addressing.address(match.path, '').path,
   );
   // Origins whose own path lies below the prefix are purged whole.
   const below = config.origins
@@ -112,8 +114,8 @@ function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
 }
 
 /** The origins that a path leads to: for one host, or for every host that there is. */
-function matches(config: Config, host: string | undefined, path: string): RouteMatch<Config['origins'][number]>[] {
-  const routes = new RouteTable(config.origins);
+function matches(config: Config, host: string | undefined, path: string): OriginMatch<Config['origins'][number]>[] {
+  const routes = new OriginTable(config.origins, config.routes);
   if (host === undefined) return routes.findAll(path);
   const match = routes.find(host, path);
   return match === undefined ? [] : [match];

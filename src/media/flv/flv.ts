@@ -29,6 +29,10 @@ export class Flv implements Format<FlvIndex> {
     return perform(compileFlvIndex(MeteredSource.over(source, COMPILE_BUDGET), { steps: this.#steps }));
   }
 
+  duration(index: FlvIndex): number {
+    return index.duration / 1000;
+  }
+
   weight(index: FlvIndex): number {
     return flvIndexWeight(index);
   }

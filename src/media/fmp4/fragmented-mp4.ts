@@ -28,6 +28,10 @@ export class FragmentedMp4 implements Format<FragmentIndex> {
     return perform(compileFragments(MeteredSource.over(source, COMPILE_BUDGET)));
   }
 
+  duration(index: FragmentIndex): number {
+    return index.duration / index.reference.timescale;
+  }
+
   weight(index: FragmentIndex): number {
     return fragmentIndexWeight(index);
   }

@@ -51,6 +51,10 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
     return perform(compileMovie(MeteredSource.over(source, COMPILE_BUDGET), this.options));
   }
 
+  duration(index: MovieIndex): number {
+    return durationOf(index);
+  }
+
   weight(index: MovieIndex): number {
     return weightOf(index);
   }

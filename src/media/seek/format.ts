@@ -28,6 +28,8 @@ export interface Format<I> {
    * @throws EdgeError (or rejects with one) `unplayable`, `media_too_large`, and whatever the source throws
    */
   compile(source: ByteSource): I | undefined | Promise<I | undefined>;
+  /** Seconds that the film lasts. */
+  duration(index: I): number;
   /** Bytes that the index takes in memory, for the cache's bound. */
   weight(index: I): number;
   /** The index as bytes for the `IndexStore`. */

@@ -37,4 +37,9 @@ export interface MediaPlanner {
    * @throws (or rejects with) nothing that is an EdgeError
    */
   whole(object: MediaObject): VirtualFile | undefined | Promise<VirtualFile | undefined>;
+  /**
+   * Bytes a second of the film; undefined when it is none, or none that can be read.
+   * @throws (or rejects with) whatever the source throws
+   */
+  bitrate?(object: MediaObject): number | undefined | Promise<number | undefined>;
 }

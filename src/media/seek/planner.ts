@@ -109,6 +109,17 @@ export class Planner implements MediaPlanner {
     return perform(this.#index(object));
   }
 
+  bitrate(object: MediaObject): number | undefined | Promise<number | undefined> {
+    return perform(this.#bitrate(object));
+  }
+
+  *#bitrate(object: MediaObject): Reading<number | undefined> {
+    const knowledge = yield* this.#know(object, 'seek');
+    if (knowledge.kind !== 'index') return undefined;
+    const duration = knowledge.format.duration(knowledge.index);
+    return duration > 0 ? object.source.size / duration : undefined;
+  }
+
   *#index(object: MediaObject): Reading<IndexOf | undefined> {
     const knowledge = yield* this.#know(object, 'seek');
     if (knowledge.kind === 'refused') throw knowledge.error;

@@ -57,6 +57,7 @@ test('where a token is wanted, the dashboard asks for it', async () => {
     cluster: () => undefined,
     metricsText: nothing,
     purge: nothing,
+    explain: () => ({ routes: [], access: undefined, objects: [] }),
     prefetch: nothing,
   };
   const routes = adminRoutes({ ...target, stats: async () => stats });

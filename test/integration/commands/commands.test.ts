@@ -50,6 +50,16 @@ const admin = new AdminServer({
     cluster: () => undefined,
     metricsText: async () => '',
     stats: async () => stats,
+    explain: url => ({
+      routes: ['2: *'],
+      access: undefined,
+      objects: [
+        {
+          ...{ path: url.path, origin: 'films', asked: '/a.mp4?v=1', key: 'films/a.mp4?v=1', stored: 'yes' },
+          ...{ freshness: 'fresh', age: 5, lifetime: 600, size: 2 ** 20, blocks: { memory: 1, disk: 2, origin: 1 } },
+        },
+      ],
+    }),
     async purge(request) {
       purged.push(request.scope);
       return {
@@ -114,6 +124,16 @@ test('help and mistakes of the command line', async () => {
     (await moovedge(['serve', '/no/where'])).errors,
     /^ORIGIN: expected a directory that can be read, .*there is no \/no\/where\n$/,
   );
+});
+
+test('why tells route, key, origin, freshness and tiers', async () => {
+  const { code, output } = await moovedge(['why', 'http://h/a.mp4?v=1', ...flags]);
+  assert.equal(code, 0);
+  for (const line of [/^route +2: \*$/m, /^access +open to all$/m, /^origin +films \/a\.mp4\?v=1$/m, /^key +films\/a/m])
+    assert.match(output, line);
+  assert.match(output, /^freshness +fresh, .*old, good for/m);
+  assert.match(output, /^tier +memory 1, disk 2, origin 1 blocks of 1\.0 MiB$/m);
+  assert.equal((await moovedge(['why', ...flags])).code, 64);
 });
 
 test('purge tells the edge and says what was done', async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Explanation } from '../../../src/admin/explanation.js';
 import { firstWrong } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
@@ -55,6 +56,26 @@ describe('purge', () => {
     assert.equal(seen.size, 1, 'all workers give the same version');
     return [...seen][0]!;
   }
+
+  it('can be seen beforehand: what is stored of a URL, how fresh it is, and where its blocks are', async () => {
+    const why = async (url: string) => {
+      const headers = { 'Content-Type': 'application/json' };
+      const response = await fetch(`${edge.admin}/why`, { method: 'POST', headers, body: JSON.stringify({ url }) });
+      return [response.status, response.ok ? await response.json() : undefined] as const;
+    };
+    const [status, { routes, objects }] = (await why('/a/1.mp4/hls.m3u8')) as [number, Explanation];
+    assert.deepEqual([status, routes, objects.length], [200, [], 1]);
+    const { path, key, stored, freshness, lifetime, size, blocks } = objects[0]!;
+    assert.deepEqual([path, stored, freshness, lifetime, size], ['/a/1.mp4', 'yes', 'fresh', 3600, SIZE]);
+    assert.ok(key?.endsWith('/a/1.mp4'));
+    assert.deepEqual(blocks, { memory: Math.ceil(SIZE / 2 ** 18), disk: 0, origin: 0 });
+    await purge({ urls: ['/a/1.mp4'], soft: true });
+    const [, soft] = (await why('/a/1.mp4')) as [number, Explanation];
+    assert.equal(soft.objects[0]?.freshness, 'stale');
+    const [, unknown] = (await why('/not/known.mp4')) as [number, Explanation];
+    assert.equal(unknown.objects[0]?.stored, 'no');
+    assert.equal((await why('no path'))[0], 400);
+  });
 
   it('by URL takes effect in every worker before it answers, and on nothing else', async () => {
     const known = await purge({ urls: ['/a/1.mp4', '/not/known.mp4'] });

@@ -27,6 +27,7 @@ export const fakeServices: Role['services'] = async ({ log, takeOver, events, te
         },
       },
     ],
+    explain: () => ({ routes: [], access: undefined, objects: [] }),
     async purge({ scope }) {
       if (scope.kind === 'prefix') throw new EdgeError('overloaded', 'no purge by prefix here');
       return { objects: scope.kind === 'urls' ? scope.urls.length : 0, more: false };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -45,6 +45,8 @@ test('the example loads with what is commented out', () => {
   try {
     const file = join(folder, 'edge.yaml');
     writeFileSync(file, whole.replaceAll(/src\/samples|\.\/src\/samples/g, folder));
+    mkdirSync(join(folder, 'pages'));
+    writeFileSync(join(folder, 'pages/404.html'), 'gone fishing');
     const { access, cluster, live } = loadConfig({ file, flags: [], env: {} });
     assert.deepEqual([live.rtmp?.port, live.publish.keys], [1935, { 'studio/main': 'change-me' }]);
     assert.deepEqual(

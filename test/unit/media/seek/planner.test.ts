@@ -259,6 +259,7 @@ describe('the planner', () => {
       matches: () => true,
       compile: () => ++compiled,
       weight: () => 1,
+      duration: () => 1,
       encode: () => new Uint8Array(1),
       decode: () => 1,
       plan: (_index, { source }) => {

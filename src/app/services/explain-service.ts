@@ -1,0 +1,118 @@
+import type { ExplainedObject, Explanation } from '../../admin/explanation.js';
+import type { EdgeUrl } from '../../admin/purge-request.js';
+import { BLOCK_SIZE } from '../../base/block.js';
+import type { Log } from '../../base/log.js';
+import { native } from '../../base/native.js';
+import { type Place, PlaceList, plainPath } from '../../base/places.js';
+import { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { MemoryTier } from '../../cache/memory/memory-tier.js';
+import type { CatalogStore } from '../../catalog/catalog-store.js';
+import type { ObjectEntry } from '../../catalog/entry.js';
+import { EntryCache } from '../../catalog/entry-cache.js';
+import { objectKey } from '../../catalog/object-identity.js';
+import { Purges } from '../../catalog/purge.js';
+import { ageOf, stalenessOf } from '../../catalog/rfc9111/freshness.js';
+import type { Config } from '../../config/schema.js';
+import type { Service } from '../../supervisor/service.js';
+import { OriginTable } from '../origins/origin-table.js';
+import { viewsOf } from './edge-views.js';
+import { objectsOf } from './purge-service.js';
+
+/** Bytes of entries that are kept from one question to the next. */
+const ENTRIES = 64 * 1024;
+
+/** Tells why a URL is answered as it is: its route, key, origin, freshness, and where its blocks are. */
+export class ExplainService implements Service<Config> {
+  readonly name = 'explanations';
+  readonly #tier: MemoryTier;
+  readonly #entries: EntryCache;
+  readonly #log: Log;
+  #config: Config;
+
+  constructor(config: Config, store: CatalogStore, tier: MemoryTier, log: Log) {
+    this.#config = config;
+    this.#tier = tier;
+    this.#log = log;
+    this.#entries = new EntryCache(store, tier, new Purges(store, tier), ENTRIES, () => {});
+  }
+
+  reconfigure(config: Config): void {
+    this.#config = config;
+  }
+
+  stop(): void {}
+
+  /**
+   * What is known of a URL, and of each object that its answer is made of as far as the URL tells.
+   * @throws EdgeError `bad_request`
+   */
+  explain(url: EdgeUrl): Explanation {
+    const config = this.#config;
+    const at = [url.host ?? '', plainPath(url.path)] as const;
+    const disk = this.#openDisk();
+    try {
+      return {
+        routes: new PlaceList(config.routes).indexes(...at).map(i => shown(config.routes[i]!, i)),
+        access: new PlaceList(config.access).indexes(...at).map(i => shown(config.access[i]!, i))[0],
+        objects: objectsOf(config, viewsOf(config), url).map(each => this.#object(each, disk)),
+      };
+    } finally {
+      disk?.close();
+    }
+  }
+
+  #object({ host = '', path, query }: EdgeUrl, disk: DiskReader | undefined): ExplainedObject {
+    const match = new OriginTable(this.#config.origins, this.#config.routes).find(host, path);
+    if (match === undefined) return { path };
+    const address = match.addressing.address(match.path, query);
+    const key = objectKey(match.rule.name, address.path, address.keyQuery);
+    const asked = address.query === '' ? address.path : `${address.path}?${address.query}`;
+    const told = { path, origin: match.rule.name, asked, key };
+    const cached = this.#entries.find(key, key);
+    const entry = cached?.entry;
+    if (cached === undefined || entry === undefined) return { ...told, stored: 'no' };
+    if (entry.kind === 'vary') return { ...told, stored: 'by fields', vary: entry.names };
+    if (entry.kind === 'error') return { ...told, stored: 'refusal', status: entry.error.status };
+    if (entry.kind !== 'object') return { ...told, stored: 'never' };
+    const now = Date.now();
+    return {
+      ...told,
+      stored: 'yes',
+      freshness: stalenessOf(entry.freshness, now, cached.markedStale) < 0 ? 'fresh' : 'stale',
+      age: Math.floor(ageOf(entry.freshness, now) / 1000),
+      lifetime: Math.floor(entry.freshness.lifetime / 1000),
+      size: entry.object.size,
+      blocks: this.#blocks(entry, disk),
+    };
+  }
+
+  /** How many blocks would come from which tier. */
+  #blocks({ object: { id, size } }: ObjectEntry, disk: DiskReader | undefined): ExplainedObject['blocks'] {
+    const blocks = { memory: 0, disk: 0, origin: 0 };
+    const count = Math.ceil(size / BLOCK_SIZE);
+    for (let block = 0; block < count; block++) {
+      if (this.#tier.has(id, block)) blocks.memory++;
+      else if (disk?.has(id, block)) blocks.disk++;
+      else blocks.origin++;
+    }
+    return blocks;
+  }
+
+  #openDisk(): DiskReader | undefined {
+    const { path, size } = this.#config.cache.disk;
+    if (path === undefined) return undefined;
+    return new DiskReader({
+      folder: path,
+      capacity: size,
+      checksum: bytes => native.crc32c(0, bytes),
+      log: this.#log,
+      onDamage: () => {},
+      observe: () => {},
+    });
+  }
+}
+
+/** A place, as people know it from their file. */
+function shown({ host, path }: Place, i: number): string {
+  return `${i + 1}: ${host ?? '*'}${path}`;
+}
