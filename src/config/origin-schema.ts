@@ -1,6 +1,6 @@
 import { parseOrigin } from '../base/origin-url.js';
 import { NOT_FORWARDED } from '../base/request-fields.js';
-import { choice, flag, integer, type Kind, names, originUrl, path, text, time } from './kind.js';
+import { choice, flag, integer, type Kind, names, originUrl, path, text, time, webUrl } from './kind.js';
 import { group, item, list, map, setting, withRules } from './setting.js';
 
 const hostName = text(
@@ -119,6 +119,20 @@ export const originSchema = withRules(
       time('10ms', '10m'),
       'A second url is asked when the first byte is this late; left out: never.',
     ).optional(),
+    shield: setting(
+      webUrl('http(s)://host/base'),
+      'A cache in front of the urls, such as another edge: asked before them, and they when it fails; without it, none.',
+    ).optional(),
+    health: item({
+      path: setting(
+        text('a path that begins with /', /^\/[\x21-\x7e]{0,1023}$/),
+        'What each url is asked for, below it, to see whether it is well: 2xx and 3xx are.',
+      ),
+      interval: setting(time('100ms', '1h'), 'Time between two checks of a url by each worker.').prefault('10s'),
+      timeout: setting(time('10ms', '5m'), 'How long an answer to a check may take.').prefault('2s'),
+      failures: setting(integer(1, 100), 'Bad answers in a row after which a url is down.').prefault(3),
+      successes: setting(integer(1, 100), 'Good answers in a row after which it is up again.').prefault(2),
+    }).optional(),
     redirects: group({
       mode: setting(
         choice('follow', 'pass'),
@@ -160,6 +174,10 @@ export const originSchema = withRules(
       sessionToken: setting(text('a session token', /^[\x21-\x7e]{1,4096}$/), 'Token of temporary keys.', {
         secret: true,
       }).optional(),
+      credentials: setting(
+        choice('instance', 'container', 'webIdentity'),
+        'Keys of the machine: of its instance (IMDSv2), of ECS or EKS Pod Identity, or of a web identity (IRSA).',
+      ).optional(),
       credentialsFile: setting(
         path('a file'),
         'File in the form of ~/.aws/credentials; its default profile is used.',
@@ -177,12 +195,14 @@ export const originSchema = withRules(
     }).optional(),
   }),
   (origin, wrong) => {
-    const { url, urls, headers = {}, s3, tls, forward, query } = origin ?? {};
+    const { url, urls, headers = {}, s3, tls, forward, query, health, shield } = origin ?? {};
     if (url === undefined && urls?.length === 0) wrong(['url'], 'expected url or urls');
     if (url !== undefined && urls !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
     if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
       wrong(['s3', s3?.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey'], 'expected both keys or none');
     }
+    if (s3?.credentials !== undefined && (s3.accessKeyId !== undefined || s3.credentialsFile !== undefined))
+      wrong(['s3', 'credentials'], 'expected either keys, credentialsFile or credentials');
     if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
       wrong(['tls', tls?.cert === undefined ? 'cert' : 'key'], 'expected both cert and key or none');
     }
@@ -198,6 +218,10 @@ export const originSchema = withRules(
     if (schemes.has('file') && bases.length > 1) wrong(['urls'], 'expected one directory');
     if (schemes.size > 0 && !schemes.has('http') && (forward?.length ?? 0) > 0) {
       wrong(['forward'], 'expected no fields, which neither directories nor buckets heed');
+    }
+    if (schemes.size > 0 && !schemes.has('http')) {
+      if (health !== undefined) wrong(['health'], 'expected no checks, which only http(s) urls have');
+      if (shield !== undefined) wrong(['shield'], 'expected no shield, which only http(s) urls have');
     }
     checkQuery(query?.key, query?.forward, message => wrong(['query', 'forward'], message));
     if (s3 !== undefined && schemes.size > 0 && !schemes.has('s3')) wrong(['s3'], 'expected an s3:// url');

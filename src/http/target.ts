@@ -33,6 +33,8 @@ export const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
 
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 
+/** What nearly all queries are made of: nothing of it is forbidden, and nothing need be escaped. */
+const PLAIN_QUERY = /^[\x21\x22\x24-\x7e]*$/;
 const FORBIDDEN_IN_QUERY = /[\p{Cc}\p{Cs}#\ufffd]/u;
 
 /**
@@ -53,26 +55,34 @@ export function parseTarget(path: string, query: string, maxLength: number, name
 }
 
 function parseQuery(path: string, query: string, { views, dropped, tokens }: OwnNames): Target {
-  if (FORBIDDEN_IN_QUERY.test(query)) {
+  const isPlain = PLAIN_QUERY.test(query);
+  if (!isPlain && FORBIDDEN_IN_QUERY.test(query)) {
     throw new EdgeError('bad_request', 'the query of the URL holds a character that is not allowed');
   }
-  const kept: string[] = [];
+  let kept = '';
   let bearing = '';
   let parameters: Map<string, string> | undefined;
-  for (const parameter of query.split('&')) {
+  let isFirst = true;
+  for (let begin = 0; begin <= query.length; ) {
+    const next = query.indexOf('&', begin);
+    const parameter = next < 0 ? query.slice(begin) : query.slice(begin, next);
+    begin = next < 0 ? query.length + 1 : next + 1;
     const equals = parameter.indexOf('=');
     const name = equals < 0 ? parameter : parameter.slice(0, equals);
     if (tokens?.has(name)) bearing += bearing === '' ? parameter : `&${parameter}`;
     else if (views.has(name)) {
       parameters ??= new Map();
       if (!parameters.has(name)) parameters.set(name, equals < 0 ? '' : parameter.slice(equals + 1));
-    } else if (!dropped.has(name)) kept.push(parameter);
+    } else if (!dropped.has(name)) {
+      kept += isFirst ? parameter : `&${parameter}`;
+      isFirst = false;
+    }
   }
   return {
     path,
-    query: escapeInvisible(kept.join('&')),
+    query: isPlain ? kept : escapeInvisible(kept),
     parameters: parameters ?? NO_PARAMETERS,
-    tokens: escapeInvisible(bearing),
+    tokens: isPlain ? bearing : escapeInvisible(bearing),
   };
 }
 

@@ -13,6 +13,16 @@ export interface ReplicaStats {
   readonly state: BreakerState;
   /** Requests under way. */
   readonly active: number;
+  /** What active checks have found; undefined where there are none. */
+  readonly health?:
+    | {
+        readonly state: 'up' | 'down' | 'unknown';
+        /** Status of the last answer, or what there was in its place. */
+        readonly last: number | string | undefined;
+        /** Milliseconds since 1970. */
+        readonly checkedAt: number | undefined;
+      }
+    | undefined;
 }
 
 /** Counters of one origin; plain fields that only grow, but for those that say "at this moment". */

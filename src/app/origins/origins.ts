@@ -4,9 +4,11 @@ import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { type OriginPlace, parseOrigin } from '../../base/origin-url.js';
 import { FileOrigin } from '../../origin/file/file-origin.js';
+import type { HealthOptions } from '../../origin/http/health-checks.js';
 import { HttpOrigin, type HttpOriginOptions } from '../../origin/http/http-origin.js';
 import type { ManagedOrigin, OriginObserver } from '../../origin/origin-stats.js';
 import type { RouteRule } from '../../origin/route-table.js';
+import type { CredentialsProvider } from '../../origin/s3/provided-credentials.js';
 import { createS3Origin } from '../../origin/s3/s3-origin.js';
 import type { Address, AddressSettings } from './address.js';
 import { type OriginRouteSettings, OriginTable } from './origin-table.js';
@@ -27,6 +29,7 @@ export interface OriginSettings
       | 'retryAfter'
       | 'redirects'
       | 'headers'
+      | 'shield'
     > {
   /** A place that `parseOrigin` reads; or `urls`, all of one kind. */
   readonly url?: string | undefined;
@@ -34,6 +37,7 @@ export interface OriginSettings
   /** Names of the request fields that go on to the origin, in lower case. */
   readonly forward: readonly string[];
   readonly hedgeAfter?: number | undefined;
+  readonly health?: HealthOptions | undefined;
   readonly s3?:
     | {
         readonly region?: string | undefined;
@@ -43,6 +47,7 @@ export interface OriginSettings
         readonly secretAccessKey?: string | undefined;
         readonly sessionToken?: string | undefined;
         readonly credentialsFile?: string | undefined;
+        readonly credentials?: CredentialsProvider | undefined;
       }
     | undefined;
   readonly tls?:
@@ -121,8 +126,16 @@ export function createOrigin(settings: OriginSettings, context: OriginsContext):
   if (servers.length > 0) return new HttpOrigin({ ...options, servers, node });
   const { accessKeyId, secretAccessKey, sessionToken } = s3;
   const keys = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : undefined;
-  const { region, endpoint, pathStyle, credentialsFile: file } = s3;
-  return createS3Origin({ ...options, buckets, region, endpoint, pathStyle, credentials: { keys, file, env, home } });
+  const { region, endpoint, pathStyle, credentialsFile: file, credentials: provider } = s3;
+  return createS3Origin({
+    ...options,
+    buckets,
+    region,
+    endpoint,
+    pathStyle,
+    provider,
+    credentials: { keys, file, env, home },
+  });
 }
 
 /** Where an object comes from. */

@@ -1,5 +1,7 @@
 /** A fetch as its queue sees it. */
 export interface QueuedFetch {
+  /** Path of its object: those that wait have their turns by object. */
+  readonly object: string;
   /** It has a place and may send its request. Called from `leave` of another fetch. */
   begin(): void;
   /** True when a request can go on where this fetch stands; false when giving its place up ends it. */
@@ -14,16 +16,19 @@ const PATIENCE = 1000;
 const LAST_PATIENCE = 5000;
 
 /**
- * Bounds the fetches of one origin: so many run, so many wait in order of arrival, and the rest are turned away. While
- * some wait, those whose readers take nothing give their places up, those that have stood longest first, so that slow
- * readers can't keep others from the origin.
+ * Bounds the fetches of one origin: so many run, so many wait, and the rest are turned away. Those that wait begin in
+ * turn by object, and in order of arrival of each object, so that one of which much is asked does not keep all others
+ * waiting. While some wait, those whose readers take nothing give their places up, those that have stood longest
+ * first, so that slow readers can't keep others from the origin.
  */
 export class FetchQueue {
   /** Fetches that run. */
   active = 0;
   readonly #limit: number;
   readonly #length: number;
-  readonly #waiting = new Set<QueuedFetch>();
+  /** By object; whose turn is next comes first. */
+  readonly #waiting = new Map<string, Set<QueuedFetch>>();
+  #count = 0;
   /** Running fetches that are paused, in order, and since when (`performance.now()`). */
   readonly #paused = new Map<QueuedFetch, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -39,7 +44,7 @@ export class FetchQueue {
 
   /** Fetches that wait. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#count;
   }
 
   /**
@@ -50,22 +55,29 @@ export class FetchQueue {
       this.active++;
       return 'running';
     }
-    if (this.#waiting.size >= this.#length) return 'full';
-    this.#waiting.add(fetch);
+    if (this.#count >= this.#length) return 'full';
+    const others = this.#waiting.get(fetch.object);
+    if (others === undefined) this.#waiting.set(fetch.object, new Set([fetch]));
+    else others.add(fetch);
+    this.#count++;
     this.#relieveLater();
     return 'queued';
   }
 
   /** Takes back a place in the queue; false when it was not waiting. */
   forget(fetch: QueuedFetch): boolean {
-    return this.#waiting.delete(fetch);
+    const waiting = this.#waiting.get(fetch.object);
+    if (!waiting?.delete(fetch)) return false;
+    if (waiting.size === 0) this.#waiting.delete(fetch.object);
+    this.#count--;
+    return true;
   }
 
   /** The reader of a running fetch takes nothing. */
   pause(fetch: QueuedFetch): void {
     if (this.#paused.has(fetch)) return;
     this.#paused.set(fetch, performance.now());
-    if (this.#waiting.size > 0) this.#relieveLater();
+    if (this.#count > 0) this.#relieveLater();
   }
 
   /** The reader reads on. */
@@ -76,11 +88,22 @@ export class FetchQueue {
   /** A running fetch is over: the next one starts in its place. */
   leave(fetch: QueuedFetch): void {
     this.#paused.delete(fetch);
-    const [next] = this.#waiting;
-    if (next) {
-      this.#waiting.delete(next);
-      next.begin();
-    } else this.active--;
+    const next = this.#next();
+    if (next === undefined) this.active--;
+    else next.begin();
+  }
+
+  /** Takes the next of those that wait; its object's others have their turn after all other objects. */
+  #next(): QueuedFetch | undefined {
+    const [first] = this.#waiting;
+    if (first === undefined) return undefined;
+    const [object, fetches] = first;
+    const [next] = fetches;
+    fetches.delete(next!);
+    this.#count--;
+    this.#waiting.delete(object);
+    if (fetches.size > 0) this.#waiting.set(object, fetches);
+    return next;
   }
 
   /** Looks for places of stalled readers as soon as one may be taken. */
@@ -102,14 +125,14 @@ export class FetchQueue {
 
   #relieve(): void {
     const now = performance.now();
-    let needed = this.#waiting.size;
+    let needed = this.#count;
     for (const [fetch, since] of [...this.#paused]) {
       if (needed === 0) return;
       if (now - since < patienceWith(fetch)) continue;
       needed--;
       fetch.giveWay();
     }
-    if (this.#waiting.size > 0) this.#relieveLater();
+    if (this.#count > 0) this.#relieveLater();
   }
 }
 

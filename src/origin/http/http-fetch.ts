@@ -244,6 +244,11 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     else this.#retry(why);
   }
 
+  /** Path of what is fetched. */
+  get object(): string {
+    return this.#request.path;
+  }
+
   get resumable(): boolean {
     return this.#progress.resumable;
   }

@@ -6,10 +6,11 @@ import { refusal } from '../refusal.js';
 import type { BreakerOptions } from './breaker.js';
 import { type Dialect, isPlainPath } from './dialect.js';
 import { FetchQueue } from './fetch-queue.js';
+import { HealthChecks, type HealthOptions } from './health-checks.js';
 import type { Timeouts } from './http-attempt.js';
 import { type FetchContext, HttpFetch } from './http-fetch.js';
 import { Redirects, type RedirectsOptions } from './redirects.js';
-import { Replicas, type ReplicasOptions } from './replica.js';
+import { type Replica, Replicas, type ReplicasOptions } from './replica.js';
 import { HttpClient, type TlsOptions } from './undici-client.js';
 
 /** Options of `HttpOrigin`. Limits hold per process. */
@@ -40,6 +41,10 @@ export interface HttpOriginOptions extends Pick<ReplicasOptions, 'servers' | 'ba
   };
   /** What an answer of 429 or 503 with Retry-After holds back. */
   readonly retryAfter: ReplicasOptions['retryAfter'];
+  /** A cache that is asked before the servers, which are asked when it fails. */
+  readonly shield?: string | undefined;
+  /** How servers are checked; left out, only by the requests that are made anyway. */
+  readonly health?: HealthOptions | undefined;
   readonly dialect?: Dialect | undefined;
   readonly breaker?: BreakerOptions | undefined;
   /** Milliseconds before a second try on the same server; doubled for each further one. */
@@ -66,14 +71,17 @@ export class HttpOrigin implements ManagedOrigin {
   readonly stats: OriginStats;
   readonly #context: FetchContext;
   readonly #fetches = new Set<HttpFetch>();
+  readonly #checks: HealthChecks | undefined;
   #closed = false;
 
   constructor(options: HttpOriginOptions) {
     const { name, timeouts, maxConnections, maxFetches, queue: length, breaker = BREAKER, log } = options;
     // Servers that are tried in order have the connections of one.
     const connections = maxConnections * (options.balance === 'weighted' ? options.servers.length : 1);
+    const shields = options.shield === undefined ? [] : [{ url: options.shield, weight: 1, isShield: true }];
+    const servers = [...shields, ...options.servers];
     const queue = new FetchQueue(Math.min(maxFetches, connections), length);
-    const replicas = new Replicas({ ...options, connections: maxConnections, breaker });
+    const replicas = new Replicas({ ...options, servers, connections: maxConnections, breaker });
     const stats = originStats({
       get active() {
         return queue.active;
@@ -116,6 +124,13 @@ export class HttpOrigin implements ManagedOrigin {
       hedgeAfter: options.hedgeAfter ?? 0,
       ended: fetch => this.#fetches.delete(fetch),
     };
+    const { client, fields, servername } = this.#context;
+    this.#checks =
+      options.health &&
+      new HealthChecks(replicas.all, options.health, {
+        ...{ client, fields, servername, log },
+        answered: server => (server as Replica).breaker.succeeded(),
+      });
     if (replicas.all.some(({ base }) => base.protocol === 'https:') && options.tls.insecure) {
       log.warn({ origin: name }, "the certificates of the origin's servers are not checked");
     }
@@ -138,6 +153,7 @@ export class HttpOrigin implements ManagedOrigin {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#checks?.close();
     for (const fetch of [...this.#fetches]) fetch.shutDown();
     await this.#context.client.close();
   }

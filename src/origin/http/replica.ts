@@ -1,6 +1,7 @@
 import type { Log } from '../../base/log.js';
 import type { ReplicaStats } from '../origin-stats.js';
 import { Breaker, type BreakerOptions } from './breaker.js';
+import type { ServerHealth } from './health-checks.js';
 import { Holds } from './holds.js';
 
 /** One of the servers that hold the same objects. */
@@ -9,6 +10,8 @@ export interface ReplicaOptions {
   readonly url: string;
   /** Share of the requests in relation to the other weights, where they go by weight. */
   readonly weight: number;
+  /** It stands before the others, which are asked when it fails; false when left out. */
+  readonly isShield?: boolean;
 }
 
 /** What is known of how a server fares. */
@@ -30,8 +33,12 @@ export class Replica {
   refusesItself = false;
   /** Running value of smooth weighted round-robin. */
   credit = 0;
+  readonly isShield: boolean;
+  /** What active checks have found; undefined where there are none. */
+  health: ServerHealth | undefined;
 
-  constructor({ url, weight }: ReplicaOptions, breaker: ReplicaHealth) {
+  constructor({ url, weight, isShield = false }: ReplicaOptions, breaker: ReplicaHealth) {
+    this.isShield = isShield;
     this.base = new URL(url);
     this.weight = weight;
     this.breaker = breaker;
@@ -39,7 +46,10 @@ export class Replica {
 
   /** Numbers for /stats. */
   stats(now: number): ReplicaStats {
-    return { url: labelOf(this.base), state: this.breaker.state(now), active: this.active };
+    const { isUp, last, checkedAt } = this.health ?? {};
+    const up = isUp === undefined ? 'unknown' : isUp ? 'up' : 'down';
+    const health = this.health && ({ state: up, last, checkedAt } as const);
+    return { url: labelOf(this.base), state: this.breaker.state(now), active: this.active, health };
   }
 }
 
@@ -112,12 +122,14 @@ export interface ServerChoice {
 export class Replicas implements ServerChoice {
   readonly all: readonly Replica[];
   readonly #weighted: boolean;
+  readonly #hasShield: boolean;
   readonly #connections: number;
   readonly #holdsServer: boolean;
 
   constructor({ servers, balance, connections, breaker, retryAfter, log }: ReplicasOptions) {
     this.all = servers.map(each => watched(each, breaker, log));
     this.#weighted = balance === 'weighted';
+    this.#hasShield = servers.some(({ isShield }) => isShield);
     this.#connections = connections;
     this.#holdsServer = retryAfter === 'server';
   }
@@ -125,11 +137,18 @@ export class Replicas implements ServerChoice {
   /** The one most likely to answer. Any that is not hopeless may be chosen. */
   pick(now: number, experience: Experience): Replica | undefined {
     const { url, version, failures, hopeless } = experience;
+    const isBehind = (replica: Replica) => this.#hasShield && !replica.isShield;
     const rank = (replica: Replica) => {
-      const doubts = (failures.get(replica) ?? 0) + (replica.breaker.advises(now, url) ? 0 : 1);
+      const isDown = replica.health?.isUp === false;
+      const doubts = (failures.get(replica) ?? 0) + (replica.breaker.advises(now, url) ? 0 : 1) + (isDown ? 1 : 0);
       const isBusy = this.#weighted && replica.active >= this.#connections;
       const lacks = version !== undefined && replica.lacks.wait(version, now) > 0;
-      return (this.#held(replica, now, url) > 0 ? 1e6 : 0) + (lacks ? 1e3 : 0) + 2 * doubts + (isBusy ? 1 : 0);
+      return (
+        (this.#held(replica, now, url) > 0 ? 1e6 : 0) +
+        (lacks ? 1e3 : 0) +
+        2 * doubts +
+        (isBusy || isBehind(replica) ? 1 : 0)
+      );
     };
     const ranked = this.all
       .filter(replica => !hopeless.has(replica))
@@ -146,6 +165,7 @@ export class Replicas implements ServerChoice {
         !hopeless.has(replica) &&
         !failures.has(replica) &&
         replica.breaker.advises(now, url) &&
+        replica.health?.isUp !== false &&
         this.#held(replica, now, url) === 0,
     );
   }

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
-import type { Credentials } from './s3-signer.js';
+import type { Log } from '../../base/log.js';
+import { type ProvideCredentials, ProvidedSource } from './provided-credentials.js';
+import type { Credentials, CredentialsSource } from './s3-signer.js';
 
 /** Where credentials may be found. */
 export interface CredentialsOptions {
@@ -15,6 +17,8 @@ export interface CredentialsOptions {
    * AWS_PROFILE.
    */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where the machine gets its own; it comes in place of all that follows. */
+  readonly machine?: ProvideCredentials | undefined;
   /** Home directory, where .aws/credentials is looked for last. */
   readonly home: string;
 }
@@ -22,22 +26,16 @@ export interface CredentialsOptions {
 /** Milliseconds between two looks at a credentials file. */
 const FILE_INTERVAL = 10_000;
 
-/** Gives the credentials of the moment; undefined when requests are not to be signed. */
-export interface CredentialsSource {
-  current(): Credentials | undefined | Promise<Credentials | undefined>;
-  /** The store says that the credentials have expired: look again, if there is anything to look at. */
-  expired(): void;
-}
-
 /**
- * Finds credentials: configuration, configured file, environment, shared file; without any, requests go unsigned, which
- * public buckets answer.
+ * Finds credentials: configuration, configured file, the machine's own, environment, shared file; without any, requests
+ * go unsigned, which public buckets answer.
  * @throws EdgeError `bad_config` when a file that was named can't be read or has no keys
  */
-export function findCredentials({ keys, file, env, home }: CredentialsOptions): CredentialsSource {
+export function findCredentials({ keys, file, machine, env, home }: CredentialsOptions, log: Log): CredentialsSource {
   const profile = env.AWS_PROFILE ?? 'default';
   if (keys) return fixed(keys);
   if (file !== undefined) return new CredentialsFile(file, profile);
+  if (machine !== undefined) return new ProvidedSource(machine, log);
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: token } = env;
   if (accessKeyId && secretAccessKey) return fixed({ accessKeyId, secretAccessKey, sessionToken: token || undefined });
   if (env.AWS_SHARED_CREDENTIALS_FILE) return new CredentialsFile(env.AWS_SHARED_CREDENTIALS_FILE, profile);

@@ -4,9 +4,8 @@ import type { Dialect, Location } from '../http/dialect.js';
 import type { Wanted } from '../http/response-head.js';
 import type { OriginRequest } from '../origin.js';
 import { type Refusal, refusal } from '../refusal.js';
-import type { CredentialsSource } from './s3-credentials.js';
 import { canonicalQuery, keyPath } from './s3-key.js';
-import type { S3Signer } from './s3-signer.js';
+import type { CredentialsSource, S3Signer } from './s3-signer.js';
 
 /** Error codes that speak of the edge's own credentials, not of the object. */
 const CREDENTIAL_CODES = new Set([

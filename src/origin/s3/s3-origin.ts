@@ -1,5 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
 import { HttpOrigin, type HttpOriginOptions } from '../http/http-origin.js';
+import { type CredentialsProvider, machineCredentials } from './provided-credentials.js';
 import { type CredentialsOptions, findCredentials } from './s3-credentials.js';
 import { S3Dialect } from './s3-dialect.js';
 import { encodeSegment } from './s3-key.js';
@@ -28,6 +29,8 @@ export interface S3OriginOptions extends Omit<HttpOriginOptions, 'servers' | 'di
    */
   readonly pathStyle?: boolean | undefined;
   readonly credentials: CredentialsOptions;
+  /** Where the machine's own credentials come from; undefined where they are not used. */
+  readonly provider?: CredentialsProvider | undefined;
 }
 
 /** A host name can't hold it, or a wildcard certificate doesn't cover it. */
@@ -60,8 +63,11 @@ export function createS3Origin(options: S3OriginOptions): HttpOrigin {
   const custom = options.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
   const endpoint = custom ?? `https://s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
   const pathStyle = options.pathStyle ?? custom !== undefined;
-  const source = findCredentials(credentials);
-  if (source.current() === undefined) log.info({ origin: name }, 'no S3 credentials: requests go unsigned');
+  const { provider } = options;
+  const machine = provider && machineCredentials(provider, region);
+  const source = findCredentials({ machine, ...credentials }, log);
+  if (machine === undefined && source.current() === undefined)
+    log.info({ origin: name }, 'no S3 credentials: requests go unsigned');
   return new HttpOrigin({
     ...options,
     servers: buckets.map(bucket => ({ url: bucketUrl(bucket, endpoint, pathStyle), weight: bucket.weight })),

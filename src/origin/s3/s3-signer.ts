@@ -8,6 +8,13 @@ export interface Credentials {
   readonly sessionToken?: string | undefined;
 }
 
+/** Gives the credentials of the moment; undefined when requests are not to be signed. */
+export interface CredentialsSource {
+  current(): Credentials | undefined | Promise<Credentials | undefined>;
+  /** The store says that the credentials have expired: look again, if there is anything to look at. */
+  expired(): void;
+}
+
 /** SHA-256 of an empty body. */
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
