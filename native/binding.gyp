@@ -28,6 +28,7 @@
         "samples.cc",
         "sampling.cc",
         "scatter.cc",
+        "segment_rows.cc",
         "shm_cache.cc",
         "shm_carry.cc",
         "shm_crc.cc",

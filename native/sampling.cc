@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "samples.h"
+#include "segment_rows.h"
 #include "tables.h"
 
 namespace {
@@ -42,31 +43,48 @@ bool ToSums(napi_env env, napi_value value, T** sums) {
   return false;
 }
 
-/** sumSamples(sizes, durations, compositions, flags, count, from, rules, sums, keys) */
-Napi::Value Sum(const Napi::CallbackInfo& info) {
+/** Argument `value` as room for rows of `columns` numbers; an exception is pending when it is none. */
+bool ToRows(napi_env env, napi_value value, size_t columns, Columns* rows) {
+  size_t count;
+  if (!ToSums(env, value, &rows->numbers, &count)) return false;
+  rows->room = count / columns;
+  return true;
+}
+
+/** cutRows(sizes, durations, compositions, flags, count, from, rules, places, state, rows, keys) */
+Napi::Value Cut(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Samples samples{};
   uint32_t count, from;
-  SampleRules* rules;
-  SampleSums* sums;
-  double* keys;
-  size_t key_numbers;
+  RowRules* rules;
+  Places places{};
+  RowState* state;
+  Columns rows, keys;
   if (!ToUint32(env, info[4], &count) || !ToUint32(env, info[5], &from) ||
       !ToColumn(env, info[0], count, &samples.sizes) || !ToColumn(env, info[1], count, &samples.durations) ||
       !ToColumn(env, info[2], count, &samples.compositions) || !ToColumn(env, info[3], count, &samples.flags) ||
-      !ToSums(env, info[6], &rules) || !ToSums(env, info[7], &sums) || !ToSums(env, info[8], &keys, &key_numbers)) {
+      !ToSums(env, info[6], &rules) || !ToNumbers(env, info[7], &places.seconds, &places.count) ||
+      !ToSums(env, info[8], &state) || !ToRows(env, info[9], kRowColumns, &rows) ||
+      !ToRows(env, info[10], kKeyColumns, &keys)) {
     return env.Undefined();
   }
   samples.count = count;
-  // The first number counts the keys behind it.
-  if (key_numbers == 0) {
-    Napi::RangeError::New(env, "expected room for the number of keys").ThrowAsJavaScriptException();
+  return Napi::Number::New(env, static_cast<double>(CutRows(samples, from, *rules, places, state, rows, keys)));
+}
+
+/** endRows(rules, state, rows) */
+Napi::Value End(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  RowRules* rules;
+  RowState* state;
+  Columns rows;
+  if (!ToSums(env, info[0], &rules) || !ToSums(env, info[1], &state) || !ToRows(env, info[2], kRowColumns, &rows)) {
     return env.Undefined();
   }
-  KeyList list = {keys + 1, (key_numbers - 1) / 3, 0};
-  const size_t next = SumSamples(samples, from, *rules, sums, &list);
-  keys[0] = static_cast<double>(list.count);
-  return Napi::Number::New(env, static_cast<double>(next));
+  if (!EndRows(*rules, state, rows)) {
+    Napi::RangeError::New(env, "expected room for the last rows").ThrowAsJavaScriptException();
+  }
+  return env.Undefined();
 }
 
 /** expandRuns(entries, values, from, count) */
@@ -186,7 +204,8 @@ Napi::Value SumSizesOf(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void InitSampling(Napi::Env env, Napi::Object exports) {
-  exports.Set("sumSamples", Napi::Function::New(env, Sum, "sumSamples"));
+  exports.Set("cutRows", Napi::Function::New(env, Cut, "cutRows"));
+  exports.Set("endRows", Napi::Function::New(env, End, "endRows"));
   exports.Set("expandRuns", Napi::Function::New(env, Expand, "expandRuns"));
   exports.Set("readWords", Napi::Function::New(env, Read, "readWords"));
   exports.Set("sumRuns", Napi::Function::New(env, SumRunsOf, "sumRuns"));

@@ -29,22 +29,40 @@ class NextMark {
   size_t at_;
 };
 
+/** Notes a sum before an entry that has a mark, if there is room for it. */
+void Mark(const Marks& marks, size_t entry, double sum) {
+  const size_t index = entry / marks.stride;
+  if (index < marks.room) marks.sums[index] = sum;
+}
+
 }  // namespace
 
 void SumRuns(const Entries& entries, RunSums* sums, const Marks& samples_before, const Marks& ticks_before) {
   RunSums sum = *sums;
-  NextMark samples(samples_before, entries.from);
-  NextMark ticks(ticks_before, entries.from);
-  size_t entry = entries.from;
-  for (size_t at = 0; entries.length - at >= kRun; at += kRun, entry++) {
-    samples.Pass(entry, sum.samples);
-    ticks.Pass(entry, sum.ticks);
-    const double run = WordAt(entries.bytes + at);
-    const double value = static_cast<int32_t>(WordAt(entries.bytes + at + 4));
-    sum.samples += run;
-    sum.ticks += run * value;
-    sum.least = std::min(sum.least, value);
-    sum.greatest = std::max(sum.greatest, value);
+  int32_t least = INT32_MAX, greatest = INT32_MIN;
+  const size_t stride = samples_before.stride;
+  for (size_t at = 0, entry = entries.from; entries.length - at >= kRun;) {
+    if (stride != 0 && entry % stride == 0) {
+      Mark(samples_before, entry, sum.samples);
+      Mark(ticks_before, entry, sum.ticks);
+    }
+    // Up to the next mark.
+    size_t left = (entries.length - at) / kRun;
+    if (stride != 0) left = std::min(left, stride - entry % stride);
+    uint64_t counted = 0;
+    for (entry += left; left > 0; left--, at += kRun) {
+      const uint32_t run = WordAt(entries.bytes + at);
+      const auto value = static_cast<int32_t>(WordAt(entries.bytes + at + 4));
+      counted += run;
+      sum.ticks += static_cast<double>(run) * value;
+      least = std::min(least, value);
+      greatest = std::max(greatest, value);
+    }
+    sum.samples += static_cast<double>(counted);
+  }
+  if (least <= greatest) {
+    sum.least = std::min(sum.least, static_cast<double>(least));
+    sum.greatest = std::max(sum.greatest, static_cast<double>(greatest));
   }
   *sums = sum;
 }

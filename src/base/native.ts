@@ -325,13 +325,13 @@ export interface NativeAddon {
   ): number;
   forgetPieces(): void;
   /**
-   * Sums up samples from `from` on, up to the first sync sample presented at the last of the `rules` or later. Returns
-   * the number of that one, or `count`.
-   * @param rules and `sums`: five and nine numbers, in the order of native/samples.h; `sums` is added to
-   * @param keys receives how many sync samples of these it holds, then the number of each, when it is presented, and
-   *   its bytes; those for which it has no room are left out
+   * Cuts samples from `from` on into segments. Returns `count`, or the number of the sample to go on with when `rows`
+   * and `keys` have more room.
+   * @param rules and `state`: as native/segment_rows.h has them; `state` begins as zeros
+   * @param places seconds, rising, at which segments are to begin
+   * @param rows receives five columns of rows one after the other, `keys` three of sync samples
    */
-  sumSamples(
+  cutRows(
     sizes: Uint32Array,
     durations: Uint32Array,
     compositions: Int32Array,
@@ -339,9 +339,13 @@ export interface NativeAddon {
     count: number,
     from: number,
     rules: Float64Array,
-    sums: Float64Array,
+    places: Float64Array,
+    state: Float64Array,
+    rows: Float64Array,
     keys: Float64Array,
   ): number;
+  /** Writes what is left when all samples have been taken in: two rows at most, for which `rows` must have room. */
+  endRows(rules: Float64Array, state: Float64Array, rows: Float64Array): void;
   /**
    * Writes the values of the runs in `entries` (`stts`, `ctts`) to `values` from `from` on, at most up to `count`.
    * Returns where they end.

@@ -22,11 +22,6 @@ export class Column {
     this.#last[at] = value;
   }
 
-  /** Puts another number in place of the last one, which there must be. */
-  replaceLast(value: number): void {
-    this.#last[(this.length - 1) % PIECE] = value;
-  }
-
   /** The number of a row, which must exist. */
   at(row: number): number {
     return this.#pieces[Math.floor(row / this.piece)]![row % this.piece]!;

@@ -3,16 +3,15 @@ import { SAMPLE_DURATION, SAMPLE_SIZE } from '../fmp4/moof.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import type { Reading } from '../io/reading.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
-import { Boundaries } from './boundaries.js';
 import { type Candidate, candidatesOf } from './candidates.js';
 import type { KeyFrames, MediaPackage, OmittedTrack, PackageTrack, Segmentation } from './media-package.js';
-import { type CutTrack, RowBuilder, type RowRules } from './segment-rows.js';
+import { type Boundaries, type CutTrack, RowBuilder, type RowRules } from './segment-rows.js';
 import { RunBuffer, type SourceMovie } from './source-track.js';
 import { describeTracks, type TrackDescription } from './track-description.js';
 import { clipOf, type TrackWindow, wholeOf, zeroOf } from './track-window.js';
 
 /** Samples taken in at once. */
-const BATCH = 8192;
+const BATCH = 32_768;
 /** Bytes of memory that a batch takes. */
 const BATCH_BYTES = BATCH * 16;
 /** The part of the shortest last segment that sound beside video may have as its last. */
@@ -47,8 +46,8 @@ export function* compilePackage(
   if (leader === undefined) throw refused(omitted[0]?.reason ?? 'it has neither pictures nor sound');
 
   const buffer = new RunBuffer(BATCH, false);
-  const cutAt = (places: ArrayLike<number>, from: number) => new Boundaries(places, from, cut.target);
-  const boundaries = cut.boundaries ? cutAt(cut.boundaries, Number.POSITIVE_INFINITY) : cutAt([], 0);
+  const cutAt = (places: Float64Array, from: number): Boundaries => ({ places, from, length: cut.target });
+  const boundaries = cut.boundaries ? cutAt(cut.boundaries, Number.POSITIVE_INFINITY) : cutAt(new Float64Array(), 0);
   const led = yield* cutTrack(source, leader, buffer, zero, boundaries, cut.shortest * cut.target);
   const begins = led.segments.begins.subarray(1, led.segments.count).map(begin => begin / led.timescale);
 
@@ -166,12 +165,12 @@ function* cutTrack(
   const rules: RowRules = {
     ...{ timescale, delta, compositionShift, editMedia, duration, size, allSync, boundaries, shortest },
   };
-  const rows = new RowBuilder(source, rules);
+  const rows = new RowBuilder(source, rules, first);
   for (let at = first; at < end; at += BATCH) {
     const count = Math.min(BATCH, end - at);
     yield* source.breathe();
     const time = yield* track.read(source, at, count, buffer, false);
-    rows.add(buffer, at, time);
+    rows.add(buffer, time);
   }
   const { segments, openGops, keyFrames } = rows.finish();
   const allHave = (field: number) => segments.fields.every(fields => (fields & field) !== 0);

@@ -89,7 +89,6 @@ class FragmentedTrack implements SourceTrack {
       start = yield* this.inside!.read(source, first, inside, into, places);
       if (first + inside === this.#before && samples.length > 1) endAt(into, inside, start, times[0]!);
     }
-    into.plain = false;
     let sample = first + inside - this.#before;
     for (let done = inside; done < count; ) {
       const row = lastAtMost(samples, sample);

@@ -118,10 +118,14 @@ function isFirstApart({ fields, syncs }: Fragment): boolean {
 
 function moofSize(fragment: Fragment): number {
   const { fields, samples } = fragment;
-  let each = 0;
-  for (const field of [SAMPLE_DURATION, SAMPLE_SIZE, SAMPLE_FLAGS, SAMPLE_OFFSET]) if (fields & field) each += 4;
-  let defaults = 0;
-  for (const field of [SAMPLE_DURATION, SAMPLE_SIZE, SAMPLE_FLAGS]) if ((fields & field) === 0) defaults += 4;
+  const [duration, size, flags, offset] = [
+    fields & SAMPLE_DURATION ? 4 : 0,
+    fields & SAMPLE_SIZE ? 4 : 0,
+    fields & SAMPLE_FLAGS ? 4 : 0,
+    fields & SAMPLE_OFFSET ? 4 : 0,
+  ];
+  const defaults = 12 - duration - size - flags;
+  const each = duration + size + flags + offset;
   return MOOF + TRAF + defaults + TFDT + TRUN + (isFirstApart(fragment) ? 4 : 0) + samples * each;
 }
 

@@ -95,15 +95,14 @@ class MovieTrack implements SourceTrack {
     source.spend(count * SAMPLE_WORK);
     const { stts, ctts, stss, stsz } = this.track.core;
     into.count = count;
-    const times = yield* fillRuns(source, stts, first, count, into.durations);
-    const offsets = ctts && (yield* fillRuns(source, ctts, first, count, into.compositions));
-    if (offsets === undefined) into.compositions.fill(0, 0, count);
+    const time = yield* fillRuns(source, stts, first, count, into.durations);
+    if (ctts === undefined) into.compositions.fill(0, 0, count);
+    else yield* fillRuns(source, ctts, first, count, into.compositions);
     if (this.allSync || stss === undefined) into.flags.fill(SYNC, 0, count);
     else yield* fillSyncs(source, stss, first, count, into.flags);
-    into.plain = this.allSync && times.even && offsets?.even !== false;
     yield* fillSizes(source, stsz, first, count, into.sizes);
     if (places) yield* this.#fillOffsets(source, first, count, into);
-    return times.before;
+    return time;
   }
 
   startAt(source: MeteredSource, media: number): Reading<number> {
@@ -200,7 +199,7 @@ function* entriesOf(source: MeteredSource, table: Table, first: number, count: n
 
 /**
  * The values of a table of runs for samples `[first, first+count)`; 0 for those that it does not tell of.
- * @returns sum of the values of all samples before, where the table has it, and whether one run tells of all
+ * @returns sum of the values of all samples before, where the table has it
  */
 function* fillRuns(
   source: MeteredSource,
@@ -208,23 +207,22 @@ function* fillRuns(
   first: number,
   count: number,
   values: Uint32Array | Int32Array,
-): Reading<{ readonly before: number; readonly even: boolean }> {
+): Reading<number> {
   const run = yield* lookUp(source, bytes => runOf(bytes, table, first));
   if (run === undefined) {
     values.fill(0, 0, count);
-    return { before: 0, even: true };
+    return 0;
   }
   const skipped = first - run.first;
   let filled = Math.min(count, run.samples - skipped);
   values.fill(run.value, 0, filled);
-  const even = filled === count;
   for (let entry = run.entry + 1; filled < count && entry < table.count; ) {
     const wanted = Math.min(table.count - entry, Math.max(STRIDE, count - filled));
     filled = native.expandRuns(yield* entriesOf(source, table, entry, wanted), values, filled, count);
     entry += wanted;
   }
   values.fill(0, filled, count);
-  return { before: run.ticks + skipped * run.value, even };
+  return run.ticks + skipped * run.value;
 }
 
 function* fillSyncs(

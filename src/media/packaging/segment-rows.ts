@@ -1,9 +1,7 @@
 import { native } from '../../base/native.js';
-import { SAMPLE_DURATION, SAMPLE_FLAGS, SAMPLE_OFFSET, SAMPLE_SIZE } from '../fmp4/moof.js';
-import { Column } from '../io/column.js';
+import { SAMPLE_FLAGS } from '../fmp4/moof.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import { broken } from '../mp4/box/broken.js';
-import type { Boundaries } from './boundaries.js';
 import type { KeyFrames, SegmentRows } from './media-package.js';
 import type { RunBuffer } from './source-track.js';
 
@@ -12,12 +10,21 @@ export const SEGMENT_SAMPLES_MAX = 100_000;
 export const SEGMENT_BYTES_MAX = 0xfff0_0000;
 /** Most segments of a track: a week of 6 s. */
 const SEGMENTS_MAX = 100_000;
-/** Bytes of memory that a row takes while it is made and in the package. */
-const ROW_BYTES = 80;
-/** Bytes of memory that a key frame takes while it is sought and in the package. */
-const KEY_FRAME_BYTES = 48;
+/** Bytes of memory that a row, and a key frame, takes while it is made and in the package. */
+const [ROW_BYTES, KEY_FRAME_BYTES] = [80, 48];
+/** Rows and key frames for which there is room at first. */
+const [ROWS_FIRST, KEYS_FIRST] = [512, 1024];
 /** Greatest time in ticks. */
 const TIME_MAX = 2 ** 50;
+
+/** Where segments are to begin, in seconds of the package's timeline: rising places, and then multiples of a length. */
+export interface Boundaries {
+  readonly places: Float64Array;
+  /** Second from which multiples of `length` hold. */
+  readonly from: number;
+  /** Seconds, more than 0. */
+  readonly length: number;
+}
 
 /** How the samples of a track become rows. */
 export interface RowRules {
@@ -45,146 +52,118 @@ export interface CutTrack {
   readonly keyFrames: KeyFrames | undefined;
 }
 
-/**
- * What the samples so far come to, in the order of native/samples.h. Bytes of all samples so far, and decoding time of
- * the next one; of the row at hand the earliest presentation; the latest end of any sample, and the presentation of the
- * sync sample at hand; of the row its fields but for flags, and its sync samples; whether GOPs are open, and whether an
- * offset is too large.
- */
-const [BYTES, TIME, BEGIN, END, KEY, FIELDS, SYNCS, OPEN, OVERFLOWS, SUMS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
+/** Numbers that the addon keeps while a track is cut (`RowState` of native/segment_rows.h), and places among them. */
+const STATE = 25;
+const [SAMPLES, BYTES, TIME, END, OPEN, OVERFLOWS, ROWS, KEYS] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
-/** Place of the presentation among the rules from which on a sync sample ends the summing. */
-const BOUNDARY = 4;
+/** Rows of numbers that the addon writes, as columns one after the other. */
+class Rows {
+  numbers: Float64Array;
+
+  /**
+   * @param bytes that a row counts
+   * @param most rows there may be
+   */
+  constructor(
+    private readonly source: MeteredSource,
+    private readonly columns: number,
+    private room: number,
+    private readonly bytes: number,
+    private readonly most: number,
+  ) {
+    source.keep(room * bytes);
+    this.numbers = new Float64Array(columns * room);
+  }
+
+  /** Makes room for more than there is. @throws EdgeError `unplayable` where there may be no more */
+  grow(what: string): void {
+    const { room, columns, numbers, most } = this;
+    if (room >= most) throw broken(`a track has more than ${most} ${what}`);
+    this.room = Math.min(most, 4 * room);
+    this.source.keep((this.room - room) * this.bytes);
+    this.numbers = new Float64Array(columns * this.room);
+    for (let column = 0; column < columns; column++) {
+      this.numbers.set(numbers.subarray(column * room, (column + 1) * room), column * this.room);
+    }
+  }
+
+  isFull(count: number, spare = 0): boolean {
+    return count + spare >= this.room;
+  }
+
+  /** A copy of the first `count` numbers of a column, and of one more at its end. */
+  column(column: number, count: number, last?: number): Float64Array {
+    const at = column * this.room;
+    const numbers = this.numbers.subarray(at, at + count);
+    if (last === undefined) return numbers.slice();
+    const ended = new Float64Array(count + 1);
+    ended.set(numbers);
+    ended[count] = last;
+    return ended;
+  }
+}
 
 /** Cuts a track into segments: is given all its samples in turn. The first one is a sync sample. */
 export class RowBuilder {
-  readonly #samples = new Column();
-  readonly #times = new Column();
-  readonly #begins = new Column();
-  readonly #bytes = new Column();
-  readonly #fields = new Column();
-  /** The row at hand: its first sample, decoding time, bytes before it. */
-  #row = { first: 0, time: 0, bytes: 0 };
-  readonly #sums = new Float64Array(SUMS);
+  readonly #state = new Float64Array(STATE);
   readonly #rules: Float64Array;
-  /** Key frames as `native.sumSamples` tells of them, and those so far. */
-  #found = new Float64Array(1);
-  readonly #keys = { samples: new Column(), times: new Column(), sizes: new Column() };
-  #next = 0;
-  /** Presentation from which on a sync sample begins a row. */
-  #boundary = Number.NEGATIVE_INFINITY;
+  readonly #rows: Rows;
+  readonly #keys: Rows;
 
+  /** @param first number of the first sample */
   constructor(
-    private readonly source: MeteredSource,
+    source: MeteredSource,
     private readonly rules: RowRules,
+    first: number,
   ) {
-    const { delta, compositionShift, duration, size } = rules;
-    this.#rules = Float64Array.of(delta, compositionShift, duration, size, 0);
+    this.#state[SAMPLES] = first;
+    const { delta, compositionShift, duration, size, timescale, allSync, boundaries } = rules;
+    const { from, length } = boundaries;
+    const numbers = [delta, compositionShift, duration, size, timescale, Number(allSync), from, length];
+    this.#rules = Float64Array.from(numbers);
+    this.#rows = new Rows(source, 5, ROWS_FIRST, ROW_BYTES, SEGMENTS_MAX);
+    this.#keys = new Rows(source, 3, allSync ? 0 : KEYS_FIRST, KEY_FRAME_BYTES, 2 ** 32);
   }
 
   /**
    * Takes in samples.
-   * @param first number of the first
    * @param time decoding time of the first
    */
-  add(run: RunBuffer, first: number, time: number): void {
-    this.#sums[TIME] = time;
-    const keys = this.rules.allSync ? 0 : run.count;
-    if (this.#found.length < 1 + 3 * keys) this.#found = new Float64Array(1 + 3 * keys);
-    for (let i = 0; i < run.count; ) {
-      const next = run.plain ? sumPlain(run, i, this.#sums, this.rules, this.#boundary) : this.#sumUp(run, i, first);
-      // Nothing is summed up where a row begins.
-      if (next < run.count) this.#open(first + next, this.#sums[TIME]! + run.compositions[next]! + this.rules.delta);
-      i = next;
+  add({ count, sizes, durations, compositions, flags }: RunBuffer, time: number): void {
+    const [state, rules, rows, keys] = [this.#state, this.#rules, this.#rows, this.#keys];
+    const { places } = this.rules.boundaries;
+    state[TIME] = time;
+    for (let i = 0; i < count; ) {
+      const [{ numbers: into }, { numbers: list }] = [rows, keys];
+      i = native.cutRows(sizes, durations, compositions, flags, count, i, rules, places, state, into, list);
+      if (state[OVERFLOWS] !== 0) throw broken('the composition offsets of a track are too far apart');
+      if (i < count) this.#grow();
     }
-    this.#next = first + run.count;
   }
 
-  /**
-   * Sums up samples from `from` on, up to the first that begins a row.
-   * @param first number of the run's first sample
-   * @returns the number of that one in the run, or of samples
-   */
-  #sumUp({ count, sizes, durations, compositions, flags }: RunBuffer, from: number, first: number): number {
-    const [rules, sums, found] = [this.#rules, this.#sums, this.#found];
-    rules[BOUNDARY] = this.#boundary;
-    const next = native.sumSamples(sizes, durations, compositions, flags, count, from, rules, sums, found);
-    if (sums[OVERFLOWS] !== 0) throw broken('the composition offsets of a track are too far apart');
-    for (let at = 1, end = 1 + 3 * found[0]!; at < end; at += 3) {
-      this.#addKey(first + found[at]!, found[at + 1]!, found[at + 2]!);
-    }
-    return next;
-  }
-
-  /** Of key frames those that are presented after all before them can be sought. */
-  #addKey(sample: number, presented: number, bytes: number): void {
-    const { samples, times, sizes } = this.#keys;
-    if (presented < (times.length === 0 ? 0 : times.at(times.length - 1) + 1)) return;
-    this.source.keep(KEY_FRAME_BYTES);
-    samples.push(sample);
-    times.push(presented);
-    sizes.push(bytes);
-  }
-
-  /** Begins a row with a sample, which is presented at `presented`. */
-  #open(first: number, presented: number): void {
-    if (this.#boundary !== Number.NEGATIVE_INFINITY) this.#close();
-    this.#row = { first, time: this.#sums[TIME]!, bytes: this.#sums[BYTES]! };
-    this.#sums[BEGIN] = presented;
-    this.#sums[FIELDS] = 0;
-    this.#sums[SYNCS] = 0;
-    const { boundaries, timescale } = this.rules;
-    this.#boundary = Math.max(presented + 1, boundaries.after(presented / timescale) * timescale);
-  }
-
-  /** Writes the row at hand; where it does not begin later than the one before, as a part of that. */
-  #close(): void {
-    const { first, time, bytes } = this.#row;
-    const fields = this.#sums[FIELDS]! | (this.#sums[SYNCS]! > 1 && !this.rules.allSync ? SAMPLE_FLAGS : 0);
-    const begin = Math.max(0, this.#sums[BEGIN]!);
-    const last = this.#begins.length - 1;
-    if (last >= 0 && begin <= this.#begins.at(last)) {
-      const joined = this.#fields.at(last) | fields | (this.rules.allSync ? 0 : SAMPLE_FLAGS);
-      this.#fields.replaceLast(joined);
-      return;
-    }
-    if (last + 1 >= SEGMENTS_MAX) throw broken(`a track has more than ${SEGMENTS_MAX} segments`);
-    this.source.keep(ROW_BYTES);
-    this.#samples.push(first);
-    this.#times.push(time);
-    this.#begins.push(begin);
-    this.#bytes.push(bytes);
-    this.#fields.push(fields);
-  }
-
-  #keyFrames(): KeyFrames {
-    const { samples, times, sizes } = this.#keys;
-    return { samples: samples.whole(), times: times.whole(), sizes: sizes.whole() };
+  #grow(): void {
+    const [rows, keys] = [this.#state[ROWS]!, this.#state[KEYS]!];
+    if (this.#rows.isFull(rows)) this.#rows.grow('segments');
+    if (!this.rules.allSync && this.#keys.isFull(keys)) this.#keys.grow('key frames');
   }
 
   /** @throws EdgeError `unplayable` when a segment would be too large, or time has no bounds */
   finish(): CutTrack {
     const { timescale, delta, compositionShift, editMedia, shortest, allSync } = this.rules;
-    this.#close();
-    let count = this.#samples.length;
-    const begins = this.#begins.whole(1);
-    const fields = Uint16Array.from(this.#fields.whole());
-    while (count > 1 && this.#sums[END]! - begins[count - 1]! < shortest * timescale) {
+    const [state, rows] = [this.#state, this.#rows];
+    while (rows.isFull(state[ROWS]!, 1)) rows.grow('segments');
+    native.endRows(this.#rules, state, rows.numbers);
+    let count = state[ROWS]!;
+    const begins = rows.column(2, count);
+    const fields = Uint16Array.from(rows.column(4, count));
+    while (count > 1 && state[END]! - begins[count - 1]! < shortest * timescale) {
       count--;
       fields[count - 1]! |= fields[count]! | (allSync ? 0 : SAMPLE_FLAGS);
     }
-    const [time, total, openGops] = [this.#sums[TIME]!, this.#sums[BYTES]!, this.#sums[OPEN] !== 0];
-    const end = Math.max(this.#sums[END]!, begins[count - 1]! + 1);
-    const ended = (column: Column, last: number) => {
-      const rows = column.whole(1).slice(0, count + 1);
-      rows[count] = last;
-      return rows;
-    };
-    const [samples, times, bytes] = [
-      ended(this.#samples, this.#next),
-      ended(this.#times, time),
-      ended(this.#bytes, total),
-    ];
+    const end = Math.max(state[END]!, begins[count - 1]! + 1);
+    const samples = rows.column(0, count, state[SAMPLES]!);
+    const times = rows.column(1, count, state[TIME]!);
+    const bytes = rows.column(3, count, state[BYTES]!);
     const toDecode = compositionShift + delta + editMedia;
     for (let row = 0; row <= count; row++) times[row]! += toDecode;
     if (!(end <= TIME_MAX && times[count]! <= TIME_MAX)) throw broken('the times of a track are beyond all bounds');
@@ -193,39 +172,14 @@ export class RowBuilder {
       if (held > SEGMENT_SAMPLES_MAX || size > SEGMENT_BYTES_MAX)
         throw broken(`between two of its key frames there are ${held} frames of ${size} bytes, which are no segment`);
     }
-    const kept = ended(this.#begins, end);
+    const kept = rows.column(2, count, end);
     const segments = { count, samples, times, begins: kept, bytes, fields: fields.slice(0, count) };
-    return { segments, openGops, keyFrames: allSync ? undefined : this.#keyFrames() };
+    return { segments, openGops: state[OPEN] !== 0, keyFrames: allSync ? undefined : this.#keyFrames() };
   }
-}
 
-/**
- * Sums up samples from `from` on, up to the first that begins a row, when they follow each other evenly and are all
- * sync samples.
- * @param boundary presentation from which on one begins a row
- * @returns the number of that one, or of samples
- */
-function sumPlain(run: RunBuffer, from: number, sums: Float64Array, rules: RowRules, boundary: number): number {
-  const { count, sizes, durations, compositions } = run;
-  const { size } = rules;
-  const [duration, composition] = [durations[from]!, compositions[from]!];
-  const presented = sums[TIME]! + composition + rules.delta;
-  if (presented >= boundary) return from;
-  const next = Math.min(count, duration === 0 ? count : from + Math.ceil((boundary - presented) / duration));
-  let [bytes, others] = [sums[BYTES]!, 0];
-  for (let i = from; i < next; i++) {
-    bytes += sizes[i]!;
-    others |= sizes[i]! ^ size;
+  #keyFrames(): KeyFrames {
+    const count = this.#state[KEYS]!;
+    const column = (number: number) => this.#keys.column(number, count);
+    return { samples: column(0), times: column(1), sizes: column(2) };
   }
-  const lasts = duration * (next - from);
-  sums[BYTES] = bytes;
-  sums[TIME]! += lasts;
-  sums[BEGIN] = Math.min(sums[BEGIN]!, presented);
-  sums[KEY] = presented + lasts - duration;
-  sums[END] = Math.max(sums[END]!, presented + lasts);
-  sums[SYNCS]! += next - from;
-  if (duration !== rules.duration) sums[FIELDS]! |= SAMPLE_DURATION;
-  if (others !== 0) sums[FIELDS]! |= SAMPLE_SIZE;
-  if (composition !== rules.compositionShift) sums[FIELDS]! |= SAMPLE_OFFSET;
-  return next;
 }

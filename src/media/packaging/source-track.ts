@@ -61,8 +61,6 @@ export const NOT_SYNC = 0x0101_0000;
 /** Room for samples. */
 export class RunBuffer implements SampleRun {
   count = 0;
-  /** Whether all samples are known to have one duration and composition offset, and to be sync samples. */
-  plain = false;
   readonly offsets: Float64Array;
   readonly sizes: Uint32Array;
   readonly durations: Uint32Array;

@@ -92,6 +92,7 @@ function* languageOf(scan: BoxScan, media: readonly Box[]): Reading<string> {
 
 /** A language as BCP 47 has it, which knows the shortest code of each; `und` when it is none. */
 function languageTag(text: string): string {
+  if (text === '') return 'und';
   try {
     return Intl.getCanonicalLocales(text)[0] ?? 'und';
   } catch {

@@ -90,14 +90,19 @@ export class TrackFile {
     this.size = this.#begins[count + 1]!;
   }
 
-  /** First byte of a segment. @param row its number, from 0 */
+  /** First byte of each segment, and one more: the size of the file. */
+  get offsets(): Float64Array {
+    return this.#begins.subarray(1);
+  }
+
+  /** First byte of a segment, or behind the last one. @param row its number, from 0 */
   segmentOffset(row: number): number {
     return this.#begins[row + 1]!;
   }
 
   /** Bytes of a segment. */
   segmentSize(row: number): number {
-    return this.#begins[row + 2]! - this.#begins[row + 1]!;
+    return this.segmentOffset(row + 1) - this.segmentOffset(row);
   }
 
   /** The whole. */
@@ -107,7 +112,7 @@ export class TrackFile {
 
   /** A segment: as it is made of the object where that is known, else to be made as it is sent. */
   segment(row: number, read: ReadSamples): readonly Span[] {
-    return this.#kept(row) ?? sliceSpans([this.#whole(read)], this.#begins[row + 1]!, this.#begins[row + 2]!);
+    return this.#kept(row) ?? sliceSpans([this.#whole(read)], this.segmentOffset(row), this.segmentOffset(row + 1));
   }
 
   #whole(read: ReadSamples): SectionedSpan {
@@ -147,7 +152,7 @@ export class TrackFile {
     const writer = new SidxWriter(TRACK_ID, timescale, begins[0]!, references);
     for (let row = 0; row < count; row += this.#together) {
       const next = Math.min(count, row + this.#together);
-      const size = this.#begins[next + 1]! - this.#begins[row + 1]!;
+      const size = this.segmentOffset(next) - this.segmentOffset(row);
       const duration = begins[next]! - begins[row]!;
       if (!writer.reference(size, duration, openGops ? SAP_OPEN : SAP_CLOSED)) {
         throw new EdgeError(
@@ -159,9 +164,13 @@ export class TrackFile {
     return writer.take();
   }
 
-  /** Bytes of the file of key frame `i`. */
-  keyFrameSize(keyFrames: KeyFrames, i: number): number {
-    return segmentSize(this.#keyFrame(keyFrames, i));
+  /** Bytes of the file of each key frame: they differ in those of the frames. */
+  keyFrameSizes(keyFrames: KeyFrames): Float64Array {
+    const sizes = keyFrames.sizes.slice();
+    if (sizes.length === 0) return sizes;
+    const beside = segmentSize(this.#keyFrame(keyFrames, 0)) - sizes[0]!;
+    for (let i = 0; i < sizes.length; i++) sizes[i]! += beside;
+    return sizes;
   }
 
   /** A segment of key frame `i` alone, which lasts until the next. */

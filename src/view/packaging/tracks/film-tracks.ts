@@ -38,16 +38,16 @@ export function presentTrack(
   keyFrames: KeyFrameRow | undefined,
 ): Omit<PresentedMedia, 'name' | 'label' | 'isDefault'> {
   const { count, begins } = track.segments;
-  const offsets = new Float64Array(count + 1);
-  for (let row = 0; row < count; row++) offsets[row] = file.segmentOffset(row);
-  offsets[count] = file.size;
+  const { offsets } = file;
+  const sizes = new Float64Array(count);
+  for (let row = 0; row < count; row++) sizes[row] = offsets[row + 1]! - offsets[row]!;
   return {
     kind: track.kind as PresentedMedia['kind'],
     attributes: attributesOf(track, file.entry),
     language: track.language,
     begins,
     timescale: track.timescale,
-    sizes: offsets.subarray(1).map((end, row) => end - offsets[row]!),
+    sizes,
     layout: { initSize: file.init.length, sidx: file.sidx, offsets },
     openGops: track.openGops,
     keyFrames,
@@ -61,5 +61,5 @@ export function keyFrameRow(frames: KeyFrames, track: PackageTrack, file: TrackF
   const begins = new Float64Array(count + 1);
   begins.set(frames.times);
   begins[count] = track.end;
-  return { begins, sizes: Float64Array.from({ length: count }, (_, i) => file.keyFrameSize(frames, i)) };
+  return { begins, sizes: file.keyFrameSizes(frames) };
 }

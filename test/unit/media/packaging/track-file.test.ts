@@ -308,7 +308,7 @@ describe('the file of a track', () => {
       for (const later of [false, true]) {
         const reads: ReadSamples = (a, b) => (later ? Promise.resolve(read(a, b)) : read(a, b));
         const bytes = await bytesOf(file.keyFrameSegment(keyFrames, i, reads), object);
-        assert.equal(bytes.length, file.keyFrameSize(keyFrames, i));
+        assert.equal(bytes.length, file.keyFrameSizes(keyFrames)[i]);
         const known = [{ id: 1 }] as unknown as Parameters<typeof parseMoof>[2];
         const [moof] = parseBoxes(bytes, 0, bytes.length);
         const [fragment] = parseMoof(bytes.subarray(0, moof!.end), 0, known);
