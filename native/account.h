@@ -28,8 +28,11 @@ class Account {
   void AddDue(int fd) { due_.push_back(fd); }
 
   /** The descriptor that has waited longest, of those that are left. */
+  int NextDue() const { return due_[next_]; }
+
   int TakeDue() {
-    const int fd = due_[next_++];
+    const int fd = NextDue();
+    ++next_;
     if (next_ == due_.size()) {
       due_.clear();
       next_ = 0;

@@ -210,7 +210,6 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
     return 0;
   }
   if (connection->is_dropping) return Drop(fd, connection, buffer, room);
-  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   if ((gate->states[fd] & kAnswering) != 0) return HoldBack(fd, connection, buffer, room);
   if (Owes(*connection)) {
     gate->states[fd] |= kHeld;

@@ -14,12 +14,17 @@ namespace {
 
 /** Nanoseconds of one turn of the loop for what happens on connections; what is left over waits for the next turn. */
 constexpr uint64_t kTurn = 5'000'000;
+/**
+ * Nanoseconds that a request waits longer which its client has sent before it had the answer to the one before: who
+ * asks for one thing at a time comes before any number of connections with requests in store.
+ */
+constexpr uint64_t kInStore = 250'000'000;
 
 /** An account that has something due. */
 struct Waiting {
   /**
-   * When it was put here, later by the time that it had spent of late: so long those may go before it who came after
-   * it, and no longer, in nanoseconds.
+   * When it was put here, later by the time that it had spent of late, and by `kInStore`: so long those may go before
+   * it who came after it, and no longer, in nanoseconds.
    */
   uint64_t turn;
   std::shared_ptr<Account> account;
@@ -34,7 +39,10 @@ uv_check_t check;
 uv_idle_t idle;
 
 void Push(std::shared_ptr<Account> account, uint64_t now) {
-  const uint64_t turn = now + account->Spent(now);
+  const int fd = account->NextDue();
+  const Connection* connection = Find(fd);
+  const bool is_in_store = connection != nullptr && connection->reads_on && (gate->states[fd] & kHeld) != 0;
+  const uint64_t turn = now + account->Spent(now) + (is_in_store ? kInStore : 0);
   waiting.push_back({turn, std::move(account)});
   std::push_heap(waiting.begin(), waiting.end(), ComesLater);
 }
