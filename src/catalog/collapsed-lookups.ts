@@ -1,5 +1,6 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { EdgeError } from '../base/errors.js';
+import { loopTurns } from '../base/loop-turns.js';
 import type { CatalogStats } from './catalog-stats.js';
 import type { OpenObject, OpenStream } from './content.js';
 import type { CachedEntry } from './entry-cache.js';
@@ -91,7 +92,9 @@ export class CollapsedLookups {
     const pending = this.#pending.get(routed.key);
     if (pending !== undefined && pending.purges === purges) {
       this.#stats.collapsed++;
-      return { resolution: (await pending.resolved).resolution };
+      const { resolution } = await pending.resolved;
+      await loopTurns.passed();
+      return { resolution };
     }
     return this.#share(routed.key, purges, this.#askForAll(routed));
   }

@@ -1,4 +1,5 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
+import { type Due, loopTurns } from '../base/loop-turns.js';
 import type { BlockReader, ReaderListener } from '../cache/read/block-reader.js';
 import { firstSource } from '../virtual-file/first-source.js';
 import { sourceAt } from '../virtual-file/gathered.js';
@@ -54,7 +55,7 @@ export interface DeliveryListener {
  * the listener writes the head, so that a failure still has its status and the head says truly where the block came
  * from.
  */
-export class Delivery implements ReaderListener, Writer, Paced {
+export class Delivery implements ReaderListener, Writer, Paced, Due {
   /** Bytes of the body that the socket has taken. */
   sent = 0;
   readonly #transport: Transport;
@@ -129,6 +130,10 @@ export class Delivery implements ReaderListener, Writer, Paced {
   }
 
   readable(): void {
+    if (!this.#over) loopTurns.due(this);
+  }
+
+  goOn(): void {
     this.#turn();
   }
 

@@ -1,4 +1,5 @@
 import type { OnReadOpts, Socket } from 'node:net';
+import { loopTurns } from '../../base/loop-turns.js';
 
 /** Bytes that one read of a socket takes at most: half a block. */
 const READ_SIZE = 128 * 1024;
@@ -20,9 +21,35 @@ export const READING: OnReadOpts = {
     const socketReader = socketReaders.get(this);
     // Nobody speaks before a connection is made.
     if (socketReader === undefined) this.destroy(new Error('bytes came before the connection was made'));
-    return socketReader?.received(bytes) ?? false;
+    const readsOn = socketReader?.received(bytes) ?? false;
+    if (socketReader !== undefined && loopTurns.isOver) restUntilNextTurn(socketReader);
+    return readsOn;
   },
 };
+
+/** Those that have received, the last one last. */
+const received = new Set<SocketReader>();
+let isResting = false;
+
+/**
+ * Nothing more is read in this turn of the loop, so that many answers of origins don't keep others waiting.
+ * @param last the one that has received just now, and would go on
+ */
+function restUntilNextTurn(last: SocketReader): void {
+  if (isResting) return;
+  isResting = true;
+  const rested: SocketReader[] = [];
+  for (const reader of received) {
+    // The others of this turn have had theirs.
+    if (reader.turn === loopTurns.turn) break;
+    if (reader.rest()) rested.push(reader);
+  }
+  if (last.rest()) rested.push(last);
+  setImmediate(() => {
+    isResting = false;
+    for (const reader of rested) reader.wake();
+  });
+}
 
 /**
  * Between a socket and undici's parser: gives the parser bytes without memory of their own, and holds them back.
@@ -49,6 +76,9 @@ export class SocketReader {
   broken: Error | undefined;
   /** Exchanges that the socket has carried. */
   uses = 0;
+  /** Turn of the loop in which it has received last. */
+  turn = 0;
+  #isResting = false;
 
   /** @param socket that was made with `READING` */
   constructor(socket: Socket) {
@@ -60,6 +90,20 @@ export class SocketReader {
     socket.prependListener('error', error => {
       this.broken = error;
     });
+    socket.once('close', () => received.delete(this));
+  }
+
+  /** Reads nothing until `wake`; false when it reads nothing anyway. */
+  rest(): boolean {
+    if (this.#stopped || this.#isResting) return false;
+    this.#isResting = true;
+    this.#socket.pause();
+    return true;
+  }
+
+  wake(): void {
+    this.#isResting = false;
+    if (!this.#stopped) this.#socket.resume();
   }
 
   shut(): void {
@@ -75,6 +119,9 @@ export class SocketReader {
 
   /** The socket has read so many bytes into `buffer`. Returns whether it may read on. */
   received(bytes: number): boolean {
+    this.turn = loopTurns.turn;
+    received.delete(this);
+    received.add(this);
     this.#unread = buffer.subarray(0, bytes);
     this.#inBuffer = true;
     this.#socket.emit('readable');
@@ -98,6 +145,6 @@ export class SocketReader {
   #readOn(): void {
     if (!this.#stopped) return;
     this.#stopped = false;
-    this.#socket.resume();
+    if (!this.#isResting) this.#socket.resume();
   }
 }

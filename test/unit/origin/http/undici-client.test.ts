@@ -22,6 +22,8 @@ class Notes implements ExchangeSink {
   /** Pauses at the first byte. */
   pauseAtHead = false;
   exchange: OriginExchange | undefined;
+  /** Called with each chunk. */
+  busy = () => {};
   #settle: () => void = () => {};
   readonly settled = new Promise<void>(resolve => {
     this.#settle = resolve;
@@ -48,6 +50,7 @@ class Notes implements ExchangeSink {
   bytes(chunk: Uint8Array): void {
     assert.ok(!this.over);
     this.verifier.push(chunk);
+    this.busy();
   }
   ended(): void {
     assert.ok(!this.over);
@@ -318,4 +321,27 @@ test('close breaks off what is under way', async () => {
   own.send(origin.url, '/f', {}, late);
   await late.settled;
   assert.equal(late.kind, 'closed');
+});
+
+test('many answers that come at once are read over several turns of the loop, each whole', async () => {
+  origin.put('/small', { size: 600_000 });
+  let inTurn = 0;
+  let most = 0;
+  const all = Array.from({ length: 16 }, () =>
+    send(notes => {
+      notes.busy = () => {
+        most = Math.max(most, ++inTurn);
+        for (const start = performance.now(); performance.now() - start < 3; );
+      };
+    }, '/small'),
+  );
+  while (all.some(notes => !notes.over)) {
+    await tick();
+    inTurn = 0;
+  }
+  for (const notes of all) {
+    assert.ok(notes.whole);
+    assert.equal(notes.verifier.offset, 600_000);
+  }
+  assert.ok(most <= 6, `${most} chunks in one turn`);
 });
