@@ -204,11 +204,11 @@ ssize_t OnRecv(int fd, void* data, size_t room, int flags) {
   if (connection == nullptr) return recv(fd, data, room, flags);
   auto* buffer = static_cast<char*>(data);
   if ((gate->states[fd] & kUpgraded) != 0) return ReadUpgraded(fd, connection, buffer, room, flags);
-  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   if ((gate->states[fd] & (kAnswering | kLast)) == kLast) {
     connection->lingers = true;
     return 0;
   }
+  if (!connection->port->is_plain) return ReadSecurely(fd, connection, data, room, flags);
   if (connection->is_dropping) return Drop(fd, connection, buffer, room);
   if ((gate->states[fd] & kAnswering) != 0) return HoldBack(fd, connection, buffer, room);
   if (Owes(*connection)) {

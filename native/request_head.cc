@@ -26,6 +26,8 @@ constexpr std::array<bool, 256> kToken = TokenTable();
 
 bool IsToken(char c) { return kToken[static_cast<unsigned char>(c)]; }
 
+bool IsAlphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
 /** True for control characters, which no value may hold (RFC 9110 section 5.5). */
@@ -88,6 +90,27 @@ RequestLine SplitLine(string_view line) {
   return parts;
 }
 
+/** Whether `text` is what a Host field may hold (RFC 9110 section 7.2), as in src/http/target.ts; nothing is a host. */
+bool IsHost(string_view text) {
+  constexpr size_t kMaxName = 255;
+  constexpr size_t kMaxPort = 5;
+  size_t at = 0;
+  if (!text.empty() && text[0] == '[') {
+    at = text.find(']');
+    if (at == string_view::npos || at < 3 || at > 46) return false;
+    if (text.substr(1, at - 1).find_first_not_of("0123456789abcdefABCDEF:.") != string_view::npos) return false;
+    ++at;
+    if (at < text.size() && text[at] == '.') ++at;
+  } else {
+    while (at < text.size() && (IsAlphanumeric(text[at]) || text[at] == '-' || text[at] == '.' || text[at] == '_'))
+      ++at;
+    if (at > kMaxName) return false;
+  }
+  if (at == text.size()) return true;
+  const string_view port = text.substr(at + 1);
+  return text[at] == ':' && port.size() <= kMaxPort && port.find_first_not_of("0123456789") == string_view::npos;
+}
+
 /** The authority of a target in absolute-form (RFC 9112 section 3.2.2), and what follows it; false for another form. */
 bool SplitAbsolute(string_view target, string_view* authority, string_view* rest) {
   const size_t colon = target.find("://");
@@ -98,7 +121,7 @@ bool SplitAbsolute(string_view target, string_view* authority, string_view* rest
   const size_t end = target.find_first_of("/?#");
   *authority = target.substr(0, end);
   *rest = end == string_view::npos ? string_view() : target.substr(end);
-  return !authority->empty() && authority->find('@') == string_view::npos;
+  return !authority->empty() && IsHost(*authority);
 }
 
 /** Judges what has come of the request line. */
@@ -147,7 +170,7 @@ class Fields {
     const string_view name = line.substr(0, colon);
     switch (name.size()) {
       case 4:
-        if (Is(name, "host") && ++hosts_ > 1) return 400;
+        if (Is(name, "host") && (++hosts_ > 1 || !IsHost(Trimmed(line.substr(colon + 1))))) return 400;
         break;
       case 10:
         if (Is(name, "connection")) TakeConnection(Trimmed(line.substr(colon + 1)));

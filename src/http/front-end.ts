@@ -44,8 +44,11 @@ export interface Guard {
   readonly scatter?: Scatter | undefined;
   /** The answer on a connection has ended. */
   answered(socket: number): void;
-  /** Counts a request that was refused; returns whether the connection is closed after this answer. */
-  refuses(socket: number): boolean;
+  /**
+   * Counts a request that was refused; returns whether the connection is closed after this answer: at once when the
+   * request was not understood.
+   */
+  refuses(socket: number, isUnderstood: boolean): boolean;
 }
 
 /** A connection on which messages go in place of answers (RFC 6455). */

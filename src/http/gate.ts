@@ -195,11 +195,12 @@ export class Gate implements Guard {
   }
 
   /**
-   * Counts a request that was refused; returns whether the connection has had enough of them, and is closed after this
-   * answer.
+   * Counts a request that was refused; returns whether the connection is closed after this answer: at once when the
+   * request was not understood, otherwise when it has had enough of them.
    */
-  refuses(socket: number): boolean {
-    if (socket === 0 || ++this.#faults[socket]! < FAULTS_MAX) return false;
+  refuses(socket: number, isUnderstood: boolean): boolean {
+    if (socket === 0) return !isUnderstood;
+    if (isUnderstood && ++this.#faults[socket]! < FAULTS_MAX) return false;
     this.#states[socket]! |= LAST;
     return true;
   }

@@ -18,8 +18,8 @@ for (const [status, reason] of Object.entries(STATUS_CODES)) STATUS_LINES[Number
 /** Status under which a player is counted that left before its answer began, as nginx does. */
 const CLIENT_LEFT = 499;
 
-/** Statuses of requests that are wrong in themselves. */
-const FAULTS: ReadonlySet<number> = new Set([400, 405, 414]);
+/** Statuses of requests that were not understood: what follows may not be what it looks like, and is not read. */
+const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 414]);
 
 /** For errors that no origin has a part in. */
 const NO_TROUBLE: Partial<OriginTrouble> = {};
@@ -223,7 +223,8 @@ export class Reply {
   text(status: number, message: string, cache: string, fields: readonly Field[]): void {
     const page = this.#context.errorPages.get(status);
     const body = page?.bytes ?? Buffer.from(`${message}\n`);
-    if (FAULTS.has(status) && this.#context.gate.refuses(this.#socket)) this.#isLast = true;
+    const isUnderstood = !NOT_UNDERSTOOD.has(status);
+    if (!isUnderstood || status === 405) this.#isLast ||= this.#context.gate.refuses(this.#socket, isUnderstood);
     const block = new FieldBlock([
       ['Content-Type', page?.type ?? 'text/plain; charset=utf-8'],
       ['X-Content-Type-Options', 'nosniff'],

@@ -9,7 +9,7 @@ export class NodeGuard implements Guard {
 
   answered(): void {}
 
-  refuses(): boolean {
-    return false;
+  refuses(_socket: number, isUnderstood: boolean): boolean {
+    return !isUnderstood;
   }
 }
