@@ -110,6 +110,10 @@ describe('the checkers of histories', () => {
     assert.deepEqual(steepRamps(10_000)({ ...emptyHistory(), seen: [founded, ...ramped] }), []);
     const steep = [seen(100, 'a', 9, '', joiner(1)), seen(400, 'b', 9, '', joiner(1))];
     assert.equal(steepRamps(10_000)({ ...emptyHistory(), seen: [founded, ...steep] }).length, 2);
+    // Who has not heard yet that it owns nothing is not wrong about a ramp.
+    const drained = seen(50, 'a', 10, '', [...NODES, { id: 'd', state: 'up', share: 1, owns: 0 }]);
+    const late = seen(60, 'b', 9, '', joiner(1));
+    assert.deepEqual(steepRamps(10_000)({ ...emptyHistory(), seen: [founded, drained, late] }), []);
   });
 });
 

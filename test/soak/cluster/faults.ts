@@ -46,13 +46,13 @@ async function death(scene: Scene, victim: EdgeMachine, what: string, act: () =>
     const { outcome } = await scene.ask(edge, films[i]!);
     if (outcome === 'whole') scene.measure(`${what}: others stop using it, ms`, performance.now() - begun);
   });
-  const seen = living.map(async edge => {
+  const seen = (isSeen ? living : []).map(async edge => {
     const isAway = async () =>
       (await edge.status())?.nodes.some(({ id, state }) => id === victim.id && state === 'away');
     await until(`${edge.id} to see ${victim.id} away`, isAway, 60);
     scene.measure(`${what}: seen by all, ms`, performance.now() - begun);
   });
-  await Promise.all([...answered, ...(isSeen ? seen : [])]);
+  await Promise.all([...answered, ...seen]);
   const asked = scene.history.asked.filter(({ at, edge }) => edge !== victim.id && at >= begun && at < begun + 2000);
   const failed = asked.filter(({ outcome }) => outcome !== 'whole').length;
   scene.measure(`${what}: failed new requests of 2 s, %`, (failed / Math.max(1, asked.length)) * 100);

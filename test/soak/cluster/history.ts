@@ -125,14 +125,17 @@ export function steepRamps(ramp: number): Checker {
     const founders = new Set(
       seen.find(({ epoch }) => epoch > 0)?.nodes.flatMap(({ id, owns }) => (owns > 0 ? [id] : [])),
     );
-    return seen.flatMap(({ at, edge, nodes }) =>
+    /** Newest map by which a node owned nothing: edges that have not heard of it yet still tell of the one before. */
+    const without = new Map<string, number>();
+    return seen.flatMap(({ at, edge, epoch, nodes }) =>
       nodes.flatMap(({ id, share, owns }) => {
         if (owns === 0) {
           first.delete(id);
           founders.delete(id);
+          without.set(id, Math.max(epoch, without.get(id) ?? 0));
           return [];
         }
-        if (founders.has(id)) return [];
+        if (founders.has(id) || epoch < (without.get(id) ?? 0)) return [];
         const joined = first.get(id) ?? at;
         first.set(id, joined);
         const most = Math.max(0.05, (at - joined + LATE) / ramp);
