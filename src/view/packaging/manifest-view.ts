@@ -8,6 +8,7 @@ import { type AnswerFile, answerFile, answerWeight } from './answer-file.js';
 import { mpd } from './dash/mpd.js';
 import { PLAYLIST } from './film-part.js';
 import { multivariantPlaylist } from './hls/multivariant-playlist.js';
+import { LastKey } from './last-key.js';
 import type { PackagingKit } from './packaging-kit.js';
 import { type OpenedSet, openFirst, unsized } from './set/opened-set.js';
 import { pathsOf, type SetPlace } from './set-place.js';
@@ -25,6 +26,7 @@ export class ManifestView implements View {
   readonly path: string;
   readonly others: readonly string[];
   readonly hint = HEADER;
+  readonly #lastKey = new LastKey();
 
   constructor(
     private readonly kit: PackagingKit,
@@ -52,7 +54,9 @@ export class ManifestView implements View {
 
   /** A film on its own whose manifest is kept needs nothing but its head. */
   #ofFilm(opened: OpenObject, request: ContentRequest, stage: ViewStage): MadeView | Promise<MadeView> {
-    const known = this.kit.rendered.get(this.#key(new OpenedMedia(opened).identity, passedOn(request)));
+    const query = passedOn(request);
+    const key = this.#lastKey.of(opened, query, () => this.#key(new OpenedMedia(opened).identity, query));
+    const known = this.kit.rendered.get(key);
     return known !== undefined ? { kind: 'file', opened, ...known } : perform(this.#ofSet(opened, request, stage));
   }
 

@@ -21,19 +21,19 @@ export class PackagingViews implements ViewKind {
   readonly #options: PackagingOptions;
   readonly #log: Log;
   #kit: PackagingKit | undefined;
-  /** Parts that were asked for last, by their paths: many players ask for the same ones. */
-  readonly #parts: Lru<PartView>;
+  /** Parts, and manifests of whole films, that were asked for last, by their paths: many players ask for the same. */
+  readonly #views: Lru<ManifestView | PartView>;
 
   constructor(options: PackagingOptions, log: Log) {
     this.#options = options;
     this.#log = log;
-    this.#parts = new Lru(options.memory / 32);
+    this.#views = new Lru(options.memory / 32);
   }
 
   /** @throws EdgeError `bad_request` for a set of files that may not be asked for */
   find({ path, parameters }: ViewTarget): View | undefined {
-    const known = this.#parts.get(path);
-    if (known !== undefined) return known;
+    const known = this.#views.get(path);
+    if (known !== undefined && (parameters.size === 0 || known instanceof PartView)) return known;
     const found = parsePackagedPath(path, isPackagedFile);
     if (found === undefined) return undefined;
     this.#kit ??= new PackagingKit(this.#options, this.#log);
@@ -41,12 +41,17 @@ export class PackagingViews implements ViewKind {
     const members = set.kind === 'list' ? undefined : membersOf(set, this.#options.subtitles);
     const place = { file: found.file, set, members };
     if ('manifest' in found) {
-      return new ManifestView(this.#kit, place, found.manifest.kind, clipTimesOf(parameters));
+      const clip = clipTimesOf(parameters);
+      const manifest = new ManifestView(this.#kit, place, found.manifest.kind, clip);
+      return clip === undefined ? this.#keep(path, manifest, members) : manifest;
     }
     if (!hasFile(set, members, found.part.track)) return undefined;
-    const part = new PartView(this.#kit, place, found.version, found.part);
-    this.#parts.set(path, part, VIEW + VIEW_MEMBER * (members?.length ?? 0) + 4 * path.length);
-    return part;
+    return this.#keep(path, new PartView(this.#kit, place, found.version, found.part), members);
+  }
+
+  #keep<T extends ManifestView | PartView>(path: string, view: T, members: readonly SetMember[] | undefined): T {
+    this.#views.set(path, view, VIEW + VIEW_MEMBER * (members?.length ?? 0) + 4 * path.length);
+    return view;
   }
 
   /** @throws EdgeError `bad_request` for a set of files that may not be asked for */

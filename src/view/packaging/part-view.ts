@@ -4,6 +4,7 @@ import { HEADER, OpenedMedia } from '../opened-media.js';
 import type { MadeView, View, ViewStage } from '../view.js';
 import { type AnswerFile, answerFile, answerWeight } from './answer-file.js';
 import { filmPart, missing, type PartBody } from './film-part.js';
+import { LastKey } from './last-key.js';
 import type { PackagingKit } from './packaging-kit.js';
 import { canHave } from './set/member.js';
 import { unsized } from './set/opened-set.js';
@@ -20,6 +21,7 @@ export class PartView implements View {
   readonly path: string;
   readonly others: readonly string[];
   readonly hint = HEADER;
+  readonly #lastKey = new LastKey();
   /** Place of the track's file in the set, from 0. */
   readonly #at: number;
   /** What of the URL is behind the set's path. */
@@ -108,6 +110,7 @@ export class PartView implements View {
     const { kind } = this.part;
     // Playlists alone have the query in them; with tokens it is another one for each player.
     const asked = kind === 'playlist' || kind === 'keyFramePlaylist' ? passedOn(request) : '';
-    return `${new OpenedMedia(opened).identity} ${this.place.file}/${this.#name}?${asked}`;
+    const make = () => `${new OpenedMedia(opened).identity} ${this.place.file}/${this.#name}?${asked}`;
+    return this.#lastKey.of(opened, asked, make);
   }
 }
