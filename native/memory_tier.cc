@@ -236,6 +236,24 @@ napi_value Leave(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value ExpectedUses(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  const Registers& registers = tier->registers();
+  napi_value uses = nullptr;
+  napi_create_double(env, double{tier->cache().ExpectedUses(registers.key, registers.argument)}, &uses);
+  return uses;
+}
+
+napi_value EvictByDemand(napi_env env, napi_callback_info info) {
+  napi_value arguments[1] = {};
+  MemoryTier* tier = Enter(env, info, 1, arguments);
+  bool byDemand;
+  if (tier != nullptr && napi_get_value_bool(env, arguments[0], &byDemand) == napi_ok)
+    tier->cache().EvictByDemand(byDemand);
+  return nullptr;
+}
+
 napi_value EvictAhead(napi_env env, napi_callback_info info) {
   napi_value arguments[4] = {};
   MemoryTier* tier = Enter(env, info, 4, arguments);
@@ -319,6 +337,8 @@ Napi::Object StatsObject(Napi::Env env, const shm::CacheStats& stats) {
   set("checksumFailures", stats.checksumFailures);
   set("repairs", stats.repairs);
   set("oldestUse", stats.oldestUse / 1000);
+  set("residency", static_cast<uint64_t>(stats.residency));
+  set("knownObjects", stats.knownObjects);
   return object;
 }
 
@@ -351,12 +371,26 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   const struct {
     const char* name;
     napi_callback call;
-  } calls[] = {{"acquire", Acquire},       {"gather", ::Gather},     {"has", ::Has},
-               {"claim", Claim},           {"append", Append},       {"abandon", Abandon},
-               {"watch", Watch},           {"fetchMail", FetchMail}, {"reap", Reap},
-               {"evictAhead", EvictAhead}, {"coldest", Coldest},     {"copy", Copy},
-               {"markOnDisk", MarkOnDisk}, {"scrub", Scrub},         {"stats", Stats},
-               {"isHolder", IsHolder},     {"isWhole", IsWhole},     {"leave", Leave},
+  } calls[] = {{"acquire", Acquire},
+               {"gather", ::Gather},
+               {"has", ::Has},
+               {"claim", Claim},
+               {"append", Append},
+               {"abandon", Abandon},
+               {"watch", Watch},
+               {"fetchMail", FetchMail},
+               {"reap", Reap},
+               {"evictAhead", EvictAhead},
+               {"coldest", Coldest},
+               {"copy", Copy},
+               {"markOnDisk", MarkOnDisk},
+               {"scrub", Scrub},
+               {"stats", Stats},
+               {"isHolder", IsHolder},
+               {"isWhole", IsWhole},
+               {"leave", Leave},
+               {"evictByDemand", EvictByDemand},
+               {"expectedUses", ExpectedUses},
                {"close", ::Close}};
   for (const auto& call : calls) {
     napi_value function = nullptr;
@@ -416,7 +450,7 @@ Napi::Value OpenMemoryTier(const Napi::CallbackInfo& info) {
   cache.fillPermille = static_cast<uint32_t>(std::min(1000.0, std::max(0.0, number("fillPermille"))));
   cache.followTimeoutMs = static_cast<uint32_t>(std::min(1e9, std::max(1.0, number("followTimeout"))));
   cache.verifyAlways = flag("verifyAlways");
-  cache.byDemand = flag("byDemand");
+  cache.notesDemand = flag("notesDemand");
   if (env.IsExceptionPending()) return env.Undefined();
   auto tier = std::make_unique<MemoryTier>(cache);
   const shm::Status status = tier->cache().Open(open);
@@ -448,6 +482,9 @@ Napi::Value InspectMemoryTier(const Napi::CallbackInfo& info) {
   set("onDisk", found.onDisk);
   set("bytes", found.bytes);
   set("objects", found.objects);
+  set("awaited", found.awaited);
+  set("wanted", found.wanted);
+  set("unwanted", found.unwanted);
   object.Set("clean", Napi::Boolean::New(env, found.clean));
   Napi::Array processes = Napi::Array::New(env);
   for (const shm::ProcessInfo& process : found.attached) {

@@ -128,7 +128,7 @@ int64_t Cache::Acquire(const Key& key, bool counted) {
     if (counted) Stripe::Count(fill.watermark > 0 ? counters.hits : counters.misses);
     processes_->Pin(global);
     pinnedSlot_ = global;
-    const bool noted = options_.byDemand && counted && fill.watermark > 0;
+    const bool noted = options_.notesDemand && counted && fill.watermark > 0;
     const bool check = (options_.verifyAlways || NeedsCheck(slot)) && slot.owner.load(std::memory_order_relaxed) == 0;
     if (!check && !noted) return fill.watermark;
     // The pin keeps the block in its slot while other processes use the stripe.

@@ -24,8 +24,8 @@ struct CacheOptions {
   uint32_t followTimeoutMs = 15000;
   /** Verifies a block on every use, not only on the first after an unclean stop. */
   bool verifyAlways = false;
-  /** Notes who watches what, and evicts first what is wanted least; else what was used least recently. */
-  bool byDemand = false;
+  /** Notes who watches what. */
+  bool notesDemand = false;
 };
 
 /** A whole block with its length. */
@@ -100,6 +100,13 @@ class Cache {
   /** Ends the fills of processes that died, so that others take over; returns how many had died. */
   uint32_t Reap();
 
+  /** Whether blocks that are wanted least are evicted first from now on, or those that were used least recently. */
+  void EvictByDemand(bool byDemand) { byDemand_ = byDemand; }
+  /** Uses that a block may expect within so many seconds. */
+  float ExpectedUses(const Key& key, uint32_t seconds) const {
+    const auto within = static_cast<float>(seconds);
+    return demand_.Estimate(key, within, demand_.Now()).Uses(within);
+  }
   /** Notes that the reader of a block reads no further. */
   void Leave(const Key& key);
 
@@ -179,7 +186,17 @@ class Cache {
   void EndDeadFill(Locked& stripe, uint32_t local);
   /** Sees to it that so many blocks of a stripe, if there are, are condemned: those that are wanted least. */
   void Condemn(uint32_t index, uint32_t count);
-  bool IsWanted(const Stripe& stripe, uint32_t local, const Admission& admission, double now) const;
+  /** A block that is about to be evicted. */
+  struct Cold {
+    BlockName name;
+    uint32_t slot;
+    uint32_t views;
+    bool onDisk;
+    bool isWhole;
+  };
+  /** Puts the blocks of a stripe into `cold_` that go next, so many that twice `target` slots are free afterwards. */
+  void LookAtColdest(uint32_t index, uint32_t target);
+  bool IsWanted(const Cold& cold, const Admission& admission, double now) const;
   /** Slots of a stripe that are to be kept free. */
   uint32_t FreeTarget(uint32_t freePermille) const;
 
@@ -202,6 +219,10 @@ class Cache {
   std::vector<uint64_t> busyUntil_;
   uint32_t scrubSlot_ = 0;
   uint32_t coldStripe_ = 0;
+  std::vector<Cold> cold_;
+  bool byDemand_ = false;
+  /** Blocks that had been evicted by all processes at the last look; 0 before the first. */
+  uint64_t evictedBefore_ = 0;
   Demand demand_;
   /** State of the generator that chooses candidates. */
   uint64_t random_ = 1;

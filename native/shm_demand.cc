@@ -19,15 +19,21 @@ constexpr float kHalfLife = 4 * 3600;
 constexpr float kLatelyHalfLife = 60;
 /** Views of late from which on they count by themselves: what few say is chance. */
 constexpr float kLatelyMin = 2;
+/** At most so many views are expected in the time since an object's last: else it is over, or has a new version. */
+constexpr float kSilence = 4;
 /** Views that every object is taken to have had at the mean rate of all, before it was seen. */
 constexpr float kPriorViews = 0.3f;
 /** Reads after which counts of the profile are halved, so that it follows what viewers do. */
 constexpr uint64_t kProfileReads = 1 << 24;
 /** A reader may leave out blocks that it has or does not want, and still be the same. */
 constexpr uint32_t kGap = 4;
-/** A viewer counts for as many times what it takes for a block, and at least for so many seconds. */
+/**
+ * A viewer is awaited less and less from twice to so many times what it takes for a block, but at least for so many
+ * seconds; then it has paused. It is taken for the same when it goes on within the time after that.
+ */
 constexpr float kPatience = 4;
 constexpr float kPatienceMin = 20;
+constexpr float kPause = 1800;
 /** Seconds for a block of whom nothing is known yet: 256 KiB at 4 Mbit/s. */
 constexpr float kUsualPace = 0.5f;
 constexpr float kMaxPace = 60;
@@ -58,6 +64,12 @@ struct Decayed {
     // A time ahead of the clock, or a count that can't be, is damage or a clock that was set back.
     if (!(count > 0) || !(count < 1e9f) || at > ticks + 8) return 0;
     return ticks <= at ? count : count * std::exp2(-static_cast<float>(ticks - at) / (8 * halfLife));
+  }
+  /** Seconds since something was added. */
+  static float Age(uint64_t word, double now) {
+    const uint32_t ticks = TicksOf(now);
+    const auto at = static_cast<uint32_t>(word);
+    return ticks <= at ? 0 : static_cast<float>(ticks - at) / 8;
   }
   static void Add(std::atomic<uint64_t>& word, float amount, float halfLife, double now) {
     const float count = Read(word.load(kRelaxed), halfLife, now) + amount;
@@ -97,7 +109,13 @@ struct Viewer {
     viewer->age = static_cast<float>((TimeOf(now) - static_cast<uint32_t>(word)) & kTimeMask) / 8;
     return true;
   }
-  bool IsThere() const { return age <= std::max(kPatienceMin, kPatience * pace); }
+  /** Chance that it has not paused. */
+  float Presence() const {
+    const float longest = std::max(kPatienceMin, kPatience * pace);
+    return std::min(1.0f, std::max(0.0f, (longest - age) / (longest - 2 * std::min(pace, kPatienceMin / 4))));
+  }
+  /** Whether it may come back and be the same. */
+  bool IsKnown() const { return age <= kPause; }
 };
 static_assert(kMaxPace * 256 < (1 << Viewer::kPaceBits), "a pace fits");
 
@@ -213,7 +231,7 @@ void Demand::See(const Key& key, double now) {
       oldest = age;
       stalest = &word;
     }
-    if (!there || !viewer.IsThere() || viewer.block > block || block - viewer.block > kGap) continue;
+    if (!there || !viewer.IsKnown() || viewer.block > block || block - viewer.block > kGap) continue;
     if (place != nullptr && viewer.block <= nearest.block) continue;
     place = &word;
     nearest = viewer;
@@ -259,6 +277,7 @@ float Demand::RateOf(const ObjectDemand* object, uint32_t block, double now) con
   if (object != nullptr) {
     const float lately = Decayed::Read(object->lately.load(kRelaxed), kLatelyHalfLife, now);
     if (lately > kLatelyMin) rate = std::max(rate, (lately - kLatelyMin) / Memory(kLatelyHalfLife, now));
+    rate = std::min(rate, kSilence / std::max(1.0f, Decayed::Age(object->views.load(kRelaxed), now)));
   }
   const uint32_t group = ProfileGroup(block);
   const auto reached = static_cast<float>(header_->reached[group].load(kRelaxed));
@@ -277,18 +296,22 @@ Expected Demand::Estimate(const Key& key, float seconds, double now) const {
   float nobody = 1;
   for (const auto& word : object->viewers) {
     Viewer viewer;
-    if (!Viewer::Decode(word.load(kRelaxed), now, &viewer) || !viewer.IsThere() || viewer.block > block) continue;
+    if (!Viewer::Decode(word.load(kRelaxed), now, &viewer) || viewer.block > block) continue;
+    const float presence = viewer.Presence();
+    if (presence <= 0) continue;
     if (viewer.block == block) {
       // It is being read, and a stalled player may go on reading it; somebody else may still be as near.
       expected.awaited = 1;
       return expected;
     }
     const auto distance = static_cast<float>(block - viewer.block);
-    nobody *= 1 - std::exp(-distance * (leaving + viewer.pace / seconds));
+    nobody *= 1 - presence * std::exp(-distance * (leaving + viewer.pace / seconds));
   }
   expected.awaited = 1 - nobody;
   return expected;
 }
+
+uint64_t Demand::Objects() const { return std::min<uint64_t>(header_->objects.load(kRelaxed), uint64_t{mask_} + 1); }
 
 void Demand::Evicted(uint32_t count, double now) {
   Decayed::Add(header_->evicted, static_cast<float>(count), kLatelyHalfLife, now);

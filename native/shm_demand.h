@@ -48,6 +48,8 @@ class Demand {
   /** Notes that blocks went, and tells for how long one stays at this rate, in seconds. */
   void Evicted(uint32_t count, double now);
   float Residency(double now) const;
+  /** Objects of which something is known, at most as many as there are entries. */
+  uint64_t Objects() const;
 
  private:
   ObjectDemand* Find(uint64_t name) const;

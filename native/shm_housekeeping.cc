@@ -23,17 +23,37 @@ uint32_t Cache::FreeTarget(uint32_t freePermille) const {
   return static_cast<uint32_t>(std::min(slots / 2, std::max<uint64_t>(1, slots * freePermille / 1000)));
 }
 
-bool Cache::IsWanted(const Stripe& stripe, uint32_t local, const Admission& admission, double now) const {
-  const SlotHeader& slot = stripe.slot(local);
-  if (slot.onDisk.load(std::memory_order_relaxed) != 0) return false;
-  if (slot.views.load(std::memory_order_relaxed) < admission.minViews) return false;
+bool Cache::IsWanted(const Cold& cold, const Admission& admission, double now) const {
+  if (cold.onDisk || cold.views < admission.minViews) return false;
   if (admission.seconds == 0) return true;
   const auto seconds = static_cast<float>(admission.seconds);
-  return demand_.Estimate(slot.key, seconds, now).Uses(seconds) * 1000 >= static_cast<float>(admission.minUses);
+  return demand_.Estimate(cold.name.key, seconds, now).Uses(seconds) * 1000 >= static_cast<float>(admission.minUses);
+}
+
+void Cache::LookAtColdest(uint32_t index, uint32_t target) {
+  cold_.clear();
+  const uint32_t free = StripeAt(index).header().freeCount.load(std::memory_order_relaxed);
+  if (free >= 2 * target) return;
+  if (byDemand_) Condemn(index, 2 * target - free);
+  Locked stripe(*this, index);
+  if (!stripe) return;
+  Order& order = stripe->order();
+  uint32_t slot = order.First();
+  for (uint32_t steps = 0; slot != kNil && steps < 2 * target; steps++, slot = order.Next(slot)) {
+    if (!stripe->MayEvict(slot)) continue;
+    FillWord fill;
+    const SlotHeader& header = stripe->slot(slot);
+    const bool isWhole = stripe->IsSound(slot, &fill) && fill.watermark == header.length;
+    cold_.push_back({{header.key, header.length},
+                     slot,
+                     header.views.load(std::memory_order_relaxed),
+                     header.onDisk.load(std::memory_order_relaxed) != 0,
+                     isWhole});
+  }
 }
 
 void Cache::Leave(const Key& key) {
-  if (options_.byDemand) demand_.Leave(key);
+  if (options_.notesDemand) demand_.Leave(key);
 }
 
 void Cache::Condemn(uint32_t index, uint32_t count) {
@@ -85,30 +105,36 @@ void Cache::Condemn(uint32_t index, uint32_t count) {
 uint32_t Cache::EvictAhead(uint32_t freePermille, const Admission& admission) {
   const uint32_t target = FreeTarget(freePermille);
   uint32_t evicted = 0;
+  uint64_t total = 0;
   const double now = demand_.Now();
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
-    const uint32_t free = StripeAt(index).header().freeCount.load(std::memory_order_relaxed);
-    if (options_.byDemand && free < target) Condemn(index, target - free);
-    Locked stripe(*this, index);
-    if (!stripe) continue;
-    Order& order = stripe->order();
-    const auto isFull = [&] { return stripe->header().freeCount.load(std::memory_order_relaxed) < target; };
-    uint32_t slot = isFull() ? order.First() : kNil;
-    // The same window as in Coldest: when the disk can't keep up, blocks that are warmer must not go in the place of
-    // colder ones.
-    for (uint32_t steps = 0; slot != kNil && steps < 2 * target && isFull(); steps++) {
-      const uint32_t next = order.Next(slot);
-      if (stripe->MayEvict(slot) && !IsWanted(*stripe, slot, admission, now)) {
-        const uint64_t repairs = stripe->repairs();
-        stripe->Evict(slot);
+    const StripeHeader& header = StripeAt(index).header();
+    const auto isFull = [&] { return header.freeCount.load(std::memory_order_relaxed) < target; };
+    if (isFull()) {
+      // The same window as in Coldest: when the disk can't keep up, blocks that are warmer must not go in the place of
+      // colder ones.
+      LookAtColdest(index, target);
+      // Who is wanted is found without the lock, for which readers wait.
+      const auto wanted = [&](const Cold& cold) { return IsWanted(cold, admission, now); };
+      cold_.erase(std::remove_if(cold_.begin(), cold_.end(), wanted), cold_.end());
+      Locked stripe(*this, index);
+      for (const Cold& cold : cold_) {
+        if (!stripe || !isFull()) break;
+        // Another process may have put another block there, or somebody may be using this one.
+        const SlotHeader& slot = stripe->slot(cold.slot);
+        if (!stripe->MayEvict(cold.slot) || !(slot.key == cold.name.key)) continue;
+        stripe->Evict(cold.slot);
         evicted++;
-        // A repair has made the order anew, and `next` may not be in it any more.
-        if (stripe->repairs() != repairs) break;
       }
-      slot = next;
     }
+    total += header.counters.evictedToDisk.load(std::memory_order_relaxed) +
+             header.counters.dropped.load(std::memory_order_relaxed);
   }
-  if (options_.byDemand) demand_.Evicted(evicted, now);
+  // What went for want of room, in any process, counts with what was evicted here.
+  if (evictedBefore_ != 0 && total > evictedBefore_) {
+    demand_.Evicted(static_cast<uint32_t>(std::min<uint64_t>(total - evictedBefore_, file_.geometry().slotCount)), now);
+  }
+  evictedBefore_ = total;
   return evicted;
 }
 
@@ -119,21 +145,9 @@ std::vector<BlockName> Cache::Coldest(uint32_t freePermille, const Admission& ad
   const uint32_t stripes = file_.geometry().stripeCount;
   // Goes on where the last call stopped, so that a small limit serves all stripes.
   for (uint32_t turn = 0; turn < stripes && blocks.size() < limit; turn++) {
-    const uint32_t index = coldStripe_++ % stripes;
-    const uint32_t free = StripeAt(index).header().freeCount.load(std::memory_order_relaxed);
-    if (free >= 2 * target) continue;
-    if (options_.byDemand) Condemn(index, 2 * target - free);
-    Locked stripe(*this, index);
-    if (!stripe) continue;
-    Order& order = stripe->order();
-    uint32_t slot = order.First();
-    for (uint32_t steps = 0; slot != kNil && steps < 2 * target && blocks.size() < limit;
-         steps++, slot = order.Next(slot)) {
-      FillWord fill;
-      const SlotHeader& header = stripe->slot(slot);
-      if (!stripe->MayEvict(slot) || !IsWanted(*stripe, slot, admission, now) || !stripe->IsSound(slot, &fill))
-        continue;
-      if (fill.watermark == header.length) blocks.push_back({header.key, header.length});
+    LookAtColdest(coldStripe_++ % stripes, target);
+    for (const Cold& cold : cold_) {
+      if (blocks.size() < limit && cold.isWhole && IsWanted(cold, admission, now)) blocks.push_back(cold.name);
     }
   }
   return blocks;
@@ -206,6 +220,8 @@ CacheStats Cache::Stats() {
   stats.capacity = file_.geometry().slotCount;
   stats.processes = processes_->CountAlive();
   stats.pinned = processes_->CountPinned();
+  stats.residency = demand_.Residency(demand_.Now());
+  stats.knownObjects = demand_.Objects();
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
     Locked stripe(*this, index);
     stats.Add(stripe->header());

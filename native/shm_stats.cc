@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "shm_demand.h"
 #include "shm_file.h"
 #include "shm_process.h"
 
@@ -84,6 +85,16 @@ Status Inspect(const std::string& path, Inspection* inspection) {
   // Counted from the slots: after an unclean stop the stripes' counts may be behind.
   stats.used = 0;
   stats.filling = 0;
+  // A copy of the table of demand, so that nothing in the file is touched.
+  const size_t demandBytes = kDemandHeaderBytes + size_t{g.objectCount} * sizeof(ObjectDemand);
+  std::vector<uint64_t> table(demandBytes / sizeof(uint64_t));
+  complete = complete && ReadAll(fd, table.data(), demandBytes, g.demand);
+  Geometry placed = g;
+  placed.demand = 0;
+  const Demand demand(reinterpret_cast<uint8_t*>(table.data()), placed);
+  const double now = demand.Now();
+  stats.residency = demand.Residency(now);
+  stats.knownObjects = demand.Objects();
   std::set<std::pair<uint64_t, uint64_t>> objects;
   complete = complete && ReadRecords<SlotHeader>(fd, g.slots, g.slotCount, [&](uint32_t index, const SlotHeader& slot) {
                if (slot.state.load(std::memory_order_relaxed) != kUsed) return;
@@ -98,6 +109,10 @@ Status Inspect(const std::string& path, Inspection* inspection) {
                (fill.watermark == slot.length ? inspection->whole : inspection->partial)++;
                if (slot.onDisk.load(std::memory_order_relaxed) != 0) inspection->onDisk++;
                inspection->bytes += fill.watermark;
+               const Expected expected = demand.Estimate(slot.key, stats.residency, now);
+               (expected.awaited >= 0.5f                   ? inspection->awaited
+                : expected.Within(stats.residency) >= 0.5f ? inspection->wanted
+                                                           : inspection->unwanted)++;
                const uint64_t use = slot.lastUse.load(std::memory_order_relaxed);
                if (stats.oldestUse == 0 || use < stats.oldestUse) stats.oldestUse = use;
                const uint32_t* id = slot.key.id;

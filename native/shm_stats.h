@@ -30,6 +30,10 @@ struct CacheStats {
    * When the block was last used that has been unused for longest, in microseconds since 1970; 0 when there is none.
    */
   uint64_t oldestUse = 0;
+  /** Seconds that a block stays at the pace of the last minutes at which blocks are evicted. */
+  float residency = 0;
+  /** Objects of which the table of demand knows something. */
+  uint64_t knownObjects = 0;
 
   void Add(const StripeHeader& stripe);
 };
@@ -59,6 +63,10 @@ struct Inspection {
   uint64_t bytes = 0;
   /** Different objects. */
   uint32_t objects = 0;
+  /** Blocks that somebody is on the way to, others that are likely to be used before they go, and the rest. */
+  uint32_t awaited = 0;
+  uint32_t wanted = 0;
+  uint32_t unwanted = 0;
   std::vector<ProcessInfo> attached;
 };
 

@@ -171,8 +171,9 @@ void Age(Cache& cache) {
 void TestEvictsWhatIsWantedLeast() {
   TemporaryFile file("demand");
   shm::CacheOptions options;
-  options.byDemand = true;
+  options.notesDemand = true;
   Cache cache(options);
+  cache.EvictByDemand(true);
   Open(cache, Supervisor(file.path(), 200));
   Age(cache);
   for (uint32_t view = 0; view < 10; view++) {
@@ -203,8 +204,9 @@ void TestEvictsWhatIsWantedLeast() {
 void TestReprieve() {
   TemporaryFile file("reprieve");
   shm::CacheOptions options;
-  options.byDemand = true;
+  options.notesDemand = true;
   Cache cache(options);
+  cache.EvictByDemand(true);
   Open(cache, Supervisor(file.path(), 64));
   for (uint32_t object = 0; object < 64; object++) FillBlock(cache, BlockOf(object, 0));
   const std::vector<shm::BlockName> condemned = cache.Coldest(100, {0, 0, 0}, 4);

@@ -352,8 +352,9 @@ void TestFlippedBits() {
   CacheOptions options;
   options.verifyAlways = true;
   Cache a(options);
-  options.byDemand = true;
+  options.notesDemand = true;
   Cache b(options);
+  a.EvictByDemand(true);
   Open(a, Supervisor(file.path(), 600));
   Open(b, Worker(file.path()));
   CHECK_EQUAL(a.file().geometry().stripeCount, 2);

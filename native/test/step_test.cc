@@ -138,8 +138,9 @@ bool KillAfter(const std::string& path, int part, uint64_t steps) {
     DieWithParent();
     shm::CacheOptions options;
     options.fillPermille = 1000;
-    options.byDemand = part >= kFirstByDemand;
+    options.notesDemand = part >= kFirstByDemand;
     Cache cache(options);
+    cache.EvictByDemand(options.notesDemand);
     Open(cache, Worker(path));
     Work(cache, part, [] {
       if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) _exit(kNotAllowed);

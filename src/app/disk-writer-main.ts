@@ -1,9 +1,9 @@
 import type { ObjectId } from '../base/block.js';
 import { native } from '../base/native.js';
 import { Demotion } from '../cache/disk/demotion.js';
+import { DiskAdmission } from '../cache/disk/disk-admission.js';
 import { diskFile } from '../cache/disk/disk-store.js';
 import { type BlockName, DiskWriter } from '../cache/disk/disk-writer.js';
-import { admitByViews } from '../cache/memory/admission.js';
 import { SharedMemoryTier } from '../cache/memory/shared-memory-tier.js';
 import { FaultLatch } from '../store/fault-latch.js';
 import { ignoreStopSignals, parentLog, tellParent } from '../supervisor/parent.js';
@@ -28,25 +28,41 @@ const opening = new FaultLatch(
 // It fills no blocks, and verifies each that it copies.
 const { memoryFile: file, memoryDescriptor: descriptor } = task;
 const memory = new SharedMemoryTier({ file, descriptor, role: 'worker', fillShare: 0, verify: 'unclean' });
+memory.evictBy(task.policy);
 const damaged: BlockName[] = [];
 let writer: DiskWriter | undefined;
 let demotion: Demotion | undefined;
+let admission: DiskAdmission | undefined;
 
 async function open(): Promise<void> {
   try {
-    const { folder, capacity, minHits, freeShare } = task;
+    const { folder, capacity, freeShare } = task;
     const opened = new DiskWriter({
       folder,
       capacity,
       checksum: bytes => native.crc32c(0, bytes),
       log,
       expired: (id, block) => memory.markOnDisk(id, block, false),
+      ...(task.admit === 'demand' && { renews: isWorthRenewing }),
     });
     report({ kind: 'ready' });
     await opened.shrink();
     opening.clear();
     writer = opened;
-    demotion = new Demotion({ memory, writer, admission: () => admitByViews(minHits), freeShare });
+    const { stats } = opened;
+    const deciding = new DiskAdmission(task, {
+      get blocks() {
+        return stats.blocks;
+      },
+      get written() {
+        return stats.written;
+      },
+      get isFull() {
+        return opened.isFull;
+      },
+    });
+    admission = deciding;
+    demotion = new Demotion({ memory, writer, admission: () => deciding.admission, freeShare });
     demotion.start();
   } catch (error) {
     opening.raise(error);
@@ -55,9 +71,14 @@ async function open(): Promise<void> {
   }
 }
 
+function isWorthRenewing(id: ObjectId, block: number): boolean {
+  const renewal = admission?.renewal;
+  return renewal !== undefined && memory.expectedUses(id, block, renewal.seconds) >= renewal.minUses;
+}
+
 function tick(): void {
   if (writer === undefined) memory.evictAhead(task.freeShare);
-  else report({ kind: 'stats', stats: writer.stats });
+  else report({ kind: 'stats', stats: { ...writer.stats, ...admission?.stats } });
   if (writer?.broken) {
     if (writer.damaged) report({ kind: 'damaged' });
     process.exitCode = 1;

@@ -7,7 +7,7 @@ import { FOLLOW_TIMEOUT, SharedMemoryTier } from '../cache/memory/shared-memory-
 import { LmdbCatalogStore } from '../catalog/lmdb-catalog-store.js';
 import { ObjectCatalog } from '../catalog/object-catalog.js';
 import { engineOf } from '../config/listen-schema.js';
-import { catalogFolders, memoryFile } from '../config/places.js';
+import { catalogFolders, memoryFile, notesDemand } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { Gate } from '../http/gate.js';
 import type { NodeFrontEnd } from '../http/node/node-front-end.js';
@@ -88,6 +88,7 @@ class Worker implements WorkerHandle {
       fillShare: cache.memory.fillShare,
       followTimeout: stall,
       verify: cache.memory.verify,
+      notesDemand: notesDemand(config),
       log,
     });
     this.#disk =

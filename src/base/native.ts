@@ -15,8 +15,8 @@ export interface NativeTierOptions {
   fillPermille: number;
   followTimeout: number;
   verifyAlways: boolean;
-  /** Whether who watches what is noted, and what is wanted least is evicted first. */
-  byDemand: boolean;
+  /** Whether who watches what is noted. */
+  notesDemand: boolean;
 }
 
 /** Figures of a cache file. Blocks are counted in slots. */
@@ -34,6 +34,9 @@ export interface NativeTierStats {
   repairs: number;
   /** Milliseconds since 1970; 0 when the cache is empty. */
   oldestUse: number;
+  /** Seconds that a block stays at the pace at which blocks are evicted. */
+  residency: number;
+  knownObjects: number;
 }
 
 /** What `inspectMemoryTier` finds. Times are in milliseconds since 1970. */
@@ -48,6 +51,10 @@ export interface NativeInspection extends NativeTierStats {
   onDisk: number;
   bytes: number;
   objects: number;
+  /** Blocks that somebody is on the way to, others that are likely to be used before they go, and the rest. */
+  awaited: number;
+  wanted: number;
+  unwanted: number;
   attached: { pid: number; role: 'supervisor' | 'worker'; since: number }[];
 }
 
@@ -98,6 +105,10 @@ export interface NativeTier {
   evictAhead(freePermille: number, minViews: number, minUses: number, seconds: number): number;
   /** Six words per block: id, block, length. */
   coldest(freePermille: number, minViews: number, minUses: number, seconds: number, limit: number): Uint32Array;
+  /** Argument: within how many seconds. */
+  expectedUses(): number;
+  /** Whether what is wanted least is evicted first from now on, or what was used least recently. */
+  evictByDemand(byDemand: boolean): void;
   /** Register 4: the block whose reader reads no further. */
   leave(): void;
   /** Returns the length, or -1. */

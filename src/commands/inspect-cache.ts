@@ -55,10 +55,23 @@ function memoryRows(found: MemoryTierInspection, now: number): InspectionRow[] {
     ['on disk too', String(found.blocksOnDisk)],
     ['hits, misses', `${found.hits}, ${found.misses}; ${percent(found.hits, found.hits + found.misses)} hits`],
     ['evicted', `${found.evictedToDisk} to disk, ${found.dropped} dropped`],
+    ['stay', `a block stays for ${duration(found.residency)} at the pace at which blocks are evicted`],
+    ...demandRows(found),
     ['oldest block', found.blocks === 0 ? 'none' : `unused for ${duration(found.oldestAge)}`],
     ['checksum failures', String(found.checksumFailures)],
     ['damaged headers', String(found.damagedBlocks)],
     ['index repairs', String(found.repairs)],
+  ];
+}
+
+/** Why blocks would stay or go by `cache.memory.policy: demand`. */
+function demandRows({ knownObjects, awaited, wanted, unwanted }: MemoryTierInspection): InspectionRow[] {
+  if (knownObjects === 0) return [['demand', 'nothing is noted of who watches what (cache.memory.policy: lru)']];
+  return [
+    ['demand', `known of ${knownObjects} object versions`],
+    ['', `${awaited} blocks stay since a viewer is on the way to them`],
+    ['', `${wanted} stay since they are watched often enough to be used in that time`],
+    ['', `${unwanted} go first: nobody is on the way, and they are watched too seldom`],
   ];
 }
 

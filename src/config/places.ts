@@ -3,6 +3,11 @@ import { basename } from 'node:path';
 import type { ListenSettings } from './listen-schema.js';
 import type { Config } from './schema.js';
 
+/** Whether anything is decided by who watches what, so that workers note it. */
+export function notesDemand({ cache }: Config): boolean {
+  return cache.memory.policy === 'demand' || (cache.disk.path !== undefined && cache.disk.admit === 'demand');
+}
+
 /** The memory tier's file, which `auto` names after the port. */
 export function memoryFile(config: Config): string {
   const { file } = config.cache.memory;

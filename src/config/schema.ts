@@ -99,6 +99,10 @@ const tree = group({
         or('auto', path('a file on a tmpfs or hugetlbfs')),
         'File that all workers map; auto is /dev/shm/moovedge-PORT.cache.',
       ).prefault('auto'),
+      policy: setting(
+        choice('lru', 'demand'),
+        'Which blocks leave memory first: those used least recently, or those that are wanted least (docs/cache-policy.md).',
+      ).prefault('lru'),
       fillShare: setting(
         share(0.01, 0.9),
         'Most of the memory tier that blocks on their way from an origin may take.',
@@ -115,7 +119,18 @@ const tree = group({
     disk: group({
       path: setting(path('a directory'), 'Directory of the disk tier; none turns the tier off.').optional(),
       size: setting(size('64MiB', '1024TiB'), 'Most bytes of the disk tier.').prefault(DISK_SIZE),
-      minHits: setting(integer(0, 255), 'Views that a block needs, when it leaves memory, to go to disk.').prefault(2),
+      admit: setting(
+        choice('views', 'demand'),
+        'Which blocks that leave memory go to disk: those viewed minHits times, or those that are expected to be used while they are there (docs/cache-policy.md).',
+      ).prefault('views'),
+      minHits: setting(
+        integer(0, 255),
+        'Views that a block needs to go to disk, those included that it had before it left memory; admit: views.',
+      ).prefault(2),
+      writeBudget: setting(
+        or('none', size('64MiB', '1024TiB')),
+        'Bytes a day that are written to the disk tier, so that an SSD lasts; a day’s bytes may be written at once after a quiet day.',
+      ).prefault('none'),
     }),
     readAhead: group({
       min: setting(size('0', '64MiB'), 'Bytes fetched ahead of a player at first; doubled while it reads on.').prefault(

@@ -71,7 +71,23 @@ export const METRICS = {
     type: 'counter',
     labels: ['event'],
     merge: 'max',
-    help: 'Blocks written to disk, taken out to make room, and dropped because the disk failed or was full.',
+    help: 'Blocks written to disk (those among them that would have left are renewed, too), taken out to make room, and dropped because the disk failed or was full.',
+  },
+  moovedge_block_residency_seconds: {
+    type: 'gauge',
+    labels: ['tier'],
+    merge: 'max',
+    help: 'Time for which a block stays at the pace at which blocks make room for others.',
+  },
+  moovedge_disk_min_uses: {
+    type: 'gauge',
+    merge: 'max',
+    help: 'Uses that a block must expect while it is on disk to be written (cache.disk.admit: demand).',
+  },
+  moovedge_disk_budget_bytes: {
+    type: 'gauge',
+    merge: 'max',
+    help: 'Bytes that may be written to the disk tier at once (cache.disk.writeBudget).',
   },
   moovedge_disk_failed_commits_total: { type: 'counter', merge: 'max', help: 'Commits of the disk tier that failed.' },
   moovedge_disk_read_seconds: {

@@ -132,6 +132,13 @@ export class SlabTier implements MemoryTier {
     return put;
   }
 
+  /** Blocks whose readers read no further. */
+  readonly left: number[] = [];
+
+  leave(_id: ObjectId, block: number): void {
+    this.left.push(block);
+  }
+
   has(id: ObjectId, block: number): boolean {
     const slot = this.slots.get(keyOf(id, block));
     return slot !== undefined && slot.watermark === slot.length;

@@ -1,10 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ObjectId } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
-import type { DiskWriterStats } from '../../cache/disk/disk-writer.js';
 import { memoryFile } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
-import { DiskWriterProcess } from './disk-writer-process.js';
+import { type DiskWriterFigures, DiskWriterProcess } from './disk-writer-process.js';
 import type { EdgeEvents } from './edge-events.js';
 import { FREE_SHARE, type MemoryService } from './memory-service.js';
 
@@ -33,7 +33,7 @@ export class DiskService implements Service<Config> {
   }
 
   /** What the writer last said of itself; undefined without a disk tier. */
-  get writer(): DiskWriterStats | undefined {
+  get writer(): DiskWriterFigures | undefined {
     return this.#writer?.stats;
   }
 
@@ -44,7 +44,10 @@ export class DiskService implements Service<Config> {
     this.#writer = new DiskWriterProcess({
       folder: disk.path,
       capacity: disk.size,
+      policy: this.#config.cache.memory.policy,
+      admit: disk.admit,
       minHits: disk.minHits,
+      writeBudget: disk.writeBudget === 'none' ? undefined : disk.writeBudget,
       memoryFile: memoryFile(this.#config),
       memoryDescriptor: this.#memory.tier.descriptor,
       freeShare: FREE_SHARE,
@@ -54,10 +57,10 @@ export class DiskService implements Service<Config> {
   }
 
   async reconfigure(config: Config): Promise<void> {
-    const { disk } = this.#config.cache;
-    const next = config.cache.disk;
+    const { disk, memory } = this.#config.cache;
+    const next = config.cache;
     this.#config = config;
-    if (disk.path === next.path && disk.size === next.size && disk.minHits === next.minHits) return;
+    if (isDeepStrictEqual(disk, next.disk) && memory.policy === next.memory.policy) return;
     await this.#writer?.stop();
     await this.start();
   }

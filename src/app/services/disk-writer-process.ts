@@ -3,8 +3,10 @@ import { fileURLToPath } from 'node:url';
 import type { ObjectId } from '../../base/block.js';
 import { type ExitStatus, isMemoryFault } from '../../base/exit-status.js';
 import type { Log } from '../../base/log.js';
+import type { AdmissionOptions, AdmissionStats } from '../../cache/disk/disk-admission.js';
 import { diskStoreOptions } from '../../cache/disk/disk-store.js';
 import type { DiskWriterStats } from '../../cache/disk/disk-writer.js';
+import type { MemoryPolicy } from '../../cache/memory/shared-memory-tier.js';
 import { examine } from '../../store/examination.js';
 import { Backoff } from '../../supervisor/backoff.js';
 import { ChildProcess, FIRST_INHERITED } from '../../supervisor/child-process.js';
@@ -14,7 +16,11 @@ import type { LogReport } from '../../supervisor/parent.js';
 export interface WriterTask {
   folder: string;
   capacity: number;
+  /** Which blocks leave memory first. */
+  policy: MemoryPolicy;
+  admit: AdmissionOptions['admit'];
   minHits: number;
+  writeBudget: number | undefined;
   /** The memory tier's file, and the descriptor of it that the process inherits. */
   memoryFile: string;
   memoryDescriptor: number | undefined;
@@ -24,11 +30,14 @@ export interface WriterTask {
 /** What the writer's process is told later. */
 export type WriterOrder = { kind: 'remove'; id: readonly number[]; block: number } | { kind: 'check-readers' };
 
+/** Figures of the writer, and of what it asks of blocks. */
+export type DiskWriterFigures = DiskWriterStats & Partial<AdmissionStats>;
+
 /** What the writer's process says. */
 export type WriterReport =
   /** It has tried to open the tier, and will go on trying if it could not. */
   | { kind: 'ready' }
-  | { kind: 'stats'; stats: DiskWriterStats }
+  | { kind: 'stats'; stats: DiskWriterFigures }
   /** LMDB has found the environment damaged: the process ends, and the environment is to be examined. */
   | { kind: 'damaged' }
   | LogReport;
@@ -39,8 +48,12 @@ export interface DiskWriterProcessOptions {
   folder: string;
   /** Most bytes on disk. */
   capacity: number;
-  /** Views that a block needs, when it leaves memory, to go to disk. */
+  /** Which blocks leave memory first. */
+  policy: MemoryPolicy;
+  /** Which blocks that leave memory go to disk: see `AdmissionOptions`. */
+  admit: AdmissionOptions['admit'];
   minHits: number;
+  writeBudget?: number | undefined;
   /** The memory tier's file, which must be there. */
   memoryFile: string;
   /** An open descriptor of that file, which is used instead of its name. */
@@ -78,7 +91,7 @@ export class DiskWriterProcess {
   /** The last examination; one at a time. */
   #examination: Promise<void> = Promise.resolve();
   /** What the writer last said of itself. */
-  stats: DiskWriterStats;
+  stats: DiskWriterFigures;
 
   constructor(options: DiskWriterProcessOptions) {
     this.#options = options;
@@ -94,6 +107,7 @@ export class DiskWriterProcess {
       capacityBytes: options.capacity,
       fileBytes: 0,
       written: 0,
+      renewed: 0,
       expired: 0,
       dropped: 0,
       failedCommits: 0,
@@ -146,10 +160,11 @@ export class DiskWriterProcess {
   }
 
   #spawn(): Promise<void> {
-    const { folder, capacity, minHits, memoryFile, memoryDescriptor, freeShare } = this.#options;
+    const { folder, capacity, policy, admit, minHits, writeBudget, memoryFile, freeShare } = this.#options;
+    const { memoryDescriptor } = this.#options;
     const inherited = memoryDescriptor === undefined ? [] : [memoryDescriptor];
     const task: WriterTask = {
-      ...{ folder, capacity, minHits, memoryFile, freeShare },
+      ...{ folder, capacity, policy, admit, minHits, writeBudget, memoryFile, freeShare },
       memoryDescriptor: inherited.length > 0 ? FIRST_INHERITED : undefined,
     };
     const main = fileURLToPath(new URL(`../disk-writer-main${extname(import.meta.url)}`, import.meta.url));

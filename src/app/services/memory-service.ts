@@ -88,6 +88,7 @@ export class MemoryService implements Service<Config> {
   #keep(): void {
     const { memory, disk } = this.#config.cache;
     this.#keeper?.close();
+    this.tier.evictBy(memory.policy);
     this.#keeper = new MemoryKeeper({
       tier: this.tier,
       freeShare: disk.path === undefined ? FREE_SHARE : 0,

@@ -21,7 +21,7 @@ export function describeTiers(metrics: Metrics, { tier }: MemoryService, disk: D
     const { writer } = disk;
     return writer === undefined
       ? []
-      : (['written', 'expired', 'dropped'] as const).map(event => [{ event }, writer[event]]);
+      : (['written', 'renewed', 'expired', 'dropped'] as const).map(event => [{ event }, writer[event]]);
   });
   metrics.counter('moovedge_disk_failed_commits_total', () => disk.writer?.failedCommits ?? 0);
   metrics.gauge('moovedge_cache_bytes', () => [
@@ -41,6 +41,12 @@ export function describeTiers(metrics: Metrics, { tier }: MemoryService, disk: D
     ];
   });
   metrics.gauge('moovedge_memory_oldest_block_seconds', () => memory().oldestAge);
+  metrics.gauge('moovedge_block_residency_seconds', () => [
+    [{ tier: 'memory' }, memory().residency],
+    ...(disk.writer?.residency === undefined ? [] : [[{ tier: 'disk' }, disk.writer.residency] as const]),
+  ]);
+  metrics.gauge('moovedge_disk_min_uses', () => disk.writer?.minUses ?? 0);
+  metrics.gauge('moovedge_disk_budget_bytes', () => disk.writer?.budgetBytes ?? 0);
   metrics.counter('moovedge_memory_lookups_total', () => {
     const { hits, misses } = memory();
     return [

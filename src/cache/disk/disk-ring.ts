@@ -34,6 +34,16 @@ export class DiskRing {
     }
   }
 
+  /** The `count` oldest blocks: their keys in the table, and their values as views that hold until the next call. */
+  *oldest(count: number): Generator<{ blockKey: Uint8Array; value: Uint8Array }> {
+    if (count <= 0) return;
+    // The keys first: a value that is read while the cursor is open would end its view.
+    for (const key of Array.from(this.#blocks.keys({ limit: count }))) {
+      const value = this.#blocks.getShared(key);
+      if (value !== undefined) yield { blockKey: splitRingKey(key).blockKey, value };
+    }
+  }
+
   /** Takes the `count` oldest blocks out, and returns their block keys. Within a transaction. */
   expire(count: number): Uint8Array[] {
     if (count <= 0) return [];

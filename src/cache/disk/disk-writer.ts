@@ -7,7 +7,7 @@ import { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
 import { replaceData } from '../../store/move-aside.js';
 import { isDamage, isLmdbFailure } from '../../store/store-error.js';
-import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, writeBlockKey } from './disk-record.js';
+import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, VALUE_BYTES, writeBlockKey } from './disk-record.js';
 import { DiskRing } from './disk-ring.js';
 import { batchBlocks, blocksIn, diskFile, diskStoreOptions } from './disk-store.js';
 import { RingSpace } from './ring-space.js';
@@ -31,6 +31,8 @@ export interface DiskWriterOptions {
   growDelay?: number;
   /** Called for every block that left the ring to make room. */
   expired?: (id: ObjectId, block: number) => void;
+  /** Asked of a block that is the next to leave: whether it is written once more instead. Left out: none is. */
+  renews?: (id: ObjectId, block: number) => boolean;
 }
 
 /** A block by its name. */
@@ -47,8 +49,9 @@ export interface DiskWriterStats {
   capacityBytes: number;
   /** Bytes of the data file, allocated on the disk. */
   fileBytes: number;
-  /** Blocks committed. */
+  /** Blocks committed, and those among them that were on disk already and would have left. */
   written: number;
+  renewed: number;
   /** Blocks that left the ring for newer ones. */
   expired: number;
   /** Blocks that were offered and are not on disk, because the disk failed or was full. */
@@ -79,6 +82,8 @@ export class DiskWriter {
   #ring!: DiskRing;
   #retryDelay: number;
   #retryAt = 0;
+  /** Blocks that fit into the tier at most. */
+  readonly #places: number;
   #closed = false;
   /**
    * True when LMDB itself has failed, which may leave its memory in disorder, or when there is no environment any more:
@@ -96,6 +101,7 @@ export class DiskWriter {
     this.#path = diskFile(folder);
     this.#batch = new WriteBatch(batchBlocks(capacity));
     this.#retryDelay = retryDelay;
+    this.#places = blocksIn(capacity, this.#batch.capacity);
     this.#fault = new FaultLatch(
       log,
       { path: this.#path },
@@ -108,6 +114,7 @@ export class DiskWriter {
       capacityBytes: capacity,
       fileBytes: 0,
       written: 0,
+      renewed: 0,
       expired: 0,
       dropped: 0,
       failedCommits: 0,
@@ -118,7 +125,13 @@ export class DiskWriter {
 
   /** Blocks that can be offered before the next commit. */
   get room(): number {
-    return performance.now() < this.#retryAt ? 0 : this.#batch.capacity - this.#batch.count;
+    const { capacity, count } = this.#batch;
+    return performance.now() < this.#retryAt ? 0 : Math.max(0, capacity - this.#renewable - count);
+  }
+
+  /** True when blocks leave to make room for others. */
+  get isFull(): boolean {
+    return this.#ring.count + this.#batch.capacity >= Math.min(this.#space.limit, this.#places);
   }
 
   /** True when the block is in the ring or in the batch being collected. */
@@ -161,13 +174,16 @@ export class DiskWriter {
       this.#space.awaitReaders(this.#environment);
       const { limit } = this.#space;
       this.#trim(limit + batch.capacity);
+      const offered = batch.count;
+      this.#renew(limit);
       const expired = this.#environment.transaction(() => {
         const gone = this.#ring.expire(this.#ring.count + batch.count - limit);
         this.#ring.append(batch);
         return gone;
       });
       this.stats.written += batch.count;
-      this.#committed(expired);
+      this.stats.renewed += batch.count - offered;
+      this.#committed(expired.filter(key => !batch.has(key)));
       return true;
     } catch (error) {
       this.stats.dropped += batch.count;
@@ -252,6 +268,25 @@ export class DiskWriter {
       throw error;
     }
     this.#options.log.warn({ path: this.#path }, 'the file of the disk tier was gone; the tier has begun afresh');
+  }
+
+  /** Places of a batch that are kept for blocks which would leave the ring: half, where there are several. */
+  get #renewable(): number {
+    return this.#options.renews === undefined ? 0 : this.#batch.capacity >> 1;
+  }
+
+  /** Fills up the batch with blocks that would leave the ring for it, and are worth another round. */
+  #renew(limit: number): void {
+    const { renews } = this.#options;
+    const batch = this.#batch;
+    if (renews === undefined) return;
+    let looked = 0;
+    for (const { blockKey, value } of this.#ring.oldest(batch.capacity)) {
+      // Each that stays needs a place more, so one more has to go.
+      if (batch.count === batch.capacity || looked++ >= this.#ring.count + batch.count - limit) return;
+      const { id, block } = readBlockKey(blockKey);
+      if (value.length === VALUE_BYTES && !batch.has(blockKey) && renews(id, block)) batch.addStored(blockKey, value);
+    }
   }
 
   /** Takes the oldest blocks out in transactions of their own, until `most` are left. */

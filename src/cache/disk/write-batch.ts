@@ -33,6 +33,13 @@ export class WriteBatch {
     return false;
   }
 
+  /** Copies a value in as it was stored. There must be room. */
+  addStored(blockKey: Uint8Array, value: Uint8Array): void {
+    this.key(this.count).set(blockKey);
+    this.value(this.count).set(value);
+    this.count++;
+  }
+
   /** Copies a block in. There must be room, which is when `count` is below `capacity`. */
   add(id: ObjectId, block: number, bytes: Uint8Array, checksum: number): void {
     const key = writeBlockKey(this.key(this.count), id, block);

@@ -24,6 +24,13 @@ export interface MemoryTierInspection extends MemoryTierStats {
   /** Bytes of content, without the unused ends of blocks. */
   readonly contentBytes: number;
   readonly objects: number;
+  /**
+   * Whole and partial blocks that a viewer is on the way to, others that are likely to be used within `residency`, and
+   * the rest, which go first by `demand`.
+   */
+  readonly awaited: number;
+  readonly wanted: number;
+  readonly unwanted: number;
   readonly attached: readonly AttachedProcess[];
 }
 
@@ -45,6 +52,9 @@ export function inspectMemoryTier(file: string): MemoryTierInspection {
       blocksOnDisk: found.onDisk,
       contentBytes: found.bytes,
       objects: found.objects,
+      awaited: found.awaited,
+      wanted: found.wanted,
+      unwanted: found.unwanted,
       attached: found.attached.map(({ pid, role, since }) => ({ pid, role, since: new Date(since) })),
     };
   } catch (cause) {

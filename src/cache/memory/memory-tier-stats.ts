@@ -27,6 +27,10 @@ export interface MemoryTierStats {
   readonly repairs: number;
   /** Seconds since the last use of the block that has been unused for longest; 0 when there is none. */
   readonly oldestAge: number;
+  /** Seconds for which a block stays at the pace of the last minutes at which blocks are evicted; at most a day. */
+  readonly residency: number;
+  /** Objects of which something is known of who watches them. */
+  readonly knownObjects: number;
 }
 
 /** The addon's figures in bytes and seconds. */
@@ -46,5 +50,7 @@ export function tierStats(stats: NativeTierStats, now = Date.now()): MemoryTierS
     checksumFailures: stats.checksumFailures,
     repairs: stats.repairs,
     oldestAge: stats.oldestUse === 0 ? 0 : Math.max(0, now - stats.oldestUse) / 1000,
+    residency: Math.round(stats.residency),
+    knownObjects: stats.knownObjects,
   };
 }

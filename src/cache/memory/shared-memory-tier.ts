@@ -28,6 +28,8 @@ export interface SharedMemoryTierOptions {
   readonly followTimeout?: number;
   /** When the checksum of a block is verified: on its first use after an unclean stop, or on every use. */
   readonly verify: 'unclean' | 'always';
+  /** Whether `acquire` and `leave` note who watches what; default false. */
+  readonly notesDemand?: boolean;
   /**
    * Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and
    * benches only.
@@ -35,6 +37,9 @@ export interface SharedMemoryTierOptions {
   readonly reserve?: boolean;
   readonly log?: Log;
 }
+
+/** Which blocks leave memory first: those used least recently, or those that are wanted least. */
+export type MemoryPolicy = 'lru' | 'demand';
 
 /** Milliseconds for which a fill without progress is followed where no origin is allowed to be silent for longer. */
 export const FOLLOW_TIMEOUT = 15_000;
@@ -91,6 +96,7 @@ export class SharedMemoryTier implements MemoryTier {
   readonly #mail: Uint32Array;
   readonly #windows: readonly ArrayBuffer[];
   readonly #waits: BlockWaits;
+  readonly #notesDemand: boolean;
   #closed = false;
   /** Readable bytes of the pinned block; `ABSENT` while none is pinned. */
   #readable = ABSENT;
@@ -99,6 +105,7 @@ export class SharedMemoryTier implements MemoryTier {
   constructor(options: SharedMemoryTierOptions) {
     const tier = open(options, () => this.#fetchMail());
     this.#native = tier;
+    this.#notesDemand = options.notesDemand ?? false;
     this.capacity = tier.capacity;
     this.descriptor = tier.descriptor;
     this.secret = tier.seed;
@@ -174,6 +181,12 @@ export class SharedMemoryTier implements MemoryTier {
     );
   }
 
+  leave(id: ObjectId, block: number): void {
+    if (!this.#notesDemand) return;
+    this.#name(id, block, 0);
+    this.#native.leave();
+  }
+
   waitFor(id: ObjectId, block: number, seen: number, waiter: BlockWaiter): void {
     this.#waits.add(id, block, seen, waiter);
   }
@@ -206,6 +219,17 @@ export class SharedMemoryTier implements MemoryTier {
     const died = this.#native.reap();
     if (died > 0) this.#waits.anyChanged();
     return died;
+  }
+
+  /** Uses that a block may expect within so many seconds, wherever it is. */
+  expectedUses(id: ObjectId, block: number, seconds: number): number {
+    this.#name(id, block, Math.ceil(seconds));
+    return this.#native.expectedUses();
+  }
+
+  /** Which blocks go first from now on: those used least recently, as at first, or those that are wanted least. */
+  evictBy(policy: MemoryPolicy): void {
+    this.#native.evictByDemand(policy === 'demand');
   }
 
   /**
@@ -318,7 +342,7 @@ function open(options: SharedMemoryTierOptions, rung: () => void): NativeTier {
         fillPermille: permille(options.fillShare),
         followTimeout: options.followTimeout ?? FOLLOW_TIMEOUT,
         verifyAlways: options.verify === 'always',
-        byDemand: false,
+        notesDemand: options.notesDemand ?? false,
       },
       rung,
     );

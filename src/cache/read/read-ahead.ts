@@ -54,6 +54,11 @@ export class ReadAhead {
     return performance.now() - this.#active > this.#host.loader.pauseAfter;
   }
 
+  /** True when it has come to the end of what it asked for, and the object goes on. */
+  get isAtEnd(): boolean {
+    return this.block === this.#lastBlock() - 1 && this.end < this.#host.size;
+  }
+
   /** The reader asks for `offset` and means to read on to `end`. */
   want(offset: number, end: number): void {
     const block = blockOf(offset);

@@ -132,6 +132,9 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.#unwait();
     this.release();
     this.#leaveBypass();
+    // Who has read all that it asked for may ask for what follows, but not past the object's end.
+    const { block, isAtEnd } = this.#ahead;
+    if (block >= 0 && !isAtEnd) this.#object.loader.tier.leave(this.#object.id, block);
     if (this.#registered) this.#object.withdraw(this);
   }
 

@@ -33,6 +33,8 @@ function machine(t: TestContext, name: string) {
   const writer = new DiskWriterProcess({
     folder,
     capacity: 64 * MiB,
+    policy: 'lru',
+    admit: 'views',
     minHits: 2,
     memoryFile,
     freeShare: FREE_SHARE,
@@ -156,6 +158,8 @@ test('a writer whose supervisor dies before it has begun ends by itself', async 
   const task = {
     folder,
     capacity: 64 * MiB,
+    policy: 'lru',
+    admit: 'views',
     minHits: 2,
     memoryFile: join(root, 'orphan.cache'),
     freeShare: FREE_SHARE,

@@ -338,3 +338,30 @@ test('batches are small in a small tier and at most 4 MiB in a large one', () =>
     assert.ok(share > 0.93 && share < 1, `${share} of ${capacity}`);
   }
 });
+
+test('blocks that are worth it go round again, byte for byte, and the others leave', async () => {
+  const capacity = 128 * MiB;
+  const left: number[] = [];
+  const { write, read } = tier(capacity, {
+    renews: (_, block) => block < 40 && block % 2 === 0,
+    expired: (_, block) => left.push(block),
+  });
+  const writer = write();
+  assert.equal(writer.room, batchBlocks(capacity) / 2, 'half of a batch is kept for them');
+  const total = blocksIn(capacity) + 200;
+  for (let n = 0; n < total; n++) {
+    assert.ok(writer.offer(objectId(1), n, content(1, n)));
+    if (writer.room === 0) assert.ok(writer.flush());
+  }
+  assert.ok(writer.flush());
+  assert.ok(writer.isFull);
+  assert.equal(writer.stats.renewed, 20);
+  assert.equal(writer.stats.written, total + 20);
+  const expected = Array.from(left, (_, i) => (i < 20 ? 2 * i + 1 : 20 + i));
+  assert.deepEqual(left, expected);
+  const reader = read();
+  for (let n = 0; n < 60; n++) assert.equal(reader.has(objectId(1), n), n < 40 && n % 2 === 0, `block ${n}`);
+  for (const n of [0, 16, 38]) assert.deepEqual(await load(reader, 1, n), Buffer.from(content(1, n)));
+  reader.close();
+  await writer.close();
+});

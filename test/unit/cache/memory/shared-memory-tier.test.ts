@@ -169,6 +169,8 @@ test('figures: what is held, looked up, pinned, and how old', async () => {
     dropped: 0,
     checksumFailures: 0,
     repairs: 0,
+    residency: 86_400,
+    knownObjects: 0,
   });
   assert.ok(oldestAge >= 0.02 && oldestAge < 5, `${oldestAge}`);
   // From outside, the same.
@@ -181,6 +183,37 @@ test('figures: what is held, looked up, pinned, and how old', async () => {
   ]);
   other.release();
   other.close();
+  tier.close();
+});
+
+test('by demand, what a viewer comes to next outlives what was read later, until he leaves', () => {
+  const tier = new TemporaryTier(100);
+  const worker = new SharedMemoryTier({
+    ...DEFAULTS.memoryTier,
+    file: tier.file,
+    role: 'worker',
+    notesDemand: true,
+  });
+  tier.evictBy('demand');
+  for (let block = 0; block < 30; block++) fill(tier, 1, block, Buffer.alloc(100, block));
+  for (let block = 0; block < 8; block++) read(worker, 1, block);
+  const crawl = (from: number) => {
+    for (let object = from; object < from + 65; object++) {
+      fill(tier, object, 0, Buffer.alloc(100));
+      read(worker, object, 0);
+      worker.leave(idOf(object), 0);
+      tier.evictAhead(0.1);
+    }
+  };
+  const next = () => [8, 9, 10, 11].filter(block => tier.has(idOf(1), block)).length;
+  crawl(100);
+  assert.equal(next(), 4);
+  const { awaited, wanted, unwanted, knownObjects } = inspectMemoryTier(tier.file);
+  assert.ok(awaited >= 4 && awaited < 30 && awaited + wanted + unwanted === tier.stats().blocks, `${awaited}`);
+  assert.equal(knownObjects, 66);
+  worker.leave(idOf(1), 7);
+  assert.equal(inspectMemoryTier(tier.file).awaited, 0);
+  worker.close();
   tier.close();
 });
 

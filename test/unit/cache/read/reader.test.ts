@@ -86,6 +86,25 @@ describe('CachedReader', () => {
     assert.equal(b.loader.stats.memoryLookups, 9);
   });
 
+  it('tells the tier where it leaves, but not when it has read what it asked for and the object goes on', async () => {
+    const b = bench(6);
+    const read = async (from: number, to: number, end: number) => {
+      const reader = new CachedReader(new ObjectLoader(b.loader, b.described));
+      const [last, wanted] = [to, end].map(block => Math.min(b.size, block * BLOCK_SIZE));
+      await verifyAll(reader, from * BLOCK_SIZE, last!, { path: FILM, to: wanted! });
+      reader.close();
+      reader.close();
+    };
+    await read(0, 3, 3);
+    assert.deepEqual(b.tier.left, [], 'the next range of the same player');
+    await read(1, 3, 6);
+    assert.deepEqual(b.tier.left, [2], 'closed on the way');
+    await read(4, 6, 6);
+    assert.deepEqual(b.tier.left, [2, 5], 'at the end of the object');
+    new CachedReader(new ObjectLoader(b.loader, b.described)).close();
+    assert.deepEqual(b.tier.left, [2, 5], 'it was nowhere');
+  });
+
   it('puts pieces of several blocks together, and counts each block once', () => {
     const b = bench(6);
     preload(b, [0, 1, 2]);
