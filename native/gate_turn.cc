@@ -18,7 +18,7 @@ constexpr uint64_t kTurn = 5'000'000;
  * Nanoseconds that a request waits longer which its client has sent before it had the answer to the one before: who
  * asks for one thing at a time comes before any number of connections with requests in store.
  */
-constexpr uint64_t kInStore = 250'000'000;
+constexpr uint64_t kInStore = 1'000'000'000;
 
 /** An account that has something due. */
 struct Waiting {

@@ -9,7 +9,7 @@ const MOST_GONE = 256;
 
 /** Work that is due, and may have to wait for another turn of the loop. */
 export interface Due {
-  /** It goes on. Called once for each time that it was `due`; must not throw. */
+  /** It goes on. Called once for each time that it was `due`. */
   goOn(): void;
 }
 
@@ -77,9 +77,12 @@ export class LoopTurns {
         this.#waiting.splice(0, this.#next);
         this.#next = 0;
       }
-      due.goOn();
-      // Behind all promises that are kept by it.
-      queueMicrotask(() => process.nextTick(() => this.#step()));
+      try {
+        due.goOn();
+      } finally {
+        // Behind all promises that are kept by it.
+        queueMicrotask(() => process.nextTick(() => this.#step()));
+      }
     }
   }
 }

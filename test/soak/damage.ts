@@ -13,9 +13,9 @@ const GEOMETRY = {
   buckets: 56,
   slots: 72,
   follows: 80,
-  data: 88,
-  blockSize: 96,
-  slotCount: 100,
+  data: 104,
+  blockSize: 112,
+  slotCount: 116,
 };
 /** Without its magic bytes a file is another program's, which is refused and left alone. */
 const HEADER_AFTER_MAGIC = 16;

@@ -126,3 +126,24 @@ test('what the other side takes again has its turn like anything else', async ()
   await until('all are handled', () => handled.length === 40);
   assert.ok(mostInATurn(handled) <= 3, `${mostInATurn(handled)} in a turn`);
 });
+
+for (const secure of [false, true]) {
+  test(`whoever asks for one thing at a time comes before requests in store: ${secure ? 'TLS' : 'plain'}`, async () => {
+    const { handled, add, open } = await busyEdge(secure);
+    for (const path of ['/store', '/one']) add(path);
+    const one = await open('127.0.0.3');
+    // Each is a client by itself, so that none has had much.
+    const flood = await Promise.all(Array.from({ length: 24 }, (_, i) => open(`127.0.0.${10 + i}`)));
+    for (const socket of flood) socket.write(request('/store').repeat(20));
+    const places: number[] = [];
+    for (let asked = 0; asked < 5; asked++) {
+      await until('the flood is at it', () => handled.length >= 80 * (asked + 1));
+      const before = handled.length;
+      one.write(request('/one'));
+      await until('it is handled', () => handled.filter(({ path }) => path === '/one').length > asked);
+      places.push(handled.findLastIndex(({ path }) => path === '/one') - before);
+    }
+    // What is left of the turn at hand, and another one; in turn with the others it would wait for most of the 24.
+    assert.ok(places.sort((a, b) => a - b)[2]! <= 8, `${places}`);
+  });
+}

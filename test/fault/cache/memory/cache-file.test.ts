@@ -222,7 +222,7 @@ describe('the cache file', () => {
     // Where a bit may be: index and slot headers are small beside the counters and the blocks.
     const layout = { stripes: 4096 + 640 * 704 + 65536 * 4, slots: 4096 + 640 * 704 + 65536 * 4 + 3 * 4096 };
     const places = [
-      () => 136 + random(100),
+      () => 160 + random(100),
       () => 4096 + random(64 * 704),
       () => layout.stripes + random(12_288),
       () => layout.slots + random(BLOCKS * 64),
