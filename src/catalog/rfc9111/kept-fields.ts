@@ -119,6 +119,7 @@ export function cookies(fields: Fields): [name: string, value: string][] {
 /**
  * The stored fields after a 304 (RFC 9111 section 3.2): those that it brings replace what was stored, Content-Type
  * among them, since bytes are sent as they are whatever it says. How they are coded, and what version they are, stays.
+ * A type of several parts is that of some other answer, whose body the stored bytes are not.
  */
 export function updatedFields(
   kept: Readonly<Record<string, string>>,
@@ -127,5 +128,6 @@ export function updatedFields(
 ): Record<string, string> {
   const brought = keptFields(confirmation, { sharesCookies });
   for (const name of ['content-encoding', 'etag']) delete brought[name];
+  if (/^multipart\//i.test(brought['content-type'] ?? '')) delete brought['content-type'];
   return { ...kept, ...brought };
 }
