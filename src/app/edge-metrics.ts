@@ -25,6 +25,7 @@ export function describeWorker(metrics: Metrics, { server, loader, catalog, orig
   );
   metrics.counter('moovedge_http_response_bytes_total', () => http.responseBytes);
   metrics.gauge('moovedge_http_open_responses', () => http.openResponses);
+  metrics.gauge('moovedge_http_paced_responses', () => server.stats.pacedResponses);
   metrics.gauge('moovedge_http_open_connections', () => http.openConnections);
   metrics.counter('moovedge_block_lookups_total', () => [
     [{ tier: 'memory' }, stats.memoryLookups],

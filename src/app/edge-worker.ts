@@ -182,6 +182,7 @@ class Worker implements WorkerHandle {
       dropQuery: http.dropQuery,
       access,
       routes: answerRoutes(config, workers),
+      rates: limits,
       pacing: pacingShare(config.pacing, workers),
       stallTimeout: config.delivery.stallTimeout,
       log,

@@ -55,6 +55,7 @@ const OF_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   origin_timeout: EXIT.unavailable,
   overloaded: EXIT.tryAgain,
   loop_detected: EXIT.unavailable,
+  too_many_requests: EXIT.unavailable,
 };
 
 /** Code of a process that ends by an error. */

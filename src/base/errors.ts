@@ -15,6 +15,8 @@ const STATUS = {
   unauthorized: 401,
   /** The origin forbids the object. */
   forbidden: 403,
+  /** A client asks more often than it may. */
+  too_many_requests: 429,
   /** A range, or a start, that lies past the end. */
   range_not_satisfiable: 416,
   /** A seek into a file whose index is broken or that can't be cut. */

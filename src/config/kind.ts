@@ -126,6 +126,19 @@ export function network(): Kind<string> {
   };
 }
 
+/** A network, and a number for each address of it: `10.0.0.0/8 100`, or `10.0.0.0/8 none`. */
+export function networkRate(): Kind<{ readonly network: string; readonly rate: number | undefined }> {
+  return {
+    expected: 'a network and a number from 1 to 1000000, or none, such as "10.0.0.0/8 100"',
+    parse(value) {
+      const [, address, number = ''] = /^(\S{1,64}) (\d{1,7}|none)$/.exec(String(value)) ?? [];
+      const found = network().parse(address);
+      const rate = number === 'none' ? undefined : within(Number(number), 1, 1_000_000);
+      return found === undefined || (number !== 'none' && rate === undefined) ? undefined : { network: found, rate };
+    },
+  };
+}
+
 /**
  * A directory (`path`, `file://` URL) or an `http`, `https` or `s3` URL; the scheme decides what kind of origin it is.
  */

@@ -2,7 +2,7 @@ import { isLoopback } from '../base/loopback.js';
 import { accessSchema, checkAccess } from './access-schema.js';
 import { clusterSchema } from './cluster-schema.js';
 import { corsSettings } from './cors-schema.js';
-import { choice, flag, host, integer, network, or, path, share, size, text, time } from './kind.js';
+import { choice, flag, host, integer, network, networkRate, or, path, share, size, text, time } from './kind.js';
 import { checkListeners, listenSchema } from './listen-schema.js';
 import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
@@ -67,6 +67,17 @@ const tree = group({
       or('none', integer(1, 1000000)),
       'Most requests of one client under way in one worker; more are answered with 429.',
     ).prefault('none'),
+    rate: setting(
+      integer(1, 1000000),
+      'Most requests a second of one client to one worker, after twice as many at once; more are answered with 429.',
+    ).optional(),
+    byAddress: list(
+      setting(
+        networkRate(),
+        'Most requests a second of each client of a network, in place of limits.rate; the first that fits counts.',
+      ),
+      { max: 1000 },
+    ),
     loopback: setting(
       flag(),
       'Bounds clients on this machine, too; not for one behind a proxy on the same machine.',

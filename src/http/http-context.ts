@@ -17,6 +17,7 @@ import type { LivePort } from './live-port.js';
 import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
+import type { RequestRates } from './request-rates.js';
 import type { RequestRouting } from './request-routing.js';
 import type { OwnNames } from './target.js';
 
@@ -39,6 +40,8 @@ export interface HttpContext extends ViewStage {
   readonly redirect: RedirectSettings | undefined;
   /** What stands in place of the line of text of an error, by status. */
   readonly errorPages: ReadonlyMap<number, ErrorPage>;
+  /** How often clients may ask; undefined where nothing bounds that. */
+  readonly rates: RequestRates | undefined;
   /** How fast players are sent what they ask for; undefined for as fast as they take it. */
   readonly pacing: Pacing | undefined;
   readonly pacer: Pacer;

@@ -88,7 +88,13 @@ export class Port implements FrontEndHandler {
     method: 'GET' | 'HEAD',
     upgrade?: Upgrade,
   ): void {
-    const { live, course, gate } = context;
+    const { live, course, gate, rates } = context;
+    const pause = rates?.tooSoon(context.clients.of(res, req));
+    if (pause !== undefined) {
+      const error = new EdgeError('too_many_requests', 'too many requests: come back later', { retryAfter: pause });
+      new Reply(context, res, req, method).fail(error);
+      return;
+    }
     const { redirect } = this.#options;
     if (redirect !== undefined) {
       this.#redirect(redirect, res, req, method);

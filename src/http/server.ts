@@ -21,6 +21,7 @@ import { Port } from './port.js';
 import type { RangeLimits } from './range.js';
 import { refusalEntry } from './refusal-entry.js';
 import { Representations } from './representation.js';
+import { type RequestRateSettings, requestRatesOf } from './request-rates.js';
 import type { RequestRouting } from './request-routing.js';
 import { RouteContexts } from './route-contexts.js';
 import { UwsFrontEnd } from './uws-front-end.js';
@@ -39,6 +40,8 @@ export interface HttpServerOptions extends ViewStage {
   readonly dropQuery: readonly string[];
   /** Who is let in where; left out where everything is open to all. */
   readonly access?: AccessRules | undefined;
+  /** How many requests a second clients may make; any when left out. */
+  readonly rates?: RequestRateSettings | undefined;
   /** How fast players are sent what they ask for; as fast as they take it when left out. */
   readonly pacing?: PacingSettings | undefined;
   /** What differs by host and path; nothing when left out. */
@@ -156,6 +159,7 @@ class Server implements HttpServer {
       routes: undefined,
       redirect: undefined,
       errorPages: new Map(),
+      rates: requestRatesOf(options.rates),
       pacing: pacingOf(options.pacing, pacer),
       pacer,
       sweep: new StallSweep(options.stallTimeout),

@@ -1,6 +1,7 @@
 import { checkPath } from '../base/checked-path.js';
 import { EdgeError } from '../base/errors.js';
 import { escapeInvisible } from '../base/percent.js';
+import { Remembered } from '../base/remembered.js';
 
 /** What a request's target says, checked and freed of what is ours. */
 export interface Target {
@@ -51,10 +52,33 @@ export function parseTarget(path: string, query: string, maxLength: number, name
   }
   const checked = checkPath(path);
   if (query === '') return { path: checked, query, parameters: NO_PARAMETERS, tokens: '' };
-  return parseQuery(checked, query, names);
+  // Players of signed URLs ask for range after range by the same one.
+  const parsed = names.tokens === undefined ? parseQuery(query, names) : rememberedQuery(query, names);
+  return { path: checked, ...parsed };
 }
 
-function parseQuery(path: string, query: string, { views, dropped, tokens }: OwnNames): Target {
+/** A target without its path. */
+type TargetQuery = Omit<Target, 'path'>;
+
+/** Queries that are remembered of each place, in each of two generations. */
+const REMEMBERED = 2048;
+const QUERIES = new WeakMap<OwnNames, Remembered<TargetQuery>>();
+
+function rememberedQuery(query: string, names: OwnNames): TargetQuery {
+  let queries = QUERIES.get(names);
+  if (queries === undefined) {
+    queries = new Remembered(REMEMBERED);
+    QUERIES.set(names, queries);
+  }
+  let parsed = queries.get(query);
+  if (parsed === undefined) {
+    parsed = parseQuery(query, names);
+    queries.set(query, parsed);
+  }
+  return parsed;
+}
+
+function parseQuery(query: string, { views, dropped, tokens }: OwnNames): TargetQuery {
   const isPlain = PLAIN_QUERY.test(query);
   if (!isPlain && FORBIDDEN_IN_QUERY.test(query)) {
     throw new EdgeError('bad_request', 'the query of the URL holds a character that is not allowed');
@@ -79,7 +103,6 @@ function parseQuery(path: string, query: string, { views, dropped, tokens }: Own
     }
   }
   return {
-    path,
     query: isPlain ? kept : escapeInvisible(kept),
     parameters: parameters ?? NO_PARAMETERS,
     tokens: isPlain ? bearing : escapeInvisible(bearing),

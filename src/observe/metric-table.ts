@@ -25,6 +25,7 @@ export const METRICS = {
   },
   moovedge_http_response_bytes_total: { type: 'counter', help: 'Bytes of bodies sent to players.' },
   moovedge_http_open_responses: { type: 'gauge', help: 'Answers under way.' },
+  moovedge_http_paced_responses: { type: 'gauge', help: 'Answers that wait for their pace.' },
   moovedge_http_open_connections: { type: 'gauge', help: 'Connections of players.' },
   moovedge_http_ttfb_seconds: {
     type: 'histogram',

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -32,7 +34,19 @@ const signed = {
   expires: 'expires',
   secret: SECRET,
 } as const;
-const access = new AccessRules([{ path: '/paid/', signed }]);
+/** Says of each URI what stands in it. */
+const doorman = createServer((req, res) => {
+  res.writeHead(Number(/\d{3}/.exec(String(req.headers['x-original-uri']))?.[0] ?? 500)).end();
+});
+await new Promise<void>(resolve => doorman.listen(0, '127.0.0.1', resolve));
+const doormanUrl = `http://127.0.0.1:${(doorman.address() as AddressInfo).port}/may`;
+const asked = { url: doormanUrl, cache: 30_000, timeout: 60_000, failure: 'closed', forward: [] } as const;
+const access = new AccessRules([
+  { path: '/paid/', signed },
+  { path: '/asked/', callback: asked },
+  { path: '/near/', addresses: { allow: ['127.0.0.0/8'], deny: ['127.0.0.2'] } },
+  { path: '/far/', addresses: { allow: ['192.0.2.0/24'], deny: [] } },
+]);
 const { port: accessPort } = await startEdge({ access });
 let nginx: ChildProcess | undefined;
 
@@ -44,7 +58,7 @@ async function startNginx(): Promise<void> {
     `daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
      events {}
      http { geo $dollar { default '$'; } access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
-       server { listen 127.0.0.1:${nginxPort}; root ${folder}/root; location /paid/ { secure_link $arg_md5,$arg_expires; secure_link_md5 "$secure_link_expires$uri ${SECRET.replace('$', '$dollar')}"; if ($secure_link = '') { return 403; } if ($secure_link = '0') { return 403; } return 404; } types { video/mp4 mp4; } if_modified_since before; } }`,
+       server { listen 127.0.0.1:${nginxPort}; root ${folder}/root; location /paid/ { secure_link $arg_md5,$arg_expires; secure_link_md5 "$secure_link_expires$uri ${SECRET.replace('$', '$dollar')}"; if ($secure_link = '') { return 403; } if ($secure_link = '0') { return 403; } return 404; } location /asked/ { auth_request /may; } location = /may { internal; proxy_pass ${doormanUrl}; proxy_set_header X-Original-URI $request_uri; } location /near/ { deny 127.0.0.2; allow 127.0.0.0/8; deny all; } location /far/ { allow 192.0.2.0/24; deny all; } types { video/mp4 mp4; } if_modified_since before; } }`,
   );
   nginx = spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], {
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -118,6 +132,8 @@ suite("answers are nginx's", { skip: hasNginx ? false : 'nginx is not installed'
 
   after(() => {
     nginx?.kill();
+    doorman.close();
+    doorman.closeAllConnections();
     rmSync(folder, { recursive: true });
   });
 
@@ -188,6 +204,20 @@ suite("answers are nginx's", { skip: hasNginx ? false : 'nginx is not installed'
       requests.push({ 'If-Modified-Since': date });
     }
     for (const fields of requests) await assertAlike('GET', fields);
+  });
+
+  test('who is let in by asking another server, and by address', async () => {
+    const isIn = async (port: number, target: string) => {
+      const { status } = await fetchRaw(port, 'GET', target);
+      // What is let in is not there.
+      assert.ok([404, 403, 401, 500].includes(status), `${status}`);
+      return status === 404;
+    };
+    const targets = ['200', '204', '299', '301', '302', '400', '401', '403', '404', '429', '500', '502', '503'].map(
+      status => `/asked/${status}.mp4`,
+    );
+    for (const target of [...targets, '//asked/403', '/%61sked/401', '/asked/204?x', '/near/a', '/far/a', '//far/a'])
+      assert.equal(await isIn(accessPort, target), await isIn(nginxPort, target), target);
   });
 
   test('signed URLs', async () => {

@@ -19,7 +19,8 @@ describe('purge', () => {
   let version = 0;
   before(async () => {
     origin = await FaultOrigin.start();
-    edge = await Edge.start({ origin: origin.url, workers: 2 });
+    const settings = 'routes: [{path: /b/, freshness: {max: 60s}, query: {key: [v]}}]';
+    edge = await Edge.start({ origin: origin.url, workers: 2, settings });
   });
   after(async () => {
     await edge.end();
@@ -69,6 +70,10 @@ describe('purge', () => {
     assert.deepEqual([path, stored, freshness, lifetime, size], ['/a/1.mp4', 'yes', 'fresh', 3600, SIZE]);
     assert.ok(key?.endsWith('/a/1.mp4'));
     assert.deepEqual(blocks, { memory: Math.ceil(SIZE / 2 ** 18), disk: 0, origin: 0 });
+    const [, routed] = (await why('/b/1.mp4?u=1')) as [number, Explanation];
+    assert.deepEqual(routed.routes, ['1: */b/']);
+    assert.equal(routed.objects[0]?.lifetime, 60, 'of the 3600 that the origin says');
+    assert.equal(routed.objects[0]?.asked, '/b/1.mp4', 'v alone tells files apart');
     await purge({ urls: ['/a/1.mp4'], soft: true });
     const [, soft] = (await why('/a/1.mp4')) as [number, Explanation];
     assert.equal(soft.objects[0]?.freshness, 'stale');

@@ -91,6 +91,16 @@ describe('routes', () => {
     assert.equal((await get('/old/../a')).status, 400);
   });
 
+  it('leave bounds of clients to limits, which say when to come back', async () => {
+    const limited = await startEdge({ rates: { rate: 1, byAddress: [], loopback: true } });
+    const answers = [];
+    for (let i = 0; i < 30; i++) answers.push(await fetchRaw(limited.port, 'GET', '/absent.mp4'));
+    const refused = answers.filter(({ status }) => status === 429);
+    assert.ok(refused.length > 0);
+    assert.match(refused[0]!.fields['retry-after']!, /^\d+$/);
+    assert.ok(limited.server.stats.requests.none[429]! > 0);
+  });
+
   it('pace answers, whose bytes are all there in the end', async () => {
     for (const [path, milliseconds] of [
       ['/slow/a.mp4', 1750],
