@@ -87,6 +87,8 @@ export class WorkerCluster {
       maxUrlLength,
       dropQuery,
       access,
+      routes,
+      pacing,
       stallTimeout,
       serverName,
       log,
@@ -95,6 +97,8 @@ export class WorkerCluster {
     const { port } = this.#config.cluster!.listen;
     this.#server = createHttpServer({
       ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, access, stallTimeout },
+      ...(routes && { routes }),
+      ...(pacing && { pacing }),
       ...(serverName !== undefined && { serverName }),
       ...(log && { log }),
       ...(live && { live }),
