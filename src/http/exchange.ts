@@ -115,6 +115,11 @@ export class Exchange implements DeliveryListener, BodyMaker {
 
   #find(req: FrontRequest, host: string, view: View | undefined): void {
     const { path, query, tokens } = this.#target;
+    if (this.#context.pacing !== undefined) {
+      // The pace is found when the object has come, which may be after the handler of the request.
+      const client = this.#client();
+      this.#client = () => client;
+    }
     this.#conditions = conditionsOf(req);
     // Range is defined for GET only (RFC 9110 section 14.2).
     if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));

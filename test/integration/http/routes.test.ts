@@ -113,6 +113,15 @@ describe('routes', () => {
       assert.ok(body.equals(film));
       assert.ok(took >= milliseconds * 0.9, `${path} took ${took} ms`);
     }
+    // Of an object that comes later than at once.
+    const open = edge.content.open.bind(edge.content);
+    edge.content.open = async request => {
+      await new Promise(setImmediate);
+      return open(request);
+    };
+    const late = await get('/real/late.mp4', { Range: 'bytes=0-999' });
+    assert.deepEqual([late.status, late.body.length], [206, 1000]);
+    edge.content.open = open;
     const begun = performance.now();
     assert.equal((await get('/slow/a.mp4', { Range: 'bytes=0-65535' }, 'GET')).body.length, 65536);
     assert.ok(performance.now() - begun < 100_000);
