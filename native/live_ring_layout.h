@@ -75,8 +75,9 @@ struct RingHeader {
   uint32_t keepMs;
   uint32_t segmentMs;
   /**
-   * When the ring was made: milliseconds since 1970, and microseconds of the monotonic clock. Of a stream that is pulled
-   * it is when the first ring of it was made, elsewhere; the clock may not have run then, and its time is negative.
+   * When the ring was made: milliseconds since 1970, and microseconds of the monotonic clock. Of a stream that is
+   * pulled it is when the first ring of it was made, elsewhere; the clock may not have run then, and its time is
+   * negative.
    */
   uint64_t createdAt;
   uint64_t createdUs;

@@ -10,14 +10,30 @@ const LISTEN_RETRY = 1000;
 
 let ingest: Ingest | undefined;
 let isEnding = false;
+/** Those who wait to be told whether a name may be published here, by numbers. */
+const taking = new Map<number, (keeper: string | undefined) => void>();
+let takes = 0;
 
 const report: (message: IngestReport) => void = message => tellParent(message);
 const log = parentLog();
 
-async function start({ settings, folder, self, cluster, isRestart }: IngestOrder & { kind: 'start' }): Promise<void> {
-  ingest = new Ingest(settings, folder, { self, cluster }, log, {
+async function start({
+  settings,
+  folder,
+  self,
+  cluster,
+  holders,
+  isRestart,
+}: IngestOrder & { kind: 'start' }): Promise<void> {
+  ingest = new Ingest(settings, folder, { self, cluster, holders }, log, {
     changed: streams => report({ kind: 'streams', streams }),
     missing: name => report({ kind: 'missing', name }),
+    names: (names, all) => report({ kind: 'names', names, all }),
+    drop: name => report({ kind: 'drop', name }),
+    take: (name, replaces) => {
+      report({ kind: 'take', number: ++takes, name, replaces });
+      return new Promise(resolve => taking.set(takes, resolve));
+    },
   });
   for (;;) {
     try {
@@ -55,8 +71,13 @@ process.on('message', message => {
   const order = message as IngestOrder;
   if (order.kind === 'start') void start(order);
   else if (order.kind === 'configure') void configure(order);
-  else if (order.kind === 'want') ingest?.want(order.streams, order.peers);
-  else if (order.kind === 'reconnect') ingest?.requestReconnects();
+  else if (order.kind === 'want') ingest?.want(order.streams);
+  else if (order.kind === 'holders') ingest?.tellHolders(order.holders);
+  else if (order.kind === 'lose') ingest?.lose(order.name);
+  else if (order.kind === 'taken') {
+    taking.get(order.number)?.(order.keeper);
+    taking.delete(order.number);
+  } else if (order.kind === 'reconnect') ingest?.requestReconnects();
   else void end(order.how);
 });
 

@@ -23,6 +23,8 @@ export class Node {
   readonly lines: string[] = [];
   /** Purges that it has carried out. */
   readonly purged: string[] = [];
+  /** Names that others have taken from it, and who has. */
+  readonly lost: string[] = [];
   readonly file: string;
   /** Whether its workers answer. */
   alive = true;
@@ -47,6 +49,7 @@ export class Node {
       purge: async purge => this.purged.push(purge),
       purgeAll: async () => this.purged.push('all'),
       purgeMark: join(folder, `${id}.purged`),
+      claims: { changed: () => {}, lost: (name, holder) => this.lost.push(`${name} ${holder}`) },
       publish: state => this.states.push(JSON.parse(JSON.stringify(state))),
     });
     this.control.restore();

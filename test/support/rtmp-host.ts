@@ -34,6 +34,10 @@ export class RtmpHost {
   /** Rings that were made, by the file they would have. */
   readonly rings = new Map<string, FakeRing>();
   readonly lines: Line[] = [];
+  /** Names that are told to be this server's, and whether they are published. */
+  readonly names = new Map<string, boolean>();
+  /** Asks others whether a name is free. */
+  reserve: (name: string) => Promise<void> = async () => {};
   readonly streams: StreamRegistry;
   readonly server: RtmpServer;
   rules: PublishRules;
@@ -67,6 +71,13 @@ export class RtmpHost {
       takeover: () => takeover,
       record: () => undefined,
       changed: () => {},
+      reserve: name => this.reserve(name),
+      inherit: () => undefined,
+      named: (names, all) => {
+        if (all) this.names.clear();
+        for (const [name, isPublished] of names) this.names.set(name, isPublished);
+      },
+      dropped: name => this.names.delete(name),
     });
     this.server = new RtmpServer({
       host: '127.0.0.1',

@@ -4,6 +4,7 @@ import type { ClusterAdmin } from '../../admin/cluster-routes.js';
 import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
 import type { ClusterState } from '../../cluster/cluster-state.js';
+import type { ClaimEvents, Claims } from '../../cluster/control/claims.js';
 import { ClusterControl, type ControlOptions } from '../../cluster/control/cluster-control.js';
 import { partitionOf } from '../../cluster/map/partition-of.js';
 import { textChecksum } from '../../cluster/map/text-checksum.js';
@@ -36,6 +37,8 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
   readonly #version: string;
   /** Workers listen already when this starts. */
   readonly #takesOver: boolean;
+  /** Told when other edges have other live streams, and when one of this edge is another's. */
+  streams: ClaimEvents = { changed() {}, lost() {} };
 
   /**
    * @param secret of the memory tier
@@ -66,7 +69,11 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
       purgeMark: join(catalogFolders(config, secret).folder, PURGED),
       log,
       alive,
-      publish: state => tell('clusterState', state),
+      claims: { changed: () => this.streams.changed(), lost: (name, holder) => this.streams.lost(name, holder) },
+      publish: state => {
+        tell('clusterState', state);
+        this.streams.changed();
+      },
     });
     describeCluster(metrics, this.#control);
     // Before the first worker starts, also beside an older edge that has not handed over yet.
@@ -116,10 +123,20 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
     await this.#control.stop();
   }
 
-  /** The other edges that may have live streams. */
-  get peers(): readonly LivePeer[] {
+  /** Names of live streams of which each is one edge's. */
+  get claims(): Claims {
+    return this.#control.claims;
+  }
+
+  /** The other edges that have live streams, by the names of these. */
+  get streamHolders(): ReadonlyMap<string, LivePeer> {
     const { self, nodes } = this.#control.state;
-    return nodes.flatMap(({ id, host, port, state }) => (id === self || state === 'away' ? [] : [{ id, host, port }]));
+    const known = new Map(nodes.map(({ id, host, port }) => [id, { id, host, port }]));
+    const held = [...this.#control.claims.holders].flatMap(([name, id]) => {
+      const peer = id === self ? undefined : known.get(id);
+      return peer === undefined || peer.host === '' ? [] : [[name, peer] as const];
+    });
+    return new Map(held);
   }
 
   get draining(): boolean {

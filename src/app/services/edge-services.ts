@@ -41,7 +41,7 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const cluster =
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
-  const live = new LiveService(context, memory.tier.secret, () => cluster?.peers ?? []);
+  const live = new LiveService(context, memory.tier.secret, cluster);
   const all = [memory, unixSockets, catalog, disk, purges, explanations, cluster ?? noCluster, live];
   return {
     all,

@@ -10,7 +10,7 @@ import { ChildProcess } from '../../supervisor/child-process.js';
 import type { LogReport } from '../../supervisor/parent.js';
 import { listenFailure } from '../../supervisor/port.js';
 import type { IngestSettings, IngestStats } from './ingest.js';
-import type { LiveCluster, LivePeer } from './live-peers.js';
+import type { LiveCluster, LivePeer, StreamNames } from './live-peers.js';
 
 /** What the ingest's process is told. Not by its arguments, which everybody on the machine may read. */
 export type IngestOrder =
@@ -21,11 +21,18 @@ export type IngestOrder =
       readonly folder: string;
       readonly self: string;
       readonly cluster: LiveCluster | undefined;
+      readonly holders: ReadonlyMap<string, LivePeer>;
       readonly isRestart: boolean;
     }
   | { readonly kind: 'configure'; readonly settings: IngestSettings }
   /** Streams that viewers want, or watch still. */
-  | { readonly kind: 'want'; readonly streams: readonly WantedStream[]; readonly peers: readonly LivePeer[] }
+  | { readonly kind: 'want'; readonly streams: readonly WantedStream[] }
+  /** The other edges that have streams, by the names of these. */
+  | { readonly kind: 'holders'; readonly holders: ReadonlyMap<string, LivePeer> }
+  /** Whether a name may be published here; `keeper` is who has it instead. */
+  | { readonly kind: 'taken'; readonly number: number; readonly keeper: string | undefined }
+  /** Another edge publishes this stream now. */
+  | { readonly kind: 'lose'; readonly name: string }
   /** Publishers that know how to come back are asked to. */
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'stop'; readonly how: 'end' | 'leave' };
@@ -38,8 +45,15 @@ export type IngestReport =
   | { readonly kind: 'streams'; readonly streams: readonly StreamPlace[] }
   /** Nobody has a stream that was wanted. */
   | { readonly kind: 'missing'; readonly name: string }
+  /** Somebody wants to publish here. */
+  | { readonly kind: 'take'; readonly number: number; readonly name: string; readonly replaces: boolean }
+  /** Names that this edge has, and whether each is published or waits; `all` when it has no others. */
+  | { readonly kind: 'names'; readonly names: ReadonlyMap<string, boolean>; readonly all: boolean }
+  | { readonly kind: 'drop'; readonly name: string }
   | { readonly kind: 'stats'; readonly stats: IngestStats }
   | LogReport;
+
+type NameReport = Extract<IngestReport, { readonly kind: 'take' | 'names' | 'drop' }>;
 
 /** What an ingest is started with. */
 export interface IngestProcessOptions {
@@ -50,6 +64,10 @@ export interface IngestProcessOptions {
   readonly self: string;
   readonly cluster: LiveCluster | undefined;
   readonly log: Log;
+  /** The other edges that have streams, by the names of these. */
+  holders(): ReadonlyMap<string, LivePeer>;
+  /** Names in the cluster; undefined for an edge on its own. */
+  readonly names: StreamNames['claims'] | undefined;
   /** There are other streams. */
   streams(streams: readonly StreamPlace[]): void;
   stats(stats: IngestStats): void;
@@ -97,8 +115,17 @@ export class IngestProcess {
     this.#child?.send({ kind: 'configure', settings });
   }
 
-  want(streams: readonly WantedStream[], peers: readonly LivePeer[]): void {
-    this.#child?.send({ kind: 'want', streams, peers });
+  want(streams: readonly WantedStream[]): void {
+    this.#child?.send({ kind: 'want', streams });
+  }
+
+  tellHolders(): void {
+    this.#child?.send({ kind: 'holders', holders: this.#options.holders() });
+  }
+
+  /** Another edge publishes a stream now. */
+  lose(name: string): void {
+    this.#child?.send({ kind: 'lose', name });
   }
 
   requestReconnects(): void {
@@ -110,6 +137,7 @@ export class IngestProcess {
     this.#isStopping = true;
     this.#backoff.cancel();
     await this.#child?.stop(STOP_TIMEOUT, { kind: 'stop', how });
+    if (how === 'end') this.#options.names?.reset(new Map());
   }
 
   #spawn(isRestart: boolean, waiter?: { resolve(): void; reject(error: EdgeError): void }): void {
@@ -121,13 +149,17 @@ export class IngestProcess {
       prints: false,
       message: report => {
         if (report.kind === 'here')
-          child.send({ kind: 'start', settings: this.#settings, folder, self, cluster, isRestart });
+          child.send({
+            ...{ kind: 'start', settings: this.#settings, folder, self, cluster, isRestart },
+            holders: this.#options.holders(),
+          });
         else if (report.kind === 'ready') waiter?.resolve();
         else if (report.kind === 'failed') waiter?.reject(this.#failure(report));
         else if (report.kind === 'streams') this.#options.streams(report.streams);
         else if (report.kind === 'missing') this.#options.missing(report.name);
         else if (report.kind === 'stats') this.#options.stats(report.stats);
-        else log[report.level](report.fields, report.text);
+        else if (report.kind === 'log') log[report.level](report.fields, report.text);
+        else this.#name(report, child);
       },
       exited: exit => {
         waiter?.reject(new EdgeError('system', 'the process that publishers connect to ended before it was ready'));
@@ -136,6 +168,19 @@ export class IngestProcess {
       },
     });
     this.#child = child;
+  }
+
+  /** What the process says of names in the cluster. */
+  #name(report: NameReport, child: ChildProcess<IngestOrder, IngestReport>): void {
+    const { names } = this.#options;
+    if (report.kind === 'take') {
+      const { number, name, replaces } = report;
+      void (names?.take(name, replaces) ?? Promise.resolve(undefined)).then(keeper =>
+        child.send({ kind: 'taken', number, keeper }),
+      );
+    } else if (report.kind === 'drop') names?.drop(report.name);
+    else if (report.all) names?.reset(report.names);
+    else for (const [name, isActive] of report.names) names?.set(name, isActive);
   }
 
   #died({ code: status, signal }: ExitStatus, lived: number): void {

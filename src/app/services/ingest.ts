@@ -14,6 +14,7 @@ import { PULL_TIMES } from '../../live/relay/pull.js';
 import { Pulls } from '../../live/relay/pulls.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
+import { RtmpError } from '../../live/rtmp/rtmp-error.js';
 import { shiftIndexOf } from '../../live/shift/shift-index.js';
 
 import { type LiveCluster, type LivePeer, LivePeers } from './live-peers.js';
@@ -25,6 +26,10 @@ const SILENCE = 30_000;
 /** Milliseconds for which a stream is pulled after the last viewer, and those that tell of viewers take. */
 const LINGER = 12_000;
 
+/** Milliseconds for which a publisher waits for what another edge has of its stream, and for the last of it. */
+const BRING = 2000;
+const LAST_TAGS = 1000;
+
 /** Without an RTMP port streams are only pulled. */
 export type IngestSettings = LiveSettings;
 
@@ -33,6 +38,8 @@ export interface IngestPlace {
   /** This edge among those that requests have gone through. */
   readonly self: string;
   readonly cluster: LiveCluster | undefined;
+  /** The other edges that have streams, by the names of these. */
+  readonly holders: ReadonlyMap<string, LivePeer>;
 }
 
 /** Who is told of what happens to streams. */
@@ -41,6 +48,16 @@ export interface IngestEvents {
   changed(streams: readonly StreamPlace[]): void;
   /** Nobody has a stream that was wanted. */
   missing(name: string): void;
+  /** Names that this edge has in its cluster, and whether each is published or waits. @param all it has no others */
+  names(names: ReadonlyMap<string, boolean>, all: boolean): void;
+  /** It has this one no more. */
+  drop(name: string): void;
+  /**
+   * Takes a name for this edge.
+   * @param replaces whether also from an edge to which it is published
+   * @returns the id of the edge that keeps it; undefined when it is this one's
+   */
+  take(name: string, replaces: boolean): Promise<string | undefined>;
 }
 
 /** What an ingest tells of itself. */
@@ -57,6 +74,7 @@ export class Ingest {
   readonly #streams: StreamRegistry;
   readonly #pulls: Pulls;
   readonly #peers: LivePeers | undefined;
+  readonly #events: IngestEvents;
   #server: RtmpServer | undefined;
 
   /**
@@ -65,11 +83,13 @@ export class Ingest {
   constructor(
     settings: IngestSettings,
     folder: string,
-    { self, cluster }: IngestPlace,
+    { self, cluster, holders }: IngestPlace,
     log: Log,
     events: IngestEvents,
   ) {
+    this.#events = events;
     this.#peers = cluster && new LivePeers(cluster);
+    if (this.#peers !== undefined) this.#peers.holders = holders;
     this.#settings = settings;
     this.#log = log;
     this.#hook = new PublishHook(log);
@@ -88,6 +108,14 @@ export class Ingest {
       record: (name, file) => {
         const { path: folder, format } = this.#settings.record;
         return folder === undefined ? undefined : recordingOf(name, { folder, format, index: shiftIndexOf(file) }, log);
+      },
+      reserve: name => this.#reserve(name),
+      inherit: name => this.#pulls.handOver(name, folder),
+      named: (names, all) => {
+        if (cluster !== undefined) events.names(names, all);
+      },
+      dropped: name => {
+        if (cluster !== undefined) events.drop(name);
       },
       changed: () => {
         // Whoever publishes here comes before those elsewhere.
@@ -131,10 +159,38 @@ export class Ingest {
   }
 
   /** Brings streams from elsewhere, and keeps those that are watched. */
-  want(streams: readonly WantedStream[], peers: readonly LivePeer[]): void {
-    if (this.#peers !== undefined) this.#peers.peers = peers;
+  want(streams: readonly WantedStream[]): void {
     const here = new Set(this.#streams.places.map(({ name }) => name));
     for (const { name, via } of streams) if (!here.has(name)) this.#pulls.want(name, via);
+  }
+
+  /** Other edges have other streams than before. */
+  tellHolders(holders: ReadonlyMap<string, LivePeer>): void {
+    if (this.#peers === undefined) return;
+    const before = this.#peers.holders;
+    this.#peers.holders = holders;
+    for (const [name, { id }] of holders) if (before.get(name)?.id !== id) this.#pulls.moved(name);
+  }
+
+  /** Another edge publishes a stream now: those who watch it here get it from there. */
+  lose(name: string): void {
+    const left = this.#streams.yield(name);
+    if (left !== undefined) this.#pulls.adopt(left);
+  }
+
+  /** Reserves a name, and brings what another edge has of the stream. */
+  async #reserve(name: string): Promise<void> {
+    if (this.#peers === undefined) return;
+    const isElsewhere = this.#peers.holders.has(name);
+    if (isElsewhere) await this.#pulls.bring(name, BRING);
+    const keeper = await this.#events.take(name, this.#settings.publish.takeover === 'authorised');
+    if (keeper !== undefined) {
+      throw new RtmpError(
+        'refused',
+        `the stream has a publisher at the edge ${keeper}, and live.publish.takeover is never`,
+      );
+    }
+    if (isElsewhere) await this.#pulls.complete(name, LAST_TAGS);
   }
 
   /** What a reload brings. Publishers stay, unless port or TLS are others. @throws Error, as `listen` */

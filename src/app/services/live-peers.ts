@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { PEER_FIELD } from '../../base/peer-fields.js';
+import type { ClaimEvents, Claims } from '../../cluster/control/claims.js';
 import { PeerSignature } from '../../cluster/peer/signature.js';
 import type { Config } from '../../config/schema.js';
 import type { PullSource } from '../../live/relay/pull.js';
@@ -10,6 +11,14 @@ export interface LivePeer {
   /** Where its peers reach it. */
   readonly host: string;
   readonly port: number;
+}
+
+/** Names of streams in a cluster, of which each is one edge's. */
+export interface StreamNames {
+  streams: ClaimEvents;
+  readonly claims: Pick<Claims, 'take' | 'set' | 'drop' | 'reset'>;
+  /** The other edges that have streams, by the names of these. */
+  readonly streamHolders: ReadonlyMap<string, LivePeer>;
 }
 
 /** How edges of a cluster know one another. */
@@ -37,11 +46,12 @@ export function liveCluster({ cluster, live }: Config): LiveCluster | undefined 
   };
 }
 
-/** The other edges as servers that may have a stream: what they are asked is signed, and so is what they answer. */
+/** The other edges as servers that have streams: what they are asked is signed, and so is what they answer. */
 export class LivePeers {
   readonly #cluster: LiveCluster;
   readonly #signature: PeerSignature;
-  peers: readonly LivePeer[] = [];
+  /** Edges by the names of the streams that they have. */
+  holders: ReadonlyMap<string, LivePeer> = new Map();
 
   constructor(cluster: LiveCluster) {
     this.#cluster = cluster;
@@ -49,7 +59,8 @@ export class LivePeers {
   }
 
   sources(name: string): PullSource[] {
-    return this.peers.map(peer => this.#source(peer, name));
+    const holder = this.holders.get(name);
+    return holder === undefined ? [] : [this.#source(holder, name)];
   }
 
   #source({ id, host, port }: LivePeer, name: string): PullSource {

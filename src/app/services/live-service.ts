@@ -8,11 +8,14 @@ import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
 import type { IngestProcess } from './ingest-process.js';
-import { type LivePeer, liveCluster } from './live-peers.js';
+import { liveCluster, type StreamNames } from './live-peers.js';
 import { LiveTotals } from './live-totals.js';
 
 /** Folder of the rings, within the folder of what is recent. */
 const FOLDER = 'live';
+
+/** Milliseconds within which changes of who has which stream are told at once. */
+const TOGETHER = 20;
 
 /** Live streams: the process that takes them from publishers, and what workers are told of them. */
 export class LiveService implements Service<Config> {
@@ -21,6 +24,8 @@ export class LiveService implements Service<Config> {
   readonly #folder: string;
   readonly #totals = new LiveTotals();
   readonly #self = `moovedge-${randomUUID()}`;
+  readonly #cluster: StreamNames | undefined;
+  #holders: NodeJS.Timeout | undefined;
   #config: Config;
   #ingest: IngestProcess | undefined;
   #isStarted = false;
@@ -28,13 +33,10 @@ export class LiveService implements Service<Config> {
 
   /**
    * @param secret of the memory tier
-   * @param peers the other edges of the cluster, as they are now
+   * @param cluster where streams have names that are this edge's alone
    */
-  constructor(
-    context: ServiceContext<Config, EdgeEvents>,
-    secret: string,
-    peers: () => readonly LivePeer[] = () => [],
-  ) {
+  constructor(context: ServiceContext<Config, EdgeEvents>, secret: string, cluster?: StreamNames) {
+    this.#cluster = cluster;
     this.#context = context;
     this.#config = context.config;
     this.#folder = join(catalogFolders(context.config, secret).recent, FOLDER);
@@ -45,7 +47,9 @@ export class LiveService implements Service<Config> {
       const pulled = ringsIn(pulledFolder(this.#folder)).map(place => ({ ...place, isPulled: true }));
       this.#tell([...ringsIn(this.#folder), ...pulled]);
     }
-    context.events.on('liveWanted', streams => this.#ingest?.want(streams, peers()));
+    context.events.on('liveWanted', streams => this.#ingest?.want(streams));
+    if (cluster !== undefined)
+      cluster.streams = { changed: () => this.#tellHolders(), lost: name => this.#ingest?.lose(name) };
   }
 
   async start(): Promise<void> {
@@ -64,6 +68,8 @@ export class LiveService implements Service<Config> {
       cluster: liveCluster(this.#config),
       log: this.#context.log,
       streams: streams => this.#tell(streams),
+      holders: () => this.#cluster?.streamHolders ?? new Map(),
+      names: this.#cluster?.claims,
       missing: name => this.#context.tell('liveMissing', name),
       stats: stats => this.#totals.update(stats),
       died: () => this.#totals.restart(),
@@ -96,6 +102,13 @@ export class LiveService implements Service<Config> {
   async stop(): Promise<void> {
     // An edge that hands over has not been told to leave: the streams go on in the next one.
     await this.#ingest?.stop(this.#isLeaving ? 'end' : 'leave');
+  }
+
+  #tellHolders(): void {
+    this.#holders ??= setTimeout(() => {
+      this.#holders = undefined;
+      this.#ingest?.tellHolders();
+    }, TOGETHER).unref();
   }
 
   #tell(streams: readonly StreamPlace[]): void {

@@ -6,6 +6,7 @@ import { Gateway, type GatewayOptions } from '../etcd/gateway.js';
 import { Mirror } from '../etcd/mirror.js';
 import { PurgeLog, type PurgeLogOptions } from '../purges/purge-log.js';
 import { PurgeMark } from '../purges/purge-mark.js';
+import { type ClaimEvents, Claims } from './claims.js';
 import { ClusterView } from './cluster-view.js';
 import { Leadership } from './leadership.js';
 import { MapAuthor } from './map-author.js';
@@ -37,6 +38,8 @@ export interface ControlOptions extends PolicyOptions {
   readonly purgeAll: PurgeLogOptions<unknown>['applyAll'];
   /** File for the mark up to which that has been done. */
   readonly purgeMark: string;
+  /** Told of the names of live streams that nodes have. */
+  readonly claims: ClaimEvents;
   /** Told of each state that differs from the one before. */
   readonly publish: (state: ClusterState) => void;
 }
@@ -48,6 +51,8 @@ export interface ControlOptions extends PolicyOptions {
 export class ClusterControl {
   /** What people may ask of the cluster. */
   readonly operator: Operator;
+  /** Names of live streams. */
+  readonly claims: Claims;
   readonly #options: ControlOptions;
   readonly #log: Log;
   readonly #keys: Keys;
@@ -100,6 +105,11 @@ export class ClusterControl {
       apply: options.purge,
       applyAll: options.purgeAll,
       log,
+    });
+    this.claims = new Claims({
+      ...options.claims,
+      ...{ gateway, mirror, keys, log, id: self.id, instance: this.#instance },
+      lease: () => this.#membership.lease,
     });
     const view = new ClusterView(mirror, keys, new MapFile(file), options, log);
     this.#view = view;
@@ -228,6 +238,7 @@ export class ClusterControl {
     this.#view.update(this.#wasSilent);
     this.#wasSilent = false;
     this.#publish();
+    this.claims.update();
     this.#work();
   }
 
@@ -250,6 +261,7 @@ export class ClusterControl {
       await this.#membership.leave();
     }
     await this.#membership.tick();
+    this.claims.reconcile();
     const { lease } = this.#membership;
     if (lease === undefined || !this.#mirror.hasRead || this.#mirror.isFailing) return;
     await this.#leadership.campaign(lease);

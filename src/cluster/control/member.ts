@@ -43,6 +43,8 @@ export class Keys {
   readonly map: string;
   /** Somebody wants a map now, without waiting. */
   readonly wish: string;
+  /** A key for each live stream: the node that has its publisher, under the lease of that. */
+  readonly claims: string;
   /** A key for each purge, and up to which revision they are not kept any more. */
   readonly purges: string;
   readonly purgedUpTo: string;
@@ -55,12 +57,17 @@ export class Keys {
     this.leader = `${prefix}/leader`;
     this.map = `${prefix}/map`;
     this.wish = `${prefix}/wish`;
+    this.claims = `${prefix}/live/`;
     this.purges = `${prefix}/purges/`;
     this.purgedUpTo = `${prefix}/purged-up-to`;
   }
 
   member(id: string): string {
     return this.members + id;
+  }
+
+  claim(name: string): string {
+    return this.claims + name;
   }
 
   drain(id: string): string {

@@ -1,9 +1,10 @@
 import type { Log } from '../../base/log.js';
 import type { StreamPlace } from '../ring/stream-place.js';
 import type { SendToAll } from './fan.js';
+import type { LiveContext, LiveLimits } from './live-context.js';
 import { type LiveStats, liveStats } from './live-stats.js';
 import type { Viewer } from './viewer.js';
-import { type LiveContext, type LiveLimits, WatchedStream } from './watched-stream.js';
+import { WatchedStream } from './watched-stream.js';
 import type { Wave } from './wave.js';
 
 /** What `LiveViewing` is made from. */
@@ -54,7 +55,9 @@ export class LiveViewing {
       this.#streams.delete(name);
     }
     for (const { name, file, id, isPulled } of places) {
-      if (this.#streams.has(name)) continue;
+      const known = this.#streams.get(name);
+      known?.move(file, isPulled);
+      if (known !== undefined) continue;
       try {
         this.#streams.set(name, new WatchedStream(name, id, file, this.#context, isPulled));
       } catch (error) {

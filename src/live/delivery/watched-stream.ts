@@ -1,34 +1,14 @@
 import { RingReader } from '../ring/ring-reader.js';
 import type { ShiftReader } from '../shift/shift-reader.js';
-import type { Late, SendToAll } from './fan.js';
-import type { Audience, DisconnectReason, LiveStats } from './live-stats.js';
+import type { Late } from './fan.js';
+import type { LiveContext } from './live-context.js';
+import type { Audience, DisconnectReason } from './live-stats.js';
 import { flvHeader, headerTags } from './preamble.js';
 import { segmentEnd, segmentMark, segmentStart } from './segment-start.js';
 import { gatherSound, type SoundRun } from './sound-run.js';
 import { isSafe, startPlace } from './start-place.js';
 import type { ShiftStart, Viewer } from './viewer.js';
 import { Wave } from './wave.js';
-
-/** Bounds of the delivery; times in milliseconds. */
-export interface LiveLimits {
-  /** From one batch to the next. */
-  readonly batch: number;
-  /** How far a viewer may be behind before it loses what lies between. */
-  readonly slow: number;
-  /** Time without a byte taken after which a viewer is disconnected. */
-  readonly disconnect: number;
-  /** How long viewers wait for a publisher that went. */
-  readonly grace: number;
-}
-
-/** What all streams of a process share. */
-export interface LiveContext {
-  readonly limits: LiveLimits;
-  readonly stats: LiveStats;
-  /** Takes the seconds from a tag's coming to its hand-over. */
-  readonly observeLatency?: (seconds: number) => void;
-  readonly sendToAll: SendToAll;
-}
 
 /** Most bytes of a frame, but for a larger tag. A front end that keeps what a socket does not take keeps no more. */
 const FRAME = 64 * 1024;
@@ -55,7 +35,7 @@ const WAVE_EVERY = 5;
 export class WatchedStream {
   readonly #context: LiveContext;
   readonly #ring: RingReader;
-  readonly #file: string;
+  #file: string;
   readonly #waves: Wave[] = [];
   #writerSeenAt: number;
   /** Other edges, which are sent to at once what comes, and not by batches. */
@@ -72,7 +52,7 @@ export class WatchedStream {
     file: string,
     context: LiveContext,
     /** It is published elsewhere. */
-    readonly isPulled = false,
+    public isPulled = false,
   ) {
     this.#context = context;
     this.#ring = new RingReader(file);
@@ -161,8 +141,18 @@ export class WatchedStream {
   /** Sends to other edges what has come; false when there are none. */
   flush(now: number): boolean {
     if (this.#links.size === 0 || this.#over || !this.#ring.refresh()) return false;
-    for (const viewer of this.#links) this.#pump(viewer, now);
+    for (const viewer of this.#links) {
+      this.#pump(viewer, now);
+      const hasAll = viewer.begun && viewer.frame === undefined && viewer.next >= this.#ring.head;
+      if (this.isPulled && hasAll) this.#part(viewer, 'ended');
+    }
     return true;
+  }
+
+  /** It is published here from now on, or no more: then other edges are sent what there is, and go elsewhere. */
+  move(file: string, isPulled = false): void {
+    this.#file = file;
+    this.isPulled = isPulled;
   }
 
   /** Sends to a wave what has come since its last turn. */

@@ -144,12 +144,14 @@ export class HlsFiles {
   }
 
   #parts(stream: HlsStream, track: HlsTrackName, name: string, parts: readonly HlsPart[]): HlsObject {
-    const tag = tagOf(stream, track, name);
-    let object = this.#made.get(tag);
+    // Of this ring: another one of the same stream has the same bytes at other places.
+    const key = `${stream.id} ${track} ${name}`;
+    let object = this.#made.get(key);
     if (object === undefined) {
+      const tag = tagOf(stream, track, name);
       const file = new RingFile(stream.ring, track, parts);
       object = HlsObject.parts(tag, file, head(MEDIA[track], stream.listing.target * KEPT));
-      this.#made.set(tag, object, object.weight);
+      this.#made.set(key, object, object.weight);
     }
     return object;
   }
@@ -208,8 +210,9 @@ function mayCome(stream: HlsStream, track: HlsTrackName, number: number, part: n
   return number === open.number + 1 && part <= PARTS_AHEAD;
 }
 
+/** The same at all edges that have the stream. */
 function tagOf(stream: HlsStream, track: HlsTrackName, name: string): string {
-  return `${stream.id.toString(36)}-${track}-${name}`;
+  return `${stream.ring.createdAt.toString(36)}-${track}-${name}`;
 }
 
 function head(contentType: string, seconds: number) {

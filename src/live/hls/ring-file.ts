@@ -98,7 +98,8 @@ function readPart(ring: RingReader, track: HlsTrackName, part: HlsPart, frames: 
     { defaultDuration: 0, defaultSize: 0 },
     {
       // It grows from part to part, in whatever process.
-      sequence: (part.first + 1) % 2 ** 32,
+      // What other edges have, too.
+      sequence: (part.start + 1) % 2 ** 32,
       time: part.start,
       fields,
       syncs: track === 'a1' ? 'all' : 'first',

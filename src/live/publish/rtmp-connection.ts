@@ -174,14 +174,22 @@ export class RtmpConnection implements StreamOwner {
     const { hook: url } = rules();
     this.#isAsking = true;
     this.#socket.pause();
-    const refusal = await refusalOf(applicant, rules(), hook);
-    this.#isAsking = false;
+    const refusal = await refusalOf(applicant, rules(), hook).finally(() => {
+      this.#isAsking = false;
+    });
     if (refusal !== undefined) throw new RtmpError('refused', refusal);
     this.#applicant = applicant;
     this.#hook = url;
     try {
       if (this.#hasEnded) throw new RtmpError('gone', 'the connection was closed');
-      const publication = streams.claim(request.stream, this);
+      this.#isAsking = true;
+      const publication = await streams.claim(request.stream, this).finally(() => {
+        this.#isAsking = false;
+      });
+      if (this.#hasEnded) {
+        streams.release(request.stream, this);
+        throw new RtmpError('gone', 'the connection was closed');
+      }
       this.#publishesSince = performance.now();
       this.#heardAt = performance.now();
       this.#events.accepted();

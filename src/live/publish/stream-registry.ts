@@ -41,6 +41,14 @@ export interface RegistryOptions {
   record(name: string, file: string): StreamRecording | undefined;
   /** There are other streams than before. */
   changed(): void;
+  /** Reserves a name among other edges. Rejects with RtmpError when one of them keeps it. */
+  reserve(name: string): Promise<void>;
+  /** What has come of a stream that another edge had, in the folder of these; undefined when nothing has. */
+  inherit(name: string): StreamPlace | undefined;
+  /** This edge has these names: whether each is published, or waits. @param all it has no others */
+  named(names: ReadonlyMap<string, boolean>, all: boolean): void;
+  /** It has this one no more. */
+  dropped(name: string): void;
 }
 
 /** All streams of an edge: who publishes what. */
@@ -54,6 +62,7 @@ export class StreamRegistry {
     this.#options = options;
     makeOwnFolder(options.folder);
     this.#adopt();
+    options.named(new Map([...this.#streams.keys()].map(name => [name, false])), true);
   }
 
   get places(): readonly StreamPlace[] {
@@ -69,10 +78,30 @@ export class StreamRegistry {
   }
 
   /**
-   * Makes somebody the publisher of a stream, in the place of whoever is.
-   * @throws RtmpError when that can't be
+   * Makes somebody the publisher of a stream, in the place of whoever is. Rejects with RtmpError when that can't be.
    */
-  claim(name: string, owner: StreamOwner): Publication {
+  async claim(name: string, owner: StreamOwner): Promise<Publication> {
+    this.#rivalOf(name);
+    await this.#options.reserve(name);
+    try {
+      // Others may have come meanwhile.
+      const rival = this.#rivalOf(name);
+      rival?.end('replaced', 'somebody else publishes the stream now');
+      const before = this.#streams.get(name);
+      const stream = before ?? this.#make(name);
+      this.#owners.set(stream, owner);
+      const publication = stream.begin();
+      this.#options.named(new Map([[name, true]]), false);
+      if (before === undefined) this.#options.changed();
+      return publication;
+    } catch (error) {
+      if (!this.#streams.has(name)) this.#options.dropped(name);
+      throw error;
+    }
+  }
+
+  /** Who publishes a stream that somebody else wants to. @throws RtmpError when that can't be */
+  #rivalOf(name: string): StreamOwner | undefined {
     const { maxPublishers, takeover } = this.#options;
     const before = this.#streams.get(name);
     const rival = before && this.#owners.get(before);
@@ -82,12 +111,7 @@ export class StreamRegistry {
     if (rival !== undefined && !takeover()) {
       throw new RtmpError('refused', 'the stream has a publisher, and live.publish.takeover is never');
     }
-    rival?.end('replaced', 'somebody else publishes the stream now');
-    const stream = before ?? this.#make(name);
-    this.#owners.set(stream, owner);
-    const publication = stream.begin();
-    if (before === undefined) this.#options.changed();
-    return publication;
+    return rival;
   }
 
   /** Its publisher is gone. */
@@ -96,6 +120,20 @@ export class StreamRegistry {
     if (stream === undefined || this.#owners.get(stream) !== owner) return;
     this.#owners.delete(stream);
     stream.wait(this.#options.grace());
+    this.#options.named(new Map([[name, false]]), false);
+  }
+
+  /**
+   * Another edge publishes the stream now: its publisher is sent away.
+   * @returns what is here of it, for those who watch; undefined when there is nothing
+   */
+  yield(name: string): StreamPlace | undefined {
+    const stream = this.#streams.get(name);
+    if (stream === undefined) return undefined;
+    this.#owners.get(stream)?.end('replaced', 'the stream is published to another edge now');
+    this.#forget(stream);
+    this.#close(stream.leave());
+    return { name, id: stream.id, file: stream.file };
   }
 
   /** Ends all streams, or lets go of them for another process. Resolves when recordings are written. */
@@ -107,6 +145,18 @@ export class StreamRegistry {
   }
 
   #make(name: string): LiveStream {
+    const left = this.#options.inherit(name);
+    if (left !== undefined) {
+      try {
+        return this.#add(left, this.#options.rings.open(left.file));
+      } catch (error) {
+        this.#options.log.warn(
+          { stream: name, error },
+          'what another edge had of a live stream can not be gone on with',
+        );
+        rmSync(left.file, { force: true });
+      }
+    }
     const id = Date.now() * 1000 + randomInt(1000);
     const file = ringFile(this.#options.folder, name, id);
     try {
@@ -148,8 +198,8 @@ export class StreamRegistry {
   #lose(stream: LiveStream, error: unknown): void {
     this.#options.log.error({ stream: stream.name, error }, 'the ring of a live stream can not be written');
     const owner = this.#owners.get(stream);
-    this.#streams.delete(stream.name);
-    this.#owners.delete(stream);
+    this.#forget(stream);
+    this.#options.dropped(stream.name);
     // Not from within what it sends.
     setImmediate(() => {
       owner?.end('server', 'the stream is lost here');
@@ -159,10 +209,21 @@ export class StreamRegistry {
   }
 
   #end(stream: LiveStream): void {
-    this.#streams.delete(stream.name);
+    this.#forget(stream);
+    this.#options.dropped(stream.name);
     this.#options.log.info({ stream: stream.name }, 'a live stream has ended');
-    const closed = stream.end().finally(() => this.#closing.delete(closed));
-    this.#closing.add(closed);
+    this.#close(stream.end());
     this.#options.changed();
+  }
+
+  #forget(stream: LiveStream): void {
+    this.#streams.delete(stream.name);
+    this.#owners.delete(stream);
+  }
+
+  /** Its recording is written meanwhile. */
+  #close(closing: Promise<void>): void {
+    const closed = closing.finally(() => this.#closing.delete(closed));
+    this.#closing.add(closed);
   }
 }

@@ -49,6 +49,8 @@ export interface PullOptions {
   readonly log: Log;
   /** The stream is here. */
   ready(): void;
+  /** It is ready, or a link has begun or ended. */
+  moved(): void;
   /** It is over; `found` when it was here. */
   ended(found: boolean): void;
 }
@@ -68,6 +70,9 @@ export class Pull {
   #pulled: PulledRing | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isReady = false;
+  #isLinked = false;
+  /** Links so far. */
+  #links = 0;
   #isOver = false;
   /** When the first frame came. */
   #firstAt: number | undefined;
@@ -80,6 +85,16 @@ export class Pull {
     if (left !== undefined) this.#use(left);
     this.#isReady = left !== undefined;
     void this.#try();
+  }
+
+  /** Number of the link at hand; 0 while there is none. */
+  get link(): number {
+    return this.#isLinked ? this.#links : 0;
+  }
+
+  /** Gives a link up, unless another one has begun. */
+  unlink(link: number): void {
+    if (this.link === link) this.#request?.destroy();
   }
 
   get isReady(): boolean {
@@ -148,6 +163,8 @@ export class Pull {
 
   #follow(answer: IncomingMessage): void {
     let isBegun = false;
+    this.#isLinked = true;
+    this.#links++;
     const began = readBegan(answer.headers[BEGAN_FIELD]);
     const reader = new FlvReader((type, timestamp, body) => {
       if (this.#ring === undefined) this.#use({ ring: this.#options.ring(began) });
@@ -185,12 +202,15 @@ export class Pull {
     if (this.#isReady) return;
     this.#isReady = true;
     this.#options.ready();
+    this.#options.moved();
   }
 
   #lose(): void {
     if (this.#isOver) return;
+    this.#isLinked = false;
     clearTimeout(this.#timer);
     if (this.#pulled?.hasTags === true) this.#welcome();
+    this.#options.moved();
     this.#tryAgain();
   }
 

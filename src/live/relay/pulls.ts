@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { makeOwnFolder } from '../../base/own-files.js';
@@ -35,6 +35,9 @@ export interface PullsOptions {
 /** Most streams that are pulled at once. */
 const PULLS_MAX = 1000;
 
+/** Milliseconds for which a server that has a stream no more may send what it had. */
+const MOVE = 2000;
+
 interface Known {
   readonly pull: Pull;
   readonly place: StreamPlace;
@@ -45,6 +48,8 @@ interface Known {
 export class Pulls {
   readonly #options: PullsOptions;
   readonly #pulls = new Map<string, Known>();
+  /** Told when something has come of a pull. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: PullsOptions) {
     this.#options = options;
@@ -74,6 +79,51 @@ export class Pulls {
     this.#pulls.get(name)?.pull.stop();
   }
 
+  /** Goes on with what this edge has of a stream that is published to another one now. */
+  adopt(place: StreamPlace): void {
+    const file = ringFile(this.#options.folder, place.name, place.id);
+    try {
+      renameSync(place.file, file);
+      this.#goOn({ ...place, file });
+    } catch (error) {
+      this.#options.log.warn({ stream: place.name, error }, 'a live stream can not be gone on with');
+      rmSync(place.file, { force: true });
+    }
+    this.#options.changed();
+  }
+
+  /** Brings a stream here that somebody wants to publish here. Resolves when it is, or after so many milliseconds. */
+  bring(name: string, most: number): Promise<void> {
+    this.want(name, '');
+    return this.#when(() => this.#pulls.get(name)?.pull.isReady !== false, most);
+  }
+
+  /** Resolves when all has come that the other server had, or after so many milliseconds. */
+  complete(name: string, most: number): Promise<void> {
+    return this.#when(() => (this.#pulls.get(name)?.pull.link ?? 0) === 0, most);
+  }
+
+  /** What has come of a stream, which is published here from now on. @param folder where it lies then */
+  handOver(name: string, folder: string): StreamPlace | undefined {
+    const known = this.#pulls.get(name);
+    if (known === undefined || !known.pull.isReady) return undefined;
+    clearTimeout(known.linger);
+    this.#pulls.delete(name);
+    known.pull.leave();
+    const { id, file } = known.place;
+    const place = { name, id, file: ringFile(folder, name, id) };
+    renameSync(file, place.file);
+    return place;
+  }
+
+  /** Another server has a stream now: the one that had it ends its links, or hangs. */
+  moved(name: string): void {
+    const pull = this.#pulls.get(name)?.pull;
+    if (pull === undefined || pull.link === 0) return;
+    const { link } = pull;
+    setTimeout(() => pull.unlink(link), MOVE).unref();
+  }
+
   stop(how: 'end' | 'leave'): void {
     for (const { pull, linger } of [...this.#pulls.values()]) {
       clearTimeout(linger);
@@ -88,13 +138,34 @@ export class Pulls {
     for (const place of ringsIn(this.#options.folder)) {
       try {
         if (this.#pulls.has(place.name)) throw new EdgeError('bad_config', 'there is a newer one');
-        const left = { ring: RingWriter.open(place.file), last: lastTimes(place.file) };
-        this.#begin({ ...place, isPulled: true }, '', left);
+        this.#goOn(place);
       } catch (error) {
         this.#options.log.warn({ file: place.file, error }, 'a pulled stream can not be gone on with');
         rmSync(place.file, { force: true });
       }
     }
+  }
+
+  /** @throws EdgeError when there is no ring to go on with */
+  #goOn(place: StreamPlace): void {
+    const left = { ring: RingWriter.open(place.file), last: lastTimes(place.file) };
+    this.#begin({ ...place, isPulled: true }, '', left);
+  }
+
+  #when(isTrue: () => boolean, most: number): Promise<void> {
+    if (isTrue()) return Promise.resolve();
+    return new Promise(resolve => {
+      const look = () => {
+        if (isTrue()) end();
+      };
+      const end = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve();
+      };
+      const timer = setTimeout(end, most);
+      this.#waiting.add(look);
+    });
   }
 
   #newPlace(name: string): StreamPlace {
@@ -117,9 +188,13 @@ export class Pulls {
           log.info({ stream: name }, 'a live stream is pulled');
           changed();
         },
+        moved: () => {
+          for (const look of [...this.#waiting]) look();
+        },
         ended: found => {
           clearTimeout(known.linger);
           this.#pulls.delete(name);
+          for (const look of [...this.#waiting]) look();
           if (found) {
             changed();
             log.info({ stream: name }, 'a live stream is pulled no more');

@@ -29,8 +29,8 @@ export function shiftIndexOf(ring: string): string {
 }
 
 /*
- * The file: the path of the recording, filled up with zeros; then points, each of 10 numbers, little-endian doubles. One
- * process appends, each point by one call; all others read what is whole.
+ * The file: the path of the recording, filled up with zeros; then points, each of 10 numbers, little-endian doubles.
+ * One process appends, each point by one call; all others read what is whole.
  */
 const HEAD = 4096;
 const POINT = 80;

@@ -344,3 +344,54 @@ describe('a node and its etcd', () => {
     assert.ok(!a!.lines.some(line => line.includes('do not count')));
   });
 });
+
+describe('names of live streams', () => {
+  const held = (node: Node) => Object.fromEntries(node.control.claims.holders);
+
+  it("are one node's each, whoever takes them at once, until it is done with them", async () => {
+    const [a, b, c] = (await clusterOf(['a', 'b', 'c'])) as [Node, Node, Node];
+    const keepers = await Promise.all([a, b, c].map(node => node.control.claims.take('app/one', false)));
+    const first = [a, b, c][keepers.indexOf(undefined)]!;
+    assert.equal(keepers.filter(keeper => keeper === undefined).length, 1, 'one of them has it');
+    const id = first.state.self;
+    assert.ok(keepers.every(keeper => keeper === undefined || keeper === id));
+    await until('what all know', () => [a, b, c].every(node => held(node)['app/one'] === id));
+    // Who may takes it from that one, who is told.
+    const other = first === b ? c : b;
+    assert.equal(await other.control.claims.take('app/one', true), undefined);
+    await until('the loss', () => first.lost.includes(`app/one ${other.state.self}`));
+    await until('what all know', () => [a, b, c].every(node => held(node)['app/one'] === other.state.self));
+    assert.equal(other.lost.length, 0);
+    // Nobody publishes it at the moment: anybody may have it.
+    other.control.claims.set('app/one', false);
+    await until('a name that waits', async () => (await a.control.claims.take('app/one', false)) === undefined);
+    await until('what all know', () => [b, c].every(node => held(node)['app/one'] === 'a'));
+    a.control.claims.drop('app/one');
+    await until('none', () => [a, b, c].every(node => held(node)['app/one'] === undefined));
+  });
+
+  it('are had without etcd, said once, and claimed when it is back, unless others were faster', async () => {
+    const wire = await Wire.to(etcd.urls[0]!);
+    try {
+      const a = nodeOf('a', { endpoints: [wire.url] });
+      const b = nodeOf('b');
+      await until('members', () => [a, b].every(node => node.control.isMember));
+      for (const name of ['app/one', 'app/two']) assert.equal(await a.control.claims.take(name, true), undefined);
+      await until('claims', () => held(b)['app/two'] === 'a');
+      wire.cut = 'all';
+      for (const name of ['app/three', 'app/four']) assert.equal(await a.control.claims.take(name, true), undefined);
+      assert.equal(a.lines.filter(line => line.includes('published without a claim')).length, 1);
+      await until('the end of the lease', () => held(b)['app/one'] === undefined);
+      assert.equal(await b.control.claims.take('app/two', true), undefined);
+      wire.cut = 'nothing';
+      wire.reset();
+      const all = { 'app/one': 'a', 'app/two': 'b', 'app/three': 'a', 'app/four': 'a' };
+      await until('claims again', () =>
+        [a, b].every(node => Object.entries(all).every(([name, id]) => held(node)[name] === id)),
+      );
+      assert.deepEqual(a.lost, ['app/two b']);
+    } finally {
+      wire.close();
+    }
+  });
+});

@@ -68,6 +68,28 @@ const statusOf = async (url: string) => {
   await answer.body?.cancel();
   return answer.status;
 };
+/** How the stream stands at an edge, when it is published there. */
+const stateAt = async (edge: Edge) => {
+  const { services } = await edge.stats();
+  return (services as { live?: readonly { name: string; state: string }[] }).live?.find(({ name }) => name === NAME)
+    ?.state;
+};
+/** Segments of the pictures that an edge lists, and numbers of their discontinuities. */
+const segmentsAt = async (edge: Edge) => {
+  const text = await (await fetch(`${edge.url}/live/${NAME}/hls/v1.m3u8`)).text();
+  let discontinuity = Number(/#EXT-X-DISCONTINUITY-SEQUENCE:(\d+)/.exec(text)?.[1] ?? 0);
+  const found = new Map<string, number>();
+  for (const line of text.split('\n')) {
+    if (line === '#EXT-X-DISCONTINUITY') discontinuity++;
+    else if (line !== '' && !line.startsWith('#')) found.set(line, discontinuity);
+  }
+  return found;
+};
+/** A segment with its validator. */
+const bytesAt = async (edge: Edge, name: string) => {
+  const answer = await fetch(new URL(name, `${edge.url}/live/${NAME}/hls/v1.m3u8`));
+  return Buffer.concat([Buffer.from(`${answer.headers.get('etag')} `), Buffer.from(await answer.arrayBuffer())]);
+};
 const viewersAt = async (edge: Edge) => {
   const text = await (await fetch(`${edge.admin}/metrics`)).text();
   return Number(/^moovedge_live_viewers\{.*protocol="http".*\} (\d+)$/m.exec(text)?.[1] ?? 0);
@@ -95,13 +117,42 @@ test('a stream is watched at every edge of a cluster, by one link for each, and 
     403,
     'edges ask only by their signature',
   );
+  // Somebody else who may publishes it to another edge: the first publisher is sent away, and everybody watches on.
+  const here = await TestViewer.watch(first);
+  viewers.push(here);
+  const next = publishAt(1);
+  await until('the end of the first', () => publisher.child.exitCode !== null);
+  await until(
+    'the stream there',
+    async () => (await stateAt(second)) === 'publishing' && (await stateAt(first)) === undefined,
+  );
+  const then = viewers.map(({ bytes }) => bytes);
+  await until('bytes of the other publisher', () => viewers.every(({ bytes }, at) => bytes > then[at]! + 50_000));
+  assert.ok(viewers.every(({ ended }) => !ended));
+  await until('segments of both that are the same everywhere', async () => {
+    const lists = await Promise.all(edges.map(segmentsAt));
+    const shared = [...lists[0]!].filter(([name]) => lists.every(list => list.has(name)));
+    if (shared.filter(([, number]) => number > 0).length < 2) return false;
+    for (const [name, discontinuity] of shared.slice(-4)) {
+      const bodies = await Promise.all(edges.map(edge => bytesAt(edge, name)));
+      assert.ok(
+        bodies.every(body => body.equals(bodies[0]!) && body.length > 1000),
+        `${name} is the same file everywhere`,
+      );
+      assert.ok(
+        lists.every(list => list.get(name) === discontinuity),
+        'and of the same publisher',
+      );
+    }
+    return true;
+  });
   // Its edge dies, and its publisher goes to another one: those who watch at a third wait, and go on.
-  publisher.child.kill('SIGKILL');
-  await first.killAll();
-  publishAt(1);
-  await until('the stream elsewhere', async () => (await viewersAt(second)) >= 1);
+  next.child.kill('SIGKILL');
+  await second.killAll();
+  publishAt(0);
+  await until('the stream elsewhere', async () => (await stateAt(first)) === 'publishing');
   const before = viewers[2]!.bytes;
   await until('bytes of the other edge', () => viewers[2]!.bytes > before + 100_000);
-  assert.ok(!viewers[2]!.ended);
+  assert.ok(!viewers[2]!.ended && !here.ended);
   for (const { response } of viewers) response.destroy();
 });
