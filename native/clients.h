@@ -2,12 +2,14 @@
 #ifndef MOOVEDGE_CLIENTS_H_
 #define MOOVEDGE_CLIENTS_H_
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -21,6 +23,23 @@ using ClientKey = uint64_t;
  * @param bounds_loopback addresses of loopback are clients like others
  */
 ClientKey ClientOf(const sockaddr* address, socklen_t size, bool bounds_loopback);
+
+/** Networks of addresses; those of IPv4 are kept as IPv6 has them (RFC 4291 section 2.5.5.2). */
+class Networks {
+ public:
+  /** Adds an address, or a network such as `10.0.0.0/8`; false when it is none. */
+  bool Add(const std::string& text);
+  /** Whether the address of a socket lies in one of them. */
+  bool Has(const sockaddr* address, socklen_t size) const;
+
+ private:
+  struct Network {
+    in6_addr address;
+    unsigned bits;
+  };
+
+  std::vector<Network> all_;
+};
 
 /** The connections of one port, by client. */
 class Clients {

@@ -126,6 +126,12 @@ Napi::Value GuardPort(const Napi::CallbackInfo& info) {
     port->requests = NumberOf(options, "requests");
     port->bounds_loopback = options.Get("loopback").ToBoolean();
     port->unsent = static_cast<uint32_t>(not_sent);
+    if (const Napi::Value trusted = options.Get("trusted"); trusted.IsArray()) {
+      const auto networks = trusted.As<Napi::Array>();
+      for (uint32_t i = 0; i < networks.Length(); ++i) {
+        if (const Napi::Value each = networks.Get(i); each.IsString()) port->trusted.Add(each.As<Napi::String>());
+      }
+    }
     gate->ports.push_back(std::move(port));
   });
   return Napi::Number::New(info.Env(), listeners);

@@ -153,7 +153,10 @@ int OnAccept(int listener, sockaddr* address, socklen_t* size, int flags) {
       }
       return fd;
     }
-    const ClientKey client = ClientOf(address, *size, port->bounds_loopback);
+    ClientKey client = ClientOf(address, *size, port->bounds_loopback);
+    if (client != 0 && !(port->bounds_loopback && ClientOf(address, *size, false) == 0) &&
+        port->trusted.Has(address, *size))
+      client = 0;
     if (static_cast<size_t>(fd) >= gate->size) {
       close(fd);
       continue;

@@ -106,6 +106,8 @@ struct Port {
   uint32_t requests = 0;
   /** Clients on this machine are bounded, too. */
   bool bounds_loopback = false;
+  /** Proxies, whose connections many clients share: they are bounded by places alone. */
+  Networks trusted;
   /** Bytes that the kernel takes of an answer beyond what it has sent; 0 is as many as it likes. */
   uint32_t unsent = 0;
   uint32_t open = 0;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { AccessRules, type MakeTokens } from '../access/access-rules.js';
 import { native } from '../base/native.js';
@@ -109,8 +110,11 @@ class Worker implements WorkerHandle {
       owner: false,
       log,
     });
+    // An edge alone is known by its cache, which outlives processes.
+    const own = `moovedge-${createHash('sha256').update(this.#tier.secret).digest('hex').slice(0, 16)}`;
+    const name = config.cluster?.node.id ?? own;
     const observer = { ttfb: metrics.histogram('moovedge_origin_ttfb_seconds') };
-    this.#origins = createOrigins(origins, { log, node: config.cluster?.node.id, observer }, config.routes);
+    this.#origins = createOrigins(origins, { log, node: name, observer }, config.routes);
     this.#loader = new BlockLoader({
       tier: this.#tier,
       disk: this.#disk,
@@ -172,6 +176,7 @@ class Worker implements WorkerHandle {
     const players: HttpServerOptions = {
       gate,
       bounds: this.#ports.bounds,
+      name: config.cluster === undefined ? name : undefined,
       content: this.#catalog,
       planner: this.#planner,
       packager: this.#packager,

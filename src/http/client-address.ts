@@ -9,6 +9,8 @@ import type { FrontRequest, FrontResponse } from './front-end.js';
  */
 export class ClientAddresses {
   readonly #trusted: Networks;
+  /** Networks of the proxies that are trusted, as they are written. */
+  readonly networks: readonly string[];
   /** The connection's other end that was looked at last: a proxy has many requests. */
   #lastPeer = '';
   #lastIsTrusted = false;
@@ -16,6 +18,7 @@ export class ClientAddresses {
   /** @param trusted addresses, or networks such as `10.0.0.0/8`, of proxies */
   constructor(trusted: readonly string[]) {
     this.#trusted = new Networks(trusted);
+    this.networks = trusted;
   }
 
   /** Takes nobody's word: clients are the other ends of connections. */
@@ -31,6 +34,11 @@ export class ClientAddresses {
       this.#lastIsTrusted = address === '' || this.#trusted.has(address);
     }
     return this.#lastIsTrusted;
+  }
+
+  /** Whether a request comes from a trusted proxy that names its client, so that many clients share the connection. */
+  isPassedOn(res: FrontResponse, req: FrontRequest): boolean {
+    return (req.getHeader('x-forwarded-for') !== '' || req.getHeader('forwarded') !== '') && this.trusts(peerOf(res));
   }
 
   /** Address of the client of a request, as text; '' when nobody knows, as on a Unix socket. */

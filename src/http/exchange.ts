@@ -1,6 +1,7 @@
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
 import { fieldLine } from '../base/field-line.js';
+import { hasGoneThrough, loopError } from '../base/loop.js';
 import { escapeInvisible } from '../base/percent.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 import type { StoredObject } from '../catalog/stored-object.js';
@@ -113,6 +114,12 @@ export class Exchange implements DeliveryListener, BodyMaker {
       : admitted.then(() => admission.checkObjects(objects));
   }
 
+  /** @throws EdgeError `loop_detected` */
+  #refuseLoops(req: FrontRequest): void {
+    const { name } = this.#context;
+    if (name !== undefined && hasGoneThrough(req.getHeader('cdn-loop'), name)) throw loopError();
+  }
+
   #find(req: FrontRequest, host: string, view: View | undefined): void {
     const { path, query, tokens } = this.#target;
     if (this.#context.pacing !== undefined) {
@@ -128,6 +135,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     const cachedOnly = this.#peer?.cachedOnly;
     const request = new PlayerRequest(req, host, view?.path ?? path, query, hint, cachedOnly, tokens, this.#admission);
     const whole = req.getQuery() ?? '';
+    this.#refuseLoops(req);
     const elsewhere = view?.isLocal ? undefined : this.#context.routing?.find(this.#unrouted(req, whole));
     if (elsewhere === undefined) this.#openHere(view, request);
     else this.#openElsewhere(elsewhere, view, request, whole);

@@ -36,6 +36,8 @@ export interface PortBounds {
   readonly loopback: boolean;
   /** Bytes that the kernel takes of an answer beyond what it has sent; 0 is as much as it likes. */
   readonly unsentBytes: number;
+  /** Networks of proxies, whose connections are bounded by places alone, since many clients share them. */
+  readonly trusted?: readonly string[];
 }
 
 /** Bits of a connection's state, as in native/gate.cc. */

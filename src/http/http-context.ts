@@ -9,6 +9,7 @@ import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
 import type { ErrorPage, RedirectSettings } from './answer-route.js';
 import type { ClientAddresses } from './client-address.js';
+import type { ClientRequests } from './client-requests.js';
 import type { Cors } from './cors.js';
 import type { Field } from './field-block.js';
 import type { FrontRequest, Guard } from './front-end.js';
@@ -50,6 +51,10 @@ export interface HttpContext extends ViewStage {
   readonly gate: Guard;
   /** Who is behind a connection. */
   readonly clients: ClientAddresses;
+  /** Bounds requests by client; undefined where there is no bound. */
+  readonly underWay: ClientRequests | undefined;
+  /** Name of this edge in CDN-Loop (RFC 8586); undefined where nobody looks for loops here. */
+  readonly name: string | undefined;
   readonly log: Log;
   /** Takes a line for each answer that ends badly. */
   readonly badEnds: LimitedLog;

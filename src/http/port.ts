@@ -15,6 +15,7 @@ import { Reply } from './reply.js';
 import { NO_NAMES, parseHost, parseTarget } from './target.js';
 
 const ALLOW: Field = ['Allow', 'GET, HEAD, OPTIONS'];
+const TOO_MANY = 'moovedge; detail=requests';
 const NO_FIELDS = new FieldBlock([]);
 /** The port that URLs of https don't name. */
 const HTTPS_PORT = 443;
@@ -62,13 +63,16 @@ export class Port implements FrontEndHandler {
 
   request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void {
     const method = req.getCaseSensitiveMethod();
-    const { gate, peers, routes } = this.#context;
+    const { gate, peers, routes, underWay, clients } = this.#context;
     // Where nobody has looked at the request, and it can't be answered safely.
     if (gate.socket === 0 && isAmbiguous(req)) {
       new Reply(this.#context, res, req, method).abandon(400);
       return;
     }
-    if (peers !== undefined) this.#handlePeer(peers, res, req, method);
+    if (underWay !== undefined && peers === undefined && !underWay.hasRoomFor(clients.of(res, req))) {
+      const fields: Field[] = [['Retry-After', '1']];
+      new Reply(this.#context, res, req, method).text(429, 'too many requests at a time', TOO_MANY, fields);
+    } else if (peers !== undefined) this.#handlePeer(peers, res, req, method);
     else if (this.#options.wantsCertificates && !this.frontEnd.hasCertificate(res)) {
       const message = 'this port is for clients that have a certificate';
       new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=certificate', []);

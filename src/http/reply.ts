@@ -68,6 +68,8 @@ export class Reply {
   /** Sends pieces of the body from where they lie, where the connection can. */
   readonly scatter: Scatter | undefined;
   readonly #peer: PeerRequest | undefined;
+  /** Address of the client, where its requests are bounded. */
+  readonly #bounded: string | undefined;
 
   /** @param peer the request of a peer that is answered */
   constructor(
@@ -94,6 +96,8 @@ export class Reply {
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
     this.#facts = context.accessLog === undefined ? undefined : factsOf(this.client, req, method);
     context.stats.openResponses++;
+    this.#bounded = context.underWay === undefined || peer !== undefined ? undefined : this.client;
+    if (this.#bounded !== undefined) context.underWay!.begin(this.#bounded);
   }
 
   /** Address of the client, whoever has passed its request on; valid within the handler of the request. */
@@ -224,7 +228,7 @@ export class Reply {
     const page = this.#context.errorPages.get(status);
     const body = page?.bytes ?? Buffer.from(`${message}\n`);
     const isUnderstood = !NOT_UNDERSTOOD.has(status);
-    if (!isUnderstood || status === 405) this.#isLast ||= this.#context.gate.refuses(this.#socket, isUnderstood);
+    if (!isUnderstood || status === 405) this.#isLast ||= this.#hasEnoughFaults(isUnderstood);
     const block = new FieldBlock([
       ['Content-Type', page?.type ?? 'text/plain; charset=utf-8'],
       ['X-Content-Type-Options', 'nosniff'],
@@ -246,6 +250,14 @@ export class Reply {
   refuseOld(): void {
     const message = 'a file of unknown length needs HTTP/1.1, because its length is not known before its end';
     this.text(505, message, 'moovedge; detail=version', []);
+  }
+
+  /** Counts a wrong request; returns whether its connection has had enough of them. */
+  #hasEnoughFaults(isUnderstood: boolean): boolean {
+    const { clients, gate } = this.#context;
+    // What one client of a proxy does wrong is not to close the connection of others. Later the request can't be read.
+    const isShared = isUnderstood && !this.#suspended && clients.isPassedOn(this.#res, this.#req);
+    return !isShared && gate.refuses(this.#socket, isUnderstood);
   }
 
   /** Becomes the error's answer, or a closed connection when the head has been written. */
@@ -302,7 +314,8 @@ export class Reply {
 
   #end(bytes: number, end: AccessEntry['end']): void {
     this.over = true;
-    const { stats, accessLog } = this.#context;
+    const { stats, accessLog, underWay } = this.#context;
+    if (this.#bounded !== undefined) underWay!.end(this.#bounded);
     const counts = stats.requests[this.#outcome ?? 'none'];
     counts[this.#status] = (counts[this.#status] ?? 0) + 1;
     stats.openResponses--;

@@ -9,6 +9,7 @@ import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
 import type { AnswerRouteSettings } from './answer-route.js';
 import { ClientAddresses } from './client-address.js';
+import { ClientRequests } from './client-requests.js';
 import { Cors, type CorsOptions } from './cors.js';
 import type { Field } from './field-block.js';
 import type { FrontEnd, FrontEndHandler, Guard, TlsFiles } from './front-end.js';
@@ -48,6 +49,8 @@ export interface HttpServerOptions extends ViewStage {
   readonly routes?: readonly AnswerRouteSettings[];
   /** Milliseconds after which a player that takes no byte is disconnected. */
   readonly stallTimeout: number;
+  /** Name of this edge in CDN-Loop (RFC 8586), by which a loop is seen; left out where nobody looks for it here. */
+  readonly name?: string | undefined;
   /** Value of the Server field; left out when undefined. */
   readonly serverName?: string;
   /** The gate in front of the front end; without it heads are looked at as far as the front end shows them. */
@@ -166,6 +169,9 @@ class Server implements HttpServer {
       stats: this.#stats,
       gate,
       clients: ClientAddresses.ofPeers(),
+      underWay:
+        this.#bounds.requests > 0 ? new ClientRequests(this.#bounds.requests, this.#bounds.loopback) : undefined,
+      name: options.name,
       log: options.log ?? silentLog,
       badEnds: new LimitedLog(options.log ?? silentLog),
       observeTtfb: options.observeTtfb,
@@ -189,7 +195,8 @@ class Server implements HttpServer {
     const routes = this.#routes.length === 0 ? undefined : new RouteContexts(everywhere, this.#routes);
     const context = { ...everywhere, routes };
     port = new Port(context, { wantsCertificates: tls?.ca !== undefined, redirect });
-    port.frontEnd = other?.frontEnd ?? new UwsFrontEnd(port, this.#gate, this.#bounds, tls);
+    port.frontEnd =
+      other?.frontEnd ?? new UwsFrontEnd(port, this.#gate, { ...this.#bounds, trusted: clients.networks }, tls);
     this.#ports.push(port);
     return port.frontEnd.listen(host, number);
   }

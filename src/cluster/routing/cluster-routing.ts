@@ -1,4 +1,5 @@
 import { EdgeError } from '../../base/errors.js';
+import { hasGoneThrough, loopError } from '../../base/loop.js';
 import type { OpenObject, OpenStream } from '../../catalog/content.js';
 import type { PassingContext } from '../../catalog/lookup.js';
 import { openPassing } from '../../catalog/passing.js';
@@ -221,9 +222,9 @@ export class ClusterRouting {
   }
 
   #refuseLoops(field: string, self: string): void {
-    if (field === '' || !field.split(',').some(entry => entry.split(';', 1)[0]!.trim() === self)) return;
+    if (!hasGoneThrough(field, self)) return;
     this.stats.loops++;
-    throw new EdgeError('loop_detected', 'the request has come through this edge before: an origin leads back to it');
+    throw loopError();
   }
 }
 

@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import { fieldLine } from '../../base/field-line.js';
 import type { FrontEndHandler } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
+import { type ClientConnection, isPassedOn } from './client-connection.js';
+import { Faults } from './faults.js';
 import { Http1Response } from './http1-response.js';
 import type { NodeGuard } from './node-guard.js';
 import type { NodeLimits } from './node-limits.js';
@@ -19,16 +21,11 @@ const WAITING_MAX = 512;
 const CHECK = 5000;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
 
-/** A connection, as whoever accepted it knows it. */
-export interface ClientConnection {
-  /** Address of the client, as text; '' when there is none. */
-  readonly address: string;
-}
-
 /** What may be answered on a connection at a time. */
 interface Turn {
   readonly connection: ClientConnection;
   readonly budget: SendBudget;
+  readonly faults: Faults;
   readonly waiting: (() => void)[];
   isBusy: boolean;
   isLast: boolean;
@@ -68,7 +65,8 @@ export class Http1Connections {
   /** Takes a connection. */
   add(socket: Duplex, connection: ClientConnection): void {
     const budget = new SendBudget(HELD_MAX);
-    this.#turns.set(socket, { connection, budget, waiting: [], isBusy: false, isLast: false });
+    const faults = new Faults();
+    this.#turns.set(socket, { connection, budget, faults, waiting: [], isBusy: false, isLast: false });
     this.#server.emit('connection', socket);
   }
 
@@ -95,12 +93,16 @@ export class Http1Connections {
   #answer(turn: Turn, req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
     if (socket.destroyed) return;
-    const { connection, budget } = turn;
+    const { connection, budget, faults } = turn;
     turn.isBusy = true;
     const request = requestOf(req);
     const response = new Http1Response(res, connection.address, budget, {
       flushing: change => this.#handler().flushing(change),
       over: () => this.#next(turn, socket),
+      isLast: status => {
+        turn.isLast ||= faults.isEnough(status, isPassedOn(connection, request));
+        return turn.isLast && turn.waiting.length === 0;
+      },
     });
     if (typeof request === 'number') {
       this.#handler().refused(request, connection.address);

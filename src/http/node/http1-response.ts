@@ -17,6 +17,7 @@ export class Http1Response extends NodeResponse {
   }
 
   protected sendHead({ status, reason, lines }: NodeHead): void {
+    if (this.events.isLast(status) && !lines.includes('Connection')) lines.push('Connection', 'close');
     this.#res.writeHead(status, reason, lines);
   }
 

@@ -2,7 +2,8 @@ import { constants, performServerHandshake, type ServerHttp2Session, type Server
 import type { Duplex } from 'node:stream';
 import type { FrontEndHandler } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
-import type { ClientConnection } from './http1-connections.js';
+import { type ClientConnection, isPassedOn } from './client-connection.js';
+import { Faults } from './faults.js';
 import { Http2Response } from './http2-response.js';
 import type { NodeLimits } from './node-limits.js';
 import { NodeRequest } from './node-request.js';
@@ -50,6 +51,7 @@ export class Http2Connections {
     this.#sessions.add(session);
     this.#watch.add(session, raw);
     const budget = new SendBudget(HELD_MAX);
+    const faults = new Faults();
     const resets = new Allowance(RESETS_AT_ONCE, RESETS_PER_SECOND);
     let open = 0;
     let isHalfClosed = false;
@@ -67,7 +69,7 @@ export class Http2Connections {
         const isTakenBack = stream.rstCode === constants.NGHTTP2_CANCEL || !stream.writableFinished;
         if (isTakenBack && !resets.take() && !session.destroyed) session.destroy(ENOUGH);
       });
-      this.#answer(stream, raw, connection, budget);
+      this.#answer(stream, raw, connection, budget, faults);
     };
     // The types don't know of the raw lines.
     session.on('stream', take as never);
@@ -85,11 +87,24 @@ export class Http2Connections {
     for (const session of this.#sessions) session.close();
   }
 
-  #answer(stream: ServerHttp2Stream, raw: readonly string[], connection: ClientConnection, budget: SendBudget): void {
+  #answer(
+    stream: ServerHttp2Stream,
+    raw: readonly string[],
+    connection: ClientConnection,
+    budget: SendBudget,
+    faults: Faults,
+  ): void {
     const request = requestOf(raw);
+    let isLast = false;
     const response = new Http2Response(stream, connection.address, budget, {
       flushing: change => this.#handler().flushing(change),
-      over: () => {},
+      over: () => {
+        if (isLast) stream.session?.close();
+      },
+      isLast: status => {
+        isLast = faults.isEnough(status, isPassedOn(connection, request));
+        return isLast;
+      },
     });
     // Content is dropped.
     stream.resume();

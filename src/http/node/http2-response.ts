@@ -22,6 +22,7 @@ export class Http2Response extends NodeResponse {
   }
 
   protected sendHead({ status, lines }: NodeHead, hasBody: boolean): void {
+    this.events.isLast(status);
     if (!this.#isOpen) return;
     const fields: Record<string, string | number | string[]> = { ':status': status };
     for (let at = 0; at < lines.length; at += 2) {

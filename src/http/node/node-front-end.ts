@@ -3,11 +3,13 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { EdgeError } from '../../base/errors.js';
+import { isLoopback } from '../../base/loopback.js';
 import type { ClientAddresses } from '../client-address.js';
 import { plainAddress } from '../forwarded.js';
 import type { FrontEnd, FrontEndHandler, TlsFiles } from '../front-end.js';
 import type { PortBounds } from '../gate.js';
-import { type ClientConnection, Http1Connections } from './http1-connections.js';
+import type { ClientConnection } from './client-connection.js';
+import { Http1Connections } from './http1-connections.js';
 import { Http2Connections } from './http2-connections.js';
 import { NodeGuard } from './node-guard.js';
 import type { NodeLimits } from './node-limits.js';
@@ -38,6 +40,9 @@ export interface NodeFrontEndOptions {
   /** A socket that listens already, in the place of host and port. */
   readonly descriptor?: number | undefined;
 }
+
+/** Whoever is gone already. */
+const NOBODY: ClientConnection = { address: '', isShared: false };
 
 /**
  * The front end on node:http and node:http2, for what uWebSockets.js has no ear for: HTTP/2 and Unix sockets, and
@@ -103,13 +108,15 @@ export class NodeFrontEnd implements FrontEnd {
     const { addon, clients, proxyProtocol = false } = this.#options;
     const peer = plainAddress(socket.remoteAddress ?? '') ?? '';
     const isTrusted = clients.trusts(peer);
-    if (!this.#places.take(socket, peer, isTrusted)) {
+    // Proxies have as many as there are places, since many clients share them.
+    const isShared = isTrusted && !(isLoopback(peer) && this.#options.bounds.loopback);
+    if (!this.#places.take(socket) || !(isShared || this.#places.give(socket, peer))) {
       this.#handler().refused(503, peer);
       socket.destroy();
       return;
     }
     this.#handler().connections(1);
-    this.#sockets.set(socket, { address: peer });
+    this.#sockets.set(socket, { address: peer, isShared });
     socket.once('close', () => {
       this.#sockets.delete(socket);
       this.#handler().connections(-1);
@@ -124,9 +131,12 @@ export class NodeFrontEnd implements FrontEnd {
           socket.destroy();
           return;
         }
-        this.#sockets.set(socket, { address: address ?? peer });
-        if (this.#places.take(socket, address ?? peer, address === undefined)) this.#begin(socket);
-        else socket.destroy();
+        if (address !== undefined) this.#sockets.set(socket, { address, isShared: false });
+        if (address === undefined || this.#places.give(socket, address)) this.#begin(socket);
+        else {
+          this.#handler().refused(503, address);
+          socket.destroy();
+        }
       });
   }
 
@@ -140,7 +150,7 @@ export class NodeFrontEnd implements FrontEnd {
   }
 
   #speak(socket: TLSSocket, raw: Duplex | undefined): void {
-    const connection = this.#sockets.get(raw ?? socket) ?? { address: plainAddress(socket.remoteAddress ?? '') ?? '' };
+    const connection = this.#sockets.get(raw ?? socket) ?? NOBODY;
     socket.on('error', () => {});
     if (socket.alpnProtocol === 'h2' && this.#http2 !== undefined) this.#http2.add(socket, connection, raw ?? socket);
     else this.#http1.add(socket, connection);

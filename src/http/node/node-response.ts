@@ -18,6 +18,8 @@ export interface AnswerEvents {
   flushing(change: number): void;
   /** The connection is free for another. */
   over(): void;
+  /** Whether the connection is to be closed after an answer of this status. */
+  isLast(status: number): boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface AnswerEvents {
 export abstract class NodeResponse implements FrontResponse, Waiting {
   readonly #address: string;
   readonly #budget: SendBudget;
-  readonly #events: AnswerEvents;
+  protected readonly events: AnswerEvents;
   #status = '200 OK';
   #text = '';
   #hasHead = false;
@@ -44,7 +46,7 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
   constructor(address: string, budget: SendBudget, events: AnswerEvents) {
     this.#address = address;
     this.#budget = budget;
-    this.#events = events;
+    this.events = events;
   }
 
   protected abstract sendHead(head: NodeHead, hasBody: boolean): void;
@@ -137,9 +139,9 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
     this.#budget.forget(this);
     const held = this.#held;
     this.#held = 0;
-    if (this.#isComplete) this.#events.flushing(-1);
+    if (this.#isComplete) this.events.flushing(-1);
     else this.#aborted?.();
-    this.#events.over();
+    this.events.over();
     this.#budget.free(held);
   }
 
@@ -177,7 +179,7 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
 
   #complete(): void {
     this.#isComplete = true;
-    this.#events.flushing(1);
+    this.events.flushing(1);
     this.finish();
   }
 }

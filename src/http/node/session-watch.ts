@@ -32,10 +32,10 @@ interface Watched {
 }
 
 /**
- * Ends connections of HTTP/2 whose clients send much and ask for little: floods of settings, pings, priorities, windows,
- * frames that are unknown, or heads that are refused while they come, of which the front end is told nothing. It also
- * ends those that have gone silent, among them all on which the parser has ended the conversation by itself, and then
- * reads no more.
+ * Ends connections of HTTP/2 whose clients send much and ask for little: floods of settings, pings, priorities,
+ * windows, frames that are unknown, or heads that are refused while they come, of which the front end is told nothing.
+ * It also ends those that have gone silent, among them all on which the parser has ended the conversation by itself,
+ * and then reads no more.
  */
 export class SessionWatch {
   readonly #silence: number;

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
+import { describe, it } from 'node:test';
+import { ClientAddresses } from '../../../src/http/client-address.js';
+import type { PortBounds } from '../../../src/http/gate.js';
+import { contentAt } from '../../support/content.js';
+import { FakeObject } from '../../support/fake-content.js';
+import { ENGINES, type Engine, listening, startEdge } from '../../support/http-edge.js';
+import { fetchRaw, RawConnection } from '../../support/raw-http.js';
+import { until } from '../../support/until.js';
+
+const BOUNDS: PortBounds = { connections: 100, perClient: 0, requests: 0, loopback: false, unsentBytes: 0 };
+const PROXY = new ClientAddresses(['127.0.0.1/32']);
+/** An address of this machine that is bounded like others. */
+const outer = Object.values(networkInterfaces())
+  .flat()
+  .find(address => address?.internal === false && address.family === 'IPv4')?.address;
+
+async function edgeWith(engine: Engine, more: Partial<PortBounds>, clients = PROXY, host = '127.0.0.1') {
+  const bounds = { ...BOUNDS, ...more };
+  const edge = await startEdge({ bounds }, listening(engine, { clients, bounds }));
+  const film = new FakeObject(contentAt('/film.mp4', 'v1', 0, 700_000));
+  edge.content.paths.set('/film.mp4', film);
+  const port =
+    host === '127.0.0.1' ? edge.port : await edge.server.listen(host, 0, listening(engine, { clients, bounds }));
+  return { ...edge, port, film };
+}
+
+for (const engine of ENGINES) {
+  describe(`clients behind a proxy, over ${engine}`, () => {
+    it('have as many requests under way as they may, whatever connections these come on', async () => {
+      const { port, film, server } = await edgeWith(engine, { requests: 2 });
+      film.available = 1000;
+      const ask = async (fields: Record<string, string>) =>
+        (await RawConnection.open(port)).request('GET', '/film.mp4', fields);
+      const under = [
+        await ask({ 'X-Forwarded-For': '203.0.113.9' }),
+        await ask({ 'X-Forwarded-For': 'unknown, 203.0.113.9' }),
+        await ask({ Forwarded: 'for="[2001:db8::1]:4711"' }),
+        await ask({ Forwarded: 'for="[2001:db8:0:0:ffff::2]"' }),
+        // The proxy itself has no bound.
+        ...(await Promise.all(Array.from({ length: 5 }, () => ask({})))),
+      ];
+      await until('answers under way', () => server.stats.openResponses === under.length);
+      for (const fields of [
+        { 'X-Forwarded-For': '203.0.113.9' },
+        { 'X-Forwarded-For': '203.0.113.200, 203.0.113.9, 127.0.0.1' },
+        { 'X-Forwarded-For': '2001:db8::3' },
+      ]) {
+        const { status, fields: answered } = await (await ask(fields)).answer();
+        assert.deepEqual([status, answered['retry-after']], [429, '1']);
+      }
+      assert.equal((await fetchRaw(port, 'GET', '/none', { 'X-Forwarded-For': '2001:db8:0:1::1' })).status, 404);
+      film.available = Infinity;
+      await Promise.all(under.map(connection => connection.answer()));
+      for (const { socket } of under) socket.destroy();
+      await until('no answer', () => server.stats.openResponses === 0);
+      assert.equal((await fetchRaw(port, 'GET', '/none', { 'X-Forwarded-For': '203.0.113.9' })).status, 404);
+    });
+
+    it('don’t close the connection of others by what they do wrong, which others do to their own', async () => {
+      const { port } = await edgeWith(engine, {});
+      const proxied = await RawConnection.open(port);
+      const own = await RawConnection.open(port);
+      for (let round = 1; round <= 8; round++) {
+        const passedOn = await proxied.request('PUT', '/film.mp4', { 'X-Forwarded-For': '203.0.113.9' }).answer();
+        assert.deepEqual([passedOn.status, passedOn.fields.connection], [405, undefined]);
+        const { status, fields } = await own.request('PUT', '/film.mp4').answer();
+        assert.deepEqual([status, fields.connection], [405, round === 8 ? 'close' : undefined]);
+      }
+      assert.equal((await own.rest()).length, 0);
+      proxied.socket.destroy();
+    });
+
+    it('share the connections of their proxy, which has as many as there are places', {
+      skip: outer === undefined,
+    }, async () => {
+      for (const [clients, most] of [
+        [new ClientAddresses([`${outer}/32`]), 6],
+        [PROXY, 2],
+      ] as const) {
+        const { port, server } = await edgeWith(engine, { perClient: 2 }, clients, outer);
+        const all = await Promise.all(Array.from({ length: 6 }, () => RawConnection.open(port, outer)));
+        const answers = all.map(connection =>
+          connection
+            .request('GET', '/none')
+            .answer()
+            .then(
+              ({ status }) => status,
+              () => 503,
+            ),
+        );
+        assert.equal((await Promise.all(answers)).filter(status => status === 404).length, most);
+        for (const { socket } of all) socket.destroy();
+        await until('no connection', () => server.stats.openConnections === 0);
+      }
+    });
+
+    it('see a loop when the edge is led back to itself, and not when it is another’s', async () => {
+      const { port, content } = await startEdge({ name: 'moovedge-1' }, listening(engine));
+      content.paths.set('/film.mp4', new FakeObject(contentAt('/film.mp4', 'v1', 0, 10)));
+      const ask = async (loop: string) => (await fetchRaw(port, 'GET', '/film.mp4', { 'CDN-Loop': loop })).status;
+      assert.deepEqual(
+        await Promise.all(['moovedge-2', 'a, moovedge-1; x=1, b', 'moovedge-1'].map(ask)),
+        [200, 508, 508],
+      );
+    });
+  });
+}
+
+it('a client that the PROXY protocol names has as many connections as it may', async () => {
+  const { server } = await edgeWith('node', {});
+  const bounds = { ...BOUNDS, perClient: 2 };
+  const port = await server.listen('127.0.0.1', 0, listening('node', { clients: PROXY, bounds, proxyProtocol: true }));
+  const ask = async (client: string) => {
+    const connection = await RawConnection.open(port);
+    connection.send(`PROXY TCP4 ${client} 10.0.0.1 4711 80\r\n`).request('GET', '/none');
+    const status = await connection.answer().then(
+      answer => answer.status,
+      () => 0,
+    );
+    return { status, connection };
+  };
+  const first = await ask('203.0.113.1');
+  const rest = [await ask('203.0.113.1'), await ask('203.0.113.1'), await ask('203.0.113.2')];
+  assert.deepEqual(
+    [first, ...rest].map(({ status }) => status),
+    [404, 404, 0, 404],
+  );
+  first.connection.socket.destroy();
+  await until('a place', async () => (await ask('203.0.113.1')).status === 404);
+  for (const { connection } of rest) connection.socket.destroy();
+});
