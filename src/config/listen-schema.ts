@@ -48,9 +48,9 @@ export const listenSchema = oneOrMore(listener, { max: 64 });
 export type ListenSettings = Values<typeof listenSchema>[number];
 
 /** What speaks HTTP at a listener. */
-export function engineOf({ engine, http2, unix, proxyProtocol, tls }: ListenSettings): 'uws' | 'node' {
+export function engineOf({ engine, http2, unix, proxyProtocol }: ListenSettings): 'uws' | 'node' {
   if (engine !== 'auto') return engine;
-  return http2 || proxyProtocol || unix !== undefined || tls.length > 1 ? 'node' : 'uws';
+  return http2 || proxyProtocol || unix !== undefined ? 'node' : 'uws';
 }
 
 /** Where a listener is, for people. */
@@ -70,8 +70,8 @@ export function checkListeners(listeners: Draft<readonly ListenSettings[]>, wron
     if ((unix ?? port) !== undefined && places.has(place))
       wrong([...at, unix === undefined ? 'port' : 'unix'], 'expected a place that no other listener has');
     places.add(place);
-    if (engine === 'uws' && (http2 || proxyProtocol || unix !== undefined || Number(tls?.length) > 1)) {
-      wrong([...at, 'engine'], 'expected node, which http2, unix, proxyProtocol and several certificates need');
+    if (engine === 'uws' && (http2 || proxyProtocol || unix !== undefined)) {
+      wrong([...at, 'engine'], 'expected node, which http2, unix and proxyProtocol need');
     }
     let isSecure = false;
     tls?.forEach((files, number) => {

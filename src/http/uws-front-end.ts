@@ -1,6 +1,9 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { EdgeError } from '../base/errors.js';
 import type {
+  CertificateFiles,
   FrontEnd,
   FrontEndHandler,
   FrontRequest,
@@ -16,6 +19,7 @@ import {
   type HttpResponse,
   localPort,
   SSLApp,
+  type TemplatedApp,
   type us_listen_socket,
   type us_socket_context_t,
 } from './uws.js';
@@ -35,7 +39,7 @@ interface Spoken {
 
 /** The front end on uWebSockets.js: HTTP/1.1, behind the gate. */
 export class UwsFrontEnd implements FrontEnd {
-  readonly #app;
+  readonly #app: TemplatedApp;
   readonly #gate: Gate;
   readonly #bounds: PortBounds;
   readonly #isPlain: boolean;
@@ -48,8 +52,18 @@ export class UwsFrontEnd implements FrontEnd {
     this.#isPlain = tls === undefined;
     this.#app = tls === undefined ? App() : secureApp(tls);
     this.#app.filter((_res, change) => handler.connections(change));
+    this.#route(handler);
+    // Each name has a router of its own.
+    for (const pair of tls?.others ?? []) {
+      const options = { cert_file_name: pair.cert, key_file_name: pair.key, ...authorityOf(tls!) };
+      for (const name of namesOf(pair)) this.#route(handler, this.#app.addServerName(name, options).domain(name));
+    }
+  }
+
+  #route(handler: FrontEndHandler, app: TemplatedApp = this.#app): void {
+    const gate = this.#gate;
     if (handler.upgrades) {
-      this.#app.ws<Spoken>('/*', {
+      app.ws<Spoken>('/*', {
         maxPayloadLength: MESSAGE_MAX,
         maxBackpressure: BACKPRESSURE_MAX,
         // Pings of the front end's own would come within messages that go past it.
@@ -67,7 +81,7 @@ export class UwsFrontEnd implements FrontEnd {
         },
       });
     }
-    this.#app.any('/*', (res, req) => handler.request(res, req));
+    app.any('/*', (res, req) => handler.request(res, req));
   }
 
   #upgradeOf(res: HttpResponse, req: FrontRequest, context: us_socket_context_t): Upgrade {
@@ -114,16 +128,36 @@ interface Certified {
   getX509Certificate(): ArrayBuffer | string;
 }
 
-function secureApp({ cert, key, ca }: TlsFiles) {
+function authorityOf({ ca }: TlsFiles) {
+  return ca === undefined ? {} : { ca_file_name: ca };
+}
+
+/** Names of hosts that a certificate is for, in the order of its field. */
+function namesOf(pair: CertificateFiles): string[] {
+  const { subjectAltName = '' } = read(pair);
+  return subjectAltName.split(', ').flatMap(entry => /^DNS:(.+)$/.exec(entry)?.[1] ?? []);
+}
+
+function read(pair: CertificateFiles): X509Certificate {
   try {
-    return SSLApp({ cert_file_name: cert, key_file_name: key, ...(ca !== undefined && { ca_file_name: ca }) });
+    return new X509Certificate(readFileSync(pair.cert));
   } catch (cause) {
-    throw new EdgeError(
-      'bad_config',
-      `can't use the TLS certificate ${cert} with the key ${key}: both must be PEM files`,
-      { cause },
-    );
+    throw unusable(pair, cause);
   }
+}
+
+function secureApp(tls: TlsFiles) {
+  const { cert, key } = tls;
+  try {
+    return SSLApp({ cert_file_name: cert, key_file_name: key, ...authorityOf(tls) });
+  } catch (cause) {
+    throw unusable(tls, cause);
+  }
+}
+
+function unusable({ cert, key }: CertificateFiles, cause: unknown): EdgeError {
+  const message = `can't use the TLS certificate ${cert} with the key ${key}: both must be PEM files`;
+  return new EdgeError('bad_config', message, { cause });
 }
 
 /** The system's reason for refusing an address, which the front end does not tell. */

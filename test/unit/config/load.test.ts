@@ -444,7 +444,7 @@ test('listen is one listener or a list of them, and mistakes are told where they
   ]);
   assert.deepEqual(mistakes('listen: [{port: 80, http2: true}, {port: 82, engine: uws, proxyProtocol: true}]'), [
     'F:1:28: listen[0].http2: expected false without listen.tls, since HTTP/2 is agreed on by TLS, found true',
-    'F:1:54: listen[1].engine: expected node, which http2, unix, proxyProtocol and several certificates need, found "uws"',
+    'F:1:54: listen[1].engine: expected node, which http2, unix and proxyProtocol need, found "uws"',
   ]);
   assert.deepEqual(mistakes('listen: {unix: /run/a}'), [
     'F:1:9: listen: expected at least one listener with a port, by which the edge is known, found a group of settings',

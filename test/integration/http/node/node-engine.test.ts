@@ -16,7 +16,7 @@ import type { AccessEntry } from '../../../../src/observe/access-log.js';
 import { selfSigned } from '../../../support/certificate.js';
 import { contentAt } from '../../../support/content.js';
 import { FakeObject } from '../../../support/fake-content.js';
-import { listening, startEdge } from '../../../support/http-edge.js';
+import { ENGINES, listening, startEdge } from '../../../support/http-edge.js';
 import { RawConnection } from '../../../support/raw-http.js';
 import { until } from '../../../support/until.js';
 
@@ -229,21 +229,32 @@ describe('a listener of Node', () => {
     assert.deepEqual([...film.faults, ...large.faults], []);
   });
 
-  it('gives each client the certificate for its name, and the first to others', async () => {
-    const secure = await listen({ tls: { ...first, others: [second] } });
-    const seen = async (servername: string) => {
-      const socket: TLSSocket = connectTls({ port: secure, host: '127.0.0.1', servername, rejectUnauthorized: false });
-      await once(socket, 'secureConnect');
-      const { CN } = socket.getPeerCertificate().subject;
-      socket.destroy();
-      return CN;
-    };
-    assert.deepEqual(await Promise.all(['first.test', 'second.test', 'third.test'].map(seen)), [
-      'first.test',
-      'second.test',
-      'first.test',
-    ]);
-  });
+  for (const engine of ENGINES)
+    it(`gives each client the certificate for its name, and the first to others: ${engine}`, async () => {
+      const tls = { ...first, others: [second] };
+      const secure = await edge.server.listen('127.0.0.1', 0, listening(engine, { tls }));
+      const seen = async (servername: string) => {
+        const socket: TLSSocket = connectTls({
+          port: secure,
+          host: '127.0.0.1',
+          servername,
+          rejectUnauthorized: false,
+        });
+        await once(socket, 'secureConnect');
+        const { CN } = socket.getPeerCertificate().subject;
+        const { status } = await RawConnection.over(socket)
+          .request('GET', '/film.mp4', { Range: 'bytes=0-0' })
+          .answer();
+        assert.equal(status, 206);
+        socket.destroy();
+        return CN;
+      };
+      assert.deepEqual(await Promise.all(['first.test', 'second.test', 'third.test'].map(seen)), [
+        'first.test',
+        'second.test',
+        'first.test',
+      ]);
+    });
 
   it('lets in only clients with a certificate of the authority, where it has one', async () => {
     const secure = await listen({ tls: { ...first, ca: second.cert } });
