@@ -11,6 +11,7 @@ const TIMEOUT = 900_000;
 /** Begin paths of files that run one at a time, in this order: those with browsers, and those that mostly wait. */
 const ASIDE = [
   'test/browser/',
+  'test/integration/pipeline/roles.test.ts',
   'test/integration/cluster/control.test.ts',
   'test/integration/cluster/edges.test.ts',
   'test/fault/cluster/etcd-faults.test.ts',

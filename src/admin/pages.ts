@@ -20,13 +20,7 @@ export interface PlayerPort {
  * fetch.
  */
 export function pageRoutes(player: () => PlayerPort): AdminRoutes {
-  const asset = (file: string, type: string): AdminRoute => {
-    const text = readFileSync(new URL(file, ASSETS), 'utf8');
-    return {
-      open: true,
-      answer: ({ request, response }) => send(request, response, text, type, player()),
-    };
-  };
+  const asset = (file: string, type: string) => pageRoute(file, type, player);
   return {
     'GET /': asset('dashboard.html', 'text/html; charset=utf-8'),
     'GET /live.html': asset('live.html', 'text/html; charset=utf-8'),
@@ -41,6 +35,19 @@ export function pageRoutes(player: () => PlayerPort): AdminRoutes {
     'GET /hls.mjs': library('hls.js', 'hls.js/dist/hls.min.mjs'),
     'GET /dash.mjs': library('dashjs', 'dashjs'),
     'GET /mpegts.js': library('mpegts.js', 'mpegts.js'),
+  };
+}
+
+/**
+ * A page or what belongs to one.
+ * @param file in the folder of pages
+ * @param player the port that it may reach beside its own, where there is one
+ */
+export function pageRoute(file: string, type: string, player?: () => PlayerPort): AdminRoute {
+  const text = readFileSync(new URL(file, ASSETS), 'utf8');
+  return {
+    open: true,
+    answer: ({ request, response }) => send(request, response, text, type, player?.()),
   };
 }
 
@@ -77,10 +84,11 @@ function send(
   response: ServerResponse,
   text: string,
   type: string,
-  { scheme, port }: PlayerPort,
+  player: PlayerPort | undefined,
 ): void {
   const name = hostName(request.headers.host) ?? 'localhost';
-  const media = `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const { scheme, port } = player ?? { scheme: 'http', port: 0 };
+  const media = player === undefined ? '' : `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
   const body = text.replaceAll('{{playerPort}}', String(port)).replaceAll('{{playerScheme}}', scheme);
   response.writeHead(200, {
     'Content-Type': type,

@@ -6,6 +6,7 @@ import { choice, flag, host, integer, network, networkRate, or, path, share, siz
 import { checkListeners, listenSchema } from './listen-schema.js';
 import { checkLive, liveSchema } from './live-schema.js';
 import { originSchema } from './origin-schema.js';
+import { jobsSchema, storageSchema, transcodeSchema, uploadSchema } from './pipeline-schema.js';
 import { checkPacing, checkRoutes, pacingSchema, routesSchema } from './route-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
 
@@ -284,6 +285,10 @@ const tree = group({
   }),
   cluster: clusterSchema.optional(),
   live: liveSchema,
+  storage: storageSchema.optional(),
+  jobs: jobsSchema,
+  upload: uploadSchema,
+  transcode: transcodeSchema,
   shutdown: group({
     delay: setting(
       time('0', '1h'),

@@ -1,0 +1,1 @@
+export { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';

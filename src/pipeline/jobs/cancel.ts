@@ -1,0 +1,17 @@
+import { infoKey, manifestKey, uploadPrefix } from '../storage/layout.js';
+import { type ObjectStorage, removeAll } from '../storage/object-storage.js';
+import type { JobQueue } from './job-queue.js';
+
+/**
+ * Removes a job and its upload, so that nobody makes the job again. One that is running is let go by its worker within
+ * seconds.
+ * @throws EdgeError `not_found` when there is no such job
+ */
+export async function cancelJob(storage: ObjectStorage, queue: JobQueue, id: string): Promise<void> {
+  await queue.cancel(id);
+  await storage.remove(manifestKey(id));
+  await storage.remove(infoKey(id));
+  await removeAll(storage, uploadPrefix(id));
+  // Whoever looked for uploads without a job in the meantime has made one.
+  if (await queue.has(id)) await queue.cancel(id);
+}

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, link, mkdir, open, opendir, readFile, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { EdgeError } from '../../base/errors.js';
+import type { ObjectStorage, PutOptions } from './object-storage.js';
+
+/** Folder of files that are being written. A name that begins with a dot is no key. */
+const UNFINISHED = '.unfinished';
+
+/** Objects as files of a directory, which several machines may share. */
+export class DirectoryStorage implements ObjectStorage {
+  readonly place: string;
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.place = root;
+    this.#root = root;
+  }
+
+  async put(key: string, bytes: Uint8Array, { ifAbsent = false }: PutOptions = {}): Promise<boolean> {
+    return this.#write(key, ifAbsent, async path => {
+      const file = await open(path, 'wx');
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  async putFile(key: string, source: string): Promise<void> {
+    await this.#write(key, false, async path => {
+      await copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await synced(path);
+    });
+  }
+
+  async head(key: string): Promise<number | undefined> {
+    return this.#found(() => stat(this.#path(key)).then(found => (found.isFile() ? found.size : undefined)));
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    return this.#found(() => readFile(this.#path(key)));
+  }
+
+  async *list(prefix: string): AsyncIterable<string> {
+    for await (const { name, isFolder } of this.#entries(prefix)) {
+      if (isFolder) yield* this.list(`${prefix}${name}/`);
+      else yield prefix + name;
+    }
+  }
+
+  async *folders(prefix: string): AsyncIterable<string> {
+    for await (const { name, isFolder } of this.#entries(prefix)) if (isFolder) yield name;
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = this.#path(key);
+    await this.#found(() => unlink(path));
+    // Folders that have become empty go too; the first that has not ends it.
+    for (let folder = dirname(path); folder !== this.#root; folder = dirname(folder)) {
+      if (
+        await rmdir(folder).then(
+          () => false,
+          () => true,
+        )
+      )
+        return;
+    }
+  }
+
+  close(): void {}
+
+  async *#entries(prefix: string): AsyncIterable<{ name: string; isFolder: boolean }> {
+    const folder = await this.#found(() => opendir(join(this.#root, prefix)));
+    if (folder === undefined) return;
+    for await (const entry of folder) {
+      if (!entry.name.startsWith('.')) yield { name: entry.name, isFolder: entry.isDirectory() };
+    }
+  }
+
+  /** Writes beside the place, then gives the file its name, which is one step. */
+  async #write(key: string, ifAbsent: boolean, fill: (path: string) => Promise<void>): Promise<boolean> {
+    const path = this.#path(key);
+    const unfinished = join(this.#root, UNFINISHED, randomUUID());
+    try {
+      await mkdir(dirname(unfinished), { recursive: true });
+      await fill(unfinished);
+      for (let tries = 0; ; tries++) {
+        try {
+          await mkdir(dirname(path), { recursive: true });
+          if (!ifAbsent) await rename(unfinished, path);
+          else await link(unfinished, path);
+          break;
+        } catch (error) {
+          const { code } = error as NodeJS.ErrnoException;
+          if (code === 'EEXIST') return false;
+          // The folder was empty, and was removed after it had been made.
+          if (code !== 'ENOENT' || tries === 10) throw error;
+        }
+      }
+      await synced(dirname(path));
+      return true;
+    } catch (cause) {
+      throw this.#unavailable(cause);
+    } finally {
+      await rm(unfinished, { force: true });
+    }
+  }
+
+  async #found<T>(look: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await look();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw this.#unavailable(error);
+    }
+  }
+
+  #path(key: string): string {
+    if (!/^[\w,-][\w.,-]{0,254}(?:\/[\w,-][\w.,-]{0,254}){0,15}$/.test(key)) {
+      throw new EdgeError('not_found', `expected the key of an object, found ${JSON.stringify(key.slice(0, 100))}`);
+    }
+    return join(this.#root, key);
+  }
+
+  #unavailable(cause: unknown): EdgeError {
+    if (cause instanceof EdgeError) return cause;
+    const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+    return new EdgeError('origin_unavailable', `storage: the directory fails (${reason})`, { cause });
+  }
+}
+
+/** Makes what was written to a file or folder durable. */
+async function synced(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

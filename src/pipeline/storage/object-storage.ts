@@ -1,0 +1,56 @@
+/** A reason for asking a storage to write: what it does when the key is taken. */
+export interface PutOptions {
+  /** True to write nothing when there is an object under the key, which is one step for all who try. */
+  readonly ifAbsent?: boolean;
+  /** Media type that whoever gets the object by HTTP is told. */
+  readonly type?: string;
+}
+
+/**
+ * Where uploads and films lie. Keys are names of 1 to 255 characters, letters, digits and `.,_-`, joined by slashes.
+ * Objects are whole or not there: whoever reads never sees a part of one. An object that was put is durable when the
+ * promise resolves. All methods reject with EdgeError `origin_unavailable` when the storage can't be reached.
+ */
+export interface ObjectStorage {
+  /** Says where it is, for logs. */
+  readonly place: string;
+  /**
+   * Writes an object.
+   * @returns false when `ifAbsent` was asked for and there is one
+   */
+  put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<boolean>;
+  /** Writes a file of this machine as an object. */
+  putFile(key: string, file: string, type: string, signal: AbortSignal): Promise<void>;
+  /** Bytes of an object; undefined when there is none. */
+  head(key: string): Promise<number | undefined>;
+  /** An object of a few MiB; undefined when there is none. */
+  get(key: string): Promise<Buffer | undefined>;
+  /** Keys that begin with `prefix`, which ends with a slash, in any order. New ones may be missing for a while. */
+  list(prefix: string): AsyncIterable<string>;
+  /** Names of the folders right under `prefix`. New ones may be missing for a while. */
+  folders(prefix: string): AsyncIterable<string>;
+  /** Removes an object, or does nothing when there is none. */
+  remove(key: string): Promise<void>;
+  close(): void;
+}
+
+/** Removes every object under `prefix`. */
+export async function removeAll(storage: ObjectStorage, prefix: string): Promise<void> {
+  for await (const key of storage.list(prefix)) await storage.remove(key);
+}
+
+/** An object as JSON; undefined when there is none or it is damaged. */
+export async function getJson(storage: ObjectStorage, key: string): Promise<unknown> {
+  const bytes = await storage.get(key);
+  if (bytes === undefined) return undefined;
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a value as JSON; as `ObjectStorage.put`. */
+export function putJson(storage: ObjectStorage, key: string, value: unknown, options: PutOptions = {}) {
+  return storage.put(key, Buffer.from(`${JSON.stringify(value)}\n`), { ...options, type: 'application/json' });
+}

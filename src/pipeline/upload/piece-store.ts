@@ -1,0 +1,156 @@
+import type { Readable } from 'node:stream';
+import { asEdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
+import { Lru } from '../../base/lru.js';
+import { ID, infoKey, manifestKey, UPLOADS, uploadPrefix } from '../storage/layout.js';
+import { getJson, type ObjectStorage, putJson, removeAll } from '../storage/object-storage.js';
+import { DataStore, ERRORS, Upload } from './tus.js';
+import { readUploadInfo, type UploadInfo } from './upload-info.js';
+import { PIECE_SIZE, UploadPieces } from './upload-pieces.js';
+
+/** Bytes of what a server remembers of uploads; it is a hint only. */
+const REMEMBERED = 16 * 1024 * 1024;
+/** Bytes of an entry beside what the client said. */
+const ENTRY_SIZE = 256;
+
+/** What a store of pieces is made from. */
+export interface PieceStoreOptions {
+  readonly storage: ObjectStorage;
+  /** Milliseconds after which an unfinished upload is removed. */
+  readonly expire: number;
+  readonly log: Log;
+  /** Told of each whole upload, perhaps more than once. */
+  finished(id: string): Promise<void>;
+  /** Told of each upload that its client has taken back. */
+  removed(id: string): Promise<void>;
+}
+
+/**
+ * Keeps uploads as pieces in the storage and nothing anywhere else, so that any server goes on with any upload
+ * (tus 1.0: core, creation, expiration, termination).
+ */
+export class PieceStore extends DataStore {
+  override readonly extensions = ['creation', 'creation-with-upload', 'expiration', 'termination'];
+  readonly #options: PieceStoreOptions;
+  readonly #infos = new Lru<UploadInfo>(REMEMBERED);
+  /** Up to where it is known that nothing is missing. */
+  readonly #ends = new Lru<{ readonly offset: number }>(REMEMBERED / 4);
+
+  constructor(options: PieceStoreOptions) {
+    super();
+    this.#options = options;
+  }
+
+  override async create(upload: Upload): Promise<Upload> {
+    if (upload.size === undefined || !(upload.size > 0)) throw ERRORS.INVALID_LENGTH;
+    const { owner = '', ...metadata } = upload.metadata ?? {};
+    const info = { size: upload.size, metadata, created: new Date().toISOString(), owner: owner ?? '' };
+    await putJson(this.#options.storage, infoKey(upload.id), info, { ifAbsent: true });
+    this.#remember(upload.id, info);
+    return this.#describe(upload.id, info, 0);
+  }
+
+  override async getUpload(id: string): Promise<Upload> {
+    const info = await this.#info(id);
+    if (info === undefined) throw ERRORS.FILE_NOT_FOUND;
+    const offset = await this.#pieces(id, info).end(this.#ends.get(id)?.offset);
+    this.#ends.set(id, { offset }, ENTRY_SIZE);
+    // The server that took the last byte may have died before it said so.
+    if (offset === info.size) await this.#finish(id, info);
+    return this.#describe(id, info, offset);
+  }
+
+  override async write(stream: Readable, id: string, offset: number): Promise<number> {
+    const info = await this.#info(id);
+    if (info === undefined) throw ERRORS.FILE_NOT_FOUND;
+    const pieces = this.#pieces(id, info);
+    const buffer = Buffer.allocUnsafe(Math.min(PIECE_SIZE, info.size));
+    let end = offset;
+    let filled = 0;
+    const store = async () => {
+      await pieces.put(end, buffer.subarray(0, filled));
+      end += filled;
+      filled = 0;
+      this.#ends.set(id, { offset: end }, ENTRY_SIZE);
+    };
+    // While a piece is being stored nothing is read, so that at most one piece is sent again after a death.
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      for (let at = 0; at < chunk.length; ) {
+        const count = Math.min(chunk.length - at, pieces.room(end) - filled);
+        if (count === 0) throw ERRORS.ERR_SIZE_EXCEEDED;
+        chunk.copy(buffer, filled, at, at + count);
+        at += count;
+        filled += count;
+        if (filled === pieces.room(end)) await store();
+      }
+    }
+    if (filled > 0) await store();
+    if (end === info.size) await this.#finish(id, info);
+    return end;
+  }
+
+  /** The manifest goes first, so that a job for what is being removed is not made again. */
+  override async remove(id: string): Promise<void> {
+    if ((await this.#info(id)) === undefined) throw ERRORS.FILE_NOT_FOUND;
+    await this.#remove(id);
+    await this.#options.removed(id);
+  }
+
+  override async deleteExpired(): Promise<number> {
+    const { storage, expire, log } = this.#options;
+    let count = 0;
+    for await (const id of storage.folders(UPLOADS)) {
+      if (!ID.test(id)) continue;
+      try {
+        const info = readUploadInfo(await getJson(storage, infoKey(id)));
+        // Without its beginning nobody can go on with it: its removal was cut short.
+        const isOld = info === undefined || Date.now() - Date.parse(info.created) > expire;
+        if (!isOld || (await storage.head(manifestKey(id))) !== undefined) continue;
+        await this.#remove(id);
+        count += 1;
+      } catch (error) {
+        log.warn({ upload: id, error: asEdgeError(error) }, 'an expired upload could not be removed');
+      }
+    }
+    return count;
+  }
+
+  override getExpiration(): number {
+    return this.#options.expire;
+  }
+
+  async #remove(id: string): Promise<void> {
+    const { storage } = this.#options;
+    this.#infos.delete(id);
+    this.#ends.delete(id);
+    await storage.remove(manifestKey(id));
+    await storage.remove(infoKey(id));
+    await removeAll(storage, uploadPrefix(id));
+  }
+
+  async #finish(id: string, info: UploadInfo): Promise<void> {
+    await putJson(this.#options.storage, manifestKey(id), { id, ...info }, { ifAbsent: true });
+    await this.#options.finished(id);
+  }
+
+  async #info(id: string): Promise<UploadInfo | undefined> {
+    if (!ID.test(id)) return undefined;
+    const known = this.#infos.get(id);
+    if (known !== undefined) return known;
+    const found = readUploadInfo(await getJson(this.#options.storage, infoKey(id)));
+    if (found !== undefined) this.#remember(id, found);
+    return found;
+  }
+
+  #remember(id: string, info: UploadInfo): void {
+    this.#infos.set(id, info, ENTRY_SIZE + 2 * JSON.stringify(info).length);
+  }
+
+  #pieces(id: string, { size }: UploadInfo): UploadPieces {
+    return new UploadPieces(this.#options.storage, id, size);
+  }
+
+  #describe(id: string, { size, metadata, created }: UploadInfo, offset: number): Upload {
+    return new Upload({ id, size, offset, metadata: { ...metadata }, creation_date: created });
+  }
+}

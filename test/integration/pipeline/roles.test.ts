@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { Upload as TusUpload } from 'tus-js-client';
+import type { JobStatus } from '../../../src/pipeline/jobs/job.js';
+import { launchChromium, openPage } from '../../support/chromium.js';
+import { CLI } from '../../support/edge-command.js';
+import { MediaFolder } from '../../support/ffmpeg.js';
+import { freePorts } from '../../support/ports.js';
+import { commandLine, isAlive, processTree } from '../../support/processes.js';
+import { RedisServer } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), 'moovedge-roles-'));
+const storage = join(folder, 'storage');
+const config = join(folder, 'pipeline.yaml');
+const TOKEN = 'a-token-of-some-uploader';
+let redis: RedisServer;
+let media: MediaFolder;
+let film: string;
+let ports: number[];
+const children = new Set<ChildProcess>();
+
+/** Starts a role as an operator does, and waits until it is ready. */
+async function start(
+  role: 'upload' | 'transcode' | 'serve',
+  adminPort: number,
+  more: string[] = [],
+): Promise<ChildProcess> {
+  const admin = role === 'serve' ? [] : ['--admin-port', String(adminPort)];
+  const child = spawn(process.execPath, [CLI, role, '--config', config, ...admin, ...more], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  children.add(child);
+  await until(
+    `${role} to be ready`,
+    async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`).catch(() => undefined))?.ok,
+  );
+  return child;
+}
+
+async function kill(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+  children.delete(child);
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  await exited;
+}
+
+const uploads = () => `http://127.0.0.1:${ports[2]}/films/`;
+const authorization = { Authorization: `Bearer ${TOKEN}` };
+
+/** Sends a file as tus-js-client does. @returns the URL of the upload */
+async function send(
+  file: string,
+  options: { chunkSize?: number; progress?: (sent: number) => void } = {},
+): Promise<string> {
+  const { size } = await stat(file);
+  return await new Promise((resolve, reject) => {
+    const upload = new TusUpload(createReadStream(file), {
+      endpoint: uploads(),
+      uploadSize: size,
+      headers: authorization,
+      metadata: { filename: '../../etc/passwd\u0000' },
+      retryDelays: Array.from({ length: 480 }, () => 250),
+      chunkSize: options.chunkSize ?? Number.POSITIVE_INFINITY,
+      onProgress: options.progress,
+      onError: reject,
+      onSuccess: () => resolve(upload.url!),
+    });
+    upload.start();
+  });
+}
+
+async function jobOf(url: string): Promise<JobStatus> {
+  return (await (await fetch(url, { headers: authorization })).json()) as JobStatus;
+}
+
+async function filmOf(url: string): Promise<NonNullable<JobStatus['film']>> {
+  const job = await until('a film', async () => {
+    const found = await jobOf(url);
+    assert.notEqual(found.state, 'failed', found.reason);
+    return found.state === 'done' ? found : undefined;
+  });
+  return job.film!;
+}
+
+async function jobs(...args: string[]): Promise<string> {
+  return (await run(process.execPath, [CLI, 'jobs', ...args, '--config', config])).stdout;
+}
+
+before(async () => {
+  redis = await RedisServer.start();
+  media = await MediaFolder.make();
+  ports = await freePorts(6);
+  mkdirSync(join(storage, 'films'), { recursive: true });
+  const settings = {
+    listen: { host: '127.0.0.1', port: ports[0] },
+    admin: { host: '127.0.0.1', port: ports[1] },
+    workers: 1,
+    cache: { memory: { size: '64MiB', file: join(folder, 'edge.cache') } },
+    origins: [{ name: 'films', url: join(storage, 'films') }],
+    http: { cors: { origins: ['*'] } },
+    storage: { url: storage },
+    jobs: { redis: redis.url, lock: '3s' },
+    upload: { host: '127.0.0.1', port: ports[2], path: '/films/', tokens: { someone: TOKEN }, maxSize: '64MiB' },
+    transcode: { qualities: [180, 120], preset: 'ultrafast', scratch: join(folder, 'scratch') },
+  };
+  writeFileSync(config, JSON.stringify(settings));
+  film = await media.ffmpeg(
+    'film.mkv',
+    ...['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=8', '-f', 'lavfi', '-i', 'sine=duration=8'],
+    ...['-c:v', 'ffv1', '-c:a', 'flac'],
+  );
+});
+
+after(async () => {
+  await Promise.all([...children].map(child => kill(child)));
+  await redis.end();
+  await media.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('upload, transcode and serve', () => {
+  let upload: ChildProcess;
+  let transcode: ChildProcess;
+
+  before(async () => {
+    upload = await start('upload', ports[3]!);
+    await start('serve', ports[1]!);
+  });
+
+  it('refuses who has no token, and what is too large or empty', async () => {
+    const post = async (length: number, headers: object) =>
+      (
+        await fetch(uploads(), {
+          method: 'POST',
+          headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': String(length), ...headers },
+        })
+      ).status;
+    assert.equal(await post(1000, {}), 401);
+    assert.equal(await post(1000, { Authorization: 'Bearer wrong' }), 401);
+    assert.equal(await post(65 * 1024 * 1024, authorization), 413);
+    assert.equal(await post(0, authorization), 400);
+    assert.equal(
+      (
+        await fetch(`${uploads()}${'0'.repeat(32)}`, {
+          method: 'HEAD',
+          headers: { ...authorization, 'Tus-Resumable': '1.0.0' },
+        })
+      ).status,
+      404,
+    );
+    assert.equal(
+      (
+        await fetch(`${uploads()}..%2f..%2fx`, {
+          method: 'HEAD',
+          headers: { ...authorization, 'Tus-Resumable': '1.0.0' },
+        })
+      ).status,
+      404,
+    );
+  });
+
+  it('go on with an upload after kills of its server, and play the film in all qualities', async () => {
+    let kills = 0;
+    let isBusy = false;
+    const { size } = await stat(film);
+    const url = await send(film, {
+      chunkSize: 700_000,
+      progress: sent => {
+        if (isBusy || kills === 3 || sent < (size * (kills + 1)) / 4) return;
+        [isBusy, kills] = [true, kills + 1];
+        void kill(upload).then(async () => {
+          upload = await start('upload', ports[3]!);
+          isBusy = false;
+        });
+      },
+    });
+    assert.ok(kills > 0, 'no server was killed');
+    await until('the last server', () => !isBusy);
+    assert.match(await jobs('list'), /waiting/);
+    transcode = await start('transcode', ports[4]!);
+    const { hls, qualities } = await filmOf(url);
+    assert.deepEqual(qualities, [180, 120]);
+    const playlist = await (await fetch(`http://127.0.0.1:${ports[0]}/${hls}`)).text();
+    assert.equal(playlist.match(/^#EXT-X-STREAM-INF/gm)?.length, 2, playlist);
+    assert.match(await jobs('list'), new RegExp(`done.*${hls.replaceAll(/[.,]/g, '.')}`));
+    assert.deepEqual(await readdir(join(storage, 'uploads')).catch(() => []), []);
+  });
+
+  it('kill ffmpeg with its worker, and make the film elsewhere', async () => {
+    const long = await media.ffmpeg(
+      'long.mkv',
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc2=size=640x360:rate=30:duration=40',
+      '-c:v',
+      'libx264',
+      '-preset',
+      'ultrafast',
+    );
+    const url = await send(long);
+    const encoder = await until('ffmpeg', () =>
+      processTree(transcode.pid!).find(pid => /ffmpeg.*filter_complex/s.test(commandLine(pid))),
+    );
+    await kill(transcode);
+    await until('ffmpeg to die with its worker', () => !isAlive(encoder));
+    transcode = await start('transcode', ports[4]!);
+    const { id, attempt } = await filmOf(url);
+    assert.deepEqual((await readdir(join(storage, 'films', id))).sort(), [attempt, 'winner.json'].sort());
+  });
+
+  it('work without Redis as far as they can, and fill a lost queue again', async () => {
+    await kill(transcode, 'SIGTERM');
+    await redis.kill();
+    const sent = send(film);
+    const url = await sent;
+    await redis.resume();
+    await until('the job', async () => /waiting/.test(await jobs('list').catch(() => '')));
+    await run('redis-cli', ['-u', redis.url, 'FLUSHALL']);
+    // The server that takes uploads looks for such ones now and then, and may have been first.
+    assert.match(await jobs('rebuild'), /^(1 job was|0 jobs were) made/);
+    assert.match(await jobs('list'), /waiting/);
+    assert.match(await jobs('rebuild'), /^0 jobs were made/);
+    transcode = await start('transcode', ports[4]!);
+    await filmOf(url);
+  });
+
+  it('tell the reason of a film that can’t be made, at once and without another try', async () => {
+    const url = await send(await media.write(Buffer.from('this is no film '.repeat(1000)), 'mp4'));
+    const job = await until('a failure', async () => {
+      const found = await jobOf(url);
+      return found.state === 'failed' ? found : undefined;
+    });
+    assert.match(job.reason!, /expected a video, found something else/);
+    const id = url.split('/').at(-1)!;
+    assert.match(await jobs('list'), new RegExp(`${id}  failed    1×`));
+    assert.match(await jobs('cancel', id), /cancelled/);
+    assert.doesNotMatch(await jobs('list'), new RegExp(id));
+  });
+
+  it('take a film from a page, which then plays it in a quality of choice', async () => {
+    const browser = await launchChromium();
+    try {
+      const page = await openPage(browser);
+      await page.goto(`http://localhost:${ports[2]}/?edge=http://localhost:${ports[0]}&endpoint=/films/`);
+      await page.evaluate(token => {
+        (document.getElementById('token') as HTMLInputElement).value = token;
+      }, TOKEN);
+      await page.setInputFiles('#file', film);
+      await page.waitForFunction(() => /^Ready/.test(document.getElementById('state')!.textContent!));
+      await page.waitForFunction(() => document.querySelectorAll('#quality option').length === 3);
+      for (const lines of ['120', '180']) {
+        await page.evaluate(height => {
+          const select = document.getElementById('quality') as HTMLSelectElement;
+          select.value = [...select.options].find(({ text }) => text.startsWith(height))!.value;
+          select.dispatchEvent(new Event('change'));
+          const video = document.querySelector('video')!;
+          video.currentTime = 0;
+          void video.play();
+        }, lines);
+        await page.waitForFunction(height => document.querySelector('video')!.dataset.height === height, lines);
+      }
+      await page.waitForFunction(() => document.querySelector('video')!.currentTime > 0.5);
+    } finally {
+      await browser.close();
+    }
+  });
+
+  it('show the queue on the admin port', async () => {
+    const page = await (await fetch(`http://127.0.0.1:${ports[4]}/`)).text();
+    assert.match(page, /jobs\.mjs/);
+    const { counts } = (await (await fetch(`http://127.0.0.1:${ports[4]}/jobs`)).json()) as {
+      counts: Record<string, number>;
+    };
+    assert.ok(counts.done! >= 1, JSON.stringify(counts));
+    assert.ok((await readFile(config, 'utf8')).includes('someone'));
+  });
+});

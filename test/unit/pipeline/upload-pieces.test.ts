@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { silentLog } from '../../../src/base/log.js';
+import { manifestKey, uploadPrefix } from '../../../src/pipeline/storage/layout.js';
+import { PieceStore } from '../../../src/pipeline/upload/piece-store.js';
+import { Upload } from '../../../src/pipeline/upload/tus.js';
+import { PIECE_SIZE, UploadPieces } from '../../../src/pipeline/upload/upload-pieces.js';
+import { MemoryStorage } from '../../support/memory-storage.js';
+
+const ID = '0123456789abcdef0123456789abcdef';
+
+function storeOver(storage: MemoryStorage): PieceStore & { readonly finished: string[] } {
+  const finished: string[] = [];
+  const options = {
+    storage,
+    expire: 3_600_000,
+    log: silentLog,
+    finished: async (id: string) => void finished.push(id),
+    removed: async () => {},
+  };
+  return Object.assign(new PieceStore(options), { finished });
+}
+
+async function read(storage: MemoryStorage, size: number): Promise<Buffer> {
+  const pieces = new UploadPieces(storage, ID, size);
+  const bytes: Buffer[] = [];
+  for await (const piece of pieces.all()) bytes.push(await pieces.read(piece));
+  return Buffer.concat(bytes);
+}
+
+describe('an upload in pieces', () => {
+  it('is the bytes that were sent, whatever requests they came in and whoever took them', async () => {
+    const lengths = fc.array(fc.integer({ min: 40_000, max: 3_000_000 }), { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 6_000_000 }), lengths, async (size, requests) => {
+        const storage = new MemoryStorage();
+        const bytes = randomBytes(size);
+        await storeOver(storage).create(new Upload({ id: ID, size, offset: 0 }));
+        for (let request = 0; ; request++) {
+          // Each request meets a server that knows nothing of those before.
+          const store = storeOver(storage);
+          const { offset } = await store.getUpload(ID);
+          if (offset === size) break;
+          const body = bytes.subarray(offset, offset + requests[request % requests.length]!);
+          assert.equal(await store.write(Readable.from([body]), ID, offset), offset + body.length);
+        }
+        assert.deepEqual(await read(storage, size), bytes);
+        assert.ok(storage.objects.has(manifestKey(ID)));
+        assert.ok(storage.written <= size * 1.05 + 4096, `${storage.written} bytes written for ${size}`);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('loses nothing that was told to be stored, and at most a piece, when a server dies at any write', async () => {
+    const size = 3 * PIECE_SIZE + 12_345;
+    const bytes = randomBytes(size);
+    for (let death = 0; death < 9; death++) {
+      const storage = new MemoryStorage();
+      await storeOver(storage).create(new Upload({ id: ID, size, offset: 0 }));
+      let left = death;
+      storage.beforePut = () => {
+        if (left-- === 0) throw new Error('dead');
+      };
+      let told = 0;
+      for (let requests = 0; requests < 20; requests++) {
+        const store = storeOver(storage);
+        const { offset } = await store.getUpload(ID);
+        assert.ok(offset >= told, `the offset fell from ${told} to ${offset}`);
+        told = offset;
+        if (offset === size && storage.objects.has(manifestKey(ID))) break;
+        const body = bytes.subarray(offset, offset + PIECE_SIZE + 100_000);
+        const end = await store.write(Readable.from([body]), ID, offset).catch(() => undefined);
+        if (end !== undefined) told = end;
+        else
+          assert.ok(body.length - ((await storeOver(storage).getUpload(ID)).offset - offset) <= PIECE_SIZE + 100_000);
+      }
+      assert.deepEqual(await read(storage, size), bytes);
+    }
+  });
+
+  it('is finished by whoever looks, when the server died after the last byte', async () => {
+    const storage = new MemoryStorage();
+    const size = 1000;
+    await storeOver(storage).create(new Upload({ id: ID, size, offset: 0 }));
+    storage.beforePut = key => {
+      if (key === manifestKey(ID)) throw new Error('dead');
+    };
+    await assert.rejects(storeOver(storage).write(Readable.from([randomBytes(size)]), ID, 0), /dead/);
+    storage.beforePut = () => {};
+    const store = storeOver(storage);
+    assert.equal((await store.getUpload(ID)).offset, size);
+    assert.deepEqual(store.finished, [ID]);
+    assert.ok(storage.objects.has(manifestKey(ID)));
+  });
+
+  it('tells damage of a stored piece', async () => {
+    const storage = new MemoryStorage();
+    const pieces = new UploadPieces(storage, ID, 10);
+    await pieces.put(0, randomBytes(10));
+    const stored = storage.objects.get(`${uploadPrefix(ID)}0-10`)!;
+    stored[3]! ^= 1;
+    await assert.rejects(pieces.read({ offset: 0, length: 10 }), /expected the piece at 0 as it was stored/);
+  });
+
+  it('refuses clients that send a few bytes a request', async () => {
+    const pieces = new UploadPieces(new MemoryStorage(), ID, PIECE_SIZE);
+    const send = async () => {
+      for (let offset = 0; offset < 1000; offset++) await pieces.put(offset, Buffer.from('a'));
+    };
+    await assert.rejects(send(), /expected requests of at least 16384 bytes/);
+  });
+});
