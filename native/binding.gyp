@@ -8,6 +8,7 @@
         "clients.cc",
         "gate.cc",
         "gate_accept.cc",
+        "gate_messages.cc",
         "gate_read.cc",
         "gate_secure.cc",
         "gate_turn.cc",

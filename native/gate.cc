@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "gate_accept.h"
+#include "gate_messages.h"
 #include "gate_read.h"
 #include "gate_secure.h"
 #include "gate_state.h"
@@ -74,8 +75,10 @@ bool MakeGate(Napi::Env env) {
       Import{"uv_poll_start", reinterpret_cast<void*>(OnPollStart)},
   };
   const auto secure = SecureImports();
+  const auto messages = MessageImports();
   std::vector<Import> all(imports.begin(), imports.end());
   all.insert(all.end(), secure.begin(), secure.end());
+  all.insert(all.end(), messages.begin(), messages.end());
   return RedirectImports("uws_linux", all.data(), all.size());
 }
 

@@ -14,6 +14,7 @@
 
 #include "account.h"
 #include "clients.h"
+#include "message_frames.h"
 #include "refusals.h"
 #include "unsent.h"
 
@@ -82,6 +83,8 @@ struct Connection {
   bool is_dropping = false;
   /** A request announced content, of which some may still be coming: the connection lingers when it is closed. */
   bool lingers = false;
+  /** Where it is in what it sends by WebSocket. */
+  MessageFrames frames;
   /** A partial head, or what follows the head that is being answered. */
   std::string held;
   /** Offset in `held` of the first byte that has not been handed on. */

@@ -43,6 +43,9 @@ function tagsOf(bytes: Buffer): { type: number; timestamp: number; key: boolean 
   return tags;
 }
 
+/** An empty ping that is not masked (RFC 6455 section 5.1). */
+const NO_MASK = Buffer.from([0x89, 0]);
+
 describe('live streams by WebSocket', () => {
   for (const kind of ['ws', 'wss'] as const) {
     const open = (name: string, more: { fields?: string[]; behind?: Buffer } = {}) =>
@@ -124,6 +127,11 @@ describe('live streams by WebSocket', () => {
       ['reserved bits', Buffer.concat([Buffer.from([0xf2]), frameOf(OPCODE.binary, Buffer.alloc(10)).subarray(1)])],
       ['an unknown opcode', frameOf(11, Buffer.alloc(3))],
       ['a ping that is too long', frameOf(OPCODE.ping, Buffer.alloc(200))],
+      ['a message without a mask', Buffer.from([0x82, 3, 1, 2, 3])],
+      [
+        'a ping without a mask, in the midst of others',
+        Buffer.concat([frameOf(OPCODE.ping, Buffer.alloc(3)), NO_MASK]),
+      ],
       ['a continuation of nothing', frameOf(OPCODE.continuation, Buffer.alloc(10))],
       ['HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: edge\r\n\r\n')],
     ];

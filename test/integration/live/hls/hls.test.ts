@@ -256,7 +256,7 @@ test('only what is new is sent to those who ask for it', async () => {
   end('a/skip', writer);
 });
 
-test('another publisher, other codecs, another process: numbers go on, and a discontinuity says so', async () => {
+test('another publisher, other codecs, another process: numbers go on (hls.js 1090, 1182), and a discontinuity says so', async () => {
   const writer = publish('a/again');
   append(writer, film.tags);
   const file = places.get('a/again')!.file;

@@ -266,7 +266,7 @@ describe('RtmpServer', () => {
       assert.deepEqual([first.isPublishing, first.isClosed, second.isPublishing], [true, false, false]);
     }));
 
-  it('takes ten restarts of a publisher for one stream, with times that go on', () =>
+  it('takes ten restarts of a publisher (SRS 4538, MediaMTX 2214, Red5 50) for one stream, with times that go on', () =>
     withHost({}, async host => {
       for (let restart = 0; restart < 10; restart++) {
         const publisher = await RtmpPublisher.publish(host.port, 'live/cam', PUBLISHERS.ffmpeg);

@@ -1,27 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { LiveLimits } from '../../../../src/live/delivery/live-context.js';
-import { liveStats } from '../../../../src/live/delivery/live-stats.js';
-import { Viewer, type ViewerStart } from '../../../../src/live/delivery/viewer.js';
-import { WatchedStream } from '../../../../src/live/delivery/watched-stream.js';
-import { RingWriter } from '../../../../src/live/ring/ring-writer.js';
 import { tagHeader, tagTrailer } from '../../../../src/media/flv/tag.js';
 import { audio, video } from '../../../support/flv.js';
-import { type Got, gotTags, TestSocket } from '../../../support/test-viewer.js';
-import { until } from '../../../support/until.js';
-
-let folder: string;
-let count = 0;
-before(async () => {
-  folder = await mkdtemp('/dev/shm/moovedge-live-stream-');
-});
-after(() => rm(folder, { recursive: true }));
-
-const isKey = ({ type, data }: Got) => type === 9 && data[0] === 0x17 && data[1] === 1;
-const isInter = ({ type, data }: Got) => type === 9 && data[0] === 0x27;
+import { isInter, isKey, StreamRig } from '../../../support/stream-rig.js';
+import { gotTags, type TestSocket } from '../../../support/test-viewer.js';
 
 /** Further headers: metadata of colour, and the configuration of a second sound track. */
 const colour = Buffer.from([0x94, ...Buffer.from('hvc1'), 2, 0, 1]);
@@ -29,87 +12,9 @@ const second = Buffer.from([0x95, 0x00, ...Buffer.from('Opus'), 1, 9]);
 const extraOf = (bodies: readonly (readonly [number, Buffer])[]) =>
   Buffer.concat(bodies.flatMap(([type, body]) => [tagHeader(type, body.length, 0), body, tagTrailer(body.length)]));
 
-class Rig {
-  readonly file = join(folder, `ring-${count++}`);
-  readonly writer: RingWriter;
-  readonly stream: WatchedStream;
-  readonly stats = liveStats();
-  readonly sockets = new Map<number, TestSocket>();
-  latencies = 0;
-  #timestamp = 0;
-
-  constructor(limits: Partial<LiveLimits> = {}, bytes = 8 << 20) {
-    this.writer = RingWriter.create(this.file, { bytes, milliseconds: 8000 });
-    this.writer.setState('publishing');
-    this.stream = new WatchedStream('app/name', 1, this.file, {
-      limits: { batch: 100, slow: 3000, disconnect: 10_000, grace: 10_000, ...limits },
-      stats: this.stats,
-      observeLatency: () => this.latencies++,
-      sendToAll: (sockets, many, prefix, payload, skip, taken) => {
-        let few = 0;
-        for (let i = 0; i < many; i++) {
-          taken[i] = this.sockets.get(sockets[i]!)!.take(prefix.length, payload, skip);
-          if (taken[i] !== prefix.length + payload.length) few++;
-        }
-        return few;
-      },
-    });
-    after(() => this.writer.leave());
-  }
-
-  headers(fill = 1, tracks = { hasVideo: true, hasAudio: true }): this {
-    const { hasVideo, hasAudio } = tracks;
-    this.writer.setHeaders({
-      ...(hasVideo && { video: video('config', 10, fill) }),
-      ...(hasAudio && { audio: audio('config', 4, fill) }),
-      ...tracks,
-    });
-    return this;
-  }
-
-  picture(key: boolean, size = 1000): void {
-    this.#timestamp += 40;
-    const data = video(key ? 'key' : 'inter', size, this.#timestamp & 255);
-    this.writer.append({ type: 9, timestamp: this.#timestamp, keyFrame: key, body: [data] });
-  }
-
-  sound(): void {
-    const data = audio('frame', 100, this.#timestamp & 255);
-    this.writer.append({ type: 8, timestamp: this.#timestamp, keyFrame: false, body: [data] });
-  }
-
-  /** A group of pictures with sound. */
-  group(pictures = 10, size?: number): void {
-    for (let at = 0; at < pictures; at++) {
-      this.picture(at === 0, size);
-      this.sound();
-    }
-  }
-
-  join(start: ViewerStart = 'newest', descriptor = this.sockets.size + 1) {
-    const socket = new TestSocket(descriptor);
-    if (descriptor !== 0) this.sockets.set(descriptor, socket);
-    const viewer = new Viewer(socket, 'http', start);
-    socket.leave = () => this.stream.remove(viewer);
-    this.stream.add(viewer);
-    this.stream.welcome(viewer);
-    return { socket, viewer };
-  }
-
-  tick(later = 0): void {
-    for (const wave of this.stream.waves) this.stream.tick(performance.now() + later, wave);
-  }
-
-  /** Waits until the newest tag is so many milliseconds old. */
-  async age(milliseconds: number): Promise<void> {
-    const { ring } = this.stream;
-    await until('a tag that is old', () => ring.refresh() && ring.look(ring.head - 1) && ring.age > milliseconds);
-  }
-}
-
 describe('a live stream', () => {
   it('sends further headers to whoever joins, and again to who has lost some', async () => {
-    const rig = new Rig({ slow: 60 });
+    const rig = new StreamRig({ slow: 60 });
     const main = { video: video('config', 10, 1), audio: audio('config', 4, 1), hasVideo: true, hasAudio: true };
     rig.writer.setHeaders(main);
     rig.group();
@@ -150,7 +55,7 @@ describe('a live stream', () => {
   });
 
   it('is joined with true flags, headers, and the newest group of pictures, and gone on with', () => {
-    const rig = new Rig();
+    const rig = new StreamRig();
     rig.headers().group();
     rig.group();
     const { socket } = rig.join();
@@ -167,7 +72,7 @@ describe('a live stream', () => {
   });
 
   it('tells one track where one comes, and none before its headers have come', () => {
-    const rig = new Rig();
+    const rig = new StreamRig();
     const { socket } = rig.join();
     rig.tick();
     assert.equal(socket.bytes.length, 0);
@@ -184,7 +89,7 @@ describe('a live stream', () => {
   });
 
   it('begins with the next key frame when told, with sound before it', () => {
-    const rig = new Rig();
+    const rig = new StreamRig();
     rig.headers().group();
     const { socket } = rig.join('next');
     rig.group(5);
@@ -195,7 +100,7 @@ describe('a live stream', () => {
   });
 
   it('gives all who are up to date the same, and notices who leaves', () => {
-    const rig = new Rig();
+    const rig = new StreamRig();
     rig.headers().group();
     const viewers = Array.from({ length: 5 }, () => rig.join());
     rig.tick();
@@ -226,7 +131,7 @@ describe('a live stream', () => {
   });
 
   it('takes whole groups from a viewer that is too slow, and sends headers again when they have changed', async () => {
-    const rig = new Rig({ slow: 60 });
+    const rig = new StreamRig({ slow: 60 });
     rig.headers().group(10, 5000);
     const { socket } = rig.join();
     rig.tick();
@@ -258,7 +163,7 @@ describe('a live stream', () => {
   });
 
   it('sends sound alone where the newest key frame is old, until the next one', async () => {
-    const rig = new Rig({ slow: 60 });
+    const rig = new StreamRig({ slow: 60 });
     rig.headers().group(10, 5000);
     const { socket } = rig.join();
     rig.tick();
@@ -288,7 +193,7 @@ describe('a live stream', () => {
   });
 
   it('parts with a viewer that takes nothing for too long, and with nobody else', () => {
-    const rig = new Rig({ disconnect: 1000 });
+    const rig = new StreamRig({ disconnect: 1000 });
     rig.headers().group();
     const paused = rig.join();
     const other = rig.join();
@@ -308,7 +213,7 @@ describe('a live stream', () => {
   });
 
   it('cuts a viewer whose frame has been overwritten before it was taken whole', () => {
-    const rig = new Rig({}, 1 << 20);
+    const rig = new StreamRig({}, 1 << 20);
     rig.headers().group();
     const { socket } = rig.join();
     rig.tick();
@@ -323,7 +228,7 @@ describe('a live stream', () => {
   });
 
   it('waits for a publisher that went, for as long as the grace', () => {
-    const rig = new Rig({ grace: 5000 });
+    const rig = new StreamRig({ grace: 5000 });
     rig.headers().group();
     const { socket } = rig.join();
     rig.writer.setState('waiting');
@@ -348,7 +253,7 @@ describe('a live stream', () => {
   });
 
   it('sends to many viewers in waves, each in its turn, and ends when all have the last tag', () => {
-    const rig = new Rig();
+    const rig = new StreamRig();
     rig.headers().group();
     const viewers = Array.from({ length: 700 }, () => rig.join());
     const { waves } = rig.stream;
@@ -384,7 +289,7 @@ describe('a live stream', () => {
   });
 
   it('fills waves that viewers have left, and makes no more than there are turns in a batch', () => {
-    const rig = new Rig({ batch: 20 });
+    const rig = new StreamRig({ batch: 20 });
     rig.headers().group();
     const viewers = Array.from({ length: 1500 }, () => rig.join());
     const sizes = () => rig.stream.waves.map(({ size }) => size);
@@ -396,7 +301,7 @@ describe('a live stream', () => {
     assert.equal(rig.stats.viewers.http, 1126);
   });
 
-  it('any sockets, any pace: whole tags, no picture before its key frame, and nothing twice', () => {
+  it('any sockets, any pace: whole tags, no picture without those before it (MediaMTX 5162), and nothing twice', () => {
     const step = fc.record({
       pictures: fc.integer({ min: 0, max: 6 }),
       key: fc.boolean(),
@@ -407,7 +312,7 @@ describe('a live stream', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 3, maxLength: 25 }), steps => {
         // Everything but the newest is too old.
-        const rig = new Rig({ slow: 0.05 }, 1 << 20);
+        const rig = new StreamRig({ slow: 0.05 }, 1 << 20);
         rig.headers().group();
         const viewers = [rig.join(), rig.join('next'), rig.join('newest', 0)];
         let version = 1;

@@ -82,6 +82,40 @@ describe('Publication', () => {
     assert.equal(ring.tags.length, 1);
   });
 
+  it('takes metadata however programs write them (MediaMTX 2986, SRS 3804)', () => {
+    const name = Buffer.concat([Buffer.from([2, 0, 10]), Buffer.from('onMetaData')]);
+    const field = Buffer.concat([
+      Buffer.from([0, 5]),
+      Buffer.from('width'),
+      Buffer.from([0, 0x40, 0x74, 0, 0, 0, 0, 0, 0]),
+    ]);
+    const end = Buffer.from([0, 0, 9]);
+    const properties = {
+      'an object': [Buffer.from([3]), field, end],
+      'an array that counts none': [Buffer.from([8, 0, 0, 0, 0]), field, end],
+      'an array that counts too many': [Buffer.from([8, 0xff, 0xff, 0xff, 0xff]), field, end],
+      'an array without its end': [Buffer.from([8, 0, 0, 0, 1]), field],
+      'a list': [Buffer.from([10, 0, 0, 0, 1, 0, 0x40, 0x74, 0, 0, 0, 0, 0, 0])],
+      'a list of four thousand million': [Buffer.from([10, 0xff, 0xff, 0xff, 0xff])],
+      nothing: [Buffer.from([5])],
+      'an unknown kind': [Buffer.from([99, 1, 2, 3])],
+      'a date and undefined': [Buffer.from([3]), Buffer.from([0, 1, 100, 11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), end],
+    };
+    for (const [what, parts] of Object.entries(properties)) {
+      for (const wrapper of [Buffer.alloc(0), Buffer.concat([Buffer.from([2, 0, 13]), Buffer.from('@setDataFrame')])]) {
+        const { clock, ring, begin } = make();
+        const publication = begin();
+        publication.take(SCRIPT, 0, Buffer.concat([wrapper, name, ...parts]));
+        publication.take(VIDEO, 0, SPS);
+        publication.take(AUDIO, 0, ASC);
+        group(publication, 0, clock);
+        publication.end();
+        assert.deepEqual([ring.versions[0]?.hasVideo, ring.versions[0]?.hasAudio], [true, true], what);
+        assert.equal(ring.tags.filter(({ type }) => type !== SCRIPT).length, 8, what);
+      }
+    }
+  });
+
   it('waits for no second track when metadata announce one', () => {
     const { ring, begin } = make();
     const publication = begin();
@@ -201,7 +235,7 @@ describe('Publication', () => {
     );
   });
 
-  it('keeps nothing of the publisher before: its headers, its sound, its clock (SRS 1630, RootEncoder 2048)', () => {
+  it('keeps nothing of the publisher before: its headers, its sound, its clock (SRS 1630, 1303; RootEncoder 2048)', () => {
     const { clock, ring, begin } = make();
     const first = begin();
     first.take(VIDEO, 0, SPS);

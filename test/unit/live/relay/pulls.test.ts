@@ -188,7 +188,7 @@ describe('streams that are pulled', () => {
     assert.equal(new Set(found).size, found.length);
   });
 
-  it('end when nobody wants them, when the server has them no more, and when it is silent', async () => {
+  it('end when nobody wants them (SRS 3158), and come again at once (SRS 2215), when the server has them no more, and when it is silent', async () => {
     const unwanted = await start({ linger: 300 });
     unwanted.rig.pulls.want('app/unwanted', '');
     await until('the link', () => unwanted.server.answers.length === 1);

@@ -128,7 +128,7 @@ describe('RtmpSession', () => {
     assert.deepEqual(media, [{ type: 18, timestamp: 0, payload: '\x02\x00\x05onCue' }]);
   });
 
-  it('reads arguments of every kind, and leaves out what follows one that it can not read', () => {
+  it('reads arguments of every kind (xiu 39), and leaves out what follows one that it can not read', () => {
     const array = new Amf0Writer().value(['a', 1, { b: true }]).finish();
     const date = Buffer.from([11, 0x42, 0x74, 0, 0, 0, 0, 0, 0, 0, 0]);
     const payload = command('x', Buffer.from(array), date, Buffer.from([6]), Buffer.from([13]), Buffer.from([99]));
