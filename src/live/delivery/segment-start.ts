@@ -11,7 +11,10 @@ export function segmentStart(ring: RingReader): number {
   let segment = ring.segmentNumber;
   const oldest = segment - SEGMENTS;
   let start = -1;
-  for (let at = ring.head - 2; ring.look(at) && segment > oldest; at--) {
+  for (let at = ring.head - 2; segment > oldest; at--) {
+    // The stream's first tag begins a segment; what lies before the oldest one that is kept is not known.
+    if (at < 0) return 0;
+    if (!ring.look(at)) break;
     if (ring.segmentNumber === segment) continue;
     start = at + 1;
     segment = ring.segmentNumber;

@@ -41,7 +41,7 @@ class Relay {
     this.#stream = new WatchedStream('app/one', 1, this.#file, { limits, stats: liveStats(), sendToAll: () => 0 });
     this.#origin.setState('publishing');
     this.renew();
-    for (let at = 0; at < 4; at++) this.group(11);
+    this.group(3);
     // Another setting, which must not count.
     this.#pulled = RingWriter.create(this.#pulledFile, { bytes: 8 << 20, milliseconds: 60_000, segment: 1000 });
     this.#pulled.setState('publishing');
