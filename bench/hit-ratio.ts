@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { startEdge } from './support/edge.js';
-import { filmBlocks, filmTrace, type TraceOptions, type Watch } from './support/film-trace.js';
+import { type EdgeOptions, startEdge } from './support/edge.js';
+import { filmBlocks, filmTrace, randomNumbers, type TraceOptions, type Watch } from './support/film-trace.js';
 import { diskFolder } from './support/folder.js';
 import { startNginx } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
@@ -13,6 +13,13 @@ import { TierModel } from './support/tier-model.js';
 const BLOCK = 256 * 1024;
 /** Players at once: few, since what they read ahead must be little beside a memory tier that is scaled down. */
 const PLAYERS = 4;
+
+/** The hot set, and the tiers that it is read through. */
+const HOT_FILMS = 12;
+const HOT_BLOCKS = 256;
+const HOT_MEMORY = 192 * 2 ** 20;
+const HOT_DISK = 2048 * 2 ** 20;
+const HOT_READINGS = 5;
 
 /** 20,000 films of 20 to 140 minutes at 140 kbit/s, five minutes (20 blocks) watched on average. */
 const CATALOGUE: TraceOptions = {
@@ -34,7 +41,7 @@ const CATALOGUE: TraceOptions = {
 export async function run(args: readonly string[]): Promise<Report> {
   const { rest } = benchOptions(args, { films: '100', views: '2500' });
   const small = { ...CATALOGUE, films: Number(rest.films), views: Number(rest.views) };
-  const tables = [modelled(CATALOGUE), await measured(small)];
+  const tables = [modelled(CATALOGUE), await measured(small), await hotSet()];
   const note =
     "nginx's cache is bounded by its number of slices: its own look at the size, every ten seconds, comes too late in a trace this fast";
   return { title: 'share of blocks found in each tier, in %', tables, notes: [note] };
@@ -98,10 +105,8 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
   try {
     const servers: [string, (place: string) => Promise<Server>][] = [
       ['moovedge, memory only', place => startEdge({ origin: origin.url, folder: place, memory: sizeOf(memory) })],
-      [
-        'moovedge',
-        place => startEdge({ origin: origin.url, folder: place, memory: sizeOf(memory), disk: sizeOf(disk) }),
-      ],
+      ['moovedge, lru and views', place => startEdge(edgeOptions(origin.url, place, memory, disk, false))],
+      ['moovedge, demand', place => startEdge(edgeOptions(origin.url, place, memory, disk, true))],
       [
         'nginx slice',
         place =>
@@ -141,6 +146,56 @@ async function measured(options: TraceOptions): Promise<ResultTable> {
   }
   const title = `${options.films} films, ${Math.round(memory / 2 ** 20)} MiB of memory, ${Math.round(disk / 2 ** 20)} MiB of disk`;
   return { title, columns: COLUMNS, rows };
+}
+
+/** An edge with both tiers. */
+function edgeOptions(origin: string, folder: string, memory: number, disk: number, byDemand: boolean): EdgeOptions {
+  const policy = byDemand ? 'demand' : 'lru';
+  const admit = byDemand ? 'demand' : 'views';
+  const settings =
+    `cache: {memory: {size: ${sizeOf(memory)}, file: $FOLDER/cache, policy: ${policy}}, ` +
+    `disk: {path: $FOLDER/disk, size: ${sizeOf(disk)}, admit: ${admit}}}`;
+  return { origin, folder, settings };
+}
+
+/** Reads every block of a set in an order by chance, again and again, and tells what still comes from the origin. */
+async function hotSet(): Promise<ResultTable> {
+  const random = randomNumbers(7);
+  const options: TraceOptions = { ...CATALOGUE, films: HOT_FILMS, shortest: HOT_BLOCKS, longest: HOT_BLOCKS };
+  const all: Watch[] = [];
+  for (let film = 0; film < HOT_FILMS; film++) {
+    for (let block = 0; block < filmBlocks(film, options); block++) all.push({ film, block, blocks: 1 });
+  }
+  const folder = diskFolder();
+  const origin = await startNoiseOrigin();
+  const rows: Row[] = [];
+  try {
+    for (const byDemand of [false, true]) {
+      const place = join(folder, `hot-${byDemand}`);
+      mkdirSync(place);
+      const server = await startEdge(edgeOptions(origin.url, place, HOT_MEMORY, HOT_DISK, byDemand));
+      const values: number[] = [];
+      for (let reading = 0; reading < HOT_READINGS; reading++) {
+        const order = all.map(watch => ({ watch, at: random() })).sort((a, b) => a.at - b.at);
+        const before = origin.bytes();
+        const trace = order.map(({ watch }) => watch);
+        const sent = await play(server, trace, options);
+        values.push(((origin.bytes() - before) / sent) * 100);
+      }
+      rows.push({ name: byDemand ? 'demand' : 'lru and views', values });
+      await server.stop();
+      rmSync(place, { recursive: true });
+    }
+  } finally {
+    origin.close();
+  }
+  const columns = Array.from({ length: HOT_READINGS }, (_, i) => ({ title: `reading ${i + 1}`, digits: 1 }));
+  const sizes = [(all.length * BLOCK) / 2 ** 20, HOT_MEMORY / 2 ** 20, HOT_DISK / 2 ** 20];
+  return {
+    title: `from the origin in each reading of a hot set, in %: ${sizes[0]} MiB, ${sizes[1]} MiB of memory, ${sizes[2]} MiB of disk`,
+    columns,
+    rows,
+  };
 }
 
 /** Plays a trace with several players at once; returns the bytes that they got. */

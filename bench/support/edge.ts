@@ -11,7 +11,8 @@ export interface EdgeOptions extends EdgeSetup {
   origin: string;
   /** Where it keeps its files, in a folder of their own. */
   folder: string;
-  memory: string;
+  /** Size of its memory tier; left out, `settings` say what they want of `cache`. */
+  memory?: string;
   /** Has the players' port speak TLS. */
   tls?: TlsFiles;
   /** Module that is run in place of the command line, such as that of another build. */

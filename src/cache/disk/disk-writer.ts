@@ -84,6 +84,8 @@ export class DiskWriter {
   #retryAt = 0;
   /** Blocks that fit into the tier at most. */
   readonly #places: number;
+  /** Whether blocks left at the last commit: also where the disk has no space for the whole tier. */
+  #isTurning = false;
   #closed = false;
   /**
    * True when LMDB itself has failed, which may leave its memory in disorder, or when there is no environment any more:
@@ -131,7 +133,7 @@ export class DiskWriter {
 
   /** True when blocks leave to make room for others. */
   get isFull(): boolean {
-    return this.#ring.count + this.#batch.capacity >= Math.min(this.#space.limit, this.#places);
+    return this.#isTurning || this.#ring.count + this.#batch.capacity >= this.#places;
   }
 
   /** True when the block is in the ring or in the batch being collected. */
@@ -181,6 +183,7 @@ export class DiskWriter {
         this.#ring.append(batch);
         return gone;
       });
+      this.#isTurning = expired.length > 0;
       this.stats.written += batch.count;
       this.stats.renewed += batch.count - offered;
       this.#committed(expired.filter(key => !batch.has(key)));

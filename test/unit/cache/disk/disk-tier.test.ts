@@ -348,6 +348,7 @@ test('blocks that are worth it go round again, byte for byte, and the others lea
   });
   const writer = write();
   assert.equal(writer.room, batchBlocks(capacity) / 2, 'half of a batch is kept for them');
+  assert.ok(!writer.isFull, 'however little of its file is allocated yet');
   const total = blocksIn(capacity) + 200;
   for (let n = 0; n < total; n++) {
     assert.ok(writer.offer(objectId(1), n, content(1, n)));
