@@ -86,7 +86,8 @@ void TestRates() {
     demand.Leave(BlockOf(object, 29));
     now += 10;
   }
-  now += 600;
+  // Long enough for what was of late to count no more by itself, and not yet a silence.
+  now += 100;
   const auto rate = [&](uint32_t object, uint32_t block) {
     return demand.Estimate(BlockOf(object, block), 100, now).rate;
   };
@@ -97,6 +98,9 @@ void TestRates() {
   CHECK(rate(7777, 3) > 0);
   // Nobody comes further than 30 blocks.
   CHECK(rate(1, 60) < rate(1, 3) / 20);
+  // An object of which nothing is heard for many times as long as between its views is over.
+  now += 500;
+  CHECK(rate(1, 3) < 4.1f / 600);
   // Half is forgotten in four hours.
   const float before = rate(1, 3);
   now += 4 * 3600;

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setImmediate as tick } from 'node:timers/promises';
 import { BLOCK_SIZE } from '../../../src/base/block.js';
 import type { HttpOrigin } from '../../../src/origin/http/http-origin.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
@@ -293,13 +292,19 @@ class Bench {
     await until('fills to end', () => this.#tier.stats.filling === 0);
   }
 
-  /** After a failure nobody waits for the next try, so one player may still get the stale film. */
+  /**
+   * After a failure nobody waits for the next try, so players may still get the stale film: the first while a try from
+   * before is under way, the next while its own is.
+   */
   async #recovers(): Promise<void> {
     const { stats } = this.#worker.catalog;
     const confirmed = stats.confirmed;
     let outcome = await this.#watch();
     if (outcome === 'stale') {
-      while (stats.confirmed === confirmed) await tick();
+      await until('the film to be confirmed', async () => {
+        await this.#watch();
+        return stats.confirmed > confirmed;
+      });
       outcome = await this.#watch();
     }
     assert.ok(['miss', 'collapsed', 'memory', 'revalidated'].includes(outcome), outcome);
