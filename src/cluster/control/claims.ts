@@ -125,8 +125,6 @@ export class Claims {
   async #reconcile(): Promise<void> {
     const { mirror, keys } = this.#options;
     if (this.#options.lease() === undefined || !mirror.hasRead || mirror.isFailing) return;
-    if (this.#isTold) this.#options.log.info({}, 'names of live streams are claimed in etcd again');
-    this.#isTold = false;
     for (const [name, held] of [...this.#held]) {
       if (held.revision > mirror.revision) continue;
       const key = mirror.get(keys.claim(name));
@@ -172,7 +170,10 @@ export class Claims {
     const value = JSON.stringify({ node: id, instance, isActive } satisfies Claim);
     const writes = [{ put: path, value, lease: lease() ?? '0' }];
     const { done, revision } = await gateway.txn([{ key: path, modified: key?.modified ?? 0 }], writes);
-    if (done) this.#hold(name).revision = revision;
+    if (done) {
+      this.#hold(name).revision = revision;
+      this.#goTogether();
+    }
     return done;
   }
 
@@ -195,6 +196,12 @@ export class Claims {
       );
     }
     this.#isTold = true;
+  }
+
+  /** etcd has taken a claim. That it is not known to be away says nothing: that takes a while. */
+  #goTogether(): void {
+    if (this.#isTold) this.#options.log.info({}, 'names of live streams are claimed in etcd again');
+    this.#isTold = false;
   }
 
   #fail(error: unknown): void {

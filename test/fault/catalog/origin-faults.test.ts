@@ -282,6 +282,8 @@ class Bench {
     if (fault === 'untrusted') await first.accept(unknown);
     assert.equal(await this.#watch(), player);
     assert.equal(await this.#watch(), next);
+    // A try that is under way would bring the fault to whoever asks after its end.
+    await until('tries to end', () => this.#origin.stats.active === 0);
     Object.assign(this.#timeouts, PATIENT);
     first.heal();
     if (fault === 'untrusted') {
@@ -292,10 +294,7 @@ class Bench {
     await until('fills to end', () => this.#tier.stats.filling === 0);
   }
 
-  /**
-   * After a failure nobody waits for the next try, so players may still get the stale film: the first while a try from
-   * before is under way, the next while its own is.
-   */
+  /** After a failure nobody waits for the next try, so players may still get the stale film while it is under way. */
   async #recovers(): Promise<void> {
     const { stats } = this.#worker.catalog;
     const confirmed = stats.confirmed;
