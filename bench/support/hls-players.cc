@@ -3,15 +3,6 @@
 //
 // PATH is that of a track's playlist. Tells how long the newest tag of each part has been on its way.
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "live-stamps.h"
 
 namespace {
@@ -44,8 +35,7 @@ std::string PartIn(const std::string& text) {
 }
 
 void Ask(const Player& player, const std::string& target) {
-  const std::string request = "GET " + target + " HTTP/1.1\r\nHost: bench\r\n\r\n";
-  if (write(player.fd, request.data(), request.size()) != static_cast<ssize_t>(request.size())) Fail("write");
+  Say(player.fd, "GET " + target + " HTTP/1.1\r\nHost: bench\r\n\r\n");
 }
 
 }  // namespace
@@ -76,17 +66,8 @@ int main(int count, char** arguments) {
   while (end == 0 || Now() < end) {
     for (; opened < all.size() && opened - playing < 50; opened++) {
       Player& player = all[opened];
-      player.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-      sockaddr_in to{};
-      to.sin_family = AF_INET;
-      to.sin_port = htons(static_cast<uint16_t>(port));
-      to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      if (player.fd < 0) Fail("socket");
-      if (connect(player.fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) Fail("connect");
-      epoll_event event{};
-      event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
-      event.data.u64 = opened;
-      epoll_ctl(epoll, EPOLL_CTL_ADD, player.fd, &event);
+      player.fd = Open(port);
+      Watch(epoll, EPOLL_CTL_ADD, player.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, opened);
     }
     if (begin == 0 && (playing == all.size() || Now() > patience)) {
       begin = Now() + 2000000000u;
@@ -95,8 +76,7 @@ int main(int count, char** arguments) {
     if (!isMeasured && begin != 0 && Now() >= begin) {
       isMeasured = true;
       cpu = CpuSeconds();
-      std::printf("measuring\n");
-      std::fflush(stdout);
+      TellMeasuring();
     }
     const int ready = epoll_wait(epoll, events, 512, 20);
     for (int i = 0; i < ready; i++) {
@@ -104,10 +84,7 @@ int main(int count, char** arguments) {
       if (!player.hasAsked && (events[i].events & EPOLLOUT) != 0) {
         player.hasAsked = true;
         Ask(player, path);
-        epoll_event event{};
-        event.events = EPOLLIN | EPOLLRDHUP;
-        event.data.u64 = events[i].data.u64;
-        epoll_ctl(epoll, EPOLL_CTL_MOD, player.fd, &event);
+        Watch(epoll, EPOLL_CTL_MOD, player.fd, EPOLLIN | EPOLLRDHUP, events[i].data.u64);
         continue;
       }
       const ssize_t got = read(player.fd, buffer.data(), buffer.size());

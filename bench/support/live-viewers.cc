@@ -3,15 +3,6 @@
 //
 // PATH is that of a URL for HTTP, and APP/NAME for RTMP. A stalled viewer reads its first bytes only.
 
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "live-stamps.h"
 
 namespace {
@@ -80,22 +71,6 @@ std::string Play(const std::string& path) {
          Command(1, String("play") + Number(3) + kNull + String(path.substr(slash + 1)) + Number(-1000));
 }
 
-int Open(int port, size_t number) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<uint16_t>(port));
-  // Many addresses of this machine, so that ports do not run out.
-  to.sin_addr.s_addr = htonl(0x7f000001u + static_cast<uint32_t>(number % 8));
-  if (fd < 0) Fail("socket");
-  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0 && errno != EINPROGRESS) Fail("connect");
-  return fd;
-}
-
-void Say(int fd, const std::string& bytes) {
-  if (write(fd, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) Fail("write");
-}
-
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -134,12 +109,10 @@ int main(int count, char** arguments) {
       // Those who stall come first, and stand between the others.
       viewer.isStalled = opened < stalled;
       viewer.isSampled = !viewer.isStalled && opened % kSampled == 0;
-      viewer.fd = Open(port, opened);
+      // Many addresses of this machine, so that ports do not run out.
+      viewer.fd = Open(port, INADDR_LOOPBACK + static_cast<uint32_t>(opened % 8));
       asked[opened] = Now();
-      epoll_event event{};
-      event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP;
-      event.data.u64 = opened;
-      epoll_ctl(epoll, EPOLL_CTL_ADD, viewer.fd, &event);
+      Watch(epoll, EPOLL_CTL_ADD, viewer.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP, opened);
     }
     if (begin == 0 && (joined == all.size() || Now() > patience)) {
       // What joining costs is not part of it.
@@ -150,19 +123,16 @@ int main(int count, char** arguments) {
     if (!isMeasured && begin != 0 && Now() >= begin) {
       isMeasured = true;
       cpu = CpuSeconds();
-      std::printf("measuring\n");
-      std::fflush(stdout);
+      TellMeasuring();
     }
     const int ready = epoll_wait(epoll, events, 512, 20);
     for (int i = 0; i < ready; i++) {
-      Viewer& viewer = all[events[i].data.u64];
-      epoll_event event{};
-      event.data.u64 = events[i].data.u64;
+      const size_t number = events[i].data.u64;
+      Viewer& viewer = all[number];
       if (!viewer.hasAsked && (events[i].events & EPOLLOUT) != 0) {
         viewer.hasAsked = true;
         Say(viewer.fd, request);
-        event.events = EPOLLIN | EPOLLRDHUP;
-        epoll_ctl(epoll, EPOLL_CTL_MOD, viewer.fd, &event);
+        Watch(epoll, EPOLL_CTL_MOD, viewer.fd, EPOLLIN | EPOLLRDHUP, number);
         continue;
       }
       if (viewer.isStalled && viewer.hasStream) {
@@ -172,8 +142,7 @@ int main(int count, char** arguments) {
           continue;
         }
         // Level-triggered: what lies there would be told for ever.
-        event.events = EPOLLRDHUP | EPOLLET;
-        epoll_ctl(epoll, EPOLL_CTL_MOD, viewer.fd, &event);
+        Watch(epoll, EPOLL_CTL_MOD, viewer.fd, EPOLLRDHUP | EPOLLET, number);
         continue;
       }
       const ssize_t got = read(viewer.fd, buffer.data(), viewer.isStalled ? 4096 : buffer.size());
@@ -200,7 +169,7 @@ int main(int count, char** arguments) {
         viewer.hasStream = true;
         viewer.first = std::string();
         joined++;
-        if (!viewer.isStalled) joins.push_back(static_cast<double>(Now() - asked[event.data.u64]) / 1e6);
+        if (!viewer.isStalled) joins.push_back(static_cast<double>(Now() - asked[number]) / 1e6);
       }
       if (isMeasured) bytes += length;
       if (!viewer.isSampled) continue;
