@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isLoopback } from '../base/loopback.js';
+import { bearerOf, Secret } from '../base/secret.js';
 
 /** Why a request may not be answered. */
 export interface AccessRefusal {
@@ -11,7 +11,7 @@ export interface AccessRefusal {
 /** Decides who may use the admin port. */
 export class Access {
   readonly #loopback: boolean;
-  #token: Buffer | undefined;
+  #token: Secret | undefined;
 
   /**
    * @param host address that the port is bound to
@@ -23,7 +23,7 @@ export class Access {
   }
 
   set token(token: string | undefined) {
-    this.#token = token === undefined ? undefined : digest(token);
+    this.#token = token === undefined ? undefined : new Secret(token);
   }
 
   /**
@@ -45,10 +45,8 @@ export class Access {
   /** Refuses a request without the token, when there is one (RFC 6750 section 2.1). */
   refuseStranger({ headers }: IncomingMessage): AccessRefusal | undefined {
     if (this.#token === undefined) return undefined;
-    const bearer = /^Bearer +([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
-    // Digests of equal length are compared, so that neither time nor length tells anything of the token.
-    const isKnown = bearer !== undefined && timingSafeEqual(digest(bearer), this.#token);
-    return isKnown
+    const bearer = bearerOf(headers.authorization);
+    return bearer !== undefined && this.#token.is(bearer)
       ? undefined
       : { status: 401, reason: 'expected the field "Authorization: Bearer TOKEN" with the admin token' };
   }
@@ -58,8 +56,4 @@ export class Access {
 export function hostName(field: string | undefined): string | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?$/.exec(field ?? '');
   return (match?.[1] ?? match?.[2])?.toLowerCase();
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
