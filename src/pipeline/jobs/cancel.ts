@@ -1,5 +1,5 @@
-import { infoKey, manifestKey, uploadPrefix } from '../storage/layout.js';
-import { type ObjectStorage, removeAll } from '../storage/object-storage.js';
+import type { ObjectStorage } from '../storage/object-storage.js';
+import { removeUpload } from '../storage/remove-upload.js';
 import type { JobQueue } from './job-queue.js';
 
 /**
@@ -9,9 +9,7 @@ import type { JobQueue } from './job-queue.js';
  */
 export async function cancelJob(storage: ObjectStorage, queue: JobQueue, id: string): Promise<void> {
   await queue.cancel(id);
-  await storage.remove(manifestKey(id));
-  await storage.remove(infoKey(id));
-  await removeAll(storage, uploadPrefix(id));
+  await removeUpload(storage, id);
   // Whoever looked for uploads without a job in the meantime has made one.
   if (await queue.has(id)) await queue.cancel(id);
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
 import type { Config } from '../../config/schema.js';
 import type { PublishedFilm, TranscodeProgress } from '../jobs/job.js';
-import { attemptPrefix, filmPrefix, infoKey, manifestKey, uploadPrefix, winnerKey } from '../storage/layout.js';
+import { attemptPrefix, filmPrefix, manifestKey, winnerKey } from '../storage/layout.js';
 import { getJson, type ObjectStorage, putJson, removeAll } from '../storage/object-storage.js';
+import { removeUpload } from '../storage/remove-upload.js';
 import { readUploadInfo, type UploadInfo } from '../upload/upload-info.js';
 import { UploadPieces } from '../upload/upload-pieces.js';
 import { encode, encodeArguments, renditionFile } from './encode.js';
@@ -62,11 +63,6 @@ export class FilmMaker {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
-  }
-
-  /** Removes what earlier processes of this machine have left in the scratch folder. */
-  async clean(): Promise<void> {
-    await rm(this.#scratch, { recursive: true, force: true });
   }
 
   async #attempt(id: string, attempt: string, folder: string, upload: UploadInfo, options: MakeOptions) {
@@ -140,9 +136,7 @@ export class FilmMaker {
     for await (const folder of this.#storage.folders(filmPrefix(id))) {
       if (folder !== film.attempt) await this.#sweep(id, folder);
     }
-    await this.#storage.remove(manifestKey(id));
-    await this.#storage.remove(infoKey(id));
-    await removeAll(this.#storage, uploadPrefix(id));
+    await removeUpload(this.#storage, id);
     return film;
   }
 

@@ -2,8 +2,9 @@ import type { Readable } from 'node:stream';
 import { asEdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { Lru } from '../../base/lru.js';
-import { ID, infoKey, manifestKey, UPLOADS, uploadPrefix } from '../storage/layout.js';
-import { getJson, type ObjectStorage, putJson, removeAll } from '../storage/object-storage.js';
+import { ID, infoKey, manifestKey, UPLOADS } from '../storage/layout.js';
+import { getJson, type ObjectStorage, putJson } from '../storage/object-storage.js';
+import { removeUpload } from '../storage/remove-upload.js';
 import { DataStore, ERRORS, Upload } from './tus.js';
 import { readUploadInfo, type UploadInfo } from './upload-info.js';
 import { PIECE_SIZE, UploadPieces } from './upload-pieces.js';
@@ -89,7 +90,6 @@ export class PieceStore extends DataStore {
     return end;
   }
 
-  /** The manifest goes first, so that a job for what is being removed is not made again. */
   override async remove(id: string): Promise<void> {
     if ((await this.#info(id)) === undefined) throw ERRORS.FILE_NOT_FOUND;
     await this.#remove(id);
@@ -120,12 +120,9 @@ export class PieceStore extends DataStore {
   }
 
   async #remove(id: string): Promise<void> {
-    const { storage } = this.#options;
     this.#infos.delete(id);
     this.#ends.delete(id);
-    await storage.remove(manifestKey(id));
-    await storage.remove(infoKey(id));
-    await removeAll(storage, uploadPrefix(id));
+    await removeUpload(this.#options.storage, id);
   }
 
   async #finish(id: string, info: UploadInfo): Promise<void> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { sendText } from '../../admin/admin-server.js';
 import { asEdgeError, EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Config } from '../../config/schema.js';
@@ -102,12 +103,12 @@ export class UploadServer {
       const file = request.method === 'GET' ? FILES.get(target) : undefined;
       if (file !== undefined) return await file(response);
       if (target !== path && `${target}/` !== path && !target.startsWith(path))
-        return sendText(response, 404, 'not found\n');
+        return answer(response, 404, 'not found\n');
       // Browsers ask whether they may without saying who they are.
       if (request.method !== 'OPTIONS' && this.#access.ownerOf(request) === undefined) {
         this.#allow(request, response);
         response.setHeader('WWW-Authenticate', 'Bearer realm="moovedge upload"');
-        return sendText(response, 401, 'expected the field "Authorization: Bearer TOKEN" with a token of uploads\n');
+        return answer(response, 401, 'expected the field "Authorization: Bearer TOKEN" with a token of uploads\n');
       }
       const [id = '', part] = target.slice(path.length).split('/');
       if (request.method === 'GET' && ID.test(id)) return await this.#tell(id, part, request, response);
@@ -116,7 +117,7 @@ export class UploadServer {
       const error = asEdgeError(thrown);
       this.#log.error({ error: error.options.cause ?? error, url: target }, 'a request of an uploader failed');
       if (response.headersSent) response.destroy();
-      else sendText(response, error.status, `${error.message}\n`);
+      else answer(response, error.status, `${error.message}\n`);
     }
   }
 
@@ -124,8 +125,8 @@ export class UploadServer {
   async #tell(id: string, part: string | undefined, request: IncomingMessage, response: ServerResponse) {
     this.#allow(request, response);
     if (part === 'progress') return await this.#progress.answer(id, response);
-    if (part !== undefined) return sendText(response, 404, 'not found\n');
-    sendText(response, 200, `${JSON.stringify(shown(await this.#queue.status(id)))}\n`, 'application/json');
+    if (part !== undefined) return answer(response, 404, 'not found\n');
+    answer(response, 200, `${JSON.stringify(shown(await this.#queue.status(id)))}\n`, 'application/json');
   }
 
   #allow({ headers }: IncomingMessage, response: ServerResponse): void {
@@ -148,14 +149,11 @@ export class UploadServer {
   }
 }
 
-function sendText(response: ServerResponse, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
-  response.writeHead(status, {
-    'Content-Type': type,
-    'Content-Length': Buffer.byteLength(text),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-  });
-  response.end(text);
+/** Ends a response of our own; those of tus have fields of theirs. */
+function answer(response: ServerResponse, status: number, text: string, type?: string): void {
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('X-Content-Type-Options', 'nosniff');
+  sendText(response, status, text, type);
 }
 
 /** What the page that tries uploads is made of, by path. Players and clients are there when their packages are. */
@@ -167,7 +165,7 @@ const FILES = new Map<string, (response: ServerResponse) => Promise<void>>([
 ]);
 
 async function sendFile(response: ServerResponse, file: URL, type: string): Promise<void> {
-  sendText(response, 200, await readFile(file, 'utf8'), `${type}; charset=utf-8`);
+  answer(response, 200, await readFile(file, 'utf8'), `${type}; charset=utf-8`);
 }
 
 /** @param file of a package that is installed beside this one, seen from what an import of `module` would load */
@@ -176,6 +174,6 @@ async function sendLibrary(response: ServerResponse, module: string, file: strin
     await sendFile(response, new URL(file, import.meta.resolve(module)), 'text/javascript');
   } catch {
     const [name] = module.split('/');
-    sendText(response, 404, `${name} is not installed: npm install ${name}\n`);
+    answer(response, 404, `${name} is not installed: npm install ${name}\n`);
   }
 }
