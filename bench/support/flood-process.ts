@@ -1,9 +1,10 @@
 // Floods a port without end, in one of the ways below: `flood-process.ts PORT TARGET CONNECTIONS KIND`. Says `on`
-// when all connections are at it.
+// when all connections are at it. They come from another address than the honest player's.
 import { connect, type Socket } from 'node:net';
 import { connect as secureConnect } from 'node:tls';
 
 const [port = '', target = '', count = '', kind = ''] = process.argv.slice(2);
+const TO = { port: Number(port), host: '127.0.0.1', localAddress: '127.0.0.2' };
 /** Requests that are written at once. */
 const AT_ONCE = 2000;
 let made = 0;
@@ -41,8 +42,8 @@ const isSecure = kind.endsWith('_tls');
 
 function dial(ready: (socket: Socket) => void): Socket {
   const socket = isSecure
-    ? secureConnect({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false }, () => ready(socket))
-    : connect(Number(port), '127.0.0.1', () => ready(socket));
+    ? secureConnect({ ...TO, rejectUnauthorized: false }, () => ready(socket))
+    : connect(TO, () => ready(socket));
   return socket.on('error', () => {}).resume();
 }
 

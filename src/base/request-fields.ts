@@ -4,6 +4,7 @@
 export const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
+  'moovedge-asker',
   'moovedge-peer',
   'moovedge-refused',
   'proxy-authenticate',

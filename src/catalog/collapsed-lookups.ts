@@ -1,6 +1,7 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { EdgeError } from '../base/errors.js';
 import { loopTurns } from '../base/loop-turns.js';
+import type { Askers } from '../origin/askers.js';
 import type { CatalogStats } from './catalog-stats.js';
 import type { OpenObject, OpenStream } from './content.js';
 import type { CachedEntry } from './entry-cache.js';
@@ -32,6 +33,8 @@ export interface Resolved {
 /** A lookup under way that others may wait for. */
 interface PendingLookup {
   readonly resolved: Promise<Resolved>;
+  /** All who wait for it. */
+  readonly askers: Askers;
   /** Later purges than these are not heeded by it. */
   readonly purges: number;
 }
@@ -92,11 +95,12 @@ export class CollapsedLookups {
     const pending = this.#pending.get(routed.key);
     if (pending !== undefined && pending.purges === purges) {
       this.#stats.collapsed++;
+      pending.askers.add(routed.request.asker);
       const { resolution } = await pending.resolved;
       await loopTurns.passed();
       return { resolution };
     }
-    return this.#share(routed.key, purges, this.#askForAll(routed));
+    return this.#share(routed, purges, this.#askForAll(routed));
   }
 
   /** Sequence number of the last purge of any kind of the URL. */
@@ -105,8 +109,8 @@ export class CollapsedLookups {
     return Math.max(marks.hard, marks.soft);
   }
 
-  #share(key: string, purges: number, resolved: Promise<Resolved>): Promise<Resolved> {
-    const pending = { resolved, purges };
+  #share({ key, askers }: RoutedRequest, purges: number, resolved: Promise<Resolved>): Promise<Resolved> {
+    const pending = { resolved, askers, purges };
     this.#pending.set(key, pending);
     const done = () => {
       if (this.#pending.get(key) === pending) this.#pending.delete(key);
@@ -216,7 +220,7 @@ export class CollapsedLookups {
       await (result.kind === 'refused' ? this.#rememberRefusal(routed, cached, result) : result.committed);
       return { resolution: resolved.resolution };
     });
-    await this.#share(routed.key, this.#purgesOf(routed), asking);
+    await this.#share(routed, this.#purgesOf(routed), asking);
     release();
   }
 }

@@ -24,6 +24,12 @@ export function confirmedObject(
   const isCheap = route.defaultLifetime !== undefined;
   const { cached, committed } = isCheap ? entries.keep(entry, stale) : entries.save(entry, stale);
   const forOne = entryForOne(entry, answer, sharesCookies(context));
-  const own = new OpenedObject(forOne, now(), 'revalidated', loaders.of(cached, entry, route, sent));
+  const own = new OpenedObject(
+    forOne,
+    now(),
+    'revalidated',
+    loaders.of(cached, entry, route, sent),
+    routed.request.asker,
+  );
   return { kind: 'object', cached, outcome: 'revalidated', own, committed };
 }

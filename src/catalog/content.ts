@@ -1,3 +1,4 @@
+import type { Asker } from '../base/asker.js';
 import type { ByteSource } from '../base/byte-source.js';
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { BlockReader } from '../cache/read/block-reader.js';
@@ -21,6 +22,8 @@ export interface ContentRequest {
    * guesses for the first fetch.
    */
   readonly hint: { readonly start: number; readonly end: number };
+  /** For whom an origin is asked. */
+  readonly asker: Asker;
   /** Nothing is to be asked of an origin before it is answered; false when left out. */
   readonly cachedOnly?: boolean;
   /**

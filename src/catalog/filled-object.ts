@@ -28,17 +28,17 @@ export function filledObject(
   const from = blockOf(offset);
   const to = end === entry.object.size ? loader.blocks : blockOf(end);
   const isOfUse = mode.headOnly !== true && offset % BLOCK_SIZE === 0 && to > from;
-  const run = isOfUse ? loader.adopt(fetch, from, to, status === 200) : undefined;
+  const run = isOfUse ? loader.adopt(fetch, from, to, status === 200, routed.askers) : undefined;
   if (run === undefined) {
-    const own = new OpenedObject(forOne, now(), 'miss', loader);
+    const own = new OpenedObject(forOne, now(), 'miss', loader, routed.request.asker);
     return { value: { kind: 'object', cached, outcome: 'miss', own, committed }, body: undefined };
   }
-  const stream = run === 'full' ? new BypassStream(loader, offset, end) : undefined;
+  const stream = run === 'full' ? new BypassStream(loader, offset, end, routed.askers) : undefined;
   stream?.adopt(fetch);
   // Of a body that an origin without ranges sends whole, no more is wanted at first than would have been asked for.
   const asked = firstRange(blockLoader, routed.request, { stale: undefined }).end;
   const begun = { from, to: Math.min(to, Math.ceil(asked / BLOCK_SIZE)), stream };
-  const own = new OpenedObject(forOne, now(), 'miss', loader, begun);
+  const own = new OpenedObject(forOne, now(), 'miss', loader, routed.request.asker, begun);
   const body = run === 'full' ? stream : run;
   return { value: { kind: 'object', cached, outcome: 'miss', own, committed }, body };
 }

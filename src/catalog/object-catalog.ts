@@ -148,7 +148,7 @@ export class ObjectCatalog implements Content {
     outcome: CacheOutcome | undefined,
   ): OpenObject {
     const loader = this.#loaderOf(cached, entry, request, route);
-    return new OpenedObject(entry, this.#now(), outcome, loader);
+    return new OpenedObject(entry, this.#now(), outcome, loader, request.asker);
   }
 
   #loaderOf(cached: CachedEntry, entry: ObjectEntry, request: ContentRequest, route: Route): ObjectLoader {

@@ -29,9 +29,10 @@ export function oneFetchObject(context: LookupContext, taken: LookupAnswer, entr
   const cached = fits ? entries.begin(entry, mode.stale) : undefined;
   if (cached !== undefined) {
     const objectLoader = loaders.of(cached, entry, routed.route, routed.fields);
-    const run = objectLoader.adopt(fetch, 0, objectLoader.blocks, true);
+    const run = objectLoader.adopt(fetch, 0, objectLoader.blocks, true, routed.askers);
     if (typeof run === 'object') {
-      const own = new OpenedObject(entryForOne(entry, answer, sharesCookies(context)), now(), 'miss', objectLoader);
+      const forOne = entryForOne(entry, answer, sharesCookies(context));
+      const own = new OpenedObject(forOne, now(), 'miss', objectLoader, routed.request.asker);
       return { value: { kind: 'object', cached, outcome: 'miss', own, committed: COMMITTED }, body: run };
     }
     entries.remove(entry);

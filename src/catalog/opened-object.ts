@@ -1,3 +1,4 @@
+import type { Asker } from '../base/asker.js';
 import type { ByteSource } from '../base/byte-source.js';
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { ObjectLoader } from '../cache/fetch/object-loader.js';
@@ -19,10 +20,12 @@ export class OpenedObject implements OpenObject, Demand {
   readonly object: StoredObject;
   readonly age: number;
   readonly #loader: ObjectLoader;
+  readonly #asker: Asker;
   #begun: Begun | undefined;
 
   /**
    * @param now milliseconds since 1970, for the age
+   * @param asker for whom it is opened
    * @param begun what the first fetch has begun
    */
   constructor(
@@ -30,11 +33,13 @@ export class OpenedObject implements OpenObject, Demand {
     now: number,
     readonly outcome: CacheOutcome | undefined,
     loader: ObjectLoader,
+    asker: Asker,
     begun?: Begun,
   ) {
     this.object = object;
     this.age = Math.floor(ageOf(freshness, now) / 1000);
     this.#loader = loader;
+    this.#asker = asker;
     this.#begun = begun;
     if (begun !== undefined) loader.demand(this);
   }
@@ -47,11 +52,11 @@ export class OpenedObject implements OpenObject, Demand {
   reader(): BlockReader {
     const begun = this.#begun;
     this.#letGo();
-    return new CachedReader(this.#loader, begun);
+    return new CachedReader(this.#loader, begun, this.#asker);
   }
 
   source(): ByteSource {
-    return new ReaderSource(this.#loader);
+    return new ReaderSource(this.#loader, this.#asker);
   }
 
   cachedUpTo(start: number, end: number): number {

@@ -52,7 +52,8 @@ export class OriginLookup {
     let range: OriginRequest['range'] = firstRange(loader, routed.request, mode);
     let current: Lookup = lookup;
     for (;;) {
-      const request: OriginRequest = { path, query, range, condition, fields: routed.fields };
+      const { fields, askers } = routed;
+      const request: OriginRequest = { path, query, range, condition, fields, askers };
       const result = await fetchHead(origin, request, (answer, fetch) => this.#take(current, answer, fetch));
       if (result.kind === 'taken' && typeof result.value === 'object') return result.value;
       if (result.kind === 'taken' && result.value === 'part wanted') {

@@ -19,9 +19,9 @@ export async function openPassing(
   key: string,
   request: OriginRequest,
 ): Promise<Passed> {
-  const { path, query, fields } = request;
+  const { path, query, fields, askers } = request;
   const route = { origin, path, query, keyQuery: query, forward: [] };
-  const lookup = { routed: { key, primary: key, varied: {}, fields, route } };
+  const lookup = { routed: { askers, key, primary: key, varied: {}, fields, route } };
   const take = (answer: OriginAnswer, fetch: OriginFetch) => {
     const { value, body } = privateObject(context, { lookup, answer, fetch }, COMMITTED, 'peer');
     // Of what is private nothing else can come.

@@ -13,7 +13,9 @@ import { UnsizedStream } from './unsized-stream.js';
 
 /** An answer that goes past the cache, and the fetch that goes on to bring its body. */
 export interface AnswerToPass {
-  readonly lookup: { readonly routed: Pick<RoutedRequest, 'key' | 'primary' | 'varied' | 'fields' | 'route'> };
+  readonly lookup: {
+    readonly routed: Pick<RoutedRequest, 'askers' | 'key' | 'primary' | 'varied' | 'fields' | 'route'>;
+  };
   readonly answer: OriginAnswer;
   readonly fetch: OriginFetch;
 }
@@ -28,7 +30,7 @@ export function privateObject(
   committed: Promise<void>,
   outcome: 'bypass' | 'peer' = 'bypass',
 ): Outcome {
-  const { key: variant, primary, varied, fields, route } = lookup.routed;
+  const { askers, key: variant, primary, varied, fields, route } = lookup.routed;
   const { path, origin, query } = route;
   // A key of its own, so that no other request finds these bytes.
   const key = `${variant}\n${randomUUID()}`;
@@ -46,10 +48,10 @@ export function privateObject(
   const { id, size, validator } = object;
   const source = { id, size, origin, path, query, fields, validator, cacheable: false, changed() {} };
   const loader = new ObjectLoader(context.loader, source);
-  const stream = new BypassStream(loader, answer.offset, answer.offset + (answer.length ?? size));
+  const stream = new BypassStream(loader, answer.offset, answer.offset + (answer.length ?? size), askers);
   stream.adopt(fetch);
   const from = blockOf(answer.offset);
   const begun: Begun = { from, to: from + 1, stream };
-  const own = new OpenedObject({ object, freshness }, context.now(), outcome, loader, begun);
+  const own = new OpenedObject({ object, freshness }, context.now(), outcome, loader, askers.first, begun);
   return { value: { kind: 'private', own, committed }, body: stream };
 }

@@ -1,3 +1,4 @@
+import { Askers } from '../origin/askers.js';
 import type { ContentRequest } from './content.js';
 import { variantKey } from './object-identity.js';
 import { type RequestCacheControl, requestCacheControlOf } from './rfc9111/request-cache-control.js';
@@ -7,6 +8,8 @@ import type { Route } from './route.js';
 export interface RoutedRequest {
   readonly request: ContentRequest;
   readonly route: Route;
+  /** All who wait for what it brings. */
+  readonly askers: Askers;
   /** Cache key of the URL, and of the variant that the request's fields choose. */
   readonly primary: string;
   readonly key: string;
@@ -41,6 +44,7 @@ export function routed(
   return {
     request,
     route,
+    askers: new Askers(request.asker),
     primary,
     key: variantKey(primary, varied),
     varied,
@@ -52,8 +56,8 @@ export function routed(
 
 /** The same with copies of its fields, for when the player's request can't be read any more. */
 export function detached(routed: RoutedRequest): RoutedRequest {
-  const { host, path, query, hint } = routed.request;
-  return { ...routed, request: { host, path, query, hint, field: name => routed.fields[name] ?? '' } };
+  const { host, path, query, hint, asker } = routed.request;
+  return { ...routed, request: { host, path, query, hint, asker, field: name => routed.fields[name] ?? '' } };
 }
 
 /**

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Askers } from '../origin/askers.js';
 import type { OpenStream } from './content.js';
 import { type EntryContext, makeEntry } from './entry.js';
 import { type LookupAnswer, type LookupContext, type Outcome, rememberPass } from './lookup.js';
@@ -10,20 +11,29 @@ import { NO_VALIDATOR } from './validator-trust.js';
 /** Most milliseconds for which a body is fresh of which only the end of the connection said that it was whole. */
 const UNFRAMED_LIFETIME = 60_000;
 
+/** A fetch that others may join. */
+interface UnsizedFetch {
+  readonly fill: UnsizedFill;
+  readonly askers: Askers;
+  /** Last purge of the URL when it began. */
+  readonly epoch: number;
+}
+
 /** The bodies that are coming without having said how long they are: all players of one read from one fetch. */
 export class UnsizedObjects {
   readonly #context: LookupContext;
-  /** By cache key, with the last purge of the URL when the fetch began. */
-  readonly #fills = new Map<string, { readonly fill: UnsizedFill; readonly epoch: number }>();
+  /** By cache key. */
+  readonly #fills = new Map<string, UnsizedFetch>();
 
   constructor(context: LookupContext) {
     this.#context = context;
   }
 
   /** A stream from a fetch that is under way already; undefined when there is none to join. */
-  join({ key, primary }: RoutedRequest): OpenStream | undefined {
+  join({ request, key, primary }: RoutedRequest): OpenStream | undefined {
     const running = this.#fills.get(key);
     if (running === undefined || running.epoch < this.#context.purges.marks(primary).hard) return undefined;
+    running.askers.add(request.asker);
     return running.fill.join();
   }
 
@@ -51,7 +61,7 @@ export class UnsizedObjects {
     fill.fetch = fetch;
     const own = fill.join()!;
     // A request with credentials is nobody else's.
-    if (!authorized) this.#fills.set(key, { fill, epoch });
+    if (!authorized) this.#fills.set(key, { fill, epoch, askers: lookup.routed.askers });
     return { value: { kind: 'private', own, committed: rememberPass(this.#context, lookup) }, body: fill };
   }
 }

@@ -26,6 +26,11 @@ export class ClientAddresses {
     return new ClientAddresses([]);
   }
 
+  /** Whether some proxy is trusted, so that fields of a request may name its client. */
+  get trustsSome(): boolean {
+    return !this.#trusted.isEmpty;
+  }
+
   /** Whether an address is a trusted proxy's. A Unix socket has none: who may connect, its mode says. */
   trusts(address: string): boolean {
     if (this.#trusted.isEmpty) return false;

@@ -1,5 +1,5 @@
+import { clientKey } from '../base/client-key.js';
 import { isLoopback } from '../base/loopback.js';
-import { clientKey } from './client-key.js';
 
 /** Requests under way by client, where each may have so many, whatever connections they come on. */
 export class ClientRequests {

@@ -2,6 +2,7 @@ import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { EdgeError } from '../base/errors.js';
 import { fieldLine } from '../base/field-line.js';
 import { hasGoneThrough, loopError } from '../base/loop.js';
+import { ASKER_FIELD } from '../base/peer-fields.js';
 import { escapeInvisible } from '../base/percent.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 import type { StoredObject } from '../catalog/stored-object.js';
@@ -36,8 +37,6 @@ export class Exchange implements DeliveryListener, BodyMaker {
   readonly #isHead: boolean;
   readonly #reply: Reply;
   readonly #peer: PeerRequest | undefined;
-  /** Address of the client. */
-  #client = (): string => this.#reply.client;
   /** Who is let in to what, where there are rules. */
   #admission: RequestAdmission | undefined;
   #target!: Target;
@@ -91,8 +90,6 @@ export class Exchange implements DeliveryListener, BodyMaker {
       if (admitted === undefined) this.#find(req, host, view);
       else {
         const kept = admission!.keep();
-        const { client } = admission!;
-        this.#client = () => client;
         this.#after(admitted, () => {
           if (!this.#reply.over) this.#find(kept, host, view);
         });
@@ -122,18 +119,15 @@ export class Exchange implements DeliveryListener, BodyMaker {
 
   #find(req: FrontRequest, host: string, view: View | undefined): void {
     const { path, query, tokens } = this.#target;
-    if (this.#context.pacing !== undefined) {
-      // The pace is found when the object has come, which may be after the handler of the request.
-      const client = this.#client();
-      this.#client = () => client;
-    }
     this.#conditions = conditionsOf(req);
     // Range is defined for GET only (RFC 9110 section 14.2).
     if (!this.#isHead) this.#range = parseRange(req.getHeader('range'));
     if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
     const hint = hintOf(this.#isHead, this.#range, view?.hint);
     const cachedOnly = this.#peer?.cachedOnly;
-    const request = new PlayerRequest(req, host, view?.path ?? path, query, hint, cachedOnly, tokens, this.#admission);
+    const to = view?.path ?? path;
+    const asker = this.#peer === undefined ? this.#reply : { client: req.getHeader(ASKER_FIELD) };
+    const request = new PlayerRequest(req, host, to, query, hint, asker, cachedOnly, tokens, this.#admission);
     const whole = req.getQuery() ?? '';
     this.#refuseLoops(req);
     const elsewhere = view?.isLocal ? undefined : this.#context.routing?.find(this.#unrouted(req, whole));
@@ -148,7 +142,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       url: query === '' ? path : `${path}?${escapeInvisible(query)}`,
       fromStart: this.#range === undefined || this.#range[0] === 0,
       field: name => req.getHeader(name),
-      client: this.#client,
+      client: () => this.#reply.client,
     };
   }
 
@@ -176,7 +170,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#fetched = true;
     // A condition is evaluated here, and often met by the head alone.
     const hint = hintOf(this.#isHead || this.#conditions !== undefined, this.#range, undefined);
-    const { host, fields, selection } = request;
+    const { host, fields, selection, asker } = request;
     const method = this.#isHead ? 'HEAD' : 'GET';
     const hop = {
       method,
@@ -184,6 +178,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       path: this.#target.path,
       query: escapeInvisible(query),
       hint,
+      asker,
       fields,
       selection,
     } as const;
@@ -356,7 +351,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #pace(opened: OpenObject): AnswerPace | undefined {
     const { pacing, planner } = this.#context;
     if (pacing === undefined || this.#peer?.mark === 'fill') return undefined;
-    const client = this.#peer === undefined ? this.#client() : undefined;
+    const client = this.#peer === undefined ? this.#reply.client : undefined;
     const { connection } = this.#reply;
     return pacing.begin({
       connection: connection === 0 || client === undefined ? '' : `${connection} ${client} ${opened.object.key}`,

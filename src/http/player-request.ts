@@ -1,3 +1,4 @@
+import type { Asker } from '../base/asker.js';
 import { EdgeError } from '../base/errors.js';
 import { NOT_FORWARDED, SELECTION } from '../base/request-fields.js';
 import type { ContentRequest } from '../catalog/content.js';
@@ -16,6 +17,7 @@ export class PlayerRequest implements ContentRequest {
   readonly path: string;
   readonly query: string;
   readonly hint: ContentRequest['hint'];
+  readonly asker: Asker;
   readonly cachedOnly: boolean;
   readonly tokens: string;
   readonly #filter: TokenFilter | undefined;
@@ -23,7 +25,7 @@ export class PlayerRequest implements ContentRequest {
   #kept: Map<string, string> | undefined;
 
   /**
-   * @param cachedOnly and `tokens` as in `ContentRequest`
+   * @param asker, `cachedOnly` and `tokens` as in `ContentRequest`
    * @param filter takes what lets the player in out of fields; undefined where nothing does
    */
   constructor(
@@ -32,11 +34,13 @@ export class PlayerRequest implements ContentRequest {
     path: string,
     query: string,
     hint: ContentRequest['hint'],
+    asker: Asker,
     cachedOnly = false,
     tokens = '',
     filter?: TokenFilter,
   ) {
     this.#filter = filter;
+    this.asker = asker;
     this.tokens = tokens;
     this.cachedOnly = cachedOnly;
     this.#req = req;

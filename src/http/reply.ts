@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { Asker } from '../base/asker.js';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
 import { fieldLine } from '../base/field-line.js';
@@ -41,7 +42,7 @@ type RequestFacts = Pick<AccessEntry, 'time' | 'client' | 'method' | 'host' | 'u
  * The answer to one request: writes its head, watches for the player that leaves, and accounts for it once when it
  * ends.
  */
-export class Reply {
+export class Reply implements Asker {
   /** The answer is complete, or the player has left: nothing may be written any more. */
   over = false;
   readonly #context: HttpContext;
@@ -68,6 +69,7 @@ export class Reply {
   /** Sends pieces of the body from where they lie, where the connection can. */
   readonly scatter: Scatter | undefined;
   readonly #peer: PeerRequest | undefined;
+  #client: string | undefined;
   /** Address of the client, where its requests are bounded. */
   readonly #bounded: string | undefined;
 
@@ -100,9 +102,10 @@ export class Reply {
     if (this.#bounded !== undefined) context.underWay!.begin(this.#bounded);
   }
 
-  /** Address of the client, whoever has passed its request on; valid within the handler of the request. */
+  /** Address of the client, whoever has passed its request on; '' when it is asked for first after the end. */
   get client(): string {
-    return this.#context.clients.of(this.#res, this.#req);
+    if (this.#client === undefined && !this.over) this.#client = this.#context.clients.of(this.#res, this.#req);
+    return this.#client ?? '';
   }
 
   /** The socket's side, for the delivery of a body. */
@@ -124,6 +127,8 @@ export class Reply {
   suspend(): void {
     if (this.#suspended || this.over) return;
     this.#suspended = true;
+    // Whom a proxy names can't be read later.
+    if (this.#context.clients.trustsSome) void this.client;
     this.#res.onAborted(() => {
       this.#body?.left();
       this.#end(this.#body?.sent ?? 0, this.#cut ? 'cut' : 'left');

@@ -1,3 +1,4 @@
+import type { Asker } from '../base/asker.js';
 import type { EdgeError } from '../base/errors.js';
 import type { OpenObject, OpenStream } from '../catalog/content.js';
 
@@ -10,7 +11,7 @@ export interface UnroutedRequest {
   readonly fromStart: boolean;
   /** A field of the request by name in lower case, '' when there is none. */
   field(name: string): string;
-  /** Address of the client; valid within the handler of the request. */
+  /** Address of the client. */
   client(): string;
 }
 
@@ -23,6 +24,7 @@ export interface HopRequest {
   readonly query: string;
   /** Bytes that the player is about to read. */
   readonly hint: { readonly start: number; readonly end: number };
+  readonly asker: Asker;
   /** Fields of the player's request that may go on, names in lower case. */
   readonly fields: Readonly<Record<string, string>>;
   /** Its range and its conditions, names in lower case. */

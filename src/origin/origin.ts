@@ -1,4 +1,5 @@
 import type { EdgeError } from '../base/errors.js';
+import type { Askers } from './askers.js';
 
 /** What tells one version of an object from another, as the origin sent it (RFC 9110 section 8.8). */
 export interface Validator {
@@ -24,6 +25,8 @@ export interface OriginRequest {
   readonly condition: { readonly kind: 'same' | 'changed'; readonly validator: Validator } | undefined;
   /** Fields of the player's request that are passed on (Authorization, those that Vary names); names in lower case. */
   readonly fields: Readonly<Record<string, string>>;
+  /** For whom it is made: an origin that is busy takes turns among clients. */
+  readonly askers: Askers;
 }
 
 /** Head of an origin's answer. */

@@ -2,6 +2,7 @@
  * A catalog over a fake origin, with a clock that the test turns. Several `worker()`s share tier and store, as
  * processes would.
  */
+import { EDGE_ITSELF } from '../../src/base/asker.js';
 import { BLOCK_SIZE } from '../../src/base/block.js';
 import { BlockLoader, type BlockLoaderOptions } from '../../src/cache/fetch/block-loader.js';
 import type { MemoryTier } from '../../src/cache/memory/memory-tier.js';
@@ -82,7 +83,14 @@ export class Worker {
     path: string,
     { query = '', start = 0, end = Number.MAX_SAFE_INTEGER, fields = {} }: Asked = {},
   ): Promise<OpenObject | OpenStream> {
-    return this.catalog.open({ host: 'edge', path, query, hint: { start, end }, field: name => fields[name] ?? '' });
+    return this.catalog.open({
+      host: 'edge',
+      path,
+      query,
+      hint: { start, end },
+      asker: EDGE_ITSELF,
+      field: name => fields[name] ?? '',
+    });
   }
 
   /** Opens an object; a stream is an error. */

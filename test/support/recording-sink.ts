@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { EDGE_ITSELF } from '../../src/base/asker.js';
 import type { EdgeError } from '../../src/base/errors.js';
+import { Askers } from '../../src/origin/askers.js';
 import type {
   Origin,
   OriginAnswer,
@@ -107,6 +109,9 @@ export function fetchInto(
   const { version = 'v1', keep = false, onEvent } = options;
   const sink = new RecordingSink(keep ? undefined : { path: request.path, version });
   if (onEvent) sink.onEvent = kind => onEvent(sink, kind);
-  sink.started(origin.fetch({ query: '', range: undefined, condition: undefined, fields: {}, ...request }, sink));
+  const askers = new Askers(EDGE_ITSELF);
+  sink.started(
+    origin.fetch({ query: '', range: undefined, condition: undefined, fields: {}, askers, ...request }, sink),
+  );
   return sink;
 }

@@ -1,5 +1,6 @@
 import { BLOCK_SIZE, blockOf } from '../../base/block.js';
 import { asEdgeError, type EdgeError } from '../../base/errors.js';
+import type { Askers } from '../../origin/askers.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import { expectBody, versionGone, wrongLength } from './body-check.js';
 import type { Bypass } from './bypass.js';
@@ -14,6 +15,7 @@ import type { Waiter } from './waiters.js';
 export class BypassStream implements OriginSink, Bypass {
   readonly outcome = 'bypass';
   readonly #object: FetchHost;
+  readonly #askers: Askers;
   /** The body ends before this offset. */
   #end: number;
   #fetch: OriginFetch | undefined;
@@ -28,8 +30,10 @@ export class BypassStream implements OriginSink, Bypass {
   #error: EdgeError | undefined;
   #ended = false;
 
-  constructor(object: FetchHost, start: number, end: number) {
+  /** @param askers for whom it is made */
+  constructor(object: FetchHost, start: number, end: number, askers: Askers) {
     this.#object = object;
+    this.#askers = askers;
     this.#end = Math.min(end, object.size);
     this.#position = start;
     this.#arrived = start;
@@ -39,7 +43,7 @@ export class BypassStream implements OriginSink, Bypass {
   /** Sends the request. */
   begin(): void {
     this.#object.loader.stats.bypassStreams++;
-    this.#fetch = this.#object.fetch(this.#position, this.#end, this);
+    this.#fetch = this.#object.fetch(this.#position, this.#end, this, this.#askers);
   }
 
   /** Goes on with a fetch whose head has come already and whose body begins at the start. */

@@ -1,5 +1,7 @@
+import type { Asker } from '../../base/asker.js';
 import type { ObjectId } from '../../base/block.js';
 import type { EdgeError } from '../../base/errors.js';
+import type { Askers } from '../../origin/askers.js';
 import type { OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockLoader, Running } from './block-loader.js';
 import type { Bypass } from './bypass.js';
@@ -17,10 +19,10 @@ export interface FetchHost {
   readonly blocks: number;
   /** End of the blocks that readers want from `block` on without a gap (exclusive); 0 when none wants `block`. */
   demandFrom(block: number): number;
-  /** Has the blocks `[from, to)` brought ahead of need; see `ObjectLoader`. */
-  bringAhead(from: number, to: number): number;
+  /** Has the blocks `[from, to)` brought ahead of need for somebody; see `ObjectLoader`. */
+  bringAhead(from: number, to: number, asker: Asker): number;
   /** Fetches bytes `[start, end)` of this version from the origin. */
-  fetch(start: number, end: number, sink: OriginSink): OriginFetch;
+  fetch(start: number, end: number, sink: OriginSink, askers: Askers): OriginFetch;
   /** The origin was found to have another version. */
   originChanged(error: EdgeError): void;
   /** A fill is over. */

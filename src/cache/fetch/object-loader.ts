@@ -1,5 +1,7 @@
+import type { Asker } from '../../base/asker.js';
 import { BLOCK_SIZE, blockLength, blockOf, type ObjectId } from '../../base/block.js';
 import type { EdgeError } from '../../base/errors.js';
+import { Askers } from '../../origin/askers.js';
 import { hasValidator } from '../../origin/fields.js';
 import type { OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
@@ -111,8 +113,9 @@ export class ObjectLoader implements FetchHost {
   /**
    * Begins to bring `block`: from disk, or by an origin request for it and the missing blocks that follow, up to
    * `limit`. Not called while `inFlightOf` finds something.
+   * @param asker for whom
    */
-  bring(block: number, limit: number): InFlight | NotBrought {
+  bring(block: number, limit: number, asker: Asker): InFlight | NotBrought {
     const { tier } = this.loader;
     const onDisk = this.#onDisk(block);
     if (this.object.oneFetch !== undefined && !onDisk && !tier.has(this.id, block)) {
@@ -122,15 +125,16 @@ export class ObjectLoader implements FetchHost {
     const claim = tier.claim(this.id, block, blockLength(this.size, block), onDisk);
     if (claim === 'full' && onDisk) return this.#load(block, undefined);
     if (typeof claim === 'string') return claim;
-    return onDisk ? this.#load(block, claim) : this.#run(block, limit, claim);
+    return onDisk ? this.#load(block, claim) : this.#run(block, limit, claim, asker);
   }
 
   /**
    * Has the blocks `[from, to)` brought ahead of need, in so far as they are missing and nothing is on its way. Begins
    * one origin request at most; when that nears its end it asks on by itself.
+   * @param asker for whom
    * @returns the block up to which all is there or seen to; less than `to` when it is worth asking again
    */
-  bringAhead(from: number, to: number): number {
+  bringAhead(from: number, to: number, asker: Asker): number {
     const { tier } = this.loader;
     if (this.refusal !== undefined || !this.object.cacheable) return to;
     for (let block = from; block < to; block++) {
@@ -145,7 +149,7 @@ export class ObjectLoader implements FetchHost {
       if (block > 0 && !this.#isOurs(block - 1)) return block;
       if (this.#loads.size >= LOADS_AHEAD) return block;
       if (this.object.oneFetch !== undefined && !this.#onDisk(block)) return to;
-      const brought = this.bring(block, to);
+      const brought = this.bring(block, to, asker);
       if (brought === 'full') return block;
       if (typeof brought === 'object' && brought.kind === 'origin') return to;
     }
@@ -155,14 +159,21 @@ export class ObjectLoader implements FetchHost {
   /**
    * Takes over an origin fetch whose head has come and whose body begins with block `first`, at its first byte.
    * @param end block to end before, unless `rangeless`: then the body is the whole object
+   * @param askers of the fetch
    * @returns undefined when the first block is there or on its way already, so that the fetch is of no use; 'full' when
    *   there is no room
    */
-  adopt(fetch: OriginFetch, first: number, end: number, rangeless: boolean): RangeFill | 'full' | undefined {
+  adopt(
+    fetch: OriginFetch,
+    first: number,
+    end: number,
+    rangeless: boolean,
+    askers: Askers,
+  ): RangeFill | 'full' | undefined {
     const claim = this.loader.tier.claim(this.id, first, blockLength(this.size, first));
     if (claim === 'full') return claim;
     if (typeof claim === 'string') return undefined;
-    const run = new RangeFill(this, first, Math.min(end, this.blocks), claim);
+    const run = new RangeFill(this, first, Math.min(end, this.blocks), claim, askers);
     this.#runs.push(run);
     run.adopt(fetch, rangeless || this.object.oneFetch !== undefined);
     return run;
@@ -192,9 +203,9 @@ export class ObjectLoader implements FetchHost {
     return this.#bypassStreams.size < BYPASS_MAX;
   }
 
-  /** A stream past the cache of bytes `[start, end)`. */
-  bypassStream(start: number, end: number): BypassStream {
-    const stream = new BypassStream(this, start, end);
+  /** A stream past the cache of bytes `[start, end)`, for somebody. */
+  bypassStream(start: number, end: number, asker: Asker): BypassStream {
+    const stream = new BypassStream(this, start, end, new Askers(asker));
     this.#bypassStreams.add(stream);
     stream.begin();
     return stream;
@@ -204,11 +215,11 @@ export class ObjectLoader implements FetchHost {
     this.#bypassStreams.delete(stream);
   }
 
-  fetch(start: number, end: number, sink: OriginSink): OriginFetch {
+  fetch(start: number, end: number, sink: OriginSink, askers: Askers): OriginFetch {
     const { fields, query } = this;
     const { origin, path, validator } = this.object;
     const condition = hasValidator(validator) ? ({ kind: 'same', validator } as const) : undefined;
-    return origin.fetch({ path, query, fields, range: { start, end }, condition }, sink);
+    return origin.fetch({ path, query, fields, range: { start, end }, condition, askers }, sink);
   }
 
   fillEnded(run: Running): void {
@@ -238,13 +249,13 @@ export class ObjectLoader implements FetchHost {
     return load;
   }
 
-  #run(block: number, limit: number, fill: BlockFill): RangeFill {
+  #run(block: number, limit: number, fill: BlockFill, asker: Asker): RangeFill {
     const { tier, maxRun } = this.loader;
     const last = Math.min(limit, this.blocks, block + maxRun);
     let end = block + 1;
     while (end < last && !tier.has(this.id, end) && !this.#onDisk(end) && this.inFlightOf(end) === undefined) end++;
     for (const run of this.#runs) if (run.covers(block)) run.endBefore(block);
-    const run = new RangeFill(this, block, end, fill);
+    const run = new RangeFill(this, block, end, fill, new Askers(asker));
     this.#runs.push(run);
     run.begin();
     return run;

@@ -1,5 +1,6 @@
 import { BLOCK_SIZE, blockLength } from '../../base/block.js';
 import { asEdgeError, type EdgeError } from '../../base/errors.js';
+import type { Askers } from '../../origin/askers.js';
 import { hasValidator } from '../../origin/fields.js';
 import type { OriginAnswer, OriginFetch, OriginSink } from '../../origin/origin.js';
 import type { BlockFill } from '../memory/memory-tier.js';
@@ -21,6 +22,7 @@ const FIRST_SHARE = 16 * 1024;
 export class RangeFill implements OriginSink, InFlight {
   readonly kind = 'origin';
   readonly #object: FetchHost;
+  readonly #askers: Askers;
   readonly #first: number;
   readonly #waiters = new Waiters();
   #fetch: OriginFetch | undefined;
@@ -49,9 +51,11 @@ export class RangeFill implements OriginSink, InFlight {
   /**
    * @param first block to begin with, claimed as `fill`
    * @param end block to end before
+   * @param askers for whom it is made
    */
-  constructor(object: FetchHost, first: number, end: number, fill: BlockFill) {
+  constructor(object: FetchHost, first: number, end: number, fill: BlockFill, askers: Askers) {
     this.#object = object;
+    this.#askers = askers;
     this.#first = first;
     this.#block = first;
     this.#end = end;
@@ -64,7 +68,7 @@ export class RangeFill implements OriginSink, InFlight {
   begin(): void {
     this.#object.loader.stats.runs++;
     this.#object.loader.running.add(this);
-    this.#fetch = this.#object.fetch(this.#position, this.#bodyEnd, this);
+    this.#fetch = this.#object.fetch(this.#position, this.#bodyEnd, this, this.#askers);
   }
 
   /** Goes on with a fetch whose head has come already; its body begins at the first block. */
@@ -102,6 +106,7 @@ export class RangeFill implements OriginSink, InFlight {
   }
 
   join(waiter: Waiter): void {
+    if (!this.#shared) this.#askers.add(waiter.asker);
     this.#waiters.add(waiter);
   }
 
@@ -253,7 +258,7 @@ export class RangeFill implements OriginSink, InFlight {
   #askOn(): void {
     if (!this.nearEnd || this.#end >= this.#object.blocks) return;
     const wanted = this.#object.demandFrom(this.#end);
-    if (wanted > 0) this.#object.bringAhead(this.#end, wanted);
+    if (wanted > 0) this.#object.bringAhead(this.#end, wanted, this.#askers.first);
   }
 
   /** The origin sends the whole object: everything up to its end is at hand while somebody wants it. */

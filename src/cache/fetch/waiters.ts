@@ -1,3 +1,5 @@
+import type { Asker } from '../../base/asker.js';
+
 /** Milliseconds between two looks of those who wait for room. */
 const ROOM_INTERVAL = 200;
 
@@ -12,6 +14,7 @@ export interface Demand {
 
 /** Waits for the byte at `wanted` to come by what is in flight. */
 export interface Waiter {
+  readonly asker: Asker;
   /** Absolute offset in the object. */
   readonly wanted: number;
   /** The byte is there, or what was in flight has ended without it: look again. */

@@ -1,3 +1,4 @@
+import type { Asker } from '../../base/asker.js';
 import { BLOCK_SIZE, blockOf } from '../../base/block.js';
 import type { BlockLoader } from '../fetch/block-loader.js';
 import { Pace } from './pace.js';
@@ -7,8 +8,8 @@ export interface AheadHost {
   readonly loader: BlockLoader;
   /** Bytes. */
   readonly size: number;
-  /** Has the blocks `[from, to)` brought; returns the block up to which all is there or on its way. */
-  bringAhead(from: number, to: number): number;
+  /** Has the blocks `[from, to)` brought for somebody; returns the block up to which all is there or on its way. */
+  bringAhead(from: number, to: number, asker: Asker): number;
 }
 
 /**
@@ -17,6 +18,7 @@ export interface AheadHost {
  */
 export class ReadAhead {
   readonly #host: AheadHost;
+  readonly #asker: Asker;
   readonly #pace: Pace;
   /** Block of the last read that gave bytes; -1 before the first. */
   block = -1;
@@ -29,8 +31,9 @@ export class ReadAhead {
   /** `performance.now()` of the last read or want. */
   #active = 0;
 
-  constructor(host: AheadHost) {
+  constructor(host: AheadHost, asker: Asker) {
     this.#host = host;
+    this.#asker = asker;
     this.#pace = new Pace(host.loader.aheadTime);
   }
 
@@ -88,7 +91,7 @@ export class ReadAhead {
     // The fills ask how far they are wanted while they begin.
     this.upTo = to;
     before();
-    this.upTo = this.#host.bringAhead(from, to);
+    this.upTo = this.#host.bringAhead(from, to, this.#asker);
   }
 
   /** Keeps account of where the reader is and how far it means to go. */

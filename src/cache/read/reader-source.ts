@@ -1,3 +1,4 @@
+import { type Asker, EDGE_ITSELF } from '../../base/asker.js';
 import { type ByteSource, READ_MAX } from '../../base/byte-source.js';
 import { EdgeError } from '../../base/errors.js';
 import type { ObjectLoader } from '../fetch/object-loader.js';
@@ -16,11 +17,14 @@ const lent = new Uint8Array(READ_MAX / 4);
 export class ReaderSource implements ByteSource {
   readonly size: number;
   readonly #object: ObjectLoader;
+  readonly #asker: Asker;
   /** For what is at hand: it never waits and asks for nothing ahead. */
   #peek: BlockReader | undefined;
 
-  constructor(object: ObjectLoader) {
+  /** @param asker for whom it reads */
+  constructor(object: ObjectLoader, asker: Asker = EDGE_ITSELF) {
     this.#object = object;
+    this.#asker = asker;
     this.size = object.size;
   }
 
@@ -41,11 +45,11 @@ export class ReaderSource implements ByteSource {
       );
     }
     const target = buffer?.subarray(0, length) ?? new Uint8Array(length);
-    this.#peek ??= new CachedReader(this.#object, undefined, false);
+    this.#peek ??= new CachedReader(this.#object, undefined, this.#asker, false);
     const copied = copy(this.#peek, offset, target, 0);
     if (copied === length) return target;
     const own = buffer ? target.slice() : target;
-    return copyAll(new CachedReader(this.#object), offset, own, copied);
+    return copyAll(new CachedReader(this.#object, undefined, this.#asker), offset, own, copied);
   }
 }
 

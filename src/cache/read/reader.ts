@@ -1,3 +1,4 @@
+import { type Asker, EDGE_ITSELF } from '../../base/asker.js';
 import { BLOCK_SIZE, blockLength, blockOf } from '../../base/block.js';
 import type { CacheOutcome } from '../../base/cache-outcome.js';
 import { EdgeError } from '../../base/errors.js';
@@ -33,6 +34,7 @@ export interface Begun {
 export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   outcome: CacheOutcome = 'memory';
   readonly #object: ObjectLoader;
+  readonly asker: Asker;
   readonly #looksAhead: boolean;
   #pinned = false;
   readonly #ahead: ReadAhead;
@@ -58,12 +60,14 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   /**
    * To be closed by its owner; one that does not look ahead need not be, while it does not `want`.
    * @param begun what has been begun for it; a stream becomes the reader's
+   * @param asker for whom it reads
    * @param looksAhead false to have nothing brought but what is wanted
    */
-  constructor(object: ObjectLoader, begun?: Begun, looksAhead = true) {
+  constructor(object: ObjectLoader, begun?: Begun, asker: Asker = EDGE_ITSELF, looksAhead = true) {
     this.#object = object;
+    this.asker = asker;
     this.#looksAhead = looksAhead;
-    this.#ahead = new ReadAhead(object);
+    this.#ahead = new ReadAhead(object, asker);
     if (begun === undefined) return;
     this.#bypass = begun.stream;
     this.#ahead.begin(begun.from, begun.to);
@@ -225,7 +229,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
       return;
     }
     const inFlight = object.inFlightOf(block);
-    const brought = inFlight ?? object.bring(block, this.#ahead.upTo);
+    const brought = inFlight ?? object.bring(block, this.#ahead.upTo, this.asker);
     if (brought === 'following') {
       this.#goes('collapsed', block);
       this.#tierBlock = block;
@@ -270,7 +274,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
 
   #goPast(end: number): void {
     this.#goes('bypass', blockOf(this.wanted));
-    const stream = this.#object.bypassStream(this.wanted, end);
+    const stream = this.#object.bypassStream(this.wanted, end, this.asker);
     stream.want(this.wanted, this);
     this.#bypass = stream;
   }

@@ -1,4 +1,5 @@
-import { PEER_FIELD, REFUSED_FIELD } from '../../base/peer-fields.js';
+import type { Asker } from '../../base/asker.js';
+import { askerField, PEER_FIELD, REFUSED_FIELD } from '../../base/peer-fields.js';
 import { type Fields, parseContentRange } from '../../origin/fields.js';
 import type { Dialect, Location } from '../../origin/http/dialect.js';
 import { refusedStatus, type Wanted } from '../../origin/http/response-head.js';
@@ -21,6 +22,7 @@ export interface PeerErrand {
   readonly host: string;
   /** Revision of the map at hand. */
   readonly epoch: number;
+  readonly asker: Asker;
   /** The peer or the edge itself behind the base URL of a server of `choice`. */
   peerAt(origin: string): AskedPeer | undefined;
   /** Told what the answer that counts says beside the object. */
@@ -48,7 +50,7 @@ export class PeerDialect implements Dialect {
   }
 
   sign(url: string, fields: Record<string, string>): Record<string, string> {
-    const { mark, host, epoch } = this.#errand;
+    const { mark, host, epoch, asker } = this.#errand;
     const slash = url.indexOf('/', url.indexOf('//') + 2);
     // Nobody else is asked by the errand: redirects of peers are not followed.
     const asked = this.#errand.peerAt(url.slice(0, slash))!;
@@ -57,7 +59,7 @@ export class PeerDialect implements Dialect {
     const { value, signature } = this.#signature.request(claim, request);
     this.#asked = asked;
     this.#signed = signature;
-    return { ...fields, [PEER_FIELD]: value };
+    return { ...fields, ...askerField(asker), [PEER_FIELD]: value };
   }
 
   check(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): Refusal | undefined {

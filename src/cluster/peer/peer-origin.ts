@@ -36,7 +36,8 @@ export class PeerOrigin implements Origin {
   fetch(request: OriginRequest, sink: OriginSink): OriginFetch {
     const { mark, host, epoch, vouched } = this.#options;
     const candidates = this.#candidates;
-    const errand = { mark, host, epoch, vouched, peerAt: (origin: string) => candidates.at(origin) };
+    const asker = request.askers.first;
+    const errand = { mark, host, epoch, asker, vouched, peerAt: (origin: string) => candidates.at(origin) };
     return this.#client.fetch(candidates, errand, request, sink);
   }
 

@@ -1,8 +1,11 @@
+import type { Asker } from '../../base/asker.js';
 import { EdgeError } from '../../base/errors.js';
 import { hasGoneThrough, loopError } from '../../base/loop.js';
+import { askerField } from '../../base/peer-fields.js';
 import type { OpenObject, OpenStream } from '../../catalog/content.js';
 import type { PassingContext } from '../../catalog/lookup.js';
 import { openPassing } from '../../catalog/passing.js';
+import { Askers } from '../../origin/askers.js';
 import { isPlainPath } from '../../origin/http/dialect.js';
 import { isPackagedFile } from '../../view/packaging/url/file-set.js';
 import { parsePackagedPath } from '../../view/packaging/url/packaged-path.js';
@@ -36,6 +39,7 @@ export interface Hop {
   readonly path: string;
   readonly query: string;
   readonly hint: { readonly start: number; readonly end: number };
+  readonly asker: Asker;
   readonly fields: Readonly<Record<string, string>>;
   readonly selection: Readonly<Record<string, string>>;
 }
@@ -158,9 +162,9 @@ export class ClusterRouting {
     gaveUp: () => void,
   ): Relay {
     const { client } = this.#options;
-    const { method, host, path, query, fields, selection } = hop;
+    const { method, host, path, query, fields, selection, asker } = hop;
     const target = query === '' ? path : `${path}?${query}`;
-    const request = { method, target, host, epoch, fields: { ...fields, ...selection } };
+    const request = { method, target, host, epoch, fields: { ...fields, ...selection, ...askerField(asker) } };
     return client.relay(request, {
       candidate,
       sink,
@@ -171,7 +175,7 @@ export class ClusterRouting {
       learnt: (voucher, size) => this.#learn(path, voucher, size),
       goOn: (wanted, rest) => {
         const origin = new PeerOrigin(client, others(), { name: 'peers', mark: 'hop', host, epoch });
-        return origin.fetch({ path, query, fields, ...wanted }, rest);
+        return origin.fetch({ path, query, fields, ...wanted, askers: new Askers(asker) }, rest);
       },
     });
   }
@@ -184,7 +188,7 @@ export class ClusterRouting {
 
   async #open(candidates: Candidates, epoch: number, hop: Hop): Promise<OpenObject | OpenStream | undefined> {
     const { client, passing } = this.#options;
-    const { host, path, query, hint, fields } = hop;
+    const { host, path, query, hint, fields, asker } = hop;
     if (candidates.first(performance.now()) === undefined) {
       this.stats.fallbacks++;
       return undefined;
@@ -194,7 +198,7 @@ export class ClusterRouting {
       said = voucher;
     };
     const origin = new PeerOrigin(client, candidates, { name: 'peers', mark: 'hop', host, epoch, vouched });
-    const request = { path, query, range: hint, condition: undefined, fields };
+    const request = { path, query, range: hint, condition: undefined, fields, askers: new Askers(asker) };
     const passed = await openPassing(passing, origin, `peers${path}?${query}`, request);
     if (passed.kind === 'refused') {
       if (!isOfPeers(passed.error)) throw passed.error;

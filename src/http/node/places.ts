@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
+import { clientKey } from '../../base/client-key.js';
 import { isLoopback } from '../../base/loopback.js';
-import { clientKey } from '../client-key.js';
 import type { PortBounds } from '../gate.js';
 
 /** Places for connections, and who has them: as the gate shares them, by clients. */

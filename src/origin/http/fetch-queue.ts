@@ -1,14 +1,5 @@
-/** A fetch as its queue sees it. */
-export interface QueuedFetch {
-  /** Path of its object: those that wait have their turns by object. */
-  readonly object: string;
-  /** It has a place and may send its request. Called from `leave` of another fetch. */
-  begin(): void;
-  /** True when a request can go on where this fetch stands; false when giving its place up ends it. */
-  readonly resumable: boolean;
-  /** Others need the place and its reader takes nothing: must call `leave`. */
-  giveWay(): void;
-}
+import { FetchLine } from './fetch-line.js';
+import type { QueuedFetch } from './queued-fetch.js';
 
 /** Milliseconds for which a reader may take nothing before its fetch's place may go to one that waits. */
 const PATIENCE = 1000;
@@ -17,18 +8,19 @@ const LAST_PATIENCE = 5000;
 
 /**
  * Bounds the fetches of one origin: so many run, so many wait, and the rest are turned away. Those that wait begin in
- * turn by object, and in order of arrival of each object, so that one of which much is asked does not keep all others
- * waiting. While some wait, those whose readers take nothing give their places up, those that have stood longest
- * first, so that slow readers can't keep others from the origin.
+ * turn by client, so that nobody waits for more than one fetch of each other client, however many these have. A fetch
+ * that several clients wait for begins when the first of them has a turn. A queue that is full makes room for who has
+ * fewer in it, by one of those who have most. While some wait, those whose readers take nothing give their places up,
+ * those that have stood longest first, so that slow readers can't keep others from the origin.
  */
 export class FetchQueue {
   /** Fetches that run. */
   active = 0;
   readonly #limit: number;
   readonly #length: number;
-  /** By object; whose turn is next comes first. */
-  readonly #waiting = new Map<string, Set<QueuedFetch>>();
-  #count = 0;
+  readonly #waiting = new Set<QueuedFetch>();
+  /** By client; whose turn is next comes first. */
+  readonly #lines = new Map<string, FetchLine>();
   /** Running fetches that are paused, in order, and since when (`performance.now()`). */
   readonly #paused = new Map<QueuedFetch, number>();
   #timer: NodeJS.Timeout | undefined;
@@ -44,32 +36,34 @@ export class FetchQueue {
 
   /** Fetches that wait. */
   get waiting(): number {
-    return this.#count;
+    return this.#waiting.size;
   }
 
   /**
-   * Asks for a place. `queued` means that `begin` will be called when it is there; until then `forget` takes it back.
+   * Asks for a place. `queued` means that `begin` or `turnAway` will be called; until then `forget` takes it back.
    */
   enter(fetch: QueuedFetch): 'running' | 'queued' | 'full' {
     if (this.active < this.#limit) {
       this.active++;
       return 'running';
     }
-    if (this.#count >= this.#length) return 'full';
-    const others = this.#waiting.get(fetch.object);
-    if (others === undefined) this.#waiting.set(fetch.object, new Set([fetch]));
-    else others.add(fetch);
-    this.#count++;
+    if (this.#waiting.size >= this.#length && !this.#makeRoom(fetch)) return 'full';
+    this.#waiting.add(fetch);
+    for (const client of fetch.askers.clients) this.#lineUp(client, fetch);
+    fetch.askers.joined = client => this.#lineUp(client, fetch);
     this.#relieveLater();
     return 'queued';
   }
 
   /** Takes back a place in the queue; false when it was not waiting. */
   forget(fetch: QueuedFetch): boolean {
-    const waiting = this.#waiting.get(fetch.object);
-    if (!waiting?.delete(fetch)) return false;
-    if (waiting.size === 0) this.#waiting.delete(fetch.object);
-    this.#count--;
+    if (!this.#waiting.delete(fetch)) return false;
+    fetch.askers.joined = undefined;
+    for (const client of fetch.askers.clients) {
+      const line = this.#lines.get(client);
+      line?.delete(fetch);
+      if (line?.size === 0) this.#lines.delete(client);
+    }
     return true;
   }
 
@@ -77,7 +71,7 @@ export class FetchQueue {
   pause(fetch: QueuedFetch): void {
     if (this.#paused.has(fetch)) return;
     this.#paused.set(fetch, performance.now());
-    if (this.#count > 0) this.#relieveLater();
+    if (this.#waiting.size > 0) this.#relieveLater();
   }
 
   /** The reader reads on. */
@@ -93,17 +87,34 @@ export class FetchQueue {
     else next.begin();
   }
 
-  /** Takes the next of those that wait; its object's others have their turn after all other objects. */
+  /** Takes the next of those that wait; its client's others have their turn after all other clients. */
   #next(): QueuedFetch | undefined {
-    const [first] = this.#waiting;
+    const [first] = this.#lines;
     if (first === undefined) return undefined;
-    const [object, fetches] = first;
-    const [next] = fetches;
-    fetches.delete(next!);
-    this.#count--;
-    this.#waiting.delete(object);
-    if (fetches.size > 0) this.#waiting.set(object, fetches);
+    const [client, line] = first;
+    this.#lines.delete(client);
+    this.#lines.set(client, line);
+    const next = line.next();
+    this.forget(next);
     return next;
+  }
+
+  #lineUp(client: string, fetch: QueuedFetch): void {
+    const line = this.#lines.get(client) ?? new FetchLine();
+    this.#lines.set(client, line);
+    line.add(fetch);
+  }
+
+  /** Turns away one of the client that has most, if that still has no fewer then than this fetch's clients. */
+  #makeRoom({ askers }: QueuedFetch): boolean {
+    const own = Math.min(...[...askers.clients].map(client => this.#lines.get(client)?.size ?? 0));
+    let longest: FetchLine | undefined;
+    for (const line of this.#lines.values()) if (line.size > (longest?.size ?? own + 1)) longest = line;
+    const last = longest?.last;
+    if (last === undefined) return false;
+    this.forget(last);
+    last.turnAway();
+    return true;
   }
 
   /** Looks for places of stalled readers as soon as one may be taken. */
@@ -125,14 +136,14 @@ export class FetchQueue {
 
   #relieve(): void {
     const now = performance.now();
-    let needed = this.#count;
+    let needed = this.#waiting.size;
     for (const [fetch, since] of [...this.#paused]) {
       if (needed === 0) return;
       if (now - since < patienceWith(fetch)) continue;
       needed--;
       fetch.giveWay();
     }
-    if (this.#count > 0) this.#relieveLater();
+    if (this.#waiting.size > 0) this.#relieveLater();
   }
 }
 

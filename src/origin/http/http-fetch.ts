@@ -1,12 +1,14 @@
+import type { Askers } from '../askers.js';
 import { hasValidator } from '../fields.js';
 import type { OriginFetch, OriginRequest, OriginSink } from '../origin.js';
 import { type Refusal, refusal, refuseChanged } from '../refusal.js';
 import { type AnswerRest, BodyProgress } from './body-progress.js';
 import type { Location } from './dialect.js';
 import { type FailedRequest, fetchFailure, heldBack, overloaded, stalledReader } from './fetch-failure.js';
-import type { FetchQueue, QueuedFetch } from './fetch-queue.js';
+import type { FetchQueue } from './fetch-queue.js';
 import { FetchTries, type TryLimits } from './fetch-tries.js';
 import { type AttemptContext, type AttemptListener, HttpAttempt } from './http-attempt.js';
+import type { QueuedFetch } from './queued-fetch.js';
 import type { Replica, ServerChoice } from './replica.js';
 import type { AcceptedHead } from './response-head.js';
 
@@ -55,19 +57,12 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
 
   /** Starts, or queues; the sink is not called from within. */
   start(): void {
-    const { queue, timeouts, stats } = this.#context;
+    const { queue, timeouts } = this.#context;
     this.#state = 'queued';
     const entered = queue.enter(this);
     if (entered === 'running') this.begin();
-    else if (entered === 'full') {
-      stats.overloads++;
-      this.#failSoon(overloaded());
-    } else {
-      this.#timer = setTimeout(() => {
-        stats.overloads++;
-        this.#fail(overloaded());
-      }, timeouts.firstByte);
-    }
+    else if (entered === 'full') this.turnAway();
+    else this.#timer = setTimeout(() => this.turnAway(), timeouts.firstByte);
   }
 
   pause(): void {
@@ -249,8 +244,17 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     return this.#request.path;
   }
 
+  get askers(): Askers {
+    return this.#request.askers;
+  }
+
   get resumable(): boolean {
     return this.#progress.resumable;
+  }
+
+  turnAway(): void {
+    this.#context.stats.overloads++;
+    this.#failSoon(overloaded());
   }
 
   #retry(why: Refusal): void {

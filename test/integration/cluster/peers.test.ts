@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { after, test } from 'node:test';
+import { after, mock, test } from 'node:test';
+import type { ContentRequest } from '../../../src/catalog/content.js';
+import { ObjectCatalog } from '../../../src/catalog/object-catalog.js';
 import { PeerSignature } from '../../../src/cluster/peer/signature.js';
 import { isPackagedFile } from '../../../src/view/packaging/url/file-set.js';
 import { parsePackagedPath } from '../../../src/view/packaging/url/packaged-path.js';
@@ -409,6 +411,24 @@ test('a viewer is the client whom a trusted proxy names, and nobody else is beli
   };
   assert.equal(await waysOf(trusting), 2, 'some to a replica');
   assert.equal(await waysOf(wary), 1, 'all are one viewer');
+});
+
+test('an edge asks for the client whose request it passes on, and fills for whom it is asked for', async () => {
+  const trusting = await TestCluster.start(3, origin.url, { trusted: ['127.0.0.1'] });
+  const path = film({ size: 1000 });
+  const [owner, replica] = trusting.serving(path) as [TestEdge, TestEdge];
+  const { catalog } = owner;
+  const asked: string[] = [];
+  mock.method(catalog, 'open', (request: ContentRequest) => {
+    asked.push(request.asker.client);
+    return ObjectCatalog.prototype.open.call(catalog, request);
+  });
+  const forged = { 'Moovedge-Asker': '192.0.2.9' };
+  assert.equal((await replica.get(path, { 'X-Forwarded-For': '192.0.2.1', ...forged })).status, 200);
+  assert.equal((await replica.get(path, { 'X-Forwarded-For': '2001:db8::1' }, 'HEAD')).status, 200);
+  assert.equal((await askAsPeer(owner, replica, 'hop', path, { 'Moovedge-Asker': '192.0.2.2' })).status, 200);
+  assert.equal((await owner.get(path, { 'X-Forwarded-For': '192.0.2.3', ...forged })).status, 200);
+  assert.deepEqual(asked, ['192.0.2.1', '2001:db8::1', '192.0.2.2', '192.0.2.3']);
 });
 
 test('a request that has come through this edge before is refused', async () => {

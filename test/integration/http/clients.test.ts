@@ -1,20 +1,72 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
+import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { ClientAddresses } from '../../../src/http/client-address.js';
 import type { PortBounds } from '../../../src/http/gate.js';
+import { CatalogBench } from '../../support/catalog-bench.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { ENGINES, type Engine, listening, startEdge } from '../../support/http-edge.js';
+import { httpOrigin } from '../../support/http-origin.js';
 import { fetchRaw, RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
 const BOUNDS: PortBounds = { connections: 100, perClient: 0, requests: 0, loopback: false, unsentBytes: 0 };
+/** Bytes of a film of `BusyHost`. */
+const FILM_SIZE = 3 * BLOCK_SIZE;
 const PROXY = new ClientAddresses(['127.0.0.1/32']);
 /** An address of this machine that is bounded like others. */
 const outer = Object.values(networkInterfaces())
   .flat()
   .find(address => address?.internal === false && address.family === 'IPv4')?.address;
+
+/** An origin that answers one request at a time, when it is free. */
+class BusyHost {
+  /** Paths of the requests in order. */
+  readonly asked: string[] = [];
+  readonly #held: (() => void)[] = [];
+  #isFree = false;
+
+  private constructor(readonly url: string) {}
+
+  static async start(): Promise<BusyHost> {
+    const server = createServer((req, res) => host.#take(req, res)).listen(0, '127.0.0.1');
+    after(() => server.close());
+    await once(server, 'listening');
+    const host = new BusyHost(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    return host;
+  }
+
+  occupy(): void {
+    this.#isFree = false;
+  }
+
+  free(): void {
+    this.#isFree = true;
+    for (const answer of this.#held.splice(0)) answer();
+  }
+
+  #take({ url = '', headers }: IncomingMessage, res: ServerResponse): void {
+    this.asked.push(url);
+    const answer = () => {
+      const [, from = 0, to = 0] = (/^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []).map(Number);
+      const end = Math.min(to + 1, FILM_SIZE);
+      res.writeHead(206, {
+        'Content-Range': `bytes ${from}-${end - 1}/${FILM_SIZE}`,
+        'Content-Length': end - from,
+        'Cache-Control': url === '/private' ? 'no-store' : 'max-age=60',
+        ETag: '"v1"',
+      });
+      res.end(Buffer.alloc(end - from));
+    };
+    if (this.#isFree) answer();
+    else this.#held.push(answer);
+  }
+}
 
 async function edgeWith(engine: Engine, more: Partial<PortBounds>, clients = PROXY, host = '127.0.0.1') {
   const bounds = { ...BOUNDS, ...more };
@@ -94,6 +146,41 @@ for (const engine of ENGINES) {
         for (const { socket } of all) socket.destroy();
         await until('no connection', () => server.stats.openConnections === 0);
       }
+    });
+
+    it('take turns at an origin that is busy, however much one of them asks', async () => {
+      const host = await BusyHost.start();
+      const origin = httpOrigin([host.url], { maxFetches: 1, queue: 100 });
+      const { catalog } = new CatalogBench(origin).worker();
+      const { port } = await startEdge({ content: catalog }, listening(engine, { clients: PROXY }));
+      const opened: RawConnection[] = [];
+      let waiting = 0;
+      const ask = async (client: string, target: string, fields: Record<string, string> = {}, joins = false) => {
+        const connection = await RawConnection.open(port);
+        opened.push(connection.request('GET', target, { 'X-Forwarded-For': client, Range: 'bytes=0-9', ...fields }));
+        if (!joins) waiting++;
+        if (joins) await until('one more that waits', () => catalog.stats.collapsed > 0);
+        else await until('one more that waits', () => origin.stats.active + origin.stats.queued === waiting);
+      };
+      const film = await RawConnection.open(port);
+      host.free();
+      await film.request('GET', '/film', { Range: 'bytes=0-9' }).answer();
+      host.occupy();
+      await ask('192.0.2.99', '/first');
+      for (let i = 0; i < 5; i++) await ask('203.0.113.1', `/flood/${i}`);
+      for (let i = 0; i < 5; i++) await ask(`2001:db8:1:1::${i}`, `/network/${i}`);
+      await ask('192.0.2.1', '/missed');
+      await ask('2001:db8:1:2::1', '/private');
+      await ask('192.0.2.2', '/film', { Range: `bytes=${2 * BLOCK_SIZE}-` });
+      await ask('', '/own');
+      await ask('192.0.2.3', '/flood/4', {}, true);
+      host.free();
+      await Promise.all(opened.map(connection => connection.answer()));
+      const round = ['/flood/0', '/network/0', '/missed', '/private', '/film', '/own', '/flood/4'];
+      assert.deepEqual(host.asked.slice(1, 2 + round.length), ['/first', ...round]);
+      assert.equal(host.asked.length, 1 + waiting);
+      for (const { socket } of [...opened, film]) socket.destroy();
+      await origin.close();
     });
 
     it('see a loop when the edge is led back to itself, and not when it is another’s', async () => {

@@ -57,9 +57,9 @@ for (const engine of ENGINES)
       ) {}
 
       make(opened: OpenObject | OpenStream, request: ContentRequest, stage: ViewStage): MadeView | Promise<MadeView> {
-        const { host, query } = request;
+        const { host, query, asker } = request;
         const field = (name: string) => request.field(name);
-        const open = () => stage.content.open({ host, path: this.other, query, hint: this.hint, field });
+        const open = () => stage.content.open({ host, path: this.other, query, hint: this.hint, asker, field });
         if (this.wait !== undefined) return this.wait.then(open).then(other => this.#list(opened, other));
         const other = open();
         return other instanceof Promise ? other.then(late => this.#list(opened, late)) : this.#list(opened, other);

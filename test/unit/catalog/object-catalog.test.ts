@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { EDGE_ITSELF } from '../../../src/base/asker.js';
 import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { EdgeError, type ErrorCode } from '../../../src/base/errors.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
@@ -70,6 +71,7 @@ describe('the first request for an object', () => {
       path: FILM,
       query: '',
       hint: { start: 0, end: 1 },
+      asker: EDGE_ITSELF,
       field: () => '',
     });
     assert.ok(!(opened instanceof Promise));
@@ -377,7 +379,7 @@ describe('freshness', () => {
     await worker.watch(FILM);
     b.pass(5);
     b.origin.hold();
-    const request = { host: '', path: FILM, query: '', hint: { start: 0, end: 1 } };
+    const request = { host: '', path: FILM, query: '', hint: { start: 0, end: 1 }, asker: EDGE_ITSELF };
     for (let i = 0; i < 3; i++) {
       let over = false;
       const field = (name: string) => (over ? assert.fail(`${name} was read after the request`) : '');
@@ -761,7 +763,14 @@ describe('errors', () => {
 
   it('an unknown host has no origin', () => {
     const b = bench({ route: () => undefined });
-    const request = { host: 'x', path: '/', query: '', hint: { start: 0, end: 1 }, field: () => '' };
+    const request = {
+      host: 'x',
+      path: '/',
+      query: '',
+      hint: { start: 0, end: 1 },
+      asker: EDGE_ITSELF,
+      field: () => '',
+    };
     assert.throws(() => b.worker().catalog.open(request), { code: 'not_found' });
   });
 });

@@ -31,8 +31,8 @@ export interface OpenMember {
 
 /** The same request for another file. */
 function requestFor(path: string, request: ContentRequest): ContentRequest {
-  const { host, query } = request;
-  return { host, path, query, hint: HEADER, field: name => request.field(name) };
+  const { host, query, asker } = request;
+  return { host, path, query, hint: HEADER, asker, field: name => request.field(name) };
 }
 
 /**

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { EDGE_ITSELF } from '../../../../src/base/asker.js';
 import type { EdgeError } from '../../../../src/base/errors.js';
+import { Askers } from '../../../../src/origin/askers.js';
 import type { HttpOrigin } from '../../../../src/origin/http/http-origin.js';
 import { httpOrigin } from '../../../support/http-origin.js';
 import { until } from '../../../support/until.js';
@@ -44,7 +46,7 @@ const health = { path: '/healthz?edge', interval: 20, timeout: 10_000, failures:
 function read(origin: HttpOrigin, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     origin.fetch(
-      { path, query: '', range: undefined, condition: undefined, fields: {} },
+      { path, query: '', range: undefined, condition: undefined, fields: {}, askers: new Askers(EDGE_ITSELF) },
       { answered() {}, bytes() {}, ended: resolve, failed: (error: EdgeError) => reject(error) },
     );
   });

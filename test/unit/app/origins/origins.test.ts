@@ -8,7 +8,6 @@ import { matchesHost } from '../../../../src/base/host-pattern.js';
 import { silentLog } from '../../../../src/base/log.js';
 import { parseOrigin } from '../../../../src/base/origin-url.js';
 import { FileOrigin } from '../../../../src/origin/file/file-origin.js';
-import { FetchQueue, type QueuedFetch } from '../../../../src/origin/http/fetch-queue.js';
 import { type RouteRule, routeTable } from '../../../../src/origin/route-table.js';
 import { bucketUrl } from '../../../../src/origin/s3/s3-origin.js';
 import { httpOptions } from '../../../support/http-origin.js';
@@ -96,36 +95,6 @@ test('routes: the host first, then the longest path, cut at a slash', () => {
   });
 });
 
-test('the queue: so many run, so many wait in order, the rest are turned away', () => {
-  const queue = new FetchQueue(2, 2);
-  const started: string[] = [];
-  const fetch = (name: string, object = 'one'): QueuedFetch => ({
-    ...{ object, begin: () => started.push(name), resumable: true, giveWay() {} },
-  });
-  const [a, b, c, f] = ['a', 'b', 'c', 'f'].map(name => fetch(name)) as [
-    QueuedFetch,
-    QueuedFetch,
-    QueuedFetch,
-    QueuedFetch,
-  ];
-  assert.deepEqual(
-    [a, b, c].map(each => queue.enter(each)),
-    ['running', 'running', 'queued'],
-  );
-  const forgotten = fetch('forgotten');
-  assert.equal(queue.enter(forgotten), 'queued');
-  assert.equal(queue.enter(fetch('e')), 'full');
-  assert.equal(queue.forget(forgotten), true);
-  assert.equal(queue.enter(f), 'queued');
-  queue.leave(a);
-  queue.leave(b);
-  assert.deepEqual(started, ['c', 'f']);
-  assert.deepEqual([queue.active, queue.waiting], [2, 0]);
-  queue.leave(c);
-  queue.leave(f);
-  assert.equal(queue.active, 0);
-});
-
 test('base URLs of buckets', () => {
   const url = (bucket: string, prefix: string, endpoint: string, pathStyle: boolean) =>
     bucketUrl({ bucket, prefix, weight: 1 }, endpoint, pathStyle);
@@ -211,21 +180,4 @@ test('origins: routes to the one that a request is for, and closes all', async (
   assert.deepEqual(Object.keys(origins.stats()), ['files', 'far']);
   await origins.close();
   assert.equal(await fetchInto(local.origin, { path: '/clip' }).over, 'origin_unavailable');
-});
-
-test('the queue: objects have their turns, whatever is asked of one of them', () => {
-  const queue = new FetchQueue(1, 10);
-  const started: string[] = [];
-  const fetch = (name: string): QueuedFetch => ({
-    ...{ object: name[0]!, begin: () => started.push(name), resumable: true, giveWay() {} },
-  });
-  const all = ['a0', 'a1', 'a2', 'a3', 'b1', 'c1', 'b2'].map(fetch);
-  for (const each of all) queue.enter(each);
-  assert.equal(queue.waiting, 6);
-  assert.ok(queue.forget(all[3]!));
-  assert.ok(!queue.forget(all[3]!));
-  assert.ok(!queue.forget(all[0]!), 'it runs');
-  for (let i = 0; i < 6; i++) queue.leave(all[0]!);
-  assert.deepEqual(started, ['a1', 'b1', 'c1', 'a2', 'b2']);
-  assert.deepEqual([queue.active, queue.waiting], [0, 0]);
 });

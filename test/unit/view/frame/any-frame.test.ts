@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { it } from 'node:test';
 import fc from 'fast-check';
+import { EDGE_ITSELF } from '../../../../src/base/asker.js';
 import { FrameViews } from '../../../../src/view/frame/frame-views.js';
 import type { ViewFile } from '../../../../src/view/view.js';
 import { lengthOf } from '../../../../src/virtual-file/slice.js';
@@ -16,7 +17,14 @@ import { makePackager } from '../../../support/package-of.js';
 
 const views = new FrameViews({ target: 2, shortest: 0.5 });
 const packager = makePackager();
-const REQUEST = { host: 'h', path: '/a.mp4', query: '', hint: { start: 0, end: 1 }, field: () => '' };
+const REQUEST = {
+  host: 'h',
+  path: '/a.mp4',
+  query: '',
+  hint: { start: 0, end: 1 },
+  asker: EDGE_ITSELF,
+  field: () => '',
+};
 
 async function frameOf(bytes: Uint8Array, second: string): Promise<ViewFile> {
   const view = views.find({ path: '/a.mp4', parameters: new Map([['frame', second]]) })!;

@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { EDGE_ITSELF } from '../../../../../src/base/asker.js';
 import { EdgeError } from '../../../../../src/base/errors.js';
 import { perform } from '../../../../../src/media/io/reading.js';
 import { memberAt } from '../../../../../src/view/packaging/set/member.js';
 import { OpenedSet, openFirst } from '../../../../../src/view/packaging/set/opened-set.js';
 import { FakeContent, FakeObject } from '../../../../support/fake-content.js';
 
-const REQUEST = { host: 'h', path: '/a.mp4', query: 't=1', hint: { start: 0, end: 1 }, field: () => '' };
+const REQUEST = {
+  host: 'h',
+  path: '/a.mp4',
+  query: 't=1',
+  hint: { start: 0, end: 1 },
+  asker: EDGE_ITSELF,
+  field: () => '',
+};
 const MEMBERS = ['/a.mp4', '/b.mp4', '/c.mp4'].map(path => memberAt(path, 'film'));
 
 function content(b: FakeObject | EdgeError) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clientKey } from '../../../src/http/client-key.js';
+import { clientKey } from '../../../src/base/client-key.js';
 
 test('a client is an IPv4 address, or an IPv6 network of 64 bits', () => {
   const cases: readonly [address: string, key: string][] = [
