@@ -26,9 +26,9 @@ export class ClientAddresses {
     return new ClientAddresses([]);
   }
 
-  /** Whether some proxy is trusted, so that fields of a request may name its client. */
-  get trustsSome(): boolean {
-    return !this.#trusted.isEmpty;
+  /** Whether fields of a request name its client to whoever trusts them. */
+  areNamed(req: FrontRequest): boolean {
+    return !this.#trusted.isEmpty && (req.getHeader('x-forwarded-for') !== '' || req.getHeader('forwarded') !== '');
   }
 
   /** Whether an address is a trusted proxy's. A Unix socket has none: who may connect, its mode says. */
@@ -43,13 +43,16 @@ export class ClientAddresses {
 
   /** Whether a request comes from a trusted proxy that names its client, so that many clients share the connection. */
   isPassedOn(res: FrontResponse, req: FrontRequest): boolean {
-    return (req.getHeader('x-forwarded-for') !== '' || req.getHeader('forwarded') !== '') && this.trusts(peerOf(res));
+    return this.areNamed(req) && this.trusts(peerOf(res));
   }
 
-  /** Address of the client of a request, as text; '' when nobody knows, as on a Unix socket. */
-  of(res: FrontResponse, req: FrontRequest): string {
+  /**
+   * Address of the client of a request, as text; '' when nobody knows, as on a Unix socket.
+   * @param req left out when its fields name nobody
+   */
+  of(res: FrontResponse, req?: FrontRequest): string {
     const peer = peerOf(res);
-    if (!this.trusts(peer)) return peer;
+    if (req === undefined || !this.trusts(peer)) return peer;
     let client = peer;
     for (const hop of hopsOf(octetsOfField(req, 'x-forwarded-for'), octetsOfField(req, 'forwarded'))) {
       if (hop === undefined) break;

@@ -104,7 +104,9 @@ export class Reply implements Asker {
 
   /** Address of the client, whoever has passed its request on; '' when it is asked for first after the end. */
   get client(): string {
-    if (this.#client === undefined && !this.over) this.#client = this.#context.clients.of(this.#res, this.#req);
+    if (this.#client === undefined && !this.over) {
+      this.#client = this.#context.clients.of(this.#res, this.#suspended ? undefined : this.#req);
+    }
     return this.#client ?? '';
   }
 
@@ -126,9 +128,9 @@ export class Reply implements Asker {
   /** The answer goes on after the handler of its request. */
   suspend(): void {
     if (this.#suspended || this.over) return;
-    this.#suspended = true;
     // Whom a proxy names can't be read later.
-    if (this.#context.clients.trustsSome) void this.client;
+    if (this.#context.clients.areNamed(this.#req)) void this.client;
+    this.#suspended = true;
     this.#res.onAborted(() => {
       this.#body?.left();
       this.#end(this.#body?.sent ?? 0, this.#cut ? 'cut' : 'left');
