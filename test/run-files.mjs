@@ -26,6 +26,7 @@ const ASIDE = [
   'test/unit/cache/read/reader-source.test.ts',
   'test/integration/live/record/',
   'test/integration/live/publish/',
+  'test/integration/live/relay/',
   'test/integration/http/framing.test.ts',
 ];
 

@@ -1,6 +1,7 @@
 import { ignoreStopSignals, parentLog, tellParent } from '../supervisor/parent.js';
 import { Ingest } from './services/ingest.js';
 import type { IngestOrder, IngestReport } from './services/ingest-process.js';
+import { LivePeers } from './services/live-peers.js';
 
 /* The process that takes streams from publishers: see ingest-process.ts. It ends when its parent does. */
 
@@ -22,10 +23,11 @@ async function start({
   folder,
   self,
   cluster,
-  holders,
+  peers,
   isRestart,
 }: IngestOrder & { kind: 'start' }): Promise<void> {
-  ingest = new Ingest(settings, folder, { self, cluster, holders }, log, {
+  const known = cluster && (await LivePeers.make(cluster, peers));
+  ingest = new Ingest(settings, folder, { self, peers: known }, log, {
     changed: streams => report({ kind: 'streams', streams }),
     missing: name => report({ kind: 'missing', name }),
     names: (names, all) => report({ kind: 'names', names, all }),
@@ -72,7 +74,7 @@ process.on('message', message => {
   if (order.kind === 'start') void start(order);
   else if (order.kind === 'configure') void configure(order);
   else if (order.kind === 'want') ingest?.want(order.streams);
-  else if (order.kind === 'holders') ingest?.tellHolders(order.holders);
+  else if (order.kind === 'peers') ingest?.tellPeers(order.peers);
   else if (order.kind === 'lose') ingest?.lose(order.name);
   else if (order.kind === 'taken') {
     taking.get(order.number)?.(order.keeper);

@@ -13,6 +13,7 @@ import type { Metrics } from '../observe/metrics.js';
 import type { WorkerLink } from '../supervisor/worker-link.js';
 import type { ViewKind } from '../view/view.js';
 import type { EdgeEvents } from './services/edge-events.js';
+import { WorkerLinks } from './worker-links.js';
 
 /** Most requests of a worker that wait for parts and playlists at once. */
 const HLS_WAITING = 20_000;
@@ -21,8 +22,8 @@ const HLS_MEMORY = 16 * 1024 * 1024;
 
 /** Milliseconds from one word about viewers to the next. */
 const AUDIENCE_INTERVAL = 1000;
-/** Milliseconds that viewers wait for a stream to be brought, and between two tellings of what is watched. */
-const WANTED = { patience: 5000, interval: 2000 };
+/** Milliseconds that viewers wait for a stream to be brought. */
+const PATIENCE = 5000;
 
 /** HLS in a worker. */
 interface WorkerHls {
@@ -51,7 +52,7 @@ export function workerLive(
   const wanted =
     live.pull.length === 0 && config.cluster === undefined
       ? undefined
-      : new WantedStreams({ viewing, want: streams => emit('liveWanted', streams), ...WANTED });
+      : new WantedStreams({ viewing, want: streams => emit('liveWanted', streams), patience: PATIENCE });
   const hls = live.hls.window === 0 ? undefined : workerHls(config, wanted, log);
   const { stats } = viewing;
   const viewers = () => ({ ...stats.viewers, ...(hls && { hls: hls.viewers }) });
@@ -79,6 +80,7 @@ export function workerLive(
     path: live.path,
     viewing,
     wanted,
+    links: config.cluster && new WorkerLinks({ on, emit }),
     hls,
     get stats() {
       return { ...stats, viewers: viewers() };

@@ -1,4 +1,5 @@
 import { isStreamName } from '../base/stream-name.js';
+import { addedFields, checkAddedFields } from './added-fields.js';
 import { choice, host, integer, path, size, text, time } from './kind.js';
 import { type Draft, group, item, list, map, setting, type Values, type Wrong } from './setting.js';
 
@@ -41,10 +42,16 @@ export const liveSchema = group({
   pull: list(
     setting(
       text('a URL such as http://origin.example.com:8080/live/', /^https?:\/\/[^\s?#]{1,1000}\/$/),
-      'Where streams are pulled from that nobody publishes here: URL/APP/NAME.flv, asked in turn.',
+      'Where streams are pulled from that nobody publishes here: URL/APP/NAME.flv, asked in turn; it may hold user:password@.',
+      { secret: true },
     ),
     { max: 16 },
   ),
+  pullHeaders: addedFields('Fields that are added to each request to servers of live.pull, such as Authorization.'),
+  links: setting(
+    integer(1, 1000),
+    'Most other edges of the cluster that get a stream from one edge; further ones get it from these.',
+  ).prefault(16),
   batch: setting(time('10ms', '1s'), 'How often what has come is sent to viewers.').prefault('100ms'),
   buffer: setting(
     time('2s', '60s'),
@@ -91,7 +98,7 @@ export type LiveSettings = Values<typeof liveSchema>;
 
 /** The rules between them. @param others ports that the edge listens on beside, with their settings' names */
 export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number | undefined, string>, wrong: Wrong) {
-  const { rtmp, publish, slow, hls } = live ?? {};
+  const { rtmp, publish, pullHeaders, slow, hls } = live ?? {};
   const { certificate, key } = rtmp?.tls ?? {};
   if (certificate !== undefined && key === undefined) {
     wrong(['live', 'rtmp', 'tls', 'key'], 'expected the private key of live.rtmp.tls.certificate');
@@ -101,6 +108,7 @@ export function checkLive(live: Draft<LiveSettings>, others: ReadonlyMap<number 
   }
   const taken = rtmp?.port === undefined ? undefined : others.get(rtmp.port);
   if (taken !== undefined) wrong(['live', 'rtmp', 'port'], `expected another port than ${taken}`);
+  checkAddedFields(pullHeaders, ['live', 'pullHeaders'], wrong);
   const keys = Object.keys(publish?.keys ?? {});
   for (const name of keys.filter(name => !isStreamName(name))) {
     wrong(['live', 'publish', 'keys', name], 'expected the key of a stream that is called APP/NAME');

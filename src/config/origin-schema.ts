@@ -1,7 +1,8 @@
 import { parseOrigin } from '../base/origin-url.js';
 import { NOT_FORWARDED } from '../base/request-fields.js';
+import { addedFields, checkAddedFields } from './added-fields.js';
 import { choice, flag, integer, type Kind, names, originUrl, path, text, time, webUrl } from './kind.js';
-import { group, item, list, map, setting, withRules } from './setting.js';
+import { group, item, list, setting, withRules } from './setting.js';
 
 const hostName = text(
   'a host name, or *. and a domain, in lower case and without a port',
@@ -26,21 +27,6 @@ export function forwardable(): Kind<string> {
         : 'the edge sets fields of the connection, of ranges, conditions and codings itself',
   };
 }
-
-/** Fields of a request that say how it is sent and what of the file is asked for. */
-const OWN_FIELDS = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'if-match',
-  'if-range',
-  'keep-alive',
-  'range',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** One place where files come from. */
 export const originSchema = withRules(
@@ -141,13 +127,7 @@ export const originSchema = withRules(
       hosts: list(setting(hostName, 'Hosts that redirects may lead to, beside the origin’s own.'), { max: 100 }),
       max: setting(integer(0, 20), 'Most redirects of one fetch.').prefault(5),
     }),
-    headers: map(
-      setting(
-        text('the value of a header field', /^[\t\x20-\x7e]{0,4096}$/),
-        'Fields that are added to each request.',
-        { secret: true },
-      ),
-    ),
+    headers: addedFields('Fields that are added to each request.'),
     s3: item({
       region: setting(
         text('a region such as eu-central-1', /^[a-z0-9-]{1,64}$/),
@@ -195,7 +175,7 @@ export const originSchema = withRules(
     }).optional(),
   }),
   (origin, wrong) => {
-    const { url, urls, headers = {}, s3, tls, forward, query, health, shield } = origin ?? {};
+    const { url, urls, headers, s3, tls, forward, query, health, shield } = origin ?? {};
     if (url === undefined && urls?.length === 0) wrong(['url'], 'expected url or urls');
     if (url !== undefined && urls !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
     if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
@@ -206,12 +186,7 @@ export const originSchema = withRules(
     if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
       wrong(['tls', tls?.cert === undefined ? 'cert' : 'key'], 'expected both cert and key or none');
     }
-    for (const name of Object.keys(headers)) {
-      if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(name))
-        wrong(['headers', name], 'expected the name of a header field');
-      else if (OWN_FIELDS.has(name.toLowerCase()))
-        wrong(['headers', name], 'expected a field that the edge does not set itself');
-    }
+    checkAddedFields(headers, ['headers'], wrong);
     const bases = [url, ...(urls ?? []).map(one => one?.url)].filter(base => base !== undefined);
     const schemes = new Set(bases.map(base => parseOrigin(base).kind));
     if (schemes.size > 1) wrong(['urls'], 'expected urls of one kind: directories, http(s) or s3');

@@ -1,13 +1,13 @@
 import { EdgeError } from '../base/errors.js';
 import { decodeText } from '../base/percent.js';
-import { BEGAN_FIELD, LOOP_FIELD } from '../live/delivery/link-fields.js';
+import { BEGAN_FIELD, LEVEL_FIELD, LOOP_FIELD, PARENTS_FIELD, writeParents } from '../live/delivery/link-fields.js';
 import { Viewer, type ViewerStart } from '../live/delivery/viewer.js';
 import type { WatchedStream } from '../live/delivery/watched-stream.js';
 import { whenIn } from './admission.js';
-import { FieldBlock } from './field-block.js';
+import { type Field, FieldBlock } from './field-block.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
-import { findStream, type LivePort, ownStream, UNSENT } from './live-port.js';
+import { findStream, type LinkPlace, type LivePort, UNSENT } from './live-port.js';
 import { DirectSocket, FrontEndSocket, type LiveAnswer } from './live-socket.js';
 import type { PeerRequest } from './peer-port.js';
 import { type BodyMaker, Reply } from './reply.js';
@@ -43,6 +43,16 @@ function startOf(query: string): ViewerStart {
   return { from: sign === '-' ? 'present' : 'beginning', milliseconds: Math.round(Number(seconds) * 1000) };
 }
 
+/** Answers another edge of the cluster that wants a live stream. */
+export function answerLink(context: HttpContext, res: FrontResponse, req: FrontRequest, peer: PeerRequest): void {
+  const { live } = context;
+  const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
+  if (target === undefined) {
+    const reply = new Reply(context, res, req, 'GET', undefined, peer);
+    reply.text(404, 'there are no live streams here', 'moovedge; detail=peer', []);
+  } else new LiveExchange(context, res, req, 'GET', peer).run(live!, target, req);
+}
+
 /** The life of a request for a live stream as FLV: from its head to the end of the stream, or of the viewer. */
 export class LiveExchange implements BodyMaker, LiveAnswer {
   readonly #context: HttpContext;
@@ -51,8 +61,9 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   /** Of the socket; 0 when the gate does not guard it. */
   readonly #descriptor: number;
   readonly #isSecure: boolean;
-  /** Asked by another edge of the cluster: one hop, and no more. */
-  readonly #isPeer: boolean;
+  /** Id of the edge of the cluster that asks; undefined for players. */
+  readonly #peer: string | undefined;
+  #place: LinkPlace | undefined;
   #stream: WatchedStream | undefined;
   #viewer: Viewer | undefined;
   url = '';
@@ -62,7 +73,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
     this.#isHead = method === 'HEAD';
     this.#descriptor = context.gate.socket;
     this.#isSecure = context.gate.isSecure;
-    this.#isPeer = peer !== undefined;
+    this.#peer = peer?.from;
     this.#reply = new Reply(context, res, req, method, this, peer);
   }
 
@@ -74,12 +85,12 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   run(port: LivePort, target: LiveTarget, req: FrontRequest): void {
     this.url = `${port.path}${target.stream}.flv`;
     const via = req.getHeader(LOOP_FIELD);
-    if (this.#isPeer) this.#find(port, target, via);
+    if (this.#peer !== undefined) this.#link(port, target, this.#peer);
     else whenIn(this.#context, req, this.#reply, () => this.#find(port, target, via));
   }
 
   #find(port: LivePort, target: LiveTarget, via: string): void {
-    const found = this.#isPeer ? ownStream(port, target.stream) : findStream(port, target.stream, via);
+    const found = findStream(port, target.stream, via);
     if (!(found instanceof Promise)) {
       this.#serve(port, target, found);
       return;
@@ -88,6 +99,30 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
     void found.then(stream => {
       if (!this.#reply.over) this.#reply.cork(() => this.#serve(port, target, stream));
     });
+  }
+
+  /** Another edge gets what is here, when there is a place for it. */
+  #link(port: LivePort, target: LiveTarget, peer: string): void {
+    if (port.links === undefined || port.viewing.find(target.stream) === undefined) {
+      this.#serve(port, target, undefined);
+      return;
+    }
+    this.#reply.suspend();
+    void port.links.ask(target.stream, peer).then(place => {
+      if ('leave' in place) this.#place = place;
+      if (this.#reply.over) this.#place?.leave();
+      else this.#reply.cork(() => this.#answerLink(port, target, place));
+    });
+  }
+
+  #answerLink(port: LivePort, target: LiveTarget, place: LinkPlace | readonly string[]): void {
+    if ('leave' in place) {
+      this.#serve(port, target, port.viewing.find(target.stream));
+      if (this.#viewer === undefined) place.leave();
+      return;
+    }
+    const message = `there is no place for another edge (live.links); ask ${place.join(', ') || 'later'}`;
+    this.#reply.text(503, message, 'moovedge; detail=links', [[PARENTS_FIELD, writeParents(place)]]);
   }
 
   #serve(port: LivePort, target: LiveTarget, stream: WatchedStream | undefined): void {
@@ -112,7 +147,8 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
         : new DirectSocket(this.#descriptor, transport, this, port.sendToAll);
     if (this.#descriptor !== 0) port.limitUnsent(this.#descriptor, UNSENT);
     this.#stream = stream;
-    const viewer = new Viewer(socket, 'http', target.start, target.start === 'segment');
+    const link = target.start === 'segment' ? { peer: this.#peer, level: stream.level } : undefined;
+    const viewer = new Viewer(socket, 'http', target.start, link);
     this.#viewer = viewer;
     this.#reply.suspend();
     // The handler's cork is still open: what goes past it would come before the head.
@@ -122,16 +158,19 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   }
 
   left(): void {
+    this.#place?.leave();
     if (this.#viewer !== undefined) this.#stream?.remove(this.#viewer);
   }
 
   head(): void {
-    const began = this.#viewer?.isLink === true ? [[BEGAN_FIELD, String(this.#stream!.ring.createdAt)] as const] : [];
+    const link = this.#viewer?.link;
+    const facts: Field[] = link === undefined ? [] : [[BEGAN_FIELD, String(this.#stream!.ring.createdAt)]];
+    if (link?.peer !== undefined) facts.push([LEVEL_FIELD, String(link.level)]);
     const fields = new FieldBlock([
       ['Content-Type', 'video/x-flv'],
       ['Cache-Control', 'no-store'],
       ['X-Content-Type-Options', 'nosniff'],
-      ...began,
+      ...facts,
       ...this.#context.common.filter(([name]) => name.toLowerCase() !== 'cache-control'),
     ]);
     this.#reply.head(200, undefined, fields, 'moovedge; detail=live', '');
@@ -142,6 +181,7 @@ export class LiveExchange implements BodyMaker, LiveAnswer {
   }
 
   ended(bytes: number): void {
+    this.#place?.leave();
     this.#context.stats.responseBytes += bytes;
     this.#reply.ended(bytes);
   }

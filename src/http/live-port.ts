@@ -7,6 +7,22 @@ import type { WatchedStream } from '../live/delivery/watched-stream.js';
 /** Bytes that the kernel may hold of a viewer's answer unsent: lag that nobody sees, so only a little. */
 export const UNSENT = 32 * 1024;
 
+/** A place that another edge of the cluster has for a stream. */
+export interface LinkPlace {
+  /** Its link has ended. */
+  leave(): void;
+}
+
+/** Places for other edges of the cluster, of which a stream has only so many. */
+export interface LinkPlaces {
+  /**
+   * Asks for one.
+   * @param peer id of the other edge
+   * @returns the place; else ids of edges that have one, which it may ask
+   */
+  ask(stream: string, peer: string): Promise<LinkPlace | readonly string[]>;
+}
+
 /** What the front end has to know of live streams. */
 export interface LivePort {
   /** Where their URLs begin, with a slash at both ends. */
@@ -14,6 +30,8 @@ export interface LivePort {
   readonly viewing: LiveViewing;
   /** Brings streams that are elsewhere; undefined where there are none but those of this edge. */
   readonly wanted?: WantedStreams | undefined;
+  /** Undefined for an edge on its own. */
+  readonly links?: LinkPlaces | undefined;
   /** Requests of HLS that wait for what comes; undefined where HLS is not served. */
   readonly hls?: { drain(): void } | undefined;
   /** Sends to sockets past the front end. */
@@ -29,10 +47,4 @@ export function findStream(
   via: string,
 ): WatchedStream | Promise<WatchedStream | undefined> | undefined {
   return wanted === undefined ? viewing.find(name) : wanted.find(name, via);
-}
-
-/** A stream that is published on this edge. */
-export function ownStream({ viewing }: LivePort, name: string): WatchedStream | undefined {
-  const stream = viewing.find(name);
-  return stream?.isPulled === true ? undefined : stream;
 }

@@ -2,9 +2,11 @@
 export interface PeerRequest {
   /**
    * `hop`: a player's request, to be answered as one. `fill`: bytes of an object as the origin has it, with the
-   * origin's validators. `live`: a live stream that is published here. `probe`: whether this edge answers.
+   * origin's validators. `live`: a live stream that is here. `probe`: whether this edge answers.
    */
   readonly mark: 'hop' | 'fill' | 'live' | 'probe';
+  /** Id of the other edge. */
+  readonly from: string;
   /** Host field of the player's request. */
   readonly host: string;
   /** Nothing is fetched for it: it has what is cached here, or nothing. */

@@ -7,9 +7,9 @@ import { type Field, FieldBlock } from './field-block.js';
 import { isAmbiguous } from './framing.js';
 import type { FrontEnd, FrontEndHandler, FrontRequest, FrontResponse, Upgrade } from './front-end.js';
 import type { HttpContext } from './http-context.js';
-import { LiveExchange, parseLiveTarget } from './live-exchange.js';
+import { answerLink, LiveExchange, parseLiveTarget } from './live-exchange.js';
 import { asksForWebSocket, LiveWebSocket } from './live-websocket.js';
-import type { PeerPort, PeerRequest } from './peer-port.js';
+import type { PeerPort } from './peer-port.js';
 import { refusalEntry } from './refusal-entry.js';
 import { Reply } from './reply.js';
 import { NO_NAMES, parseHost, parseTarget } from './target.js';
@@ -129,27 +129,13 @@ export class Port implements FrontEndHandler {
       const reply = new Reply(this.#context, res, req, method, undefined, admitted);
       reply.head(204, undefined, NO_FIELDS, 'moovedge; detail=peer', '');
       reply.endEmpty();
-    } else if (admitted.mark === 'live') this.#handleLink(res, req, admitted);
+    } else if (admitted.mark === 'live') answerLink(this.#context, res, req, admitted);
     else {
       // What a node answers for another is what players get; a fill is the origin's.
       const routes = admitted.mark === 'fill' ? undefined : this.#context.routes;
       const context = routes?.of(req, admitted.host) ?? this.#context;
       new Exchange(context, res, req, method === 'HEAD' ? 'HEAD' : 'GET', admitted).run(req);
     }
-  }
-
-  /** Another edge pulls a live stream: what is published here, and nothing that came from elsewhere itself. */
-  #handleLink(res: FrontResponse, req: FrontRequest, peer: PeerRequest): void {
-    const { live } = this.#context;
-    const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
-    if (target === undefined) {
-      new Reply(this.#context, res, req, 'GET', undefined, peer).text(
-        404,
-        'no live stream',
-        'moovedge; detail=peer',
-        [],
-      );
-    } else new LiveExchange(this.#context, res, req, 'GET', peer).run(live!, target, req);
   }
 
   /** Sends a player to the same URL by HTTPS. */

@@ -152,6 +152,17 @@ export const METRICS = {
     help: 'Publishers that were let in (accepted), and connections that have ended, by why.',
   },
   moovedge_live_ingest_bytes_total: { type: 'counter', help: 'Bytes that publishers have sent.' },
+  moovedge_live_pulled_streams: {
+    type: 'gauge',
+    labels: ['level'],
+    help: 'Live streams that come from another server, by the number of links from where they are published.',
+  },
+  moovedge_live_links: { type: 'gauge', help: 'Links by which other edges of the cluster get live streams from here.' },
+  moovedge_live_link_requests_total: {
+    type: 'counter',
+    labels: ['outcome'],
+    help: 'Live streams that other edges of the cluster have asked for, by what came of it.',
+  },
   moovedge_live_viewers: { type: 'gauge', labels: ['protocol'], help: 'Viewers of live streams.' },
   moovedge_live_dropped_frames_total: {
     type: 'counter',

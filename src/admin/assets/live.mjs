@@ -15,7 +15,8 @@ function codecsOf({ video, audio }) {
   return [video, audio].filter(Boolean).join(', ') || '–';
 }
 
-function publisherOf({ publisher }) {
+function publisherOf({ publisher, state, from }) {
+  if (state === 'pulled') return from ?? 'another server';
   return publisher === undefined ? '–' : [publisher.program, publisher.address].filter(Boolean).join(' · ');
 }
 
@@ -39,7 +40,7 @@ function show(stats, last, elapsed) {
   const incoming = sum(streams.map(({ bitsPerSecond = 0 }) => bitsPerSecond));
   const published = streams.filter(({ state }) => state === 'publishing').length;
   byId('tiles').replaceChildren(
-    tile('Published', `${published} of ${streams.length}`),
+    tile('Published', `${published} of ${streams.filter(({ state }) => state !== 'pulled').length}`),
     tile('Received', bits(incoming), incoming),
     tile('Viewers by HTTP-FLV', count.format(http), http),
     tile('Viewers by WebSocket', count.format(webSocket), webSocket),
@@ -59,11 +60,11 @@ function show(stats, last, elapsed) {
         'WebSocket',
         'Dropped',
         'Received',
-        'Publisher',
+        'From',
       ],
       streams.map(stream => [
         stream.name,
-        stream.state,
+        stream.level === undefined ? stream.state : `${stream.state}, ${stream.level}`,
         codecsOf(stream),
         bits(stream.bitsPerSecond ?? 0),
         seconds(stream.keyFrameIntervalMs),

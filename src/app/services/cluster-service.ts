@@ -14,7 +14,7 @@ import { requireFreePort } from '../../supervisor/port.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { describeCluster } from './cluster-metrics.js';
 import type { EdgeEvents } from './edge-events.js';
-import type { LivePeer } from './live-peers.js';
+import type { StreamPeers } from './live-peers.js';
 import type { PurgeService } from './purge-service.js';
 import { purgeTexts, readPurge } from './purge-texts.js';
 import { refuseChange } from './refuse-change.js';
@@ -128,15 +128,12 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
     return this.#control.claims;
   }
 
-  /** The other edges that have live streams, by the names of these. */
-  get streamHolders(): ReadonlyMap<string, LivePeer> {
+  /** The other edges that are there, and which of them have which live streams. */
+  get streamPeers(): StreamPeers {
     const { self, nodes } = this.#control.state;
-    const known = new Map(nodes.map(({ id, host, port }) => [id, { id, host, port }]));
-    const held = [...this.#control.claims.holders].flatMap(([name, id]) => {
-      const peer = id === self ? undefined : known.get(id);
-      return peer === undefined || peer.host === '' ? [] : [[name, peer] as const];
-    });
-    return new Map(held);
+    const others = nodes.filter(({ id, host, state }) => id !== self && host !== '' && state !== 'away');
+    const peers = new Map(others.map(({ id, host, port }) => [id, { host, port }]));
+    return { peers, holders: new Map([...this.#control.claims.holders].filter(([, id]) => peers.has(id))) };
   }
 
   get draining(): boolean {

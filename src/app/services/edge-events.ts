@@ -1,6 +1,7 @@
 import type { ClusterState } from '../../cluster/cluster-state.js';
 import type { Audience } from '../../live/delivery/live-stats.js';
 import type { WantedStream } from '../../live/delivery/wanted-streams.js';
+import type { Link } from '../../live/relay/link-table.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { SupervisorEvents } from '../../supervisor/service.js';
 
@@ -23,6 +24,12 @@ export interface EdgeEvents extends SupervisorEvents {
   damagedBlock: [id: readonly number[], block: number];
   /** Who watches live streams in a process; told once a second while there are some. */
   liveAudiences: [process: number, audiences: Audiences];
+  /** Another edge wants a stream of this one. */
+  liveLinkAsked: [link: Link];
+  /** It has left. */
+  liveLinkLeft: [link: Link];
+  /** To workers: whether there is a place for it; null when there is, else edges that it may ask. */
+  liveLinkAnswered: [key: string, others: readonly string[] | null];
   /** To workers: the cluster as it is from here on. */
   clusterState: [state: ClusterState];
   /** Streams that viewers of a worker want which are not here, or that came from elsewhere and are watched still. */

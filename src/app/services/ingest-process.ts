@@ -10,7 +10,7 @@ import { ChildProcess } from '../../supervisor/child-process.js';
 import type { LogReport } from '../../supervisor/parent.js';
 import { listenFailure } from '../../supervisor/port.js';
 import type { IngestSettings, IngestStats } from './ingest.js';
-import type { LiveCluster, LivePeer, StreamNames } from './live-peers.js';
+import type { LiveCluster, StreamNames, StreamPeers } from './live-peers.js';
 
 /** What the ingest's process is told. Not by its arguments, which everybody on the machine may read. */
 export type IngestOrder =
@@ -21,14 +21,14 @@ export type IngestOrder =
       readonly folder: string;
       readonly self: string;
       readonly cluster: LiveCluster | undefined;
-      readonly holders: ReadonlyMap<string, LivePeer>;
+      readonly peers: StreamPeers;
       readonly isRestart: boolean;
     }
   | { readonly kind: 'configure'; readonly settings: IngestSettings }
   /** Streams that viewers want, or watch still. */
   | { readonly kind: 'want'; readonly streams: readonly WantedStream[] }
-  /** The other edges that have streams, by the names of these. */
-  | { readonly kind: 'holders'; readonly holders: ReadonlyMap<string, LivePeer> }
+  /** There are other edges, or other streams at these. */
+  | { readonly kind: 'peers'; readonly peers: StreamPeers }
   /** Whether a name may be published here; `keeper` is who has it instead. */
   | { readonly kind: 'taken'; readonly number: number; readonly keeper: string | undefined }
   /** Another edge publishes this stream now. */
@@ -64,8 +64,8 @@ export interface IngestProcessOptions {
   readonly self: string;
   readonly cluster: LiveCluster | undefined;
   readonly log: Log;
-  /** The other edges that have streams, by the names of these. */
-  holders(): ReadonlyMap<string, LivePeer>;
+  /** The other edges, and which streams they have. */
+  peers(): StreamPeers;
   /** Names in the cluster; undefined for an edge on its own. */
   readonly names: StreamNames['claims'] | undefined;
   /** There are other streams. */
@@ -119,8 +119,8 @@ export class IngestProcess {
     this.#child?.send({ kind: 'want', streams });
   }
 
-  tellHolders(): void {
-    this.#child?.send({ kind: 'holders', holders: this.#options.holders() });
+  tellPeers(): void {
+    this.#child?.send({ kind: 'peers', peers: this.#options.peers() });
   }
 
   /** Another edge publishes a stream now. */
@@ -151,7 +151,7 @@ export class IngestProcess {
         if (report.kind === 'here')
           child.send({
             ...{ kind: 'start', settings: this.#settings, folder, self, cluster, isRestart },
-            holders: this.#options.holders(),
+            peers: this.#options.peers(),
           });
         else if (report.kind === 'ready') waiter?.resolve();
         else if (report.kind === 'failed') waiter?.reject(this.#failure(report));

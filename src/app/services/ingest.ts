@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Log } from '../../base/log.js';
 import type { LiveSettings } from '../../config/live-schema.js';
 import { LOOP_FIELD } from '../../live/delivery/link-fields.js';
-import type { WantedStream } from '../../live/delivery/wanted-streams.js';
+import { WATCHED_INTERVAL, type WantedStream } from '../../live/delivery/wanted-streams.js';
 import { PublishHook } from '../../live/publish/hook.js';
 import type { LiveStreamStats } from '../../live/publish/live-stream.js';
 import { pulledFolder } from '../../live/publish/ring-files.js';
@@ -11,20 +11,19 @@ import { RtmpServer, type RtmpServerStats } from '../../live/publish/rtmp-server
 import { StreamRegistry } from '../../live/publish/stream-registry.js';
 import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
 import { PULL_TIMES } from '../../live/relay/pull.js';
-import { Pulls } from '../../live/relay/pulls.js';
+import { type PulledStats, Pulls } from '../../live/relay/pulls.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import { RtmpError } from '../../live/rtmp/rtmp-error.js';
 import { shiftIndexOf } from '../../live/shift/shift-index.js';
-
-import { type LiveCluster, type LivePeer, LivePeers } from './live-peers.js';
+import type { LivePeers, StreamPeers } from './live-peers.js';
 
 /** Milliseconds in which a connection must have come to publish. */
 const ARRIVAL = 15_000;
 /** Milliseconds without a byte after which a publisher is given up. */
 const SILENCE = 30_000;
-/** Milliseconds for which a stream is pulled after the last viewer, and those that tell of viewers take. */
-const LINGER = 12_000;
+/** Milliseconds for which a stream is pulled after its last viewer. */
+const LINGER = 10_000;
 
 /** Milliseconds for which a publisher waits for what another edge has of its stream, and for the last of it. */
 const BRING = 2000;
@@ -37,9 +36,8 @@ export type IngestSettings = LiveSettings;
 export interface IngestPlace {
   /** This edge among those that requests have gone through. */
   readonly self: string;
-  readonly cluster: LiveCluster | undefined;
-  /** The other edges that have streams, by the names of these. */
-  readonly holders: ReadonlyMap<string, LivePeer>;
+  /** The other edges of its cluster; undefined for an edge on its own. */
+  readonly peers: LivePeers | undefined;
 }
 
 /** Who is told of what happens to streams. */
@@ -64,6 +62,7 @@ export interface IngestEvents {
 export interface IngestStats {
   readonly server: RtmpServerStats | undefined;
   readonly streams: readonly (LiveStreamStats & { readonly publisher: ConnectionStats | undefined })[];
+  readonly pulled: readonly PulledStats[];
 }
 
 /** Takes streams from publishers into rings, for as long as it is not stopped. */
@@ -80,16 +79,9 @@ export class Ingest {
   /**
    * @param folder of the rings
    */
-  constructor(
-    settings: IngestSettings,
-    folder: string,
-    { self, cluster, holders }: IngestPlace,
-    log: Log,
-    events: IngestEvents,
-  ) {
+  constructor(settings: IngestSettings, folder: string, { self, peers }: IngestPlace, log: Log, events: IngestEvents) {
     this.#events = events;
-    this.#peers = cluster && new LivePeers(cluster);
-    if (this.#peers !== undefined) this.#peers.holders = holders;
+    this.#peers = peers;
     this.#settings = settings;
     this.#log = log;
     this.#hook = new PublishHook(log);
@@ -112,10 +104,10 @@ export class Ingest {
       reserve: name => this.#reserve(name),
       inherit: name => this.#pulls.handOver(name, folder),
       named: (names, all) => {
-        if (cluster !== undefined) events.names(names, all);
+        if (peers !== undefined) events.names(names, all);
       },
       dropped: name => {
-        if (cluster !== undefined) events.drop(name);
+        if (peers !== undefined) events.drop(name);
       },
       changed: () => {
         // Whoever publishes here comes before those elsewhere.
@@ -127,15 +119,15 @@ export class Ingest {
     this.#pulls = new Pulls({
       folder: pulledFolder(folder),
       sources: (name, via) => [
-        ...(this.#peers?.sources(name) ?? []),
+        ...(peers?.sources(name) ?? []),
         ...this.#settings.pull.map(base => ({
           url: `${base}${name}.flv?start=segment`,
-          fields: { [LOOP_FIELD]: via === '' ? self : `${via}, ${self}` },
+          fields: { ...this.#settings.pullHeaders, [LOOP_FIELD]: via === '' ? self : `${via}, ${self}` },
         })),
       ],
       create: (file, createdAt) => RingWriter.create(file, { ...this.#ringOptions, ...(createdAt && { createdAt }) }),
       grace: () => this.#settings.grace,
-      linger: LINGER,
+      linger: LINGER + WATCHED_INTERVAL,
       times: PULL_TIMES,
       log,
       changed,
@@ -150,6 +142,7 @@ export class Ingest {
     return {
       server: this.#server?.stats,
       streams: this.#streams.stats.map(each => ({ ...each, publisher: publishers.get(each.name) })),
+      pulled: this.#pulls.stats,
     };
   }
 
@@ -164,12 +157,13 @@ export class Ingest {
     for (const { name, via } of streams) if (!here.has(name)) this.#pulls.want(name, via);
   }
 
-  /** Other edges have other streams than before. */
-  tellHolders(holders: ReadonlyMap<string, LivePeer>): void {
+  /** There are other edges than before, or other streams at these. */
+  tellPeers(known: StreamPeers): void {
     if (this.#peers === undefined) return;
-    const before = this.#peers.holders;
-    this.#peers.holders = holders;
-    for (const [name, { id }] of holders) if (before.get(name)?.id !== id) this.#pulls.moved(name);
+    const before = this.#peers.known;
+    this.#peers.known = known;
+    for (const [name, id] of known.holders) if (before.holders.get(name) !== id) this.#pulls.moved(name, id);
+    for (const id of before.peers.keys()) if (!known.peers.has(id)) this.#pulls.lost(id);
   }
 
   /** Another edge publishes a stream now: those who watch it here get it from there. */
@@ -181,7 +175,7 @@ export class Ingest {
   /** Reserves a name, and brings what another edge has of the stream. */
   async #reserve(name: string): Promise<void> {
     if (this.#peers === undefined) return;
-    const isElsewhere = this.#peers.holders.has(name);
+    const isElsewhere = this.#peers.known.holders.has(name);
     if (isElsewhere) await this.#pulls.bring(name, BRING);
     const keeper = await this.#events.take(name, this.#settings.publish.takeover === 'authorised');
     if (keeper !== undefined) {

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { PEER_FIELD } from '../../base/peer-fields.js';
 import type { ClaimEvents, Claims } from '../../cluster/control/claims.js';
-import { PeerSignature } from '../../cluster/peer/signature.js';
+import type { PeerSignature } from '../../cluster/peer/signature.js';
 import type { Config } from '../../config/schema.js';
+import { LEVEL_FIELD, PARENTS_FIELD, readLevel, readParents } from '../../live/delivery/link-fields.js';
 import type { PullSource } from '../../live/relay/pull.js';
 
 /** Another edge of the cluster. */
 export interface LivePeer {
-  readonly id: string;
   /** Where its peers reach it. */
   readonly host: string;
   readonly port: number;
@@ -17,9 +17,19 @@ export interface LivePeer {
 export interface StreamNames {
   streams: ClaimEvents;
   readonly claims: Pick<Claims, 'take' | 'set' | 'drop' | 'reset'>;
-  /** The other edges that have streams, by the names of these. */
-  readonly streamHolders: ReadonlyMap<string, LivePeer>;
+  readonly streamPeers: StreamPeers;
 }
+
+/** What an edge knows of the others. */
+export interface StreamPeers {
+  /** The other edges that are there, by their ids. */
+  readonly peers: ReadonlyMap<string, LivePeer>;
+  /** Ids of those that streams are published to, by the names of these. */
+  readonly holders: ReadonlyMap<string, string>;
+}
+
+/** There are no others. */
+export const NO_PEERS: StreamPeers = { peers: new Map(), holders: new Map() };
 
 /** How edges of a cluster know one another. */
 export interface LiveCluster {
@@ -50,33 +60,56 @@ export function liveCluster({ cluster, live }: Config): LiveCluster | undefined 
 export class LivePeers {
   readonly #cluster: LiveCluster;
   readonly #signature: PeerSignature;
-  /** Edges by the names of the streams that they have. */
-  holders: ReadonlyMap<string, LivePeer> = new Map();
+  /** As the process that speaks to etcd knows them. */
+  known: StreamPeers;
 
-  constructor(cluster: LiveCluster) {
+  private constructor(cluster: LiveCluster, known: StreamPeers, signature: PeerSignature) {
     this.#cluster = cluster;
-    this.#signature = new PeerSignature(cluster.secret);
+    this.known = known;
+    this.#signature = signature;
   }
 
+  /** Loads what is needed of the cluster's code. */
+  static async make(cluster: LiveCluster, known: StreamPeers): Promise<LivePeers> {
+    const { PeerSignature } = await import('../../cluster/peer/signature.js');
+    return new LivePeers(cluster, known, new PeerSignature(cluster.secret));
+  }
+
+  /** The edge that a stream is published to, which may name others. */
   sources(name: string): PullSource[] {
-    const holder = this.holders.get(name);
-    return holder === undefined ? [] : [this.#source(holder, name)];
+    const holder = this.known.holders.get(name);
+    const others = (ids: readonly string[]) => ids.flatMap(id => this.#source(id, name));
+    return (holder === undefined ? [] : this.#source(holder, name)).map(source => ({
+      ...source,
+      others: ({ headers }) => others(readParents(headers[PARENTS_FIELD])),
+    }));
   }
 
-  #source({ id, host, port }: LivePeer, name: string): PullSource {
+  #source(id: string, name: string): PullSource[] {
     const { self, tls, path } = this.#cluster;
+    const peer = this.known.peers.get(id);
+    if (peer === undefined) return [];
+    const { host, port } = peer;
     const target = `${path}${name}.flv?start=segment`;
     const claim = { from: self, to: id, mark: 'live', epoch: 0, time: Date.now(), host: '' } as const;
     const signed = this.#signature.request(claim, { method: 'GET', target, field: () => '' });
-    return {
-      url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}${target}`,
-      fields: { [PEER_FIELD]: signed.value },
-      tls,
-      isOf: ({ statusCode = 0, headers }) => {
-        const value = headers[PEER_FIELD];
-        const found = this.#signature.checkAnswer(typeof value === 'string' ? value : '', statusCode, signed.signature);
-        return typeof found !== 'string';
+    return [
+      {
+        url: `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}${target}`,
+        fields: { [PEER_FIELD]: signed.value },
+        peer: id,
+        tls,
+        isOf: ({ statusCode = 0, headers }) => {
+          const value = headers[PEER_FIELD];
+          const found = this.#signature.checkAnswer(
+            typeof value === 'string' ? value : '',
+            statusCode,
+            signed.signature,
+          );
+          return typeof found !== 'string';
+        },
+        levelOf: ({ headers }) => readLevel(headers[LEVEL_FIELD]),
       },
-    };
+    ];
   }
 }

@@ -3,12 +3,14 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { catalogFolders } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
+import { LEVELS } from '../../live/delivery/link-fields.js';
 import { pulledFolder, ringsIn } from '../../live/publish/ring-files.js';
+import { LinkTable } from '../../live/relay/link-table.js';
 import type { StreamPlace } from '../../live/ring/stream-place.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
 import type { IngestProcess } from './ingest-process.js';
-import { liveCluster, type StreamNames } from './live-peers.js';
+import { liveCluster, NO_PEERS, type StreamNames } from './live-peers.js';
 import { LiveTotals } from './live-totals.js';
 
 /** Folder of the rings, within the folder of what is recent. */
@@ -25,7 +27,11 @@ export class LiveService implements Service<Config> {
   readonly #totals = new LiveTotals();
   readonly #self = `moovedge-${randomUUID()}`;
   readonly #cluster: StreamNames | undefined;
-  #holders: NodeJS.Timeout | undefined;
+  /** Other edges that have streams from this one. */
+  readonly #links = new LinkTable(() => this.#config.live.links);
+  /** Streams as workers have been told of them, by their names. */
+  #streams: ReadonlyMap<string, Required<StreamPlace>> = new Map();
+  #peers: NodeJS.Timeout | undefined;
   #config: Config;
   #ingest: IngestProcess | undefined;
   #isStarted = false;
@@ -44,12 +50,13 @@ export class LiveService implements Service<Config> {
     context.events.on('liveAudiences', (process, audiences) => this.#totals.watched(process, audiences));
     // Beside an older edge, whose streams these are until it hands over, workers serve those who watch from the start.
     if (isLive(context.config)) {
-      const pulled = ringsIn(pulledFolder(this.#folder)).map(place => ({ ...place, isPulled: true }));
-      this.#tell([...ringsIn(this.#folder), ...pulled]);
+      const own = ringsIn(this.#folder).map(place => ({ ...place, level: 0 }));
+      this.#tell([...own, ...ringsIn(pulledFolder(this.#folder))]);
     }
     context.events.on('liveWanted', streams => this.#ingest?.want(streams));
-    if (cluster !== undefined)
-      cluster.streams = { changed: () => this.#tellHolders(), lost: name => this.#ingest?.lose(name) };
+    if (cluster === undefined) return;
+    cluster.streams = { changed: () => this.#tellPeers(), lost: name => this.#ingest?.lose(name) };
+    this.#serveLinks(context);
   }
 
   async start(): Promise<void> {
@@ -68,7 +75,7 @@ export class LiveService implements Service<Config> {
       cluster: liveCluster(this.#config),
       log: this.#context.log,
       streams: streams => this.#tell(streams),
-      holders: () => this.#cluster?.streamHolders ?? new Map(),
+      peers: () => this.#cluster?.streamPeers ?? NO_PEERS,
       names: this.#cluster?.claims,
       missing: name => this.#context.tell('liveMissing', name),
       stats: stats => this.#totals.update(stats),
@@ -104,14 +111,37 @@ export class LiveService implements Service<Config> {
     await this.#ingest?.stop(this.#isLeaving ? 'end' : 'leave');
   }
 
-  #tellHolders(): void {
-    this.#holders ??= setTimeout(() => {
-      this.#holders = undefined;
-      this.#ingest?.tellHolders();
+  /** Edges of the cluster get streams from this one by the table. */
+  #serveLinks({ events, metrics, tell }: ServiceContext<Config, EdgeEvents>): void {
+    events.on('liveLinkAsked', link => {
+      const level = this.#streams.get(link.stream)?.level ?? LEVELS;
+      tell('liveLinkAnswered', link.key, this.#links.ask(link, level) ?? null);
+    });
+    events.on('liveLinkLeft', link => this.#links.leave(link));
+    events.on('liveAudiences', (_process, audiences) => {
+      for (const [name, { peers }] of Object.entries(audiences)) if (peers.length > 0) this.#links.keep(name, peers);
+    });
+    metrics.gauge('moovedge_live_links', () => this.#links.size);
+    metrics.counter('moovedge_live_link_requests_total', () =>
+      Object.entries(this.#links.outcomes).map(([outcome, count]) => [{ outcome }, count] as const),
+    );
+  }
+
+  #tellPeers(): void {
+    this.#peers ??= setTimeout(() => {
+      this.#peers = undefined;
+      this.#ingest?.tellPeers();
     }, TOGETHER).unref();
   }
 
-  #tell(streams: readonly StreamPlace[]): void {
+  /** A stream whose level is not known any more, after a death, stays where it was; before that it serves players. */
+  #tell(places: readonly StreamPlace[]): void {
+    const levelOf = ({ name, id }: StreamPlace) => {
+      const before = this.#streams.get(name);
+      return before?.id === id ? before.level! : LEVELS;
+    };
+    const streams = places.map(place => ({ ...place, level: place.level ?? levelOf(place) }));
+    this.#streams = new Map(streams.map(stream => [stream.name, stream]));
     this.#context.tell('liveStreams', { streams, self: this.#self });
   }
 }

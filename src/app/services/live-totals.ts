@@ -5,9 +5,11 @@ import type { IngestStats } from './ingest.js';
 
 /** Milliseconds after which what a worker has told of viewers does not count any more: it says so every second. */
 const AUDIENCE_AGE = 5000;
+/** Links between a publisher's edge and one that pulls. */
+const LINKS = [1, 2];
 
 /** A stream, and all who watch it as FLV. */
-type WatchedStreamStats = IngestStats['streams'][number] & Audience;
+type WatchedStreamStats = (IngestStats['streams'][number] | IngestStats['pulled'][number]) & Audience;
 
 /** What ingest processes, one after the other, have counted, and what workers tell of viewers. */
 export class LiveTotals {
@@ -20,7 +22,8 @@ export class LiveTotals {
     for (const [process, { at }] of this.#audiences) {
       if (performance.now() - at > AUDIENCE_AGE) this.#audiences.delete(process);
     }
-    return (this.#now?.streams ?? []).map(stream => ({ ...stream, ...this.#audienceOf(stream.name) }));
+    const { streams = [], pulled = [] } = this.#now ?? {};
+    return [...streams, ...pulled].map(stream => ({ ...stream, ...this.#audienceOf(stream.name) }));
   }
 
   /** A worker tells who watches in it. */
@@ -30,6 +33,12 @@ export class LiveTotals {
 
   describe(metrics: Metrics): void {
     metrics.gauge('moovedge_live_streams', () => this.streams.filter(({ state }) => state === 'publishing').length);
+    metrics.gauge('moovedge_live_pulled_streams', () =>
+      LINKS.map(level => {
+        const pulled = this.#now?.pulled.filter(stream => stream.level === level) ?? [];
+        return [{ level: String(level) }, pulled.length] as const;
+      }),
+    );
     metrics.counter('moovedge_live_publishers_total', () =>
       [...this.#counted()].map(([outcome, count]) => [{ outcome }, count]),
     );
@@ -56,13 +65,14 @@ export class LiveTotals {
   }
 
   #audienceOf(name: string): Audience {
-    const sum = { viewers: { http: 0, websocket: 0 }, dropped: 0 };
+    const sum = { viewers: { http: 0, websocket: 0 }, dropped: 0, peers: [] as string[] };
     for (const { audiences } of this.#audiences.values()) {
       const audience = Object.hasOwn(audiences, name) ? audiences[name] : undefined;
       if (audience === undefined) continue;
       sum.viewers.http += audience.viewers.http;
       sum.viewers.websocket += audience.viewers.websocket;
       sum.dropped += audience.dropped;
+      sum.peers.push(...audience.peers);
     }
     return sum;
   }

@@ -28,6 +28,7 @@ export interface PeerGateOptions {
 /** A request of a peer that is answered; see `PeerRequest` of the HTTP stage. */
 export interface AdmittedPeer {
   readonly mark: 'hop' | 'fill' | 'live' | 'probe';
+  readonly from: string;
   readonly host: string;
   readonly cachedOnly: boolean;
   voucher(status: number): string;
@@ -88,6 +89,7 @@ export class PeerGate {
     const heat = mark === 'hop' ? asked(path) : undefined;
     return {
       mark: mark === 'cached' ? 'fill' : mark,
+      from,
       host,
       // Who is not the owner fetches nothing for others, so that no two edges wait for one another.
       cachedOnly: mark === 'cached' || (mark === 'fill' && !owns(path)),

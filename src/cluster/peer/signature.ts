@@ -7,7 +7,7 @@ import { SELECTION } from '../../base/request-fields.js';
  * - `hop`: to answer a player's request
  * - `fill`: bytes of an object as the origin has it, from the owner's cache or by it from the origin
  * - `cached`: the same, as far as they are cached there: nothing is fetched for it, and nobody waited for
- * - `live`: a live stream that is published there
+ * - `live`: a live stream that is there
  * - `probe`: whether it lives
  */
 export type PeerMark = 'hop' | 'fill' | 'cached' | 'live' | 'probe';

@@ -1,3 +1,4 @@
+import { decodeText } from '../../base/percent.js';
 import { SCRIPT_TAG, tagHeader, tagTrailer } from '../../media/flv/tag.js';
 
 /** Where a stream's segments of HLS stand, so that all edges number them alike. */
@@ -11,7 +12,30 @@ export const LOOP_FIELD = 'cdn-loop';
 /** Of an answer: when the stream began, in milliseconds since 1970, from which its segments are numbered. */
 export const BEGAN_FIELD = 'moovedge-live-began';
 
-/** Undefined when it is none. */
+/** Of an answer to another edge of the cluster: links between the publisher's edge and the one that answers. */
+export const LEVEL_FIELD = 'moovedge-live-level';
+/** Of an answer of an edge that has no place for another one: ids of edges that have the stream from it. */
+export const PARENTS_FIELD = 'moovedge-live-parents';
+/** Most links between the edge to which a stream is published and one of its viewers. */
+export const LEVELS = 2;
+
+/** Value of the field of those that have a stream. */
+export function writeParents(ids: readonly string[]): string {
+  return ids.map(id => encodeURIComponent(id)).join(' ');
+}
+
+/** Ids that such a field names. */
+export function readParents(value: string | readonly string[] | undefined): readonly string[] {
+  if (typeof value !== 'string') return [];
+  return value.split(' ').flatMap(word => decodeText(word) ?? []);
+}
+
+/** Level of whoever answers, by its field. */
+export function readLevel(value: string | readonly string[] | undefined): number {
+  return value === undefined ? 0 : Number(value);
+}
+
+/** When the stream began; undefined when the field does not say it. */
 export function readBegan(value: string | readonly string[] | undefined): number | undefined {
   return typeof value === 'string' && /^\d{12,14}$/.test(value) ? Number(value) : undefined;
 }

@@ -5,6 +5,8 @@ export type ViewerProtocol = 'http' | 'websocket';
 export interface Audience {
   readonly viewers: Record<ViewerProtocol, number>;
   readonly dropped: number;
+  /** Ids of the edges of the cluster among them. */
+  readonly peers: readonly string[];
 }
 
 /** Why the edge has parted with a viewer that did not leave by itself. */

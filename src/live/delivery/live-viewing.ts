@@ -54,12 +54,12 @@ export class LiveViewing {
       stream.retire();
       this.#streams.delete(name);
     }
-    for (const { name, file, id, isPulled } of places) {
+    for (const { name, file, id, level } of places) {
       const known = this.#streams.get(name);
-      known?.move(file, isPulled);
+      known?.move(file, level);
       if (known !== undefined) continue;
       try {
-        this.#streams.set(name, new WatchedStream(name, id, file, this.#context, isPulled));
+        this.#streams.set(name, new WatchedStream(name, id, file, this.#context, level));
       } catch (error) {
         this.#log.warn({ stream: name, file, error }, 'a live stream can not be opened');
       }
@@ -89,7 +89,7 @@ export class LiveViewing {
       this.#arm();
     }
     stream.welcome(viewer);
-    if (viewer.isLink) this.#links ??= setInterval(this.#flush, FLUSH);
+    if (viewer.link !== undefined) this.#links ??= setInterval(this.#flush, FLUSH);
   }
 
   /** Ends the answers of all viewers behind whole tags: they come again, to a process that goes on. */

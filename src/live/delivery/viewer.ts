@@ -17,6 +17,14 @@ export type ViewerStart = 'newest' | 'next' | 'segment' | ShiftStart;
 /** What is sent to a viewer: all tags, or none with pictures up to the next key frame. */
 export type ViewerMode = 'all' | 'sound';
 
+/** Another edge that is sent a stream: at once what comes, with the numbers of its segments. */
+export interface ViewerLink {
+  /** Its id in the cluster; undefined for one that has come like a player. */
+  readonly peer: string | undefined;
+  /** Level of the stream here, which the other edge has been told of. */
+  readonly level: number;
+}
+
 /** One viewer of a live stream: its place in the ring, and the frame that its socket has taken a part of. */
 export class Viewer {
   /** Sequence of the tag that comes behind the frame at hand. */
@@ -54,7 +62,7 @@ export class Viewer {
     readonly protocol: ViewerProtocol,
     /** How it wants to begin. */
     public start: ViewerStart,
-    /** It is another edge: what comes is sent at once. */
-    readonly isLink = false,
+    /** Of one that is another edge. */
+    readonly link?: ViewerLink,
   ) {}
 }

@@ -15,9 +15,10 @@ export interface WantedOptions {
   want(streams: readonly WantedStream[]): void;
   /** Milliseconds for which somebody waits for a stream. */
   readonly patience: number;
-  /** Milliseconds between two tellings of what is watched still. */
-  readonly interval: number;
 }
+
+/** Milliseconds between two tellings of what is watched still. */
+export const WATCHED_INTERVAL = 2000;
 
 /** Most streams that are waited for at once, and that are remembered not to be there. */
 const WAITED_MAX = 1000;
@@ -43,7 +44,7 @@ export class WantedStreams {
 
   constructor(options: WantedOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#tell(), options.interval).unref();
+    this.#timer = setInterval(() => this.#tell(), WATCHED_INTERVAL).unref();
   }
 
   /**
@@ -55,7 +56,7 @@ export class WantedStreams {
     const here = this.#options.viewing.find(name);
     if (here !== undefined) {
       // What came from elsewhere does not go back there.
-      if (!here.isPulled) return here;
+      if (here.level === 0) return here;
       if (isLoop) return undefined;
       this.#touched.add(name);
       return here;
@@ -107,7 +108,7 @@ export class WantedStreams {
   /** Tells what is watched: what nobody does is let go of after a while. */
   #tell(): void {
     for (const stream of this.#options.viewing.streams) {
-      if (stream.isPulled && stream.viewers > 0) this.#touched.add(stream.name);
+      if (stream.level > 0 && stream.viewers > 0) this.#touched.add(stream.name);
     }
     if (this.#touched.size === 0) return;
     this.#options.want([...this.#touched].map(name => ({ name, via: '' })));

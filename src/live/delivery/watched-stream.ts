@@ -51,8 +51,8 @@ export class WatchedStream {
     readonly id: number,
     file: string,
     context: LiveContext,
-    /** It is published elsewhere. */
-    public isPulled = false,
+    /** Links between the server to which it is published and this one: 0 for one that is published here. */
+    public level = 0,
   ) {
     this.#context = context;
     this.#ring = new RingReader(file);
@@ -87,7 +87,8 @@ export class WatchedStream {
       viewers.websocket += fans.websocket.size;
       for (const { protocol } of behind) viewers[protocol]++;
     }
-    return { viewers, dropped: this.#dropped };
+    const peers = [...this.#links].flatMap(({ link }) => link?.peer ?? []);
+    return { viewers, dropped: this.#dropped, peers };
   }
 
   /** Takes a viewer, who is sent to from the next turn of the wave on that is returned, or with `welcome` at once. */
@@ -95,7 +96,7 @@ export class WatchedStream {
     this.#context.stats.viewers[viewer.protocol]++;
     const wave = this.#waveWithRoom();
     wave.add(viewer);
-    if (viewer.isLink) this.#links.add(viewer);
+    if (viewer.link !== undefined) this.#links.add(viewer);
     return wave;
   }
 
@@ -143,16 +144,20 @@ export class WatchedStream {
     if (this.#links.size === 0 || this.#over || !this.#ring.refresh()) return false;
     for (const viewer of this.#links) {
       this.#pump(viewer, now);
+      const { peer, level } = viewer.link!;
       const hasAll = viewer.begun && viewer.frame === undefined && viewer.next >= this.#ring.head;
-      if (this.isPulled && hasAll) this.#part(viewer, 'ended');
+      if (peer !== undefined && level !== this.level && hasAll) this.#part(viewer, 'ended');
     }
     return true;
   }
 
-  /** It is published here from now on, or no more: then other edges are sent what there is, and go elsewhere. */
-  move(file: string, isPulled = false): void {
+  /**
+   * It is as far from its publisher as that from now on: other edges, which go by what it was, are sent what there is
+   * and ask anew whom to have it from.
+   */
+  move(file: string, level = 0): void {
     this.#file = file;
-    this.isPulled = isPulled;
+    this.level = level;
   }
 
   /** Sends to a wave what has come since its last turn. */
@@ -317,10 +322,10 @@ export class WatchedStream {
     if (!ring.look(viewer.next) || ring.age > this.#context.limits.slow + viewer.headStart) {
       return this.#drop(viewer, now);
     }
-    const mark = viewer.isLink ? segmentMark(ring, viewer) : undefined;
+    const mark = viewer.link ? segmentMark(ring, viewer) : undefined;
     if (mark !== undefined) return this.#hold(viewer, mark, -1, viewer.next);
     if (viewer.mode === 'sound') return this.#nextSound(viewer);
-    const frame = ring.run(viewer.next, viewer.isLink ? segmentEnd(ring, viewer.next) : ring.head, FRAME);
+    const frame = ring.run(viewer.next, viewer.link ? segmentEnd(ring, viewer.next) : ring.head, FRAME);
     if (frame === undefined) return this.#drop(viewer, now);
     const end = ring.runEnd;
     this.#hold(viewer, frame, viewer.next, end);

@@ -52,7 +52,7 @@ export class Wave {
 
   /** A viewer that has got all joins those who are sent to at once, when these are as far. */
   catchUp(viewer: Viewer): void {
-    if (viewer.socket.descriptor === 0 || viewer.isLink) return;
+    if (viewer.socket.descriptor === 0 || viewer.link !== undefined) return;
     // Those who are up to date have been sent up to here, or nobody is and nothing has.
     if (this.fanned === 0) {
       this.upTo = viewer.next;

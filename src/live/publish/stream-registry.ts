@@ -66,7 +66,7 @@ export class StreamRegistry {
   }
 
   get places(): readonly StreamPlace[] {
-    return [...this.#streams.values()].map(({ name, file, id }) => ({ name, file, id }));
+    return [...this.#streams.values()].map(({ name, file, id }) => ({ name, file, id, level: 0 }));
   }
 
   get stats(): readonly LiveStreamStats[] {

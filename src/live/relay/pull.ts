@@ -1,18 +1,30 @@
 import { type ClientRequest, get as getPlainly, type IncomingMessage } from 'node:http';
 import { get as getSecurely } from 'node:https';
 import type { Log } from '../../base/log.js';
-import { BEGAN_FIELD, readBegan } from '../delivery/link-fields.js';
+import { BEGAN_FIELD, LEVELS, readBegan } from '../delivery/link-fields.js';
 import type { RingWriter } from '../ring/ring-writer.js';
 import { FlvReader } from './flv-reader.js';
 import { PulledRing } from './pulled-ring.js';
 
-/** A server that may have a stream. */
+/** Answered by an edge that has the stream, but no place. */
+const NO_PLACE = 503;
+
+/**
+ * A server that may have a stream. It is asked by Node's own HTTP: a link is one long answer on a connection of its
+ * own, so a pool has nothing to give, and the process that pulls loads nothing for it.
+ */
 export interface PullSource {
   /** http or https. */
   readonly url: string;
   readonly fields: Readonly<Record<string, string>>;
+  /** Id of the edge of the cluster that it is; undefined for others. */
+  readonly peer?: string;
   /** Whether an answer is the server's own; any is when left out. */
   isOf?(answer: IncomingMessage): boolean;
+  /** Links between the publisher's edge and the one that answers; 0 when left out. */
+  levelOf?(answer: IncomingMessage): number;
+  /** Those that it names in its place; none when left out. */
+  others?(answer: IncomingMessage): readonly PullSource[];
   /** What TLS is spoken with beside the system's authorities. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
 }
@@ -49,10 +61,10 @@ export interface PullOptions {
   readonly log: Log;
   /** The stream is here. */
   ready(): void;
-  /** It is ready, or a link has begun or ended. */
+  /** It is ready, or a link has begun, perhaps to another server, or ended. */
   moved(): void;
-  /** It is over; `found` when it was here. */
-  ended(found: boolean): void;
+  /** It is over; `found` when it was here. @param why no server has answered that it has the stream, or has it not */
+  ended(found: boolean, why?: string): void;
 }
 
 /** What another process has left of a stream. */
@@ -60,6 +72,8 @@ export interface LeftRing {
   readonly ring: RingWriter;
   /** Timestamps of its last tags, by type. */
   readonly last: ReadonlyMap<number, number>;
+  /** Undefined where it is not known. */
+  readonly level: number | undefined;
 }
 
 /** One stream that another server has, pulled once for all who watch it here. */
@@ -69,11 +83,17 @@ export class Pull {
   #ring: RingWriter | undefined;
   #pulled: PulledRing | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When servers were asked last. */
+  #triedAt = 0;
+  #level: number | undefined;
+  #from: PullSource | undefined;
   #isReady = false;
   #isLinked = false;
   /** Links so far. */
   #links = 0;
   #isOver = false;
+  /** What has come of asking the last server that was no plain answer. */
+  #failure: string | undefined;
   /** When the first frame came. */
   #firstAt: number | undefined;
   /** Since when no link has brought anything. */
@@ -84,12 +104,23 @@ export class Pull {
     this.#options = options;
     if (left !== undefined) this.#use(left);
     this.#isReady = left !== undefined;
+    this.#level = left?.level;
     void this.#try();
   }
 
   /** Number of the link at hand; 0 while there is none. */
   get link(): number {
     return this.#isLinked ? this.#links : 0;
+  }
+
+  /** Links between the publisher's edge and this one, by the last link; undefined before the first. */
+  get level(): number | undefined {
+    return this.#level;
+  }
+
+  /** The edge of the cluster that the last link leads to; undefined for another server, or before the first. */
+  get from(): string | undefined {
+    return this.#from?.peer;
   }
 
   /** Gives a link up, unless another one has begun. */
@@ -117,17 +148,23 @@ export class Pull {
   /** Asks one server after the other, until one has it. */
   async #try(): Promise<void> {
     let wasRefused = true;
-    for (const source of this.#options.sources()) {
+    this.#triedAt = performance.now();
+    const sources = [...this.#options.sources()];
+    for (let source = sources.shift(); source !== undefined; source = sources.shift()) {
       const answer = await this.#ask(source).catch((error: Error) => {
-        this.#options.log.debug({ stream: this.#options.name, url: source.url, error }, 'a pull has failed');
+        this.#failure = `${source.url}: ${error.message}`;
         return undefined;
       });
       if (this.#isOver) return;
       const isRight = answer !== undefined && source.isOf?.(answer) !== false;
-      if (isRight && answer.statusCode === 200) {
-        this.#follow(answer);
+      const level = isRight ? (source.levelOf?.(answer) ?? 0) : LEVELS;
+      if (isRight && answer.statusCode === 200 && level < LEVELS) {
+        this.#follow(answer, source, level + 1);
         return;
       }
+      if (isRight && answer.statusCode === NO_PLACE) sources.unshift(...(source.others?.(answer) ?? []));
+      if (answer !== undefined)
+        this.#failure = `${source.url}: ${isRight ? answer.statusCode : 'no answer of that edge'}`;
       answer?.destroy();
       wasRefused &&= isRight && answer.statusCode === 404;
     }
@@ -139,8 +176,12 @@ export class Pull {
   #tryAgain(): void {
     this.#lostAt ??= performance.now();
     const waits = this.#ring === undefined ? this.#options.times.answer : this.#options.grace();
-    if (performance.now() - this.#lostAt > waits) this.#end(this.#ring !== undefined);
-    else this.#timer = setTimeout(() => void this.#try(), this.#options.times.retry);
+    if (performance.now() - this.#lostAt > waits) this.#end(this.#ring !== undefined, this.#failure);
+    else {
+      // At once when a link breaks that has lasted.
+      const pause = this.#triedAt + this.#options.times.retry - performance.now();
+      this.#timer = setTimeout(() => void this.#try(), Math.max(0, pause));
+    }
   }
 
   #ask({ url, fields, tls }: PullSource): Promise<IncomingMessage> {
@@ -161,10 +202,13 @@ export class Pull {
     });
   }
 
-  #follow(answer: IncomingMessage): void {
+  #follow(answer: IncomingMessage, source: PullSource, level: number): void {
     let isBegun = false;
     this.#isLinked = true;
     this.#links++;
+    this.#level = level;
+    this.#from = source;
+    this.#options.moved();
     const began = readBegan(answer.headers[BEGAN_FIELD]);
     const reader = new FlvReader((type, timestamp, body) => {
       if (this.#ring === undefined) this.#use({ ring: this.#options.ring(began) });
@@ -220,12 +264,12 @@ export class Pull {
     ring.setState('publishing');
   }
 
-  #end(found: boolean): void {
+  #end(found: boolean, why?: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#letGo();
     this.#ring?.close();
-    this.#options.ended(found);
+    this.#options.ended(found, why);
   }
 
   #letGo(): void {

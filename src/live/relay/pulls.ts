@@ -4,6 +4,7 @@ import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { makeOwnFolder } from '../../base/own-files.js';
 import { isStreamName } from '../../base/stream-name.js';
+import { LEVELS } from '../delivery/link-fields.js';
 import { ringFile, ringsIn } from '../publish/ring-files.js';
 import { lastTimes } from '../ring/ring-reader.js';
 import { RingWriter } from '../ring/ring-writer.js';
@@ -38,9 +39,24 @@ const PULLS_MAX = 1000;
 /** Milliseconds for which a server that has a stream no more may send what it had. */
 const MOVE = 2000;
 
+/** A pulled stream in `/stats`. */
+export interface PulledStats {
+  readonly name: string;
+  readonly state: 'pulled';
+  /** Links between the server to which it is published and this one. */
+  readonly level: number | undefined;
+  /** Id of the edge of the cluster that it comes from; undefined for another server. */
+  readonly from: string | undefined;
+}
+
+/** Milliseconds from one word about servers that do not answer to the next. */
+const TELL = 10_000;
+
 interface Known {
   readonly pull: Pull;
   readonly place: StreamPlace;
+  /** As workers have been told. */
+  level: number | undefined;
   linger: NodeJS.Timeout;
 }
 
@@ -50,6 +66,8 @@ export class Pulls {
   readonly #pulls = new Map<string, Known>();
   /** Told when something has come of a pull. */
   readonly #waiting = new Set<() => void>();
+  /** When it was told last that no server answers. */
+  #toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: PullsOptions) {
     this.#options = options;
@@ -59,7 +77,15 @@ export class Pulls {
 
   /** Those that have come. */
   get places(): readonly StreamPlace[] {
-    return [...this.#pulls.values()].filter(({ pull }) => pull.isReady).map(({ place }) => place);
+    return this.#ready.map(({ place, pull: { level } }) => ({ ...place, level }));
+  }
+
+  get stats(): readonly PulledStats[] {
+    return this.#ready.map(({ place: { name }, pull: { level, from } }) => ({ name, state: 'pulled', level, from }));
+  }
+
+  get #ready(): readonly Known[] {
+    return [...this.#pulls.values()].filter(({ pull }) => pull.isReady);
   }
 
   /** Somebody wants a stream, or watches it still. */
@@ -84,7 +110,8 @@ export class Pulls {
     const file = ringFile(this.#options.folder, place.name, place.id);
     try {
       renameSync(place.file, file);
-      this.#goOn({ ...place, file });
+      // Until it comes from there, nobody else gets it from here.
+      this.#goOn({ ...place, file }, LEVELS);
     } catch (error) {
       this.#options.log.warn({ stream: place.name, error }, 'a live stream can not be gone on with');
       rmSync(place.file, { force: true });
@@ -116,12 +143,20 @@ export class Pulls {
     return place;
   }
 
-  /** Another server has a stream now: the one that had it ends its links, or hangs. */
-  moved(name: string): void {
+  /**
+   * Another edge of the cluster has a stream now: the one that had it ends its links, or hangs. Who has it from an edge
+   * in between stays there.
+   */
+  moved(name: string, holder: string): void {
     const pull = this.#pulls.get(name)?.pull;
-    if (pull === undefined || pull.link === 0) return;
+    if (pull === undefined || pull.link === 0 || pull.from === holder || pull.level !== 1) return;
     const { link } = pull;
     setTimeout(() => pull.unlink(link), MOVE).unref();
+  }
+
+  /** An edge of the cluster is there no more: what came from it is had from another one. */
+  lost(peer: string): void {
+    for (const { pull } of this.#pulls.values()) if (pull.from === peer && pull.link > 0) pull.unlink(pull.link);
   }
 
   stop(how: 'end' | 'leave'): void {
@@ -138,7 +173,7 @@ export class Pulls {
     for (const place of ringsIn(this.#options.folder)) {
       try {
         if (this.#pulls.has(place.name)) throw new EdgeError('bad_config', 'there is a newer one');
-        this.#goOn(place);
+        this.#goOn(place, undefined);
       } catch (error) {
         this.#options.log.warn({ file: place.file, error }, 'a pulled stream can not be gone on with');
         rmSync(place.file, { force: true });
@@ -147,9 +182,8 @@ export class Pulls {
   }
 
   /** @throws EdgeError when there is no ring to go on with */
-  #goOn(place: StreamPlace): void {
-    const left = { ring: RingWriter.open(place.file), last: lastTimes(place.file) };
-    this.#begin({ ...place, isPulled: true }, '', left);
+  #goOn(place: StreamPlace, level: number | undefined): void {
+    this.#begin(place, '', { ring: RingWriter.open(place.file), last: lastTimes(place.file), level });
   }
 
   #when(isTrue: () => boolean, most: number): Promise<void> {
@@ -168,9 +202,17 @@ export class Pulls {
     });
   }
 
+  /** Viewers may ask for any number of names. */
+  #tellFailure(stream: string, why: string): void {
+    const now = performance.now();
+    if (now - this.#toldAt < TELL) return;
+    this.#toldAt = now;
+    this.#options.log.warn({ stream, why }, 'a live stream can not be pulled: no server that may have it has said so');
+  }
+
   #newPlace(name: string): StreamPlace {
     const id = Date.now() * 1000 + randomInt(1000);
-    return { name, id, file: ringFile(this.#options.folder, name, id), isPulled: true };
+    return { name, id, file: ringFile(this.#options.folder, name, id) };
   }
 
   #begin(place: StreamPlace, via: string, left?: LeftRing): void {
@@ -190,20 +232,26 @@ export class Pulls {
         },
         moved: () => {
           for (const look of [...this.#waiting]) look();
+          if (known.level === pull.level) return;
+          known.level = pull.level;
+          if (pull.isReady) changed();
         },
-        ended: found => {
+        ended: (found, why) => {
           clearTimeout(known.linger);
           this.#pulls.delete(name);
           for (const look of [...this.#waiting]) look();
           if (found) {
             changed();
             log.info({ stream: name }, 'a live stream is pulled no more');
-          } else missing(name);
+          } else {
+            if (why !== undefined) this.#tellFailure(name, why);
+            missing(name);
+          }
         },
       },
       left,
     );
-    const known: Known = { pull, place, linger: setTimeout(() => pull.stop(), linger) };
+    const known: Known = { pull, place, level: left?.level, linger: setTimeout(() => pull.stop(), linger) };
     this.#pulls.set(name, known);
   }
 }

@@ -6,6 +6,6 @@ export interface StreamPlace {
   readonly file: string;
   /** Another one for each ring that is made. */
   readonly id: number;
-  /** It is published elsewhere, and pulled from there. */
-  readonly isPulled?: boolean;
+  /** Links between the server to which it is published and this one: 0 there; undefined while that is not known. */
+  readonly level?: number | undefined;
 }

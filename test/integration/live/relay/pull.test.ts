@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { get, type IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import { createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Edge } from '../../../support/edge.js';
@@ -66,18 +68,29 @@ describe('a stream that another edge has', () => {
   let edge: Edge;
   let media: MediaFolder;
   let publisher: Program;
+  /** A server that wants to know who asks, and has nothing. */
+  const fields: IncomingHttpHeaders[] = [];
+  const asked = createServer((request, response) => {
+    fields.push(request.headers);
+    response.writeHead(404).end();
+  });
   before(async () => {
     media = await MediaFolder.make();
     const [port, adminPort] = await freePorts(2);
     // Each pulls from the other, so that what nobody has would go round.
     origin = await LiveEdge.start(`pull: ['http://127.0.0.1:${port}/live/'], grace: 60s`);
-    const settings = `live: {pull: ['http://127.0.0.1:1/live/', '${origin.edge.url}/live/'], hls: {window: 6s}}`;
+    asked.listen(0, '127.0.0.1');
+    await once(asked, 'listening');
+    const guarded = `http://us%40er:s3cret@127.0.0.1:${(asked.address() as AddressInfo).port}/live/`;
+    const sources = JSON.stringify([guarded, 'http://127.0.0.1:1/live/', `${origin.edge.url}/live/`]);
+    const settings = `live: {pull: ${sources}, pullHeaders: {X-Token: t0ken}, hls: {window: 6s}}`;
     edge = await Edge.start({ origin: SAMPLES, workers: 2, ports: { port: port!, adminPort: adminPort! }, settings });
     publisher = new Program('ffmpeg', ffmpegPublishing({ url: origin.url(NAME), duration: 100 }));
     await until('the stream', async () => (await statusOf(origin.edge, `/live/${NAME}/hls.m3u8`)) === 200);
   });
   after(async () => {
     publisher?.child.kill('SIGKILL');
+    asked.close();
     await Promise.all([origin?.edge.end(), edge?.end(), media?.remove()]);
   });
 
@@ -118,6 +131,14 @@ describe('a stream that another edge has', () => {
     message.socket.destroy();
     await until('the end of the link', async () => (await upstream()) === 0);
     assert.equal(await statusOf(edge, `/live/${NAME}/hls.m3u8`), 200, 'asked for again it is here again');
+  });
+
+  it('is asked for with the credentials that are set, which no log has', async () => {
+    const [first] = fields;
+    assert.equal(first?.authorization, `Basic ${Buffer.from('us@er:s3cret').toString('base64')}`);
+    assert.equal(first['x-token'], 't0ken');
+    assert.match(String(first['cdn-loop']), /^moovedge-/);
+    assert.doesNotMatch(edge.log, /s3cret|t0ken/);
   });
 
   it('is 404 where nobody has it, though edges pull from one another', async () => {

@@ -22,31 +22,85 @@ const newFile = () => join(folder, `${++files}.ring`);
 const limits = { batch: 20, slow: 60_000, disconnect: 10_000, grace: 10_000 };
 const SEGMENT = 400;
 
-/** The stream where it is published, and how another edge has it. */
-class Relay {
-  readonly #file = newFile();
-  readonly #origin = RingWriter.create(this.#file, { bytes: 8 << 20, milliseconds: 60_000, segment: SEGMENT });
+/** How an edge has a stream from another one's ring. */
+class Hop {
+  readonly file = newFile();
   readonly #stream: WatchedStream;
-  readonly #pulledFile = newFile();
   #pulled: RingWriter;
   #taker: PulledRing;
   #socket = new TestSocket(0);
-  #viewer = new Viewer(this.#socket, 'http', 'segment', true);
+  #viewer: Viewer;
   #reader!: FlvReader;
   #read = 0;
+
+  constructor(
+    from: string,
+    readonly level: number,
+  ) {
+    const context = { limits, stats: liveStats(), sendToAll: () => 0 };
+    this.#stream = new WatchedStream('app/one', 1, from, context, level - 1);
+    this.#viewer = this.#newViewer();
+    // Another setting, which must not count.
+    this.#pulled = RingWriter.create(this.file, { bytes: 8 << 20, milliseconds: 60_000, segment: 1000 });
+    this.#pulled.setState('publishing');
+    this.#taker = new PulledRing(this.#pulled);
+    this.link();
+  }
+
+  #newViewer(): Viewer {
+    return new Viewer(this.#socket, 'http', 'segment', { peer: `edge-${this.level}`, level: this.level - 1 });
+  }
+
+  /** A link begins, in the place of another, which may have ended within a tag. */
+  link(): void {
+    this.#stream.remove(this.#viewer);
+    this.#socket = new TestSocket(0);
+    this.#viewer = this.#newViewer();
+    this.#read = 0;
+    this.#taker.begin();
+    this.#reader = new FlvReader((type, timestamp, body) => this.#taker.take(type, timestamp, body));
+    this.#stream.add(this.#viewer);
+    this.carry(1);
+  }
+
+  /** @param part of the bytes that have come over */
+  carry(part: number): void {
+    this.#stream.flush(performance.now());
+    const { bytes } = this.#socket;
+    const end = this.#read + Math.floor((bytes.length - this.#read) * part);
+    this.#reader.push(Buffer.from(bytes.subarray(this.#read, end)));
+    this.#read = end;
+  }
+
+  /** The process that pulls dies, and another one goes on. */
+  die(): void {
+    this.#pulled.leave();
+    this.#pulled = RingWriter.open(this.file);
+    this.#pulled.setState('publishing');
+    this.#taker = new PulledRing(this.#pulled, lastTimes(this.file));
+    this.link();
+  }
+
+  close(): void {
+    this.#stream.close('ended');
+    this.#pulled.close();
+  }
+}
+
+/** The stream where it is published, and how an edge has it that pulls, and one that pulls from that. */
+class Relay {
+  readonly #file = newFile();
+  readonly #origin = RingWriter.create(this.#file, { bytes: 8 << 20, milliseconds: 60_000, segment: SEGMENT });
+  readonly hops: readonly [Hop, Hop];
   #time = 0;
   #version = 0;
 
   constructor() {
-    this.#stream = new WatchedStream('app/one', 1, this.#file, { limits, stats: liveStats(), sendToAll: () => 0 });
     this.#origin.setState('publishing');
     this.renew();
     this.group(3);
-    // Another setting, which must not count.
-    this.#pulled = RingWriter.create(this.#pulledFile, { bytes: 8 << 20, milliseconds: 60_000, segment: 1000 });
-    this.#pulled.setState('publishing');
-    this.#taker = new PulledRing(this.#pulled);
-    this.link();
+    const first = new Hop(this.#file, 1);
+    this.hops = [first, new Hop(first.file, 2)];
   }
 
   /** Another configuration of the codec. */
@@ -71,45 +125,18 @@ class Relay {
     this.#origin.setState('publishing');
   }
 
-  /** A link begins, in the place of another, which may have ended within a tag. */
-  link(): void {
-    this.#stream.remove(this.#viewer);
-    this.#socket = new TestSocket(0);
-    this.#viewer = new Viewer(this.#socket, 'http', 'segment', true);
-    this.#read = 0;
-    this.#taker.begin();
-    this.#reader = new FlvReader((type, timestamp, body) => this.#taker.take(type, timestamp, body));
-    this.#stream.add(this.#viewer);
-    this.carry(1);
-  }
-
-  /** @param part of the bytes that have come over */
   carry(part: number): void {
-    this.#stream.flush(performance.now());
-    const { bytes } = this.#socket;
-    const end = this.#read + Math.floor((bytes.length - this.#read) * part);
-    this.#reader.push(Buffer.from(bytes.subarray(this.#read, end)));
-    this.#read = end;
+    for (const hop of this.hops) hop.carry(part);
   }
 
-  /** The process that pulls dies, and another one goes on. */
-  die(): void {
-    this.#pulled.leave();
-    this.#pulled = RingWriter.open(this.#pulledFile);
-    this.#pulled.setState('publishing');
-    this.#taker = new PulledRing(this.#pulled, lastTimes(this.#pulledFile));
-    this.link();
-  }
-
-  /** Frames on both sides, as texts. */
-  get frames(): { origin: string[]; pulled: string[] } {
-    return { origin: framesIn(this.#file), pulled: framesIn(this.#pulledFile) };
+  /** Frames where it is published, and at the others, as texts. */
+  get frames(): { origin: string[]; pulled: string[][] } {
+    return { origin: framesIn(this.#file), pulled: this.hops.map(({ file }) => framesIn(file)) };
   }
 
   close(): void {
-    this.#stream.close('ended');
+    for (const hop of this.hops.toReversed()) hop.close();
     this.#origin.close();
-    this.#pulled.close();
   }
 }
 
@@ -133,10 +160,11 @@ const action = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('group' as const), pictures: fc.integer({ min: 1, max: 25 }) }),
   },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('carry' as const), part: fc.constantFrom(0.3, 0.7, 1) }) },
-  fc.record({ kind: fc.constantFrom('restart' as const, 'renew' as const, 'link' as const, 'die' as const) }),
+  fc.record({ kind: fc.constantFrom('restart' as const, 'renew' as const) }),
+  fc.record({ kind: fc.constantFrom('link' as const, 'die' as const), hop: fc.constantFrom(0, 1) }),
 );
 
-test('tags and numbers of segments are the same on both sides, over publishers, codecs, links and deaths', () => {
+test('tags and numbers of segments are the same over two links, over publishers, codecs, broken links and deaths', () => {
   fc.assert(
     fc.property(fc.array(action, { minLength: 1, maxLength: 25 }), actions => {
       const relay = new Relay();
@@ -146,13 +174,16 @@ test('tags and numbers of segments are the same on both sides, over publishers, 
         else {
           // Links that end have brought something lately: what lies further back than three segments is lost for good.
           if (each.kind !== 'restart') relay.carry(each.kind === 'renew' ? 1 : 0.9);
-          relay[each.kind]();
+          if (each.kind === 'link' || each.kind === 'die') relay.hops[each.hop]![each.kind]();
+          else relay[each.kind]();
         }
       }
       relay.carry(1);
       const { origin, pulled } = relay.frames;
-      assert.ok(pulled.length > 0);
-      assert.deepEqual(pulled, origin.slice(origin.length - pulled.length));
+      for (const frames of pulled) {
+        assert.ok(frames.length > 0);
+        assert.deepEqual(frames, origin.slice(origin.length - frames.length));
+      }
       relay.close();
     }),
     { numRuns: 150 },

@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { silentLog } from '../../../../src/base/log.js';
 import { FlvReader } from '../../../../src/live/relay/flv-reader.js';
+import type { PullSource } from '../../../../src/live/relay/pull.js';
 import { Pulls } from '../../../../src/live/relay/pulls.js';
 import { RingWriter } from '../../../../src/live/ring/ring-writer.js';
 import { fileHeader, tagHeader, tagTrailer } from '../../../../src/media/flv/tag.js';
@@ -75,6 +76,7 @@ class TestServer {
     server.on('request', (request, response: ServerResponse) => {
       this.fields.push(request.headers['cdn-loop'] as string | undefined);
       response.writeHead(this.status, { 'Content-Type': 'video/x-flv' });
+      response.flushHeaders();
       if (this.status !== 200) response.end();
       else this.answers.push(response);
     });
@@ -96,13 +98,18 @@ class TestServer {
   }
 }
 
-function rigOf(server: TestServer, { linger = 60_000, grace = 60_000, silence = 60_000 } = {}) {
+/** @param sources servers to ask, where it is not that one alone */
+function rigOf(
+  server: TestServer,
+  { linger = 60_000, grace = 60_000, silence = 60_000 } = {},
+  sources?: (name: string) => readonly PullSource[],
+) {
   const folder = mkdtempSync('/dev/shm/moovedge-pulls-');
   const missing: string[] = [];
   const make = () =>
     new Pulls({
       folder,
-      sources: (name, via) => [{ url: `${server.url}${name}.flv`, fields: { 'cdn-loop': via } }],
+      sources: (name, via) => sources?.(name) ?? [{ url: `${server.url}${name}.flv`, fields: { 'cdn-loop': via } }],
       create: file => RingWriter.create(file, { bytes: 1 << 20, milliseconds: 8000 }),
       grace: () => grace,
       linger,
@@ -180,7 +187,11 @@ describe('streams that are pulled', () => {
     const before = rig.pulls.places;
     rig.pulls.stop('leave');
     rig.pulls = rig.make();
-    assert.deepEqual(rig.pulls.places, before);
+    // How far it is from its publisher is not known before the next link.
+    assert.deepEqual(
+      rig.pulls.places,
+      before.map(place => ({ ...place, level: undefined })),
+    );
     await until('another link', () => server.answers.length === 2);
     server.answers[1]!.write(Buffer.concat([head, headers, frames(5, 17)]));
     await until('what is new', () => pictures(rig.ring().tags).at(-1) === 16);
@@ -205,6 +216,53 @@ describe('streams that are pulled', () => {
     silent.server.answers[0]!.write(Buffer.concat([head, headers, frames(0, 10)]));
     await until('the end of the link', () => silent.server.answers[0]!.destroyed);
     await until('the end', () => silent.rig.pulls.places.length === 0);
+  });
+
+  it('come from an edge that another one names which has no place, and elsewhere when that is lost', async () => {
+    const [owner, full, parent] = [await TestServer.start(), await TestServer.start(), await TestServer.start()];
+    owner.status = 503;
+    full.status = 503;
+    const levels = new Map([
+      [owner, 0],
+      [full, 1],
+      [parent, 1],
+    ]);
+    const source = (server: TestServer, name: string): PullSource => ({
+      url: `${server.url}${name}.flv`,
+      fields: {},
+      peer: server.url,
+      levelOf: () => levels.get(server)!,
+    });
+    const rig = rigOf(owner, {}, name => [
+      { ...source(owner, name), others: () => [source(full, name), source(parent, name)] },
+    ]);
+    closing.push(rig, full, parent);
+    rig.pulls.want('app/hot', '');
+    await until('the link', () => parent.answers.length === 1);
+    assert.deepEqual([owner.fields.length, full.fields.length], [1, 1]);
+    parent.answers[0]!.write(Buffer.concat([head, headers, frames(0, 5)]));
+    await until('the stream', () => rig.pulls.places.length === 1);
+    assert.deepEqual([rig.pulls.places[0]!.level, rig.pulls.stats[0]!.from], [2, parent.url]);
+    // Its edge is gone, as the others know, before any connection tells.
+    owner.status = 200;
+    rig.pulls.lost('another edge');
+    rig.pulls.lost(parent.url);
+    await until('another link', () => owner.answers.length === 1);
+    owner.answers[0]!.write(Buffer.concat([head, headers, frames(3, 9)]));
+    await until('what is new', () => pictures(rig.ring().tags).at(-1) === 8);
+    assert.equal(rig.pulls.places[0]!.level, 1);
+    // The stream has moved: who has it from where it was leaves that, who has it from in between stays.
+    rig.pulls.moved('app/hot', owner.url);
+    assert.equal(owner.answers[0]!.destroyed, false);
+    // From an edge that is two links away already nobody takes it.
+    levels.set(parent, 2);
+    owner.status = 503;
+    owner.answers[0]!.destroy();
+    const asked = parent.fields.length;
+    await until('it is asked', () => parent.fields.length > asked + 1);
+    assert.equal(rig.pulls.places[0]!.level, 1);
+    levels.set(parent, 1);
+    await until('its link', () => rig.pulls.places[0]!.level === 2);
   });
 
   it('are missing where a server says so, or sends something else', async () => {
