@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Edge } from '../../../support/edge.js';
 import { audio, video } from '../../../support/flv.js';
 import { LiveEdge, readRing } from '../../../support/live-edge.js';
 import { kill } from '../../../support/processes.js';
+import { ReturningHttpViewer, ReturningMessageViewer } from '../../../support/returning-viewers.js';
+import { Program } from '../../../support/rtmp-programs.js';
 import { RtmpPublisher } from '../../../support/rtmp-publisher.js';
 import { until } from '../../../support/until.js';
 
@@ -34,7 +37,10 @@ async function assertGoesOn(live: LiveEdge, ring: string, port = live.rtmpPort):
     const found = readRing(ring);
     return found.tags.length === before.tags.length + 50 && found;
   });
-  assert.deepEqual(live.rings, [ring]);
+  assert.deepEqual(
+    live.rings.filter(file => !file.includes(encodeURIComponent(WATCHED))),
+    [ring],
+  );
   assert.equal(state, 'publishing');
   const times = tags.filter(({ type }) => type === 9).map(({ timestamp }) => timestamp);
   assert.deepEqual(
@@ -45,8 +51,57 @@ async function assertGoesOn(live: LiveEdge, ring: string, port = live.rtmpPort):
   await publisher.stop();
 }
 
+/** A stream that is watched. */
+const WATCHED = 'live/watched';
+
+/** Publishes one of the bundled clips again and again. */
+function send(live: LiveEdge): Program {
+  const clip = fileURLToPath(new URL('../../../../src/samples/keyframes.flv', import.meta.url));
+  const input = ['-stream_loop', '-1', '-i', clip, '-c', 'copy'];
+  return new Program('ffmpeg', ['-nostdin', '-v', 'fatal', '-re', ...input, '-f', 'flv', live.url(WATCHED)]);
+}
+
+/** A player of HLS, which asks for the playlist again and again. */
+class HlsPlayer {
+  readonly #url: string;
+  /** Segments by their names, in the order in which they came. */
+  readonly #segments = new Map<string, Buffer>();
+  discontinuities = 0;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /** Looks once; whether so many segments have come, without a gap. */
+  async plays(count: number): Promise<boolean> {
+    const text = (await this.#get('')).toString();
+    const names = [...text.matchAll(/^v1\/\d+\.m4s$/gm)].map(([name]) => name);
+    for (const name of names) if (!this.#segments.has(name)) this.#segments.set(name, await this.#get(name));
+    const numbers = [...this.#segments.keys()].map(name => Number(/\d+/.exec(name.slice(3))![0]));
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => numbers[0]! + at),
+    );
+    this.discontinuities = text.split('#EXT-X-DISCONTINUITY\n').length - 1;
+    return this.#segments.size >= count;
+  }
+
+  /** Whoever answers has the same bytes as who answered before. */
+  async assertKept(): Promise<void> {
+    for (const [name, bytes] of [...this.#segments].slice(-6)) {
+      assert.ok(bytes.length > 500 && bytes.equals(await this.#get(name)), name);
+    }
+  }
+
+  async #get(name: string): Promise<Buffer> {
+    const answer = await fetch(new URL(name, this.#url), { headers: { connection: 'close' } });
+    assert.equal(answer.status, 200, name);
+    return Buffer.from(await answer.arrayBuffer());
+  }
+}
+
 async function startStream(): Promise<{ live: LiveEdge; ring: string; publisher: RtmpPublisher }> {
-  const live = await LiveEdge.start('grace: 60s');
+  const live = await LiveEdge.start('grace: 60s, hls: {segment: 1s}');
   const publisher = await RtmpPublisher.publish(live.rtmpPort, 'live/cam');
   play(publisher);
   const ring = await until('a ring with all tags', () => {
@@ -72,19 +127,56 @@ describe('ingest', () => {
     }
   });
 
-  it('goes on in the edge that takes over', async () => {
+  it('goes on over a reload, and in the edge that takes over, for viewers by every protocol', async () => {
     const { live, ring, publisher } = await startStream();
     const { edge } = live;
     let next: Edge | undefined;
+    // Beside it a stream that somebody sends all the while, and others watch.
+    let sender = send(live);
+    const path = `${edge.url}/live/${WATCHED}`;
+    const viewers = [
+      new ReturningHttpViewer(new URL(`${path}.flv`)),
+      new ReturningMessageViewer(new URL(`${path}.flv`)),
+    ];
+    const player = new HlsPlayer(`${path}/hls/v1.m3u8`);
     try {
-      const settings = LiveEdge.settings(live.rtmpPort, 'grace: 60s');
+      await until('the stream', async () => (await fetch(`${path}/hls.m3u8`)).status === 200);
+      for (const viewer of viewers) viewer.start();
+      await until('frames', () => viewers.every(({ last }) => last > 1000));
+      await until('segments', () => player.plays(2));
+      const settings = LiveEdge.settings(live.rtmpPort, 'grace: 60s, hls: {segment: 1s}, buffer: 9s');
+      edge.configure(settings);
+      edge.signal('SIGHUP');
+      await edge.logged('"reloaded"');
+      await until('they come again', () => viewers.every(({ visits }) => visits >= 2));
+      const marks = viewers.map(({ last }) => last);
+      await until('more frames', () => viewers.every(({ last }, at) => last > marks[at]! + 1000));
+      await until('more segments', () => player.plays(3));
+      assert.ok(sender.child.exitCode === null && !publisher.isClosed, 'publishers notice nothing of a reload');
+
       const { port, adminPort, folder } = edge;
       next = await Edge.start({ origin: folder, ports: { port, adminPort }, folder, settings, takeOver: true });
       await publisher.closed();
       assert.ok(publisher.statuses.includes('NetConnection.Connect.ReconnectRequest'));
+      await sender.exited;
+      // It does not know that request, and is begun again by whoever runs it.
+      const before = viewers.map(({ last }) => last);
+      await until('frames of the next one', () => {
+        if (sender.child.exitCode !== null) sender = send(live);
+        return viewers.every(({ last, visits }, at) => visits >= 3 && last > before[at]! + 2000);
+      });
+      await until('segments of the next one', () => player.plays(6));
+      assert.ok(player.discontinuities > 0);
+      await player.assertKept();
+      assert.deepEqual(
+        viewers.flatMap(({ wrong }) => wrong),
+        [],
+      );
       await assertGoesOn(live, ring);
       await edge.exited;
     } finally {
+      for (const viewer of viewers) await viewer.stop();
+      sender.child.kill('SIGKILL');
       await next?.end();
     }
   });
