@@ -236,6 +236,12 @@ napi_value Leave(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value Finish(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier != nullptr) tier->cache().Finish(tier->registers().key);
+  return nullptr;
+}
+
 napi_value ExpectedUses(napi_env env, napi_callback_info info) {
   MemoryTier* tier = Enter(env, info, 0, nullptr);
   if (tier == nullptr) return nullptr;
@@ -388,6 +394,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"stats", Stats},
                {"isHolder", IsHolder},
                {"isWhole", IsWhole},
+               {"finish", Finish},
                {"leave", Leave},
                {"evictByDemand", EvictByDemand},
                {"expectedUses", ExpectedUses},

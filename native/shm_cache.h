@@ -12,6 +12,7 @@
 #include "shm_file.h"
 #include "shm_layout.h"
 #include "shm_process.h"
+#include "shm_recent.h"
 #include "shm_stats.h"
 #include "shm_stripe.h"
 
@@ -105,10 +106,15 @@ class Cache {
   /** Uses that a block may expect within so many seconds. */
   float ExpectedUses(const Key& key, uint32_t seconds) const {
     const auto within = static_cast<float>(seconds);
-    return demand_.Estimate(key, within, demand_.Now()).Uses(within);
+    return demand_.Estimate(key, within, demand_.At(demand_.Now())).Uses(within);
   }
-  /** Notes that the reader of a block reads no further. */
-  void Leave(const Key& key);
+  /** Notes that the reader of a block has all of it, or reads no further. */
+  void Finish(const Key& key) {
+    if (options_.notesDemand) demand_.Finish(key);
+  }
+  void Leave(const Key& key) {
+    if (options_.notesDemand) demand_.Leave(key);
+  }
 
   /**
    * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks that are worth a place on
@@ -186,6 +192,8 @@ class Cache {
   void EndDeadFill(Locked& stripe, uint32_t local);
   /** Sees to it that so many blocks of a stripe, if there are, are condemned: those that are wanted least. */
   void Condemn(uint32_t index, uint32_t count);
+  /** Takes note of what was used since the last look. */
+  void LookAtRecent(Stripe& stripe, Recent& recent, double now);
   /** A block that is about to be evicted. */
   struct Cold {
     BlockName name;
@@ -196,7 +204,7 @@ class Cache {
   };
   /** Puts the blocks of a stripe into `cold_` that go next, so many that twice `target` slots are free afterwards. */
   void LookAtColdest(uint32_t index, uint32_t target);
-  bool IsWanted(const Cold& cold, const Admission& admission, double now) const;
+  bool IsWanted(const Cold& cold, const Admission& admission, const Moment& moment) const;
   /** Slots of a stripe that are to be kept free. */
   uint32_t FreeTarget(uint32_t freePermille) const;
 
@@ -224,6 +232,8 @@ class Cache {
   /** Blocks that had been evicted by all processes at the last look; 0 before the first. */
   uint64_t evictedBefore_ = 0;
   Demand demand_;
+  /** Of each stripe, what was used lately, while this process evicts by demand. */
+  std::vector<Recent> recent_;
   /** State of the generator that chooses candidates. */
   uint64_t random_ = 1;
 };

@@ -17,6 +17,8 @@ constexpr auto kRelaxed = std::memory_order_relaxed;
 /** Seconds in which half of what was seen of an object is forgotten, and half of what was seen of late. */
 constexpr float kHalfLife = 4 * 3600;
 constexpr float kLatelyHalfLife = 60;
+/** Seconds that what was seen of viewers is taken to stand for at least: at first, what has come tells little. */
+constexpr float kShortest = 60;
 /** Views of late from which on they count by themselves: what few say is chance. */
 constexpr float kLatelyMin = 2;
 /** At most so many views are expected in the time since an object's last: else it is over, or has a new version. */
@@ -34,8 +36,13 @@ constexpr uint32_t kGap = 4;
 constexpr float kPatience = 4;
 constexpr float kPatienceMin = 20;
 constexpr float kPause = 1800;
-/** Seconds for a block of whom nothing is known yet: 256 KiB at 4 Mbit/s. */
+/** Seconds for a block where nothing has been seen yet: 256 KiB at 4 Mbit/s. */
 constexpr float kUsualPace = 0.5f;
+/** What a block adds to a viewer's pace, which has to hold over segments that are read at once, and to that of all. */
+constexpr float kPaceShare = 1.0f / 16;
+constexpr float kCommonPaceShare = 1.0f / 256;
+/** A viewer is not taken to be nearer than this part of its pace. */
+constexpr float kNearest = 0.5f;
 constexpr float kMaxPace = 60;
 /** Blocks that a view reads on average where nothing has been seen yet. */
 constexpr float kUsualRun = 64;
@@ -52,6 +59,17 @@ float FloatOf(uint32_t bits) {
   return value;
 }
 
+/** Two to the power of `x`, which is not above 0: to four digits, and many times as fast as exact. */
+float PowerOfTwo(float x) {
+  if (!(x > -126)) return 0;
+  const float whole = std::floor(x);
+  const float part = x - whole;
+  const float mantissa = 1 + part * (0.6951786f + part * (0.2262698f + part * 0.0785516f));
+  return mantissa * FloatOf(static_cast<uint32_t>(static_cast<int32_t>(whole) + 127) << 23);
+}
+
+float PowerOfE(float x) { return PowerOfTwo(x * 1.4426950f); }
+
 /** Eighths of seconds: what is kept of a time. */
 uint32_t TicksOf(double now) { return static_cast<uint32_t>(static_cast<uint64_t>(std::max(0.0, now) * 8)); }
 
@@ -63,7 +81,7 @@ struct Decayed {
     const uint32_t ticks = TicksOf(now);
     // A time ahead of the clock, or a count that can't be, is damage or a clock that was set back.
     if (!(count > 0) || !(count < 1e9f) || at > ticks + 8) return 0;
-    return ticks <= at ? count : count * std::exp2(-static_cast<float>(ticks - at) / (8 * halfLife));
+    return ticks <= at ? count : count * PowerOfTwo(-static_cast<float>(ticks - at) / (8 * halfLife));
   }
   /** Seconds since something was added. */
   static float Age(uint64_t word, double now) {
@@ -77,34 +95,40 @@ struct Decayed {
   }
 };
 
-/** Seconds of the past that a Decayed stands for. */
-float Memory(float halfLife, double now) {
+/** Seconds of the past that a Decayed stands for, at least `least`. */
+float Memory(float halfLife, float least, double now) {
   const float mean = halfLife / 0.6931472f;
-  return std::max(1.0f, mean * (1 - std::exp(-static_cast<float>(std::max(0.0, now)) / mean)));
+  return std::max(least, mean * (1 - std::exp(-static_cast<float>(std::max(0.0, now)) / mean)));
 }
 
-/** A viewer in a word: block, 28 bits; seconds a block in 1/256, 14 bits; when it came there in ticks, 22 bits. */
+/**
+ * A viewer in a word: block, 27 bits; whether it has all of that; seconds a block in 1/256, 14 bits; when it came there
+ * in ticks, 22 bits.
+ */
 struct Viewer {
-  static constexpr uint32_t kBlockBits = 28;
+  static constexpr uint32_t kBlockBits = 27;
   static constexpr uint32_t kPaceBits = 14;
   static constexpr uint32_t kTimeBits = 22;
   static constexpr uint32_t kTimeMask = (1u << kTimeBits) - 1;
+  static constexpr uint64_t kFinished = uint64_t{1} << (kPaceBits + kTimeBits);
 
   uint32_t block;
   float pace;
   /** Seconds that it has been there. */
   float age;
+  bool isFinished = false;
 
   static uint32_t TimeOf(double now) { return TicksOf(now) & kTimeMask; }
 
   uint64_t Encode(double now) const {
-    const auto steps = static_cast<uint64_t>(std::min(pace, kMaxPace) * 256) & ((1u << kPaceBits) - 1);
-    return uint64_t{block} << (kPaceBits + kTimeBits) | std::max<uint64_t>(1, steps) << kTimeBits | TimeOf(now);
+    const auto steps = static_cast<uint64_t>(std::min(pace, kMaxPace) * 256 + 0.5f) & ((1u << kPaceBits) - 1);
+    return uint64_t{block} << (kPaceBits + kTimeBits + 1) | std::max<uint64_t>(1, steps) << kTimeBits | TimeOf(now);
   }
   /** False when the word holds nobody. */
   static bool Decode(uint64_t word, double now, Viewer* viewer) {
     if (word == 0) return false;
-    viewer->block = static_cast<uint32_t>(word >> (kPaceBits + kTimeBits));
+    viewer->block = static_cast<uint32_t>(word >> (kPaceBits + kTimeBits + 1));
+    viewer->isFinished = (word & kFinished) != 0;
     viewer->pace = static_cast<float>((word >> kTimeBits) & ((1u << kPaceBits) - 1)) / 256;
     viewer->age = static_cast<float>((TimeOf(now) - static_cast<uint32_t>(word)) & kTimeMask) / 8;
     return true;
@@ -125,6 +149,13 @@ uint64_t NameOf(const Key& key) {
   hash = (hash ^ (hash >> 32)) * 0xff51afd7ed558ccdull;
   hash ^= hash >> 29;
   return hash == 0 ? 1 : hash;
+}
+
+/** True once in `of` times, by chance. */
+bool IsDrawn(uint64_t name, uint32_t block, double now, float of) {
+  uint64_t mixed = (name ^ uint64_t{block} << 32 ^ TicksOf(now)) * 0x9e3779b97f4a7c15ull;
+  mixed = (mixed ^ (mixed >> 32)) * 0xff51afd7ed558ccdull;
+  return static_cast<float>(mixed >> 40) * of < 0x1p24f;
 }
 
 void Increment(std::atomic<uint32_t>& count) {
@@ -215,14 +246,22 @@ void Demand::Begin(ObjectDemand& object, double now) {
   for (uint32_t group = 0; group <= last; group++) Increment(header_->offered[group]);
 }
 
+float Demand::Pace() const {
+  const float pace = FloatOf(header_->pace.load(kRelaxed));
+  return pace > 0 && pace <= kMaxPace ? pace : kUsualPace;
+}
+
 void Demand::See(const Key& key, double now) {
   const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
-  ObjectDemand& object = FindOrTake(NameOf(key), now);
+  const uint64_t name = NameOf(key);
+  ObjectDemand& object = FindOrTake(name, now);
   if (block > object.last.load(kRelaxed)) object.last.store(block, kRelaxed);
   std::atomic<uint64_t>* place = nullptr;
   std::atomic<uint64_t>* stalest = &object.viewers[0];
   float oldest = -1;
-  Viewer nearest = {0, kUsualPace, 0};
+  bool isCrowded = true;
+  float best = -1;
+  Viewer same = {0, 0, 0, false};
   for (auto& word : object.viewers) {
     Viewer viewer;
     const bool there = Viewer::Decode(word.load(kRelaxed), now, &viewer);
@@ -231,20 +270,31 @@ void Demand::See(const Key& key, double now) {
       oldest = age;
       stalest = &word;
     }
+    if (!there || viewer.Presence() <= 0) isCrowded = false;
     if (!there || !viewer.IsKnown() || viewer.block > block || block - viewer.block > kGap) continue;
-    if (place != nullptr && viewer.block <= nearest.block) continue;
+    // Of several the one that is due here, then the one that is here, then the nearest.
+    const uint32_t distance = block - viewer.block;
+    const bool isDue = distance == 1 && viewer.age >= viewer.pace / 2;
+    const float likely = isDue ? 2 : 1 / static_cast<float>(1 + distance);
+    if (likely <= best) continue;
+    best = likely;
     place = &word;
-    nearest = viewer;
+    same = viewer;
   }
-  Viewer next = {block, nearest.pace, 0};
-  if (place == nullptr) {
+  Viewer next = {block, Pace(), 0, false};
+  if (place != nullptr) {
+    next.pace = same.pace;
+    if (block > same.block) {
+      const float pace = std::min(kMaxPace, same.age / static_cast<float>(block - same.block));
+      next.pace += (pace - next.pace) * kPaceShare;
+      const float common = Pace();
+      header_->pace.store(BitsOf(common + (pace - common) * kCommonPaceShare), kRelaxed);
+    }
+  } else if (!isCrowded || IsDrawn(name, block, now, RunLength())) {
     Begin(object, now);
     place = stalest;
-  } else if (block > nearest.block) {
-    const float pace = nearest.age / static_cast<float>(block - nearest.block);
-    next.pace = nearest.pace * 0.75f + std::min(pace, kMaxPace) * 0.25f;
   }
-  place->store(next.Encode(now), kRelaxed);
+  if (place != nullptr) place->store(next.Encode(now), kRelaxed);
   Increment(header_->reached[ProfileGroup(block)]);
   const uint64_t reads = header_->reads.load(kRelaxed) + 1;
   header_->reads.store(reads, kRelaxed);
@@ -253,6 +303,19 @@ void Demand::See(const Key& key, double now) {
   header_->begun.store(header_->begun.load(kRelaxed) / 2, kRelaxed);
   for (auto& count : header_->reached) count.store(count.load(kRelaxed) / 2, kRelaxed);
   for (auto& count : header_->offered) count.store(count.load(kRelaxed) / 2, kRelaxed);
+}
+
+void Demand::Finish(const Key& key) {
+  ObjectDemand* object = Find(NameOf(key));
+  if (object == nullptr) return;
+  const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
+  for (auto& word : object->viewers) {
+    Viewer viewer;
+    const uint64_t found = word.load(kRelaxed);
+    if (!Viewer::Decode(found, 0, &viewer) || viewer.block != block || viewer.isFinished) continue;
+    word.store(found | Viewer::kFinished, kRelaxed);
+    return;
+  }
 }
 
 void Demand::Leave(const Key& key) {
@@ -267,16 +330,21 @@ void Demand::Leave(const Key& key) {
   }
 }
 
-float Demand::RateOf(const ObjectDemand* object, uint32_t block, double now) const {
-  const float memory = Memory(kHalfLife, now);
+Moment Demand::At(double now) const {
+  const float memory = Memory(kHalfLife, kShortest, now);
   const auto objects = static_cast<float>(std::max<uint64_t>(1, header_->objects.load(kRelaxed)));
   const float mean = Decayed::Read(header_->views.load(kRelaxed), kHalfLife, now) / memory / objects;
-  if (!(mean > 0)) return 0;
+  return {now, memory, Memory(kLatelyHalfLife, kShortest, now), mean, 1 / RunLength()};
+}
+
+float Demand::RateOf(const ObjectDemand* object, uint32_t block, const Moment& moment) const {
+  if (!(moment.mean > 0)) return 0;
+  const double now = moment.now;
   const float views = object == nullptr ? 0 : Decayed::Read(object->views.load(kRelaxed), kHalfLife, now);
-  float rate = (views + kPriorViews) / (memory + kPriorViews / mean);
+  float rate = (views + kPriorViews) / (moment.memory + kPriorViews / moment.mean);
   if (object != nullptr) {
     const float lately = Decayed::Read(object->lately.load(kRelaxed), kLatelyHalfLife, now);
-    if (lately > kLatelyMin) rate = std::max(rate, (lately - kLatelyMin) / Memory(kLatelyHalfLife, now));
+    if (lately > kLatelyMin) rate = std::max(rate, (lately - kLatelyMin) / moment.lately);
     rate = std::min(rate, kSilence / std::max(1.0f, Decayed::Age(object->views.load(kRelaxed), now)));
   }
   const uint32_t group = ProfileGroup(block);
@@ -287,28 +355,50 @@ float Demand::RateOf(const ObjectDemand* object, uint32_t block, double now) con
   return rate * std::min(2.0f, reached / (width * std::max(1.0f, offered)));
 }
 
-Expected Demand::Estimate(const Key& key, float seconds, double now) const {
+Expected Demand::Estimate(const Key& key, float seconds, const Moment& moment) const {
   const ObjectDemand* object = Find(NameOf(key));
   const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
-  Expected expected = {0, RateOf(object, block, now)};
+  const float rate = RateOf(object, block, moment);
+  Expected expected = {0, rate, rate};
   if (object == nullptr) return expected;
-  const float leaving = 1 / RunLength();
-  float nobody = 1;
+  // Those on the way, by the time when they come.
+  struct Coming {
+    float time;
+    float chance;
+  } coming[kViewers];
+  uint32_t count = 0;
   for (const auto& word : object->viewers) {
     Viewer viewer;
-    if (!Viewer::Decode(word.load(kRelaxed), now, &viewer) || viewer.block > block) continue;
+    if (!Viewer::Decode(word.load(kRelaxed), moment.now, &viewer) || viewer.block > block) continue;
     const float presence = viewer.Presence();
     if (presence <= 0) continue;
+    if (viewer.block == block && viewer.isFinished) continue;
     if (viewer.block == block) {
-      // It is being read, and a stalled player may go on reading it; somebody else may still be as near.
+      // It is being read, and a stalled player may go on reading it.
+      expected.worth = std::numeric_limits<float>::infinity();
       expected.awaited = 1;
-      return expected;
+      continue;
     }
     const auto distance = static_cast<float>(block - viewer.block);
-    nobody *= 1 - presence * std::exp(-distance * (leaving + viewer.pace / seconds));
+    const float chance = presence * PowerOfE(-distance * moment.leaving);
+    const float time = std::max(distance * viewer.pace - viewer.age, std::max(0.01f, viewer.pace * kNearest));
+    if (time <= seconds) expected.awaited += chance;
+    uint32_t at = count++;
+    for (; at > 0 && coming[at - 1].time > time; at--) coming[at] = coming[at - 1];
+    coming[at] = {time, chance};
   }
-  expected.awaited = 1 - nobody;
+  float uses = 0;
+  float most = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    uses += coming[i].chance;
+    most = std::max(most, uses / coming[i].time);
+  }
+  expected.worth += most;
   return expected;
+}
+
+void Demand::Judge(Candidate* candidates, uint32_t count, const Moment& moment) const {
+  for (uint32_t i = 0; i < count; i++) candidates[i].worth = Estimate(candidates[i].key, 0, moment).worth;
 }
 
 uint64_t Demand::Objects() const { return std::min<uint64_t>(header_->objects.load(kRelaxed), uint64_t{mask_} + 1); }
@@ -319,7 +409,7 @@ void Demand::Evicted(uint32_t count, double now) {
 
 float Demand::Residency(double now) const {
   const float evicted = Decayed::Read(header_->evicted.load(kRelaxed), kLatelyHalfLife, now);
-  const float rate = evicted / Memory(kLatelyHalfLife, now);
+  const float rate = evicted / Memory(kLatelyHalfLife, 1, now);
   return std::min(86400.0f, std::max(1.0f, static_cast<float>(slots_) / std::max(1e-6f, rate)));
 }
 

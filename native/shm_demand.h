@@ -18,18 +18,48 @@
 
 namespace shm {
 
+/** What estimates of one moment have in common. */
+struct Moment {
+  double now;
+  /** Seconds of the past that counts of views, and those of late, stand for. */
+  float memory;
+  float lately;
+  /** Views of an object a second, on average over all. */
+  float mean;
+  /** Share of viewers that read no further, at each block. */
+  float leaving;
+};
+
 /** What a block may expect of its viewers. */
 struct Expected {
-  /** Chance, 0 to 1, that a viewer who is on the way reaches the block within the time asked for. */
+  /** Viewers on the way who reach the block within the time asked for. */
   float awaited;
   /** Views a second of those who have not begun yet. */
   float rate;
+  /**
+   * Uses a second that keeping the block brings until the best moment to let it go: what memory is worth. Infinity
+   * while somebody reads it.
+   */
+  float worth;
 
-  /** Chance of a use within `seconds`. */
-  float Within(float seconds) const { return 1 - (1 - awaited) / (1 + rate * seconds); }
-  /** Uses within `seconds`. */
+  /** Uses within `seconds`, of which `awaited` was asked. */
   float Uses(float seconds) const { return awaited + rate * seconds; }
 };
+
+/** A block that may have to go. */
+struct Candidate {
+  Key key;
+  uint32_t slot;
+  float worth;
+};
+
+/**
+ * For each block that has to go, so many are drawn by chance, and at most so many others are looked at that were used
+ * lately; of them all those go that are worth least. So many are looked for at once.
+ */
+constexpr uint32_t kCandidates = 24;
+constexpr uint32_t kRecentCandidates = 3;
+constexpr uint32_t kVictims = 4;
 
 /** The table in a mapped file. Any number of threads and processes may call all members at once. */
 class Demand {
@@ -41,10 +71,16 @@ class Demand {
   double Now() const;
   /** Notes that somebody begins to read a block. */
   void See(const Key& key, double now);
+  /** Notes that whoever reads this block has all of it, and needs it no more. */
+  void Finish(const Key& key);
   /** Notes that whoever reads this block reads no further: it has gone, or stays where it is. */
   void Leave(const Key& key);
+  /** What all estimates made now have in common. */
+  Moment At(double now) const;
   /** What block `key` may expect within `seconds`. */
-  Expected Estimate(const Key& key, float seconds, double now) const;
+  Expected Estimate(const Key& key, float seconds, const Moment& moment) const;
+  /** Finds out what candidates are worth. */
+  void Judge(Candidate* candidates, uint32_t count, const Moment& moment) const;
   /** Notes that blocks went, and tells for how long one stays at this rate, in seconds. */
   void Evicted(uint32_t count, double now);
   float Residency(double now) const;
@@ -54,7 +90,9 @@ class Demand {
  private:
   ObjectDemand* Find(uint64_t name) const;
   ObjectDemand& FindOrTake(uint64_t name, double now);
-  float RateOf(const ObjectDemand* object, uint32_t block, double now) const;
+  float RateOf(const ObjectDemand* object, uint32_t block, const Moment& moment) const;
+  /** Seconds that viewers take for a block, on average. */
+  float Pace() const;
   /** Blocks that a view reads on average. */
   float RunLength() const;
   void Begin(ObjectDemand& object, double now);

@@ -1,6 +1,7 @@
 // The supervisor's part of the cache: eviction ahead of need, hand-over to the disk tier, scrub, figures.
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "shm_cache.h"
@@ -12,9 +13,8 @@ namespace {
 
 /** What the scrub counts for a look at a slot, in bytes verified. */
 constexpr uint64_t kLookBytes = 256;
-/** Blocks of which the one that is wanted least is condemned, and how many are condemned with the lock held once. */
-constexpr uint32_t kCandidates = 24;
-constexpr uint32_t kCondemned = 4;
+/** Most links that are followed with the lock held to find what was used lately. */
+constexpr uint32_t kRecentSteps = 32;
 
 }  // namespace
 
@@ -23,11 +23,11 @@ uint32_t Cache::FreeTarget(uint32_t freePermille) const {
   return static_cast<uint32_t>(std::min(slots / 2, std::max<uint64_t>(1, slots * freePermille / 1000)));
 }
 
-bool Cache::IsWanted(const Cold& cold, const Admission& admission, double now) const {
+bool Cache::IsWanted(const Cold& cold, const Admission& admission, const Moment& moment) const {
   if (cold.onDisk || cold.views < admission.minViews) return false;
   if (admission.seconds == 0) return true;
   const auto seconds = static_cast<float>(admission.seconds);
-  return demand_.Estimate(cold.name.key, seconds, now).Uses(seconds) * 1000 >= static_cast<float>(admission.minUses);
+  return demand_.Estimate(cold.name.key, seconds, moment).Uses(seconds) * 1000 >= static_cast<float>(admission.minUses);
 }
 
 void Cache::LookAtColdest(uint32_t index, uint32_t target) {
@@ -40,6 +40,8 @@ void Cache::LookAtColdest(uint32_t index, uint32_t target) {
   Order& order = stripe->order();
   uint32_t slot = order.First();
   for (uint32_t steps = 0; slot != kNil && steps < 2 * target; steps++, slot = order.Next(slot)) {
+    // By demand, those that were used least recently may be wanted most.
+    if (byDemand_ && stripe->slot(slot).condemned.load(std::memory_order_relaxed) == 0) break;
     if (!stripe->MayEvict(slot)) continue;
     FillWord fill;
     const SlotHeader& header = stripe->slot(slot);
@@ -52,52 +54,67 @@ void Cache::LookAtColdest(uint32_t index, uint32_t target) {
   }
 }
 
-void Cache::Leave(const Key& key) {
-  if (options_.notesDemand) demand_.Leave(key);
+void Cache::LookAtRecent(Stripe& stripe, Recent& recent, double now) {
+  Order& order = stripe.order();
+  const uint64_t before = recent.lookedUpTo;
+  uint32_t slot = order.Last();
+  if (slot != kNil) recent.lookedUpTo = stripe.slot(slot).lastUse.load(std::memory_order_relaxed);
+  for (uint32_t steps = 0; slot != kNil && steps < kRecentSteps; steps++, slot = order.Before(slot)) {
+    const SlotHeader& header = stripe.slot(slot);
+    if (header.lastUse.load(std::memory_order_relaxed) <= before) break;
+    recent.Add({header.key, slot, now});
+  }
 }
 
 void Cache::Condemn(uint32_t index, uint32_t count) {
-  struct Candidate {
-    Key key;
-    uint32_t slot;
-    float wanted;
+  Candidate candidates[(kRecentCandidates + kCandidates) * kVictims];
+  const Moment moment = demand_.At(demand_.Now());
+  recent_.resize(file_.geometry().stripeCount);
+  Recent& recent = recent_[index];
+  const auto mayGo = [](const Stripe& stripe, uint32_t slot) {
+    return stripe.slot(slot).condemned.load(std::memory_order_relaxed) == 0 && stripe.MayEvict(slot);
   };
-  Candidate candidates[kCandidates * kCondemned];
-  const double now = demand_.Now();
-  const float residency = demand_.Residency(now);
   // Each turn condemns at least one, or is the last.
   for (uint32_t turn = 0; turn < count; turn++) {
     uint32_t found = 0;
-    uint32_t missing;
+    uint32_t recentFound;
+    uint32_t victims;
     {
       Locked stripe(*this, index);
       if (!stripe) return;
+      if (turn == 0) LookAtRecent(*stripe, recent, moment.now);
       const uint32_t condemned = stripe->header().condemned.load(std::memory_order_relaxed);
       if (condemned >= count) return;
-      missing = std::min(kCondemned, count - condemned);
-      for (uint32_t look = 0; look < kCandidates * missing; look++) {
+      victims = std::min(kVictims, count - condemned);
+      for (Recent::Block block; found < kRecentCandidates * victims && recent.Take(moment.now, &block);) {
+        if (mayGo(*stripe, block.slot) && stripe->slot(block.slot).key == block.key)
+          candidates[found++] = {block.key, block.slot, 0};
+      }
+      recentFound = found;
+      for (uint32_t look = 0; look < kCandidates * victims; look++) {
         random_ ^= random_ << 13;
         random_ ^= random_ >> 7;
         random_ ^= random_ << 17;
         const auto slot = static_cast<uint32_t>((random_ >> 32) * stripe->size() >> 32);
-        if (stripe->slot(slot).condemned.load(std::memory_order_relaxed) != 0 || !stripe->MayEvict(slot)) continue;
-        candidates[found++] = {stripe->slot(slot).key, slot, 0};
+        if (mayGo(*stripe, slot)) candidates[found++] = {stripe->slot(slot).key, slot, 0};
       }
     }
     // Without the lock: nobody waits while the table is asked.
-    for (uint32_t i = 0; i < found; i++)
-      candidates[i].wanted = demand_.Estimate(candidates[i].key, residency, now).Within(residency);
-    missing = std::min(missing, found);
-    std::partial_sort(candidates, candidates + missing, candidates + found,
-                      [](const Candidate& a, const Candidate& b) { return a.wanted < b.wanted; });
+    demand_.Judge(candidates, found, moment);
+    for (uint32_t i = 0; i < recentFound; i++) {
+      // Its reader is there still.
+      if (std::isinf(candidates[i].worth)) recent.Add({candidates[i].key, candidates[i].slot, moment.now});
+    }
+    victims = std::min(victims, found);
+    std::partial_sort(candidates, candidates + victims, candidates + found,
+                      [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; });
     Locked stripe(*this, index);
-    if (!stripe || missing == 0) return;
-    for (uint32_t i = missing; i-- > 0;) {
+    if (!stripe || victims == 0) return;
+    for (uint32_t i = 0; i < victims; i++) {
       const Candidate& candidate = candidates[i];
-      const SlotHeader& slot = stripe->slot(candidate.slot);
       // The same slot may have been drawn twice, or have got another block meanwhile.
-      if (slot.condemned.load(std::memory_order_relaxed) != 0 || !stripe->MayEvict(candidate.slot)) continue;
-      if (slot.key == candidate.key) stripe->Condemn(candidate.slot);
+      if (mayGo(*stripe, candidate.slot) && stripe->slot(candidate.slot).key == candidate.key)
+        stripe->Condemn(candidate.slot);
     }
   }
 }
@@ -106,7 +123,7 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, const Admission& admission) {
   const uint32_t target = FreeTarget(freePermille);
   uint32_t evicted = 0;
   uint64_t total = 0;
-  const double now = demand_.Now();
+  const Moment moment = demand_.At(demand_.Now());
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
     const StripeHeader& header = StripeAt(index).header();
     const auto isFull = [&] { return header.freeCount.load(std::memory_order_relaxed) < target; };
@@ -115,7 +132,7 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, const Admission& admission) {
       // colder ones.
       LookAtColdest(index, target);
       // Who is wanted is found without the lock, for which readers wait.
-      const auto wanted = [&](const Cold& cold) { return IsWanted(cold, admission, now); };
+      const auto wanted = [&](const Cold& cold) { return IsWanted(cold, admission, moment); };
       cold_.erase(std::remove_if(cold_.begin(), cold_.end(), wanted), cold_.end());
       Locked stripe(*this, index);
       for (const Cold& cold : cold_) {
@@ -132,7 +149,8 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, const Admission& admission) {
   }
   // What went for want of room, in any process, counts with what was evicted here.
   if (evictedBefore_ != 0 && total > evictedBefore_) {
-    demand_.Evicted(static_cast<uint32_t>(std::min<uint64_t>(total - evictedBefore_, file_.geometry().slotCount)), now);
+    demand_.Evicted(static_cast<uint32_t>(std::min<uint64_t>(total - evictedBefore_, file_.geometry().slotCount)),
+                    moment.now);
   }
   evictedBefore_ = total;
   return evicted;
@@ -141,13 +159,13 @@ uint32_t Cache::EvictAhead(uint32_t freePermille, const Admission& admission) {
 std::vector<BlockName> Cache::Coldest(uint32_t freePermille, const Admission& admission, uint32_t limit) {
   const uint32_t target = FreeTarget(freePermille);
   std::vector<BlockName> blocks;
-  const double now = demand_.Now();
+  const Moment moment = demand_.At(demand_.Now());
   const uint32_t stripes = file_.geometry().stripeCount;
   // Goes on where the last call stopped, so that a small limit serves all stripes.
   for (uint32_t turn = 0; turn < stripes && blocks.size() < limit; turn++) {
     LookAtColdest(coldStripe_++ % stripes, target);
     for (const Cold& cold : cold_) {
-      if (blocks.size() < limit && cold.isWhole && IsWanted(cold, admission, now)) blocks.push_back(cold.name);
+      if (blocks.size() < limit && cold.isWhole && IsWanted(cold, admission, moment)) blocks.push_back(cold.name);
     }
   }
   return blocks;

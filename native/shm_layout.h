@@ -29,7 +29,7 @@ namespace shm {
 
 constexpr char kMagic[16] = "moovedge blocks";
 /** Raised whenever the meaning of a byte of the file changes. */
-constexpr uint32_t kLayoutVersion = 2;
+constexpr uint32_t kLayoutVersion = 3;
 constexpr uint32_t kByteOrder = 0x01020304;
 
 constexpr uint32_t kBlockSize = 256 * 1024;
@@ -165,6 +165,8 @@ struct alignas(64) StripeHeader {
   std::atomic<uint32_t> condemned;
   /** Time of the last use in this stripe: microseconds since 1970, but made to rise with every use. */
   uint64_t clock;
+  /** The one of them that goes last, or kNil. */
+  uint32_t lastCondemned;
   alignas(64) Counters counters;
 };
 
@@ -252,6 +254,8 @@ struct DemandHeader {
   /** For each group of block numbers, how many of its blocks were read, and in how many views they could have been. */
   std::atomic<uint32_t> reached[kProfileGroups];
   std::atomic<uint32_t> offered[kProfileGroups];
+  /** Seconds that viewers take for a block, as the bits of a float. */
+  std::atomic<uint32_t> pace;
 };
 
 /** Bytes from the table's beginning to its objects. */

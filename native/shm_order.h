@@ -60,6 +60,18 @@ class LruOrder {
     return true;
   }
 
+  /** Adds a slot that is to be evicted right after another. */
+  bool InsertAfter(uint32_t slot, uint32_t colder) {
+    const uint32_t warmer = links_[colder].warmer;
+    if (warmer == kNil ? stripe_->warmest != colder : warmer >= slots_ || links_[warmer].colder != colder) return false;
+    links_[slot].colder = colder;
+    links_[slot].warmer = warmer;
+    links_[colder].warmer = slot;
+    (warmer == kNil ? stripe_->warmest : links_[warmer].colder) = slot;
+    SetCount(Count() + 1);
+    return true;
+  }
+
   bool Remove(uint32_t slot) {
     const uint32_t colder = links_[slot].colder;
     const uint32_t warmer = links_[slot].warmer;
@@ -82,6 +94,10 @@ class LruOrder {
   /** The slot to evict first; the others follow by `Next`. */
   uint32_t First() const { return stripe_->coldest < slots_ ? stripe_->coldest : kNil; }
   uint32_t Next(uint32_t slot) const { return links_[slot].warmer < slots_ ? links_[slot].warmer : kNil; }
+
+  /** The slot that was used last; the others follow by `Before`. */
+  uint32_t Last() const { return stripe_->warmest < slots_ ? stripe_->warmest : kNil; }
+  uint32_t Before(uint32_t slot) const { return links_[slot].colder < slots_ ? links_[slot].colder : kNil; }
 
   uint32_t Count() const { return stripe_->ordered.load(std::memory_order_relaxed); }
 

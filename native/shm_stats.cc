@@ -92,8 +92,8 @@ Status Inspect(const std::string& path, Inspection* inspection) {
   Geometry placed = g;
   placed.demand = 0;
   const Demand demand(reinterpret_cast<uint8_t*>(table.data()), placed);
-  const double now = demand.Now();
-  stats.residency = demand.Residency(now);
+  const Moment moment = demand.At(demand.Now());
+  stats.residency = demand.Residency(moment.now);
   stats.knownObjects = demand.Objects();
   std::set<std::pair<uint64_t, uint64_t>> objects;
   complete = complete && ReadRecords<SlotHeader>(fd, g.slots, g.slotCount, [&](uint32_t index, const SlotHeader& slot) {
@@ -109,10 +109,10 @@ Status Inspect(const std::string& path, Inspection* inspection) {
                (fill.watermark == slot.length ? inspection->whole : inspection->partial)++;
                if (slot.onDisk.load(std::memory_order_relaxed) != 0) inspection->onDisk++;
                inspection->bytes += fill.watermark;
-               const Expected expected = demand.Estimate(slot.key, stats.residency, now);
-               (expected.awaited >= 0.5f                   ? inspection->awaited
-                : expected.Within(stats.residency) >= 0.5f ? inspection->wanted
-                                                           : inspection->unwanted)++;
+               const Expected expected = demand.Estimate(slot.key, stats.residency, moment);
+               (expected.awaited >= 0.5f                 ? inspection->awaited
+                : expected.Uses(stats.residency) >= 0.5f ? inspection->wanted
+                                                         : inspection->unwanted)++;
                const uint64_t use = slot.lastUse.load(std::memory_order_relaxed);
                if (stats.oldestUse == 0 || use < stats.oldestUse) stats.oldestUse = use;
                const uint32_t* id = slot.key.id;

@@ -207,13 +207,20 @@ void Stripe::Touch(uint32_t slot, bool counted) {
 }
 
 void Stripe::Condemn(uint32_t slot) {
-  if (!order_.Remove(slot) || !order_.InsertColdest(slot)) return Repair();
+  const uint32_t last = header_->lastCondemned;
+  if (!order_.Remove(slot)) return Repair();
+  if (!(IsCondemned(last) ? order_.InsertAfter(slot, last) : order_.InsertColdest(slot))) return Repair();
+  header_->lastCondemned = slot;
   slots_[slot].condemned.store(1, std::memory_order_relaxed);
   header_->condemned.store(header_->condemned.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 void Stripe::Reprieve(uint32_t slot) {
-  if (slots_[slot].condemned.load(std::memory_order_relaxed) == 0) return;
+  if (!IsCondemned(slot)) return;
+  if (header_->lastCondemned == slot) {
+    const uint32_t colder = links_[slot].colder;
+    header_->lastCondemned = IsCondemned(colder) ? colder : kNil;
+  }
   slots_[slot].condemned.store(0, std::memory_order_relaxed);
   const uint32_t condemned = header_->condemned.load(std::memory_order_relaxed);
   // Damage: it can't be less than one.
@@ -264,6 +271,7 @@ void Stripe::Rebuild() {
   header_->freeCount.store(0, std::memory_order_relaxed);
   header_->filling.store(0, std::memory_order_relaxed);
   header_->condemned.store(0, std::memory_order_relaxed);
+  header_->lastCondemned = kNil;
   order_.Clear();
   // A time well ahead is damage, or the clock was set back; the block must not count as the warmest for ever. A little
   // ahead is as usual: see Tick.

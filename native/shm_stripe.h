@@ -61,7 +61,7 @@ class Stripe {
   void EndFill(uint32_t slot);
   /** Notes a use; as a view of the block, if `counted`. */
   void Touch(uint32_t slot, bool counted);
-  /** Puts a slot of the order where it is evicted first. A use of the block takes it back. */
+  /** Puts a slot of the order before all that are not condemned. A use of the block takes it back. */
   void Condemn(uint32_t slot);
   /** Takes a used slot out of the cache: frees it, or dooms it while its filler lives. */
   void Discard(uint32_t slot);
@@ -89,7 +89,10 @@ class Stripe {
   void PushFree(uint32_t slot);
   uint32_t PopFree();
   bool IsPinned(uint32_t slot) const { return processes_.IsPinned(global(slot)); }
-  /** Takes back that a slot was condemned. */
+  bool IsCondemned(uint32_t slot) const {
+    return slot < size_ && slots_[slot].condemned.load(std::memory_order_relaxed) != 0;
+  }
+  /** Takes back that a slot was condemned; before it is taken out of the order. */
   void Reprieve(uint32_t slot);
   /** What a slot's header says after damage and death have been sorted out. */
   bool Normalise(uint32_t slot);

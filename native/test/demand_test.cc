@@ -58,13 +58,23 @@ void TestViewersAhead() {
   // A viewer at a block each second: what lies before it is awaited, the sooner the more; what lies behind it is not.
   double now = 1000;
   for (uint32_t block = 0; block <= 20; block++) demand.See(BlockOf(1, block), now++);
-  const auto awaited = [&](uint32_t block) { return demand.Estimate(BlockOf(1, block), 100, now).awaited; };
+  const auto awaited = [&](uint32_t block) { return demand.Estimate(BlockOf(1, block), 100, demand.At(now)).awaited; };
+  const auto worth = [&](uint32_t block) { return demand.Estimate(BlockOf(1, block), 100, demand.At(now)).worth; };
   CHECK(awaited(20) == 1);
-  for (uint32_t block = 21; block < 200; block++) CHECK(awaited(block) > awaited(block + 1));
+  CHECK(std::isinf(worth(20)));
+  for (uint32_t block = 21; block < 200; block++) CHECK(worth(block) > worth(block + 1));
+  for (uint32_t block = 21; block < 200; block++) CHECK(awaited(block) >= awaited(block + 1));
   CHECK(awaited(21) > 0.9f);
+  // Who takes a second for a block and stays for hundreds does not come to the thousandth within a hundred seconds.
+  CHECK(awaited(90) > 0.2f);
   CHECK(awaited(1000) < 0.01f);
   for (uint32_t block = 0; block < 20; block++) CHECK(awaited(block) == 0);
-  CHECK(demand.Estimate(BlockOf(2, 21), 100, now).awaited == 0);
+  CHECK(demand.Estimate(BlockOf(2, 21), 100, demand.At(now)).awaited == 0);
+  // It has all of its block, and needs it no more; what follows is awaited as before.
+  demand.Finish(BlockOf(1, 20));
+  CHECK(awaited(20) == 0);
+  CHECK(!std::isinf(worth(20)));
+  CHECK(awaited(21) > 0.9f);
   // It leaves, and nothing is awaited any more.
   demand.Leave(BlockOf(1, 20));
   CHECK(awaited(21) == 0);
@@ -73,6 +83,51 @@ void TestViewersAhead() {
   CHECK(awaited(22) > 0.9f);
   now += 60;
   CHECK(awaited(22) == 0);
+}
+
+/** What a block is worth grows with the viewers that come, and with how soon they come; nobody is counted twice. */
+void TestWorth() {
+  Table table;
+  Demand& demand = table.demand;
+  double now = 1000;
+  const auto worth = [&](uint32_t object, uint32_t block) {
+    return demand.Estimate(BlockOf(object, block), 0, demand.At(now)).worth;
+  };
+  // One viewer of object 1 at block 40; of object 2 one there and one at block 20, each at a block a second.
+  for (uint32_t block = 0; block <= 40; block++) {
+    demand.See(BlockOf(1, block), now);
+    demand.See(BlockOf(2, block), now);
+    if (block >= 20) demand.See(BlockOf(2, block - 20), now);
+    now++;
+  }
+  CHECK(worth(2, 41) > worth(1, 41));
+  for (uint32_t block = 21; block <= 39; block++) CHECK(worth(2, block) > 5 * worth(1, block));
+  CHECK(worth(1, 45) < worth(1, 41) / 3);
+  // Far away from both, two are worth less than twice of one: the second comes later.
+  CHECK(worth(2, 100) > worth(1, 100));
+  CHECK(worth(2, 100) < 2 * worth(1, 100));
+}
+
+/** More viewers than are followed: those that are not count as views all the same. */
+void TestManyViewers() {
+  Table table;
+  Demand& demand = table.demand;
+  double now = 1000;
+  // A hundred viewers of one object and ten of another, each for twenty blocks at a time, in turn, and far from others.
+  const auto read = [&](uint32_t object, uint32_t viewer, uint32_t round) {
+    const uint32_t at = round + viewer % 20;
+    const Key key = BlockOf(object, viewer * 1000 + at / 20 % 20 * 50 + at % 20);
+    demand.See(key, now);
+    if (at % 20 == 19) demand.Leave(key);
+  };
+  for (uint32_t round = 0; round < 400; round++) {
+    for (uint32_t viewer = 0; viewer < 100; viewer++) read(1, viewer, round);
+    for (uint32_t viewer = 0; viewer < 10; viewer++) read(2, viewer, round);
+    now += 4;
+  }
+  const auto rate = [&](uint32_t object) { return demand.Estimate(BlockOf(object, 5), 100, demand.At(now)).rate; };
+  CHECK(rate(1) > 5 * rate(2));
+  CHECK(rate(1) < 20 * rate(2));
 }
 
 void TestRates() {
@@ -89,7 +144,7 @@ void TestRates() {
   // Long enough for what was of late to count no more by itself, and not yet a silence.
   now += 100;
   const auto rate = [&](uint32_t object, uint32_t block) {
-    return demand.Estimate(BlockOf(object, block), 100, now).rate;
+    return demand.Estimate(BlockOf(object, block), 100, demand.At(now)).rate;
   };
   // One view in 20 s: within a few per cent, since the table began 1,000 s before.
   CHECK(std::abs(rate(1, 3) * 5600 / 200 - 1) < 0.1f);
@@ -116,14 +171,14 @@ void TestCrowd() {
     now += 10;
   }
   const Key first = BlockOf(9999, 0);
-  const float before = demand.Estimate(first, 100, now).rate;
+  const float before = demand.Estimate(first, 100, demand.At(now)).rate;
   // Ten players within ten seconds, of an object that nobody has asked for before.
   for (uint32_t view = 0; view < 10; view++) {
     demand.See(first, now);
     demand.Leave(first);
     now += 1;
   }
-  CHECK(demand.Estimate(first, 100, now).rate > 100 * before);
+  CHECK(demand.Estimate(first, 100, demand.At(now)).rate > 100 * before);
 }
 
 void TestDamage() {
@@ -140,14 +195,15 @@ void TestDamage() {
           BlockOf(random.Below(50), random.Below(3) == 0 ? static_cast<uint32_t>(random.Next()) : random.Below(100));
       const double now = random.Below(3) == 0 ? table.demand.Now() : random.Below(1 << 30);
       if (random.Below(2) == 0) table.demand.See(key, now);
+      if (random.Below(4) == 0) table.demand.Finish(key);
       if (random.Below(4) == 0) table.demand.Leave(key);
       table.demand.Evicted(random.Below(100), now);
       const float residency = table.demand.Residency(now);
       CHECK(residency >= 1 && residency <= 86400);
-      const Expected expected = table.demand.Estimate(key, residency, now);
-      CHECK(expected.awaited >= 0 && expected.awaited <= 1);
+      const Expected expected = table.demand.Estimate(key, residency, table.demand.At(now));
+      CHECK(expected.awaited >= 0 && expected.awaited <= shm::kViewers);
       CHECK(expected.rate >= 0 && std::isfinite(expected.rate));
-      CHECK(expected.Within(residency) >= 0 && expected.Within(residency) <= 1);
+      CHECK(expected.worth >= expected.rate);
     }
   }
 }
@@ -227,6 +283,8 @@ void TestReprieve() {
 int main() {
   TestProfileGroups();
   TestViewersAhead();
+  TestWorth();
+  TestManyViewers();
   TestRates();
   TestCrowd();
   TestDamage();

@@ -62,7 +62,9 @@ async function open(): Promise<void> {
       },
     });
     admission = deciding;
-    demotion = new Demotion({ memory, writer, admission: () => deciding.admission, freeShare });
+    // By demand, what memory evicts is chosen as late as can be.
+    const look = task.policy === 'demand' ? { lookShare: freeShare } : {};
+    demotion = new Demotion({ memory, writer, admission: () => deciding.admission, freeShare, ...look });
     demotion.start();
   } catch (error) {
     opening.raise(error);

@@ -109,7 +109,8 @@ export interface NativeTier {
   expectedUses(): number;
   /** Whether what is wanted least is evicted first from now on, or what was used least recently. */
   evictByDemand(byDemand: boolean): void;
-  /** Register 4: the block whose reader reads no further. */
+  /** Register 4: the block whose reader has all of it, or reads no further. */
+  finish(): void;
   leave(): void;
   /** Returns the length, or -1. */
   copy(target: Uint8Array): number;

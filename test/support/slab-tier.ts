@@ -134,6 +134,11 @@ export class SlabTier implements MemoryTier {
 
   /** Blocks whose readers read no further. */
   readonly left: number[] = [];
+  readonly finished: number[] = [];
+
+  finish(_id: ObjectId, block: number): void {
+    this.finished.push(block);
+  }
 
   leave(_id: ObjectId, block: number): void {
     this.left.push(block);

@@ -82,6 +82,8 @@ export interface MemoryTier {
   gather(id: ObjectId, reached: number, pieces: Pieces, at: number, target: Uint8Array): number;
   /** Readable bytes, from its start, of the last block that `gather` took bytes from. */
   readonly gatheredOf: number;
+  /** Notes that whoever read the block has all of it, and may ask for the next. */
+  finish(id: ObjectId, block: number): void;
   /** Notes that whoever read the block reads no further: it has gone, or goes on elsewhere. */
   leave(id: ObjectId, block: number): void;
   /** True when the block is there and whole, without counting a view or touching its place in the order of eviction. */

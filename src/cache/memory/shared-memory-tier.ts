@@ -28,7 +28,7 @@ export interface SharedMemoryTierOptions {
   readonly followTimeout?: number;
   /** When the checksum of a block is verified: on its first use after an unclean stop, or on every use. */
   readonly verify: 'unclean' | 'always';
-  /** Whether `acquire` and `leave` note who watches what; default false. */
+  /** Whether `acquire`, `finish` and `leave` note who watches what; default false. */
   readonly notesDemand?: boolean;
   /**
    * Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and
@@ -179,6 +179,12 @@ export class SharedMemoryTier implements MemoryTier {
       registers[WATERMARK]!,
       length,
     );
+  }
+
+  finish(id: ObjectId, block: number): void {
+    if (!this.#notesDemand) return;
+    this.#name(id, block, 0);
+    this.#native.finish();
   }
 
   leave(id: ObjectId, block: number): void {

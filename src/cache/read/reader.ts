@@ -136,9 +136,11 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.#unwait();
     this.release();
     this.#leaveBypass();
+    const { block, end, isAtEnd } = this.#ahead;
+    const { id, loader } = this.#object;
     // Who has read all that it asked for may ask for what follows, but not past the object's end.
-    const { block, isAtEnd } = this.#ahead;
-    if (block >= 0 && !isAtEnd) this.#object.loader.tier.leave(this.#object.id, block);
+    if (block >= 0 && !isAtEnd) loader.tier.leave(id, block);
+    else if (block >= 0 && end % BLOCK_SIZE === 0) loader.tier.finish(id, block);
     if (this.#registered) this.#object.withdraw(this);
   }
 

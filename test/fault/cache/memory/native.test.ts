@@ -79,6 +79,9 @@ describe('the native parts', () => {
     assert.match(await core('plain', 'history'), /history tests passed/);
   });
 
+  it('keeps by demand no less than by least recent use, whatever viewers do', async () =>
+    assert.match(await core('plain', 'policy'), /policy tests passed/));
+
   it('comes to rights after crashes and damage', async () =>
     assert.match(await core('plain', 'recovery'), /recovery tests passed/));
 

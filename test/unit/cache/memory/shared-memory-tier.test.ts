@@ -207,9 +207,8 @@ test('by demand, what a viewer comes to next outlives what was read later, until
   };
   const next = () => [8, 9, 10, 11].filter(block => tier.has(idOf(1), block)).length;
   crawl(100);
-  // The least recently used are just these four, so that none would be left. Where everything is wanted before its
-  // turn to go comes, as here, the estimate tells no more.
-  assert.ok(next() > 0);
+  // The least recently used are just these four, so that none would be left.
+  assert.equal(next(), 4);
   const { awaited, wanted, unwanted, knownObjects } = inspectMemoryTier(tier.file);
   assert.ok(awaited >= next() && awaited < 30 && awaited + wanted + unwanted === tier.stats().blocks, `${awaited}`);
   assert.equal(knownObjects, 66);

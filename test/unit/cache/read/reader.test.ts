@@ -97,12 +97,16 @@ describe('CachedReader', () => {
     };
     await read(0, 3, 3);
     assert.deepEqual(b.tier.left, [], 'the next range of the same player');
+    assert.deepEqual(b.tier.finished, [2], 'which goes on behind this block');
+    await read(0, 1.5, 1.5);
+    assert.deepEqual(b.tier.finished, [2], 'which goes on in the same block');
     await read(1, 3, 6);
     assert.deepEqual(b.tier.left, [2], 'closed on the way');
     await read(4, 6, 6);
     assert.deepEqual(b.tier.left, [2, 5], 'at the end of the object');
     new CachedReader(new ObjectLoader(b.loader, b.described)).close();
     assert.deepEqual(b.tier.left, [2, 5], 'it was nowhere');
+    assert.deepEqual(b.tier.finished, [2]);
   });
 
   it('puts pieces of several blocks together, and counts each block once', () => {
