@@ -7,6 +7,7 @@
 #include "live_ring.h"
 #include "live_send.h"
 #include "memory_tier.h"
+#include "notify.h"
 #include "opening.h"
 #include "sampling.h"
 #include "scatter.h"
@@ -24,6 +25,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitLiveRing(env, exports);
   InitLiveSend(env, exports);
   InitMemoryTier(env, exports);
+  InitNotify(env, exports);
   InitOpening(env, exports);
   InitSampling(env, exports);
   InitScatter(env, exports);

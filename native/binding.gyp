@@ -22,6 +22,7 @@
         "live_ring_writer.cc",
         "live_send.cc",
         "memory_tier.cc",
+        "notify.cc",
         "opening.cc",
         "pieces.cc",
         "refusals.cc",

@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { bringsAddon } from './prebuilt.mjs';
 
 /**
  * Releases of Node.js for which the pinned front end (uWebSockets.js) holds a binary and the dependencies run, by ABI.
@@ -50,7 +51,7 @@ function missingTools() {
 }
 
 const lines = obstacles();
-if (lines.length === 0 && process.env.npm_lifecycle_event === 'preinstall') {
+if (lines.length === 0 && process.env.npm_lifecycle_event === 'preinstall' && !bringsAddon()) {
   // In a clone of the repository what is missing is installed, where that takes no password; in a package it is named.
   const packages = new URL('test/packages.mjs', ROOT);
   if (existsSync(packages)) (await import(packages.href)).provide('build');

@@ -24,6 +24,8 @@ export interface ClusterAdmin {
 /** What the routes work on. */
 export interface ClusterTarget {
   readonly ready: boolean;
+  /** True of an edge that serves, but takes no new players. */
+  readonly drained?: boolean;
   /** Undefined for an edge on its own, or one that is starting. */
   cluster(): ClusterAdmin | undefined;
   /** As `/stats` has it. */
@@ -71,6 +73,7 @@ export function clusterRoutes(target: ClusterTarget): AdminRoutes {
  * takes an earlier `drain` or `maint` back.
  */
 function agentWords(target: ClusterTarget): string {
+  if (target.drained === true) return 'drain';
   if (!target.ready) return 'maint';
   const cluster = target.cluster();
   if (cluster?.draining === true) return 'drain';

@@ -9,6 +9,8 @@ import { type EdgeUrl, type PurgeRequest, type PurgeResult, parsePurge, parseWhy
 /** What the admin port works on. */
 export interface AdminTarget {
   readonly ready: boolean;
+  /** True of an edge that serves, but takes no new players. */
+  readonly drained?: boolean;
   readonly player: PlayerPort;
   /** This edge's part in a cluster; undefined for an edge on its own, or one that is starting. */
   cluster(): ClusterAdmin | undefined;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { AdminPort } from '../admin/admin-port.js';
+import { controlRoutes, type EdgeControl, type ReloadResult, type StopTimes } from '../admin/control-routes.js';
 import { prefetchUrls } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
 import { EdgeError } from '../base/errors.js';
@@ -15,9 +16,11 @@ import { Supervisor } from '../supervisor/supervisor.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { version } from './package-files.js';
 import type { Role } from './roles.js';
+import { ServiceManager } from './service-manager.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import type { EdgeServices } from './services/edge-services.js';
 import { playerAddress } from './services/player-address.js';
+import { Successor } from './successor.js';
 
 /**
  * Milliseconds after the first SIGTERM or SIGINT in which further ones say the same once more: a terminal and npm both
@@ -53,7 +56,7 @@ function withSamples(sources: ConfigSources, { http }: Config, samples: FlagValu
  * SIGTERM and SIGINT drain, after `shutdown.delay`, and end it at once when repeated; SIGHUP reloads; SIGUSR1 opens log
  * files again; SIGUSR2 hands over to another edge.
  */
-export class Edge {
+export class Edge implements EdgeControl {
   readonly #options: EdgeOptions;
   readonly #log: ProcessLog;
   readonly #config: Config;
@@ -61,13 +64,15 @@ export class Edge {
   readonly #supervisor: Supervisor<Config, EdgeEvents>;
   #services: EdgeServices | undefined;
   readonly #admin: AdminPort;
+  readonly #manager: ServiceManager;
+  #successor: Successor | undefined;
   readonly #hasTerminal = isatty(2);
   #isServing = false;
   #toldAt: number | undefined;
   /** Ends the time in which the edge serves on though it has been told to stop. */
   readonly #hurry = new AbortController();
   /** Reloads are made one after the other. */
-  #reloads: Promise<void> = Promise.resolve();
+  #reloads: Promise<unknown> = Promise.resolve();
 
   /** @throws ConfigError with every mistake of the configuration */
   constructor(options: EdgeOptions) {
@@ -80,6 +85,7 @@ export class Edge {
     this.#isSample = isSample;
     this.#config = config;
     this.#log = log;
+    this.#manager = new ServiceManager(process.env, log);
     const supervisor = new Supervisor<Config, EdgeEvents>({
       config,
       workerEntry: role.workerEntry,
@@ -96,6 +102,9 @@ export class Edge {
     const routes = adminRoutes({
       get ready() {
         return supervisor.ready;
+      },
+      get drained() {
+        return supervisor.isDrained;
       },
       get player() {
         return playerAddress(supervisor.config);
@@ -114,7 +123,7 @@ export class Edge {
       prefetch: (request, progress, signal) =>
         prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
     });
-    this.#admin = new AdminPort(routes, log);
+    this.#admin = new AdminPort({ ...routes, ...controlRoutes(this) }, log);
   }
 
   /**
@@ -148,12 +157,14 @@ export class Edge {
     this.#isServing = true;
     const listen = this.#config.listen.map(shownPlace);
     this.#log.info({ version: version(), listen }, 'serving');
+    this.#manager.ready(`serves at ${listen.join(', ')}`);
     this.#options.serving(this.#config);
   }
 
   /** Asks the older edge to let go, and takes its admin port, which it gives back last. */
   async #takeOver(pid: number): Promise<void> {
     this.#log.info({ olderPid: pid }, 'taking over from an older edge');
+    this.#manager.takeOver();
     process.kill(pid, 'SIGUSR2');
     const end = performance.now() + HAND_OVER_WAIT;
     for (;;) {
@@ -172,6 +183,8 @@ export class Edge {
     this.#hurry.abort();
     if (this.#toldAt !== undefined) return;
     this.#toldAt = performance.now();
+    this.#manager.handOver();
+    this.#successor?.succeed();
     this.#log.info({}, 'handing over to another edge');
     await this.#supervisor.handOver();
     await this.#admin.close();
@@ -179,11 +192,24 @@ export class Edge {
     this.#exit('handed over');
   }
 
-  #stopOrKill(): void {
+  /** Begins to stop; a second time changes nothing. */
+  stop(): StopTimes {
     if (this.#toldAt === undefined) {
       this.#toldAt = performance.now();
       void this.#stop();
-    } else if (performance.now() - this.#toldAt > SAME_SIGNAL) {
+    }
+    const { delay, grace } = this.#supervisor.config.shutdown;
+    return { delay: this.#isServing ? delay : 0, grace };
+  }
+
+  drain(isDrained: boolean): void {
+    this.#log.info({}, isDrained ? 'drained: not ready, but serving' : 'ready again');
+    this.#supervisor.isDrained = isDrained;
+  }
+
+  #stopOrKill(): void {
+    if (this.#toldAt === undefined) this.stop();
+    else if (performance.now() - this.#toldAt > SAME_SIGNAL) {
       this.#log.warn({}, 'told twice to stop: ending at once');
       this.#hurry.abort();
       this.#supervisor.kill();
@@ -193,6 +219,7 @@ export class Edge {
   async #stop(): Promise<void> {
     const { delay, grace } = this.#supervisor.config.shutdown;
     this.#supervisor.leave();
+    this.#manager.stopping('finishes answers');
     if (delay > 0 && this.#isServing) {
       this.#log.info({ delay }, 'told to stop: players are served on, until nobody is sent here any more');
       await sleep(delay, undefined, { signal: this.#hurry.signal }).catch(() => {});
@@ -208,6 +235,7 @@ export class Edge {
     if (this.#toldAt !== undefined) return;
     this.#toldAt = performance.now();
     this.#log.error({ error: error.message }, 'the edge can not go on and ends, to be started again');
+    this.#manager.stopping(error.message);
     await this.#supervisor.stop(this.#supervisor.config.shutdown.grace);
     await this.#admin.close();
     this.#exit('ended', EXIT.tryAgain);
@@ -216,11 +244,24 @@ export class Edge {
   /** SIGHUP means reload, except when the terminal that the edge was started from has been closed. */
   #hangUp(): void {
     if (this.#hasTerminal && !isatty(2)) this.#stopOrKill();
-    else if (this.#toldAt === undefined) this.#reloads = this.#reloads.then(() => this.#reload());
+    else void this.reload();
   }
 
-  /** Whatever is wrong with the new configuration, or goes wrong with it, leaves the edge as it was. */
-  async #reload(): Promise<void> {
+  /** Reads the configuration again. Whatever is wrong with it, or goes wrong with it, leaves the edge as it was. */
+  reload(): Promise<ReloadResult> {
+    const result = this.#reloads.then(async () => {
+      if (this.#toldAt !== undefined) return { mistakes: ['the edge is stopping'] };
+      this.#manager.reloading();
+      const reloaded = await this.#reload();
+      if (this.#isServing)
+        this.#manager.ready(reloaded.mistakes.length === 0 ? 'reloaded' : 'not reloaded: see the log');
+      return reloaded;
+    });
+    this.#reloads = result;
+    return result;
+  }
+
+  async #reload(): Promise<ReloadResult> {
     this.#supervisor.reopenLogs();
     const before = this.#supervisor.config;
     try {
@@ -230,9 +271,25 @@ export class Edge {
       this.#isSample = isSample;
       this.#log.setLevel(config.log.level);
       this.#log.info({}, 'reloaded');
+      return { mistakes: [] };
     } catch (error) {
-      this.#tellNotReloaded(error);
+      const mistakes = this.#tellNotReloaded(error);
       await this.#admin.apply(before.admin).catch(error => this.#log.error({ error }, 'the admin port is gone'));
+      return { mistakes };
+    }
+  }
+
+  /** @throws EdgeError `system`, `overloaded` */
+  async upgrade(): Promise<number> {
+    if (this.#toldAt !== undefined || !this.#isServing || this.#successor !== undefined) {
+      throw new EdgeError('overloaded', 'the edge is starting, stopping or being upgraded');
+    }
+    this.#log.info({}, 'starting the installed version, to take over');
+    this.#successor = new Successor(this.#manager.environment);
+    try {
+      return await this.#successor.serving;
+    } finally {
+      this.#successor = undefined;
     }
   }
 
@@ -247,14 +304,14 @@ export class Edge {
     throw new ConfigError([`${sources.file}: origins: expected at least one origin, found nothing`]);
   }
 
-  #tellNotReloaded(error: unknown): void {
+  #tellNotReloaded(error: unknown): readonly string[] {
     if (!(error instanceof EdgeError)) {
       this.#log.error({ error }, 'a defect: the configuration was not reloaded: nothing changes');
-      return;
+      return ['a defect: see the log'];
     }
-    for (const mistake of error.message.split('\n')) {
-      this.#log.error({ mistake }, 'the configuration was not reloaded: nothing changes');
-    }
+    const mistakes = error.message.split('\n');
+    for (const mistake of mistakes) this.#log.error({ mistake }, 'the configuration was not reloaded: nothing changes');
+    return mistakes;
   }
 
   #crash(error: unknown): void {

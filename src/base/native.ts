@@ -267,6 +267,8 @@ export interface NativeAddon {
   openListener(address: string, port: number): number;
   /** Opens a Unix socket that listens under `path`, in the place of another; returns its descriptor. @throws Error */
   openUnixListener(path: string, mode: number): number;
+  /** Sends a text to a service manager's socket, as sd_notify(3) does; `@` begins an abstract name. @throws Error */
+  notifyManager(socket: string, text: string): void;
   /** Makes a ring in a new file, or with a file alone goes on with that of a dead writer. Errors have a `kind`. */
   readonly NativeRingWriter: {
     new (file: string): NativeRingWriter;
@@ -432,13 +434,23 @@ export function expectConstants(known: Partial<NativeConstants>): void {
   }
 }
 
-/** The addon. The path is the same from src/base/ and from dist/base/. */
-export const native: NativeAddon = load('../../native/build/Release/moovedge.node');
+/** The addon: as it was built here, else as the package brings it. Paths are the same from src/base/ and dist/base/. */
+export const native: NativeAddon = load(
+  '../../native/build/Release/moovedge.node',
+  `../../native/prebuilt/${process.platform}-${process.arch}/moovedge.node`,
+);
 
-function load(path: string): NativeAddon {
-  try {
-    return createRequire(import.meta.url)(path);
-  } catch (cause) {
-    throw new EdgeError('internal', 'the native addon can not be loaded; build it with: npm run install', { cause });
+function load(...paths: readonly string[]): NativeAddon {
+  const failures: string[] = [];
+  for (const path of paths) {
+    try {
+      return createRequire(import.meta.url)(path);
+    } catch (cause) {
+      failures.push((cause as Error).message.split('\n')[0]!);
+    }
   }
+  throw new EdgeError(
+    'internal',
+    `the native addon can not be loaded (${failures.join('; ')}); build it in the folder of the package, with g++, make and python3: npm run install`,
+  );
 }

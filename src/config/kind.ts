@@ -12,12 +12,25 @@ export interface Kind<T> {
   hint?(value: unknown): string | undefined;
   /** True for paths of the machine: relative ones are taken from the folder of the file that states them. */
   readonly path?: boolean;
+  /** What editors are told of it: lets through whatever `parse` takes, and maybe more. */
+  readonly json: JsonSchema;
 }
+
+/** A JSON Schema, draft 7. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+const STRING: JsonSchema = { type: 'string' };
 
 /** A whole number. */
 export function integer(min: number, max: number): Kind<number> {
   return {
     expected: `a whole number from ${min} to ${max}`,
+    json: {
+      anyOf: [
+        { type: 'integer', minimum: min, maximum: max },
+        { type: 'string', pattern: '^-?\\d{1,15}$' },
+      ],
+    },
     parse(value) {
       const number = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
       return Number.isInteger(number) ? within(number as number, min, max) : undefined;
@@ -30,6 +43,7 @@ export function size(min: string, max: string): Kind<number> {
   const [low, high] = [parseSize(min)!, parseSize(max)!];
   return {
     expected: `a size from ${min === '0' ? 0 : formatSize(low)} to ${formatSize(high)} (KiB, MiB, GiB, TiB; without a unit: bytes)`,
+    json: { type: ['string', 'integer'], pattern: '^\\d{1,16}(\\.\\d{1,9})? ?(B|KiB|MiB|GiB|TiB)?$' },
     parse: value => within(parseSize(value), low, high),
     hint: value =>
       /^[\d.]+ ?[kmgt]i?b?$/i.test(String(value))
@@ -42,6 +56,12 @@ export function size(min: string, max: string): Kind<number> {
 export function number(min: number, max: number): Kind<number> {
   return {
     expected: `a number from ${min} to ${max}`,
+    json: {
+      anyOf: [
+        { type: 'number', minimum: min, maximum: max },
+        { type: 'string', pattern: '^[\\d.]{1,19}$' },
+      ],
+    },
     parse: value => within(/^\d{1,9}(\.\d{1,9})?$/.test(String(value)) ? Number(value) : undefined, min, max),
   };
 }
@@ -51,6 +71,9 @@ export function time(min: string, max: string): Kind<number> {
   const [low, high] = [parseTime(min)!, parseTime(max)!];
   return {
     expected: `a time from ${min === '0' ? 0 : formatTime(low)} to ${formatTime(high)} (ms, s, m, h)`,
+    json: {
+      anyOf: [{ enum: [0] }, { type: 'string', pattern: '^(0+(\\.0+)?|\\d{1,16}(\\.\\d{1,9})? ?(ms|s|m|h))$' }],
+    },
     parse: value => within(parseTime(value), low, high),
     hint: value => (/^[\d.]+$/.test(String(value)) ? `a time needs a unit, such as ${value}s` : undefined),
   };
@@ -60,6 +83,7 @@ export function time(min: string, max: string): Kind<number> {
 export function share(min: number, max: number): Kind<number> {
   return {
     expected: `a percentage from ${min * 100}% to ${max * 100}%`,
+    json: { type: 'string', pattern: '^\\d{1,3}(\\.\\d{1,6})? ?%$' },
     parse(value) {
       const match = /^(\d{1,3}(?:\.\d{1,6})?) ?%$/.exec(String(value));
       return match === null ? undefined : within(Number(match[1]) / 100, min, max);
@@ -69,18 +93,27 @@ export function share(min: number, max: number): Kind<number> {
 
 /** True or false. */
 export function flag(): Kind<boolean> {
-  return { expected: 'true or false', parse: value => (typeof value === 'boolean' ? value : undefined) };
+  return {
+    expected: 'true or false',
+    json: { type: 'boolean' },
+    parse: value => (typeof value === 'boolean' ? value : undefined),
+  };
 }
 
 /** One of a few words. YAML's `off` is a word. */
 export function choice<const W extends string>(...words: readonly W[]): Kind<W> {
-  return { expected: `one of ${words.join(', ')}`, parse: value => words.find(word => word === value) };
+  return {
+    expected: `one of ${words.join(', ')}`,
+    json: { enum: words },
+    parse: value => words.find(word => word === value),
+  };
 }
 
 /** Text that matches `pattern`; `expected` says what that means. */
 export function text(expected: string, pattern = /^[^\0\r\n]{1,4096}$/): Kind<string> {
   return {
     expected,
+    json: { type: ['string', 'number'], pattern: pattern.source },
     parse(value) {
       const string = typeof value === 'number' ? String(value) : value;
       return typeof string === 'string' && pattern.test(string) ? string : undefined;
@@ -93,6 +126,7 @@ export function names(expected: string, pattern: RegExp): Kind<'all' | 'none' | 
   const isName = (name: unknown) => typeof name === 'string' && pattern.test(name);
   return {
     expected: `all, none or a list of at most 100 ${expected}`,
+    json: { anyOf: [{ enum: ['all', 'none'] }, { type: 'array', maxItems: 100, items: STRING }] },
     parse(value) {
       if (value === 'all' || value === 'none') return value;
       return Array.isArray(value) && value.length <= 100 && value.every(isName) ? value : undefined;
@@ -110,6 +144,7 @@ export function host(): Kind<string> {
   const name = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
   return {
     expected: 'an IP address or a host name to listen on, such as 0.0.0.0 or ::',
+    json: STRING,
     parse: value => (typeof value === 'string' && (isIP(value) !== 0 || name.test(value)) ? value : undefined),
   };
 }
@@ -118,6 +153,7 @@ export function host(): Kind<string> {
 export function network(): Kind<string> {
   return {
     expected: 'an IP address or a network such as 10.0.0.0/8',
+    json: STRING,
     parse(value) {
       const [, address = '', bits] = /^([0-9a-fA-F:.]+)(?:\/(\d{1,3}))?$/.exec(String(value)) ?? [];
       const version = isIP(address);
@@ -130,6 +166,7 @@ export function network(): Kind<string> {
 export function networkRate(): Kind<{ readonly network: string; readonly rate: number | undefined }> {
   return {
     expected: 'a network and a number from 1 to 1000000, or none, such as "10.0.0.0/8 100"',
+    json: STRING,
     parse(value) {
       const [, address, number = ''] = /^(\S{1,64}) (\d{1,7}|none)$/.exec(String(value)) ?? [];
       const found = network().parse(address);
@@ -145,6 +182,7 @@ export function networkRate(): Kind<{ readonly network: string; readonly rate: n
 export function originUrl(): Kind<string> {
   return {
     expected: 'a directory, http(s)://host/base or s3://bucket/prefix',
+    json: STRING,
     path: true,
     parse(value) {
       if (typeof value !== 'string' || /[\r\n]/.test(value)) return undefined;
@@ -163,6 +201,7 @@ export function originUrl(): Kind<string> {
 export function fileOrUrl(expected: string): Kind<string> {
   return {
     expected,
+    json: STRING,
     path: true,
     parse(value) {
       if (typeof value !== 'string' || !/^[^\0\r\n]{1,4095}$/.test(value)) return undefined;
@@ -175,6 +214,7 @@ export function fileOrUrl(expected: string): Kind<string> {
 export function webUrl(expected: string): Kind<string> {
   return {
     expected,
+    json: { type: 'string', pattern: '^[Hh][Tt][Tt][Pp][Ss]?:' },
     parse(value) {
       if (typeof value !== 'string' || value.length > 4095 || !URL.canParse(value)) return undefined;
       return /^https?:$/.test(new URL(value).protocol) ? value : undefined;
@@ -190,6 +230,7 @@ export function rate(): Kind<PaceSetting> {
   const most = parseSize('10GiB')!;
   return {
     expected: 'off, a multiple from 0.1x to 1000x, or bytes a second from 1KiB to 10GiB',
+    json: { type: ['string', 'integer'] },
     parse(value) {
       if (value === 'off') return value;
       const times = /^(\d{1,4}(?:\.\d{1,3})?)x$/.exec(String(value))?.[1];
@@ -212,6 +253,7 @@ export function or<T, const W extends string>(word: W, kind: Kind<T>): Kind<T | 
   return {
     ...kind,
     expected: `${kind.expected}, or ${word}`,
+    json: { anyOf: [{ enum: [word] }, kind.json] },
     parse: value => (value === word ? word : kind.parse(value)),
   };
 }

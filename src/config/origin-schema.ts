@@ -16,6 +16,7 @@ export const PARAMETER = /^[^\s&=#?]{1,100}$/;
 export function forwardable(): Kind<string> {
   return {
     expected: 'the name of a request field that may go on to the origin',
+    json: { type: 'string' },
     parse(value) {
       const name = typeof value === 'string' ? value.toLowerCase() : '';
       const isOurs = NOT_FORWARDED.has(name) || name === 'authorization';

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
+import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type { ListenSettings } from './listen-schema.js';
 import type { Config } from './schema.js';
 
@@ -8,10 +10,27 @@ export function notesDemand({ cache }: Config): boolean {
   return cache.memory.policy === 'demand' || (cache.disk.path !== undefined && cache.disk.admit === 'demand');
 }
 
+/** Where files in memory are, unless that is smaller than so many bytes: 64 MiB in a container, unless it is told. */
+export const SHARED_FOLDER = '/dev/shm';
+const SHARED_MIN = 160 * 2 ** 20;
+
 /** The memory tier's file, which `auto` names after the port. */
 export function memoryFile(config: Config): string {
   const { file } = config.cache.memory;
-  return file === 'auto' ? `/dev/shm/moovedge-${mainListener(config).port}.cache` : file;
+  return file === 'auto' ? join(memoryFolder(), `moovedge-${mainListener(config).port}.cache`) : file;
+}
+
+/**
+ * Folder of a memory tier that has no file of its own: that of files in memory, or that of temporary files where the
+ * former is too small. The size of the whole filesystem decides, so that each start comes to the same.
+ */
+export function memoryFolder(shared = SHARED_FOLDER): string {
+  try {
+    const { blocks, bsize } = statfsSync(shared);
+    return blocks * bsize < SHARED_MIN ? tmpdir() : shared;
+  } catch {
+    return tmpdir();
+  }
 }
 
 /**

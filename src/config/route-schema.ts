@@ -119,6 +119,7 @@ export const routesSchema = list(
 function status(...statuses: readonly number[]): Kind<number> {
   return {
     expected: `one of ${statuses.join(', ')}`,
+    json: { enum: [...statuses, ...statuses.map(String)] },
     parse: value => statuses.find(each => each === integer(100, 599).parse(value)),
   };
 }

@@ -109,7 +109,7 @@ const tree = group({
       ).prefault('auto'),
       file: setting(
         or('auto', path('a file on a tmpfs or hugetlbfs')),
-        'File that all workers map; auto is /dev/shm/moovedge-PORT.cache.',
+        'File that all workers map; auto is moovedge-PORT.cache in /dev/shm, or where temporary files are if that is smaller than 160MiB.',
       ).prefault('auto'),
       policy: setting(
         choice('lru', 'demand'),

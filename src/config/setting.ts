@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Kind } from './kind.js';
+import type { JsonSchema, Kind } from './kind.js';
 
 /** What is known of a setting beside its value. */
 export interface SettingInfo {
@@ -11,6 +11,8 @@ export interface SettingInfo {
   readonly secret: boolean;
   /** True when a relative value is taken from the folder of the configuration file. */
   readonly path: boolean;
+  /** JSON Schema of its values. */
+  readonly json: JsonSchema;
 }
 
 /** A setting of the tree, as `describeSettings` lists it. */
@@ -54,7 +56,8 @@ export function setting<T>(kind: Kind<T>, text: string, options: { secret?: bool
     context.addIssue({ code: 'custom', message: `expected ${kind.expected}`, params: { hint } });
     return z.NEVER;
   });
-  infos.add(leaf, { text, expected: kind.expected, secret: options.secret === true, path: kind.path === true });
+  const { expected, path = false, json } = kind;
+  infos.add(leaf, { text, expected, secret: options.secret === true, path, json });
   return leaf;
 }
 
@@ -224,6 +227,34 @@ export function describeSettings(schema: Schema, key = '', fallback?: unknown): 
     return childrenOf(schema).flatMap(([name, child]) => describeSettings(child, key === '' ? name : `${key}.${name}`));
   }
   throw new TypeError(`no setting: ${key}`);
+}
+
+/** What may stand in the place of every value: nothing, for the default, and a variable of the environment. */
+const INSTEAD: readonly JsonSchema[] = [
+  { type: 'null' },
+  { type: 'string', pattern: '^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$' },
+];
+
+/** JSON Schema (draft 7) of what may be written for `schema`, by which editors complete and check it. */
+export function editorSchema(schema: Schema, fallback?: unknown): JsonSchema {
+  const info = infos.get(schema);
+  if (info !== undefined) {
+    const description = `${info.text} Expected: ${info.expected}.`;
+    return { description, ...(fallback === undefined ? {} : { default: fallback }), anyOf: [info.json, ...INSTEAD] };
+  }
+  if (schema instanceof z.ZodPrefault) return editorSchema(schema.unwrap(), schema.def.defaultValue);
+  if (schema instanceof z.ZodOptional) return editorSchema(schema.unwrap());
+  if (schema instanceof z.ZodArray) {
+    const items = editorSchema(schema.element);
+    const list = { type: ['array', 'null'], items };
+    return single.has(schema) ? { anyOf: [list, items] } : list;
+  }
+  if (schema instanceof z.ZodRecord) {
+    return { type: ['object', 'null'], additionalProperties: editorSchema(schema.valueType) };
+  }
+  if (!(schema instanceof z.ZodObject)) throw new TypeError('no schema of settings');
+  const properties = Object.fromEntries(childrenOf(schema).map(([name, child]) => [name, editorSchema(child)]));
+  return { type: ['object', 'null'], properties, additionalProperties: false };
 }
 
 /** What is known of the setting at `path`; undefined when it is a group or nothing. */

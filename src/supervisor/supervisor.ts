@@ -52,6 +52,8 @@ export interface EdgeStats {
   readonly version: string;
   readonly pid: number;
   readonly ready: boolean;
+  /** True when it has been told to serve without being ready. */
+  readonly drained: boolean;
   readonly uptimeSeconds: number;
   readonly generation: number;
   readonly listen: { readonly host: string; readonly port: number };
@@ -84,6 +86,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   #restarts = 0;
   #stopping: Promise<void> | undefined;
   #isLeaving = false;
+  /** True to serve without being ready, so that whoever sends it players sends them elsewhere. */
+  isDrained = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: SupervisorOptions<Config, Events>) {
@@ -101,12 +105,13 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
 
   /**
    * True when the newest generation serves, with at least one worker at this moment, and nobody has told the edge to
-   * stop.
+   * stop or to take no more players.
    */
   get ready(): boolean {
     const generation = this.#generations.at(-1);
     return (
       !this.#isLeaving &&
+      !this.isDrained &&
       this.#stopping === undefined &&
       generation?.state === 'serving' &&
       generation.slots.some(({ worker }) => worker.state === 'ready')
@@ -177,6 +182,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   async handOver(): Promise<void> {
     const services = this.#services;
     this.#services = [];
+    // Workers drain on, whose ends concern nobody who has let go of what they used.
+    this.#events.removeAllListeners();
     for (const service of services.toReversed()) {
       try {
         await service.stop();
@@ -223,6 +230,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
       version: this.#options.version,
       pid: process.pid,
       ready: this.ready,
+      drained: this.isDrained,
       uptimeSeconds: Math.round((Date.now() - this.#startedAt) / 1000),
       generation: this.#generations.at(-1)?.number ?? 0,
       listen: { host, port },

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
 import { makeOwnFolder } from '../../base/own-files.js';
 import { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js';
-import { memoryFile } from '../../config/places.js';
+import { memoryFile, SHARED_FOLDER } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
@@ -33,6 +33,13 @@ export class MemoryService implements Service<Config> {
     this.#hopeless = hopeless;
     const { size, fillShare, verify } = config.cache.memory;
     const file = memoryFile(config);
+    if (config.cache.memory.file === 'auto' && dirname(file) !== SHARED_FOLDER) {
+      const advice = `give ${SHARED_FOLDER} more room (docker run --shm-size=1g), or name cache.memory.file`;
+      log.warn(
+        { file },
+        `${SHARED_FOLDER} is too small: the memory tier lies on a disk, which costs writes; ${advice}`,
+      );
+    }
     try {
       makeOwnFolder(dirname(file));
     } catch (cause) {

@@ -1,4 +1,4 @@
-import { statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
@@ -17,11 +17,11 @@ export function allowedMemory(): number {
 
 /**
  * Size of the memory tier when none is configured: a quarter of the allowed memory, and at most half of what is free on
- * the filesystem of `file`. In bytes.
+ * the filesystem of `file`, or taken by that file. In bytes.
  * @throws EdgeError `cache_file` when that is less than `MIN_MEMORY_SIZE`, or the file's directory can't be looked at
  */
 export function defaultMemorySize(file: string, allowed = allowedMemory()): number {
-  const free = freeBytes(file);
+  const free = freeBytes(file) + takenBytes(file);
   const size = Math.min(MAX_MEMORY_SIZE, Math.max(MIN_MEMORY_SIZE, allowed / 4), free / 2);
   if (size >= MIN_MEMORY_SIZE) return Math.floor(size);
   throw new EdgeError(
@@ -44,6 +44,12 @@ function freeBytes(file: string): number {
       { cause },
     );
   }
+}
+
+/** What a file that is there takes of its filesystem. */
+function takenBytes(file: string): number {
+  // Linux counts in units of 512 bytes, whatever the filesystem's are.
+  return (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
 function mebibytes(bytes: number): number {

@@ -75,7 +75,7 @@ test('another version is told which work and what installs another build', () =>
 
 test('somebody who brings another build of the front end is let pass', () => {
   mkdirSync(`${folder}/src`);
-  copyFileSync(`${root}src/check-node.mjs`, `${folder}/src/check-node.mjs`);
+  for (const name of ['check-node.mjs', 'prebuilt.mjs']) copyFileSync(`${root}src/${name}`, `${folder}/src/${name}`);
   const dependencies = { 'uWebSockets.js': 'github:uNetworking/uWebSockets.js#v20.60.0' };
   writeFileSync(`${folder}/package.json`, JSON.stringify({ type: 'module', dependencies }));
   const script = `${folder}/src/check-node.mjs`;

@@ -31,6 +31,7 @@ const stats: EdgeStats = {
   version: '1.2.3',
   pid: 1,
   ready: true,
+  drained: false,
   uptimeSeconds: 3700,
   generation: 4,
   listen: { host: '0.0.0.0', port: playerPort },

@@ -14,6 +14,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { ConfigError, type FlagValue, loadConfig } from '../../../src/config/load.js';
+import { memoryFolder } from '../../../src/config/places.js';
 import { defaultConfig } from '../../../src/config/schema.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-config-'));
@@ -471,4 +472,10 @@ test('a port of a flag is one more listener, at the host of the first', () => {
     '--compat-port: expected a whole number from 1 to 65535, found "y"',
     'F:1:16: listen.port: expected a whole number from 1 to 65535, found "x"',
   ]);
+});
+
+test('memory that is too small for the default file, or is not there, is not taken', () => {
+  assert.equal(memoryFolder('/nonexistent'), tmpdir());
+  assert.equal(memoryFolder('/proc'), tmpdir(), 'it has no bytes');
+  assert.equal(memoryFolder('/'), '/');
 });

@@ -24,6 +24,7 @@ import { EXIT } from '../../../../src/app/exit-code.js';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { EdgeError } from '../../../../src/base/errors.js';
 import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
+import { defaultMemorySize } from '../../../../src/cache/memory/memory-size.js';
 import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { inspectCache } from '../../../../src/commands/inspect-cache.js';
@@ -89,6 +90,16 @@ function onTmpfs(context: TestContext, options: string, work: (folder: string) =
   const folder = mkdtempSync(join(tmpdir(), 'moovedge-tmpfs-'));
   return onSmallDisk(context, folder, options, disk => work(disk.path));
 }
+
+it('the default size counts what the file that is there takes, so that a small filesystem has room at each start', context =>
+  onSmallDisk(context, '/dev/shm/moovedge-test-default', 'size=160m', ({ path }) => {
+    const file = join(path, 'cache');
+    assert.equal(defaultMemorySize(file, 2 ** 40), 80 << 20);
+    writeFileSync(file, Buffer.alloc(80 << 20));
+    assert.equal(defaultMemorySize(file, 2 ** 40), 80 << 20);
+    writeFileSync(join(path, 'another'), Buffer.alloc(40 << 20));
+    assert.throws(() => defaultMemorySize(file, 2 ** 40), { code: 'cache_file' });
+  }));
 
 describe('the cache file', () => {
   it('of another program is refused and left as it is', () => {

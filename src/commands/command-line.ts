@@ -1,0 +1,1 @@
+export { type Argument, Command, InvalidArgumentError, type Option } from 'commander';
