@@ -2,7 +2,9 @@
 // them. What is missing is installed where that takes no password; elsewhere one command is printed, and nothing is
 // run.
 //
-//   node test/packages.mjs build|lint|test|bench
+//   node test/packages.mjs build|lint|test|bench|swift
+//
+// Swift is some fifty packages, so nobody but its tests has it installed, and they are left out without it.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -36,6 +38,13 @@ const NEEDS = [
     package: 'gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
     why: 'publishes live streams',
   },
+  {
+    by: ['swift'],
+    programs: ['/usr/lib/python3/dist-packages/swift'],
+    package: 'python3-swift',
+    why: 'keeps three copies of films',
+  },
+  { by: ['swift'], programs: ['rsync'], package: 'rsync', why: 'brings copies back' },
   { by: ['lint'], programs: ['clang-format'], package: 'clang-format', why: 'checks the style of native code' },
   {
     by: ['test', 'bench'],
@@ -155,7 +164,7 @@ function giveUp(lines) {
 
 /**
  * Sees to it that everything is there; ends this process when it can't be had.
- * @param by who needs it: `build`, `lint`, `test` or `bench`
+ * @param by who needs it: `build`, `lint`, `test`, `bench` or `swift`
  * @param peers names of those servers that a benchmark is compared with
  */
 export function provide(by, peers = NEEDS.flatMap(({ server }) => server ?? [])) {
@@ -199,6 +208,6 @@ export function provide(by, peers = NEEDS.flatMap(({ server }) => server ?? []))
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
   const [by = ''] = process.argv.slice(2);
   if (!NEEDS.some(need => need.by.includes(by)))
-    giveUp([`usage: node test/packages.mjs build|lint|test|bench, found '${by}'`]);
+    giveUp([`usage: node test/packages.mjs build|lint|test|bench|swift, found '${by}'`]);
   provide(by);
 }

@@ -12,6 +12,7 @@ const TIMEOUT = 900_000;
 const ASIDE = [
   'test/browser/',
   'test/integration/pipeline/roles.test.ts',
+  'test/integration/pipeline/swift.test.ts',
   'test/integration/cluster/control.test.ts',
   'test/integration/cluster/edges.test.ts',
   'test/fault/cluster/etcd-faults.test.ts',

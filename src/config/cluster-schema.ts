@@ -1,3 +1,4 @@
+import { etcdSettings } from './etcd-settings.js';
 import { choice, host, integer, number, path, share, text, time } from './kind.js';
 import { group, item, list, setting } from './setting.js';
 
@@ -5,32 +6,7 @@ const id = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /** An edge's place among others, whose caches are one. */
 export const clusterSchema = item({
-  etcd: group({
-    endpoints: list(
-      setting(
-        text('a URL such as http://10.0.0.1:2379', /^https?:\/\/[^\s/?#@]+\/?$/),
-        'Members of the etcd cluster, which are asked in turn; 3.4 or later.',
-      ),
-      { max: 16 },
-    ).prefault(['http://127.0.0.1:2379']),
-    prefix: setting(
-      text('a path such as /moovedge, without a slash at its end', /^\/[\w./-]{0,200}[\w.-]$/),
-      'Beginning of all keys there; clusters that share an etcd need different ones.',
-    ).prefault('/moovedge'),
-    username: setting(text('a user name'), 'User of etcd’s authentication.').optional(),
-    password: setting(text('a password'), 'Password of that user.', { secret: true }).optional(),
-    tls: group({
-      ca: setting(
-        path('a PEM file'),
-        'Authorities that etcd’s certificate may be of; left out: Node’s own.',
-      ).optional(),
-      cert: setting(
-        path('a PEM file'),
-        'Certificate that etcd knows this node by; without a common name when etcd has users.',
-      ).optional(),
-      key: setting(path('a PEM file'), 'Private key of that client certificate.').optional(),
-    }),
-  }),
+  etcd: group(etcdSettings()),
   node: item({
     id: setting(
       text('an id of lower-case letters, digits, dot, dash and underscore', id),

@@ -1,6 +1,7 @@
 import { parseOrigin } from '../base/origin-url.js';
 import { NOT_FORWARDED } from '../base/request-fields.js';
 import { addedFields, checkAddedFields } from './added-fields.js';
+import { bucketSettings, checkKeys } from './bucket-settings.js';
 import { choice, flag, integer, type Kind, names, originUrl, path, text, time, webUrl } from './kind.js';
 import { group, item, list, setting, withRules } from './setting.js';
 
@@ -130,31 +131,7 @@ export const originSchema = withRules(
     }),
     headers: addedFields('Fields that are added to each request.'),
     s3: item({
-      region: setting(
-        text('a region such as eu-central-1', /^[a-z0-9-]{1,64}$/),
-        'Region that requests are signed for; left out: AWS_REGION of the environment, else us-east-1.',
-      ).optional(),
-      endpoint: setting(
-        text('http(s)://host', /^https?:\/\/[^\s/?#@]+\/?$/),
-        'Where the bucket is, for stores other than AWS; left out: AWS.',
-      ).optional(),
-      pathStyle: setting(
-        flag(),
-        'Whether the bucket stands in the path rather than in the host name; left out: only with an endpoint.',
-      ).optional(),
-      accessKeyId: setting(
-        text('an access key', /^[\x21-\x7e]{1,256}$/),
-        'Access key; left out: from the environment or credentialsFile.',
-        {
-          secret: true,
-        },
-      ).optional(),
-      secretAccessKey: setting(text('a secret key', /^[\x21-\x7e]{1,256}$/), 'Secret key.', {
-        secret: true,
-      }).optional(),
-      sessionToken: setting(text('a session token', /^[\x21-\x7e]{1,4096}$/), 'Token of temporary keys.', {
-        secret: true,
-      }).optional(),
+      ...bucketSettings(),
       credentials: setting(
         choice('instance', 'container', 'webIdentity'),
         'Keys of the machine: of its instance (IMDSv2), of ECS or EKS Pod Identity, or of a web identity (IRSA).',
@@ -179,9 +156,7 @@ export const originSchema = withRules(
     const { url, urls, headers, s3, tls, forward, query, health, shield } = origin ?? {};
     if (url === undefined && urls?.length === 0) wrong(['url'], 'expected url or urls');
     if (url !== undefined && urls !== undefined && urls.length > 0) wrong(['urls'], 'expected either url or urls');
-    if ((s3?.accessKeyId === undefined) !== (s3?.secretAccessKey === undefined)) {
-      wrong(['s3', s3?.accessKeyId === undefined ? 'accessKeyId' : 'secretAccessKey'], 'expected both keys or none');
-    }
+    checkKeys(s3, wrong);
     if (s3?.credentials !== undefined && (s3.accessKeyId !== undefined || s3.credentialsFile !== undefined))
       wrong(['s3', 'credentials'], 'expected either keys, credentialsFile or credentials');
     if ((tls?.cert === undefined) !== (tls?.key === undefined)) {

@@ -1,35 +1,20 @@
-import { choice, flag, host, integer, originUrl, path, size, text, time } from './kind.js';
-import { group, item, list, map, setting } from './setting.js';
+import { bucketSettings, checkKeys } from './bucket-settings.js';
+import { checkEtcd, etcdSettings } from './etcd-settings.js';
+import { choice, host, integer, originUrl, path, size, text, time } from './kind.js';
+import { group, item, list, map, setting, withRules } from './setting.js';
 
 /** Where uploads and the films that are made of them lie. Needed by `upload`, `transcode` and `jobs` only. */
-export const storageSchema = item({
-  url: setting(originUrl(), 'Where uploads and films lie: a directory or s3://bucket/prefix.'),
-  s3: item({
-    region: setting(
-      text('a region such as eu-central-1', /^[a-z0-9-]{1,64}$/),
-      'Region of the bucket; left out: AWS_REGION of the environment, else us-east-1.',
-    ).optional(),
-    endpoint: setting(
-      text('http(s)://host', /^https?:\/\/[^\s/?#@]+\/?$/),
-      'Address of a store other than AWS.',
-    ).optional(),
-    pathStyle: setting(
-      flag(),
-      'Whether the name of the bucket stands in paths; left out: only with an endpoint.',
-    ).optional(),
-    accessKeyId: setting(
-      text('an access key', /^[\x21-\x7e]{1,256}$/),
-      'Access key that may write; left out: what the environment, the shared file or the role of the machine gives.',
-      { secret: true },
-    ).optional(),
-    secretAccessKey: setting(text('a secret key', /^[\x21-\x7e]{1,256}$/), 'Secret of that access key.', {
-      secret: true,
-    }).optional(),
-    sessionToken: setting(text('a session token', /^[\x21-\x7e]{1,4096}$/), 'Session of that access key.', {
-      secret: true,
-    }).optional(),
-  }).optional(),
-});
+export const storageSchema = withRules(
+  item({
+    url: setting(originUrl(), 'Where uploads and films lie: a directory or s3://bucket/prefix.'),
+    s3: item(bucketSettings()).optional(),
+    etcd: item(etcdSettings()).optional(),
+  }),
+  (storage, wrong) => {
+    checkKeys(storage?.s3, wrong);
+    checkEtcd(storage?.etcd, (path, expected) => wrong(['etcd', ...path], expected));
+  },
+);
 
 /** The queue of films that are to be made. */
 export const jobsSchema = group({

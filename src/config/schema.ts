@@ -2,6 +2,7 @@ import { isLoopback } from '../base/loopback.js';
 import { accessSchema, checkAccess } from './access-schema.js';
 import { clusterSchema } from './cluster-schema.js';
 import { corsSettings } from './cors-schema.js';
+import { checkEtcd } from './etcd-settings.js';
 import { choice, flag, host, integer, network, networkRate, or, path, share, size, text, time } from './kind.js';
 import { checkListeners, listenSchema } from './listen-schema.js';
 import { checkLive, liveSchema } from './live-schema.js';
@@ -344,15 +345,7 @@ function checkCluster(
   wrong: Wrong,
 ) {
   const { etcd, listen: peers } = cluster ?? {};
-  if (etcd?.username !== undefined && etcd.password === undefined) {
-    wrong(['cluster', 'etcd', 'password'], 'expected the password of cluster.etcd.username');
-  }
-  if (etcd?.tls?.cert !== undefined && etcd.tls.key === undefined) {
-    wrong(['cluster', 'etcd', 'tls', 'key'], 'expected the private key of cluster.etcd.tls.cert');
-  }
-  if (etcd?.tls?.key !== undefined && etcd.tls.cert === undefined) {
-    wrong(['cluster', 'etcd', 'tls', 'cert'], 'expected the certificate of cluster.etcd.tls.key');
-  }
+  checkEtcd(etcd, (path, expected) => wrong(['cluster', 'etcd', ...path], expected));
   const { ca, cert, key } = peers?.tls ?? {};
   for (const [name, file] of Object.entries({ ca, cert, key })) {
     if (file === undefined && (ca ?? cert ?? key) !== undefined)

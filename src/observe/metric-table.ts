@@ -178,6 +178,12 @@ export const METRICS = {
     labels: ['reason'],
     help: 'Viewers of live streams that the edge has parted with.',
   },
+  moovedge_jobs: { type: 'gauge', labels: ['state'], help: 'Films that are queued, being made, made and failed.' },
+  moovedge_uploads_total: { type: 'counter', labels: ['event'], help: 'Uploads begun, whole and taken back.' },
+  moovedge_upload_bytes_total: { type: 'counter', help: 'Bytes of uploads that have been stored.' },
+  moovedge_films_total: { type: 'counter', labels: ['result'], help: 'Films that this worker was done with, by how.' },
+  moovedge_films_running: { type: 'gauge', help: 'Films that this worker is making.' },
+  moovedge_transcode_well: { type: 'gauge', help: '0 while ffmpeg fails at everything on this machine.' },
   moovedge_log_lines_dropped_total: {
     type: 'counter',
     help: 'Lines of the access log lost because its target failed or was slow.',

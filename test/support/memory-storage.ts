@@ -6,6 +6,8 @@ export class MemoryStorage implements ObjectStorage {
   readonly objects = new Map<string, Buffer>();
   /** Bytes that were written, in all. */
   written = 0;
+  /** How often something was asked for. */
+  looks = 0;
   /** Called before each write; throws to make it fail. */
   beforePut: (key: string) => void = () => {};
 
@@ -22,10 +24,12 @@ export class MemoryStorage implements ObjectStorage {
   }
 
   async head(key: string): Promise<number | undefined> {
+    this.looks += 1;
     return this.objects.get(key)?.length;
   }
 
   async get(key: string): Promise<Buffer | undefined> {
+    this.looks += 1;
     return this.objects.get(key);
   }
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClusterAdmin } from '../../admin/cluster-routes.js';
 import type { PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
@@ -14,6 +13,7 @@ import { requireFreePort } from '../../supervisor/port.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { describeCluster } from './cluster-metrics.js';
 import type { EdgeEvents } from './edge-events.js';
+import { etcdOptions } from './etcd-options.js';
 import type { StreamPeers } from './live-peers.js';
 import type { PurgeService } from './purge-service.js';
 import { purgeTexts, readPurge } from './purge-texts.js';
@@ -55,10 +55,9 @@ export class ClusterService implements Service<Config>, ClusterAdmin {
     this.#version = version;
     this.#takesOver = takeOver;
     const { partitions, replicas, holdDown, etcd } = settings;
-    const { username, password } = etcd;
     this.#control = new ClusterControl({
       ...changeable(settings, version),
-      etcd: { endpoints: etcd.endpoints, prefix: etcd.prefix, username, password, tls: readTls(etcd.tls) },
+      etcd: { ...etcdOptions(etcd, 'cluster.etcd'), prefix: etcd.prefix },
       partitions,
       replicas,
       holdDown,
@@ -229,17 +228,4 @@ function changeable({ node, listen, ramp }: ClusterSettings, version: string): P
 /** The rest, to be compared. */
 function fixed({ node, ramp: _, ...rest }: ClusterSettings): string {
   return JSON.stringify([node.id, node.zone, rest]);
-}
-
-function readTls(files: ClusterSettings['etcd']['tls']) {
-  const read = (key: 'ca' | 'cert' | 'key') => {
-    const file = files[key];
-    if (file === undefined) return undefined;
-    try {
-      return readFileSync(file, 'utf8');
-    } catch (error) {
-      throw new EdgeError('bad_config', `cluster.etcd.tls.${key}: ${file} can't be read: ${(error as Error).message}`);
-    }
-  };
-  return { ca: read('ca'), cert: read('cert'), key: read('key') };
 }

@@ -1,4 +1,5 @@
-import type { ObjectStorage } from '../storage/object-storage.js';
+import { filmPrefix, winnerKey } from '../storage/layout.js';
+import { type ObjectStorage, removeAll } from '../storage/object-storage.js';
 import { removeUpload } from '../storage/remove-upload.js';
 import type { JobQueue } from './job-queue.js';
 
@@ -10,6 +11,8 @@ import type { JobQueue } from './job-queue.js';
 export async function cancelJob(storage: ObjectStorage, queue: JobQueue, id: string): Promise<void> {
   await queue.cancel(id);
   await removeUpload(storage, id);
+  // What attempts have left that ended badly; a film that is published stays.
+  if ((await storage.head(winnerKey(id))) === undefined) await removeAll(storage, filmPrefix(id));
   // Whoever looked for uploads without a job in the meantime has made one.
   if (await queue.has(id)) await queue.cancel(id);
 }

@@ -2,6 +2,7 @@ import { type AdminRoutes, sendJson, sendText } from '../../admin/admin-server.j
 import { pageRoute } from '../../admin/pages.js';
 import { version } from '../../app/package-files.js';
 import { EdgeError } from '../../base/errors.js';
+import { METRICS_CONTENT_TYPE, Metrics, mergeSnapshots } from '../../observe/metrics.js';
 import { cancelJob } from '../jobs/cancel.js';
 import type { JobState } from '../jobs/job.js';
 import type { JobQueue } from '../jobs/job-queue.js';
@@ -19,10 +20,17 @@ export interface RoleState {
   isReady(): boolean;
   /** Figures of this process. */
   figures(): object;
+  /** Adds what operators watch of it. */
+  describe(metrics: Metrics): void;
 }
 
-/** Routes of the admin port of a role: health, figures, and the page of the queue. */
+/** Routes of the admin port of a role: health, figures, metrics, and the page of the queue. */
 export function jobRoutes(queue: JobQueue, storage: ObjectStorage, state: RoleState): AdminRoutes {
+  const metrics = new Metrics({ process: true });
+  let counts: Partial<Record<JobState, number>> = {};
+  metrics.gauge('moovedge_build_info', () => [[{ version: version(), node: process.version }, 1]]);
+  metrics.gauge('moovedge_jobs', () => Object.entries(counts).map(([name, count]) => [{ state: name }, count]));
+  state.describe(metrics);
   return {
     'GET /healthz': { open: true, answer: ({ response }) => sendText(response, 200, 'ok\n') },
     'GET /readyz': {
@@ -33,6 +41,14 @@ export function jobRoutes(queue: JobQueue, storage: ObjectStorage, state: RoleSt
     'GET /stats': {
       answer: async ({ response }) =>
         sendJson(response, { version: version(), role: state.role, ...state.figures(), jobs: await queue.counts() }),
+    },
+    'GET /metrics': {
+      answer: async ({ response }) => {
+        // Without Redis the rest is told.
+        counts = await queue.counts().catch(() => ({}));
+        const { text } = await mergeSnapshots([await metrics.snapshot()]);
+        sendText(response, 200, text, METRICS_CONTENT_TYPE);
+      },
     },
     'GET /jobs': {
       answer: async ({ response }) => {

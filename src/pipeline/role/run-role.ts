@@ -5,7 +5,7 @@ import { type ConfigSources, loadConfig } from '../../config/load.js';
 import type { Config } from '../../config/schema.js';
 import { createLog, type ProcessLog } from '../../observe/log.js';
 import { JobQueue } from '../jobs/job-queue.js';
-import { checkConditionalWrites } from '../storage/conditional-check.js';
+import { withConditions } from '../storage/conditional-check.js';
 import type { ObjectStorage } from '../storage/object-storage.js';
 import { openStorage } from '../storage/open-storage.js';
 import { jobRoutes, type RoleState } from './job-routes.js';
@@ -34,8 +34,7 @@ export async function runRole(
 ): Promise<void> {
   const config = loadConfig(sources);
   const log = createLog({ level: config.log.level, format: config.log.format, process: name });
-  const storage = await openStorage(config);
-  await checkConditionalWrites(storage);
+  const storage = await withConditions(await openStorage(config), config);
   const queue = new JobQueue(config, log);
   const role = await start({ config, storage, queue, log });
   const { host, port, token } = config.admin;

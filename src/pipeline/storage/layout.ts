@@ -18,7 +18,7 @@ export function infoKey(id: string): string {
   return `${uploadPrefix(id)}info.json`;
 }
 
-/** Stands for a whole upload; who writes it first has finished it. */
+/** Stands for a whole upload. */
 export function manifestKey(id: string): string {
   return `${uploadPrefix(id)}manifest.json`;
 }

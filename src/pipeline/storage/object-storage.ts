@@ -17,6 +17,7 @@ export interface ObjectStorage {
   /**
    * Writes an object.
    * @returns false when `ifAbsent` was asked for and there is one
+   * @throws EdgeError `bad_config` when `ifAbsent` was asked for and the storage can't do that
    */
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<boolean>;
   /** Writes a file of this machine as an object. */

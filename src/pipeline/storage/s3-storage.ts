@@ -70,6 +70,9 @@ export class S3Storage implements ObjectStorage {
       const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
       // 409: somebody else was writing at the same time, and won.
       if (ifAbsent && (status === 412 || (status === 409 && (await this.head(key)) !== undefined))) return false;
+      if (ifAbsent && status === 501) {
+        throw new EdgeError('bad_config', `storage: ${this.place} knows no If-None-Match`, { cause: error });
+      }
       throw this.#unavailable(error);
     }
   }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
 import type { Config } from '../../config/schema.js';
@@ -34,10 +33,11 @@ export class FilmMaker {
   readonly #settings: Config['transcode'];
   readonly #scratch: string;
 
-  constructor(storage: ObjectStorage, settings: Config['transcode']) {
+  /** @param scratch a folder of its own, for sources and outputs while films are being made */
+  constructor(storage: ObjectStorage, settings: Config['transcode'], scratch: string) {
     this.#storage = storage;
     this.#settings = settings;
-    this.#scratch = settings.scratch ?? join(tmpdir(), `moovedge-transcode-${process.getuid?.() ?? 0}`);
+    this.#scratch = scratch;
   }
 
   /**
@@ -53,16 +53,18 @@ export class FilmMaker {
     const attempt = randomUUID();
     const folder = join(this.#scratch, attempt);
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    let film: PublishedFilm;
     try {
-      const film = await this.#attempt(id, attempt, folder, upload, options);
-      const isFirst = await putJson(this.#storage, winnerKey(id), film, { ifAbsent: true });
-      return await this.#settled(id, isFirst ? film : (await this.#published(id))!);
+      film = await this.#attempt(id, attempt, folder, upload, options);
     } catch (error) {
-      await this.#sweepUnpublished(id, attempt);
+      await this.#sweep(id, attempt);
       throw error;
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+    // From here on the outputs may be those that count, even when this fails: they stay until it is known which do.
+    const isFirst = await putJson(this.#storage, winnerKey(id), film, { ifAbsent: true });
+    return await this.#settled(id, isFirst ? film : await this.#published(id));
   }
 
   async #attempt(id: string, attempt: string, folder: string, upload: UploadInfo, options: MakeOptions) {
@@ -132,21 +134,14 @@ export class FilmMaker {
   }
 
   /** Removes what a published film leaves behind: other attempts, and the upload. */
-  async #settled(id: string, film: PublishedFilm): Promise<PublishedFilm> {
+  async #settled(id: string, film: PublishedFilm | undefined): Promise<PublishedFilm> {
+    if (film === undefined)
+      throw new EdgeError('origin_unavailable', 'storage: a film is published and not to be seen');
     for await (const folder of this.#storage.folders(filmPrefix(id))) {
       if (folder !== film.attempt) await this.#sweep(id, folder);
     }
     await removeUpload(this.#storage, id);
     return film;
-  }
-
-  /** Removes what an attempt stored, when it is known that it is not the one that counts. */
-  async #sweepUnpublished(id: string, attempt: string): Promise<void> {
-    try {
-      if ((await this.#published(id))?.attempt !== attempt) await this.#sweep(id, attempt);
-    } catch {
-      // It may be published: the next attempt finds out.
-    }
   }
 
   async #sweep(id: string, attempt: string): Promise<void> {

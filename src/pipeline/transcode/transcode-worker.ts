@@ -63,6 +63,9 @@ export class TranscodeWorker {
   }
   #running = 0;
 
+  /** Films that this worker was done with, by how. */
+  readonly films = { published: 0, refused: 0, cancelled: 0, failed: 0, given: 0 };
+
   /** Takes jobs until `close`. */
   start(): void {
     void this.#worker.run();
@@ -90,6 +93,7 @@ export class TranscodeWorker {
       const seconds = Math.round((performance.now() - begun) / 1000);
       this.#log.info({ film: id, seconds, qualities: film.qualities, remarks: film.remarks }, 'a film is published');
       this.#failed.clear();
+      this.films.published += 1;
       return film;
     } catch (thrown) {
       throw await this.#failure(job, thrown);
@@ -103,11 +107,19 @@ export class TranscodeWorker {
     const id = job.id!;
     const { message } = thrown as Error;
     if (thrown instanceof RefusedSource) {
+      this.films.refused += 1;
       this.#log.info({ film: id, reason: message }, 'no film can be made of an upload');
       return new UnrecoverableError(message);
     }
-    if (thrown instanceof Cancelled) return new UnrecoverableError(message);
-    if (this.#stopping.signal.aborted || thrown instanceof Unwanted) return thrown as Error;
+    if (thrown instanceof Cancelled) {
+      this.films.cancelled += 1;
+      return new UnrecoverableError(message);
+    }
+    if (this.#stopping.signal.aborted || thrown instanceof Unwanted) {
+      this.films.given += 1;
+      return thrown as Error;
+    }
+    this.films.failed += 1;
     this.#log.warn({ film: id, attempt: job.attemptsStarted, error: asEdgeError(thrown) }, 'making a film failed');
     this.#failed.add(id);
     if (this.#failed.size >= SUSPICIOUS && !this.#isUnwell) void this.#examine();

@@ -7,7 +7,7 @@ import { getJson, type ObjectStorage, putJson } from '../storage/object-storage.
 import { removeUpload } from '../storage/remove-upload.js';
 import { DataStore, ERRORS, Upload } from './tus.js';
 import { readUploadInfo, type UploadInfo } from './upload-info.js';
-import { PIECE_SIZE, UploadPieces } from './upload-pieces.js';
+import { NOTHING, PIECE_SIZE, type Reached, UploadPieces } from './upload-pieces.js';
 
 /** Bytes of what a server remembers of uploads; it is a hint only. */
 const REMEMBERED = 16 * 1024 * 1024;
@@ -34,8 +34,10 @@ export class PieceStore extends DataStore {
   override readonly extensions = ['creation', 'creation-with-upload', 'expiration', 'termination'];
   readonly #options: PieceStoreOptions;
   readonly #infos = new Lru<UploadInfo>(REMEMBERED);
-  /** Up to where it is known that nothing is missing. */
-  readonly #ends = new Lru<{ readonly offset: number }>(REMEMBERED / 4);
+  /** What has come of uploads so far. */
+  readonly counts = { begun: 0, whole: 0, removed: 0, bytes: 0 };
+  /** How far uploads are known to have come. */
+  readonly #ends = new Lru<Reached>(REMEMBERED / 4);
 
   constructor(options: PieceStoreOptions) {
     super();
@@ -46,16 +48,17 @@ export class PieceStore extends DataStore {
     if (upload.size === undefined || !(upload.size > 0)) throw ERRORS.INVALID_LENGTH;
     const { owner = '', ...metadata } = upload.metadata ?? {};
     const info = { size: upload.size, metadata, created: new Date().toISOString(), owner: owner ?? '' };
-    await putJson(this.#options.storage, infoKey(upload.id), info, { ifAbsent: true });
+    await putJson(this.#options.storage, infoKey(upload.id), info);
     this.#remember(upload.id, info);
+    this.counts.begun += 1;
+    this.#ends.set(upload.id, NOTHING, ENTRY_SIZE);
     return this.#describe(upload.id, info, 0);
   }
 
   override async getUpload(id: string): Promise<Upload> {
     const info = await this.#info(id);
     if (info === undefined) throw ERRORS.FILE_NOT_FOUND;
-    const offset = await this.#pieces(id, info).end(this.#ends.get(id)?.offset);
-    this.#ends.set(id, { offset }, ENTRY_SIZE);
+    const { offset } = await this.#reached(id, info);
     // The server that took the last byte may have died before it said so.
     if (offset === info.size) await this.#finish(id, info);
     return this.#describe(id, info, offset);
@@ -66,33 +69,42 @@ export class PieceStore extends DataStore {
     if (info === undefined) throw ERRORS.FILE_NOT_FOUND;
     const pieces = this.#pieces(id, info);
     const buffer = Buffer.allocUnsafe(Math.min(PIECE_SIZE, info.size));
-    let end = offset;
+    const known = this.#ends.get(id);
+    let end = known?.offset === offset ? known : await this.#reached(id, info);
+    if (end.offset !== offset) throw ERRORS.INVALID_OFFSET;
     let filled = 0;
     const store = async () => {
-      await pieces.put(end, buffer.subarray(0, filled));
-      end += filled;
+      const next = await pieces.put(end, buffer.subarray(0, filled));
+      // Another request sends the same upload, and is to go on with it.
+      if (next === undefined) throw ERRORS.ERR_LOCK_TIMEOUT;
+      this.counts.bytes += filled;
+      end = next;
       filled = 0;
-      this.#ends.set(id, { offset: end }, ENTRY_SIZE);
+      this.#ends.set(id, end, ENTRY_SIZE);
     };
     // While a piece is being stored nothing is read, so that at most one piece is sent again after a death.
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       for (let at = 0; at < chunk.length; ) {
-        const count = Math.min(chunk.length - at, pieces.room(end) - filled);
+        const count = Math.min(chunk.length - at, pieces.room(end.offset) - filled);
         if (count === 0) throw ERRORS.ERR_SIZE_EXCEEDED;
         chunk.copy(buffer, filled, at, at + count);
         at += count;
         filled += count;
-        if (filled === pieces.room(end)) await store();
+        if (filled === pieces.room(end.offset)) await store();
       }
     }
     if (filled > 0) await store();
-    if (end === info.size) await this.#finish(id, info);
-    return end;
+    if (end.offset === info.size) {
+      await this.#finish(id, info);
+      this.counts.whole += 1;
+    }
+    return end.offset;
   }
 
   override async remove(id: string): Promise<void> {
     if ((await this.#info(id)) === undefined) throw ERRORS.FILE_NOT_FOUND;
     await this.#remove(id);
+    this.counts.removed += 1;
     await this.#options.removed(id);
   }
 
@@ -126,8 +138,10 @@ export class PieceStore extends DataStore {
   }
 
   async #finish(id: string, info: UploadInfo): Promise<void> {
-    await putJson(this.#options.storage, manifestKey(id), { id, ...info }, { ifAbsent: true });
-    await this.#options.finished(id);
+    const { storage, finished } = this.#options;
+    // Everybody writes the same.
+    if ((await storage.head(manifestKey(id))) === undefined) await putJson(storage, manifestKey(id), { id, ...info });
+    await finished(id);
   }
 
   async #info(id: string): Promise<UploadInfo | undefined> {
@@ -137,6 +151,13 @@ export class PieceStore extends DataStore {
     const found = readUploadInfo(await getJson(this.#options.storage, infoKey(id)));
     if (found !== undefined) this.#remember(id, found);
     return found;
+  }
+
+  /** How far an upload has come, looked up from where it is known to be. */
+  async #reached(id: string, info: UploadInfo): Promise<Reached> {
+    const reached = await this.#pieces(id, info).end(this.#ends.get(id));
+    this.#ends.set(id, reached, ENTRY_SIZE);
+    return reached;
   }
 
   #remember(id: string, info: UploadInfo): void {

@@ -12,6 +12,17 @@ const PIECES_PER_SLOT = 64;
 /** Bytes of the SHA-256 that stands behind the bytes of each piece. */
 const DIGEST_SIZE = 32;
 
+/** How far an upload has come. */
+export interface Reached {
+  /** Of the first byte that is missing. */
+  readonly offset: number;
+  /** Pieces that its slot has so far. */
+  readonly pieces: number;
+}
+
+/** Of an upload that has nothing yet. */
+export const NOTHING: Reached = { offset: 0, pieces: 0 };
+
 /** A run of bytes of an upload, stored as one object. */
 export interface UploadPiece {
   readonly offset: number;
@@ -22,9 +33,9 @@ export interface UploadPiece {
  * Bytes of one upload, as immutable objects `<offset>-<length>`, each followed by its SHA-256.
  *
  * A piece that ends where its slot or the upload ends has a name that anybody can compute. Others, which come from
- * requests that end in the middle of a slot, are named by an object `<offset>` that holds their length. So how far an
- * upload has come is found by asking for known names, without a listing, which may lag, and without anything that is
- * rewritten.
+ * requests that end in the middle of a slot, are named by an object `<offset>` that holds their length, and of which
+ * the first one stays. So how far an upload has come is found by asking for known names, without a listing, which may
+ * lag, and never falls, whoever else is writing.
  */
 export class UploadPieces {
   readonly #storage: ObjectStorage;
@@ -45,40 +56,53 @@ export class UploadPieces {
 
   /**
    * Stores a piece; it is durable when the promise resolves.
+   * @returns what is reached with it; undefined when somebody else has stored a shorter or longer one there
    * @throws EdgeError `bad_request` when its slot has too many
    */
-  async put(offset: number, bytes: Uint8Array): Promise<void> {
-    const length = bytes.length;
-    const isShort = length < this.room(offset);
-    if (isShort && length < PIECE_SIZE / PIECES_PER_SLOT && (await this.#inSlot(offset)).length >= PIECES_PER_SLOT) {
+  async put(at: Reached, bytes: Uint8Array): Promise<Reached | undefined> {
+    const piece = { offset: at.offset, length: bytes.length };
+    const isShort = piece.length < this.room(at.offset);
+    if (isShort && piece.length < PIECE_SIZE / PIECES_PER_SLOT && at.pieces >= PIECES_PER_SLOT) {
       throw new EdgeError('bad_request', `expected requests of at least ${PIECE_SIZE / PIECES_PER_SLOT} bytes`);
     }
     const digest = createHash('sha256').update(bytes).digest();
-    await this.#storage.put(this.#key({ offset, length }), Buffer.concat([bytes, digest]));
-    if (isShort) await this.#storage.put(`${this.#prefix}${offset}`, Buffer.from(String(length)));
+    await this.#storage.put(this.#key(piece), Buffer.concat([bytes, digest]));
+    if (isShort) {
+      const isFirst = await this.#storage.put(this.#lengthKey(at.offset), Buffer.from(String(piece.length)), {
+        ifAbsent: true,
+      });
+      if (!isFirst && (await this.#at(at.offset))?.length !== piece.length) return undefined;
+    }
+    return beyond(at, piece);
   }
 
   /**
-   * Offset of the first byte that is missing.
-   * @param known an offset up to which it is known that nothing is
+   * How far the upload has come.
+   * @param known what it is known to have reached
    */
-  async end(known = 0): Promise<number> {
+  async end(known = NOTHING): Promise<Reached> {
     // Slots are begun in order, so the last one that has begun is found by halves.
     const slots = Math.ceil(this.#size / PIECE_SIZE);
-    let begun = Math.floor(known / PIECE_SIZE);
-    let beyond = begun + 1;
-    while (beyond < slots && (await this.#at(beyond * PIECE_SIZE)) !== undefined) {
-      const step = beyond - begun;
-      begun = beyond;
-      beyond = Math.min(slots, beyond + 2 * step);
+    let begun = Math.floor(known.offset / PIECE_SIZE);
+    let unbegun = begun + 1;
+    while (unbegun < slots && (await this.#at(unbegun * PIECE_SIZE)) !== undefined) {
+      const step = unbegun - begun;
+      begun = unbegun;
+      unbegun = Math.min(slots, unbegun + 2 * step);
     }
-    while (beyond - begun > 1) {
-      const middle = Math.floor((begun + beyond) / 2);
-      if ((await this.#at(middle * PIECE_SIZE)) === undefined) beyond = middle;
+    while (unbegun - begun > 1) {
+      const middle = Math.floor((begun + unbegun) / 2);
+      if ((await this.#at(middle * PIECE_SIZE)) === undefined) unbegun = middle;
       else begun = middle;
     }
-    const last = (await this.#inSlot(Math.max(known, begun * PIECE_SIZE))).at(-1);
-    return last === undefined ? Math.max(known, begun * PIECE_SIZE) : last.offset + last.length;
+    // From the beginning of the slot: another server may have stored one piece over several that are known here.
+    let reached = { offset: begun * PIECE_SIZE, pieces: 0 };
+    while (reached.offset < this.#size) {
+      const piece = await this.#at(reached.offset);
+      if (piece === undefined) break;
+      reached = beyond(reached, piece);
+    }
+    return reached.offset > known.offset ? reached : known;
   }
 
   /** All pieces of a whole upload, in order. */
@@ -106,28 +130,25 @@ export class UploadPieces {
     return bytes;
   }
 
-  /** UploadPieces from `offset` to the end of its slot or the first gap. */
-  async #inSlot(offset: number): Promise<UploadPiece[]> {
-    const start = Math.floor(offset / PIECE_SIZE) * PIECE_SIZE;
-    const pieces: UploadPiece[] = [];
-    for (let at = start; at < Math.min(this.#size, start + PIECE_SIZE); ) {
-      const piece = await this.#at(at);
-      if (piece === undefined) break;
-      pieces.push(piece);
-      at += piece.length;
-    }
-    return pieces;
-  }
-
   /** The piece that begins at an offset. */
   async #at(offset: number): Promise<UploadPiece | undefined> {
     const rest = { offset, length: this.room(offset) };
     if ((await this.#storage.head(this.#key(rest))) === rest.length + DIGEST_SIZE) return rest;
-    const length = Number((await this.#storage.get(`${this.#prefix}${offset}`))?.toString('latin1'));
+    const length = Number((await this.#storage.get(this.#lengthKey(offset)))?.toString('latin1'));
     return length > 0 && length < rest.length ? { offset, length } : undefined;
   }
 
   #key({ offset, length }: UploadPiece): string {
     return `${this.#prefix}${offset}-${length}`;
   }
+
+  #lengthKey(offset: number): string {
+    return `${this.#prefix}${offset}`;
+  }
+}
+
+/** What is reached when a piece is added. */
+function beyond({ pieces }: Reached, { offset, length }: UploadPiece): Reached {
+  const end = offset + length;
+  return { offset: end, pieces: end % PIECE_SIZE === 0 ? 0 : pieces + 1 };
 }

@@ -1,14 +1,17 @@
 import { asEdgeError } from '../../base/errors.js';
-import { Gateway } from '../../cluster/etcd/gateway.js';
 import type { ConfigSources } from '../../config/load.js';
 import { rebuildJobs } from '../jobs/rebuild.js';
 import { type RoleParts, type RunningRole, runRole } from '../role/run-role.js';
+import { etcdOf } from '../storage/etcd.js';
 import { ClusterLocker } from './cluster-locker.js';
 import { PieceStore } from './piece-store.js';
 import { ProcessLocker } from './process-locker.js';
 import type { Locker } from './tus.js';
 import { UploadServer } from './upload-server.js';
 
+/** Milliseconds between two looks whether the storage answers, and the key of nothing that is looked for. */
+const LOOK_INTERVAL = 5_000;
+const LOOKED_FOR = 'checks/there';
 /** Milliseconds between two looks for uploads without a job. */
 const RECONCILE_INTERVAL = 15_000;
 /** Milliseconds between two looks for expired uploads. */
@@ -37,7 +40,7 @@ async function startUploads({ config, storage, queue, log }: RoleParts): Promise
     settings: config.upload,
     prefix: config.jobs.prefix,
     store,
-    locker: lockerOf(config.cluster, log),
+    locker: lockerOf(config, log),
     queue,
     log,
   });
@@ -57,14 +60,29 @@ async function startUploads({ config, storage, queue, log }: RoleParts): Promise
       }
     }, milliseconds);
   };
+  let isReached = true;
   const timers = [
+    regularly(LOOK_INTERVAL, 'the storage was looked at', async () => {
+      isReached = await storage.head(LOOKED_FOR).then(
+        () => true,
+        () => false,
+      );
+      return 0;
+    }),
     regularly(RECONCILE_INTERVAL, 'uploads without a job got one', () => rebuildJobs(storage, queue)),
     regularly(SWEEP_INTERVAL, 'expired uploads were removed', () => store.deleteExpired()),
   ];
   return {
     role: 'upload',
-    isReady: () => true,
-    figures: () => ({ port: config.upload.port }),
+    isReady: () => isReached,
+    figures: () => ({ port: config.upload.port, uploads: store.counts }),
+    describe: metrics => {
+      const { counts } = store;
+      metrics.counter('moovedge_upload_bytes_total', () => counts.bytes);
+      metrics.counter('moovedge_uploads_total', () =>
+        (['begun', 'whole', 'removed'] as const).map(event => [{ event }, counts[event]]),
+      );
+    },
     close: async () => {
       for (const timer of timers) clearInterval(timer);
       await server.close();
@@ -72,8 +90,7 @@ async function startUploads({ config, storage, queue, log }: RoleParts): Promise
   };
 }
 
-function lockerOf(cluster: RoleParts['config']['cluster'], log: RoleParts['log']): Locker {
-  if (cluster === undefined) return new ProcessLocker();
-  const { endpoints, username, password, prefix, tls } = cluster.etcd;
-  return new ClusterLocker(new Gateway({ endpoints, username, password, tls }), prefix, log);
+function lockerOf(config: RoleParts['config'], log: RoleParts['log']): Locker {
+  const etcd = etcdOf(config);
+  return etcd === undefined ? new ProcessLocker() : new ClusterLocker(etcd.gateway, etcd.prefix, log);
 }

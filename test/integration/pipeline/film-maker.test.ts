@@ -9,12 +9,11 @@ import { promisify } from 'node:util';
 import { defaultConfig } from '../../../src/config/schema.js';
 import type { PublishedFilm } from '../../../src/pipeline/jobs/job.js';
 import { DirectoryStorage } from '../../../src/pipeline/storage/directory-storage.js';
-import { infoKey, manifestKey, winnerKey } from '../../../src/pipeline/storage/layout.js';
-import { putJson } from '../../../src/pipeline/storage/object-storage.js';
+import { manifestKey, winnerKey } from '../../../src/pipeline/storage/layout.js';
 import { FilmMaker } from '../../../src/pipeline/transcode/film-maker.js';
 import { RefusedSource } from '../../../src/pipeline/transcode/refused-source.js';
-import { PIECE_SIZE, UploadPieces } from '../../../src/pipeline/upload/upload-pieces.js';
 import { MediaFolder, probe } from '../../support/ffmpeg.js';
+import { storeUpload } from '../../support/stored-upload.js';
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-pipeline-'));
@@ -39,17 +38,12 @@ after(async () => {
 /** Puts a file into the storage, as an upload that is whole. */
 async function uploaded(file: string): Promise<string> {
   const id = (count++).toString(16).padStart(32, '0');
-  const bytes = await readFile(file);
-  const pieces = new UploadPieces(storage, id, bytes.length);
-  for (let at = 0; at < bytes.length; at += PIECE_SIZE) await pieces.put(at, bytes.subarray(at, at + PIECE_SIZE));
-  const info = { id, size: bytes.length, metadata: {}, created: new Date().toISOString(), owner: '' };
-  await putJson(storage, infoKey(id), info);
-  await putJson(storage, manifestKey(id), info);
+  await storeUpload(storage, id, await readFile(file));
   return id;
 }
 
 function make(id: string, options: { mayPublish?: () => Promise<void>; signal?: AbortSignal } = {}) {
-  return new FilmMaker(storage, settings).make(id, {
+  return new FilmMaker(storage, settings, settings.scratch).make(id, {
     signal: new AbortController().signal,
     progress() {},
     mayPublish: async () => {},

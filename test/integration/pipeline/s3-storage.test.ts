@@ -4,7 +4,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
-import { checkConditionalWrites } from '../../../src/pipeline/storage/conditional-check.js';
+import { defaultConfig } from '../../../src/config/schema.js';
+import { withConditions } from '../../../src/pipeline/storage/conditional-check.js';
 import { removeAll } from '../../../src/pipeline/storage/object-storage.js';
 import { S3Storage } from '../../../src/pipeline/storage/s3-storage.js';
 
@@ -70,7 +71,7 @@ it('a bucket holds objects of bytes and of files, in parts when they are large, 
 
 it('a store that overwrites what it is asked to keep is refused', async () => {
   // This one knows no If-None-Match.
-  await assert.rejects(checkConditionalWrites(storage), /expected a store that heeds If-None-Match/);
+  await assert.rejects(withConditions(storage, defaultConfig()), /expected a store that heeds If-None-Match/);
 });
 
 it('a store that can’t be reached is told by name', async () => {

@@ -7,7 +7,7 @@ import { silentLog } from '../../../src/base/log.js';
 import { manifestKey, uploadPrefix } from '../../../src/pipeline/storage/layout.js';
 import { PieceStore } from '../../../src/pipeline/upload/piece-store.js';
 import { Upload } from '../../../src/pipeline/upload/tus.js';
-import { PIECE_SIZE, UploadPieces } from '../../../src/pipeline/upload/upload-pieces.js';
+import { NOTHING, PIECE_SIZE, UploadPieces } from '../../../src/pipeline/upload/upload-pieces.js';
 import { MemoryStorage } from '../../support/memory-storage.js';
 
 const ID = '0123456789abcdef0123456789abcdef';
@@ -100,17 +100,60 @@ describe('an upload in pieces', () => {
   it('tells damage of a stored piece', async () => {
     const storage = new MemoryStorage();
     const pieces = new UploadPieces(storage, ID, 10);
-    await pieces.put(0, randomBytes(10));
+    await pieces.put(NOTHING, randomBytes(10));
     const stored = storage.objects.get(`${uploadPrefix(ID)}0-10`)!;
     stored[3]! ^= 1;
     await assert.rejects(pieces.read({ offset: 0, length: 10 }), /expected the piece at 0 as it was stored/);
   });
 
   it('refuses clients that send a few bytes a request', async () => {
-    const pieces = new UploadPieces(new MemoryStorage(), ID, PIECE_SIZE);
+    const storage = new MemoryStorage();
+    const pieces = new UploadPieces(storage, ID, PIECE_SIZE);
     const send = async () => {
-      for (let offset = 0; offset < 1000; offset++) await pieces.put(offset, Buffer.from('a'));
+      for (let at = NOTHING; ; ) at = (await pieces.put(at, Buffer.from('a')))!;
     };
     await assert.rejects(send(), /expected requests of at least 16384 bytes/);
+    assert.equal(storage.looks, 0, 'a piece was looked for to store another');
+    assert.equal((await pieces.end()).offset, 64);
+  });
+
+  it('never falls back and is whole, when servers store pieces of one upload in whatever order', async () => {
+    // Two servers that know nothing of each other, each with a request of its own for the same place.
+    const turns = fc.array(
+      fc.record({ server: fc.nat(1), length: fc.integer({ min: 20_000, max: 1_500_000 }), late: fc.boolean() }),
+      { minLength: 4, maxLength: 24 },
+    );
+    await fc.assert(
+      fc.asyncProperty(turns, async plan => {
+        const storage = new MemoryStorage();
+        const size = 2 * PIECE_SIZE + 300_000;
+        const bytes = randomBytes(size);
+        const servers = [storeOver(storage), storeOver(storage)];
+        await servers[0]!.create(new Upload({ id: ID, size, offset: 0 }));
+        let told = 0;
+        const send = async (server: number, offset: number, length: number) => {
+          const body = Readable.from([bytes.subarray(offset, offset + length)]);
+          const end = await servers[server]!.write(body, ID, offset).catch(() => undefined);
+          told = Math.max(told, end ?? 0);
+        };
+        for (const { server, length, late } of plan) {
+          const { offset } = await servers[server]!.getUpload(ID);
+          assert.ok(offset >= told, `the offset fell from ${told} to ${offset}`);
+          if (offset === size) break;
+          // The other's bytes for the same place come at the same time, or when this one has been stored.
+          const both = [send(server, offset, length), send(1 - server, offset, Math.ceil(length / 2))];
+          if (late) await both[0];
+          await Promise.all(both);
+        }
+        for (;;) {
+          const { offset } = await storeOver(storage).getUpload(ID);
+          assert.ok(offset >= told, `the offset fell from ${told} to ${offset}`);
+          if (offset === size) break;
+          await send(0, offset, size);
+        }
+        assert.deepEqual(await read(storage, size), bytes);
+      }),
+      { numRuns: 40 },
+    );
   });
 });
