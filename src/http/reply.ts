@@ -21,6 +21,8 @@ const CLIENT_LEFT = 499;
 
 /** Statuses of requests that were not understood: what follows may not be what it looks like, and is not read. */
 const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 414]);
+/** Errors below 500 that say what is wrong with a file, which its owner is to know, too. */
+const ABOUT_THE_FILE: ReadonlySet<string> = new Set(['unplayable', 'media_too_large']);
 
 /** For errors that no origin has a part in. */
 const NO_TROUBLE: Partial<OriginTrouble> = {};
@@ -274,7 +276,8 @@ export class Reply implements Asker {
     if (code === 'internal') this.#context.log.error({ error: cause ?? error }, 'an answer failed');
     const isCut = this.#ttfb !== undefined;
     const sent = options.answer?.status ?? status;
-    if (isCut || (sent >= 500 && code !== 'only_if_cached')) this.#tell(asEdgeError(error), isCut);
+    const isTold = ABOUT_THE_FILE.has(code) || (sent >= 500 && code !== 'only_if_cached');
+    if (isCut || isTold) this.#tell(asEdgeError(error), isCut);
     if (isCut) {
       this.suspend();
       this.#cut = true;

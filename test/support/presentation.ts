@@ -31,6 +31,7 @@ export function presentedMedia(
     label: name,
     kind: isVideo ? 'video' : 'audio',
     begins: sums(ticks),
+    decodes: fields.begins ?? sums(ticks),
     timescale: 1000,
     sizes: Float64Array.from(bytes),
     attributes: isVideo

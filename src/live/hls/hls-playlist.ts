@@ -189,7 +189,8 @@ function presented(stream: HlsStream, name: HlsTrackName, from: number): Present
     }
   }
   return {
-    ...{ name, label: LABELS[name], language: 'und', isDefault: true, begins, sizes, timescale: 1000 },
+    ...{ name, label: LABELS[name], language: 'und', isDefault: true, begins, decodes: begins, sizes },
+    timescale: 1000,
     kind: name === 'v1' ? 'video' : 'audio',
     attributes: codec.attributes(frames, begins[segments.length]!),
     layout: { initSize: 0, sidx: { offset: 0, length: 0 }, offsets: new Float64Array(1) },

@@ -92,6 +92,6 @@ function presented(
 function targetOf({ tracks }: MediaPackage): number {
   const timed = tracks
     .filter(({ kind }) => kind !== 'text')
-    .map(({ segments: { begins }, timescale }) => ({ begins, timescale }));
+    .map(({ segments: { times }, timescale }) => ({ begins: times, timescale }));
   return targetDuration(timed);
 }

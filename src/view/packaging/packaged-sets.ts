@@ -14,7 +14,7 @@ import { SetTracks } from './tracks/set-tracks.js';
 import { type ClipTimes, type PackageVersion, versionHash, versionText } from './url/version.js';
 
 /** Changes whenever other bytes are made of the same objects and settings. */
-const LAYOUT = 'packaging-2';
+const LAYOUT = 'packaging-3';
 
 /** A set with all that players are told of it. */
 export interface PresentedSet {

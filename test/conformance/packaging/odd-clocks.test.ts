@@ -1,4 +1,4 @@
-/** Films whose clocks are odd: starts far from 0, rates that are no whole numbers, pictures of any length. */
+/** Films whose clocks are odd: starts far from 0, rates that are no whole numbers, pictures of any length, a few. */
 import { aac, clip, h264, picture, tone } from '../../support/clips.js';
 import { testPackaged } from '../../support/streaming/packaged-tests.js';
 
@@ -34,6 +34,14 @@ testPackaged(
           ...[...picture(8, '30'), ...tone(8), '-vf', "select='lt(n,40)+gt(n,100)*not(mod(n,3))'", '-vsync', 'vfr'],
           ...[...h264(15), ...aac, '-video_track_timescale', '90000'],
         ]),
+    },
+    {
+      name: 'one picture and sound',
+      make: () => clip('odd-one.mp4', [...picture(1), ...tone(5), '-frames:v', '1', ...h264(25), ...aac]),
+    },
+    {
+      name: 'a tenth of a second',
+      make: () => clip('odd-tenth.mp4', [...picture(0.12), ...tone(0.1), ...h264(25), ...aac]),
     },
     {
       name: 'decoding that begins before 0, without an edit list',

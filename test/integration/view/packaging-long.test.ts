@@ -59,12 +59,15 @@ it('its segments follow each other to its end, and each is what its playlist say
     assert.ok(Math.abs(begins.at(-1)! - total) < TIMES * 0.05, `${begins.at(-1)} s of ${total} s`);
     assert.ok(segments.every(({ duration }) => duration >= 2.9 && Math.round(duration) <= targetDuration!));
     const init = await bytes(`${base}/${track}/init.mp4`);
+    let first: number | undefined;
     for (const row of [0, 1, segments.length >> 1, segments.length - 2, segments.length - 1]) {
       const segment = await bytes(`${base}/${segments[row]!.uri}`);
       const { packets } = await probe(await folder.write(Buffer.concat([init, segment]), 'mp4'));
       const shown = packets.map(({ pts }) => pts);
-      const begin = Math.max(0, Math.min(...shown));
-      assert.ok(Math.abs(begin - begins[row]!) < 0.002, `segment ${row} of ${track} begins at ${begin} s`);
+      const begin = Math.min(...shown);
+      // Players of HLS know of no edit list: what that hides counts.
+      first ??= begin;
+      assert.ok(Math.abs(begin - first - begins[row]!) < 0.002, `segment ${row} of ${track} begins at ${begin} s`);
       const lasts = Math.max(...shown) - begin;
       assert.ok(lasts < segments[row]!.duration && lasts > segments[row]!.duration - 0.15, `${lasts} s`);
       const own = source.filter(packet => packet.track === (track === 'v1' ? 'video0' : 'audio0'));

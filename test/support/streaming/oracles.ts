@@ -10,6 +10,7 @@ const LARGE = 256 << 20;
 /** A packet as ffprobe reads it. Seconds. */
 interface ProbedPacket {
   readonly pts: number;
+  readonly dts: number;
   readonly duration: number;
   readonly key: boolean;
   readonly size: number;
@@ -29,7 +30,7 @@ export interface ProbedStream {
 /** All streams of a file or of an address. */
 export async function probeStreams(path: string, ...options: readonly string[]): Promise<ProbedStream[]> {
   const entries =
-    'stream=index,codec_type,time_base:stream_disposition=attached_pic:packet=stream_index,pts_time,duration_time,flags,size,data_hash';
+    'stream=index,codec_type,time_base:stream_disposition=attached_pic:packet=stream_index,pts_time,dts_time,duration_time,flags,size,data_hash';
   const { stdout } = await run(
     'ffprobe',
     ['-v', 'error', '-of', 'json', '-show_data_hash', 'sha256', '-show_entries', entries, ...options, path],
@@ -37,7 +38,7 @@ export async function probeStreams(path: string, ...options: readonly string[]):
   );
   const { streams, packets } = JSON.parse(stdout) as {
     streams: { index: number; codec_type: string; time_base: string }[];
-    packets: (Record<'pts_time' | 'duration_time' | 'flags' | 'size' | 'data_hash', string> & {
+    packets: (Record<'pts_time' | 'dts_time' | 'duration_time' | 'flags' | 'size' | 'data_hash', string> & {
       stream_index: number;
     })[];
   };
@@ -51,8 +52,13 @@ export async function probeStreams(path: string, ...options: readonly string[]):
     return {
       kind: codec_type,
       tick: num / den,
-      packets: mine.map(({ duration_time, flags, size, data_hash }, i) => ({
-        ...{ pts: times[i]!, duration: Number(duration_time ?? lasting(i)), key: flags.startsWith('K') },
+      packets: mine.map(({ dts_time, duration_time, flags, size, data_hash }, i) => ({
+        ...{
+          pts: times[i]!,
+          dts: Number(dts_time ?? times[i]),
+          duration: Number(duration_time ?? lasting(i)),
+          key: flags.startsWith('K'),
+        },
         ...{ size: Number(size), hash: data_hash },
       })),
     };
@@ -221,8 +227,14 @@ const GOP = 8;
 /** Seconds by which a duration in a playlist may differ from that of its media, as decimals are rounded. */
 const ROUNDING = 0.001;
 
-/** Where the presentation of each segment begins, as its packets tell, and where the last one ends. */
-export function boundariesOf({ rendition, packets }: ProbedRendition): number[] {
+/**
+ * How a manifest counts the time of segments: HLS by decoding (`tfdt`), since its players know of no edit list, DASH
+ * and `sidx` by presentation.
+ */
+export type Timeline = 'decoding' | 'presentation';
+
+/** Where each segment begins, as its packets tell, and where the last one ends. */
+function boundariesOf({ rendition, packets }: ProbedRendition, timeline: Timeline): number[] {
   const counts = sampleCounts(rendition);
   const begins: number[] = [];
   let at = 0;
@@ -230,11 +242,13 @@ export function boundariesOf({ rendition, packets }: ProbedRendition): number[] 
     const mine = packets.slice(at, at + count);
     assert.equal(mine.length, count, `${rendition.url} has the packets that its moof boxes tell of`);
     // What comes before 0 primes the decoder, and is not shown.
-    begins.push(Math.max(0, Math.min(...mine.map(({ pts }) => pts))));
+    const shown = () => Math.max(0, Math.min(...mine.map(({ pts }) => pts)));
+    begins.push(timeline === 'decoding' ? mine[0]!.dts : shown());
     at += count;
   }
   assert.equal(at, packets.length, `samples of ${rendition.url}`);
-  return [...begins, Math.max(...packets.map(({ pts, duration }) => pts + duration))];
+  const ends = packets.map(({ pts, dts, duration }) => (timeline === 'decoding' ? dts : pts) + duration);
+  return [...begins, Math.max(...ends)];
 }
 
 /** Samples of each segment. */
@@ -264,29 +278,36 @@ function boxesIn(bytes: Buffer, from: number, to: number, type: string): { at: n
 }
 
 /**
- * Oracle 4, times: what playlists say of durations is so, segment by segment and in sum, and EXT-X-TARGETDURATION is as
- * RFC 8216 section 4.3.3.1 has it.
+ * Oracle 4, times: what a manifest says of durations is so, segment by segment and in sum.
+ * @param durations seconds, as it says
  */
+export function assertLasting(found: ProbedRendition, durations: readonly number[], timeline: Timeline): void {
+  const { url } = found.rendition;
+  const boundaries = boundariesOf(found, timeline);
+  assert.equal(durations.length, boundaries.length - 1, `segments of ${url}`);
+  // How long the last packet lasts is told by the file, by its edit list and by the codec, which differ.
+  const ends = found.packets
+    .map(({ pts }) => pts)
+    .sort((a, b) => a - b)
+    .slice(-GOP);
+  const gaps = ends.slice(1).map((pts, i) => pts - ends[i]!);
+  const last = ROUNDING + Math.max(...gaps, ...found.packets.map(packet => packet.duration));
+  for (const [i, duration] of durations.entries()) {
+    const real = boundaries[i + 1]! - boundaries[i]!;
+    const tolerance = i === durations.length - 1 ? last : ROUNDING;
+    assert.ok(Math.abs(duration - real) <= tolerance, `segment ${i} of ${url} lasts ${real} s, not ${duration} s`);
+  }
+  const whole = boundaries.at(-1)! - boundaries[0]!;
+  const rounding = ROUNDING * durations.length + last;
+  assert.ok(Math.abs(sum(durations) - whole) <= rounding, `${url} lasts ${whole} s, not ${sum(durations)} s`);
+}
+
+/** The same of playlists, whose EXT-X-TARGETDURATION is as RFC 8216 section 4.3.3.1 has it. */
 export function assertDurations(probed: readonly ProbedRendition[]): void {
   for (const found of probed) {
     const { segments, playlist, url } = found.rendition;
-    const boundaries = boundariesOf(found);
-    // How long the last packet lasts is told by the file, by its edit list and by the codec, which differ.
-    const ends = found.packets
-      .map(({ pts }) => pts)
-      .sort((a, b) => a - b)
-      .slice(-GOP);
-    const gaps = ends.slice(1).map((pts, i) => pts - ends[i]!);
-    const last = ROUNDING + Math.max(...gaps, ...found.packets.map(packet => packet.duration));
-    for (const [i, { duration }] of segments.entries()) {
-      const real = boundaries[i + 1]! - boundaries[i]!;
-      const tolerance = i === segments.length - 1 ? last : ROUNDING;
-      assert.ok(Math.abs(duration - real) <= tolerance, `segment ${i} of ${url} lasts ${real} s, not ${duration} s`);
-    }
-    const sum = segments.reduce((total, { duration }) => total + duration, 0);
-    const whole = boundaries.at(-1)! - boundaries[0]!;
-    const rounding = ROUNDING * segments.length + last;
-    assert.ok(Math.abs(sum - whole) <= rounding, `${url} lasts ${whole} s, not ${sum} s`);
+    const durations = segments.map(({ duration }) => duration);
+    assertLasting(found, durations, playlist === undefined ? 'presentation' : 'decoding');
     if (playlist === undefined) continue;
     const longest = Math.max(...segments.map(({ duration }) => Math.round(duration)));
     assert.ok(playlist.targetDuration! >= longest, `${url}: ${playlist.targetDuration} s, segments of ${longest} s`);

@@ -1,4 +1,4 @@
-import { durationsOf } from '../presentation/durations.js';
+import { decodingTimes, durationsOf } from '../presentation/durations.js';
 import type { PresentedMedia, PresentedText } from '../presentation/presentation.js';
 import { partPath } from '../url/packaged-path.js';
 import { parseTrackName } from '../url/track-name.js';
@@ -22,7 +22,7 @@ export interface PlaylistOptions {
 export function mediaPlaylist(media: PresentedMedia, { addressing, target, query }: PlaylistOptions): string {
   const track = parseTrackName(media.name)!;
   const lines = [...headLines(!media.openGops), ...vodLines(target)];
-  const durations = durationsOf(media);
+  const durations = durationsOf(decodingTimes(media));
   if (addressing === 'segments') {
     lines.push(attributeTag('EXT-X-MAP', [['URI', quoted(partPath({ kind: 'init', track }, media.name) + query)]]));
     durations.forEach((duration, row) => {

@@ -59,9 +59,9 @@ export function keyFrameStreamInf(media: PresentedMedia, { version, query }: Pla
   ]);
 }
 
-/** Rates of a track by the target duration of the film. */
-function ratesIn({ begins, sizes, timescale }: PresentedMedia, target: number): Rates {
-  return ratesOf(begins, sizes, timescale, target);
+/** Rates of a track by the target duration of the film, over the durations that its playlist tells. */
+function ratesIn({ decodes, sizes, timescale }: PresentedMedia, target: number): Rates {
+  return ratesOf(decodes, sizes, timescale, target);
 }
 
 function pictureAttributes({ kind, attributes }: PresentedMedia): [name: string, value: AttributeValue][] {

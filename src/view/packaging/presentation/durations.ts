@@ -1,3 +1,5 @@
+import type { Presentation, PresentedMedia } from './presentation.js';
+
 /** Durations are told in microseconds; so many are a second. */
 export const DURATION_UNIT = 1e6;
 
@@ -32,11 +34,16 @@ export function targetDuration(tracks: readonly Times[]): number {
   return target;
 }
 
+/**
+ * Segments as players of HLS time them: by decoding. They know nothing of edit lists, and take a segment's `tfdt` for
+ * the sum of the durations before it; those that find it to be another (Shaka Player) move the segment by the
+ * difference, away from the other tracks.
+ */
+export function decodingTimes({ decodes, timescale }: Pick<PresentedMedia, 'decodes' | 'timescale'>): Times {
+  return { begins: decodes, timescale };
+}
+
 /** Tracks by whose segments the target duration of a film is found. */
-export function timedTracks(presentation: {
-  readonly videos: readonly Times[];
-  readonly audios: readonly Times[];
-  readonly texts: readonly Times[];
-}): readonly Times[] {
-  return [...presentation.videos, ...presentation.audios, ...presentation.texts];
+export function timedTracks({ videos, audios, texts }: Pick<Presentation, 'videos' | 'audios' | 'texts'>): Times[] {
+  return [...[...videos, ...audios].map(decodingTimes), ...texts];
 }

@@ -27,6 +27,8 @@ export interface TrackLayout {
 /** A video or sound track. */
 export interface PresentedMedia extends Presented {
   readonly kind: 'video' | 'audio';
+  /** When its segments begin to be decoded (`tfdt`), in ticks, and one more: when the last has been. */
+  readonly decodes: Float64Array;
   readonly attributes: TrackAttributes;
   /** Bytes of each segment, its headers included. */
   readonly sizes: Float64Array;

@@ -37,7 +37,7 @@ export function presentTrack(
   file: TrackFile,
   keyFrames: KeyFrameRow | undefined,
 ): Omit<PresentedMedia, 'name' | 'label' | 'isDefault'> {
-  const { count, begins } = track.segments;
+  const { count, begins, times } = track.segments;
   const { offsets } = file;
   const sizes = new Float64Array(count);
   for (let row = 0; row < count; row++) sizes[row] = offsets[row + 1]! - offsets[row]!;
@@ -46,6 +46,7 @@ export function presentTrack(
     attributes: attributesOf(track, file.entry),
     language: track.language,
     begins,
+    decodes: times,
     timescale: track.timescale,
     sizes,
     layout: { initSize: file.init.length, sidx: file.sidx, offsets },

@@ -3,48 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { MediaPackage, PackageTrack, Segmentation } from '../../../../src/media/packaging/media-package.js';
 import { full, movie, table } from '../../../support/hostile.js';
-import { build } from '../../../support/mp4/build.js';
-import type { ModelEdit, ModelMovie, ModelSample, ModelTrack, TrackForm } from '../../../support/mp4/model.js';
-import { withCodecs } from '../../../support/mp4/sample-entries.js';
+import type { ModelTrack } from '../../../support/mp4/model.js';
 import { makePackager } from '../../../support/package-of.js';
+import { FORM, pictures, sample, sound, track, written } from '../../../support/plain-tracks.js';
 import { MemorySource, mediaObject } from '../../../support/virtual.js';
 
-const FORM: TrackForm = {
-  ...{ compositionVersion: 0, cslg: false, sizeBits: 32, sameSize: false, wideOffsets: false, stss: true, ctts: true },
-  ...{ sdtp: false, padb: false, sbgp: false, subs: false, auxiliary: 'none', vector: 0, subSamples: false },
-  ...{ sameAuxiliary: false, typed: false, subsVersion: 0, cslgVersion: 0, quirk: 'none' },
-};
 const CUT: Segmentation = { target: 6, shortest: 0.5 };
 
-function sample(fields: Partial<ModelSample>): ModelSample {
-  return { delta: 40, offset: 0, sync: true, size: 9, depends: 0, group: 0, parts: [], auxiliary: 0, ...fields };
-}
-
-function track(samples: readonly ModelSample[], fields: Partial<ModelTrack> = {}): ModelTrack {
-  const chunks = Array.from({ length: Math.ceil(samples.length / 10) }, (_, i) =>
-    Math.min(10, samples.length - i * 10),
-  );
-  return {
-    ...{ handler: 'vide', timescale: 1000, samples, chunks, descriptions: chunks.map(() => 1), edits: [], form: FORM },
-    ...fields,
-  };
-}
-
-/** Pictures of 40 ms, with a key frame at each of these. */
-function pictures(count: number, keys: (i: number) => boolean, edits: readonly ModelEdit[] = []): ModelTrack {
-  const samples = Array.from({ length: count }, (_, i) => sample({ sync: keys(i), size: 5 + (i % 7) }));
-  return track(samples, { edits });
-}
-
-/** Sound in frames of 20 ms. */
-function sound(count: number, edits: readonly ModelEdit[] = []): ModelTrack {
-  const samples = Array.from({ length: count }, () => sample({ delta: 20, size: 3 }));
-  return track(samples, { handler: 'soun', edits, form: { ...FORM, stss: false, ctts: false } });
-}
-
 async function packaged(tracks: readonly ModelTrack[], cut = CUT): Promise<MediaPackage> {
-  const movie: ModelMovie = { timescale: 1000, tracks, movie: 'last', order: 'turns', mediaBoxes: 1, wideBoxes: false };
-  return makePackager().package(mediaObject(new MemorySource(withCodecs(build(movie)))), cut);
+  return makePackager().package(mediaObject(new MemorySource(written(tracks))), cut);
 }
 
 function seconds({ segments, timescale }: PackageTrack): number[] {
