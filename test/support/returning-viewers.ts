@@ -8,7 +8,7 @@ import { until } from './until.js';
  * A viewer that comes again when its answer ends, as players do that are told so, and notes whatever is no good end: an
  * answer that is cut, a refusal, time that goes back further than to the key frame it begins with.
  */
-export abstract class ReturningViewer {
+abstract class ReturningViewer {
   /** What went wrong. */
   readonly wrong: string[] = [];
   /** Timestamp of the newest picture or sound. */

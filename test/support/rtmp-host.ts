@@ -70,6 +70,7 @@ export class RtmpHost {
       maxPublishers: () => maxPublishers,
       takeover: () => takeover,
       record: () => undefined,
+      resume: () => undefined,
       changed: () => {},
       reserve: name => this.reserve(name),
       inherit: () => undefined,

@@ -10,6 +10,7 @@ import type { ConnectionStats } from '../../live/publish/rtmp-connection.js';
 import { RtmpServer, type RtmpServerStats } from '../../live/publish/rtmp-server.js';
 import { StreamRegistry } from '../../live/publish/stream-registry.js';
 import { finishRecordings, recordingOf } from '../../live/record/recordings.js';
+import { resumeRecording } from '../../live/record/resumed-recording.js';
 import { PULL_TIMES } from '../../live/relay/pull.js';
 import { type PulledStats, Pulls } from '../../live/relay/pulls.js';
 import { RingWriter } from '../../live/ring/ring-writer.js';
@@ -85,7 +86,7 @@ export class Ingest {
     this.#settings = settings;
     this.#log = log;
     this.#hook = new PublishHook(log);
-    if (settings.record.path !== undefined) finishRecordings(settings.record.path, log);
+    const resumed = new Set<string>();
     this.#streams = new StreamRegistry({
       folder,
       log,
@@ -101,6 +102,12 @@ export class Ingest {
         const { path: folder, format } = this.#settings.record;
         return folder === undefined ? undefined : recordingOf(name, { folder, format, index: shiftIndexOf(file) }, log);
       },
+      resume: file => {
+        const { path, format } = this.#settings.record;
+        const recording = path === undefined || format !== 'flv' ? undefined : resumeRecording(file, log);
+        if (recording !== undefined) resumed.add(recording.path);
+        return recording;
+      },
       reserve: name => this.#reserve(name),
       inherit: name => this.#pulls.handOver(name, folder),
       named: (names, all) => {
@@ -115,6 +122,7 @@ export class Ingest {
         changed();
       },
     });
+    if (settings.record.path !== undefined) finishRecordings(settings.record.path, log, resumed);
     const changed = () => events.changed([...this.#streams.places, ...this.#pulls.places]);
     this.#pulls = new Pulls({
       folder: pulledFolder(folder),

@@ -25,11 +25,15 @@ export interface StreamRecording extends Omit<TagSink, 'append'> {
   append(tag: LiveTag, sequence: number): void;
   /** What has come is written, and the file gets its name. */
   close(): Promise<void>;
+  /** Another process goes on with the stream: with its recording, too, or what has come is one. */
+  leave(): Promise<void>;
 }
 
 /** What a stream is made from. */
 export interface LiveStreamOptions extends StreamPlace {
   readonly ring: StreamRing;
+  /** One that is gone on with. */
+  readonly recording?: StreamRecording | undefined;
   /** Milliseconds of a clock that only goes on. */
   readonly now: () => number;
   /** Begins a recording; undefined when none is wanted. */
@@ -67,6 +71,7 @@ export class LiveStream implements TagSink {
     this.file = options.file;
     this.#options = options;
     this.#timeline = new Timeline(options.now);
+    this.#recording = options.recording;
     const { timestamp, age } = options.ring;
     if (timestamp > 0) this.#timeline.resume(timestamp, age);
   }
@@ -125,24 +130,31 @@ export class LiveStream implements TagSink {
 
   /** Ends it for those who watch. */
   end(): Promise<void> {
-    return this.#close(() => this.#options.ring.close());
+    return this.#close('close', () => this.#options.ring.close());
   }
 
   /** Lets go of it; another process may go on with it. */
   leave(): Promise<void> {
-    return this.#close(() => {
-      if (!this.#hasFailed) this.#options.ring.setState('waiting');
-      this.#options.ring.leave();
-    });
+    return this.#close('leave', () => this.#leaveRing());
   }
 
-  async #close(letGo: () => void): Promise<void> {
+  /** Lets go of its ring, in which it goes on as it is published elsewhere. */
+  yield(): Promise<void> {
+    return this.#close('close', () => this.#leaveRing());
+  }
+
+  #leaveRing(): void {
+    if (!this.#hasFailed) this.#options.ring.setState('waiting');
+    this.#options.ring.leave();
+  }
+
+  async #close(how: 'close' | 'leave', letGo: () => void): Promise<void> {
     clearTimeout(this.#grace);
     this.#publication?.end();
     this.#publication = undefined;
     letGo();
     const recording = this.#recording;
     this.#recording = undefined;
-    await recording?.close();
+    await recording?.[how]();
   }
 }

@@ -39,6 +39,8 @@ export interface RegistryOptions {
   readonly takeover: () => boolean;
   /** @param file of the stream's ring */
   record(name: string, file: string): StreamRecording | undefined;
+  /** Goes on with the recording of a stream that another process has left. @param file of the stream's ring */
+  resume(file: string): StreamRecording | undefined;
   /** There are other streams than before. */
   changed(): void;
   /** Reserves a name among other edges. Rejects with RtmpError when one of them keeps it. */
@@ -132,7 +134,7 @@ export class StreamRegistry {
     if (stream === undefined) return undefined;
     this.#owners.get(stream)?.end('replaced', 'the stream is published to another edge now');
     this.#forget(stream);
-    this.#close(stream.leave());
+    this.#close(stream.yield());
     return { name, id: stream.id, file: stream.file };
   }
 
@@ -173,7 +175,7 @@ export class StreamRegistry {
       try {
         if (this.#streams.has(place.name)) throw new EdgeError('bad_config', 'there is a newer one');
         const ring = this.#options.rings.open(place.file);
-        this.#add(place, ring).wait(Math.max(0, this.#options.grace() - ring.age));
+        this.#add(place, ring, this.#options.resume(place.file)).wait(Math.max(0, this.#options.grace() - ring.age));
         this.#options.log.info({ stream: place.name }, 'a live stream waits for its publisher');
       } catch (error) {
         this.#options.log.warn({ file: place.file, error }, 'a live stream can not be gone on with');
@@ -182,10 +184,10 @@ export class StreamRegistry {
     }
   }
 
-  #add({ name, id, file }: StreamPlace, ring: StreamRing): LiveStream {
+  #add({ name, id, file }: StreamPlace, ring: StreamRing, recording?: StreamRecording): LiveStream {
     const { now, record } = this.#options;
     const stream: LiveStream = new LiveStream({
-      ...{ name, id, file, ring, now },
+      ...{ name, id, file, ring, recording, now },
       record: () => record(name, file),
       ended: () => this.#end(stream),
       failed: error => this.#lose(stream, error),

@@ -1,11 +1,26 @@
 import type { Log } from '../../base/log.js';
 import { fileHeader, HEADER_TAGS, tagHeader, tagsAt, tagTrailer } from '../../media/flv/tag.js';
 import type { LiveHeaders, LiveTag } from '../ring/live-tag.js';
-import { ShiftIndexWriter } from '../shift/shift-index.js';
+import { ShiftIndexWriter, type ShiftPoint } from '../shift/shift-index.js';
 import { RecordingFile } from './recording-file.js';
 
 /** Least milliseconds between places to begin at, of a stream without pictures. */
 const SOUND_POINT = 1000;
+
+/** A recording as another process has left it. */
+export interface LeftRecording {
+  /** Bytes of the file that are whole tags. */
+  readonly bytes: number;
+  /** The last place to begin at that the file has come to, and how many there are. */
+  readonly point: ShiftPoint;
+  readonly points: number;
+  /** Of its last tag. */
+  readonly headers: LiveHeaders;
+  /** Timestamp of the stream at which the file begins. */
+  readonly start: number;
+  /** Latest timestamp of the file. */
+  readonly last: number;
+}
 
 /** A stream as an FLV file, in which viewers can go back while it grows. */
 export class FlvRecording {
@@ -29,12 +44,14 @@ export class FlvRecording {
   /**
    * @param path of the file when it is whole; its folder is made
    * @param index of the places to begin at, a file that is there while the recording grows; none when left out
+   * @param left what another process has left of both, to go on with
    */
-  constructor(path: string, log: Log, index?: string) {
-    this.#file = new RecordingFile(path, log);
+  constructor(path: string, log: Log, index?: string, left?: LeftRecording) {
+    this.#file = new RecordingFile(path, log, left?.bytes);
+    if (left !== undefined) this.#goOn(left);
     if (index === undefined) return;
     try {
-      this.#index = new ShiftIndexWriter(index, path);
+      this.#index = new ShiftIndexWriter(index, path, left?.points);
     } catch (error) {
       log.warn({ file: index, error }, 'viewers can not go back in a recording');
     }
@@ -86,6 +103,27 @@ export class FlvRecording {
   async close(): Promise<void> {
     this.#index?.close();
     await this.#file.close();
+  }
+
+  /** Lets go of it, for another process to go on with by `resumeRecording`. */
+  async leave(): Promise<void> {
+    this.#index?.leave();
+    await this.#file.leave();
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  #goOn({ point, headers, start, last }: LeftRecording): void {
+    const { metadata, video, audio, extra, extraBytes, epoch, time } = point;
+    this.#headers = headers;
+    Object.assign(this.#places, { metadata, video, audio });
+    this.#extra = { extra, extraBytes };
+    this.#start = start;
+    this.#last = last;
+    this.#epoch = epoch;
+    this.#pointTime = time;
   }
 
   #point(time: number, sequence: number, headers: LiveHeaders): void {

@@ -94,6 +94,11 @@ export class Fmp4Recording {
     await Promise.all(this.#closing);
   }
 
+  /** Another process begins another file. */
+  leave(): Promise<void> {
+    return this.close();
+  }
+
   #addTrack(tracks: Map<number, RecordedTrack>, type: 8 | 9, comes: boolean, header: Uint8Array | undefined): void {
     if (!comes) return;
     const wish = 'live.record.format: flv records everything';

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, truncateSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Log } from '../../base/log.js';
@@ -30,13 +30,18 @@ export class RecordingFile {
   /** Bytes of the file. */
   bytes = 0;
 
-  /** @param path of the file when it is whole; its folder is made */
-  constructor(path: string, log: Log) {
+  /**
+   * @param path of the file when it is whole; its folder is made
+   * @param left bytes that another process has left of it, behind which this one goes on; none for a new file
+   */
+  constructor(path: string, log: Log, left?: number) {
     this.path = path;
     this.#log = log;
+    this.bytes = left ?? 0;
     this.#writes = this.#run(async () => {
-      mkdirSync(dirname(path), { recursive: true });
-      this.#file = await open(path + UNFINISHED, 'wx', 0o644);
+      if (left === undefined) mkdirSync(dirname(path), { recursive: true });
+      else truncateSync(path + UNFINISHED, left);
+      this.#file = await open(path + UNFINISHED, left === undefined ? 'wx' : 'a', 0o644);
     });
   }
 
@@ -58,6 +63,15 @@ export class RecordingFile {
     if (this.hasFailed || this.#file === undefined) return;
     await this.#run(() => rename(this.path + UNFINISHED, this.path));
     this.#log.info({ file: this.path, bytes: this.bytes }, 'a recording is finished');
+  }
+
+  /** Lets go of it, for another process: what is not written yet is lost here, since that one has it from the ring. */
+  async leave(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#parts = [];
+    this.#partBytes = 0;
+    await this.#writes;
+    await this.#file?.close();
   }
 
   #flush(): void {

@@ -56,8 +56,11 @@ function freePath(stream: string, ending: string): string {
   }
 }
 
-/** Finishes the recordings that a process which died has left: what was written of whole tags stays. */
-export function finishRecordings(folder: string, log: Log): void {
+/**
+ * Finishes the recordings that a process which died has left: what was written of whole tags stays.
+ * @param resumed paths of those that are gone on with
+ */
+export function finishRecordings(folder: string, log: Log, resumed: ReadonlySet<string> = new Set()): void {
   let names: string[];
   try {
     names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
@@ -69,6 +72,7 @@ export function finishRecordings(folder: string, log: Log): void {
     const [, format] = /\.(flv|mp4)\.part$/.exec(name) ?? [];
     if (format === undefined) continue;
     const file = join(folder, name);
+    if (resumed.has(file.slice(0, -UNFINISHED.length))) continue;
     try {
       if (cutTo(file, wholes[format as keyof typeof wholes])) renameSync(file, file.slice(0, -UNFINISHED.length));
       else unlinkSync(file);

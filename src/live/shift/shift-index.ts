@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, rmSync, truncateSync, writeSync } from 'node:fs';
 
 /** A place of a recording at which a decoder can begin. */
 export interface ShiftPoint {
@@ -44,10 +44,16 @@ export class ShiftIndexWriter {
   /**
    * @param path taken from an older recording of the stream, whose readers go on with what they have
    * @param recording its path when it is whole
+   * @param left so many points that another process has left, behind which this one goes on; none for a new recording
    * @throws Error of the system when it can't be made, or the path is too long
    */
-  constructor(path: string, recording: string) {
+  constructor(path: string, recording: string, left?: number) {
     this.#path = path;
+    if (left !== undefined) {
+      truncateSync(path, HEAD + left * POINT);
+      this.#file = openSync(path, 'a');
+      return;
+    }
     const head = Buffer.alloc(HEAD);
     if (Buffer.byteLength(recording) >= HEAD) throw new Error(`expected a shorter path than ${recording}`);
     head.write(recording);
@@ -63,9 +69,15 @@ export class ShiftIndexWriter {
     writeSync(this.#file, this.#point);
   }
 
+  /** Nobody goes back in the recording from now on, but who does already. */
   close(): void {
     closeSync(this.#file);
     rmSync(this.#path, { force: true });
+  }
+
+  /** Lets go of it, for another process. */
+  leave(): void {
+    closeSync(this.#file);
   }
 }
 

@@ -106,29 +106,58 @@ it('a recording as fragmented MP4 is a film, too, from its end on, and what an i
   }
 });
 
-it('a recording of an ingest that is killed is finished by the next one', async () => {
+it('a recording of an ingest that is killed is gone on with by the next one, and so do viewers who go back', async () => {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  const live = await LiveEdge.start(`record: {path: ${folder}}`);
-  const program = new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/main'), duration: 60 }));
+  const live = await LiveEdge.start(`grace: 8s, buffer: 2s, hls: {window: 0}, record: {path: ${folder}}`);
+  const media = await MediaFolder.make();
+  const publish = (duration: number) =>
+    new Program('ffmpeg', ffmpegPublishing({ url: live.url('studio/main'), duration }));
+  const first = publish(60);
   try {
-    const { size } = await until('bytes on the disk', async () => {
-      const [part] = recordings('.part');
-      if (part === undefined) return undefined;
-      const status = statSync(join(folder, part));
-      return status.size > 1000 && status;
+    const part = await until('five seconds on the disk', () => {
+      const [found] = recordings('.part');
+      const tags = found === undefined ? [] : parseFlv(wholeOf(readFileSync(join(folder, found))));
+      return (tags.at(-1)?.timestamp ?? 0) > 5000 && found;
     });
+    const before = parseFlv(wholeOf(readFileSync(join(folder, part!))));
     kill(live.ingestPid!);
-    const [name = ''] = await until('a finished recording', () => {
-      const found = recordings('.flv');
-      return found.length > 0 && found;
+    await first.exited;
+    let second = publish(4);
+    await until('a publisher that is let in', async () => {
+      if (second.child.exitCode !== null && second.errors !== '') second = publish(4);
+      return (await live.streams()).some(({ state }) => state === 'publishing');
     });
+    assert.deepEqual(recordings('.part'), [part], 'it is the same file');
+    const all = live.edge.get('/live/studio/main.flv?start=0');
+    assert.equal(await second.exited, 0, second.errors);
+    const name = part!.slice(0, -'.part'.length);
+    await until('a finished recording', () => recordings('.flv').includes(name));
+    assert.deepEqual(recordings(''), ['studio', name], 'there is no other');
     const bytes = readFileSync(join(folder, name));
-    assert.ok(bytes.length > 0 && bytes.length <= size + 1_000_000);
-    assert.ok(parseFlv(bytes).length > 0);
+    const frames = (body: Buffer) => parseFlv(body).filter(({ type, data }) => type !== 18 && data[1] !== 0);
+    const whole = frames(bytes);
+    const known = before.filter(({ type, data }) => type !== 18 && data[1] !== 0);
+    assert.deepEqual(whole.slice(0, known.length), known);
+    const pictures = whole.filter(({ type }) => type === 9).map(({ timestamp }) => timestamp);
+    assert.ok(pictures.length >= 125 + 100, `${pictures.length} pictures`);
+    // What the first publisher sent is there without a gap, up to its end.
+    const gaps = pictures.slice(1).map((time, at) => time - pictures[at]!);
+    assert.equal(gaps.filter(gap => gap > 60).length, 1, gaps.join(' '));
+    assert.equal(await complaints(await media.write(bytes, 'flv')), '');
+    assert.deepEqual(frames((await all).body), whole, 'who goes back over the death of the process gets all of it');
   } finally {
-    program.child.kill('SIGKILL');
-    await program.exited;
+    first.child.kill('SIGKILL');
+    await media.remove();
     await live.edge.end();
   }
 });
+
+/** What of a file that grows are whole tags. */
+function wholeOf(bytes: Buffer): Buffer {
+  let end = 13;
+  while (end + 15 <= bytes.length && end + 15 + bytes.readUIntBE(end + 1, 3) <= bytes.length) {
+    end += 15 + bytes.readUIntBE(end + 1, 3);
+  }
+  return bytes.length < 13 ? Buffer.from('FLV\x01\x05\0\0\0\x09\0\0\0\0', 'latin1') : bytes.subarray(0, end);
+}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
@@ -68,6 +69,7 @@ describe('a stream that another edge has', () => {
   let edge: Edge;
   let media: MediaFolder;
   let publisher: Program;
+  const recordings = mkdtempSync('/dev/shm/moovedge-pulled-');
   /** A server that wants to know who asks, and has nothing. */
   const fields: IncomingHttpHeaders[] = [];
   const asked = createServer((request, response) => {
@@ -83,7 +85,7 @@ describe('a stream that another edge has', () => {
     await once(asked, 'listening');
     const guarded = `http://us%40er:s3cret@127.0.0.1:${(asked.address() as AddressInfo).port}/live/`;
     const sources = JSON.stringify([guarded, 'http://127.0.0.1:1/live/', `${origin.edge.url}/live/`]);
-    const settings = `live: {pull: ${sources}, pullHeaders: {X-Token: t0ken}, hls: {window: 6s}}`;
+    const settings = `live: {pull: ${sources}, pullHeaders: {X-Token: t0ken}, hls: {window: 6s}, record: {path: ${recordings}}}`;
     edge = await Edge.start({ origin: SAMPLES, workers: 2, ports: { port: port!, adminPort: adminPort! }, settings });
     publisher = new Program('ffmpeg', ffmpegPublishing({ url: origin.url(NAME), duration: 100 }));
     await until('the stream', async () => (await statusOf(origin.edge, `/live/${NAME}/hls.m3u8`)) === 200);
@@ -91,6 +93,7 @@ describe('a stream that another edge has', () => {
   after(async () => {
     publisher?.child.kill('SIGKILL');
     asked.close();
+    rmSync(recordings, { recursive: true });
     await Promise.all([origin?.edge.end(), edge?.end(), media?.remove()]);
   });
 
@@ -127,6 +130,7 @@ describe('a stream that another edge has', () => {
       );
       return both.length >= 2;
     });
+    assert.deepEqual(readdirSync(recordings), [], 'a stream is recorded where it is published, and nowhere else');
     for (const viewer of [...viewers, there]) viewer.leave();
     message.socket.destroy();
     await until('the end of the link', async () => (await upstream()) === 0);

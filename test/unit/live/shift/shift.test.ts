@@ -9,6 +9,7 @@ import { liveStats } from '../../../../src/live/delivery/live-stats.js';
 import { type ShiftStart, Viewer } from '../../../../src/live/delivery/viewer.js';
 import { WatchedStream } from '../../../../src/live/delivery/watched-stream.js';
 import { FlvRecording } from '../../../../src/live/record/flv-recording.js';
+import { resumeRecording } from '../../../../src/live/record/resumed-recording.js';
 import type { LiveTag } from '../../../../src/live/ring/live-tag.js';
 import { RingWriter } from '../../../../src/live/ring/ring-writer.js';
 import { ShiftIndex, ShiftIndexWriter, shiftIndexOf } from '../../../../src/live/shift/shift-index.js';
@@ -37,7 +38,7 @@ type Step = 'group' | 'headers' | 'epoch' | 'huge' | 'gap';
 class Shifted {
   readonly ring = join(folder, `${count++}.ring`);
   readonly writer = RingWriter.create(this.ring, { bytes: 1 << 20, milliseconds: 60_000 });
-  readonly recording: FlvRecording;
+  recording: FlvRecording;
   readonly stream: WatchedStream;
   readonly published: Published[] = [];
   readonly hasVideo: boolean;
@@ -111,6 +112,14 @@ class Shifted {
     for (const wave of this.stream.waves) this.stream.tick(performance.now(), wave);
   }
 
+  /** The process dies that records, and another one goes on. */
+  async die(): Promise<void> {
+    await this.recording.leave();
+    const resumed = resumeRecording(this.ring, silentLog);
+    assert.ok(resumed !== undefined);
+    this.recording = resumed;
+  }
+
   async close(): Promise<void> {
     this.stream.close('drain');
     this.writer.close();
@@ -157,15 +166,18 @@ describe('viewers that go back', () => {
       from: fc.constantFrom('beginning' as const, 'present' as const),
       milliseconds: fc.integer({ min: 0, max: 40_000 }),
     });
+    const beginning = fc.constantFrom(0, 5000);
     const rooms = fc.array(fc.integer({ min: 20_000, max: 90_000 }), { minLength: 1, maxLength: 8 });
     let inRecording = 0;
     await fc.assert(
-      fc.asyncProperty(fc.boolean(), fc.constantFrom(0, 5000), before, behind, start, rooms, async (...made) => {
-        const [hasVideo, begin, before, behind, wanted, takes] = made;
+      fc.asyncProperty(fc.boolean(), fc.boolean(), beginning, before, behind, start, rooms, async (...made) => {
+        const [hasVideo, dies, begin, before, behind, wanted, takes] = made;
         const each = new Shifted(hasVideo, begin);
         each.step('group');
         for (const step of before) each.step(step);
-        if (before.at(-1) === 'epoch') each.step('group');
+        if (dies || before.at(-1) === 'epoch') each.step('group');
+        // Not where the ring does not go back as far as the file.
+        if (dies && !before.slice(-3).includes('huge')) await each.die();
         const there = [...each.published];
         const { socket, viewer } = each.join(wanted);
         if (viewer.shift !== undefined) inRecording++;
@@ -178,6 +190,7 @@ describe('viewers that go back', () => {
         for (const step of behind) {
           each.step(step);
           await turnOnce();
+          if (dies && step === 'group') await each.die();
         }
         each.step('group');
         const last = each.published.length - 1;
@@ -200,7 +213,7 @@ describe('viewers that go back', () => {
         else
           assert.ok(Math.abs(first.timestamp - expected.timestamp) <= 2100, `${first.timestamp} ${expected.timestamp}`);
       }),
-      { numRuns: 12 },
+      { numRuns: 16 },
     );
     assert.ok(inRecording > 0, `${inRecording} began in the recording`);
   });
