@@ -117,7 +117,7 @@ function offsetOf(node: unknown): number | undefined {
 
 /** What the parser says, without what it quotes from the text, which may be a secret. */
 function unquoted(message: string): string {
-  return message.replace(/: .*$/s, '');
+  return message.includes('call stack') ? TOO_DEEP : message.replace(/: .*$/s, '');
 }
 
 function withoutNull(value: unknown): unknown {

@@ -106,6 +106,7 @@ export class OriginExchange {
     this.#controller = controller;
     this.#socketReader = this.line?.socketReader;
     const reused = this.#socketReader !== undefined && this.#socketReader.uses++ > 0;
+    if (this.#socketReader) this.#socketReader.awaitsHead = true;
     if (this.#over) controller.abort(new Error('cancelled'));
     else this.#sink.sent(reused);
   }
@@ -115,7 +116,9 @@ export class OriginExchange {
     status: number,
     fields: Record<string, string | string[] | undefined>,
   ): void {
-    if (status < 200 || this.#over) return;
+    if (status < 200) return;
+    if (this.#socketReader) this.#socketReader.awaitsHead = false;
+    if (this.#over) return;
     this.#headed = true;
     // Fields may follow a chunked body, too.
     if (this.#socketReader) this.#socketReader.lends = fields['transfer-encoding'] === undefined;

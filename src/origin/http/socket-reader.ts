@@ -6,6 +6,10 @@ const READ_SIZE = 128 * 1024;
 /** Bytes that a parser is given at a time while it may keep them: heads are short. */
 const KEPT_SIZE = 4096;
 const NOTHING = Buffer.alloc(0);
+/** The beginning of an interim answer, its length, and where the status stands in it. */
+const INTERIM = /^HTTP\/1\.[01] 1\d\d$/;
+const INTERIM_SIZE = 12;
+const STATUS = 9;
 
 /**
  * What all sockets are read into: memory per read would cost more, by way of the garbage collector, than all else that
@@ -52,6 +56,20 @@ function restUntilNextTurn(last: SocketReader): void {
 }
 
 /**
+ * Makes each 100 (Continue) before the answer a 102: undici passes over all interim answers (RFC 9110 section 15.2) but
+ * that, which it takes for an error where nobody has asked for it.
+ * @param chunk memory of its own, which begins with a head
+ */
+function passOverContinue(chunk: Buffer): void {
+  for (let at = 0; INTERIM.test(chunk.toString('latin1', at, at + INTERIM_SIZE)); ) {
+    if (chunk.toString('latin1', at + STATUS, at + STATUS + 3) === '100') chunk.write('102', at + STATUS, 'latin1');
+    const end = chunk.indexOf('\r\n\r\n', at);
+    if (end < 0) return;
+    at = end + 4;
+  }
+}
+
+/**
  * Between a socket and undici's parser: gives the parser bytes without memory of their own, and holds them back.
  * undici's own pausing lets an assertion fail outside of any handler when the peer closes a connection whose parser is
  * paused, which would end the process; here the parser is never paused, it only finds nothing to read.
@@ -69,6 +87,8 @@ export class SocketReader {
    * it has seen the last one.
    */
   lends = false;
+  /** True while the head of an answer is still to come. */
+  awaitsHead = false;
   /**
    * Set when the socket broke: undici takes a reset for the end of a body that is delimited by the end of the
    * connection.
@@ -138,6 +158,7 @@ export class SocketReader {
     const isLent = this.lends || !this.#inBuffer;
     const chunk = isLent ? this.#unread : Buffer.from(this.#unread.subarray(0, KEPT_SIZE));
     this.#unread = this.#unread.subarray(chunk.length);
+    if (this.awaitsHead) passOverContinue(chunk);
     if (this.#unread.length === 0) this.#readOn();
     return chunk;
   }

@@ -157,6 +157,11 @@ test('YAML that is none is told with its place', () => {
   assert.match(mistakes('a: &a [*a, *a]\n')[0]!, /^F:/);
 });
 
+test('what is nested without end is told in plain words', () => {
+  for (const text of ['origins: &a [*a]', '['.repeat(20_000)])
+    assert.match(mistakes(text).join(), /expected fewer groups and lists within each other/);
+});
+
 test('aliases that multiply are refused', () => {
   const bomb = `a: &a [x, x, x, x, x, x, x, x, x]\n${'bcdefgh'.replace(/./g, name => {
     const before = String.fromCharCode(name.charCodeAt(0) - 1);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, before, beforeEach, test } from 'node:test';
-import { setImmediate as tick } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises';
 import type { ExchangeSink, OriginExchange } from '../../../../src/origin/http/origin-exchange.js';
 import type { TransportFailure } from '../../../../src/origin/http/transport-failure.js';
 import { HttpClient } from '../../../../src/origin/http/undici-client.js';
@@ -243,6 +243,51 @@ test('drain keeps the connection when little is left, and drops it when much is'
     assert.equal(notes.over, false);
   }
   assert.ok(origin.connections - before <= 2, `${origin.connections - before} connections`);
+});
+
+test('interim answers are passed over, whatever pieces they come in, and whatever a body begins with', async () => {
+  const interim = 'HTTP/1.1 100 Continue\r\n\r\n';
+  const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+  const chunked = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${interim.length.toString(16)}\r\n`;
+  const cases: readonly (readonly string[])[] = [
+    [`${interim}`, chunked, interim, '\r\n0\r\n\r\n'],
+    [`${interim}${chunked}${interim}\r\n0\r\n\r\n`],
+    [`${hint}${interim}${interim}${hint}`, `${chunked}${interim}\r\n0\r\n\r\n`],
+    [`HTTP/1.1 200 OK\r\nContent-Length: ${interim.length}\r\n\r\n`, interim],
+  ];
+  let pieces: readonly string[] = [];
+  const server = createServer(socket => {
+    socket.on('error', () => {}).setNoDelay();
+    socket.on('data', async () => {
+      for (const piece of pieces) {
+        await new Promise(written => socket.write(piece, written));
+        await sleep(20);
+      }
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const interimClient = new HttpClient(OPTIONS);
+  const { port } = server.address() as AddressInfo;
+  for (pieces of cases) {
+    const body = await new Promise<string>((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      interimClient.send(
+        `http://127.0.0.1:${port}`,
+        '/',
+        {},
+        {
+          sent() {},
+          answered: status => assert.equal(status, 200),
+          bytes: chunk => void chunks.push(Buffer.from(chunk)),
+          ended: () => resolve(Buffer.concat(chunks).toString()),
+          failed: (_, cause) => reject(cause),
+        },
+      );
+    });
+    assert.equal(body, interim);
+  }
+  await interimClient.close();
+  server.close();
 });
 
 test('failures are told apart', async () => {
