@@ -122,7 +122,9 @@ export class NodeFrontEnd implements FrontEnd {
       this.#handler().connections(-1);
     });
     const { fd } = (socket as unknown as { _handle?: { fd?: number } })._handle ?? {};
-    if (fd !== undefined && fd >= 0 && peer !== '') addon.limitUnsent(fd, this.#options.bounds.unsentBytes);
+    // The kernel takes a piece whole where a part of it fits, so that it would have more than the bound.
+    const unsent = Math.floor(this.#options.bounds.unsentBytes * 0.75);
+    if (fd !== undefined && fd >= 0 && peer !== '') addon.limitUnsent(fd, unsent);
     if (!proxyProtocol || !isTrusted) this.#begin(socket);
     else
       readProxyHeader(socket, address => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,7 @@ import type { StreamSink } from '../../../src/catalog/content.js';
 import { selfSigned } from '../../support/certificate.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
-import { startEdge } from '../../support/http-edge.js';
+import { listening, startEdge } from '../../support/http-edge.js';
 import { RawConnection } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 
@@ -24,6 +25,73 @@ async function pausedPlayer(port: number): Promise<RawConnection> {
   const connection = await RawConnection.open(port);
   connection.socket.pause();
   return connection.request('GET', '/large');
+}
+
+/**
+ * Players with small windows, which Node can't have, that ask for `/large` and never read. By `-c PORT COUNT TLS`: says
+ * `on` when all have asked, and ends when its input does.
+ */
+const PAUSED = `
+import socket, ssl, sys
+port, count, tls = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == 'tls'
+context = ssl._create_unverified_context()
+players = []
+for _ in range(count):
+    player = socket.socket()
+    player.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+    player.connect(('127.0.0.1', port))
+    if tls: player = context.wrap_socket(player)
+    player.sendall(b'GET /large HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n')
+    players.append(player)
+print('on', flush=True)
+sys.stdin.read()
+`;
+
+/** Bytes that the kernel holds for each connection of a port, which its other end has not taken. */
+function heldByKernel(port: number): number[] {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .map(line => line.trim().split(/\s+/));
+  return lines
+    .filter(([, own, , state]) => own === local && state === '01')
+    .map(([, , , , queues]) => Number.parseInt(queues!.split(':')[0]!, 16));
+}
+
+const { cert, key } = selfSigned();
+for (const [port, engine, isSecure] of [
+  ['uWebSockets.js', 'uws', false],
+  ['uWebSockets.js over TLS', 'uws', true],
+  ['Node', 'node', false],
+  ['Node over TLS', 'node', true],
+] as const) {
+  test(`the kernel keeps at most 160 KiB for each player that pauses: ${port}`, async t => {
+    const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
+    writeFileSync(join(folder, 'cert.pem'), cert);
+    writeFileSync(join(folder, 'key.pem'), key);
+    const tls = isSecure ? { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') } : undefined;
+    const bounds = { connections: 1000, perClient: 0, requests: 0, loopback: false, unsentBytes: 128 * 1024 };
+    const edge = await startEdge({ bounds }, listening(engine, { tls, bounds }));
+    rmSync(folder, { recursive: true });
+    edge.content.paths.set('/large', new FakeObject(large));
+    const players = spawn('python3', ['-c', PAUSED, String(edge.port), '20', isSecure ? 'tls' : ''], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    t.after(() => players.kill());
+    await once(players.stdout, 'data');
+    // Nothing moves any more.
+    let held: number[] = [];
+    await until('what the kernel takes', async () => {
+      const before = held.join();
+      await sleep(200);
+      held = heldByKernel(edge.port);
+      return held.length === 20 && held.every(bytes => bytes > 0) && held.join() === before;
+    });
+    t.diagnostic(`${Math.max(...held)} bytes at most`);
+    assert.ok(Math.max(...held) <= 160 * 1024, held.join());
+    players.stdin.end();
+    await until('they are gone', () => edge.server.stats.openResponses === 0);
+  });
 }
 
 suite('players that pause for 45 seconds', { concurrency: true }, () => {
@@ -49,7 +117,6 @@ suite('players that pause for 45 seconds', { concurrency: true }, () => {
 
   test('get the rest whole over TLS too', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'moovedge-tls-'));
-    const { cert, key } = selfSigned();
     writeFileSync(join(folder, 'cert.pem'), cert);
     writeFileSync(join(folder, 'key.pem'), key);
     const { content, port, server } = await startEdge(
