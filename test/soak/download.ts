@@ -7,8 +7,6 @@ import { count, type Ending, type Tally } from './tally.js';
  * origin add up to less.
  */
 const HANG = 60_000;
-/** Milliseconds for which the edge may doubt the validators of a file that has changed, and a player read on. */
-const DOUBTED = 180_000;
 /** Multipart bodies are gathered whole. */
 const GATHERED_MAX = 2 ** 20;
 
@@ -85,7 +83,8 @@ class Download {
   readonly #request;
   #settle!: (outcome: Outcome | 'again') => void;
   #response: IncomingMessage | undefined;
-  #expected: Expected | undefined;
+  /** The versions that it may be of, all of one size: several while no byte has told them apart. */
+  #expected: readonly Expected[] = [];
   #gathered: Buffer[] | undefined;
   #offset = 0;
   #received = 0;
@@ -192,14 +191,15 @@ class Download {
     const isSeveral = headers['content-type']?.startsWith('multipart/byteranges') === true;
     if (isSeveral) this.#gathered = [];
     const total = status === 200 ? headers['content-length'] : headers['content-range']?.split('/')[1];
-    const expected = this.#answers.byEtag.get(headers.etag ?? '') ?? this.#ofSize(Number(total));
-    if (expected === undefined && !(isSeveral && this.#isDoubted)) {
+    const tagged = this.#answers.byEtag.get(headers.etag ?? '');
+    const expected = tagged === undefined ? this.#ofSize(Number(total)) : [tagged];
+    if (expected.length === 0 && !(isSeveral && this.#isDoubted)) {
       this.#wrong(`the answer is of no known version: ETag ${headers.etag}`);
       return;
     }
     this.#expected = expected;
     this.#length = Number(headers['content-length']);
-    const mistake = this.#mistakeOf(response, status, isSeveral, expected?.size);
+    const mistake = this.#mistakeOf(response, status, isSeveral, expected[0]?.size);
     if (mistake !== undefined) {
       this.#wrong(`${mistake}, in ${headers.etag}`);
       return;
@@ -214,17 +214,16 @@ class Download {
 
   /**
    * Whether the edge may have lost its trust in the origin's validators, since one gave way soon to another: then each
-   * fetch is a version of its own, with a tag of the edge's.
+   * fetch is a version of its own, with a tag of the edge's, for as long as it is fresh.
    */
   get #isDoubted(): boolean {
-    return performance.now() - this.#ask.title.changed < DOUBTED;
+    return this.#ask.title.changed > Number.NEGATIVE_INFINITY;
   }
 
-  /** What a file of a size holds, where tags do not tell versions; no two have the same size. */
-  #ofSize(size: number): Expected | undefined {
-    if (!this.#isDoubted) return undefined;
-    const found = [...this.#answers.byEtag.values()].filter(expected => expected.size === size);
-    return found.length === 1 ? found[0] : undefined;
+  /** What files of a size hold, where tags do not tell versions. */
+  #ofSize(size: number): Expected[] {
+    if (!this.#isDoubted) return [];
+    return [...this.#answers.byEtag.values()].filter(expected => expected.size === size);
   }
 
   /** What is wrong with the fields that tell how much comes. @param size of the file; undefined when parts tell */
@@ -272,9 +271,13 @@ class Download {
 
   #verify(bytes: Buffer, offset: number): void {
     const { tally, library } = this.#owner;
-    const expected = this.#expected!.read(offset, offset + bytes.length);
     tally.bytesVerified += bytes.length;
-    if (bytes.equals(expected)) return;
+    const fitting = this.#expected.filter(({ read }) => bytes.equals(read(offset, offset + bytes.length)));
+    if (fitting.length > 0) {
+      this.#expected = fitting;
+      return;
+    }
+    const expected = this.#expected[0]!.read(offset, offset + bytes.length);
     const first = bytes.findIndex((byte, i) => byte !== expected[i]);
     const wrong = bytes.reduce((sum, byte, i) => sum + (byte === expected[i] ? 0 : 1), 0);
     tally.wrongBytes += wrong;
@@ -287,11 +290,11 @@ class Download {
   }
 
   /** The parts of a multipart/byteranges body (RFC 9110 section 14.6). */
-  #checkParts(type: string, known: Expected | undefined): void {
+  #checkParts(type: string, known: readonly Expected[]): void {
     const body = Buffer.concat(this.#gathered ?? []);
     const total = /\r\nContent-Range: bytes \d+-\d+\/(\d+)\r\n/.exec(body.toString('latin1', 0, 512))?.[1];
-    const expected = known ?? this.#ofSize(Number(total));
-    if (expected === undefined) {
+    const expected = known.length > 0 ? known : this.#ofSize(Number(total));
+    if (expected.length === 0) {
       this.#wrong(`parts of ${total} bytes are of no known version`);
       return;
     }
@@ -302,7 +305,7 @@ class Download {
       const head = body.toString('latin1', at, at + 512);
       if (head.startsWith(`\r\n--${boundary}--`)) return;
       const part = /^(?:\r\n)?--(.+)\r\n(?:.+\r\n)*?Content-Range: bytes (\d+)-(\d+)\/(\d+)\r\n\r\n/.exec(head);
-      if (part === null || part[1] !== boundary || Number(part[4]) !== expected.size) {
+      if (part === null || part[1] !== boundary || Number(part[4]) !== expected[0]!.size) {
         this.#wrong(`a part that is none: ${head.slice(0, 200)}`);
         return;
       }

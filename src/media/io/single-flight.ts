@@ -1,10 +1,19 @@
+import { EdgeError } from '../../base/errors.js';
 import { perform, type Reading, settle } from './reading.js';
 
 /**
- * Attempts of others that may fail before somebody who waited tries without waiting for anybody: while an origin is
- * silent each attempt takes as long as its timeouts, and a row of them would take that for each of those who wait.
+ * Attempts of others that may fail before somebody who waited tries without waiting for anybody: each may take long,
+ * and a row of them would take that for each of those who wait.
  */
 const FAILURES_MAX = 2;
+
+/**
+ * Whether whoever waited would only hear the same, and wait once more for as long as an origin may be silent over all
+ * tries: a minute and longer, which no player stays for.
+ */
+function isForAll(error: unknown): boolean {
+  return error instanceof EdgeError && error.code === 'origin_timeout';
+}
 
 /**
  * Makes a thing once for all who want it at the same time.
@@ -23,7 +32,8 @@ export class SingleFlight<T> {
       try {
         const made = yield* settle(other);
         if (serves(made)) return made;
-      } catch {
+      } catch (error) {
+        if (isForAll(error)) throw error;
         // It read through another request's source, which may have ended early; the next one tries with its own.
         failures++;
       }

@@ -147,6 +147,24 @@ describe('edges of a cluster', () => {
     await told(/^moovedge_cluster_etcd_reachable 1$/m);
   });
 
+  it('send some viewers to replicas, and count them', async () => {
+    const path = '/bframes-faststart.mp4';
+    const { owner } = await ask<{ owner: string }>(edges[0]!, `/locate?path=${path}`);
+    const edge = edges[Number(owner.slice('edge-'.length)) - 1]!;
+    let sent = 0;
+    for (let viewer = 0; viewer < 200; viewer++) {
+      const headers = { Range: 'bytes=0-99', 'User-Agent': `player ${viewer}` };
+      const { headers: fields } = await edge.get(path, headers);
+      if (String(fields['cache-status']).includes('peer')) sent++;
+    }
+    assert.ok(sent > 0 && sent < 100, String(sent));
+    await until(`${sent} to be counted`, async () =>
+      (await (await fetch(`${edge.admin}/metrics`)).text()).includes(
+        `\nmoovedge_cluster_warmup_requests_total ${sent}\n`,
+      ),
+    );
+  });
+
   it('see a death within 8 s, and give the films away after the hold-down', async () => {
     const { epoch } = await status(0);
     const begun = performance.now();

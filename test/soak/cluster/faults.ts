@@ -14,6 +14,8 @@ export interface ClusterFault {
 
 /** Milliseconds that outlast a lease. */
 const LONG = 8000;
+/** Milliseconds for which edges go on without any etcd: minutes, as an outage lasts that somebody has to mend. */
+const OUTAGE = 150_000;
 
 const others = ({ edges }: Scene, than: EdgeMachine) => edges.filter(edge => edge !== than);
 
@@ -180,7 +182,7 @@ export const FAULTS: readonly ClusterFault[] = [
     inject: scene =>
       withoutMaps(scene, 'all of etcd gone', async () => {
         for (const member of scene.etcd) await member.kill();
-        await sleep(LONG);
+        await sleep(OUTAGE);
         for (const member of scene.etcd) member.start();
       }),
   },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { EdgeError } from '../../../../src/base/errors.js';
 import { perform, type Reading, settle } from '../../../../src/media/io/reading.js';
 import { SingleFlight } from '../../../../src/media/io/single-flight.js';
 
@@ -64,4 +65,21 @@ it('whoever comes behind a failure makes it with a source of its own', async () 
   await rounds.end();
   assert.equal(await rounds.end(), 1);
   assert.deepEqual(await Promise.all(all), ['the origin is silent', 'made', 'made', 'made']);
+});
+
+it('nobody who waited asks an origin again that was silent', async () => {
+  const flight = new SingleFlight<string>();
+  const rounds = new Rounds();
+  const silent = () => {
+    throw new EdgeError('origin_timeout', 'the origin did not answer in time');
+  };
+  const all = Array.from({ length: 20 }, () =>
+    Promise.resolve(perform(flight.get('a', () => rounds.attempt(silent)))).catch((error: EdgeError) => error.code),
+  );
+  assert.equal(await rounds.end(), 1);
+  assert.deepEqual(await Promise.all(all), Array(20).fill('origin_timeout'));
+  assert.equal(rounds.made, 1);
+  const later = perform(flight.get('a', () => rounds.attempt(() => 'made')));
+  assert.equal(await rounds.end(), 1);
+  assert.equal(await later, 'made');
 });
