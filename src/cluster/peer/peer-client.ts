@@ -22,8 +22,8 @@ export interface PeerTimeouts {
   readonly probe: number;
 }
 
-/** A peer that is silent for a second is probed, and given up when a second later it has not answered that either. */
-export const PEER_TIMEOUTS: PeerTimeouts = { connect: 300, firstByte: 1000, stall: 1000, probe: 1000 };
+/** A peer that is silent for half a second is probed, and given up when it has not answered that a second later. */
+export const PEER_TIMEOUTS: PeerTimeouts = { connect: 300, firstByte: 500, stall: 1000, probe: 1000 };
 
 /** A player's request, to be answered by a peer. */
 export interface RelayedRequest {

@@ -9,7 +9,7 @@ export interface HealthTimes {
   readonly maxRest: number;
 }
 
-export const HEALTH_TIMES: HealthTimes = { look: 1000, rest: 2000, maxRest: 30_000 };
+export const HEALTH_TIMES: HealthTimes = { look: 500, rest: 2000, maxRest: 30_000 };
 
 /**
  * How a peer fares, as this worker sees it: from its answers, and from probes off the way of any request. A peer that

@@ -54,7 +54,7 @@ const OF_PEER = new Set([408, 421, 425, 429]);
 const DRAINED = 64 * 1024;
 const DRAIN_TIME = 1000;
 /** How often a peer that is silent but alive is waited for once more. */
-const SILENCES_MAX = 30;
+const SILENCES_MAX = 60;
 
 /**
  * One answer of a peer on its way to a player: head and body as they come. When it breaks off, the rest is asked of
@@ -132,7 +132,7 @@ export class Relay implements ExchangeSink {
       this.#aliveAt = silentSince;
       if (this.#carrying !== undefined) this.#carried(this.exchange.carriage().bytes, false);
       this.exchange.cancel();
-      this.failed('reset', new Error('the peer fell silent'));
+      this.#fail('reset', new Error('the peer fell silent'), this.#isPaused);
     });
   }
 
@@ -208,11 +208,15 @@ export class Relay implements ExchangeSink {
   }
 
   failed(kind: TransportFailure, cause: Error): void {
+    // The peer may close an idle connection at the moment at which it is used again, or one whose player paused long.
+    const wasIdle = kind === 'reset' && this.#wasUsed && this.#head === undefined;
+    this.#fail(kind, cause, wasIdle || this.#isPaused);
+  }
+
+  #fail(kind: TransportFailure, cause: Error, isBlameless: boolean): void {
     if (this.#isOver) return;
     const { candidate } = this.#errand;
     if (kind === 'tls') candidate.refused('certificate', cause.message);
-    // The peer may close an idle connection at the moment at which it is used again, or one whose player paused long.
-    const isBlameless = (kind === 'reset' && this.#wasUsed && this.#head === undefined) || this.#isPaused;
     if (!isBlameless && transportRefusal(kind, cause).blame) {
       candidate.replica.breaker.failed(performance.now(), '', this.#isConnected);
       this.#errand.gaveUp();

@@ -67,10 +67,10 @@ test('a connection that broke is looked into at once; a peer that goes on breaki
   end();
 });
 
-test('a peer that is well is looked at each second, and found dead without any request', async () => {
+test('a peer that is well is looked at twice a second, and found dead without any request', async () => {
   const { health, probes, peer, pass, end } = watched();
-  await pass(3500);
-  assert.deepEqual(probes, [1000, 2000, 3000]);
+  await pass(1750);
+  assert.deepEqual(probes, [500, 1000, 1500]);
   peer.isAlive = false;
   await pass(1000);
   assert.equal(health.isWell, false);
