@@ -34,6 +34,8 @@ const WRITE_AFTER = 5000;
 const WRITE_SHARE = 1 / 8;
 /** Most entries of one commit: what it may take is allocated ahead. */
 const COMMIT_COUNT = 128;
+/** Milliseconds that compiled indexes wait to be written together: whoever asked for them is answered first. */
+const INDEXES_AFTER = 100;
 
 /** Options of `LmdbCatalogStore`. */
 export interface LmdbCatalogStoreOptions {
@@ -55,8 +57,13 @@ export class LmdbCatalogStore implements CatalogStore {
   /** For the media stage. */
   readonly indexes: IndexStore = {
     get: (identity, kind) => this.#catalog.records.get(indexKey(identity, kind)),
-    put: (identity, kind, bytes) => void this.#catalog.records.put([[indexKey(identity, kind), bytes]]),
+    put: (identity, kind, bytes) => {
+      this.#unwrittenIndexes.push([indexKey(identity, kind), bytes]);
+      this.#indexTimer ??= setTimeout(() => void this.#writeIndexes(), INDEXES_AFTER).unref();
+    },
   };
+  #unwrittenIndexes: [Uint8Array, Uint8Array][] = [];
+  #indexTimer: NodeJS.Timeout | undefined;
   readonly #check: NodeJS.Timeout;
   readonly #catalog: RecordFile;
   readonly #recent: RecordFile;
@@ -171,7 +178,7 @@ export class LmdbCatalogStore implements CatalogStore {
   async close(): Promise<void> {
     clearInterval(this.#check);
     await this.#writing;
-    await this.#write();
+    await Promise.all([this.#write(), this.#writeIndexes()]);
     clearTimeout(this.#writeTimer);
     await Promise.all([this.#catalog.close(), this.#recent.close()]);
   }
@@ -203,8 +210,18 @@ export class LmdbCatalogStore implements CatalogStore {
       const key = Buffer.from(name, 'hex');
       entries.push([key, this.#recent.records.get(key) ?? value]);
     }
-    for (let at = 0; at < entries.length; at += COMMIT_COUNT) {
-      await this.#catalog.records.put(entries.slice(at, at + COMMIT_COUNT));
+    await this.#writeRecords(entries);
+  }
+
+  #writeIndexes(): Promise<void> {
+    clearTimeout(this.#indexTimer);
+    this.#indexTimer = undefined;
+    return this.#writeRecords(this.#unwrittenIndexes.splice(0));
+  }
+
+  async #writeRecords(records: readonly (readonly [key: Uint8Array, value: Uint8Array])[]): Promise<void> {
+    for (let at = 0; at < records.length; at += COMMIT_COUNT) {
+      await this.#catalog.records.put(records.slice(at, at + COMMIT_COUNT));
     }
   }
 
