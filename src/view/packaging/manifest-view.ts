@@ -93,6 +93,7 @@ export class ManifestView implements View {
 
   #key(identities: string, query: string): string {
     const { start, end } = this.clip ?? {};
-    return `${identities} ${this.kind} ${start}-${end}?${query}`;
+    // A set of one file calls its tracks otherwise than the file on its own.
+    return `${identities} ${this.kind} ${this.place.file} ${start}-${end}?${query}`;
   }
 }

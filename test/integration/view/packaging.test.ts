@@ -422,6 +422,20 @@ describe('films as HLS and DASH', () => {
       assert.equal(adaptive.length, 2);
     });
 
+    it('of one file are told apart from the file on its own, whichever is asked for first', async () => {
+      for (const [first, second] of [
+        ['/,set_low,.mp4.urlset', '/set_low.mp4'],
+        ['/set_high.mp4', '/set_high,,.mp4.urlset'],
+      ])
+        for (const manifest of ['hls.m3u8', 'dash.mpd'])
+          for (const path of [first, second]) {
+            const name = path!.endsWith('.urlset') ? 'f1-v1' : 'v1';
+            const [, part] = /[0-9a-f]{16}\/((?:f\d-)?v1)\b/.exec(await text(`${path}/${manifest}`))!;
+            assert.equal(part, name, `${path}/${manifest}`);
+            await get(`${await versionOf(path!)}/${name}/1.m4s`);
+          }
+    });
+
     it('have their parts answered by an edge that has not made their playlists', async () => {
       const folderOf = await versionOf(SET);
       const before = (await get(`${folderOf}/f2-v1/2.m4s`)).body;
