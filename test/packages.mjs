@@ -28,6 +28,7 @@ const NEEDS = [
   { by: ['test', 'bench'], programs: ['openssl'], package: 'openssl', why: 'makes certificates' },
   { by: ['test', 'bench'], programs: ['wrk'], package: 'wrk', why: 'makes load' },
   { by: ['test'], programs: ['curl'], package: 'curl', why: 'asks as users do' },
+  { by: ['test'], programs: ['promtool'], package: 'prometheus', why: 'judges alerts', server: 'prometheus' },
   { by: ['test'], programs: ['etcd'], package: 'etcd-server', why: 'joins edges', server: 'etcd' },
   { by: ['test'], programs: ['redis-server'], package: 'redis-server', why: 'queues jobs', server: 'redis-server' },
   { by: ['test'], programs: ['haproxy'], package: 'haproxy', why: 'asks edges how they are', server: 'haproxy' },

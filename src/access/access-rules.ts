@@ -35,8 +35,9 @@ export class AccessRule {
   readonly #checks: readonly Check[];
 
   constructor({ addresses, referers, signed, jwt, callback }: AccessSettings, makeTokens?: MakeTokens) {
-    const byAddress = addresses && new Addresses(addresses);
-    const byPage = referers && new Referers(referers);
+    // A configuration has lists that say nothing, too: neither the address nor the page is found out for them.
+    const byAddress = addresses && saysAny(addresses.allow, addresses.deny) && new Addresses(addresses);
+    const byPage = referers && saysAny(referers.allow, referers.block) && new Referers(referers);
     const bySignature = signed && new SignedUrl(signed);
     const byToken = jwt && makeTokens!(jwt);
     const byCallback = callback && new Callback(callback);
@@ -66,6 +67,10 @@ export class AccessRule {
     }
     return undefined;
   }
+}
+
+function saysAny(...lists: readonly (readonly string[])[]): boolean {
+  return lists.some(list => list.length > 0);
 }
 
 /** A rule where it holds. */

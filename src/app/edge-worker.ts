@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { AccessRules, type MakeTokens } from '../access/access-rules.js';
 import { native } from '../base/native.js';
@@ -20,8 +21,10 @@ import { ProgressiveMp4 } from '../media/mp4/progressive.js';
 import { Packager } from '../media/packaging/packager.js';
 import { Planner } from '../media/seek/planner.js';
 import { AccessLog } from '../observe/access-log.js';
+import { HotList } from '../observe/hot-list.js';
 import type { ProcessLog } from '../observe/log.js';
 import { Metrics } from '../observe/metrics.js';
+import type { OtlpTracing } from '../observe/otlp-tracing.js';
 import { runWorker, type WorkerHandle, type WorkerLink } from '../supervisor/worker-link.js';
 import { answerRoutes, pacingShare } from './answer-routes.js';
 import { describeWorker } from './edge-metrics.js';
@@ -32,6 +35,7 @@ import { isLive } from './services/live-service.js';
 import type { WorkerCluster } from './worker-cluster.js';
 import type { workerLive } from './worker-live.js';
 import { WorkerPorts } from './worker-ports.js';
+import { workerTracing } from './worker-tracing.js';
 
 /**
  * Milliseconds that idle connections may stay open when a worker drains; the front end closes them by itself after 12
@@ -41,6 +45,9 @@ const IDLE_DRAIN = 13_000;
 
 /** Most of the memory tier that one object may take that is fetched in one. */
 const WHOLE_SHARE = 1 / 4;
+
+/** Objects that a worker tells of as being asked for most. */
+const HOT_OBJECTS = 100;
 
 /** The part of `media.indexMemory` that packages may take beside it. */
 const PACKAGE_SHARE = 1 / 2;
@@ -55,6 +62,7 @@ interface Parts {
   readonly Engine: typeof NodeFrontEnd | undefined;
   /** What looks at tokens, for rules of access that want some. */
   readonly makeTokens: MakeTokens | undefined;
+  readonly tracing: OtlpTracing | undefined;
 }
 
 /** Everything of the data path, wired. */
@@ -70,15 +78,18 @@ class Worker implements WorkerHandle {
   readonly #planner: Planner;
   readonly #packager: Packager;
   readonly #accessLog: AccessLog | undefined;
+  readonly #hottest = new HotList();
+  readonly #tracing: OtlpTracing | undefined;
   readonly #server: HttpServer;
   readonly #cluster: WorkerCluster | undefined;
   readonly #live: object | undefined;
   readonly #ports: WorkerPorts;
   #drained: Promise<void> | undefined;
 
-  constructor(config: Config, link: WorkerLink<EdgeEvents>, { Cluster, makeLive, Engine, makeTokens }: Parts) {
+  constructor(config: Config, link: WorkerLink<EdgeEvents>, { Cluster, makeLive, Engine, makeTokens, tracing }: Parts) {
     const { log, index, workers, inherited, emit } = link;
     this.#log = log;
+    this.#tracing = tracing;
     const { cache, catalog, media, http, origins, limits } = config;
     const metrics = this.#metrics;
     const stall = Math.max(FOLLOW_TIMEOUT, ...origins.map(({ timeouts }) => timeouts.stall));
@@ -157,7 +168,12 @@ class Worker implements WorkerHandle {
     this.#accessLog =
       config.log.access === 'off'
         ? undefined
-        : new AccessLog(config.log.access === 'stdout' ? { fd: 1 } : config.log.access, index, access?.parameters);
+        : new AccessLog(config.log.access === 'stdout' ? { fd: 1 } : config.log.access, {
+            format: config.log.accessFormat,
+            sample: config.log.accessSample,
+            secrets: access?.parameters,
+          });
+    link.on('accessLogRenamed', () => this.#accessLog?.reopen());
     const gate = Gate.open(native);
     if (!gate.works)
       log.warn({}, 'the front end is not one that heads can be checked in front of, nor clients bounded');
@@ -195,6 +211,9 @@ class Worker implements WorkerHandle {
       ...(this.#accessLog && {
         accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry),
       }),
+      badEnd: ({ text, fields }) => emit('badEnd', { time: Date.now(), worker: index, text, fields: { ...fields } }),
+      hottest: this.#hottest,
+      tracing,
       beforeClose: () => this.#ports.quiesce(),
     };
     const { freshness } = config;
@@ -208,6 +227,7 @@ class Worker implements WorkerHandle {
       catalog: this.#catalog,
       origins: this.#origins,
       disk: this.#disk,
+      accessLog: this.#accessLog,
     });
   }
 
@@ -240,6 +260,8 @@ class Worker implements WorkerHandle {
     this.#disk?.close();
     await this.#store.close();
     this.#tier.close();
+    this.#accessLog?.close();
+    await this.#tracing?.close();
   }
 
   metrics() {
@@ -257,6 +279,7 @@ class Worker implements WorkerHandle {
       origins: this.#origins.stats(),
       cluster: this.#cluster?.stats(),
       live: this.#live,
+      hottest: this.#hottest.top(HOT_OBJECTS),
     };
   }
 
@@ -277,6 +300,7 @@ runWorker<Config, EdgeEvents>({
       Cluster: cluster?.WorkerCluster,
       makeLive: live?.workerLive,
       Engine: node?.NodeFrontEnd,
+      tracing: await workerTracing(config, `${hostname()}-${process.pid}`),
       makeTokens: tokens && (settings => new tokens.TokenAccess(settings)),
     });
     await worker.listen();

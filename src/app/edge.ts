@@ -13,6 +13,7 @@ import { createLog, type ProcessLog } from '../observe/log.js';
 import { edgeOn } from '../supervisor/port.js';
 import { processOf } from '../supervisor/sockets.js';
 import { Supervisor } from '../supervisor/supervisor.js';
+import { withHottest } from './edge-stats.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { version } from './package-files.js';
 import type { Role } from './roles.js';
@@ -111,7 +112,7 @@ export class Edge implements EdgeControl {
       },
       metricsText: () => supervisor.metricsText(),
       cluster: () => this.#services?.cluster,
-      stats: () => supervisor.stats(),
+      stats: async () => withHottest(await supervisor.stats()),
       purge: async request => {
         if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
         return this.#services.purge(request);
@@ -270,10 +271,12 @@ export class Edge implements EdgeControl {
       await this.#supervisor.reload(config);
       this.#isSample = isSample;
       this.#log.setLevel(config.log.level);
+      this.#supervisor.reloaded();
       this.#log.info({}, 'reloaded');
       return { mistakes: [] };
     } catch (error) {
       const mistakes = this.#tellNotReloaded(error);
+      this.#supervisor.reloaded(mistakes.join('\n'));
       await this.#admin.apply(before.admin).catch(error => this.#log.error({ error }, 'the admin port is gone'));
       return { mistakes };
     }

@@ -93,6 +93,8 @@ export interface ErrorOptions {
   /** Go into the answer, such as Content-Range on 416. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly trouble?: OriginTrouble;
+  /** Why, for the access log alone. */
+  readonly reason?: string;
   /** Goes to the player in place of the code's status and the message. */
   readonly answer?: PassedAnswer;
 }

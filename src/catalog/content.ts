@@ -96,4 +96,6 @@ export interface Content {
    *   `only_if_cached`
    */
   open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream>;
+  /** Name of the origin that a request would go to, for logs; undefined where there is none, or it is not known. */
+  originOf?(host: string, path: string): string | undefined;
 }

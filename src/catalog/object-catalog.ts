@@ -91,6 +91,10 @@ export class ObjectCatalog implements Content {
     return opened ?? this.#openByLookup(request, route, primary);
   }
 
+  originOf(host: string, path: string): string | undefined {
+    return this.#options.route(host, path, '')?.origin.name;
+  }
+
   /** What is known of the variant that the request's fields choose. */
   #find(request: ContentRequest, primary: string): CachedEntry | undefined {
     const cached = this.#entries.find(primary, primary);

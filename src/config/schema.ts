@@ -6,6 +6,7 @@ import { checkEtcd } from './etcd-settings.js';
 import { choice, flag, host, integer, network, networkRate, or, path, share, size, text, time } from './kind.js';
 import { checkListeners, listenSchema } from './listen-schema.js';
 import { checkLive, liveSchema } from './live-schema.js';
+import { checkObserving, logSchema, tracingSchema } from './observe-schema.js';
 import { originSchema } from './origin-schema.js';
 import { jobsSchema, storageSchema, transcodeSchema, uploadSchema } from './pipeline-schema.js';
 import { checkPacing, checkRoutes, pacingSchema, routesSchema } from './route-schema.js';
@@ -270,20 +271,8 @@ const tree = group({
       ),
     }),
   }),
-  log: group({
-    level: setting(
-      choice('debug', 'info', 'warn', 'error'),
-      'Least severity that is logged, on standard error.',
-    ).prefault('info'),
-    format: setting(
-      choice('auto', 'json', 'text'),
-      'Log lines for machines or for people; auto is text on a terminal.',
-    ).prefault('auto'),
-    access: setting(
-      or('off', or('stdout', path('a file'))),
-      'Where a JSON line per answer goes; a file is opened again on SIGHUP and SIGUSR1.',
-    ).prefault('off'),
-  }),
+  log: logSchema,
+  tracing: tracingSchema.optional(),
   cluster: clusterSchema.optional(),
   live: liveSchema,
   storage: storageSchema.optional(),
@@ -330,6 +319,7 @@ export const schema = withRules(tree, (config, wrong) => {
   const names = (config?.origins ?? []).map(origin => origin?.name);
   checkRoutes(config?.routes, names, wrong);
   checkPacing(config?.pacing, (name, expected) => wrong(['pacing', name], expected));
+  checkObserving(config?.log, config?.tracing, wrong);
   if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
   const ports = [
     ...playerPorts.map(port => [port, 'listen.port'] as const),

@@ -167,7 +167,7 @@ export class RequestAdmission {
   #refuse(reason: NonNullable<Denial>, path: string, client: string): never {
     const fields = { reason, host: this.#host, path, client };
     this.#context.badEnds.warn(`access ${reason}`, fields, 'a request was not let in');
-    throw new EdgeError('forbidden', 'this request is not let in');
+    throw new EdgeError('forbidden', 'this request is not let in', { reason });
   }
 }
 

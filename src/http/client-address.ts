@@ -41,6 +41,11 @@ export class ClientAddresses {
     return this.#lastIsTrusted;
   }
 
+  /** Whether what a request says of other things than its client is to be believed, too. */
+  trustsPeerOf(res: FrontResponse): boolean {
+    return !this.#trusted.isEmpty && this.trusts(peerOf(res));
+  }
+
   /** Whether a request comes from a trusted proxy that names its client, so that many clients share the connection. */
   isPassedOn(res: FrontResponse, req: FrontRequest): boolean {
     return this.areNamed(req) && this.trusts(peerOf(res));

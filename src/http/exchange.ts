@@ -1,4 +1,5 @@
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
+import { causeFields } from '../base/cause.js';
 import { EdgeError } from '../base/errors.js';
 import { fieldLine } from '../base/field-line.js';
 import { hasGoneThrough, loopError } from '../base/loop.js';
@@ -39,7 +40,10 @@ export class Exchange implements DeliveryListener, BodyMaker {
   readonly #peer: PeerRequest | undefined;
   /** Who is let in to what, where there are rules. */
   #admission: RequestAdmission | undefined;
+  #host = '';
   #target!: Target;
+  /** Path of the object. */
+  #path: string | undefined;
   #range: RangeSet | undefined;
   #ifRange = '';
   #conditions: Conditions | undefined;
@@ -72,6 +76,15 @@ export class Exchange implements DeliveryListener, BodyMaker {
     return query === '' ? path : `${path}?${query}`;
   }
 
+  get origin(): string | undefined {
+    if (this.#target === undefined) return undefined;
+    return this.#context.content.originOf?.(this.#host, this.#path ?? this.#target.path);
+  }
+
+  get key(): string | undefined {
+    return this.#opened?.kind === 'object' && !this.#isRelayed ? this.#opened.object.key : undefined;
+  }
+
   /** Answers. To be called within the handler of the request. */
   run(req: FrontRequest): void {
     try {
@@ -80,6 +93,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       // The front end gives undefined for an absent query, whatever its types say.
       const query = req.getQuery() ?? '';
       const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
+      this.#host = host;
       const admission = isRaw ? undefined : admissionOf(this.#context, req, host, () => this.#reply.client);
       this.#admission = admission;
       const names = isRaw ? NO_NAMES : (admission?.names ?? ownNames);
@@ -125,9 +139,10 @@ export class Exchange implements DeliveryListener, BodyMaker {
     if (this.#range !== undefined) this.#ifRange = req.getHeader('if-range');
     const hint = hintOf(this.#isHead, this.#range, view?.hint);
     const cachedOnly = this.#peer?.cachedOnly;
-    const to = view?.path ?? path;
-    const asker = this.#peer === undefined ? this.#reply : { client: req.getHeader(ASKER_FIELD) };
-    const request = new PlayerRequest(req, host, to, query, hint, asker, cachedOnly, tokens, this.#admission);
+    this.#path = view?.path ?? path;
+    const reply = this.#reply;
+    const asker = this.#peer === undefined ? reply : { client: req.getHeader(ASKER_FIELD), cause: reply };
+    const request = new PlayerRequest(req, host, this.#path, query, hint, asker, cachedOnly, tokens, this.#admission);
     const whole = req.getQuery() ?? '';
     this.#refuseLoops(req);
     const elsewhere = view?.isLocal ? undefined : this.#context.routing?.find(this.#unrouted(req, whole));
@@ -170,7 +185,8 @@ export class Exchange implements DeliveryListener, BodyMaker {
     this.#fetched = true;
     // A condition is evaluated here, and often met by the head alone.
     const hint = hintOf(this.#isHead || this.#conditions !== undefined, this.#range, undefined);
-    const { host, fields, selection, asker } = request;
+    const { host, selection, asker } = request;
+    const fields = { ...request.fields, ...causeFields(this.#reply, this.#reply.traceparent) };
     const method = this.#isHead ? 'HEAD' : 'GET';
     const hop = {
       method,

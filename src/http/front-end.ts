@@ -10,6 +10,8 @@ export interface FrontRequest {
   getQuery(): string | undefined;
   /** The first line of a field by its name in lower case, one character for each octet; '' when it is absent. */
   getHeader(name: string): string;
+  /** Version of HTTP as logs name it; left out for HTTP/1, whose version the guard knows. */
+  readonly protocol?: string;
   /** All field lines, names in lower case, values read as UTF-8. */
   forEach(take: (name: string, value: string) => void): void;
 }

@@ -3,8 +3,10 @@ import type { Log } from '../base/log.js';
 import type { Pacer } from '../delivery/pacer.js';
 import type { Pacing } from '../delivery/pacing.js';
 import type { StallSweep } from '../delivery/sweep.js';
-import type { AccessEntry } from '../observe/access-log.js';
+import type { AccessEntry } from '../observe/access-entry.js';
+import type { HotList } from '../observe/hot-list.js';
 import type { LimitedLog } from '../observe/limited-log.js';
+import type { Tracing } from '../observe/request-span.js';
 import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
 import type { ErrorPage, RedirectSettings } from './answer-route.js';
@@ -20,6 +22,7 @@ import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
 import type { RequestRates } from './request-rates.js';
 import type { RequestRouting } from './request-routing.js';
+import type { RouteCounts } from './route-counts.js';
 import type { OwnNames } from './target.js';
 
 /** What all exchanges of a server share. */
@@ -48,6 +51,12 @@ export interface HttpContext extends ViewStage {
   readonly pacer: Pacer;
   readonly sweep: StallSweep;
   readonly stats: HttpStats;
+  /** Those of the first route that fits. */
+  readonly counts: RouteCounts;
+  /** Knows what is asked for most; undefined where nobody wants to know. */
+  readonly hottest: HotList | undefined;
+  /** Follows requests; undefined where no traces are collected. */
+  readonly tracing: Tracing | undefined;
   readonly gate: Guard;
   /** Who is behind a connection. */
   readonly clients: ClientAddresses;

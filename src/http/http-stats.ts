@@ -1,5 +1,6 @@
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { DeliveryStats } from '../delivery/delivery.js';
+import type { RouteCounts } from './route-counts.js';
 
 /** Outcome of an answer, `none` when no object came into it. */
 export type AnswerOutcome = CacheOutcome | 'none';
@@ -8,6 +9,8 @@ export type AnswerOutcome = CacheOutcome | 'none';
 export interface HttpStats extends DeliveryStats {
   /** Answers by outcome and status; 499 is a player that left before its answer began. */
   readonly requests: Readonly<Record<AnswerOutcome, Record<number, number>>>;
+  /** Answers by the first route that fits, and of those that none does. */
+  readonly routes: RouteCounts[];
   /** Answers under way. */
   openResponses: number;
   /** Connections, idle ones among them. */
@@ -34,6 +37,7 @@ export function httpStats(): HttpStats {
       peer: {},
       none: {},
     },
+    routes: [],
     responseBytes: 0,
     stallTimeouts: 0,
     openResponses: 0,

@@ -1,4 +1,4 @@
-import type { AccessEntry } from '../observe/access-log.js';
+import type { AccessEntry } from '../observe/access-entry.js';
 import type { GateRefusal } from './gate.js';
 
 /** What the access log tells of a request that was refused before it was read. */
@@ -10,6 +10,8 @@ export function refusalEntry({ status, time, client }: GateRefusal): AccessEntry
     method: '',
     host: '',
     url: '',
+    id: '',
+    protocol: '',
     bytes: 0,
     seconds: 0,
     ttfb: undefined,
@@ -18,5 +20,8 @@ export function refusalEntry({ status, time, client }: GateRefusal): AccessEntry
     range: undefined,
     referer: undefined,
     agent: undefined,
+    origin: undefined,
+    route: undefined,
+    error: 'the request was refused before it was read',
   };
 }

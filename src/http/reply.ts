@@ -1,17 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import type { Asker } from '../base/asker.js';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
+import type { Cause, Followed } from '../base/cause.js';
 import { asEdgeError, type EdgeError, type OriginTrouble, type PassedAnswer } from '../base/errors.js';
 import { fieldLine } from '../base/field-line.js';
 import { PEER_FIELD } from '../base/peer-fields.js';
 import type { Scatter } from '../delivery/scatter.js';
 import type { Transport } from '../delivery/transport.js';
-import type { AccessEntry } from '../observe/access-log.js';
+import type { AccessEntry } from '../observe/access-entry.js';
+import type { RequestSpan } from '../observe/request-span.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { hasContent, hasToken } from './framing.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import type { PeerRequest } from './peer-port.js';
+import { givenRequestId, givenTrace, nextRequestId } from './request-id.js';
 
 const STATUS_LINES: Record<number, string> = {};
 for (const [status, reason] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(status)] = `${status} ${reason}`;
@@ -33,18 +36,25 @@ export interface BodyMaker {
   readonly sent: number;
   /** Path and query of the request, as far as they were understood; for the log. */
   readonly url: string;
+  /** Name of the origin that the request is for, as far as it is known; for the log. */
+  readonly origin?: string | undefined;
+  /** Cache key of the object that the answer is made of; for figures. */
+  readonly key?: string | undefined;
   /** The player has left: nothing is to be written any more. */
   left(): void;
 }
 
 /** What the access log tells of the request; taken while the request can be read. */
-type RequestFacts = Pick<AccessEntry, 'time' | 'client' | 'method' | 'host' | 'url' | 'range' | 'referer' | 'agent'>;
+type RequestFacts = Pick<
+  AccessEntry,
+  'time' | 'id' | 'client' | 'method' | 'host' | 'url' | 'protocol' | 'range' | 'referer' | 'agent'
+>;
 
 /**
  * The answer to one request: writes its head, watches for the player that leaves, and accounts for it once when it
  * ends.
  */
-export class Reply implements Asker {
+export class Reply implements Asker, Cause {
   /** The answer is complete, or the player has left: nothing may be written any more. */
   over = false;
   readonly #context: HttpContext;
@@ -55,6 +65,11 @@ export class Reply implements Asker {
   readonly #body: BodyMaker | undefined;
   readonly #started = performance.now();
   readonly #facts: RequestFacts | undefined;
+  #requestId: string | undefined;
+  /** Follows the request, where traces are collected and it is one of those. */
+  readonly #span: RequestSpan | undefined;
+  /** Why the answer is none, or has ended before its end. */
+  #error: string | undefined;
   #status = CLIENT_LEFT;
   #outcome: CacheOutcome | undefined;
   /** Seconds until the head was written; undefined before. */
@@ -98,7 +113,9 @@ export class Reply implements Asker {
     this.isOld = gate.isOld;
     this.#body = body;
     this.#cors = context.cors.perOrigin ? context.cors.fields(req.getHeader('origin')) : undefined;
-    this.#facts = context.accessLog === undefined ? undefined : factsOf(this.client, req, method);
+    this.#span = context.tracing?.begin(method, givenTrace(context, res, req));
+    const isNoted = context.accessLog !== undefined || this.#span !== undefined;
+    this.#facts = isNoted ? this.#factsOf(req, method) : undefined;
     context.stats.openResponses++;
     this.#bounded = context.underWay === undefined || peer !== undefined ? undefined : this.client;
     if (this.#bounded !== undefined) context.underWay!.begin(this.#bounded);
@@ -110,6 +127,29 @@ export class Reply implements Asker {
       this.#client = this.#context.clients.of(this.#res, this.#suspended ? undefined : this.#req);
     }
     return this.#client ?? '';
+  }
+
+  get cause(): Cause {
+    return this;
+  }
+
+  get requestId(): string {
+    this.#requestId ??= (this.#suspended ? undefined : this.#givenId) ?? nextRequestId();
+    return this.#requestId;
+  }
+
+  follow(to: string, url: string): Followed | undefined {
+    return this.#span?.follow(to, url);
+  }
+
+  /** As in `RequestSpan`; undefined for a request that is not followed. */
+  get traceparent(): string | undefined {
+    return this.#span?.traceparent;
+  }
+
+  /** Within the handler of the request. */
+  get #givenId(): string | undefined {
+    return givenRequestId(this.#context, this.#res, this.#req);
   }
 
   /** The socket's side, for the delivery of a body. */
@@ -132,6 +172,7 @@ export class Reply implements Asker {
     if (this.#suspended || this.over) return;
     // Whom a proxy names can't be read later.
     if (this.#context.clients.areNamed(this.#req)) void this.client;
+    this.#requestId ??= this.#givenId;
     this.#suspended = true;
     this.#res.onAborted(() => {
       this.#body?.left();
@@ -235,6 +276,7 @@ export class Reply implements Asker {
   /** A short text as the whole answer. */
   text(status: number, message: string, cache: string, fields: readonly Field[]): void {
     const page = this.#context.errorPages.get(status);
+    if (status >= 400) this.#error ??= message;
     const body = page?.bytes ?? Buffer.from(`${message}\n`);
     const isUnderstood = !NOT_UNDERSTOOD.has(status);
     if (!isUnderstood || status === 405) this.#isLast ||= this.#hasEnoughFaults(isUnderstood);
@@ -244,6 +286,7 @@ export class Reply implements Asker {
       ['Cache-Control', 'no-store'],
       ...this.#context.common.filter(([name]) => name.toLowerCase() !== 'cache-control'),
       ...fields,
+      ...(status >= 400 ? [['X-Request-Id', this.requestId] as const] : []),
     ]);
     this.head(status, undefined, block, cache, this.#isHead ? fieldLine('Content-Length', body.length) : '');
     if (this.#isHead) {
@@ -273,7 +316,11 @@ export class Reply implements Asker {
   fail(error: unknown): void {
     if (this.over) return;
     const { code, status, message, options, cause } = asEdgeError(error);
-    if (code === 'internal') this.#context.log.error({ error: cause ?? error }, 'an answer failed');
+    this.#error = `${code}: ${options.reason ?? options.trouble?.found ?? message}`;
+    if (code === 'internal') {
+      const fields = { id: this.requestId, error: cause ?? error };
+      this.#context.log.error(fields, 'an answer failed');
+    }
     const isCut = this.#ttfb !== undefined;
     const sent = options.answer?.status ?? status;
     const isTold = ABOUT_THE_FILE.has(code) || (sent >= 500 && code !== 'only_if_cached');
@@ -301,7 +348,8 @@ export class Reply implements Asker {
     const age = vouched === undefined ? '' : fieldLine('Age', wholeSeconds((Date.now() - vouched) / 1000));
     const isBodiless = status === 204 || status === 205;
     const length = this.#isHead && !isBodiless ? fieldLine('Content-Length', body.length) : '';
-    this.head(status, undefined, block, cache, age + length);
+    const id = status >= 400 ? fieldLine('X-Request-Id', this.requestId) : '';
+    this.head(status, undefined, block, cache, age + length + id);
     if (this.#isHead || isBodiless) this.endEmpty();
     else {
       this.#res.end(body);
@@ -317,53 +365,67 @@ export class Reply implements Asker {
     const answer = isCut ? { cut: sent } : { status: options.answer?.status ?? status };
     this.#context.badEnds.warn(
       `${origin} ${code} ${isCut}`,
-      { url, ...answer, code, origin, originUrl, expected, found: found ?? message },
+      { id: this.requestId, url, ...answer, code, origin, originUrl, expected, found: found ?? message },
       isCut ? 'an answer was cut' : 'an answer was an error',
     );
   }
 
   #end(bytes: number, end: AccessEntry['end']): void {
     this.over = true;
-    const { stats, accessLog, underWay } = this.#context;
+    const { stats, counts, hottest, underWay } = this.#context;
     if (this.#bounded !== undefined) underWay!.end(this.#bounded);
-    const counts = stats.requests[this.#outcome ?? 'none'];
-    counts[this.#status] = (counts[this.#status] ?? 0) + 1;
+    const byStatus = stats.requests[this.#outcome ?? 'none'];
+    byStatus[this.#status] = (byStatus[this.#status] ?? 0) + 1;
+    counts.requests[Math.floor(this.#status / 100)]!++;
+    counts.bytes += bytes;
     stats.openResponses--;
     if (end === 'left') stats.abortedResponses++;
     if (end === 'cut') stats.cutResponses++;
+    const key = this.#body?.key;
+    if (key !== undefined) hottest?.add(key, bytes);
     this.#peer?.ended(bytes);
-    if (this.#facts !== undefined) {
-      const seconds = (performance.now() - this.#started) / 1000;
-      accessLog!({
-        ...this.#facts,
-        status: this.#status,
-        bytes,
-        seconds,
-        ttfb: this.#ttfb,
-        end,
-        outcome: this.#outcome,
-      });
-    }
+    if (this.#facts !== undefined) this.#note(this.#facts, bytes, end);
     this.#context.gate.answered(this.#socket);
     this.#context.course.quiet();
+  }
+
+  /** Tells the access log and whoever follows the request. */
+  #note(facts: RequestFacts, bytes: number, end: AccessEntry['end']): void {
+    const { counts, accessLog } = this.#context;
+    const entry = {
+      ...facts,
+      status: this.#status,
+      bytes,
+      seconds: (performance.now() - this.#started) / 1000,
+      ttfb: this.#ttfb,
+      end,
+      outcome: this.#outcome,
+      origin: this.#body?.origin,
+      route: counts.path === '' ? undefined : counts.host + counts.path,
+      error: this.#error ?? { whole: undefined, left: 'the client left', cut: 'the answer was cut' }[end],
+    };
+    accessLog?.(entry);
+    this.#span?.end(entry);
+  }
+
+  #factsOf(req: FrontRequest, method: string): RequestFacts {
+    const query = req.getQuery();
+    return {
+      time: Date.now(),
+      id: this.requestId,
+      client: this.client,
+      method,
+      host: req.getHeader('host'),
+      url: query ? `${req.getUrl()}?${query}` : req.getUrl(),
+      protocol: req.protocol ?? (this.isOld ? 'HTTP/1.0' : 'HTTP/1.1'),
+      range: req.getHeader('range') || undefined,
+      referer: req.getHeader('referer') || undefined,
+      agent: req.getHeader('user-agent') || undefined,
+    };
   }
 }
 
 /** A span of time as fields have it: whole seconds, at least 0 (RFC 9110 section 10.2.3, RFC 9111 section 1.2.2). */
 function wholeSeconds(time: number): number {
   return Math.max(0, Math.floor(time));
-}
-
-function factsOf(client: string, req: FrontRequest, method: string): RequestFacts {
-  const query = req.getQuery();
-  return {
-    time: Date.now(),
-    client,
-    method,
-    host: req.getHeader('host'),
-    url: query ? `${req.getUrl()}?${query}` : req.getUrl(),
-    range: req.getHeader('range') || undefined,
-    referer: req.getHeader('referer') || undefined,
-    agent: req.getHeader('user-agent') || undefined,
-  };
 }

@@ -7,6 +7,7 @@ import type { Field } from './field-block.js';
 import type { FrontRequest } from './front-end.js';
 import type { HttpContext, RouteLookup } from './http-context.js';
 import { Representations } from './representation.js';
+import { countsAt } from './route-counts.js';
 import { parseHost } from './target.js';
 
 /** Contexts of places that routes make different from all others. */
@@ -50,6 +51,7 @@ function contextOf(context: HttpContext, routes: readonly AnswerRouteSettings[])
   const errors = Object.assign({}, ...routes.map(route => route.errors ?? {}).reverse());
   return {
     ...context,
+    counts: countsAt(context.stats.routes, routes[0]),
     cors: own,
     common,
     representations: new Representations(common, own.common.length > 0, new Set([...removed, ...set.keys()])),

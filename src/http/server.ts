@@ -3,8 +3,10 @@ import { type Log, silentLog } from '../base/log.js';
 import { Pacer } from '../delivery/pacer.js';
 import { type PacingSettings, pacingOf } from '../delivery/pacing.js';
 import { StallSweep } from '../delivery/sweep.js';
-import type { AccessEntry } from '../observe/access-log.js';
-import { LimitedLog } from '../observe/limited-log.js';
+import type { AccessEntry } from '../observe/access-entry.js';
+import type { HotList } from '../observe/hot-list.js';
+import { LimitedLog, type ToldLine } from '../observe/limited-log.js';
+import type { Tracing } from '../observe/request-span.js';
 import type { ViewStage } from '../view/view.js';
 import type { Views } from '../view/views.js';
 import type { AnswerRouteSettings } from './answer-route.js';
@@ -25,6 +27,7 @@ import { Representations } from './representation.js';
 import { type RequestRateSettings, requestRatesOf } from './request-rates.js';
 import type { RequestRouting } from './request-routing.js';
 import { RouteContexts } from './route-contexts.js';
+import { countsAt } from './route-counts.js';
 import { UwsFrontEnd } from './uws-front-end.js';
 
 /** What `createHttpServer` is made of. */
@@ -62,6 +65,12 @@ export interface HttpServerOptions extends ViewStage {
   readonly observeTtfb?: (seconds: number) => void;
   /** Takes each answer when it has ended. */
   readonly accessLog?: (entry: AccessEntry) => void;
+  /** Takes each warning of an answer that has ended badly. */
+  readonly badEnd?: (line: ToldLine) => void;
+  /** Counts what is asked for. */
+  readonly hottest?: HotList;
+  /** Follows requests; none when left out. */
+  readonly tracing?: Tracing | undefined;
   /** Knows which edge answers a request; left out where this one answers all. */
   readonly routing?: RequestRouting;
   /** Knows peers: the port is for them and nobody else. */
@@ -167,13 +176,16 @@ class Server implements HttpServer {
       pacer,
       sweep: new StallSweep(options.stallTimeout),
       stats: this.#stats,
+      counts: countsAt(this.#stats.routes),
+      hottest: options.hottest,
+      tracing: options.tracing,
       gate,
       clients: ClientAddresses.ofPeers(),
       underWay:
         this.#bounds.requests > 0 ? new ClientRequests(this.#bounds.requests, this.#bounds.loopback) : undefined,
       name: options.name,
       log: options.log ?? silentLog,
-      badEnds: new LimitedLog(options.log ?? silentLog),
+      badEnds: new LimitedLog(options.log ?? silentLog, options.badEnd),
       observeTtfb: options.observeTtfb,
       accessLog: options.accessLog,
       routing: options.routing,

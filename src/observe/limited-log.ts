@@ -15,13 +15,22 @@ interface Window {
   last: object;
 }
 
+/** A line that was written. */
+export interface ToldLine {
+  readonly text: string;
+  readonly fields: object;
+}
+
 /** Warnings that come as often as players ask: each kind is written a few times, and then counted. */
 export class LimitedLog {
   readonly #log: Log;
+  readonly #told: ((line: ToldLine) => void) | undefined;
   readonly #windows = new Map<string, Window>();
 
-  constructor(log: Log) {
+  /** @param told takes the lines, too */
+  constructor(log: Log, told?: (line: ToldLine) => void) {
     this.#log = log;
+    this.#told = told;
   }
 
   /**
@@ -36,7 +45,7 @@ export class LimitedLog {
       this.#windows.set(key, window);
       setTimeout(() => this.#close(key, text), WINDOW).unref();
     }
-    if (++window.lines <= LINES) this.#log.warn(fields, text);
+    if (++window.lines <= LINES) this.#write(fields, text);
     else {
       window.more++;
       window.last = fields;
@@ -46,6 +55,11 @@ export class LimitedLog {
   #close(key: string, text: string): void {
     const { more, last } = this.#windows.get(key)!;
     this.#windows.delete(key);
-    if (more > 0) this.#log.warn({ ...last, count: more }, text);
+    if (more > 0) this.#write({ ...last, count: more }, text);
+  }
+
+  #write(fields: object, text: string): void {
+    this.#log.warn(fields, text);
+    this.#told?.({ text, fields });
   }
 }

@@ -6,10 +6,10 @@ export interface MetricDefinition {
   /** Upper bounds of a histogram's buckets, in the metric's unit. */
   readonly buckets?: readonly number[];
   /**
-   * How the values of several processes become one: `max` where all see the same thing (a shared file); `sum` when left
-   * out.
+   * How the values of several processes become one: `max` where all see the same thing (a shared file), `min` where one
+   * that sees less is to be told of; `sum` when left out.
    */
-  readonly merge?: 'sum' | 'max';
+  readonly merge?: 'sum' | 'max' | 'min';
 }
 
 const FIRST_BYTE = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
@@ -22,6 +22,16 @@ export const METRICS = {
     type: 'counter',
     labels: ['status', 'outcome'],
     help: 'Answers, by status and by the tier that the first block came from.',
+  },
+  moovedge_route_requests_total: {
+    type: 'counter',
+    labels: ['host', 'route', 'status'],
+    help: 'Answers by the first route that fits (none: no route does) and the class of their status.',
+  },
+  moovedge_route_response_bytes_total: {
+    type: 'counter',
+    labels: ['host', 'route'],
+    help: 'Bytes of bodies sent to players, by the first route that fits.',
   },
   moovedge_http_response_bytes_total: { type: 'counter', help: 'Bytes of bodies sent to players.' },
   moovedge_http_open_responses: { type: 'gauge', help: 'Answers under way.' },
@@ -106,6 +116,12 @@ export const METRICS = {
     labels: ['origin'],
     help: 'Bytes of bodies that came from origins.',
   },
+  moovedge_origin_up: {
+    type: 'gauge',
+    labels: ['origin', 'server'],
+    merge: 'min',
+    help: '1 while a server of an origin is asked: it is not given a rest, nor found down by a check.',
+  },
   moovedge_origin_ttfb_seconds: {
     type: 'histogram',
     buckets: FIRST_BYTE,
@@ -187,6 +203,23 @@ export const METRICS = {
   moovedge_log_lines_dropped_total: {
     type: 'counter',
     help: 'Lines of the access log lost because its target failed or was slow.',
+  },
+  moovedge_trace_spans_dropped_total: {
+    type: 'counter',
+    help: 'Spans of traces lost because the collector failed or was slow.',
+  },
+  moovedge_config_last_reload_successful: {
+    type: 'gauge',
+    help: '1 when the last reload, or the start, took its configuration.',
+  },
+  moovedge_config_last_reload_success_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Time at which a configuration was taken last, in seconds since 1970.',
+  },
+  moovedge_certificate_expiry_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['file'],
+    help: 'Time at which a certificate ends, in seconds since 1970.',
   },
   moovedge_build_info: { type: 'gauge', labels: ['version', 'node'], merge: 'max', help: 'Always 1.' },
 } as const satisfies Record<string, MetricDefinition>;

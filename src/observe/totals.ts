@@ -1,5 +1,6 @@
 import type { MetricName } from './metric-table.js';
 import type { MetricsSnapshot } from './metrics.js';
+import { bucketsOf, quantile } from './quantile.js';
 
 /** The edge in a few numbers, since its start, for the dashboard, `top` and `/stats`. Counters never go back. */
 export interface Totals {
@@ -19,12 +20,19 @@ export interface Totals {
   readonly cache: Readonly<Record<string, { readonly bytes: number; readonly capacity: number }>>;
   readonly evicted: Readonly<Record<string, number>>;
   readonly checksumFailures: Readonly<Record<string, number>>;
-  readonly origins: Readonly<
-    Record<string, { readonly requests: number; readonly failures: number; readonly bytes: number }>
-  >;
+  readonly origins: Readonly<Record<string, OriginTotals>>;
   readonly originTtfb: { readonly p50: number | undefined; readonly p99: number | undefined };
   readonly seekPlan: { readonly p50: number | undefined; readonly p99: number | undefined };
   readonly workerRestarts: number;
+}
+
+/** An origin in a few numbers. */
+export interface OriginTotals {
+  readonly requests: number;
+  readonly failures: number;
+  readonly bytes: number;
+  /** Its servers by URL, and whether requests go to them; none for a directory. */
+  readonly servers: Readonly<Record<string, boolean>>;
 }
 
 /** Reads the few numbers out of merged metrics. */
@@ -39,7 +47,10 @@ export function totalsOf(snapshot: MetricsSnapshot): Totals {
     }
     return groups;
   };
-  const quantiles = (name: MetricName) => ({ p50: quantile(values(name), 0.5), p99: quantile(values(name), 0.99) });
+  const quantiles = (name: MetricName) => {
+    const buckets = bucketsOf(values(name));
+    return { p50: quantile(buckets, 0.5), p99: quantile(buckets, 0.99) };
+  };
 
   const lookups = by('moovedge_block_lookups_total', ({ tier }) => String(tier));
   const looked = Object.values(lookups).reduce((a, b) => a + b, 0);
@@ -65,9 +76,14 @@ export function totalsOf(snapshot: MetricsSnapshot): Totals {
     evicted: by('moovedge_blocks_evicted_total', ({ to }) => String(to)),
     checksumFailures: by('moovedge_checksum_failures_total', ({ tier }) => String(tier)),
     origins: Object.fromEntries(
-      Object.keys(asked).map(name => [
+      Object.keys({ ...received, ...asked }).map(name => [
         name,
-        { requests: asked[name] ?? 0, failures: failed[name] ?? 0, bytes: received[name] ?? 0 },
+        {
+          requests: asked[name] ?? 0,
+          failures: failed[name] ?? 0,
+          bytes: received[name] ?? 0,
+          servers: serversOf(values('moovedge_origin_up'), name),
+        },
       ]),
     ),
     originTtfb: quantiles('moovedge_origin_ttfb_seconds'),
@@ -76,25 +92,9 @@ export function totalsOf(snapshot: MetricsSnapshot): Totals {
   };
 }
 
-type Labels = Readonly<Record<string, string | number | undefined>>;
-
-/**
- * The value below which a share of a histogram's observations lie, by interpolation within its bucket, as Prometheus
- * does.
- */
-function quantile(values: MetricsSnapshot[number]['values'], share: number): number | undefined {
-  const buckets = values
-    .filter(({ labels }) => (labels as Labels).le !== undefined)
-    .map(({ labels, value }) => ({
-      bound: Number(String((labels as Labels).le).replace('+Inf', 'Infinity')),
-      count: value,
-    }))
-    .sort((a, b) => a.bound - b.bound);
-  const rank = share * (buckets.at(-1)?.count ?? 0);
-  if (rank === 0) return undefined;
-  const index = buckets.findIndex(({ count }) => count >= rank);
-  const { bound, count } = buckets[index]!;
-  const below = buckets[index - 1] ?? { bound: 0, count: 0 };
-  if (bound === Number.POSITIVE_INFINITY) return below.bound;
-  return below.bound + ((bound - below.bound) * (rank - below.count)) / (count - below.count);
+function serversOf(values: MetricsSnapshot[number]['values'], origin: string): Record<string, boolean> {
+  const own = values.filter(({ labels }) => (labels as Labels).origin === origin);
+  return Object.fromEntries(own.map(({ labels, value }) => [String((labels as Labels).server), value === 1]));
 }
+
+type Labels = Readonly<Record<string, string | number | undefined>>;

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { EdgeError } from '../base/errors.js';
 import type { ExitStatus } from '../base/exit-status.js';
 import type { Log } from '../base/log.js';
-import type { Metrics } from '../observe/metrics.js';
+import type { Metrics, MetricsSnapshot } from '../observe/metrics.js';
 
 /**
  * Something that is done once for all workers, such as writing the disk tier. Services start in the order of their
@@ -28,6 +28,11 @@ export interface Service<Config> {
   reconfigure?(config: Config): void | Promise<void>;
   /** The edge has been told to stop: it serves on for a while, but nobody should be sent to it any more. */
   leave?(): void;
+  /**
+   * Takes all metrics of all processes, every five seconds.
+   * @param time milliseconds since 1970
+   */
+  sample?(snapshot: MetricsSnapshot, time: number): void;
   /** Plain data for `/stats`; undefined when there is nothing to tell. */
   stats?(): object | undefined;
   /** Lets go of all files. Called when the last worker is gone, or when a newer edge takes over. */

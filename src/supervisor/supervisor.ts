@@ -5,6 +5,7 @@ import type { Log } from '../base/log.js';
 import { MergedMetrics } from '../observe/merged-metrics.js';
 import { Metrics } from '../observe/metrics.js';
 import { type Totals, totalsOf } from '../observe/totals.js';
+import { Windows } from '../observe/windows.js';
 import { Generation } from './generation.js';
 import { requireFreePort } from './port.js';
 import type { Service, ServiceEvents, ServicesFactory } from './service.js';
@@ -16,6 +17,8 @@ const START_TIMEOUT = 10 * 60_000;
 /** Milliseconds that a scrape waits for a worker; one that is slower is told as it last was. */
 const SCRAPE_TIMEOUT = 1000;
 const LOOK_INTERVAL = 5000;
+/** Milliseconds between two samples of all metrics. */
+const SAMPLE_INTERVAL = 5000;
 /** Generations that may finish long answers at once; with more, the oldest is given `shutdown.grace`. */
 const DRAINING_MAX = 4;
 
@@ -47,6 +50,15 @@ export interface WorkerStats {
   readonly stats: object | undefined;
 }
 
+/** What came of a reload. */
+export interface ReloadOutcome {
+  readonly ok: boolean;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Why the configuration was not taken. */
+  readonly error?: string | undefined;
+}
+
 /** The edge as it stands, in `/stats`. */
 export interface EdgeStats {
   readonly version: string;
@@ -58,6 +70,10 @@ export interface EdgeStats {
   readonly generation: number;
   readonly listen: { readonly host: string; readonly port: number };
   readonly totals: Totals;
+  /** What it did in the last minutes and the last hour. */
+  readonly windows: ReturnType<Windows['read']>;
+  /** The last reload, or the start where there was none. */
+  readonly reload: ReloadOutcome;
   readonly workers: readonly WorkerStats[];
   readonly services: object;
 }
@@ -72,6 +88,11 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   readonly #startedAt = Date.now();
   readonly #metrics = new Metrics();
   readonly #merged = new MergedMetrics();
+  readonly #windows = new Windows();
+  #sampling: NodeJS.Timeout | undefined;
+  #reload: ReloadOutcome = { ok: true, time: this.#startedAt };
+  /** When a configuration was taken last. */
+  #takenAt = this.#startedAt;
   readonly #reports = new Map<WorkerProcess, object>();
   /** What happens to workers, and what they tell, for the services to listen to. */
   readonly #events = new EventEmitter<Events>();
@@ -95,6 +116,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
     this.#log = options.log;
     this.#metrics.counter('moovedge_worker_restarts_total', () => this.#restarts);
     this.#metrics.gauge('moovedge_workers', () => this.#countWorkers());
+    this.#metrics.gauge('moovedge_config_last_reload_successful', () => Number(this.#reload.ok));
+    this.#metrics.gauge('moovedge_config_last_reload_success_timestamp_seconds', () => this.#takenAt / 1000);
     this.#metrics.gauge('moovedge_build_info', () => [[{ version: options.version, node: process.version }, 1]]);
   }
 
@@ -143,6 +166,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
       await this.handOver();
       throw error;
     }
+    void this.#sample();
+    this.#sampling = setInterval(() => void this.#sample(), SAMPLE_INTERVAL).unref();
   }
 
   /**
@@ -169,6 +194,12 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
     });
     this.#turn = result.catch(() => {});
     return result;
+  }
+
+  /** Notes what has come of a reload, whoever found that. @param error why the configuration was not taken */
+  reloaded(error?: string): void {
+    this.#reload = { ok: error === undefined, time: Date.now(), error };
+    if (error === undefined) this.#takenAt = this.#reload.time;
   }
 
   /** Tells every worker to open its log files again. */
@@ -205,6 +236,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
    */
   stop(deadline: number): Promise<void> {
     const drained = Promise.all(this.#all().map(generation => generation.drain(deadline)));
+    clearInterval(this.#sampling);
     this.#stopping ??= (async () => {
       await drained;
       await this.#turn;
@@ -235,6 +267,8 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
       generation: this.#generations.at(-1)?.number ?? 0,
       listen: { host, port },
       totals: totalsOf(snapshot),
+      windows: this.#windows.read(),
+      reload: this.#reload,
       workers: this.#slots().map(({ worker }) => ({
         index: worker.index,
         generation: worker.generation,
@@ -309,6 +343,14 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
     });
     const draining = this.#generations.filter(({ state }) => state === 'draining');
     for (const old of draining.slice(0, -DRAINING_MAX)) void old.drain(Math.min(grace, reloadGrace));
+  }
+
+  /** Looks at all counters, for what is told of spans of time. */
+  async #sample(): Promise<void> {
+    const { snapshot } = await this.#merge();
+    const now = Date.now();
+    this.#windows.add(snapshot, now);
+    for (const service of this.#services) service.sample?.(snapshot, now);
   }
 
   async #merge() {

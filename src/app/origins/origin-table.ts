@@ -46,13 +46,16 @@ export class OriginTable<Rule extends OriginRule> {
   /** One for each that is named somewhere, and '' for all others. */
   readonly #hosts: readonly string[];
   readonly #routes: Overlaid<OriginRouteSettings, RouteOverlay> | undefined;
-  readonly #addressings = new Map<Rule, Map<QuerySettings | undefined, Addressing>>();
+  /** What origins say of addresses, and what routes say in place of that. */
+  readonly #addressings: ReadonlyMap<Rule, Addressing>;
+  readonly #ofRoutes = new Map<QuerySettings, Map<Rule, Addressing>>();
 
   /** @throws EdgeError `bad_config` when two origins are for the same requests */
   constructor(rules: readonly Rule[], routes: readonly OriginRouteSettings[]) {
     this.#table = new RouteTable(rules);
     const named = [...rules, ...routes].map(({ host }) => host?.replace(/^\*/, 'any') ?? '');
     this.#hosts = [...new Set(['', ...named])];
+    this.#addressings = new Map(rules.map(rule => [rule, new Addressing(rule)]));
     this.#rules = new Map(rules.map(rule => [rule.name, rule]));
     this.#routes = routes.some(says) ? new Overlaid(routes, overlayOf) : undefined;
   }
@@ -79,16 +82,21 @@ export class OriginTable<Rule extends OriginRule> {
   }
 
   #with(overlay: RouteOverlay | undefined, match: RouteMatch<Rule>): OriginMatch<Rule> {
-    return { ...match, overlay, addressing: this.#addressing(match.rule, overlay?.query) };
+    const { rule, path } = match;
+    return { rule, path, overlay, addressing: this.#addressing(rule, overlay?.query) };
   }
 
   #addressing(rule: Rule, query: QuerySettings | undefined): Addressing {
-    const known = this.#addressings.get(rule) ?? new Map<QuerySettings | undefined, Addressing>();
-    this.#addressings.set(rule, known);
-    let addressing = known.get(query);
+    if (query === undefined) return this.#addressings.get(rule)!;
+    let known = this.#ofRoutes.get(query);
+    if (known === undefined) {
+      known = new Map();
+      this.#ofRoutes.set(query, known);
+    }
+    let addressing = known.get(rule);
     if (addressing === undefined) {
-      addressing = new Addressing(query === undefined ? rule : { ...rule, query });
-      known.set(query, addressing);
+      addressing = new Addressing({ ...rule, query });
+      known.set(rule, addressing);
     }
     return addressing;
   }

@@ -12,6 +12,18 @@ export interface LiveStreams {
   readonly self: string;
 }
 
+/** A warning of an answer that ended badly, or was refused. */
+export interface BadEnd {
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Number of the worker. */
+  readonly worker: number;
+  /** What happened. */
+  readonly text: string;
+  /** What is known of it: id, url, status, code, reason, origin, expected, found, count of such ones … */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
 /** Who watches what in a worker, by names of streams. */
 export type Audiences = Readonly<Record<string, Audience>>;
 
@@ -20,6 +32,10 @@ export type Audiences = Readonly<Record<string, Audience>>;
  * sender and its listener.
  */
 export interface EdgeEvents extends SupervisorEvents {
+  /** To workers: the file of the access log has another name now. */
+  accessLogRenamed: [];
+  /** An answer has ended badly, or a request was refused. */
+  badEnd: [end: BadEnd];
   /** A block on disk was found damaged: the 32-bit words of its object's id, and its number. */
   damagedBlock: [id: readonly number[], block: number];
   /** Who watches live streams in a process; told once a second while there are some. */

@@ -4,9 +4,12 @@ import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-reque
 import { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
+import { AccessLogService } from './access-log-service.js';
 import { CatalogService } from './catalog-service.js';
+import { CertificatesService } from './certificates-service.js';
 import { DiskService } from './disk-service.js';
 import type { EdgeEvents } from './edge-events.js';
+import { ErrorsService } from './errors-service.js';
 import { ExplainService } from './explain-service.js';
 import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
@@ -41,8 +44,10 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const cluster =
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
+  const accessLog = new AccessLogService(context);
+  const seen = [accessLog, new ErrorsService(context), new CertificatesService(context)];
   const live = new LiveService(context, memory.tier.secret, cluster);
-  const all = [memory, unixSockets, catalog, disk, purges, explanations, cluster ?? noCluster, live];
+  const all = [memory, unixSockets, catalog, disk, purges, explanations, ...seen, cluster ?? noCluster, live];
   return {
     all,
     cluster,

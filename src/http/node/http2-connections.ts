@@ -161,5 +161,5 @@ function requestOf(raw: readonly string[]): NodeRequest | undefined {
   if (!path.startsWith('/') && !(path === '*' && method === 'OPTIONS')) return undefined;
   if (hosts > 1) return undefined;
   if (authority !== undefined) lines.push('host', authority);
-  return new NodeRequest(method, path, lines);
+  return new NodeRequest(method, path, lines, 'HTTP/2.0');
 }

@@ -10,12 +10,15 @@ export class NodeRequest implements FrontRequest {
   readonly #query: string;
   /** Names in lower case and values by turns; one character for each octet. */
   readonly #lines: readonly string[];
+  readonly protocol?: string;
 
   /**
    * @param target path and query as they came
    * @param lines names, in lower case, and values by turns
+   * @param protocol as in `FrontRequest`
    */
-  constructor(method: string, target: string, lines: readonly string[]) {
+  constructor(method: string, target: string, lines: readonly string[], protocol?: string) {
+    if (protocol !== undefined) this.protocol = protocol;
     this.#method = method;
     const mark = target.indexOf('?');
     this.#path = asText(mark < 0 ? target : target.slice(0, mark));

@@ -1,3 +1,4 @@
+import { type Cause, causeFields, type Followed } from '../../base/cause.js';
 import { endToEnd, type Fields } from '../fields.js';
 import { countRequest, type OriginObserver, type OriginStats } from '../origin-stats.js';
 import { type Refusal, refusal } from '../refusal.js';
@@ -27,6 +28,8 @@ export interface Timeouts {
 
 /** What all tries of one origin share. */
 export interface AttemptContext {
+  /** Name of the origin, for the log. */
+  readonly name: string;
   readonly client: HttpTransport;
   readonly dialect: Dialect;
   readonly timeouts: Timeouts;
@@ -69,6 +72,8 @@ export class HttpAttempt implements ExchangeSink {
   readonly #context: AttemptContext;
   readonly #location: Location;
   readonly #listener: AttemptListener;
+  readonly #cause: Cause | undefined;
+  #followed: Followed | undefined;
   readonly #visited = new Set<string>();
   readonly #idleTimeout = new IdleTimeout(() => this.#late());
   #wanted: Wanted;
@@ -94,14 +99,19 @@ export class HttpAttempt implements ExchangeSink {
   #silences = 0;
   #silentAt = 0;
 
-  /** @param location of the object behind the server's base URL */
+  /**
+   * @param location of the object behind the server's base URL
+   * @param cause the player's request that it is made for
+   */
   constructor(
     context: AttemptContext,
     replica: Replica,
     location: Location,
     wanted: Wanted,
     listener: AttemptListener,
+    cause?: Cause,
   ) {
+    this.#cause = cause;
     this.#context = context;
     this.replica = replica;
     this.#location = location;
@@ -165,8 +175,11 @@ export class HttpAttempt implements ExchangeSink {
     this.#visited.add(origin + target);
     this.#requestTime = Date.now();
     const parts = { dialect, location: this.#location, target: this.#target, wanted: this.#wanted };
-    const { fields: added, node } = this.#context;
-    const unsigned = requestFields({ ...parts, added, node });
+    const { fields: added, node, name } = this.#context;
+    // Servers elsewhere that the origin redirects to are told nothing.
+    this.#followed = own ? this.#cause?.follow(name, origin + this.#location.path) : undefined;
+    const told = own ? causeFields(this.#cause, this.#followed?.traceparent) : {};
+    const unsigned = { ...requestFields({ ...parts, added, node }), ...told };
     this.#isConditional = Object.keys(preconditionOf(this.#wanted)).length > 0;
     const send = (fields: Record<string, string>) => {
       this.#exchange = client.send(origin, target, fields, this, own ? this.#context.servername : undefined);
@@ -232,6 +245,7 @@ export class HttpAttempt implements ExchangeSink {
 
   #count(outcome: number | string): void {
     countRequest(this.#context.stats, outcome);
+    this.#followed?.answered(outcome);
   }
 
   sent(reused: boolean): void {

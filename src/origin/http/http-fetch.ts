@@ -14,8 +14,6 @@ import type { AcceptedHead } from './response-head.js';
 
 /** What all fetches of one origin share. */
 export interface FetchContext extends AttemptContext, TryLimits {
-  /** Name of the origin, for the log. */
-  readonly name: string;
   readonly replicas: ServerChoice;
   readonly queue: FetchQueue;
   /** Milliseconds after which a second server is asked beside a silent one; 0 for never. */
@@ -150,7 +148,15 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
   #attempt(replica: Replica): void {
     this.#progress.beginTry();
     this.#lastAsked = replica;
-    const attempt = new HttpAttempt(this.#context, replica, this.#location, this.#progress.wanted, this);
+    const { wanted } = this.#progress;
+    const attempt = new HttpAttempt(
+      this.#context,
+      replica,
+      this.#location,
+      wanted,
+      this,
+      this.#request.askers.first.cause,
+    );
     this.#attempts.push(attempt);
     attempt.start();
   }

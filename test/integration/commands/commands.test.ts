@@ -36,6 +36,8 @@ const stats: EdgeStats = {
   generation: 4,
   listen: { host: '0.0.0.0', port: playerPort },
   totals: totalsOf(await metrics.snapshot()),
+  windows: {},
+  reload: { ok: true, time: 0 },
   workers: [{ index: 0, generation: 4, pid: 77, state: 'ready', uptimeSeconds: 5, stats: {} }],
   services: {},
 };

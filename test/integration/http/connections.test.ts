@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { EdgeError } from '../../../src/base/errors.js';
 import type { BlockReader } from '../../../src/cache/read/block-reader.js';
 import type { OpenStream, StreamSink } from '../../../src/catalog/content.js';
-import type { AccessEntry } from '../../../src/observe/access-log.js';
+import type { AccessEntry } from '../../../src/observe/access-entry.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
 import { startEdge } from '../../support/http-edge.js';

@@ -8,7 +8,7 @@ import { native } from '../../../src/base/native.js';
 import { Gate, type PortBounds } from '../../../src/http/gate.js';
 import { portBounds } from '../../../src/http/port-bounds.js';
 import { createHttpServer, type HttpServerOptions } from '../../../src/http/server.js';
-import type { AccessEntry } from '../../../src/observe/access-log.js';
+import type { AccessEntry } from '../../../src/observe/access-entry.js';
 import { contentAt } from '../../support/content.js';
 import { DEFAULTS } from '../../support/defaults.js';
 import { FakeContent, FakeObject, plainFiles } from '../../support/fake-content.js';

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import { native } from '../../../../src/base/native.js';
 import { ClientAddresses } from '../../../../src/http/client-address.js';
 import type { NodeFrontEndOptions } from '../../../../src/http/node/node-front-end.js';
-import type { AccessEntry } from '../../../../src/observe/access-log.js';
+import type { AccessEntry } from '../../../../src/observe/access-entry.js';
 import { selfSigned } from '../../../support/certificate.js';
 import { contentAt } from '../../../support/content.js';
 import { FakeObject } from '../../../support/fake-content.js';

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import type { FrontRequest, FrontResponse } from './front-end.js';
+import type { HttpContext } from './http-context.js';
+
+/** What ids of others may be: anything that can stand in a field and in a line of a log without being escaped. */
+const SOUND = /^[A-Za-z0-9._~:/+=@-]{1,128}$/;
+/** Tells processes apart. */
+const PROCESS = randomBytes(9).toString('base64url');
+
+let count = 0;
+
+/** An id that no other request has, of this process or another one. */
+export function nextRequestId(): string {
+  return `${PROCESS}-${(++count).toString(36)}`;
+}
+
+/**
+ * The id that a request has already, by the word of somebody who is trusted; undefined where it has none. To be called
+ * within its handler.
+ */
+export function givenRequestId(context: HttpContext, res: FrontResponse, req: FrontRequest): string | undefined {
+  const given = req.getHeader('x-request-id');
+  return given !== '' && SOUND.test(given) && isTrusted(context, res) ? given : undefined;
+}
+
+/** The trace that a request is part of, by the word of somebody who is trusted; '' where there is none. */
+export function givenTrace(context: HttpContext, res: FrontResponse, req: FrontRequest): string {
+  const given = req.getHeader('traceparent');
+  return given !== '' && isTrusted(context, res) ? given : '';
+}
+
+/** Other edges have been admitted to their port. */
+function isTrusted({ peers, clients }: HttpContext, res: FrontResponse): boolean {
+  return peers !== undefined || clients.trustsPeerOf(res);
+}
