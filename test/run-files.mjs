@@ -13,6 +13,7 @@ const ASIDE = [
   'test/browser/',
   'test/integration/pipeline/roles.test.ts',
   'test/integration/pipeline/swift.test.ts',
+  'test/fault/pipeline/',
   'test/integration/cluster/control.test.ts',
   'test/integration/cluster/edges.test.ts',
   'test/fault/cluster/etcd-faults.test.ts',

@@ -31,7 +31,7 @@ export const jobsSchema = group({
   lock: setting(
     time('3s', '10m'),
     'How long a worker may be out of touch before its job is given to another, and it stops working on it.',
-  ).prefault('30s'),
+  ).prefault('15s'),
 });
 
 /** The server that takes uploads (tus 1.0). */

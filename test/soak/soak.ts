@@ -1,10 +1,11 @@
 // Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`; with --cluster against
-// four edges and three members of etcd. Exit code 1 when anything was wrong.
+// four edges and three members of etcd, with --upload servers of uploads. Exit code 1 when anything was wrong.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { clusterReport, runClusterSoak } from './cluster/run-cluster-soak.js';
 import { runSoak } from './run-soak.js';
 import { report } from './tally.js';
+import { runUploadSoak, uploadReport } from './upload/run-upload-soak.js';
 
 const USAGE = `npm run test:soak -- [options]
   --minutes N     how long faults are injected (1)
@@ -15,6 +16,7 @@ const USAGE = `npm run test:soak -- [options]
   --pause N       mean milliseconds between a recovery and the next fault (250)
   --kinds A,B     only these kinds of faults
   --log FILE      append the edge's log to FILE
+  --upload        servers of uploads that die at every step, --kills N (1000) times; with --seed
   --cluster       a cluster: each kind of fault once, then on until the minutes are over; with --minutes, --seed,
                   --rate (20) and --kinds
 `;
@@ -30,11 +32,13 @@ const { values } = parseArgs({
     kinds: { type: 'string' },
     log: { type: 'string' },
     cluster: { type: 'boolean', default: false },
+    upload: { type: 'boolean', default: false },
+    kills: { type: 'string', default: '1000' },
     help: { type: 'boolean', default: false },
   },
 });
 
-function number(name: 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pause', otherwise = ''): number {
+function number(name: 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pause' | 'kills', otherwise = ''): number {
   const text = values[name] ?? otherwise;
   const value = Number(text);
   if (text !== '' && Number.isFinite(value) && value >= 0) return value;
@@ -57,6 +61,11 @@ process.stdout.write(`seed ${seed}\n`);
 const say = (text: string) =>
   process.stdout.write(`${String(Math.round((performance.now() - begun) / 1000)).padStart(5)} s  ${text}\n`);
 const kinds = values.kinds?.split(',');
+if (values.upload) {
+  const result = await runUploadSoak({ kills: number('kills'), seed, signal: stop.signal, say });
+  process.stdout.write(`${uploadReport(result)}\n`);
+  process.exit(result.wrong + result.fallen === 0 ? 0 : 1);
+}
 if (values.cluster) {
   const result = await runClusterSoak({
     duration: number('minutes') * 60_000,

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { programPath } from '../packages.mjs';
 import { freePort } from './ports.js';
+import { isStopped } from './processes.js';
 import { until } from './until.js';
 
 /** Redis on loopback, whose files go with `end`. */
@@ -12,6 +13,7 @@ export class RedisServer {
   readonly #port: number;
   readonly #folder = mkdtempSync('/dev/shm/moovedge-redis-');
   #child: ChildProcess | undefined;
+  isStopped = false;
 
   private constructor(port: number) {
     this.#port = port;
@@ -41,6 +43,18 @@ export class RedisServer {
     const exited = once(child, 'exit');
     child.kill('SIGKILL');
     await exited;
+  }
+
+  /** SIGSTOP, as a network that is cut; nothing is answered any more when this is done. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.#child!.kill('SIGSTOP');
+    await until('Redis to stop', () => isStopped(this.#child!.pid!));
+  }
+
+  goOn(): void {
+    this.#child!.kill('SIGCONT');
+    this.isStopped = false;
   }
 
   async end(): Promise<void> {

@@ -1,1 +1,1 @@
-export { type Job, Queue, UnrecoverableError, Worker } from 'bullmq';
+export { type Job, Queue, UnrecoverableError, WaitingError, Worker } from 'bullmq';

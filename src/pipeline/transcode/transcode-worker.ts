@@ -2,18 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asEdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Config } from '../../config/schema.js';
-import { type Job, UnrecoverableError, Worker } from '../jobs/bullmq.js';
+import { type Job, UnrecoverableError, WaitingError, Worker } from '../jobs/bullmq.js';
 import type { PublishedFilm, TranscodeData, TranscodeProgress } from '../jobs/job.js';
 import { type JobQueue, QUEUE } from '../jobs/job-queue.js';
-import { connectRedis } from '../jobs/redis.js';
+import { connectRedis, type Redis } from '../jobs/redis.js';
 import type { FilmMaker } from './film-maker.js';
 import { RefusedSource } from './refused-source.js';
 import { runTool } from './tool.js';
 
 /** Failures in a row, of different films, after which this machine is put to a test. */
 const SUSPICIOUS = 3;
+/** Share of a lock's life without a renewal after which work ends, before anybody else can have the job. */
+const PATIENCE = 0.7;
 /** Milliseconds between two tests of a machine that failed one. */
 const TEST_INTERVAL = 60_000;
+/** Milliseconds that giving a job back may take when the worker stops. */
+const GIVE_BACK_TIMEOUT = 3_000;
 /** Milliseconds between two words about progress. */
 const PROGRESS_INTERVAL = 1_000;
 
@@ -23,29 +27,32 @@ type TranscodeJob = Job<TranscodeData, PublishedFilm>;
 export class TranscodeWorker {
   readonly #config: Config;
   readonly #queue: JobQueue;
-  readonly #maker: FilmMaker;
+  readonly #maker: Pick<FilmMaker, 'make'>;
   readonly #log: Log;
+  readonly #redis: Redis;
   readonly #worker: Worker<TranscodeData, PublishedFilm>;
   readonly #stopping = new AbortController();
   /** Ids of films that failed here since one was made. */
   readonly #failed = new Set<string>();
   #isUnwell = false;
 
-  constructor(config: Config, queue: JobQueue, maker: FilmMaker, log: Log) {
+  constructor(config: Config, queue: JobQueue, maker: Pick<FilmMaker, 'make'>, log: Log) {
     this.#config = config;
     this.#queue = queue;
     this.#maker = maker;
     this.#log = log;
     const { lock, prefix, redis } = config.jobs;
+    this.#redis = connectRedis(redis, true, log);
     this.#worker = new Worker(QUEUE, (job, token) => this.#take(job, token!), {
-      connection: connectRedis(redis, true, log),
+      connection: this.#redis,
       prefix,
       concurrency: config.transcode.workers,
       autorun: false,
       lockDuration: lock,
       // Locks are kept here, because a worker that can't keep one has to stop its ffmpeg.
       skipLockRenewal: true,
-      stalledInterval: Math.max(1_000, Math.min(lock / 3, 10_000)),
+      // So a job whose worker died is another's after five thirds of a lock at the latest.
+      stalledInterval: Math.max(1_000, lock / 3),
       // A job whose worker died was not its own fault; those that kill their worker end by their attempts.
       maxStalledCount: config.jobs.attempts,
     });
@@ -75,6 +82,7 @@ export class TranscodeWorker {
   async close(): Promise<void> {
     this.#stopping.abort(new Error('the worker stops'));
     await this.#worker.close();
+    this.#redis.disconnect();
   }
 
   async #take(job: TranscodeJob, token: string): Promise<PublishedFilm> {
@@ -88,7 +96,12 @@ export class TranscodeWorker {
       const film = await this.#maker.make(id, {
         signal,
         progress: this.#reporter(job),
-        mayPublish: () => this.#renew(job, token),
+        mayPublish: async () => {
+          signal.throwIfAborted();
+          await this.#renew(job, token);
+          // What was asked for while Redis was away may be answered when all has been given up.
+          signal.throwIfAborted();
+        },
       });
       const seconds = Math.round((performance.now() - begun) / 1000);
       this.#log.info({ film: id, seconds, qualities: film.qualities, remarks: film.remarks }, 'a film is published');
@@ -96,28 +109,35 @@ export class TranscodeWorker {
       this.films.published += 1;
       return film;
     } catch (thrown) {
-      throw await this.#failure(job, thrown);
+      const isGivenUp = signal.aborted || thrown instanceof Unwanted;
+      throw isGivenUp ? await this.#givenUp(job, token, thrown) : this.#failure(job, thrown);
     } finally {
       this.#running -= 1;
       clearInterval(watch);
     }
   }
 
-  async #failure(job: TranscodeJob, thrown: unknown): Promise<Error> {
+  /** Leaves a job to others, which is no fault of its own and costs it no attempt. */
+  async #givenUp(job: TranscodeJob, token: string, thrown: unknown): Promise<Error> {
+    if (thrown instanceof Cancelled) {
+      this.films.cancelled += 1;
+      // Nobody is to find it among those that failed.
+      job.opts.removeOnFail = true;
+      return new UnrecoverableError(thrown.message);
+    }
+    this.films.given += 1;
+    // One that is lost is somebody else's, or will be when its lock ends.
+    if (this.#stopping.signal.aborted) await within(GIVE_BACK_TIMEOUT, job.moveToWait(token)).catch(() => {});
+    return new WaitingError();
+  }
+
+  #failure(job: TranscodeJob, thrown: unknown): Error {
     const id = job.id!;
     const { message } = thrown as Error;
     if (thrown instanceof RefusedSource) {
       this.films.refused += 1;
       this.#log.info({ film: id, reason: message }, 'no film can be made of an upload');
       return new UnrecoverableError(message);
-    }
-    if (thrown instanceof Cancelled) {
-      this.films.cancelled += 1;
-      return new UnrecoverableError(message);
-    }
-    if (this.#stopping.signal.aborted || thrown instanceof Unwanted) {
-      this.films.given += 1;
-      return thrown as Error;
     }
     this.films.failed += 1;
     this.#log.warn({ film: id, attempt: job.attemptsStarted, error: asEdgeError(thrown) }, 'making a film failed');
@@ -139,7 +159,7 @@ export class TranscodeWorker {
         await within(lock / 4, this.#renew(job, token));
         kept = asked;
       } catch (error) {
-        if (performance.now() - kept < lock * 0.9 && !(error instanceof Unwanted)) return;
+        if (performance.now() - kept < lock * PATIENCE && !(error instanceof Unwanted)) return;
         this.#log.warn({ film: job.id, error }, 'a film is somebody else’s now, work on it ends');
         lost.abort(error);
       }

@@ -3,8 +3,11 @@ import { EdgeError } from '../../base/errors.js';
 import { uploadPrefix } from '../storage/layout.js';
 import type { ObjectStorage } from '../storage/object-storage.js';
 
-/** Bytes of a whole piece. No piece crosses a multiple of it, so it is known where each slot begins. */
-export const PIECE_SIZE = 1024 * 1024;
+/**
+ * Bytes of a whole piece. No piece crosses a multiple of it, so it is known where each slot begins. With what streams
+ * hold while a piece is being stored it is less than 1 MiB, which a client sends again at most after a death.
+ */
+export const PIECE_SIZE = 896 * 1024;
 
 /** Most pieces of one slot. Clients that send so few bytes a request are refused. */
 const PIECES_PER_SLOT = 64;

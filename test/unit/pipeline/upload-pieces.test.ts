@@ -112,7 +112,7 @@ describe('an upload in pieces', () => {
     const send = async () => {
       for (let at = NOTHING; ; ) at = (await pieces.put(at, Buffer.from('a')))!;
     };
-    await assert.rejects(send(), /expected requests of at least 16384 bytes/);
+    await assert.rejects(send(), /expected requests of at least 14336 bytes/);
     assert.equal(storage.looks, 0, 'a piece was looked for to store another');
     assert.equal((await pieces.end()).offset, 64);
   });

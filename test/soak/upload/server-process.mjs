@@ -1,0 +1,50 @@
+// A server of uploads over a directory, as `moovedge upload` makes it, that dies at a step it is told:
+// `server-process.mjs {"root":…,"port":…,"death":{"step":…,"when":…,"nth":…}}`. Jobs are objects in the directory.
+import { subscribe } from 'node:diagnostics_channel';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { silentLog } from '../../../dist/base/log.js';
+import { defaultConfig } from '../../../dist/config/schema.js';
+import { DirectoryStorage } from '../../../dist/pipeline/storage/directory-storage.js';
+import { PieceStore } from '../../../dist/pipeline/upload/piece-store.js';
+import { ProcessLocker } from '../../../dist/pipeline/upload/process-locker.js';
+import { UploadServer } from '../../../dist/pipeline/upload/upload-server.js';
+
+const { root, port, death } = JSON.parse(process.argv[2]);
+const sockets = new Set();
+subscribe('net.server.socket', ({ socket }) => sockets.add(socket));
+
+let left = death?.nth ?? 0;
+
+/** Dies when it is time, and says before how many bytes each client's connection had brought. */
+function pass(step, when) {
+  if (death?.step !== step || death.when !== when || left-- > 0) return;
+  if (when === 'during') return process.send('now');
+  const read = [...sockets].map(({ remotePort, bytesRead }) => [remotePort, bytesRead]);
+  writeFileSync(join(root, `read-${port}`), JSON.stringify(Object.fromEntries(read)));
+  process.kill(process.pid, 'SIGKILL');
+}
+
+const storage = new DirectoryStorage(join(root, 'storage'));
+const put = storage.put.bind(storage);
+storage.put = async (key, bytes, options) => {
+  const name = key.split('/').at(-1);
+  const step = name.includes('-') ? 'piece' : /^\d+$/.test(name) ? 'length' : name;
+  pass(step, 'before');
+  pass(step, 'during');
+  const result = await put(key, bytes, options);
+  pass(step, 'after');
+  return result;
+};
+const job = async id => {
+  pass('job', 'before');
+  await put(`jobs/${id}`, Buffer.from(''), { ifAbsent: true });
+  pass('job', 'after');
+};
+const store = new PieceStore({ storage, expire: 3_600_000, log: silentLog, finished: job, removed: async () => {} });
+const queue = { status: async () => undefined };
+const settings = { ...defaultConfig().upload, host: '127.0.0.1', port };
+const server = new UploadServer({ settings, prefix: '', store, locker: new ProcessLocker(), queue, log: silentLog });
+await server.listen();
+process.send('ready');
+process.on('disconnect', () => process.exit());
