@@ -97,7 +97,7 @@ export const originSchema = withRules(
     maxFetches: setting(integer(1, 100000), 'Most fetches of one worker at once.').prefault(256),
     queue: setting(
       integer(0, 1000000),
-      'Fetches of one worker that may wait for their turn; more are answered with 503.',
+      'Fetches of one worker that may wait for their turn, which clients take one after the other; more are answered with 503.',
     ).prefault(1024),
     retryAfter: setting(
       choice('url', 'server'),
