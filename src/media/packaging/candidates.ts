@@ -15,6 +15,9 @@ export interface Candidate {
   readonly presentation: Presented;
 }
 
+/** Why players are not given a track of chapters. */
+export const CHAPTERS = 'it names chapters';
+
 const KINDS: Readonly<Record<string, TrackKind>> = {
   ...{ vide: 'video', soun: 'audio', sbtl: 'text', text: 'text', subt: 'text', clcp: 'text' },
 };
@@ -45,6 +48,7 @@ function* candidateOf(
   const description = described.find(({ id }) => id === track.id);
   if (kind === undefined) return 'it is neither pictures nor sound nor text';
   if (description === undefined) return 'nothing describes it';
+  if (described.some(({ chapters }) => chapters.includes(track.id))) return CHAPTERS;
   const [only] = description.entries;
   // What is unknown to players need not be looked at further.
   const early = only && refusalOfEntry(kind, track.handler, only);

@@ -3,7 +3,7 @@ import { SAMPLE_DURATION, SAMPLE_SIZE } from '../fmp4/moof.js';
 import type { MeteredSource } from '../io/metered-source.js';
 import type { Reading } from '../io/reading.js';
 import { BoxScan } from '../mp4/box/box-scan.js';
-import { type Candidate, candidatesOf } from './candidates.js';
+import { type Candidate, CHAPTERS, candidatesOf } from './candidates.js';
 import type { KeyFrames, MediaPackage, OmittedTrack, PackageTrack, Segmentation } from './media-package.js';
 import { type Boundaries, type CutTrack, RowBuilder, type RowRules } from './segment-rows.js';
 import { RunBuffer, type SourceMovie } from './source-track.js';
@@ -123,15 +123,16 @@ function* unlessBroken<T>(
   }
 }
 
-/** An omitted track that is more than a still picture beside sound: without it, players would be given another film. */
+/** An omitted track that is more than a picture beside sound: without it, players would be given another film. */
 function lostVideo(
   { tracks }: SourceMovie,
   omitted: readonly OmittedTrack[],
   described: readonly TrackDescription[],
 ): OmittedTrack | undefined {
   return omitted.find(
-    ({ id, handler }) =>
+    ({ id, handler, reason }) =>
       handler === 'vide' &&
+      reason !== CHAPTERS &&
       tracks.some(track => track.id === id && track.samples > 1) &&
       described.some(track => track.id === id && track.enabled),
   );

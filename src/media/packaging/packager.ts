@@ -99,7 +99,7 @@ export class Packager implements MediaPackager {
 
   *#package(object: MediaObject, cut: Segmentation): Reading<MediaPackage> {
     return yield* this.#packages.get(object, {
-      kind: `package-2 ${segmentationKey(cut)}`,
+      kind: `package-3 ${segmentationKey(cut)}`,
       // Of clips and sets there may be any number, and they are made again in no time.
       stored: isWhole(cut)
         ? { encode: encodePackage, decode: bytes => decodePackage(bytes, object.source.size) }

@@ -1,5 +1,5 @@
 import { type Reading, read, readAll } from '../io/reading.js';
-import { type Box, boxBody, boxBodySize, parseBoxes, u32 } from '../mp4/box/box.js';
+import { type Box, boxBody, boxBodySize, fourcc, parseBoxes, u32 } from '../mp4/box/box.js';
 import type { BoxScan } from '../mp4/box/box-scan.js';
 import { headerNumber, isEnabled } from '../mp4/box/header-box.js';
 
@@ -17,6 +17,8 @@ export interface TrackDescription {
   readonly language: string;
   /** '' where nothing is said. */
   readonly name: string;
+  /** Numbers of the tracks that name its chapters, as text or as pictures. */
+  readonly chapters: readonly number[];
   /** The sample entries of `stsd`, whole boxes; '' for one that is too long to be kept. */
   readonly entries: readonly Uint8Array[];
 }
@@ -52,6 +54,7 @@ export function* describeTracks(scan: BoxScan, movieAt: number): Reading<TrackDe
       height: u32(body, matrix + MATRIX + 4),
       language: yield* languageOf(scan, media),
       name: yield* nameOf(scan, boxes, media),
+      chapters: chaptersIn(yield* contentsOf(scan, boxes, 'tref')),
       entries: yield* entriesOf(scan, tables),
     });
   }
@@ -98,6 +101,20 @@ function languageTag(text: string): string {
   } catch {
     return 'und';
   }
+}
+
+/** The tracks that the references of a track (ISO/IEC 14496-12 section 8.3.3) call its chapters (QuickTime). */
+function chaptersIn(references: Uint8Array): number[] {
+  const found: number[] = [];
+  for (let at = 0; at + 8 <= references.length; ) {
+    const size = u32(references, at);
+    const end = Math.min(at + size, references.length);
+    if (fourcc(references, at + 4) === 'chap')
+      for (let id = at + 8; id + 4 <= end; id += 4) found.push(u32(references, id));
+    if (size < 8) break;
+    at += size;
+  }
+  return found;
 }
 
 /** Names of handlers that say nothing but what the handler is for, or who wrote the file. */

@@ -45,13 +45,19 @@ describe('films as HLS and DASH', () => {
     await folder.ffmpeg('sound.m4a', ...sound(440), '-c:a', 'aac');
     await writeFile(join(folder.path, 'film.en.srt'), SRT);
     await writeFile(join(folder.path, 'set_high.de.vtt'), 'WEBVTT\n\nx\n00:02.500 --> 00:04.500\nHallo\n');
+    const chapters = join(folder.path, 'chapters.txt');
+    await writeFile(chapters, ';FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=14\ntitle=A chapter\n');
     await folder.ffmpeg(
       'text.mp4',
       '-i',
       join(folder.path, 'film.mp4'),
       '-i',
       join(folder.path, 'film.en.srt'),
-      ...['-c', 'copy', '-c:s', 'mov_text'],
+      ...['-f', 'ffmetadata', '-i', chapters, '-map_metadata', '2', '-c', 'copy', '-c:s', 'mov_text'],
+    );
+    await folder.ffmpeg(
+      'chapters.mp4',
+      ...['-i', join(folder.path, 'film.mp4'), '-f', 'ffmetadata', '-i', chapters, '-map_metadata', '1', '-c', 'copy'],
     );
     await writeFile(join(folder.path, 'junk.mp4'), 'x'.repeat(5000));
     await copyFile(join(folder.path, 'film.mp4'), join(folder.path, 'other.mp4'));
@@ -352,6 +358,18 @@ describe('films as HLS and DASH', () => {
     const cues = both.map(each => /^\S+\n00:00:03\.000 --> 00:00:05\.000\nover the border\n/m.exec(each)?.[0]);
     assert.ok(cues[0] !== undefined && cues[0] === cues[1], 'a cue over two segments is the same in both');
     await get(`${folderOf}/s1.vtt`, {}, 404);
+  });
+
+  it('chapters are no subtitles', async () => {
+    for (const [film, count] of [
+      ['/text.mp4', 1],
+      ['/chapters.mp4', 0],
+    ] as const) {
+      const hls = await text(`${film}/hls.m3u8`);
+      assert.match(hls, /^# .* track \d+ \(text\) is left out: it names chapters$/m);
+      assert.equal(hls.match(/TYPE=SUBTITLES/g)?.length ?? 0, count, film);
+      assert.equal((await text(`${film}/dash.mpd`)).match(/contentType="text"/g)?.length ?? 0, count, film);
+    }
   });
 
   for (const [clip, begin] of [
