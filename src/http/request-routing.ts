@@ -24,6 +24,7 @@ export interface HopRequest {
   readonly query: string;
   /** Bytes that the player is about to read. */
   readonly hint: { readonly start: number; readonly end: number };
+  /** For whom an origin is asked. */
   readonly asker: Asker;
   /** Fields of the player's request that may go on, names in lower case. */
   readonly fields: Readonly<Record<string, string>>;

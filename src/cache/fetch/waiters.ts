@@ -14,6 +14,7 @@ export interface Demand {
 
 /** Waits for the byte at `wanted` to come by what is in flight. */
 export interface Waiter {
+  /** Who waits. */
   readonly asker: Asker;
   /** Absolute offset in the object. */
   readonly wanted: number;

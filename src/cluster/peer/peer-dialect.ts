@@ -22,6 +22,7 @@ export interface PeerErrand {
   readonly host: string;
   /** Revision of the map at hand. */
   readonly epoch: number;
+  /** For whom peers are asked. */
   readonly asker: Asker;
   /** The peer or the edge itself behind the base URL of a server of `choice`. */
   peerAt(origin: string): AskedPeer | undefined;
