@@ -181,8 +181,11 @@ test('a disk that does not answer costs its loads and no more', async () => {
   assert.equal(reader.stats.refused, 6);
   assert.equal(reader.has(objectId(1), 0), false, 'no more are sent after them');
   await Promise.all(busy);
-  await until('the newest block', () => reader.has(objectId(1), 0));
-  for (let n = 0; n < 10; n++) assert.deepEqual(await load(reader, 1, n), Buffer.from(content(1, n)));
+  // On a busy machine one may be late again.
+  for (let n = 0; n < 10; n++) {
+    const bytes = await until(`block ${n}`, () => (reader.has(objectId(1), n) ? load(reader, 1, n) : undefined));
+    assert.deepEqual(bytes, Buffer.from(content(1, n)));
+  }
   reader.close();
   await writer.close();
 });
