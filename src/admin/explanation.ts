@@ -30,5 +30,11 @@ export interface ExplainedObject {
   /** Bytes. */
   readonly size?: number;
   /** Blocks of 256 KiB by the tier that they would come from. */
-  readonly blocks?: { readonly memory: number; readonly disk: number; readonly origin: number };
+  readonly blocks?: {
+    readonly memory: number;
+    readonly disk: number;
+    readonly origin: number;
+    /** The same in the order of the film: tiers, and how many blocks in a row would come from each. */
+    readonly runs: readonly (readonly [tier: 'memory' | 'disk' | 'origin', count: number])[];
+  };
 }

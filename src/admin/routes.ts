@@ -2,7 +2,7 @@ import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
 import { type AdminCall, type AdminRoutes, sendJson, sendText } from './admin-server.js';
 import { type ClusterAdmin, clusterRoutes } from './cluster-routes.js';
 import type { Explanation } from './explanation.js';
-import { type PlayerPort, pageRoutes } from './pages.js';
+import { edgePageRoutes, type PlayerPort } from './pages.js';
 import { type PrefetchProgress, type PrefetchRequest, parsePrefetch } from './prefetch.js';
 import { type EdgeUrl, type PurgeRequest, type PurgeResult, parsePurge, parseWhy } from './purge-request.js';
 
@@ -51,7 +51,7 @@ export function adminRoutes(target: AdminTarget): AdminRoutes {
     },
     'POST /prefetch': { answer: call => prefetch(target, call) },
     ...clusterRoutes(target),
-    ...pageRoutes(() => target.player),
+    ...edgePageRoutes(() => target.player),
   };
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { AdminPort } from '../admin/admin-port.js';
 import { controlRoutes, type EdgeControl, type ReloadResult, type StopTimes } from '../admin/control-routes.js';
+import { historyRoutes } from '../admin/history-routes.js';
 import { prefetchUrls } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
 import { EdgeError } from '../base/errors.js';
@@ -124,7 +125,10 @@ export class Edge implements EdgeControl {
       prefetch: (request, progress, signal) =>
         prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
     });
-    this.#admin = new AdminPort({ ...routes, ...controlRoutes(this) }, log);
+    this.#admin = new AdminPort(
+      { ...routes, ...controlRoutes(this), ...historyRoutes(() => this.#services?.history) },
+      log,
+    );
   }
 
   /**

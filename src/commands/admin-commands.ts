@@ -33,7 +33,6 @@ export function addAdminCommands(program: Command): void {
       const { purge } = await import('./purge.js');
       await purge(await client(flags), urls, flags);
     });
-  addControlCommands(onAdmin, client);
   addClusterCommands(program, onAdmin, client);
   onAdmin('top', 'live view of a running edge in the terminal')
     .option('--interval <time>', 'time between views', readInterval, 1000)
@@ -47,6 +46,7 @@ export function addAdminCommands(program: Command): void {
       const { why } = await import('./why.js');
       await why(await client(flags), url, text => process.stdout.write(text));
     });
+  addControlCommands(onAdmin, client);
 }
 
 /** What controls the process of an edge. */

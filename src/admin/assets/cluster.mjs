@@ -1,5 +1,5 @@
 /** The cluster as this edge sees it: shows `/cluster` and rates, which are differences between two answers. */
-import { byId, bytes, count, table, tile, watch } from './page.mjs';
+import { answerLink, byId, bytes, count, table, tile, watch } from './page.mjs';
 
 /** How much of what a node owns it has had time to fetch. */
 function warmth({ state, share }) {
@@ -77,4 +77,5 @@ function show(cluster, last, seconds) {
   );
 }
 
+byId('main').append(answerLink('As JSON', '/cluster'));
 watch('/cluster', show);

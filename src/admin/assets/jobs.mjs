@@ -1,5 +1,5 @@
 /** Jobs of transcoding: what waits, what is being made and how far it has come, what failed and why. */
-import { byId, count, table, tile, watch } from './page.mjs';
+import { answerLink, byId, count, table, tile, watch } from './page.mjs';
 
 const time = milliseconds => new Date(milliseconds).toLocaleString();
 const percent = progress => (progress === undefined ? '–' : `${Math.round(progress.share * 100)} % (${progress.step})`);
@@ -40,4 +40,5 @@ function show({ version, role, counts, jobs }) {
   );
 }
 
+byId('main').append(answerLink('As JSON', '/jobs'));
 watch('/jobs', show);

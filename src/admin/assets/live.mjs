@@ -1,5 +1,5 @@
 /** Live streams: shows what `/stats` tells of them, and rates, which are differences between two answers. */
-import { byId, bytes, count, table, tile, watch } from './page.mjs';
+import { answerLink, byId, bytes, count, table, tile, watch } from './page.mjs';
 
 const sum = numbers => numbers.reduce((total, number) => total + number, 0);
 const bits = value => `${count.format(value)}b/s`;
@@ -79,4 +79,5 @@ function show(stats, last, elapsed) {
   );
 }
 
+byId('main').append(answerLink('As JSON', '/stats'));
 watch('/stats', show);

@@ -1,12 +1,52 @@
 /**
  * The demo player: plays `?u=PATH` of the edge from `?start=SECONDS` on, as the file itself, which begins there, or
  * packaged, `?as=hls` or `?as=dash`. FLV, and so live streams, is played by mpegts.js; a live stream `….flv` by hls.js
- * with `?as=hls`.
+ * with `?as=hls`. Below it is a map of the whole film by tiers, and what is in the cache.
  */
+import { FilmMap } from './film-map.mjs';
+import { askJson, byId, bytes, element, filmLink, onLogin, table } from './page.mjs';
 
-const byId = id => document.getElementById(id);
-const video = byId('video');
-const status = byId('status');
+const CHOICES = { file: 'file', hls: 'HLS', dash: 'DASH' };
+/** Films of the cache that are listed. */
+const LISTED = 50;
+
+const video = Object.assign(element('video'), {
+  id: 'video',
+  controls: true,
+  autoplay: true,
+  muted: true,
+  playsInline: true,
+});
+const status = Object.assign(element('p', undefined, 'dim'), { id: 'status' });
+status.setAttribute('role', 'status');
+const cost = Object.assign(element('p', undefined, 'dim'), { id: 'cost' });
+const cached = element('section');
+
+/** The form that says what is played. */
+function choiceForm() {
+  const form = Object.assign(element('form'), { id: 'form', method: 'get', action: '/player' });
+  const field = (name, label, rest) => {
+    const input = Object.assign(element('input'), { name, placeholder: label, ...rest });
+    input.setAttribute('aria-label', label);
+    return input;
+  };
+  const how = element('fieldset', undefined, 'choice');
+  how.setAttribute('aria-label', 'How it is played');
+  for (const [value, text] of Object.entries(CHOICES)) {
+    const label = element('label');
+    label.append(Object.assign(element('input'), { type: 'radio', name: 'as', value }), text);
+    how.append(label);
+  }
+  form.append(
+    field('u', '/path/of/a/film.mp4', { required: true }),
+    field('start', 'start, s', { inputMode: 'decimal' }),
+    how,
+    element('button', 'Play from there'),
+  );
+  return form;
+}
+
+const FLV = /\.flv$/i;
 const query = new URLSearchParams(location.search);
 const path = query.get('u') ?? '';
 const start = Number(query.get('start') || 0);
@@ -36,7 +76,14 @@ function fail(text) {
 let by = '';
 let latency = () => 0;
 
+/** Seconds of the whole film that are left out before what plays. */
+let skipped = 0;
+let map;
+
 function showPosition() {
+  if (map !== undefined && Number.isFinite(video.duration)) {
+    map.position = (skipped + video.currentTime) / (skipped + video.duration);
+  }
   if (status.className === 'error') return;
   const seconds = value => (Number.isFinite(value) ? value.toFixed(1) : '?');
   const parts = [`${seconds(video.currentTime)} s of ${seconds(video.duration)} s`];
@@ -47,13 +94,44 @@ function showPosition() {
   status.textContent = parts.join(' · ');
 }
 
-function playFile() {
+function playFile(from = start) {
   const url = mediaUrl();
-  if (start > 0) url.searchParams.set('start', String(start));
-  video.addEventListener('error', () => {
-    fail(`The browser can't play ${url.href}: ${video.error?.message || 'unknown format'}.`);
-  });
+  skipped = Math.max(0, from);
+  if (skipped > 0) url.searchParams.set('start', String(skipped));
+  video.onerror = () => fail(`The browser can't play ${url.href}: ${video.error?.message || 'unknown format'}.`);
   video.src = url.href;
+}
+
+/** Goes to a place of the whole film, and says what that cost. */
+function seek(share) {
+  const seconds = Math.max(0, share * (skipped + video.duration));
+  if (!Number.isFinite(seconds)) return;
+  const measured = map.measure();
+  const isWhole = as !== 'file' || FLV.test(path);
+  cost.textContent = `Seeking to ${seconds.toFixed(1)} s …`;
+  video.addEventListener(
+    isWhole ? 'seeked' : 'loadeddata',
+    async () => {
+      cost.textContent = `Seek to ${seconds.toFixed(1)} s: ${await measured()}`;
+      void map.refresh();
+    },
+    { once: true },
+  );
+  if (isWhole) video.currentTime = seconds;
+  else playFile(seconds);
+}
+
+/** What is in the cache. */
+async function showCached() {
+  // Without a token films are played all the same.
+  const { objects } = await askJson('/ls', { body: { limit: LISTED } }).catch(() => ({ objects: [] }));
+  cached.hidden = objects.length === 0;
+  const rows = objects.map(({ path: each, size, blocks }) => [
+    filmLink(each),
+    bytes(size),
+    ...['memory', 'disk'].map(tier => bytes(Math.min(size, (blocks?.[tier] ?? 0) * 256 * 1024))),
+  ]);
+  cached.replaceChildren(table('In the cache', ['Film', 'Size', 'In memory', 'On disk'], rows));
 }
 
 /**
@@ -85,14 +163,14 @@ async function library(name, file) {
 
 /** Whether a path is that of a live stream: nobody knows how long it will be. */
 async function isLiveStream() {
-  if (!/\.flv$/i.test(path)) return false;
+  if (!FLV.test(path)) return false;
   const answer = await fetch(mediaUrl(), { method: 'HEAD' }).catch(() => undefined);
   return answer?.ok === true && answer.headers.get('Content-Length') === null;
 }
 
 async function playHls() {
   const isLive = await isLiveStream();
-  const url = mediaUrl('/hls.m3u8', isLive ? /\.flv$/i : '');
+  const url = mediaUrl('/hls.m3u8', isLive ? FLV : '');
   if (!(await canRead(url))) return;
   const found = await library('hls.js', '/hls.mjs');
   if (found === undefined) return;
@@ -162,15 +240,28 @@ async function playDash() {
   player.initialize(video, url.href, true, start > 0 ? start : undefined);
 }
 
-const form = byId('form');
+const form = choiceForm();
+byId('main').replaceChildren(form, video, status);
 form.elements.u.value = path;
 form.elements.start.value = query.get('start') ?? '';
-form.elements.as.value = ['hls', 'dash'].includes(as) ? as : 'file';
+form.elements.as.value = Object.hasOwn(CHOICES, as) ? as : 'file';
 for (const choice of form.elements.as) choice.addEventListener('change', () => form.requestSubmit());
 if (path !== '') {
+  map = new FilmMap(path, seek);
+  byId('main').append(map.node, cost);
   for (const event of ['timeupdate', 'loadedmetadata', 'resize']) video.addEventListener(event, showPosition);
+}
+byId('main').append(cached);
+onLogin(() => {
+  void map?.refresh();
+  void showCached();
+});
+void showCached();
+if (path !== '') {
   if (as === 'hls') await playHls();
   else if (as === 'dash') await playDash();
-  else if (/\.flv$/i.test(path)) await playFlv();
+  else if (FLV.test(path)) await playFlv();
   else playFile();
+} else {
+  video.hidden = true;
 }

@@ -3,6 +3,7 @@ import type { Explanation } from '../../admin/explanation.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
+import type { History } from '../../observe/history.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import { AccessLogService } from './access-log-service.js';
 import { CatalogService } from './catalog-service.js';
@@ -11,6 +12,7 @@ import { DiskService } from './disk-service.js';
 import type { EdgeEvents } from './edge-events.js';
 import { ErrorsService } from './errors-service.js';
 import { ExplainService } from './explain-service.js';
+import { HistoryService } from './history-service.js';
 import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
@@ -22,6 +24,7 @@ import { UnixSocketsService } from './unix-sockets-service.js';
 export interface EdgeServices {
   /** In the order in which they start. */
   readonly all: readonly Service<Config>[];
+  readonly history: History;
   /** Undefined for an edge on its own. */
   readonly cluster: ClusterAdmin | undefined;
   /** @throws EdgeError */
@@ -45,11 +48,13 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
   const accessLog = new AccessLogService(context);
-  const seen = [accessLog, new ErrorsService(context), new CertificatesService(context)];
+  const history = new HistoryService();
+  const seen = [history, accessLog, new ErrorsService(context), new CertificatesService(context)];
   const live = new LiveService(context, memory.tier.secret, cluster);
   const all = [memory, unixSockets, catalog, disk, purges, explanations, ...seen, cluster ?? noCluster, live];
   return {
     all,
+    history: history.past,
     cluster,
     purge: request => (cluster ?? purges).purge(request),
     explain: url => explanations.explain(url),

@@ -86,16 +86,19 @@ export class ExplainService implements Service<Config> {
     };
   }
 
-  /** How many blocks would come from which tier. */
+  /** How many blocks would come from which tier, and which. */
   #blocks({ object: { id, size } }: ObjectEntry, disk: DiskReader | undefined): ExplainedObject['blocks'] {
     const blocks = { memory: 0, disk: 0, origin: 0 };
+    const runs: [tier: keyof typeof blocks, count: number][] = [];
     const count = Math.ceil(size / BLOCK_SIZE);
     for (let block = 0; block < count; block++) {
-      if (this.#tier.has(id, block)) blocks.memory++;
-      else if (disk?.has(id, block)) blocks.disk++;
-      else blocks.origin++;
+      const tier = this.#tier.has(id, block) ? 'memory' : disk?.has(id, block) === true ? 'disk' : 'origin';
+      blocks[tier]++;
+      const last = runs.at(-1);
+      if (last?.[0] === tier) last[1]++;
+      else runs.push([tier, 1]);
     }
-    return blocks;
+    return { ...blocks, runs };
   }
 
   #openDisk(): DiskReader | undefined {

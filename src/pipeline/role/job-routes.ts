@@ -1,5 +1,5 @@
 import { type AdminRoutes, sendJson, sendText } from '../../admin/admin-server.js';
-import { pageRoute } from '../../admin/pages.js';
+import { type Pages, pageRoutes } from '../../admin/pages.js';
 import { version } from '../../app/package-files.js';
 import { EdgeError } from '../../base/errors.js';
 import { METRICS_CONTENT_TYPE, Metrics, mergeSnapshots } from '../../observe/metrics.js';
@@ -9,6 +9,7 @@ import type { JobQueue } from '../jobs/job-queue.js';
 import { ID } from '../storage/layout.js';
 import type { ObjectStorage } from '../storage/object-storage.js';
 
+const PAGES: Pages = { '/': { title: 'moovedge jobs', script: 'jobs.mjs', link: 'Jobs' } };
 /** Jobs of each state that the page shows. */
 const SHOWN = 100;
 
@@ -63,10 +64,7 @@ export function jobRoutes(queue: JobQueue, storage: ObjectStorage, state: RoleSt
     'POST /jobs/cancel': {
       answer: async ({ json, response }) => sendJson(response, await act(json, id => cancelJob(storage, queue, id))),
     },
-    'GET /': pageRoute('jobs.html', 'text/html; charset=utf-8'),
-    'GET /jobs.mjs': pageRoute('jobs.mjs', 'text/javascript; charset=utf-8'),
-    'GET /page.mjs': pageRoute('page.mjs', 'text/javascript; charset=utf-8'),
-    'GET /style.css': pageRoute('style.css', 'text/css; charset=utf-8'),
+    ...pageRoutes(PAGES),
   };
 }
 

@@ -11,6 +11,7 @@ import { adminRoutes } from '../../../src/admin/routes.js';
 import { silentLog } from '../../../src/base/log.js';
 import { launchChromium, openPage as newPage } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
+import { until } from '../../support/until.js';
 
 const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
 const TOKEN = 'correct-horse-battery';
@@ -48,6 +49,58 @@ test('the dashboard shows the edge', async () => {
   await page.close();
 });
 
+test('the dashboard has the past when it is opened, and purges and fetches films, on a phone in the dark', async () => {
+  const columns = async () => (await (await fetch(`${edge.admin}/history`)).json()) as { requests: (number | null)[] };
+  for (let i = 0; i < 20; i++) await edge.get('/plain.flv');
+  await until('a point with requests', async () => (await columns()).requests.some(rate => (rate ?? 0) > 0));
+  assert.equal((await fetch(`${edge.admin}/history?span=1y`)).status, 400);
+  const { page, complaints } = await openPage('/');
+  await page.setViewportSize({ width: 360, height: 640 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.locator('.chart canvas').nth(5).waitFor();
+  const drawn = await page.evaluate(() => {
+    const { data } = document.querySelector('canvas')!.getContext('2d')!.getImageData(0, 0, 300, 150);
+    return data.some(value => value !== 0);
+  });
+  assert.ok(drawn, 'the chart is not empty');
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing sticks out');
+  const [purge, prefetch] = [0, 1].map(i => page.locator('.operation').nth(i));
+  await prefetch!.locator('input[name=path]').fill('/long-gop.mp4');
+  await prefetch!.locator('button').click();
+  await prefetch!.locator('output', { hasText: '· ok' }).waitFor();
+  await purge!.locator('input[name=path]').fill('/long-gop.mp4');
+  await purge!.locator('button').click();
+  await purge!.locator('output', { hasText: '1 object purged' }).waitFor();
+  await purge!.locator('input[name=path]').fill('/*');
+  await purge!.locator('button').click();
+  await purge!.locator('output', { hasText: /[1-9] objects? purged/ }).waitFor();
+  await purge!.locator('input[name=path]').fill('no path');
+  await purge!.locator('button').click();
+  await page.locator('#error', { hasText: 'a path that begins with /' }).waitFor();
+  await page.locator('label', { hasText: 'a day' }).click();
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('the player shows where a film lies, and seeks with what it cost', async () => {
+  await (await fetch(`${edge.admin}/purge`, { method: 'POST', body: '{"all": true}' })).arrayBuffer();
+  const { page, complaints } = await openPage('/player?u=/long-gop.mp4');
+  await page.locator('.film-map .memory').first().waitFor();
+  assert.match((await page.locator('#main').textContent()) ?? '', /KiB: memory .* · disk 0 B · origin/);
+  await page.waitForFunction(() => (document.querySelector('video')?.duration ?? 0) > 0);
+  const whole = await page.evaluate(() => document.querySelector('video')!.duration);
+  const { width } = (await page.locator('.film-map').boundingBox())!;
+  await page.locator('.film-map').click({ position: { x: width * 0.75, y: 5 } });
+  await page
+    .locator('#cost', { hasText: /Seek to \d+\.\d s: first picture after \d+ ms, .* from the origin/ })
+    .waitFor();
+  const left = await page.evaluate(() => document.querySelector('video')!.duration);
+  assert.ok(left < whole * 0.6, `${left} s of ${whole} s`);
+  await page.waitForFunction(() => Number.parseFloat(document.querySelector<HTMLElement>('.mark')!.style.left) > 40);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
 test('where a token is wanted, the dashboard asks for it', async () => {
   const stats = await (await fetch(`${edge.admin}/stats`)).json();
   const nothing = async () => assert.fail('not asked for');
@@ -69,6 +122,15 @@ test('where a token is wanted, the dashboard asks for it', async () => {
   await page.click('#login button');
   await page.locator('.tile').first().waitFor();
   assert.equal(await page.locator('#login').isHidden(), true);
+  // Links go on with it: to answers that only requests with the token get, and to other pages.
+  const admin = new URL(page.url()).origin;
+  await page.locator('a', { hasText: 'Stats' }).click();
+  await page.waitForURL(/^blob:/);
+  assert.match((await page.textContent('body')) ?? '', /"version":/);
+  await page.goto(`${admin}/live.html`);
+  await page.locator('caption', { hasText: 'Live streams are off' }).waitFor();
+  assert.equal(await page.locator('#login').isHidden(), true);
+  assert.equal(await page.locator('nav a[aria-current]').textContent(), 'Live');
   assert.deepEqual(complaints, []);
   await page.close();
   await server.close();

@@ -59,7 +59,22 @@ const admin = new AdminServer({
       objects: [
         {
           ...{ path: url.path, origin: 'films', asked: '/a.mp4?v=1', key: 'films/a.mp4?v=1', stored: 'yes' },
-          ...{ freshness: 'fresh', age: 5, lifetime: 600, size: 2 ** 20, blocks: { memory: 1, disk: 2, origin: 1 } },
+          ...{
+            freshness: 'fresh',
+            age: 5,
+            lifetime: 600,
+            size: 2 ** 20,
+            blocks: {
+              memory: 1,
+              disk: 2,
+              origin: 1,
+              runs: [
+                ['memory', 1],
+                ['disk', 2],
+                ['origin', 1],
+              ] as const,
+            },
+          },
         },
       ],
     }),

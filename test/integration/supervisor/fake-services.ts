@@ -2,6 +2,7 @@ import type { Role } from '../../../src/app/roles.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { describeExit } from '../../../src/base/exit-status.js';
 import type { ClusterState } from '../../../src/cluster/cluster-state.js';
+import { History } from '../../../src/observe/history.js';
 
 /** Services that do nothing but say what they were told. */
 export const fakeServices: Role['services'] = async ({ log, takeOver, events, tell }) => {
@@ -9,6 +10,7 @@ export const fakeServices: Role['services'] = async ({ log, takeOver, events, te
   events.on('workerGone', exit => log.debug({ how: describeExit(exit) }, 'services told of a death'));
   return {
     cluster: undefined,
+    history: new History(),
     all: [
       {
         name: 'fake',
