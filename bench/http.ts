@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../test/support/ports.js';
 import { caches, nginxStatic } from './support/caches.js';
+import type { Contestant } from './support/contest.js';
+import { startEdge } from './support/edge.js';
 import { runFolder } from './support/folder.js';
 import { hotContest, rangesOf } from './support/hot.js';
 import { benchOptions } from './support/options.js';
@@ -15,10 +17,11 @@ const BARE = fileURLToPath(new URL('./support/bare-uws.ts', import.meta.url));
 
 /**
  * Hot ranges of 4 KB and 256 KB at random places of a file of 64 MiB that every server holds in memory.
- * `--connections N`
+ * `--connections N`; `--policies`: what the memory tier's policies cost at a hit, with an edge for each of them
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const options = benchOptions(args, { connections: '64' });
+  const options = benchOptions(args, { connections: '64', policies: 'false' });
+  const policies = options.rest.policies === 'false' ? [] : ['lru', 'demand'];
   const connections = Number(options.rest.connections);
   const folder = runFolder(4 * CACHE_SIZE);
   const found = await hotContest(
@@ -29,6 +32,7 @@ export async function run(args: readonly string[]): Promise<Report> {
         { name: 'bare uWebSockets.js', start: () => startBare(join(root, FILE)) },
         ...nginxStatic(folder, root),
         ...caches({ origin, folder, memory: CACHE_SIZE }),
+        ...policies.map(policy => edgeBy(policy, origin, folder)),
       ],
       works: [4, 256].map(kibibytes => ({
         title: `ranges of ${kibibytes} KiB`,
@@ -39,6 +43,12 @@ export async function run(args: readonly string[]): Promise<Report> {
     options,
   );
   return { title: 'hot ranges at random places of a file in memory', ...found };
+}
+
+function edgeBy(policy: string, origin: string, folder: string): Contestant {
+  const name = `moovedge, ${policy}`;
+  const settings = `cache: {memory: {size: ${CACHE_SIZE / 2 ** 20}MiB, file: $FOLDER/cache, policy: ${policy}}}`;
+  return { name, isPeer: false, start: build => startEdge({ ...build, name, origin, folder, settings }) };
 }
 
 async function startBare(file: string): Promise<Server> {

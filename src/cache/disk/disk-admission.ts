@@ -31,7 +31,7 @@ export interface AdmissionStats {
 }
 
 /** Uses that are worth a write, while the budget is not short. */
-const MIN_USES = 0.7;
+export const MIN_USES = 0.7;
 /** Seconds in which half of what was written is forgotten. */
 const HALF_LIFE = 1800;
 const MEAN_LIFE = HALF_LIFE / Math.LN2;
