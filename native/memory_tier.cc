@@ -344,6 +344,7 @@ Napi::Object StatsObject(Napi::Env env, const shm::CacheStats& stats) {
   set("repairs", stats.repairs);
   set("oldestUse", stats.oldestUse / 1000);
   set("residency", static_cast<uint64_t>(stats.residency));
+  set("partedWait", static_cast<uint64_t>(stats.partedWait));
   set("knownObjects", stats.knownObjects);
   return object;
 }

@@ -41,6 +41,8 @@ constexpr float kUsualPace = 0.5f;
 /** What a block adds to a viewer's pace, which has to hold over segments that are read at once, and to that of all. */
 constexpr float kPaceShare = 1.0f / 16;
 constexpr float kCommonPaceShare = 1.0f / 256;
+/** Nothing is expected to be used later than in so many seconds. */
+constexpr float kLongestWait = 7 * 86400;
 /** A viewer is not taken to be nearer than this part of its pace. */
 constexpr float kNearest = 0.5f;
 constexpr float kMaxPace = 60;
@@ -399,6 +401,17 @@ Expected Demand::Estimate(const Key& key, float seconds, const Moment& moment) c
 
 void Demand::Judge(Candidate* candidates, uint32_t count, const Moment& moment) const {
   for (uint32_t i = 0; i < count; i++) candidates[i].worth = Estimate(candidates[i].key, 0, moment).worth;
+}
+
+void Demand::Parted(float worth) {
+  const float wait = worth * kLongestWait > 1 ? 1 / worth : kLongestWait;
+  const float before = PartedWait();
+  header_->wait.store(BitsOf(before > 0 ? before + (wait - before) * kCommonPaceShare : wait), kRelaxed);
+}
+
+float Demand::PartedWait() const {
+  const float wait = FloatOf(header_->wait.load(kRelaxed));
+  return wait > 0 && wait <= kLongestWait ? wait : 0;
 }
 
 uint64_t Demand::Objects() const { return std::min<uint64_t>(header_->objects.load(kRelaxed), uint64_t{mask_} + 1); }

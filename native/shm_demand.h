@@ -84,6 +84,9 @@ class Demand {
   /** Notes that blocks went, and tells for how long one stays at this rate, in seconds. */
   void Evicted(uint32_t count, double now);
   float Residency(double now) const;
+  /** Notes what a block that goes was worth, and tells in how many seconds such a block would be used; 0: not known. */
+  void Parted(float worth);
+  float PartedWait() const;
   /** Objects of which something is known, at most as many as there are entries. */
   uint64_t Objects() const;
 

@@ -113,8 +113,9 @@ void Cache::Condemn(uint32_t index, uint32_t count) {
     for (uint32_t i = 0; i < victims; i++) {
       const Candidate& candidate = candidates[i];
       // The same slot may have been drawn twice, or have got another block meanwhile.
-      if (mayGo(*stripe, candidate.slot) && stripe->slot(candidate.slot).key == candidate.key)
-        stripe->Condemn(candidate.slot);
+      if (!mayGo(*stripe, candidate.slot) || !(stripe->slot(candidate.slot).key == candidate.key)) continue;
+      stripe->Condemn(candidate.slot);
+      demand_.Parted(candidate.worth);
     }
   }
 }
@@ -239,6 +240,7 @@ CacheStats Cache::Stats() {
   stats.processes = processes_->CountAlive();
   stats.pinned = processes_->CountPinned();
   stats.residency = demand_.Residency(demand_.Now());
+  stats.partedWait = demand_.PartedWait();
   stats.knownObjects = demand_.Objects();
   for (uint32_t index = 0; index < file_.geometry().stripeCount; index++) {
     Locked stripe(*this, index);

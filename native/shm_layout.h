@@ -254,8 +254,9 @@ struct DemandHeader {
   /** For each group of block numbers, how many of its blocks were read, and in how many views they could have been. */
   std::atomic<uint32_t> reached[kProfileGroups];
   std::atomic<uint32_t> offered[kProfileGroups];
-  /** Seconds that viewers take for a block, as the bits of a float. */
+  /** Seconds that viewers take for a block, and until the next use of a block that goes, as the bits of floats. */
   std::atomic<uint32_t> pace;
+  std::atomic<uint32_t> wait;
 };
 
 /** Bytes from the table's beginning to its objects. */

@@ -94,6 +94,7 @@ Status Inspect(const std::string& path, Inspection* inspection) {
   const Demand demand(reinterpret_cast<uint8_t*>(table.data()), placed);
   const Moment moment = demand.At(demand.Now());
   stats.residency = demand.Residency(moment.now);
+  stats.partedWait = demand.PartedWait();
   stats.knownObjects = demand.Objects();
   std::set<std::pair<uint64_t, uint64_t>> objects;
   complete = complete && ReadRecords<SlotHeader>(fd, g.slots, g.slotCount, [&](uint32_t index, const SlotHeader& slot) {

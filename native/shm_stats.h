@@ -32,6 +32,8 @@ struct CacheStats {
   uint64_t oldestUse = 0;
   /** Seconds that a block stays at the pace of the last minutes at which blocks are evicted. */
   float residency = 0;
+  /** Seconds until the next use that is expected of blocks that go by demand; 0 while none has. */
+  float partedWait = 0;
   /** Objects of which the table of demand knows something. */
   uint64_t knownObjects = 0;
 

@@ -26,7 +26,8 @@ export async function play(server: Server, trace: readonly Watch[], options: Tra
     while (next < trace.length) {
       const { film, block, blocks } = trace[next++]!;
       const url = `${server.url}/${filmBlocks(film, options) / 4}/${film}.mp4`;
-      bytes += await read(agent, url, block * BLOCK, blocks * BLOCK);
+      const length = await read(agent, url, block * BLOCK, blocks * BLOCK);
+      bytes += length;
     }
   };
   await Promise.all(Array.from({ length: PLAYERS }, player));
@@ -47,6 +48,10 @@ function read(agent: Agent, url: string, start: number, length: number): Promise
       response.on('end', () => resolve(bytes));
       response.on('error', reject);
     });
-    request.on('error', reject);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      // The server closed a connection that had been idle, just as it was used again.
+      if (request.reusedSocket && error.code === 'ECONNRESET') resolve(read(agent, url, start, length));
+      else reject(error);
+    });
   });
 }

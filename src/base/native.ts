@@ -36,6 +36,8 @@ export interface NativeTierStats {
   oldestUse: number;
   /** Seconds that a block stays at the pace at which blocks are evicted. */
   residency: number;
+  /** Seconds until the next use that is expected of blocks that go by demand; 0 while none has. */
+  partedWait: number;
   knownObjects: number;
 }
 

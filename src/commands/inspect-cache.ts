@@ -65,13 +65,15 @@ function memoryRows(found: MemoryTierInspection, now: number): InspectionRow[] {
 }
 
 /** Why blocks would stay or go by `cache.memory.policy: demand`. */
-function demandRows({ knownObjects, awaited, wanted, unwanted }: MemoryTierInspection): InspectionRow[] {
+function demandRows(found: MemoryTierInspection): InspectionRow[] {
+  const { knownObjects, awaited, wanted, unwanted, partedWait } = found;
   if (knownObjects === 0) return [['demand', 'nothing is noted of who watches what (cache.memory.policy: lru)']];
   return [
     ['demand', `known of ${knownObjects} object versions`],
     ['', `${awaited} blocks stay since a viewer is on the way to them`],
     ['', `${wanted} stay since they are watched often enough to be used in that time`],
     ['', `${unwanted} go first: nobody is on the way, and they are watched too seldom`],
+    ...(partedWait > 0 ? [['', `what went lately would be used again in ${duration(partedWait)}`] as const] : []),
   ];
 }
 

@@ -116,7 +116,7 @@ const tree = group({
       policy: setting(
         choice('lru', 'demand'),
         'Which blocks leave memory first: those used least recently, or those that are wanted least (docs/cache-policy.md).',
-      ).prefault('lru'),
+      ).prefault('demand'),
       fillShare: setting(
         share(0.01, 0.9),
         'Most of the memory tier that blocks on their way from an origin may take.',
@@ -136,7 +136,7 @@ const tree = group({
       admit: setting(
         choice('views', 'demand'),
         'Which blocks that leave memory go to disk: those viewed minHits times, or those that are expected to be used while they are there (docs/cache-policy.md).',
-      ).prefault('views'),
+      ).prefault('demand'),
       minHits: setting(
         integer(0, 255),
         'Views that a block needs to go to disk, those included that it had before it left memory; admit: views.',

@@ -90,6 +90,11 @@ export const METRICS = {
     merge: 'max',
     help: 'Time for which a block stays at the pace at which blocks make room for others.',
   },
+  moovedge_parted_block_wait_seconds: {
+    type: 'gauge',
+    merge: 'max',
+    help: 'Time until the next use that is expected of blocks chosen to leave memory (cache.memory.policy: demand).',
+  },
   moovedge_disk_min_uses: {
     type: 'gauge',
     merge: 'max',

@@ -33,6 +33,8 @@ export interface SoakOptions {
   readonly originPatience: number;
   /** Milliseconds without faults at the beginning and at the end, in which every request has to succeed. */
   readonly calm: number;
+  /** What decides which blocks stay, in both tiers. */
+  readonly policy: 'lru' | 'demand';
   /** Kinds of faults by name; all when left out. */
   readonly kinds?: readonly string[];
   /** File to which the edge's log is appended. */
@@ -53,12 +55,14 @@ const SKIPPED_MAX = 5;
 const GRACE = 2;
 const RELOAD_GRACE = 4;
 const MIB = 2 ** 20;
+/** What a block must be like to go to disk: nearly all do, so that the disk has something to do. */
+const ADMISSION = { lru: 'admit: views, minHits: 1', demand: 'admit: demand' } as const;
 /** Environment variable that every process of the edge inherits, by which those left behind are found. */
 const MARK = 'MOOVEDGE_SOAK';
 
 /** Runs players against an edge that is harmed all the time; the tally says whether it bore it. */
 export async function runSoak(options: SoakOptions): Promise<Tally> {
-  const { seed, workers, say } = options;
+  const { seed, workers, policy, say } = options;
   const tally = new Tally();
   const mark = `${process.pid}-${Date.now()}`;
   process.env[MARK] = mark;
@@ -80,8 +84,8 @@ export async function runSoak(options: SoakOptions): Promise<Tally> {
       workers,
       settings: [
         'cache:',
-        '  memory: {size: 64MiB, file: $FOLDER/cache, verify: always}',
-        `  disk: {path: ${disk.folder}, size: 96MiB, minHits: 1}`,
+        `  memory: {size: 64MiB, file: $FOLDER/cache, verify: always, policy: ${policy}}`,
+        `  disk: {path: ${disk.folder}, size: 96MiB, ${ADMISSION[policy]}}`,
         `shutdown: {grace: ${GRACE}s, reloadGrace: ${RELOAD_GRACE}s}`,
       ].join('\n'),
     });

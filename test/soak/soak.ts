@@ -15,6 +15,7 @@ const USAGE = `npm run test:soak -- [options]
   --workers N     of the edge (one per core, at least 2)
   --pause N       mean milliseconds between a recovery and the next fault (250)
   --kinds A,B     only these kinds of faults
+  --policy P      what both tiers keep: demand (the default), or lru, with what was viewed twice on disk
   --log FILE      append the edge's log to FILE
   --upload        servers of uploads that die at every step, --kills N (1000) times; with --seed
   --cluster       a cluster: each kind of fault once, then on until the minutes are over; with --minutes, --seed,
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     pause: { type: 'string', default: '250' },
     kinds: { type: 'string' },
     log: { type: 'string' },
+    policy: { type: 'string', default: 'demand' },
     cluster: { type: 'boolean', default: false },
     upload: { type: 'boolean', default: false },
     kills: { type: 'string', default: '1000' },
@@ -46,6 +48,10 @@ function number(name: 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pau
   process.exit(2);
 }
 
+if (values.policy !== 'lru' && values.policy !== 'demand') {
+  process.stderr.write(`--policy takes lru or demand, not ${values.policy}\n${USAGE}`);
+  process.exit(2);
+}
 if (values.help) {
   process.stdout.write(USAGE);
   process.exit(0);
@@ -88,6 +94,7 @@ const tally = await runSoak({
   originPatience: 3,
   calm: 5000,
   signal: stop.signal,
+  policy: values.policy,
   ...(kinds && { kinds }),
   ...(values.log !== undefined && { logFile: values.log }),
   say,

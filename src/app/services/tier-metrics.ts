@@ -45,6 +45,7 @@ export function describeTiers(metrics: Metrics, { tier }: MemoryService, disk: D
     [{ tier: 'memory' }, memory().residency],
     ...(disk.writer?.residency === undefined ? [] : [[{ tier: 'disk' }, disk.writer.residency] as const]),
   ]);
+  metrics.gauge('moovedge_parted_block_wait_seconds', () => memory().partedWait);
   metrics.gauge('moovedge_disk_min_uses', () => disk.writer?.minUses ?? 0);
   metrics.gauge('moovedge_disk_budget_bytes', () => disk.writer?.budgetBytes ?? 0);
   metrics.counter('moovedge_memory_lookups_total', () => {

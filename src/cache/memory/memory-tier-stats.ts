@@ -29,6 +29,8 @@ export interface MemoryTierStats {
   readonly oldestAge: number;
   /** Seconds for which a block stays at the pace of the last minutes at which blocks are evicted; at most a day. */
   readonly residency: number;
+  /** Seconds until the next use that is expected of blocks that are chosen to go by demand; 0 while none was. */
+  readonly partedWait: number;
   /** Objects of which something is known of who watches them. */
   readonly knownObjects: number;
 }
@@ -51,6 +53,7 @@ export function tierStats(stats: NativeTierStats, now = Date.now()): MemoryTierS
     repairs: stats.repairs,
     oldestAge: stats.oldestUse === 0 ? 0 : Math.max(0, now - stats.oldestUse) / 1000,
     residency: Math.round(stats.residency),
+    partedWait: stats.partedWait,
     knownObjects: stats.knownObjects,
   };
 }

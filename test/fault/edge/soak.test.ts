@@ -5,6 +5,7 @@ import { report } from '../../soak/tally.js';
 
 it('serves no wrong byte and recovers while everything around it fails (a short soak; npm run test:soak is the long one)', async context => {
   const tally = await runSoak({
+    policy: 'demand',
     duration: 12_000,
     faults: 4,
     // Longer than a busy machine takes for an answer of all players' own origin.

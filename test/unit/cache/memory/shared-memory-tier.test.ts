@@ -170,6 +170,7 @@ test('figures: what is held, looked up, pinned, and how old', async () => {
     checksumFailures: 0,
     repairs: 0,
     residency: 86_400,
+    partedWait: 0,
     knownObjects: 0,
   });
   assert.ok(oldestAge >= 0.02 && oldestAge < 5, `${oldestAge}`);
@@ -212,6 +213,8 @@ test('by demand, what a viewer comes to next outlives what was read later, until
   const { awaited, wanted, unwanted, knownObjects } = inspectMemoryTier(tier.file);
   assert.ok(awaited >= next() && awaited < 30 && awaited + wanted + unwanted === tier.stats().blocks, `${awaited}`);
   assert.equal(knownObjects, 66);
+  // A crawler's blocks went: one view of each object in the first minute, which is taken for no more than that.
+  assert.ok(tier.stats().partedWait >= 10, `${tier.stats().partedWait}`);
   worker.leave(idOf(1), 7);
   assert.equal(inspectMemoryTier(tier.file).awaited, 0);
   worker.close();
