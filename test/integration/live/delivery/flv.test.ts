@@ -125,6 +125,11 @@ describe('live streams over HTTP', () => {
       });
     assert.equal((await ask('GET', url('app/none'))).statusCode, 404);
     assert.equal((await ask('HEAD', url('app/none'))).statusCode, 404);
+    const odd = ['app%2Fnone', '%2e%2e%2fapp/none', 'app/%00', 'app/n%C3%B6ne', 'app/%ff', `app/${'x'.repeat(300)}`];
+    for (const name of odd) {
+      const { statusCode } = await ask('GET', url(name));
+      assert.ok(statusCode === 404 || statusCode === 400, `${name}: ${statusCode}`);
+    }
     assert.equal((await ask('POST', url('app/deep/name.v2'))).statusCode, 405);
     const head = await ask('HEAD', url('app/deep/name.v2'));
     assert.equal(head.statusCode, 200);

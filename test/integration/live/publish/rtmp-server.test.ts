@@ -196,6 +196,65 @@ describe('RtmpServer', () => {
     });
   });
 
+  it('turns away whom a hook that hangs is asked about, and nobody else', async () => {
+    const hook = await startHook(({ name }) => (name === 'hangs' ? new Promise(() => {}) : 200));
+    await withHost({ rules: { keys: {}, hook: hook.url } }, async host => {
+      const waiting = await RtmpPublisher.connect(host.port, PUBLISHERS.box);
+      await waiting.start('live', 'hangs');
+      await until('a question', () => hook.asked.length === 1);
+      // What it sends meanwhile is not read: nothing of it is kept.
+      play(waiting, 0, 500);
+      const other = await RtmpPublisher.publish(host.port, 'live/other');
+      play(other);
+      await until('its tags', () => host.ring('live/other')?.tags.length === 20);
+      assert.ok(!waiting.isClosed && host.rings.size === 1);
+      await waiting.closed();
+      assert.deepEqual(waiting.statuses, ['NetStream.Publish.Denied']);
+      assert.equal(host.rings.size, 1);
+    });
+    hook.stop();
+  });
+
+  it('lets in and out whoever has said goodbye before the hook has answered', async () => {
+    let letIn: (status: number) => void = () => {};
+    const hook = await startHook(({ event }) =>
+      event === 'publish' ? new Promise(resolve => (letIn = resolve)) : 200,
+    );
+    await withHost({ rules: { keys: {}, hook: hook.url } }, async host => {
+      const publisher = await RtmpPublisher.connect(host.port, PUBLISHERS.box);
+      await publisher.start('live', 'short');
+      play(publisher);
+      publisher.command('FCUnpublish', null, 'short');
+      publisher.command('deleteStream', null, 1);
+      await until('a question', () => hook.asked.length === 1);
+      letIn(200);
+      await until('the end told', () => hook.asked.length === 2);
+      assert.deepEqual([hook.asked[1]?.event, hook.asked[1]?.reason], ['end', 'finished']);
+      const ring = host.ring('live/short')!;
+      assert.equal(ring.tags.length, 20);
+      assert.deepEqual(ring.states, ['publishing', 'waiting']);
+      publisher.break();
+    });
+    hook.stop();
+  });
+
+  it('tells streams of one name and two applications apart, and takes no name for a path', () =>
+    withHost({}, async host => {
+      const publishers = [
+        await RtmpPublisher.publish(host.port, 'live/cam'),
+        await RtmpPublisher.publish(host.port, 'other/cam'),
+      ];
+      for (const [at, publisher] of publishers.entries()) play(publisher, 0, 10 + at, at + 1);
+      await until('all tags', () => host.ring('live/cam')?.tags.length === 20);
+      await until('all tags', () => host.ring('other/cam')?.tags.length === 22);
+      const octets = ['cäm', 'c\u202em'].map(text => Buffer.from(text).toString('latin1'));
+      for (const name of ['a%2Fb', '%2e%2e%2fcam', ...octets, 'x'.repeat(300)]) {
+        const publisher = await RtmpPublisher.publish(host.port, `live/${name}`);
+        assert.deepEqual(publisher.statuses, ['NetStream.Publish.Denied'], name);
+      }
+      assert.equal(host.rings.size, 2);
+    }));
+
   it('tells the hook when somebody whom it let in has gone meanwhile', async () => {
     let letIn: (status: number) => void = () => {};
     const hook = await startHook(({ event }) =>

@@ -146,6 +146,11 @@ describe('a stream that another edge has', () => {
   });
 
   it('is 404 where nobody has it, though edges pull from one another', async () => {
+    const before = fields.length;
+    for (const name of ['studio%2F..%2Fadmin', 'studio/a%20b', 'studio/%E2%80%AE', `studio/${'x'.repeat(300)}`]) {
+      assert.equal(await statusOf(edge, `/live/${name}.flv`), 404, name);
+    }
+    assert.equal(fields.length, before, 'no server is asked for what is no name');
     assert.equal(await statusOf(edge, '/live/studio/none.flv'), 404);
     assert.equal(await statusOf(origin.edge, '/live/studio/none.flv'), 404);
     assert.equal(await statusOf(edge, '/live/studio/none/hls.m3u8'), 404);

@@ -66,7 +66,7 @@ function sent(messages: readonly TestMessage[], style: ChunkStyle): readonly Tes
 }
 
 describe('ChunkReader', () => {
-  it('reads what any sender writes, in whatever pieces it comes', () => {
+  it('reads what any sender writes, however it repeats long timestamps (SRS 4356, 4365, 4680, enhanced-rtmp 42)', () => {
     fc.assert(
       fc.property(
         fc.array(message, { minLength: 1, maxLength: 12 }),
@@ -110,7 +110,7 @@ describe('ChunkReader', () => {
   });
   const plain: ChunkStyle = { chunkSize: 128, isCompressed: true, repeated: 'field' };
 
-  it('takes a first chunk of type 1, as some encoders send it', () => {
+  it('takes a first chunk of type 1, as some encoders send it (SRS 98, 1538)', () => {
     const bytes = Buffer.concat(new TestChunks({ ...plain, startsWithType1: true }).write(one()));
     assert.deepEqual(
       read(bytes, [5], 128).map(({ timestamp, type }) => [timestamp, type]),

@@ -43,7 +43,7 @@ function shake(c1: Buffer, piece = 4000) {
 
 describe('Handshake', () => {
   for (const piece of [1, 7, 1536, 1537, 4000]) {
-    it(`is simple with clients that sign nothing, in pieces of ${piece} bytes`, () => {
+    it(`is simple with clients that sign nothing and answer anything (owncast 34), in pieces of ${piece} bytes`, () => {
       const c1 = randomBytes(1536);
       c1.fill(0, 4, 8);
       const { kind, s1, s2 } = shake(c1, piece);

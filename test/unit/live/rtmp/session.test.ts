@@ -49,7 +49,7 @@ function command(name: string, ...values: Buffer[]): Buffer {
 }
 
 describe('RtmpSession', () => {
-  it('acknowledges before the window is full, and counts over 2^32', () => {
+  it('acknowledges before the window is full, and counts over 2^32 (nginx-rtmp 354)', () => {
     const { session, send, out } = open({ window: 1_000_000 });
     const size = 510_000;
     for (let i = 0; i < 3; i++) send({ type: 9, payload: Buffer.alloc(size) });
