@@ -15,7 +15,7 @@ abstract class ReturningViewer {
   last = -1;
   /** How often it has come. */
   visits = 0;
-  #isOver = false;
+  protected isOver = false;
   #done: Promise<void> = Promise.resolve();
 
   /** @param url of the stream as FLV */
@@ -27,7 +27,7 @@ abstract class ReturningViewer {
   }
 
   async stop(): Promise<void> {
-    this.#isOver = true;
+    this.isOver = true;
     this.leave();
     await this.#done;
   }
@@ -43,11 +43,11 @@ abstract class ReturningViewer {
   }
 
   protected miss(what: string): void {
-    if (!this.#isOver) this.wrong.push(`visit ${this.visits}: ${what}`);
+    if (!this.isOver) this.wrong.push(`visit ${this.visits}: ${what}`);
   }
 
   async #run(): Promise<void> {
-    while (!this.#isOver && this.wrong.length === 0) {
+    while (!this.isOver && this.wrong.length === 0) {
       this.visits++;
       await this.visit();
     }
@@ -84,8 +84,12 @@ export class ReturningMessageViewer extends ReturningViewer {
   protected leave: () => void = () => {};
 
   protected async visit(): Promise<void> {
-    const viewer = await MessageViewer.open(Number(this.url.port), this.url.pathname);
+    const viewer = await MessageViewer.open(Number(this.url.port), this.url.pathname).catch(error => {
+      this.miss((error as Error).message);
+    });
+    if (viewer === undefined) return;
     this.leave = () => viewer.socket.destroy();
+    if (this.isOver) this.leave();
     let read = 0;
     const look = () => {
       const { frames } = viewer;

@@ -201,13 +201,22 @@ export class Ingest {
     const { rtmp } = settings;
     this.#settings = settings;
     const isSecure = rtmp?.tls.certificate !== undefined;
-    if (isSecure && before?.tls.certificate !== undefined) this.#server?.renewTls(readPair(rtmp.tls)!);
+    if (isSecure && before?.tls.certificate !== undefined) this.#renewTls(rtmp.tls);
     const isSamePort = rtmp?.host === before?.host && rtmp?.port === before?.port;
     if (isSamePort && isSecure === (before?.tls.certificate !== undefined)) return;
     this.#server?.requestReconnects();
     await this.#server?.stop();
     this.#server = this.#makeServer(settings);
     await this.#server?.listen();
+  }
+
+  /** The files were right when the reload began, and may be others by now. */
+  #renewTls(files: NonNullable<IngestSettings['rtmp']>['tls']): void {
+    try {
+      this.#server?.renewTls(readPair(files)!);
+    } catch (error) {
+      this.#log.error({ error, ...files }, 'publishers see the certificate from before: the new one can not be used');
+    }
   }
 
   /** Publishers that know how to come back by another connection are asked to. */

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { ShiftIndex, shiftIndexOf } from '../../../../src/live/shift/shift-index.js';
 import { Edge } from '../../../support/edge.js';
 import { audio, video } from '../../../support/flv.js';
 import { LiveEdge, readRing } from '../../../support/live-edge.js';
@@ -37,10 +40,8 @@ async function assertGoesOn(live: LiveEdge, ring: string, port = live.rtmpPort):
     const found = readRing(ring);
     return found.tags.length === before.tags.length + 50 && found;
   });
-  assert.deepEqual(
-    live.rings.filter(file => !file.includes(encodeURIComponent(WATCHED))),
-    [ring],
-  );
+  const others = live.rings.filter(file => file.endsWith('.ring') && !file.includes(encodeURIComponent(WATCHED)));
+  assert.deepEqual(others, [ring]);
   assert.equal(state, 'publishing');
   const times = tags.filter(({ type }) => type === 9).map(({ timestamp }) => timestamp);
   assert.deepEqual(
@@ -100,12 +101,13 @@ class HlsPlayer {
   }
 }
 
-async function startStream(): Promise<{ live: LiveEdge; ring: string; publisher: RtmpPublisher }> {
-  const live = await LiveEdge.start('grace: 60s, hls: {segment: 1s}');
+/** @param more settings of `live` */
+async function startStream(more = ''): Promise<{ live: LiveEdge; ring: string; publisher: RtmpPublisher }> {
+  const live = await LiveEdge.start(`grace: 60s, hls: {segment: 1s}${more}`);
   const publisher = await RtmpPublisher.publish(live.rtmpPort, 'live/cam');
   play(publisher);
   const ring = await until('a ring with all tags', () => {
-    const [file] = live.rings;
+    const file = live.rings.find(name => name.endsWith('.ring'));
     return file !== undefined && readRing(file).tags.length === 50 && file;
   });
   return { live, ring, publisher };
@@ -128,7 +130,10 @@ describe('ingest', () => {
   });
 
   it('goes on over a reload, and in the edge that takes over, for viewers by every protocol', async () => {
-    const { live, ring, publisher } = await startStream();
+    const folder = mkdtempSync('/dev/shm/moovedge-take-over-');
+    after(() => rmSync(folder, { recursive: true }));
+    const record = `, record: {path: ${folder}}`;
+    const { live, ring, publisher } = await startStream(record);
     const { edge } = live;
     let next: Edge | undefined;
     // Beside it a stream that somebody sends all the while, and others watch.
@@ -139,12 +144,14 @@ describe('ingest', () => {
       new ReturningMessageViewer(new URL(`${path}.flv`)),
     ];
     const player = new HlsPlayer(`${path}/hls/v1.m3u8`);
+    // Who says nothing would be given up meanwhile.
+    const alive = setInterval(() => publisher.message(2, 4, 0, Buffer.from([0, 7, 0, 0, 0, 0])), 1000);
     try {
       await until('the stream', async () => (await fetch(`${path}/hls.m3u8`)).status === 200);
       for (const viewer of viewers) viewer.start();
       await until('frames', () => viewers.every(({ last }) => last > 1000));
       await until('segments', () => player.plays(2));
-      const settings = LiveEdge.settings(live.rtmpPort, 'grace: 60s, hls: {segment: 1s}, buffer: 9s');
+      const settings = LiveEdge.settings(live.rtmpPort, `grace: 60s, hls: {segment: 1s}, buffer: 9s${record}`);
       edge.configure(settings);
       edge.signal('SIGHUP');
       await edge.logged('"reloaded"');
@@ -154,10 +161,11 @@ describe('ingest', () => {
       await until('more segments', () => player.plays(3));
       assert.ok(sender.child.exitCode === null && !publisher.isClosed, 'publishers notice nothing of a reload');
 
-      const { port, adminPort, folder } = edge;
-      next = await Edge.start({ origin: folder, ports: { port, adminPort }, folder, settings, takeOver: true });
+      const { port, adminPort, folder: files } = edge;
+      const ports = { port, adminPort };
+      next = await Edge.start({ origin: files, ports, folder: files, settings, takeOver: true });
       await publisher.closed();
-      assert.ok(publisher.statuses.includes('NetConnection.Connect.ReconnectRequest'));
+      assert.ok(publisher.statuses.includes('NetConnection.Connect.ReconnectRequest'), 'it was asked to come back');
       await sender.exited;
       // It does not know that request, and is begun again by whoever runs it.
       const before = viewers.map(({ last }) => last);
@@ -165,9 +173,14 @@ describe('ingest', () => {
         if (sender.child.exitCode !== null) sender = send(live);
         return viewers.every(({ last, visits }, at) => visits >= 3 && last > before[at]! + 2000);
       });
-      await until('segments of the next one', () => player.plays(6));
-      assert.ok(player.discontinuities > 0);
+      await until('segments of the next one', async () => (await player.plays(6)) && player.discontinuities > 0);
       await player.assertKept();
+      // Who goes back gets what the process before has recorded.
+      const [file, ...others] = readdirSync(join(folder, 'live')).filter(name => name.startsWith('watched'));
+      assert.deepEqual([file?.endsWith('.flv.part'), others], [true, []]);
+      const index = ShiftIndex.open(shiftIndexOf(live.rings.find(name => name.endsWith('.ring') && name !== ring)!))!;
+      assert.ok(index.count > 2 && index.point(0)!.time === 0, `${index.count} places to begin at`);
+      index.close();
       assert.deepEqual(
         viewers.flatMap(({ wrong }) => wrong),
         [],
@@ -175,6 +188,7 @@ describe('ingest', () => {
       await assertGoesOn(live, ring);
       await edge.exited;
     } finally {
+      clearInterval(alive);
       for (const viewer of viewers) await viewer.stop();
       sender.child.kill('SIGKILL');
       await next?.end();

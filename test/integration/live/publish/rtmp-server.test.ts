@@ -487,6 +487,17 @@ describe('RtmpServer', () => {
       plain.write(Buffer.alloc(1537, 3));
       await once(plain, 'close');
       assert.equal(host.server.stats.outcomes.protocol, 1);
+      // A renewed certificate is for new connections; one that can't be used changes nothing.
+      const renewed = selfSigned(['localhost', 'renewed']);
+      const old = await RtmpPublisher.publish(host.port, 'live/old', PUBLISHERS.obs, tls.cert);
+      host.server.renewTls(renewed);
+      assert.throws(() => host.server.renewTls({ cert: 'garbage', key: renewed.key }));
+      const next = await RtmpPublisher.publish(host.port, 'live/next', PUBLISHERS.obs, renewed.cert);
+      await assert.rejects(RtmpPublisher.connect(host.port, PUBLISHERS.obs, tls.cert), /self-signed|verify/);
+      for (const each of [old, next]) {
+        assert.equal(each.isPublishing, true);
+        await each.stop();
+      }
     });
   });
 });
