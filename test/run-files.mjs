@@ -29,6 +29,8 @@ const ASIDE = [
   'test/integration/live/record/',
   'test/integration/live/publish/',
   'test/integration/live/relay/',
+  'test/integration/live/hls/publishers.test.ts',
+  'test/fault/live/soak.test.ts',
   'test/integration/http/framing.test.ts',
 ];
 

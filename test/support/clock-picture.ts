@@ -4,12 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 const [BITS, TICK, BOX] = [10, 50, 24];
 
 /** Publishes, by ffmpeg, sound and pictures that show when they were made; a key frame a second. */
-export function publishClock(target: string): ChildProcess {
+export function publishClock(target: string, size = '320x180'): ChildProcess {
   const boxes = Array.from({ length: BITS }, (_, bit) => {
     const isSet = `mod(floor(time(0)*${1000 / TICK}/${2 ** bit}),2)`;
     return `drawbox=x=${bit * BOX}:y=0:w=${BOX}:h=${BOX}:color=white:t=fill:enable='${isSet}'`;
   });
-  const picture = ['-f', 'lavfi', '-i', `color=black:size=320x180:rate=25,${boxes.join(',')}`];
+  const picture = ['-f', 'lavfi', '-i', `color=black:size=${size}:rate=25,${boxes.join(',')}`];
   const sound = ['-f', 'lavfi', '-i', 'sine=440'];
   const codecs = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p', '-g', '25'];
   const all = ['-re', ...picture, '-re', ...sound, ...codecs, '-c:a', 'aac', '-f', 'flv', target];

@@ -76,6 +76,7 @@ export function isListed(segments: readonly HlsSegment[], number: number, part: 
   if (segment === undefined) return number < first.number;
   if (part === undefined) return segment.isComplete;
   if (part < segment.parts.length) return true;
-  // Of a segment that is complete, the part behind the last is the first of the next one.
-  return segment.isComplete && (segments[number + 1 - first.number]?.parts.length ?? 0) > 0;
+  // Of a segment that is complete, the part behind the last is the first that comes in another one, or never does.
+  const later = segments.slice(number + 1 - first.number);
+  return segment.isComplete && later.some(({ isComplete, parts }) => isComplete || parts.length > 0);
 }

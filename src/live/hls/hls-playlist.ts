@@ -27,6 +27,8 @@ export function livePlaylist(stream: HlsStream, track: HlsTrackName, { skips, qu
   const { from, durations, target, partTarget, isEnded } = listing;
   const all = stream.segments(track);
   const listed = all.slice(from).filter(({ isComplete, parts }) => isComplete || parts.length > 0);
+  // Where the track has nothing yet of what the other one has, too: its playlist must not go back afterwards.
+  const first = all[from] ?? all.at(-1);
   const ages = agesOf(durations.slice(from, from + listed.length));
   const skipped = skips && !isEnded ? ages.filter(age => age > SKIP_UNTIL * target * 1000).length : 0;
   const lines = ['#EXTM3U', `#EXT-X-VERSION:${VERSION}`, `#EXT-X-TARGETDURATION:${target}`];
@@ -39,11 +41,11 @@ export function livePlaylist(stream: HlsStream, track: HlsTrackName, { skips, qu
       ['PART-HOLD-BACK', seconds(PART_HOLD_BACK * partTarget)],
     ]),
     attributeTag('EXT-X-PART-INF', [['PART-TARGET', seconds(partTarget)]]),
-    `#EXT-X-MEDIA-SEQUENCE:${listed[0]?.number ?? all.at(-1)?.number ?? 0}`,
-    `#EXT-X-DISCONTINUITY-SEQUENCE:${(listed[0] ?? all.at(-1))?.discontinuity ?? 0}`,
+    `#EXT-X-MEDIA-SEQUENCE:${first?.number ?? 0}`,
+    `#EXT-X-DISCONTINUITY-SEQUENCE:${first?.discontinuity ?? 0}`,
   );
   if (skipped > 0) lines.push(attributeTag('EXT-X-SKIP', [['SKIPPED-SEGMENTS', skipped]]));
-  let discontinuity = skipped > 0 ? listed[skipped - 1]!.discontinuity : listed[0]?.discontinuity;
+  let discontinuity = skipped > 0 ? listed[skipped - 1]!.discontinuity : first?.discontinuity;
   let mapped: number | undefined;
   for (const [at, segment] of listed.entries()) {
     if (at < skipped) continue;
@@ -155,8 +157,8 @@ const [PART_HEAD, FRAME_HEAD] = [108, 16];
 
 /** The multivariant playlist, with rates as they have been in what it lists. */
 export function liveMultivariant(stream: HlsStream, query: string): string {
-  const { names, from } = stream.listing;
-  const media = names.map(name => presented(stream, name, from));
+  const { listing } = stream;
+  const media = listing.names.map(name => presented(stream, name, listing));
   return multivariantPlaylist(
     {
       version: FOLDER,
@@ -171,13 +173,12 @@ export function liveMultivariant(stream: HlsStream, query: string): string {
   );
 }
 
-function presented(stream: HlsStream, name: HlsTrackName, from: number): PresentedMedia {
-  const newest = stream.segments(name).at(-1)!;
-  const codec = stream.codecsOf(newest.discontinuity)!.tracks!.get(name)!;
+function presented(stream: HlsStream, name: HlsTrackName, { run, from }: HlsListing): PresentedMedia {
+  const codec = stream.codecsOf(run)!.tracks!.get(name)!;
   const segments = stream
     .segments(name)
     .slice(from)
-    .filter(({ discontinuity, parts }) => discontinuity === newest.discontinuity && parts.length > 0);
+    .filter(({ discontinuity, parts }) => discontinuity === run && parts.length > 0);
   const begins = new Float64Array(segments.length + 1);
   const sizes = new Float64Array(segments.length);
   let frames = 0;

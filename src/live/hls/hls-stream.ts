@@ -19,7 +19,9 @@ export interface HlsLimits {
 
 /** What of a stream is in its playlists now. */
 export interface HlsListing {
-  /** Tracks that its codecs have now, video first. */
+  /** Number of the newest run of segments without a discontinuity that has a part. */
+  readonly run: number;
+  /** Tracks that its codecs have, video first. */
   readonly names: readonly HlsTrackName[];
   /** Where in the tracks' segments the playlists begin. */
   readonly from: number;
@@ -37,6 +39,8 @@ const PART_STEP = 10;
 /** Segments that are listed at least when there are so many, however little the ring holds. */
 const LISTED_MIN = 4;
 const TRACK_NAMES = ['v1', 'a1'] as const;
+
+const hasParts = ({ parts }: HlsSegment) => parts.length > 0;
 
 interface KnownCodecs {
   codecs: HlsCodecs;
@@ -236,9 +240,11 @@ export class HlsStream {
 
   #list(): HlsListing {
     const { v1, a1 } = this.#tracks;
-    const newest = v1.segments.at(-1);
-    const codecs = newest && this.codecsOf(newest.discontinuity);
-    if (codecs?.refusal !== undefined) throw codecs.refusal;
+    const newest = v1.segments.at(-1)?.discontinuity ?? 0;
+    const refusal = this.codecsOf(newest)?.refusal;
+    if (refusal !== undefined) throw refusal;
+    const run = this.#newestRun() ?? newest;
+    const tracks = this.codecsOf(run)?.tracks;
     const durations = v1.segments.map((segment, at) => Math.max(segment.duration, a1.segments[at]!.duration));
     const from = this.#firstListed(durations);
     let longest = this.limits.segment;
@@ -250,13 +256,20 @@ export class HlsStream {
       }
     }
     return {
-      names: TRACK_NAMES.filter(name => codecs?.tracks.has(name)),
+      run,
+      names: TRACK_NAMES.filter(name => tracks?.has(name)),
       from,
       durations,
       target: Math.max(1, Math.round(longest / 1000)),
       partTarget: Math.ceil(longestPart / PART_STEP) * PART_STEP,
       isEnded: this.#isEnded,
     };
+  }
+
+  /** Of a run that has just begun there may be nothing to play yet, nor to tell rates of. */
+  #newestRun(): number | undefined {
+    const runs = TRACK_NAMES.flatMap(name => this.segments(name).findLast(hasParts)?.discontinuity ?? []);
+    return runs.length === 0 ? undefined : Math.max(...runs);
   }
 
   /**

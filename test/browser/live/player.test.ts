@@ -6,9 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { launchChromium, openPage } from '../../support/chromium.js';
+import { clip, picture, tone } from '../../support/clips.js';
 import { BEHIND, publishClock } from '../../support/clock-picture.js';
 import { Edge } from '../../support/edge.js';
 import { freePorts } from '../../support/ports.js';
+import { publishedFilm, publishInTime } from '../../support/published-film.js';
+import { RtmpPublisher } from '../../support/rtmp-publisher.js';
 import { until } from '../../support/until.js';
 
 const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
@@ -18,12 +21,20 @@ let browser: Browser;
 let edge: Edge;
 let publisher: ChildProcess;
 let target = '';
+let rtmpPort = 0;
+
+/** AV1 and Opus as Enhanced RTMP has them. */
+async function av1Film() {
+  const codecs = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '25', '-c:a', 'libopus'];
+  return publishedFilm(await clip('live-av1.mp4', [...picture(4), ...tone(4, 330, 48_000), ...codecs]));
+}
+
 before(async () => {
   browser = await launchChromium();
-  const [rtmp] = await freePorts(1);
-  const settings = `http: {cors: {origins: ['*']}}\nlive: {rtmp: {host: 127.0.0.1, port: ${rtmp}}, grace: 100s}`;
+  [rtmpPort = 0] = await freePorts(1);
+  const settings = `http: {cors: {origins: ['*']}}\nlive: {rtmp: {host: 127.0.0.1, port: ${rtmpPort}}, grace: 100s}`;
   edge = await Edge.start({ origin: SAMPLES, settings });
-  target = `rtmp://127.0.0.1:${rtmp}/${NAME}`;
+  target = `rtmp://127.0.0.1:${rtmpPort}/${NAME}`;
   publisher = publishClock(target);
 });
 after(async () => {
@@ -72,7 +83,7 @@ test('the demo player plays a live stream, and ffmpeg decodes it without a word'
   assert.match(metrics, /^moovedge_live_latency_seconds_count [1-9]/m);
 });
 
-test('hls.js plays it at most 2.5 s behind, and goes on after the publisher has come again', async t => {
+test('hls.js plays it at most 2.5 s behind, and goes on with another publisher, of larger pictures', async t => {
   const page = await openPage(browser);
   const complaints: string[] = [];
   page.on('pageerror', error => complaints.push(error.message));
@@ -102,9 +113,11 @@ test('hls.js plays it at most 2.5 s behind, and goes on after the publisher has 
   publisher.kill('SIGKILL');
   await gone;
   const stopped = await time();
-  publisher = publishClock(target);
+  publisher = publishClock(target, '640x360');
   await until('the picture moves again', async () => (await time()) > stopped + 3);
   await isNear('hls.js plays on');
+  const width = () => page.evaluate<number>('document.getElementById("video").videoWidth');
+  assert.equal(await width(), 640);
   assert.deepEqual(complaints, []);
   assert.doesNotMatch((await told()) ?? '', /hls\.js: /);
   const playlist = await (await fetch(`${edge.url}/live/${NAME}/hls/v1.m3u8`)).text();
@@ -112,6 +125,31 @@ test('hls.js plays it at most 2.5 s behind, and goes on after the publisher has 
   const metrics = await (await fetch(`${edge.admin}/metrics`)).text();
   assert.match(metrics, /^moovedge_live_viewers\{protocol="hls"\} [1-9]/m);
   await page.close();
+});
+
+test('mpegts.js plays AV1 and Opus out of FLV', async () => {
+  const modern = await RtmpPublisher.publish(rtmpPort, 'demo/av1');
+  const timer = publishInTime(modern, await av1Film());
+  const path = '/live/demo/av1.flv';
+  await until('the stream', async () => (await fetch(`${edge.url}${path}`, { method: 'HEAD' })).ok);
+  const page = await openPage(browser);
+  const complaints: string[] = [];
+  page.on('pageerror', error => complaints.push(error.message));
+  await page.goto(`${edge.admin}/player?u=${encodeURIComponent(path)}`);
+  const state = '[video.videoWidth, video.currentTime, video.webkitAudioDecodedByteCount > 0]';
+  let seen: readonly [width: number, time: number, sounds: boolean] = [0, 0, false];
+  await until(
+    () => `a second of playing; found ${seen}`,
+    async () => {
+      seen = await page.evaluate(`{ const video = document.getElementById('video'); ${state} }`);
+      return seen[0] === 160 && seen[1] > 1 && seen[2];
+    },
+  );
+  assert.match((await page.locator('#status').textContent()) ?? '', /160 × 90 · live FLV by mpegts\.js/);
+  assert.deepEqual(complaints, []);
+  await page.close();
+  clearInterval(timer);
+  await modern.stop();
 });
 
 test('the page of live streams shows what is published, and who watches it', async () => {

@@ -335,25 +335,105 @@ test('one track alone, and what HLS can not have', async () => {
   }
 });
 
-test('HEAD, ranges, conditions, CORS and caches as everywhere', async () => {
+test('no key frame for longer than the window: playlists go on and say where no decoder can begin, until there is one', async () => {
+  const writer = publish('a/long');
+  const rounds = Math.ceil((LIMITS.window + 25_000) / film.duration);
+  // Of the whole minute the first picture alone is a key frame.
+  const firstPicture = film.tags.find(({ type }) => type === 9);
+  const inter = (tag: LiveTag, isFirst: boolean): LiveTag => {
+    if (tag.type !== 9 || isFirst) return tag;
+    return { ...tag, keyFrame: false, body: [Buffer.of(0x27), ...tag.body.map(each => each.subarray(1))] };
+  };
+  for (let round = 0; round < rounds; round++) {
+    const tags = film.tags.map(tag => inter(tag, round === 0 && tag === firstPicture));
+    append(writer, tags, round * film.duration);
+    if (round === 0) assert.match(await worker.text('a/long', 'hls/v1.m3u8'), /INDEPENDENT=YES/);
+  }
+  const text = await worker.text('a/long', 'hls/v1.m3u8');
+  assert.doesNotMatch(text, /INDEPENDENT/);
+  assert.doesNotMatch(await worker.text('a/long', 'hls.m3u8'), /INDEPENDENT/);
+  assert.equal(attribute(text, 'TARGETDURATION'), 10);
+  assert.ok(lines(text, /#EXTINF:([\d.]+)/g).every(duration => Math.round(Number(duration)) <= 10));
+  const total = lines(text, /#EXTINF:([\d.]+)/g).reduce((sum, duration) => sum + Number(duration), 0);
+  assert.ok(total >= LIMITS.window / 1000 - 10 && total <= LIMITS.window / 1000 + 10, `${total} s`);
+  // What has left the playlist is still there, for as long again.
+  const first = Number(/\d+/.exec(segmentsOf(text)[0]!.slice(3))![0]);
+  const oldest = first - (worker.streams.find('a/long')!.segments('v1').length - segmentsOf(text).length - 1);
+  const newest = Number(/\d+/.exec(segmentsOf(text).at(-1)!.slice(3))![0]);
+  const uris = Array.from({ length: newest - oldest + 1 }, (_, at) => `v1/${oldest + at}.m4s`);
+  const init = await worker.bytes('a/long', `hls/${lines(text, /EXT-X-MAP:URI="([^"]+)"/g)[0]}`);
+  const segments = await Promise.all(uris.map(uri => worker.bytes('a/long', `hls/${uri}`)));
+  const whole = join(folder, 'long.mp4');
+  await writeFile(whole, Buffer.concat([init, ...segments]));
+  // What is a key frame ffprobe sees by the pictures, whatever the tags say.
+  const published = (await packets(source, 'v')).map(packet => packet.split(' '));
+  const expected = Array.from({ length: rounds }, (_, round) =>
+    published.map(([pts, dts, size]) => {
+      const later = (time = '') => (Number(time) + (round * film.duration) / 1000).toFixed(6);
+      return `${later(pts)} ${later(dts)} ${size}`;
+    }),
+  ).flat();
+  const found = (await packets(whole, 'v')).map(packet => packet.slice(0, -2));
+  assert.deepEqual(found, expected.slice(0, found.length));
+  assert.ok(found.length > expected.length - 10 * 25);
+  // A key frame ends it all: the next segment begins with it.
+  append(writer, film.tags, rounds * film.duration);
+  assert.match(await worker.text('a/long', 'hls/v1.m3u8'), /INDEPENDENT=YES/);
+  end('a/long', writer);
+});
+
+test('HEAD, ranges, conditions, CORS and caches as everywhere, for every kind of file', async () => {
   const writer = publish('a/http');
   append(writer, film.tags);
   const playlist = await worker.text('a/http', 'hls/v1.m3u8');
-  const url = worker.url('a/http', `hls/${segmentsOf(playlist)[0]}`);
-  const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
-  const head = await fetch(url, { method: 'HEAD' });
-  assert.equal(head.headers.get('content-length'), String(whole.length));
-  assert.equal(head.headers.get('content-type'), 'video/mp4');
-  assert.equal(head.headers.get('access-control-allow-origin'), '*');
-  assert.match(head.headers.get('cache-control')!, /^max-age=12$/);
-  const part = await fetch(url, { headers: { range: 'bytes=1000-20000' } });
-  assert.equal(part.status, 206);
-  assert.ok(Buffer.from(await part.arrayBuffer()).equals(whole.subarray(1000, 20_001)));
-  const etag = head.headers.get('etag')!;
-  assert.equal((await fetch(url, { headers: { 'if-none-match': etag } })).status, 304);
-  const list = await fetch(worker.url('a/http', 'hls/v1.m3u8'));
-  assert.equal(list.headers.get('content-type'), 'application/vnd.apple.mpegurl');
-  assert.equal(list.headers.get('cache-control'), 'max-age=1');
+  const [init] = lines(playlist, /EXT-X-MAP:URI="([^"]+)"/g);
+  const [segment, part] = [segmentsOf(playlist)[0], partsOf(playlist).at(-1)];
+  const list = 'application/vnd.apple.mpegurl';
+  const kinds = [
+    ['hls.m3u8', list, 'max-age=1'],
+    ['hls/v1.m3u8', list, 'max-age=1'],
+    [`hls/v1.m3u8?_HLS_msn=${/\d+/.exec(segment!.slice(3))![0]}`, list, 'max-age=12'],
+    [`hls/${init}`, 'video/mp4', 'max-age=12'],
+    [`hls/${segment}`, 'video/mp4', 'max-age=12'],
+    [`hls/${part}`, 'video/mp4', 'max-age=12'],
+  ] as const;
+  for (const [file, type, kept] of kinds) {
+    const url = worker.url('a/http', file);
+    const got = await fetch(url);
+    const whole = Buffer.from(await got.arrayBuffer());
+    const head = await fetch(url, { method: 'HEAD' });
+    for (const { headers } of [got, head]) {
+      const told = ['content-length', 'content-type', 'cache-control', 'cache-status', 'accept-ranges'];
+      assert.deepEqual(
+        told.map(name => headers.get(name)),
+        [String(whole.length), type, kept, 'moovedge; hit; detail=memory', 'bytes'],
+        file,
+      );
+      assert.equal(headers.get('access-control-allow-origin'), '*', file);
+    }
+    const etag = head.headers.get('etag')!;
+    const ask = async (headers: Record<string, string>) => {
+      const answer = await fetch(url, { headers });
+      return [answer.status, Buffer.from(await answer.arrayBuffer())] as const;
+    };
+    const end = Math.min(20_000, whole.length - 2);
+    const range = `bytes=7-${end}`;
+    assert.deepEqual(await ask({ range }), [206, whole.subarray(7, end + 1)], file);
+    assert.deepEqual(await ask({ range, 'if-range': etag }), [206, whole.subarray(7, end + 1)], file);
+    assert.deepEqual(await ask({ range, 'if-range': '"other"' }), [200, whole], file);
+    assert.equal((await ask({ range: `bytes=${whole.length}-` }))[0], 416, file);
+    assert.equal((await ask({ 'if-none-match': etag }))[0], 304, file);
+    assert.equal((await ask({ 'if-match': '"other"' }))[0], 412, file);
+    // The other process has the same bytes under the same name.
+    const there = await fetch(other.url('a/http', file));
+    assert.deepEqual([there.headers.get('etag'), Buffer.from(await there.arrayBuffer())], [etag, whole], file);
+    const preflight = await fetch(url, {
+      method: 'OPTIONS',
+      headers: { origin: 'http://page.example', 'access-control-request-method': 'GET' },
+    });
+    assert.equal(preflight.headers.get('access-control-allow-origin'), '*', file);
+    assert.equal((await fetch(url, { method: 'POST' })).status, 405, file);
+  }
   end('a/http', writer);
 });
 
