@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aac, clip, h264, picture, tone } from '../support/clips.js';
@@ -9,6 +9,7 @@ import { mountSmallDisk } from '../support/small-disk.js';
 import { Downloader } from './download.js';
 import { EdgeLog } from './edge-log.js';
 import { FAULT_KINDS, type FaultKind, heal, type Scene } from './fault-kinds.js';
+import { leftBehind, markProcesses } from './left-behind.js';
 import { Library } from './library.js';
 import { Crowd } from './players.js';
 import { Random } from './random.js';
@@ -57,15 +58,12 @@ const RELOAD_GRACE = 4;
 const MIB = 2 ** 20;
 /** What a block must be like to go to disk: nearly all do, so that the disk has something to do. */
 const ADMISSION = { lru: 'admit: views, minHits: 1', demand: 'admit: demand' } as const;
-/** Environment variable that every process of the edge inherits, by which those left behind are found. */
-const MARK = 'MOOVEDGE_SOAK';
 
 /** Runs players against an edge that is harmed all the time; the tally says whether it bore it. */
 export async function runSoak(options: SoakOptions): Promise<Tally> {
   const { seed, workers, policy, say } = options;
   const tally = new Tally();
-  const mark = `${process.pid}-${Date.now()}`;
-  process.env[MARK] = mark;
+  const mark = markProcesses();
   const disk = mountDisk(say);
   const origin = await FaultOrigin.start();
   const forget = setInterval(() => origin.forget(), 1000);
@@ -112,9 +110,9 @@ export async function runSoak(options: SoakOptions): Promise<Tally> {
   } finally {
     clearInterval(forget);
     await origin.close();
-    for (const pid of marked(mark)) {
+    for (const { pid, command } of leftBehind(mark)) {
       tally.leakedProcesses++;
-      tally.violation(`process ${pid} was left behind: ${text(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`);
+      tally.violation(`process ${pid} was left behind: ${command}`);
       process.kill(pid, 'SIGKILL');
     }
     disk.remove();
@@ -286,20 +284,4 @@ function mountDisk(say: (text: string) => void) {
     rmSync(mount, { recursive: true, force: true });
   };
   return { folder, mount: disk?.path, remove };
-}
-
-/** Processes that have inherited the mark, other than this one. */
-function marked(mark: string): number[] {
-  return readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter(name => text(`/proc/${name}/environ`).includes(`${MARK}=${mark}`))
-    .map(Number);
-}
-
-function text(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
 }

@@ -1,8 +1,11 @@
 // Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`; with --cluster against
-// four edges and three members of etcd, with --upload servers of uploads. Exit code 1 when anything was wrong.
+// four edges and three members of etcd, with --upload servers of uploads, with --live viewers of live streams. Exit
+// code 1 when anything was wrong.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { EPOCH } from '../../src/live/publish/timeline.js';
 import { clusterReport, runClusterSoak } from './cluster/run-cluster-soak.js';
+import { liveReport, runLiveSoak } from './live/run-live-soak.js';
 import { runSoak } from './run-soak.js';
 import { report } from './tally.js';
 import { runUploadSoak, uploadReport } from './upload/run-upload-soak.js';
@@ -20,6 +23,8 @@ const USAGE = `npm run test:soak -- [options]
   --upload        servers of uploads that die at every step, --kills N (1000) times; with --seed
   --cluster       a cluster: each kind of fault once, then on until the minutes are over; with --minutes, --seed,
                   --rate (20) and --kinds
+  --live          live streams: clocks over 2^24 ms and to where they begin anew, --gigabytes N (4.5), then each kind of
+                  fault once and on until the minutes are over; with --minutes, --seed, --workers, --kinds and --log
 `;
 
 const { values } = parseArgs({
@@ -36,11 +41,15 @@ const { values } = parseArgs({
     cluster: { type: 'boolean', default: false },
     upload: { type: 'boolean', default: false },
     kills: { type: 'string', default: '1000' },
+    live: { type: 'boolean', default: false },
+    gigabytes: { type: 'string', default: '4.5' },
     help: { type: 'boolean', default: false },
   },
 });
 
-function number(name: 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pause' | 'kills', otherwise = ''): number {
+type Numbers = 'minutes' | 'seed' | 'players' | 'rate' | 'workers' | 'pause' | 'kills' | 'gigabytes';
+
+function number(name: Numbers, otherwise = ''): number {
   const text = values[name] ?? otherwise;
   const value = Number(text);
   if (text !== '' && Number.isFinite(value) && value >= 0) return value;
@@ -83,6 +92,23 @@ if (values.cluster) {
   });
   process.stdout.write(`${clusterReport(result)}\n`);
   process.exit(result.violations.length === 0 ? 0 : 1);
+}
+if (values.live) {
+  const result = await runLiveSoak({
+    duration: number('minutes') * 60_000,
+    seed,
+    workers: number('workers'),
+    watchers: 40,
+    players: 8,
+    volume: number('gigabytes') * 2 ** 30,
+    clocks: [2 ** 24, EPOCH],
+    signal: stop.signal,
+    ...(kinds && { kinds }),
+    ...(values.log !== undefined && { logFile: values.log }),
+    say,
+  });
+  process.stdout.write(`${liveReport(result)}\n`);
+  process.exit(result.tally.violationCount === 0 ? 0 : 1);
 }
 const tally = await runSoak({
   duration: number('minutes') * 60_000,
