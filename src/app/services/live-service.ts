@@ -30,7 +30,7 @@ export class LiveService implements Service<Config> {
   /** Other edges that have streams from this one. */
   readonly #links = new LinkTable(() => this.#config.live.links);
   /** Streams as workers have been told of them, by their names. */
-  #streams: ReadonlyMap<string, Required<StreamPlace>> = new Map();
+  #streams: ReadonlyMap<string, StreamPlace & { readonly level: number }> = new Map();
   #peers: NodeJS.Timeout | undefined;
   #config: Config;
   #ingest: IngestProcess | undefined;
@@ -138,7 +138,7 @@ export class LiveService implements Service<Config> {
   #tell(places: readonly StreamPlace[]): void {
     const levelOf = ({ name, id }: StreamPlace) => {
       const before = this.#streams.get(name);
-      return before?.id === id ? before.level! : LEVELS;
+      return before?.id === id ? before.level : LEVELS;
     };
     const streams = places.map(place => ({ ...place, level: place.level ?? levelOf(place) }));
     this.#streams = new Map(streams.map(stream => [stream.name, stream]));

@@ -86,7 +86,7 @@ export class Pull {
   /** When servers were asked last. */
   #triedAt = 0;
   #level: number | undefined;
-  #from: PullSource | undefined;
+  #from: string | undefined;
   #isReady = false;
   #isLinked = false;
   /** Links so far. */
@@ -120,7 +120,7 @@ export class Pull {
 
   /** The edge of the cluster that the last link leads to; undefined for another server, or before the first. */
   get from(): string | undefined {
-    return this.#from?.peer;
+    return this.#from;
   }
 
   /** Gives a link up, unless another one has begun. */
@@ -159,7 +159,7 @@ export class Pull {
       const isRight = answer !== undefined && source.isOf?.(answer) !== false;
       const level = isRight ? (source.levelOf?.(answer) ?? 0) : LEVELS;
       if (isRight && answer.statusCode === 200 && level < LEVELS) {
-        this.#follow(answer, source, level + 1);
+        this.#follow(answer, source.peer, level + 1);
         return;
       }
       if (isRight && answer.statusCode === NO_PLACE) sources.unshift(...(source.others?.(answer) ?? []));
@@ -202,12 +202,12 @@ export class Pull {
     });
   }
 
-  #follow(answer: IncomingMessage, source: PullSource, level: number): void {
+  #follow(answer: IncomingMessage, from: string | undefined, level: number): void {
     let isBegun = false;
     this.#isLinked = true;
     this.#links++;
     this.#level = level;
-    this.#from = source;
+    this.#from = from;
     this.#options.moved();
     const began = readBegan(answer.headers[BEGAN_FIELD]);
     const reader = new FlvReader((type, timestamp, body) => {
