@@ -240,7 +240,8 @@ export class Scene {
     this.#passage.close();
     await this.storage.close();
     this.network.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    // Workers end a moment after their supervisor, and may write until then.
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
   async #look(edge: EdgeMachine): Promise<void> {
