@@ -10,6 +10,7 @@ import type { PublishedFilm } from '../../../src/pipeline/jobs/job.js';
 import { JobQueue } from '../../../src/pipeline/jobs/job-queue.js';
 import type { MakeOptions } from '../../../src/pipeline/transcode/film-maker.js';
 import { TranscodeWorker } from '../../../src/pipeline/transcode/transcode-worker.js';
+import { UploadQuota } from '../../../src/pipeline/upload/upload-quota.js';
 import { RedisServer } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
@@ -124,6 +125,17 @@ describe('jobs', () => {
     assert.ok(late instanceof Error, String(late));
     assert.deepEqual([first.films.published + second.films.published, first.films.given], [1, 1]);
     assert.equal((await queue.status(id))!.reason, undefined, 'it was taken for a failure');
+  });
+
+  it('are preceded by uploads, of which each token may announce so many bytes a day', async () => {
+    const quota = new UploadQuota(queue.redis, 'quota-test', 100);
+    await quota.take('studio', 60);
+    await quota.take('studio', 30);
+    await assert.rejects(quota.take('studio', 20), { code: 'overloaded', message: /at most 100 bytes a day/ });
+    await quota.take('another', 100);
+    // What was refused is not counted.
+    await quota.take('studio', 10);
+    await assert.rejects(quota.take('studio', 1), { code: 'overloaded' });
   });
 
   it('survive their Redis, whenever it dies', async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { deflateSync } from 'node:zlib';
 import { defaultConfig } from '../../../src/config/schema.js';
 import type { PublishedFilm } from '../../../src/pipeline/jobs/job.js';
 import { DirectoryStorage } from '../../../src/pipeline/storage/directory-storage.js';
@@ -196,6 +197,32 @@ describe('a film that is made of an upload', () => {
   });
 });
 
+function box(type: string, ...content: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(content);
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(body.length + 8);
+  head.write(type, 4, 'latin1');
+  return Buffer.concat([head, body]);
+}
+
+/** A file of QuickTime whose moov is compressed. @param size that it says to have when it is not */
+function compressedMoov(size: number): Buffer {
+  const claimed = Buffer.alloc(4);
+  claimed.writeUInt32BE(size);
+  const bytes = deflateSync(Buffer.alloc(Math.min(size, 64 * 1024 * 1024)));
+  const moov = box('moov', box('cmov', box('dcom', Buffer.from('zlib')), box('cmvd', claimed, bytes)));
+  return Buffer.concat([box('ftyp', Buffer.from('qt  \0\0\0\0qt  ')), moov]);
+}
+
+function nestedBoxes(depth: number): Buffer {
+  const bytes = Buffer.alloc(8 * depth);
+  for (let i = 0; i < depth; i++) {
+    bytes.writeUInt32BE(8 * (depth - i), 8 * i);
+    bytes.write(i === 0 ? 'moov' : 'trak', 8 * i + 4, 'latin1');
+  }
+  return Buffer.concat([box('ftyp', Buffer.from('isom\0\0\0\0isom')), bytes]);
+}
+
 describe('a file that is not what it says', () => {
   it('is told to be cut off, and what is there is a film', async () => {
     const whole = await media.ffmpeg(
@@ -229,6 +256,9 @@ describe('a file that is not what it says', () => {
     ['a text', Buffer.from('This is no film.\n'.repeat(100))],
     ['a playlist that names a file of the machine', Buffer.from('#EXTM3U\n#EXTINF:1,\n/etc/passwd\n')],
     ['a list of ffmpeg that names a file of the machine', Buffer.from("ffconcat version 1.0\nfile '/etc/passwd'\n")],
+    ['a moov that says it is compressed from two gigabytes', compressedMoov(2 ** 31 - 1)],
+    ['a moov that was compressed from 64 megabytes of nothing', compressedMoov(64 * 1024 * 1024)],
+    ['boxes within boxes without end', nestedBoxes(20_000)],
     ['a picture', Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex')],
   ] as const) {
     it(`is refused for good: ${name}`, async () => {
@@ -236,6 +266,19 @@ describe('a file that is not what it says', () => {
       assert.deepEqual(await readdir(settings.scratch), []);
     });
   }
+});
+
+describe('a file with 100 tracks', () => {
+  it('is refused at once, and told why', async () => {
+    const one = await media.ffmpeg('one.mkv', ...PICTURE('64x48', 1), ...FAST);
+    const many = Array.from({ length: 100 }, () => ['-map', '0:v']).flat();
+    const file = await media.ffmpeg('many.mkv', '-i', one, ...many, '-c', 'copy');
+    await assert.rejects(
+      made(file),
+      (error: Error) => error instanceof RefusedSource && /at most 32 tracks, found 100/.test(error.message),
+    );
+    assert.deepEqual(await readdir(settings.scratch), []);
+  });
 });
 
 describe('a film that several make', () => {
