@@ -1,30 +1,33 @@
 import { flag, text } from './kind.js';
 import { type SettingPath, setting } from './setting.js';
 
-/** Settings of an S3-compatible bucket, for each place that names one. */
-export function bucketSettings() {
+/**
+ * Settings of an S3-compatible bucket, for each place that names one.
+ * @param whose begins their sentences, so that people know which one is meant
+ */
+export function bucketSettings(whose = '') {
   return {
     region: setting(
       text('a region such as eu-central-1', /^[a-z0-9-]{1,64}$/),
-      'Region that requests are signed for; left out: AWS_REGION of the environment, else us-east-1.',
+      `${whose}Region that requests are signed for; left out: AWS_REGION of the environment, else us-east-1.`,
     ).optional(),
     endpoint: setting(
       text('http(s)://host', /^https?:\/\/[^\s/?#@]+\/?$/),
-      'Where the bucket is, for stores other than AWS; left out: AWS.',
+      `${whose}Where the bucket is, for stores other than AWS; left out: AWS.`,
     ).optional(),
     pathStyle: setting(
       flag(),
-      'Whether the bucket stands in the path rather than in the host name; left out: only with an endpoint.',
+      `${whose}Whether the bucket stands in the path rather than in the host name; left out: only with an endpoint.`,
     ).optional(),
     accessKeyId: setting(
       text('an access key', /^[\x21-\x7e]{1,256}$/),
-      'Access key; left out: what the environment, the shared file or the role of the machine gives.',
+      `${whose}Access key; left out: what the environment, the shared file or the role of the machine gives.`,
       { secret: true },
     ).optional(),
-    secretAccessKey: setting(text('a secret key', /^[\x21-\x7e]{1,256}$/), 'Secret of that access key.', {
+    secretAccessKey: setting(text('a secret key', /^[\x21-\x7e]{1,256}$/), `${whose}Secret of that access key.`, {
       secret: true,
     }).optional(),
-    sessionToken: setting(text('a session token', /^[\x21-\x7e]{1,4096}$/), 'Token of temporary keys.', {
+    sessionToken: setting(text('a session token', /^[\x21-\x7e]{1,4096}$/), `${whose}Token of temporary keys.`, {
       secret: true,
     }).optional(),
   };

@@ -1,32 +1,35 @@
 import { path, text } from './kind.js';
 import { type Draft, group, type item, list, setting, type Values, type Wrong } from './setting.js';
 
-/** Settings of an etcd, for each place that names one. */
-export function etcdSettings() {
+/**
+ * Settings of an etcd, for each place that names one.
+ * @param whose begins their sentences, so that people know which one is meant
+ */
+export function etcdSettings(whose = '') {
   return {
     endpoints: list(
       setting(
         text('a URL such as http://10.0.0.1:2379', /^https?:\/\/[^\s/?#@]+\/?$/),
-        'Members of the etcd cluster, which are asked in turn; 3.4 or later.',
+        `${whose}Members of the etcd cluster, which are asked in turn; 3.4 or later.`,
       ),
       { max: 16 },
     ).prefault(['http://127.0.0.1:2379']),
     prefix: setting(
       text('a path such as /moovedge, without a slash at its end', /^\/[\w./-]{0,200}[\w.-]$/),
-      'Beginning of all keys there; clusters that share an etcd need different ones.',
+      `${whose}Beginning of all keys there; clusters that share an etcd need different ones.`,
     ).prefault('/moovedge'),
-    username: setting(text('a user name'), 'User of etcd’s authentication.').optional(),
-    password: setting(text('a password'), 'Password of that user.', { secret: true }).optional(),
+    username: setting(text('a user name'), `${whose}User of etcd’s authentication.`).optional(),
+    password: setting(text('a password'), `${whose}Password of that user.`, { secret: true }).optional(),
     tls: group({
       ca: setting(
         path('a PEM file'),
-        'Authorities that etcd’s certificate may be of; left out: Node’s own.',
+        `${whose}Authorities that etcd’s certificate may be of; left out: Node’s own.`,
       ).optional(),
       cert: setting(
         path('a PEM file'),
-        'Certificate that etcd knows this node by; without a common name when etcd has users.',
+        `${whose}Certificate that etcd knows this node by; without a common name when etcd has users.`,
       ).optional(),
-      key: setting(path('a PEM file'), 'Private key of that client certificate.').optional(),
+      key: setting(path('a PEM file'), `${whose}Private key of that client certificate.`).optional(),
     }),
   };
 }

@@ -7,8 +7,8 @@ import { group, item, list, map, setting, withRules } from './setting.js';
 export const storageSchema = withRules(
   item({
     url: setting(originUrl(), 'Where uploads and films lie: a directory or s3://bucket/prefix.'),
-    s3: item(bucketSettings()).optional(),
-    etcd: item(etcdSettings()).optional(),
+    s3: item(bucketSettings('Of uploads and films: ')).optional(),
+    etcd: item(etcdSettings('Of uploads and films: ')).optional(),
   }),
   (storage, wrong) => {
     checkKeys(storage?.s3, wrong);

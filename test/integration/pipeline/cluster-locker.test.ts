@@ -39,7 +39,10 @@ it('an upload is one server’s, which lets go when another wants it, and anybod
   assert.deepEqual(order, ['asked', 'let go']);
   const gone = new AbortController();
   gone.abort();
-  await assert.rejects(lockOf().lock(gone.signal, () => {}), { status_code: 500 });
+  await assert.rejects(
+    lockOf().lock(gone.signal, () => {}),
+    { status_code: 500 },
+  );
   await second.unlock();
   const third = lockOf();
   await third.lock(signal, () => {});
