@@ -4,6 +4,9 @@ import { escapeInvisible } from '../base/percent.js';
 /** Most URLs of one purge or prefetch. */
 const URLS_MAX = 10_000;
 const URL_LENGTH_MAX = 16 * 1024;
+/** Most tags of one purge, and most characters of a pattern. */
+const TAGS_MAX = 1000;
+const PATTERN_MAX = 1000;
 
 /** A URL of the edge as a player would ask for it. */
 export interface EdgeUrl {
@@ -21,6 +24,12 @@ export interface PurgeRequest {
     | { readonly kind: 'urls'; readonly urls: readonly EdgeUrl[] }
     /** Everything whose path begins with the prefix's path. */
     | { readonly kind: 'prefix'; readonly prefix: EdgeUrl }
+    /** Objects with one of these tags, of whatever origin. */
+    | { readonly kind: 'tags'; readonly tags: readonly string[] }
+    /** Objects whose path, on a host or any, fits a glob: `*` within a segment, `**` over segments, `?`. */
+    | { readonly kind: 'glob'; readonly host: string | undefined; readonly glob: string }
+    /** Objects in whose path and query a regular expression of RE2 is found. */
+    | { readonly kind: 'regex'; readonly regex: string }
     | { readonly kind: 'all' };
   /**
    * Marks stale instead: the next request revalidates, and stale answers remain allowed where the policy allows them.
@@ -37,19 +46,22 @@ export interface PurgeResult {
 }
 
 /**
- * Reads a purge from the body of a request: `{"urls": […]}`, `{"prefix": "…"}` or `{"all": true}`, each with
- * `"soft": true` or without.
+ * Reads a purge from the body of a request: `{"urls": […]}`, `{"prefix": "…"}`, `{"tags": […]}`, `{"glob": "…"}`,
+ * `{"regex": "…"}` or `{"all": true}`, each with `"soft": true` or without.
  * @throws EdgeError `bad_request`
  */
 export function parsePurge(body: unknown): PurgeRequest {
-  const fields = fieldsOf(body, ['urls', 'prefix', 'all', 'soft']);
-  const { urls, prefix, all, soft = false } = fields;
+  const fields = fieldsOf(body, ['urls', 'prefix', 'tags', 'glob', 'regex', 'all', 'soft']);
+  const { urls, prefix, tags, glob, regex, all, soft = false } = fields;
   if (typeof soft !== 'boolean') throw wrong('soft', 'true or false', soft);
-  if ([urls, prefix, all].filter(field => field !== undefined).length !== 1) {
-    throw new EdgeError('bad_request', 'expected exactly one of urls, prefix and all');
+  if ([urls, prefix, tags, glob, regex, all].filter(field => field !== undefined).length !== 1) {
+    throw new EdgeError('bad_request', 'expected exactly one of urls, prefix, tags, glob, regex and all');
   }
   if (urls !== undefined) return { scope: { kind: 'urls', urls: parseUrls(urls).map(withoutPattern) }, soft };
   if (prefix !== undefined) return { scope: { kind: 'prefix', prefix: withoutPattern(parseEdgeUrl(prefix)) }, soft };
+  if (tags !== undefined) return { scope: { kind: 'tags', tags: parseTags(tags) }, soft };
+  if (glob !== undefined) return { scope: { kind: 'glob', ...parseGlob(glob) }, soft };
+  if (regex !== undefined) return { scope: { kind: 'regex', regex: patternText('regex', regex) }, soft };
   if (all !== true) throw wrong('all', 'true', all);
   return { scope: { kind: 'all' }, soft };
 }
@@ -60,8 +72,26 @@ function withoutPattern(url: EdgeUrl): EdgeUrl {
   const [head = '/'] = /^[^*]*\//.exec(url.path) ?? [];
   throw new EdgeError(
     'bad_request',
-    `patterns are not understood, found ${JSON.stringify(url.path).slice(0, 200)}: purge the prefix ${head}, or write %2A for a * that is part of a name`,
+    `found a pattern, ${JSON.stringify(url.path).slice(0, 200)}: say glob (purge --glob), or purge the prefix ${head}, or write %2A for a * that is part of a name`,
   );
+}
+
+function parseTags(value: unknown): string[] {
+  const isTag = (tag: unknown) => typeof tag === 'string' && /^[\x21-\x2b\x2d-\x7e]{1,1024}$/.test(tag);
+  if (!Array.isArray(value) || value.length === 0 || value.length > TAGS_MAX || !value.every(isTag))
+    throw wrong('tags', `a list of 1 to ${TAGS_MAX} tags without blanks and commas`, value);
+  return value;
+}
+
+function parseGlob(value: unknown): { host: string | undefined; glob: string } {
+  const [, host, glob] = /^(?:https?:\/\/([^/?#]+))?(\/[\s\S]*)$/i.exec(patternText('glob', value)) ?? [];
+  if (glob === undefined) throw wrong('glob', 'a path or a URL with * or **, such as /films/**', value);
+  return { host: host?.toLowerCase().replace(/:\d*$/, ''), glob: escapeInvisible(glob) };
+}
+
+function patternText(name: string, value: unknown): string {
+  if (typeof value === 'string' && value.length > 0 && value.length <= PATTERN_MAX) return value;
+  throw wrong(name, `a pattern of 1 to ${PATTERN_MAX} characters`, value);
 }
 
 /**

@@ -2,6 +2,7 @@ import { METRICS_CONTENT_TYPE } from '../observe/metrics.js';
 import { type AdminCall, type AdminRoutes, sendJson, sendText } from './admin-server.js';
 import { type ClusterAdmin, clusterRoutes } from './cluster-routes.js';
 import type { Explanation } from './explanation.js';
+import { type CachedObjects, type ListRequest, parseList } from './object-list.js';
 import { edgePageRoutes, type PlayerPort } from './pages.js';
 import { type PrefetchProgress, type PrefetchRequest, parsePrefetch } from './prefetch.js';
 import { type EdgeUrl, type PurgeRequest, type PurgeResult, parsePurge, parseWhy } from './purge-request.js';
@@ -22,6 +23,11 @@ export interface AdminTarget {
    * @throws EdgeError `bad_request`, `overloaded`
    */
   explain(url: EdgeUrl): Explanation;
+  /**
+   * What the cache knows.
+   * @throws EdgeError (rejects with) `overloaded`
+   */
+  list(request: ListRequest): Promise<CachedObjects>;
   /** @param progress takes a line of progress; @param signal ends the work */
   prefetch(request: PrefetchRequest, progress: (line: PrefetchProgress) => void, signal: AbortSignal): Promise<void>;
 }
@@ -48,6 +54,9 @@ export function adminRoutes(target: AdminTarget): AdminRoutes {
     },
     'POST /why': {
       answer: async ({ json, response }) => sendJson(response, target.explain(parseWhy(await json()))),
+    },
+    'POST /ls': {
+      answer: async ({ json, response }) => sendJson(response, await target.list(parseList(await json()))),
     },
     'POST /prefetch': { answer: call => prefetch(target, call) },
     ...clusterRoutes(target),

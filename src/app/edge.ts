@@ -122,6 +122,10 @@ export class Edge implements EdgeControl {
         if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
         return this.#services.explain(url);
       },
+      list: async request => {
+        if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
+        return this.#services.list(request);
+      },
       prefetch: (request, progress, signal) =>
         prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
     });

@@ -30,6 +30,8 @@ export class CachedEntry {
   /** Shared counters of its bucket and of purges, as they were when it was last found to be what the store has. */
   generation = 0;
   purgeGeneration = 0;
+  /** Sequence number of purges up to which those by pattern were found not to concern it. */
+  unconcerned = 0;
   /** Not yet seen by other processes. */
   pending = false;
 
@@ -202,7 +204,11 @@ export class EntryCache {
     const { entry } = cached;
     const marks = this.#purges.marks(entry.primary);
     cached.markedStale = entry.kind === 'object' && entry.validated < marks.soft;
-    return entry.epoch < marks.hard;
+    if (entry.epoch < marks.hard) return true;
+    if (entry.kind !== 'object' || cached.unconcerned >= this.#purges.known) return false;
+    if (this.#purges.concerns(entry, cached.unconcerned)) return true;
+    cached.unconcerned = this.#purges.known;
+    return false;
   }
 
   #forget(key: string): undefined {

@@ -1,4 +1,5 @@
 import { normalPath } from '../base/percent.js';
+import type { PurgePattern } from './purge-pattern.js';
 
 /** Sequence numbers of the last purge that concerns something; 0 for none. */
 export interface PurgeMarks {
@@ -13,6 +14,13 @@ export interface PrefixPurge extends PurgeMarks {
   readonly prefix: string;
 }
 
+/** A purge of all objects that fit a pattern. Those that were stored have been marked one by one. */
+export interface PatternPurge {
+  readonly pattern: PurgePattern;
+  /** Its sequence number: what was fetched before it is worthless. */
+  readonly sequence: number;
+}
+
 /** The purges that concern more than one URL, and the number of purges so far. */
 export interface PurgeList {
   /** Sequence number of the last purge. */
@@ -20,12 +28,27 @@ export interface PurgeList {
   readonly all: PurgeMarks;
   /** At most `PREFIXES_MAX`, the one that was purged longest ago first. */
   readonly prefixes: readonly PrefixPurge[];
+  /**
+   * At most `PATTERNS_MAX`, the oldest first: for what was being fetched, and so was not stored, when they were made.
+   */
+  readonly patterns: readonly PatternPurge[];
+  /** Sequence number of the last pattern that is no more in the list: nothing is stored any more that is older. */
+  readonly forgotten: number;
 }
 
 /** Most prefixes that are kept; beyond, the two oldest become one. */
 export const PREFIXES_MAX = 256;
 
-export const NO_PURGES: PurgeList = { sequence: 0, all: { hard: 0, soft: 0 }, prefixes: [] };
+/** Most patterns that are kept: fetches that have outlived so many purges are not stored. */
+const PATTERNS_MAX = 16;
+
+export const NO_PURGES: PurgeList = {
+  sequence: 0,
+  all: { hard: 0, soft: 0 },
+  prefixes: [],
+  patterns: [],
+  forgotten: 0,
+};
 
 /** The marks of a purge with the sequence number `sequence` on top of others. */
 export function marked({ hard, soft }: PurgeMarks, sequence: number, isSoft: boolean): PurgeMarks {
@@ -41,7 +64,7 @@ export function latest(a: PurgeMarks, b: PurgeMarks): PurgeMarks {
 export function withAll(list: PurgeList, isSoft: boolean): PurgeList {
   const sequence = list.sequence + 1;
   const all = marked(list.all, sequence, isSoft);
-  return { sequence, all, prefixes: list.prefixes.filter(purge => exceeds(purge, all)) };
+  return { ...list, sequence, all, prefixes: list.prefixes.filter(purge => exceeds(purge, all)) };
 }
 
 /** The list after one more purge by prefix. */
@@ -53,7 +76,16 @@ export function withPrefix(list: PurgeList, given: string, isSoft: boolean): Pur
   const others = list.prefixes.filter(
     purge => purge.prefix !== prefix && (!purge.prefix.startsWith(prefix) || exceeds(purge, added)),
   );
-  return bounded({ sequence, all: list.all, prefixes: [...others, added] });
+  return bounded({ ...list, sequence, prefixes: [...others, added] });
+}
+
+/** The list after one more purge by a pattern. A soft one concerns what is stored alone. */
+export function withPattern(list: PurgeList, pattern: PurgePattern, isSoft: boolean): PurgeList {
+  const sequence = list.sequence + 1;
+  if (isSoft) return { ...list, sequence };
+  const patterns = [...list.patterns, { pattern, sequence }];
+  const gone = patterns.slice(0, -PATTERNS_MAX).at(-1);
+  return { ...list, sequence, patterns: patterns.slice(-PATTERNS_MAX), forgotten: gone?.sequence ?? list.forgotten };
 }
 
 /** The marks that concern `key`. */
@@ -73,12 +105,13 @@ export function parsePurgeList(record: Uint8Array): PurgeList | undefined {
   } catch {
     return undefined;
   }
-  const { sequence, all, prefixes } = (value ?? {}) as Record<string, unknown>;
+  const { sequence, all, prefixes, patterns = [], forgotten = 0 } = (value ?? {}) as Record<string, unknown>;
   if (!isSequence(sequence) || !isMarks(all) || !Array.isArray(prefixes) || prefixes.length > PREFIXES_MAX)
     return undefined;
   for (const purge of prefixes)
     if (!isMarks(purge) || typeof (purge as PrefixPurge).prefix !== 'string') return undefined;
-  return { sequence, all, prefixes };
+  if (!isSequence(forgotten) || !Array.isArray(patterns) || !patterns.every(isPatternPurge)) return undefined;
+  return { sequence, all, prefixes, patterns, forgotten };
 }
 
 /**
@@ -112,4 +145,12 @@ function isSequence(value: unknown): value is number {
 function isMarks(value: unknown): value is PurgeMarks {
   const { hard, soft } = (value ?? {}) as Record<string, unknown>;
   return isSequence(hard) && isSequence(soft);
+}
+
+function isPatternPurge(value: unknown): value is PatternPurge {
+  const { pattern, sequence } = (value ?? {}) as Record<string, unknown>;
+  const { kind, text, places } = (pattern ?? {}) as Record<string, unknown>;
+  const isPlace = (place: unknown) => Object.values((place ?? {}) as object).every(each => typeof each === 'string');
+  const isKind = kind === 'tag' || kind === 'glob' || kind === 'regex';
+  return isSequence(sequence) && isKind && typeof text === 'string' && Array.isArray(places) && places.every(isPlace);
 }

@@ -1,6 +1,7 @@
 import { normalPath } from '../base/percent.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import type { CatalogStore } from './catalog-store.js';
+import type { ObjectEntry } from './entry.js';
 import { decodeEntry, objectHead } from './entry-record.js';
 import { bucketOf, generationOf, PURGE_GENERATION, storeKey } from './object-identity.js';
 import {
@@ -12,8 +13,10 @@ import {
   type PurgeMarks,
   parsePurgeList,
   withAll,
+  withPattern,
   withPrefix,
 } from './purge-list.js';
+import { type PatternSubject, type PurgePattern, purgeMatcher } from './purge-pattern.js';
 
 /*
  * Purges are marks in the store, not work on what is stored, so each takes the same time whatever it concerns. Records:
@@ -41,6 +44,7 @@ export class Purges {
   readonly #tier: MemoryTier;
   #list: PurgeList = NO_PURGES;
   #generation: number | undefined;
+  readonly #matchers = new WeakMap<PurgePattern, (subject: PatternSubject) => boolean>();
 
   constructor(store: CatalogStore, tier: MemoryTier) {
     this.#store = store;
@@ -51,6 +55,32 @@ export class Purges {
   marks(key: string): PurgeMarks {
     const record = this.#store.purge(bucketKey(bucketOf(key)));
     return latest(marksOf(this.#current(), key), record === undefined ? NO_MARKS : readMarks(record));
+  }
+
+  /**
+   * Whether a purge by pattern concerns an object that was fetched before it, and so may have come into the store after
+   * those that fit were marked there.
+   * @param since sequence number of purges up to which that has been looked at
+   */
+  concerns({ primary, fields, validated }: ObjectEntry, since: number): boolean {
+    const { patterns, forgotten } = this.#current();
+    if (validated < forgotten) return true;
+    const from = Math.max(validated, since);
+    return patterns.some(({ pattern, sequence }) => from < sequence && this.#matcher(pattern)({ primary, fields }));
+  }
+
+  #matcher(pattern: PurgePattern): (subject: PatternSubject) => boolean {
+    let matcher = this.#matchers.get(pattern);
+    if (matcher === undefined) {
+      matcher = purgeMatcher(pattern);
+      this.#matchers.set(pattern, matcher);
+    }
+    return matcher;
+  }
+
+  /** Sequence number of the last purge that this process knows of. */
+  get known(): number {
+    return this.#current().sequence;
   }
 
   /** Sequence number of the last purge, as it stands in the store. */
@@ -126,6 +156,38 @@ export class Purger {
     );
   }
 
+  /**
+   * Purges all objects that fit a pattern, as `prefixes`: those that are stored are marked one by one, page by page.
+   * @throws EdgeError `bad_request` for what is no pattern
+   */
+  async matching(pattern: PurgePattern, soft: boolean): Promise<PurgeCount> {
+    const concerns = purgeMatcher(pattern);
+    const before = this.#change(list => withPattern(list, pattern, soft));
+    const sequence = before.sequence + 1;
+    const found = new Set<string>();
+    let objects = 0;
+    for (const page of this.#store.entries()) {
+      for (const record of page) {
+        const key = objectHead(record)?.key;
+        const entry = key === undefined ? undefined : decodeEntry(record, key);
+        if (entry?.kind !== 'object' || entry.validated >= sequence || !concerns(entry)) continue;
+        if (!found.has(entry.primary) && this.#marks(before, entry.primary).hard <= entry.epoch) objects++;
+        found.add(entry.primary);
+      }
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    const buckets = new Set([...found].map(bucketOf));
+    this.#store.savePurges(write => {
+      for (const bucket of buckets) {
+        const record = this.#store.purge(bucketKey(bucket));
+        const marks = record === undefined ? NO_MARKS : readMarks(record);
+        write(bucketKey(bucket), encodeMarks(latest(marks, marked(marks, sequence, soft))));
+      }
+    });
+    this.#tier.bumpGeneration(PURGE_GENERATION);
+    return { objects, more: false };
+  }
+
   /** @returns the list before */
   #change(change: (list: PurgeList) => PurgeList): PurgeList {
     const before = readList(this.#store);
@@ -169,7 +231,7 @@ export class Purger {
 }
 
 /** Stands for a list that can't be read: everything before it counts as purged, so that nothing purged comes back. */
-const DAMAGED: PurgeList = { sequence: 2 ** 40, all: { hard: 2 ** 40, soft: 2 ** 40 }, prefixes: [] };
+const DAMAGED: PurgeList = { ...NO_PURGES, sequence: 2 ** 40, all: { hard: 2 ** 40, soft: 2 ** 40 } };
 
 /** The list in the store. */
 function readList(store: CatalogStore): PurgeList {

@@ -1,7 +1,9 @@
 import { parseTime } from '../config/units.js';
 import type { AdminClient, AdminFlags } from './admin-client.js';
+import type { CleanupFlags } from './cleanup.js';
 import { type Command, InvalidArgumentError } from './command-line.js';
 import type { DrainFlags } from './control.js';
+import type { ListFlags } from './ls.js';
 import type { PurgeFlags } from './purge.js';
 
 /** Adds the commands that ask a running edge, by its admin port. */
@@ -27,6 +29,9 @@ export function addAdminCommands(program: Command): void {
   onAdmin('purge', 'make a running edge forget files')
     .argument('[urls...]', 'as players ask for them, or paths')
     .option('--prefix <path>', 'everything whose path begins with it')
+    .option('--tag <tags...>', 'everything that the origin has given one of these, by Cache-Tag or Surrogate-Key')
+    .option('--glob <pattern>', 'everything whose path fits: * within a segment, ** over several')
+    .option('--regex <pattern>', 'everything in whose path and query it is found (RE2)')
     .option('--all', 'everything')
     .option('--soft', 'mark stale instead: the next request asks the origin whether the file has changed')
     .action(async (urls: string[], flags: AdminFlags & PurgeFlags) => {
@@ -45,6 +50,25 @@ export function addAdminCommands(program: Command): void {
     .action(async (url: string, flags: AdminFlags) => {
       const { why } = await import('./why.js');
       await why(await client(flags), url, text => process.stdout.write(text));
+    });
+  program
+    .command('cleanup')
+    .description(
+      'find memory tiers and catalogs of edges that are gone, which keep memory taken; remove them with --yes',
+    )
+    .option('--dir <folder>', 'folder to look at (/dev/shm)')
+    .option('--yes', 'remove them')
+    .action(async (flags: CleanupFlags) => {
+      const { cleanup } = await import('./cleanup.js');
+      cleanup(flags, text => process.stdout.write(text));
+    });
+  onAdmin('ls', 'list what a running edge has cached: size, share in memory and on disk, freshness, tags')
+    .argument('[prefix]', 'beginning of paths, as players ask for them')
+    .option('--limit <n>', 'most objects', readCount, 1000)
+    .option('--json', 'an object of JSON a line')
+    .action(async (prefix: string | undefined, flags: AdminFlags & ListFlags) => {
+      const { ls } = await import('./ls.js');
+      await ls(await client(flags), prefix, flags, text => process.stdout.write(text));
     });
   addControlCommands(onAdmin, client);
 }
@@ -107,6 +131,13 @@ function addClusterCommands(
   onAdmin('where', 'which node serves a path', cluster)
     .argument('<path>', 'such as /film.mp4')
     .action(async (path: string, flags: AdminFlags) => (await load()).clusterWhere(await client(flags), path, write));
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1 || count > 100_000)
+    throw new InvalidArgumentError('Expected a whole number from 1 to 100000.');
+  return count;
 }
 
 function readInterval(text: string): number {

@@ -1,5 +1,6 @@
 import type { ClusterAdmin } from '../../admin/cluster-routes.js';
 import type { Explanation } from '../../admin/explanation.js';
+import type { CachedObjects, ListRequest } from '../../admin/object-list.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { Purger } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
@@ -13,6 +14,7 @@ import type { EdgeEvents } from './edge-events.js';
 import { ErrorsService } from './errors-service.js';
 import { ExplainService } from './explain-service.js';
 import { HistoryService } from './history-service.js';
+import { ListService } from './list-service.js';
 import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
@@ -31,6 +33,7 @@ export interface EdgeServices {
   purge(request: PurgeRequest): Promise<PurgeResult>;
   /** @throws EdgeError `bad_request` */
   explain(url: EdgeUrl): Explanation;
+  list(request: ListRequest): Promise<CachedObjects>;
 }
 
 /** Makes the services of an edge. */
@@ -48,8 +51,9 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
     context.config.cluster &&
     new (await import('./cluster-service.js')).ClusterService(context, memory.tier.secret, purges);
   const accessLog = new AccessLogService(context);
+  const lists = new ListService(context.config, catalog.store, memory.tier, context.log);
   const history = new HistoryService();
-  const seen = [history, accessLog, new ErrorsService(context), new CertificatesService(context)];
+  const seen = [lists, history, accessLog, new ErrorsService(context), new CertificatesService(context)];
   const live = new LiveService(context, memory.tier.secret, cluster);
   const all = [memory, unixSockets, catalog, disk, purges, explanations, ...seen, cluster ?? noCluster, live];
   return {
@@ -58,6 +62,7 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
     cluster,
     purge: request => (cluster ?? purges).purge(request),
     explain: url => explanations.explain(url),
+    list: request => lists.list(request),
   };
 }
 

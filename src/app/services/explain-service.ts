@@ -2,9 +2,8 @@ import type { ExplainedObject, Explanation } from '../../admin/explanation.js';
 import type { EdgeUrl } from '../../admin/purge-request.js';
 import { BLOCK_SIZE } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
-import { native } from '../../base/native.js';
 import { type Place, PlaceList, plainPath } from '../../base/places.js';
-import { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { DiskReader } from '../../cache/disk/disk-reader.js';
 import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
 import type { ObjectEntry } from '../../catalog/entry.js';
@@ -16,6 +15,7 @@ import type { Config } from '../../config/schema.js';
 import type { Service } from '../../supervisor/service.js';
 import { OriginTable } from '../origins/origin-table.js';
 import { viewsOf } from './edge-views.js';
+import { openDisk } from './open-disk.js';
 import { objectsOf } from './purge-service.js';
 
 /** Bytes of entries that are kept from one question to the next. */
@@ -49,7 +49,7 @@ export class ExplainService implements Service<Config> {
   explain(url: EdgeUrl): Explanation {
     const config = this.#config;
     const at = [url.host ?? '', plainPath(url.path)] as const;
-    const disk = this.#openDisk();
+    const disk = openDisk(config, this.#log);
     try {
       return {
         routes: new PlaceList(config.routes).indexes(...at).map(i => shown(config.routes[i]!, i)),
@@ -99,19 +99,6 @@ export class ExplainService implements Service<Config> {
       else runs.push([tier, 1]);
     }
     return { ...blocks, runs };
-  }
-
-  #openDisk(): DiskReader | undefined {
-    const { path, size } = this.#config.cache.disk;
-    if (path === undefined) return undefined;
-    return new DiskReader({
-      folder: path,
-      capacity: size,
-      checksum: bytes => native.crc32c(0, bytes),
-      log: this.#log,
-      onDamage: () => {},
-      observe: () => {},
-    });
   }
 }
 

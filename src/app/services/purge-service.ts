@@ -1,9 +1,11 @@
 import { accessParametersAt } from '../../access/access-rules.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
+import { matchesHost } from '../../base/host-pattern.js';
 import type { Log } from '../../base/log.js';
 import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
+import type { OriginPaths, PurgePattern } from '../../catalog/purge-pattern.js';
 import type { Config } from '../../config/schema.js';
 import { type OwnNames, parseTarget } from '../../http/target.js';
 import type { Service } from '../../supervisor/service.js';
@@ -48,6 +50,7 @@ export class PurgeService implements Service<Config> {
       throw new EdgeError('overloaded', 'the edge hands over to another: ask again', { retryAfter: 1 });
     if (scope.kind === 'all') return this.#purger.all(soft);
     if (scope.kind === 'prefix') return this.#purger.prefixes(prefixKeys(this.#config, scope.prefix), soft);
+    if (scope.kind !== 'urls') return this.#purger.matching(patternOf(this.#config, scope), soft);
     const config = this.#config;
     const views = viewsOf(config);
     const objects = scope.urls.flatMap(url => objectsOf(config, views, url));
@@ -69,6 +72,28 @@ export class PurgeService implements Service<Config> {
     const paths = await listedPaths(lists, playerAddress(config), this.#log);
     return lists.flatMap(({ url }, i) => paths[i]!.map(path => ({ ...url, path })));
   }
+}
+
+/** What a purge looks for among the keys of objects. */
+function patternOf(
+  config: Config,
+  scope: Extract<PurgeRequest['scope'], { kind: 'tags' | 'glob' | 'regex' }>,
+): PurgePattern {
+  if (scope.kind === 'tags') return { kind: 'tag', text: scope.tags.join('\n'), places: placesOf(config) };
+  if (scope.kind === 'regex') return { kind: 'regex', text: scope.regex, places: placesOf(config) };
+  return { kind: 'glob', text: scope.glob, places: placesOf(config, scope.host) };
+}
+
+/** Where the objects of origins are: of those that a host leads to, or of all. */
+export function placesOf({ origins, routes }: Config, host?: string): OriginPaths[] {
+  const led = new Set(
+    host === undefined
+      ? []
+      : routes.filter(each => each.host === undefined || matchesHost(each.host, host)).map(({ origin }) => origin),
+  );
+  return origins
+    .filter(each => host === undefined || each.host === undefined || matchesHost(each.host, host) || led.has(each.name))
+    .map(({ name, path, stripPath }) => ({ origin: name, base: stripPath ? path.replace(/\/+$/, '') : '' }));
 }
 
 /**
@@ -97,7 +122,7 @@ function keysOf(config: Config, { host, path, query }: EdgeUrl): string[] {
 }
 
 /** Beginnings of keys: the prefix within each origin that lies below or above it. */
-function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
+export function prefixKeys(config: Config, { host, path }: EdgeUrl): string[] {
   const target = parseTarget(path, '', TARGET_MAX, NO_NAMES);
   const within = matches(config, host, target.path).map(
     match => match.rule.name + match.addressing.address(match.path, '').path,

@@ -8,6 +8,12 @@ const TEXT_MAX = 64 * 1024;
 export function purgeTexts({ scope, soft }: PurgeRequest): string[] {
   if (scope.kind === 'all') return [JSON.stringify({ all: true, soft })];
   if (scope.kind === 'prefix') return [JSON.stringify({ prefix: urlOf(scope.prefix), soft })];
+  if (scope.kind === 'tags') return [JSON.stringify({ tags: scope.tags, soft })];
+  if (scope.kind === 'regex') return [JSON.stringify({ regex: scope.regex, soft })];
+  if (scope.kind === 'glob') {
+    const { host, glob } = scope;
+    return [JSON.stringify({ glob: host === undefined ? glob : `http://${host}${glob}`, soft })];
+  }
   const texts: string[] = [];
   let urls: string[] = [];
   let length = 0;

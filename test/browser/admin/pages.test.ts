@@ -110,6 +110,7 @@ test('where a token is wanted, the dashboard asks for it', async () => {
     cluster: () => undefined,
     metricsText: nothing,
     purge: nothing,
+    list: async () => ({ objects: [], more: false }),
     explain: () => ({ routes: [], access: undefined, objects: [] }),
     prefetch: nothing,
   };

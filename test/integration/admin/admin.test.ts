@@ -60,6 +60,7 @@ const target: AdminTarget = {
     return (await mergeSnapshots([await metrics.snapshot()])).text;
   },
   stats: async () => ({ version: '0' }),
+  list: async () => ({ objects: [], more: false }),
   explain: url => ({ routes: [], access: undefined, objects: [{ path: url.path }] }),
   async purge(purge) {
     if (purge.scope.kind === 'all') throw new EdgeError('overloaded', 'ask again');

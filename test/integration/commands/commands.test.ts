@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,9 @@ import type { EdgeStats } from '../../../src/supervisor/supervisor.js';
 import { moovedge, spawnMoovedge } from './cli.js';
 
 const TOKEN = 'correct-horse-battery';
+/** Maps a file until its standard input ends. */
+const HOLD =
+  'import mmap,sys; f=open(sys.argv[1],"r+b"); m=mmap.mmap(f.fileno(),0); print(1,flush=True); sys.stdin.read()';
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-commands-'));
 const edge = createServer((request, response) => {
   response.statusCode = request.url === '/ok.mp4' ? 200 : 404;
@@ -53,6 +57,15 @@ const admin = new AdminServer({
     cluster: () => undefined,
     metricsText: async () => '',
     stats: async () => stats,
+    list: async ({ prefix, limit }) => ({
+      objects: [
+        {
+          ...{ key: 'films/a.mp4', path: `${prefix?.path}a.mp4`, origin: 'films', size: 2 ** 20, freshness: 'fresh' },
+          ...{ age: 5, lifetime: 600, blocks: { memory: 1, disk: 2, origin: 1 }, tags: ['new', 'hd'] },
+        },
+      ],
+      more: limit === 1,
+    }),
     explain: url => ({
       routes: ['2: *'],
       access: undefined,
@@ -154,6 +167,53 @@ test('why tells route, key, origin, freshness and tiers', async () => {
   assert.equal((await moovedge(['why', ...flags])).code, 64);
 });
 
+test('ls tells what is cached, for people and for machines', async () => {
+  const { code, output } = await moovedge(['ls', '/films/', ...flags]);
+  assert.equal(code, 0);
+  assert.equal(output, '   1.0 MiB  memory  25%  disk  50%  fresh  films  /films/a.mp4  [new hd]\n1 object\n');
+  const [line = '', ...more] = (await moovedge(['ls', '--json', '/films/', ...flags])).output.split('\n');
+  assert.deepEqual([JSON.parse(line).key, more], ['films/a.mp4', ['']]);
+  assert.match((await moovedge(['ls', '--limit', '1', '/films/', ...flags])).output, /1 object, and there are more\n$/);
+  assert.equal((await moovedge(['ls', '--limit', '0', ...flags])).code, EXIT.usage);
+});
+
+test('purge by tag, glob and expression are what the edge is told', async () => {
+  for (const [given, scope] of [
+    [['--tag', 'a', 'b'], { kind: 'tags', tags: ['a', 'b'] }],
+    [['--glob', 'http://H:8080/films/**/ä*.mp4'], { kind: 'glob', host: 'h', glob: '/films/**/%C3%A4*.mp4' }],
+    [['--regex', '^/a+$'], { kind: 'regex', regex: '^/a+$' }],
+  ] as const) {
+    assert.equal((await moovedge(['purge', ...flags, ...given])).code, 0);
+    assert.deepEqual(purged.at(-1), scope);
+  }
+});
+
+test('cleanup finds what edges have left, and removes it when it is told to', async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'moovedge-left-'));
+  const secret = '0123456789abcdef'.repeat(2);
+  mkdirSync(path.join(dir, `moovedge-8080.cache.${secret}.catalog`));
+  mkdirSync(path.join(dir, 'moovedge-8080.cache.mine.catalog'));
+  for (const name of ['moovedge-8080.cache', 'moovedge-x.cache', 'other', `moovedge-8080.cache.${secret}.catalog/data`])
+    writeFileSync(path.join(dir, name), 'x'.repeat(5000));
+  const left = ['moovedge-8080.cache', `moovedge-8080.cache.${secret}.catalog`];
+  const told = await moovedge(['cleanup', '--dir', dir]);
+  assert.equal(told.code, 0);
+  for (const name of left) assert.ok(told.output.includes(`left over: ${path.join(dir, name)} (`), told.output);
+  assert.match(told.output, /remove them with --yes/);
+  assert.equal(readdirSync(dir).length, 5);
+  // Whatever a process has mapped stays, with its catalog.
+  const mapped = path.join(dir, 'moovedge-8080.cache');
+  const holder = spawn('python3', ['-c', HOLD, mapped], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(holder.stdout, 'data');
+  const kept = await moovedge(['cleanup', '--dir', dir, '--yes']);
+  assert.equal(kept.output, `in use: ${mapped}\n`);
+  holder.stdin.end();
+  await once(holder, 'exit');
+  assert.match((await moovedge(['cleanup', '--dir', dir, '--yes'])).output, /^removed: /);
+  assert.deepEqual(readdirSync(dir).sort(), ['moovedge-8080.cache.mine.catalog', 'moovedge-x.cache', 'other']);
+  rmSync(dir, { recursive: true });
+});
+
 test('purge tells the edge and says what was done', async () => {
   assert.deepEqual(await moovedge(['purge', '/a', 'http://h/b', ...flags]), {
     code: 0,
@@ -178,10 +238,16 @@ test('purge tells the edge and says what was done', async () => {
   for (const pattern of [['/films/*.mp4'], ['http://h/**'], ['--prefix', '/films/*']]) {
     const { code, errors } = await moovedge(['purge', ...pattern, ...flags]);
     assert.equal(code, EXIT.data);
-    assert.match(errors, /patterns are not understood, found .*: purge the prefix \/(films\/)?, or write %2A/);
+    assert.match(
+      errors,
+      /found a pattern, .*: say glob \(purge --glob\), or purge the prefix \/(films\/)?, or write %2A/,
+    );
   }
   const none = await moovedge(['purge', ...flags]);
-  assert.deepEqual([none.code, none.errors], [EXIT.usage, 'moovedge: expected URLs, or --prefix, or --all\n']);
+  assert.deepEqual(
+    [none.code, none.errors],
+    [EXIT.usage, 'moovedge: expected URLs, or one of --prefix, --tag, --glob, --regex and --all\n'],
+  );
   const two = await moovedge(['purge', '/a', '--all', ...flags]);
   assert.equal(two.code, EXIT.usage);
   const refused = await moovedge(['purge', '--all', '--admin', url]);

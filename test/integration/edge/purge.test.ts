@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Explanation } from '../../../src/admin/explanation.js';
+import type { CachedObjects } from '../../../src/admin/object-list.js';
 import { firstWrong } from '../../support/content.js';
 import { Edge } from '../../support/edge.js';
 import { FaultOrigin } from '../../support/fault-origin.js';
@@ -44,6 +45,12 @@ describe('purge', () => {
     return (await response.json()) as { objects: number; more: boolean };
   }
 
+  async function refused(body: object): Promise<string> {
+    const response = await fetch(`${edge.admin}/purge`, { method: 'POST', body: JSON.stringify(body) });
+    assert.equal(response.status, 400);
+    return response.text();
+  }
+
   /** The version that every worker gives of a file; they share the port, so several connections reach all of them. */
   async function versionAt(path: string): Promise<number> {
     const seen = new Set<number>();
@@ -57,6 +64,54 @@ describe('purge', () => {
     assert.equal(seen.size, 1, 'all workers give the same version');
     return [...seen][0]!;
   }
+
+  /** Which of the files are new. */
+  const renewed = async () => {
+    const fresh: string[] = [];
+    for (const path of PATHS) if ((await versionAt(path)) === version + 1) fresh.push(path);
+    return fresh;
+  };
+
+  it('by glob: a star stays within a segment, two go on', async () => {
+    assert.deepEqual(await purge({ glob: '/*/1.mp4' }), { objects: 2, more: false });
+    assert.deepEqual(await renewed(), ['/a/1.mp4', '/b/1.mp4']);
+    assert.deepEqual(await purge({ glob: '/*.mp4' }), { objects: 0, more: false });
+    assert.deepEqual(await purge({ glob: '/a/?.mp4' }), { objects: 2, more: false });
+    assert.deepEqual(
+      await purge({ glob: '/**' }),
+      { objects: 1, more: false },
+      'what is purged already does not count',
+    );
+    assert.deepEqual(await renewed(), PATHS);
+  });
+
+  it('by regular expression, in time that no expression makes long', async () => {
+    assert.deepEqual(await purge({ regex: '^/a/[2-9]' }), { objects: 1, more: false });
+    assert.deepEqual(await renewed(), ['/a/2.mp4']);
+    const begun = performance.now();
+    assert.deepEqual(await purge({ regex: '^(([a-z/])+.)+[A-Z]([a-z/])+$' }), { objects: 0, more: false });
+    assert.ok(performance.now() - begun < 60_000);
+    assert.match(await refused({ regex: '(?<=a)b' }), /expected a regular expression of RE2/);
+    assert.match(await refused({ regex: 'a'.repeat(1001) }), /1 to 1000 characters/);
+    assert.match(await refused({ glob: 'films/*' }), /a path or a URL/);
+    assert.match(await refused({ tags: ['with blank '] }), /a list of 1 to 1000 tags/);
+    assert.deepEqual(await renewed(), ['/a/2.mp4']);
+  });
+
+  it('is preceded by a list of what is cached', async () => {
+    const response = await fetch(`${edge.admin}/ls`, { method: 'POST', body: JSON.stringify({ prefix: '/a/' }) });
+    const { objects, more } = (await response.json()) as CachedObjects;
+    assert.equal(more, false);
+    assert.deepEqual(
+      objects.map(({ path, origin: name, size, freshness, tags }) => [path, name, size, freshness, tags]),
+      PATHS.slice(0, 2).map(path => [path, 'main', SIZE, 'fresh', []]),
+    );
+    assert.deepEqual(objects[0]!.blocks, { memory: 3, disk: 0, origin: 0 });
+    await purge({ urls: ['/a/1.mp4'] });
+    const after = await fetch(`${edge.admin}/ls`, { method: 'POST', body: JSON.stringify({ limit: 1 }) });
+    const rest = (await after.json()) as CachedObjects;
+    assert.deepEqual([rest.objects.map(({ path }) => path), rest.more], [['/a/2.mp4'], true]);
+  });
 
   it('can be seen beforehand: what is stored of a URL, how fresh it is, and where its blocks are', async () => {
     const why = async (url: string) => {
@@ -151,6 +206,25 @@ describe('purge', () => {
       body: '{}',
     });
     assert.equal(response.status, 400);
-    assert.match(await response.text(), /exactly one of urls, prefix and all/);
+    assert.match(await response.text(), /exactly one of urls, prefix, tags, glob, regex and all/);
+  });
+
+  it('by tag of the origin, however often, and bytes are new though their validator is not', async () => {
+    const tagged = { ...HEADERS, 'Cache-Tag': 'films, a-side', ETag: '"same"' };
+    for (const path of PATHS.slice(0, 2)) origin.put(path, { size: SIZE, version: `v${version}`, headers: tagged });
+    const keyed = { ...HEADERS, 'Surrogate-Key': 'films b-side' };
+    origin.put('/b/1.mp4', { size: SIZE, version: `v${version}`, headers: keyed });
+    await purge({ all: true });
+    for (const path of PATHS) assert.equal(await versionAt(path), version);
+    for (const path of PATHS.slice(0, 2)) origin.put(path, { size: SIZE, version: `v${version + 1}`, headers: tagged });
+    origin.put('/b/1.mp4', { size: SIZE, version: `v${version + 1}`, headers: keyed });
+    assert.deepEqual(await purge({ tags: ['film', 'Films'] }), { objects: 0, more: false });
+    assert.deepEqual(await renewed(), []);
+    assert.deepEqual(await purge({ tags: ['none', 'b-side'] }), { objects: 1, more: false });
+    assert.deepEqual(await renewed(), ['/b/1.mp4']);
+    for (let i = 0; i < 20; i++) await purge({ tags: [`other-${i}`] });
+    assert.deepEqual(await purge({ tags: ['films'] }), { objects: 3, more: false });
+    assert.deepEqual(await renewed(), PATHS);
+    assert.deepEqual(await purge({ tags: ['films'], soft: true }), { objects: 3, more: false });
   });
 });

@@ -29,6 +29,7 @@ export const fakeServices: Role['services'] = async ({ log, takeOver, events, te
         },
       },
     ],
+    list: async () => ({ objects: [], more: false }),
     explain: () => ({ routes: [], access: undefined, objects: [] }),
     async purge({ scope }) {
       if (scope.kind === 'prefix') throw new EdgeError('overloaded', 'no purge by prefix here');

@@ -1,0 +1,113 @@
+import type { CachedObjects, ListedObject, ListRequest } from '../../admin/object-list.js';
+import { BLOCK_SIZE } from '../../base/block.js';
+import type { Log } from '../../base/log.js';
+import { normalPath } from '../../base/percent.js';
+import type { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { MemoryTier } from '../../cache/memory/memory-tier.js';
+import type { CatalogStore } from '../../catalog/catalog-store.js';
+import type { ObjectEntry } from '../../catalog/entry.js';
+import { decodeEntry, objectHead } from '../../catalog/entry-record.js';
+import { Purges } from '../../catalog/purge.js';
+import { ageOf, stalenessOf } from '../../catalog/rfc9111/freshness.js';
+import { tagsOf } from '../../catalog/tags.js';
+import type { Config } from '../../config/schema.js';
+import type { Service } from '../../supervisor/service.js';
+import { openDisk } from './open-disk.js';
+import { placesOf, prefixKeys } from './purge-service.js';
+
+/** Milliseconds that a list may take. */
+const TIME_MAX = 5000;
+
+/** Lists what the cache knows. */
+export class ListService implements Service<Config> {
+  readonly name = 'lists';
+  readonly #store: CatalogStore;
+  readonly #tier: MemoryTier;
+  readonly #purges: Purges;
+  readonly #log: Log;
+  #config: Config;
+
+  constructor(config: Config, store: CatalogStore, tier: MemoryTier, log: Log) {
+    this.#config = config;
+    this.#store = store;
+    this.#tier = tier;
+    this.#log = log;
+    this.#purges = new Purges(store, tier);
+  }
+
+  reconfigure(config: Config): void {
+    this.#config = config;
+  }
+
+  stop(): void {}
+
+  /**
+   * Objects whose path begins with a prefix, in order. Goes through the catalog page by page, so that other work has
+   * its turn.
+   */
+  async list({ prefix, limit }: ListRequest): Promise<CachedObjects> {
+    const end = performance.now() + TIME_MAX;
+    const beginnings = prefix === undefined ? undefined : prefixKeys(this.#config, prefix).map(normalPath);
+    const bases = new Map(placesOf(this.#config).map(({ origin, base }) => [origin, base]));
+    const found: ObjectEntry[] = [];
+    let more = false;
+    for (const page of this.#store.entries()) {
+      for (const record of page) {
+        const key = objectHead(record)?.key;
+        if (key === undefined || beginnings?.some(each => normalPath(key.split('?', 1)[0]!).startsWith(each)) === false)
+          continue;
+        const entry = decodeEntry(record, key);
+        if (entry?.kind === 'object' && this.#isThere(entry)) found.push(entry);
+      }
+      more = performance.now() > end;
+      if (more) break;
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    found.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
+    const disk = openDisk(this.#config, this.#log);
+    try {
+      const objects = found.slice(0, limit).map(entry => this.#described(entry, bases, disk));
+      return { objects, more: more || found.length > limit };
+    } finally {
+      disk?.close();
+    }
+  }
+
+  #isThere(entry: ObjectEntry): boolean {
+    return entry.epoch >= this.#purges.marks(entry.primary).hard && !this.#purges.concerns(entry, 0);
+  }
+
+  #described(entry: ObjectEntry, bases: ReadonlyMap<string, string>, disk: DiskReader | undefined): ListedObject {
+    const { key, primary, freshness, object, fields } = entry;
+    const now = Date.now();
+    const slash = primary.indexOf('/');
+    const origin = primary.slice(0, slash);
+    const isMarked = entry.validated < this.#purges.marks(primary).soft;
+    return {
+      key,
+      origin,
+      path: (bases.get(origin) ?? '') + primary.slice(slash),
+      size: object.size,
+      freshness: stalenessOf(freshness, now, isMarked) < 0 ? 'fresh' : 'stale',
+      age: Math.floor(ageOf(freshness, now) / 1000),
+      lifetime: Math.floor(freshness.lifetime / 1000),
+      blocks: blocksOf(entry, this.#tier, disk),
+      tags: tagsOf(fields),
+    };
+  }
+}
+
+function blocksOf(
+  { object: { id, size } }: ObjectEntry,
+  tier: MemoryTier,
+  disk: DiskReader | undefined,
+): ListedObject['blocks'] {
+  const blocks = { memory: 0, disk: 0, origin: 0 };
+  const count = Math.ceil(size / BLOCK_SIZE);
+  for (let block = 0; block < count; block++) {
+    if (tier.has(id, block)) blocks.memory++;
+    else if (disk?.has(id, block)) blocks.disk++;
+    else blocks.origin++;
+  }
+  return blocks;
+}
