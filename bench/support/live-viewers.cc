@@ -90,7 +90,7 @@ int main(int count, char** arguments) {
   size_t answered = 0;
   size_t joined = 0;
   // Who does not come within this does not count among those that are measured.
-  const uint64_t patience = Now() + 60000000000u;
+  const uint64_t patience = Now() + 45000000000u;
   uint64_t begin = 0;
   uint64_t end = 0;
   uint64_t bytes = 0;
