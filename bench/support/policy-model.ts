@@ -19,9 +19,9 @@ interface Found {
 /** Films, viewers at once and requests of a trace; a film has 1,717 blocks, and a view 71 on average. */
 type Scale = readonly [films: number, viewers: number, requests: number];
 
-/** What the tables of the issue and of docs/benchmarks.md were made with, and a quarter of it for the matrix. */
+/** That of docs/cache-policy.md, and an eighth of it for the matrix. */
 const FULL: Scale = [20_000, 3000, 12_000_000];
-const QUARTER: Scale = [5000, 750, 3_000_000];
+const EIGHTH: Scale = [2500, 375, 1_000_000];
 
 const POLICIES = ['lru', 's3-fifo', 'sieve', 'demand', 'belady'] as const;
 const SKEWS = [0.8, 1, 1.2];
@@ -68,10 +68,9 @@ export async function modelPolicies(folder: string): Promise<ResultTable[]> {
     ['demand', 'belady', 'lru-demand', 'lru', 'lru-all'],
   );
   const cells = MEMORIES.flatMap(memory => RINGS.map(ring => `${memory}/${ring}`));
-  const matrix = SKEWS.map(skew => later(QUARTER, [`films,zipf=${skew}`], cells, [...POLICIES].reverse()));
-  const small: Scale = [QUARTER[0], QUARTER[1], 1_000_000];
+  const matrix = SKEWS.map(skew => later(EIGHTH, [`films,zipf=${skew}`], cells, [...POLICIES].reverse()));
   const against = ADVERSARIES.map(([, trace, sizes]) =>
-    later(small, [trace], [...sizes], ['demand', 'lru', 's3-fifo', 'sieve']),
+    later(EIGHTH, [trace], [...sizes], ['demand', 'lru', 's3-fifo', 'sieve']),
   );
   const next = async () => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job();
@@ -122,7 +121,7 @@ function matrixTable(title: string, cells: readonly string[], found: readonly Fo
     return { name: `${cell.replace('/', ' % + ')} %`, values: [...values, (values[3]! / values[4]!) * 100] };
   });
   return {
-    title: `kept from the origin in %, ${title}: memory + disk of ${QUARTER[0]} films; Belady has one tier as large as both`,
+    title: `kept from the origin in %, ${title}: memory + disk of ${EIGHTH[0]} films; Belady has one tier as large as both`,
     columns: titled([...POLICIES, 'demand : belady']),
     rows,
   };
