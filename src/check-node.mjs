@@ -5,10 +5,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { bringsAddon } from './prebuilt.mjs';
 
-/**
- * Releases of Node.js for which the pinned front end (uWebSockets.js) holds a binary and the dependencies run, by ABI.
- */
+/** Releases of Node.js for which the front end (uWebSockets.js) has a binary and the dependencies run, by ABI. */
 const ABIS = { 115: 'Node 20 (20.9 or later)', 127: 'Node 22' };
+/** The same of those who make it, which wants a C library as new as that of Debian 13 or Ubuntu 24.04. */
+const UPSTREAM_ABIS = { 137: 'Node 24' };
+const UPSTREAM_GLIBC = [2, 38];
 const ARCHITECTURES = ['x64', 'arm64'];
 const FIRST_OF_20 = 9;
 /**
@@ -19,6 +20,16 @@ const PINNED = 'npm:uws-pack@20.0.8';
 
 const ROOT = new URL('../', import.meta.url);
 
+/** Version of the C library. */
+function glibc() {
+  return process.report.getReport().header.glibcVersionRuntime ?? '0';
+}
+
+function isNewEnough(version) {
+  const [major, minor] = version.split('.').map(Number);
+  return major > UPSTREAM_GLIBC[0] || (major === UPSTREAM_GLIBC[0] && minor >= UPSTREAM_GLIBC[1]);
+}
+
 /** What keeps this machine from running moovedge, in lines for people; empty when nothing does. */
 function obstacles() {
   if (process.platform !== 'linux') return [`moovedge runs on Linux; this is ${process.platform}.`];
@@ -27,10 +38,14 @@ function obstacles() {
   const { modules: abi, node: version } = process.versions;
   const [major, minor] = version.split('.').map(Number);
   const isOld = major === 20 && minor < FIRST_OF_20;
-  if (!(abi in ABIS) || !ARCHITECTURES.includes(process.arch) || isOld) {
+  const library = abi in UPSTREAM_ABIS ? glibc() : undefined;
+  const fits = abi in ABIS || (library !== undefined && isNewEnough(library));
+  if (!fits || !ARCHITECTURES.includes(process.arch) || isOld) {
+    const names = Object.values(UPSTREAM_ABIS).join(' and ');
     return [
-      `moovedge has no front end for Node ${version} on ${process.arch}.`,
-      `It runs on ${Object.values(ABIS).join(' and ')}, on ${ARCHITECTURES.join(' and ')}. Either`,
+      `moovedge has no front end for Node ${version} on ${process.arch}${library === undefined ? '' : ` with glibc ${library}`}.`,
+      `It runs on ${Object.values(ABIS).join(' and ')}, on ${ARCHITECTURES.join(' and ')},`,
+      `and on ${names} where glibc is ${UPSTREAM_GLIBC.join('.')} or later (Debian 13, Ubuntu 24.04). Either`,
       '  - use one of those, for example without installing it:',
       '      npx -y -p node@22 npm ci && npx -y -p node@22 npm start',
       '  - or take the front end from those who make it, in a release for this Node',

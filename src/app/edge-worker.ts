@@ -15,6 +15,7 @@ import { Gate } from '../http/gate.js';
 import type { NodeFrontEnd } from '../http/node/node-front-end.js';
 import { portBounds } from '../http/port-bounds.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.js';
+import { isUpstream } from '../http/uws.js';
 import { Flv } from '../media/flv/flv.js';
 import { FragmentedMp4 } from '../media/fmp4/fragmented-mp4.js';
 import { ProgressiveMp4 } from '../media/mp4/progressive.js';
@@ -175,6 +176,7 @@ class Worker implements WorkerHandle {
           });
     link.on('accessLogRenamed', () => this.#accessLog?.reopen());
     const gate = Gate.open(native);
+    if (isUpstream) log.info({ node: process.version }, 'the front end is upstream’s, as this Node.js needs');
     if (!gate.works)
       log.warn({}, 'the front end is not one that heads can be checked in front of, nor clients bounded');
     const maxConnections = origins.reduce((sum, origin) => sum + origin.maxConnections, 0);

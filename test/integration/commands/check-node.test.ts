@@ -15,12 +15,14 @@ function check({
   versions = {},
   arch = 'x64',
   platform = 'linux',
+  glibc = '2.36',
   script = 'src/check-node.mjs',
   env = {},
 }: {
   versions?: { node?: string; modules?: string };
   arch?: string;
   platform?: string;
+  glibc?: string;
   script?: string;
   env?: Record<string, string>;
 }) {
@@ -28,6 +30,7 @@ function check({
     Object.defineProperty(process, 'versions', { value: { ...process.versions, ...${JSON.stringify(versions)} } });
     Object.defineProperty(process, 'arch', { value: '${arch}' });
     Object.defineProperty(process, 'platform', { value: '${platform}' });
+    process.report.getReport = () => ({ header: { glibcVersionRuntime: '${glibc}' } });
   `;
   const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
   const { status, stderr } = spawnSync(process.execPath, ['--import', preload, path.resolve(root, script)], {
@@ -51,7 +54,7 @@ test('the versions that it lets pass are those that the front end has binaries f
     }
   }
   const { engines, dependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-  assert.equal(engines.node, '^20.9.0 || ^22.0.0');
+  assert.equal(engines.node, '^20.9.0 || ^22.0.0 || ^24.0.0');
   assert.ok(readFileSync(`${root}src/check-node.mjs`, 'utf8').includes(`'${dependencies['uWebSockets.js']}'`));
 });
 
@@ -59,18 +62,31 @@ test('another version is told which work and what installs another build', () =>
   for (const versions of [
     { node: '18.20.0', modules: '108' },
     { node: '21.7.0', modules: '120' },
-    { node: '24.1.0', modules: '137' },
+    { node: '26.0.0', modules: '147' },
     { node: '20.8.1', modules: '115' },
   ]) {
     const { status, stderr } = check({ versions });
     assert.equal(status, 1);
     assert.match(stderr, new RegExp(`no front end for Node ${versions.node.replaceAll('.', '\\.')} on x64`));
-    assert.match(stderr, /Node 20 \(20\.9 or later\) and Node 22/);
+    assert.match(stderr, /Node 20 \(20\.9 or later\) and Node 22.*\nand on Node 24 where glibc is 2\.38 or later/);
     assert.match(stderr, /npx -y -p node@22 npm ci/);
     assert.match(stderr, /npm install uWebSockets\.js@github:uNetworking\/uWebSockets\.js#v/);
   }
   assert.equal(check({ arch: 'ia32' }).status, 1);
   assert.match(check({ platform: 'darwin' }).stderr, /runs on Linux; this is darwin/);
+});
+
+test('Node 24 is let pass where the C library is new enough for the front end of those who make it', () => {
+  const versions = { node: '24.9.0', modules: '137' };
+  for (const glibc of ['2.38', '2.41', '3.0']) assert.deepEqual(check({ versions, glibc }), { status: 0, stderr: '' });
+  for (const glibc of ['2.36', '2.4', '1.99']) {
+    const { status, stderr } = check({ versions, glibc });
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      new RegExp(`no front end for Node 24\\.9\\.0 on x64 with glibc ${glibc.replace('.', '\\.')}\\.`),
+    );
+  }
 });
 
 test('somebody who brings another build of the front end is let pass', () => {

@@ -4,11 +4,11 @@
  * name of its first origin says how it fails: `refuse-start`, `crash-start`.
  */
 
-import { App, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import type { EdgeEvents } from '../../../src/app/services/edge-events.js';
 import { EdgeError } from '../../../src/base/errors.js';
 import { native } from '../../../src/base/native.js';
 import type { Config } from '../../../src/config/schema.js';
+import { App, closeListenSocket, type us_listen_socket } from '../../../src/http/uws.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { quiesceListener } from '../../../src/supervisor/listener.js';
 import { runWorker } from '../../../src/supervisor/worker-link.js';
@@ -63,7 +63,7 @@ runWorker<Config, EdgeEvents>({
       async drain(deadline) {
         if (draining) return;
         await quiesceListener(port, workers, native);
-        us_listen_socket_close(socket);
+        closeListenSocket(socket);
         draining = true;
         if (open > 0) {
           await new Promise<void>(resolve => {
