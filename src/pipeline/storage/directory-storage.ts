@@ -86,19 +86,23 @@ export class DirectoryStorage implements ObjectStorage {
     const path = this.#path(key);
     const unfinished = join(this.#root, UNFINISHED, randomUUID());
     try {
-      await mkdir(dirname(unfinished), { recursive: true });
-      await fill(unfinished);
+      // Folders are nearly always there, and made when they are not.
+      await fill(unfinished).catch(async error => {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        await mkdir(dirname(unfinished), { recursive: true });
+        await fill(unfinished);
+      });
       for (let tries = 0; ; tries++) {
         try {
-          await mkdir(dirname(path), { recursive: true });
           if (!ifAbsent) await rename(unfinished, path);
           else await link(unfinished, path);
           break;
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
           if (code === 'EEXIST') return false;
-          // The folder was empty, and was removed after it had been made.
+          // One that is empty may be removed after it has been made.
           if (code !== 'ENOENT' || tries === 10) throw error;
+          await mkdir(dirname(path), { recursive: true });
         }
       }
       await synced(dirname(path));
