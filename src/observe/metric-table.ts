@@ -209,10 +209,6 @@ export const METRICS = {
     type: 'counter',
     help: 'Lines of the access log lost because its target failed or was slow.',
   },
-  moovedge_trace_spans_dropped_total: {
-    type: 'counter',
-    help: 'Spans of traces lost because the collector failed or was slow.',
-  },
   moovedge_config_last_reload_successful: {
     type: 'gauge',
     help: '1 when the last reload, or the start, took its configuration.',
