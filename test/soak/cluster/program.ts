@@ -85,6 +85,12 @@ export class Program {
   async takeOver(): Promise<void> {
     const old = this.#child!;
     this.start('--take-over');
-    await until(`${this.name} to be taken over`, () => old.exitCode !== null || old.signalCode !== null, 90);
+    const hasEnded = () => old.exitCode !== null || old.signalCode !== null;
+    try {
+      await until(`${this.name} to be taken over`, hasEnded, 90);
+    } finally {
+      // Nobody would know of it any more.
+      if (!hasEnded()) process.kill(-old.pid!, 'SIGKILL');
+    }
   }
 }
