@@ -28,10 +28,6 @@ const ASIDE = [
   'test/unit/cache/read/reader-source.test.ts',
   'test/integration/live/record/',
   'test/integration/live/publish/',
-  'test/integration/live/relay/',
-  'test/integration/live/hls/publishers.test.ts',
-  'test/fault/live/soak.test.ts',
-  'test/integration/http/framing.test.ts',
 ];
 
 const [result, concurrency, ...files] = process.argv.slice(2);

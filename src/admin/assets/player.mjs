@@ -9,6 +9,8 @@ import { askJson, byId, bytes, element, filmLink, onLogin, table } from './page.
 const CHOICES = { file: 'file', hls: 'HLS', dash: 'DASH' };
 /** Films of the cache that are listed. */
 const LISTED = 50;
+/** Seconds behind where it would be after which a live stream by HLS is taken there. */
+const FAR_BEHIND = 3;
 
 const video = Object.assign(element('video'), {
   id: 'video',
@@ -183,7 +185,14 @@ async function playHls() {
     maxLiveSyncPlaybackRate: 1.2,
     liveSyncOnStallIncrease: 0,
   });
-  if (isLive) latency = () => hls.latency;
+  if (isLive) {
+    latency = () => hls.latency;
+    // hls.js plays faster only where little is missing; who is farther behind is taken there.
+    hls.on(Hls.Events.LEVEL_UPDATED, () => {
+      const { liveSyncPosition, targetLatency } = hls;
+      if (liveSyncPosition !== null && hls.latency > targetLatency + FAR_BEHIND) video.currentTime = liveSyncPosition;
+    });
+  }
   hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) => {
     if (fatal) fail(`hls.js: ${details}, ${error?.message}`);
   });

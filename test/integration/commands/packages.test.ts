@@ -8,9 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 /** Everything that tests start, but for what may lie in /usr/sbin. */
-const PROGRAMS = 'g++ make python3 ffmpeg openssl wrk curl etcd redis-server haproxy chromium gst-launch-1.0'.split(
-  ' ',
-);
+const PROGRAMS =
+  'g++ make python3 ffmpeg openssl wrk curl promtool etcd redis-server haproxy chromium gst-launch-1.0'.split(' ');
 
 /** Stands for a machine: the only folder in PATH. */
 let folder: string;

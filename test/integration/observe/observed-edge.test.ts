@@ -163,10 +163,13 @@ access: [{path: /paid/, signed: {scheme: hmac_sha256, secret: "${SECRET}", templ
   });
 
   it('tells figures: windows, reloads, hottest, origins that are up, and routes', async () => {
+    // What a window tells is what has come since its first sample.
+    await until('a window', async () => (await stats()).windows['1m']);
     for (let i = 0; i < 3; i++) await get('/films/hot.mp4');
+    await get('/broken.mp4');
     const told = await until('windows', async () => {
       const found = await stats();
-      return found.windows['1m']?.requests ? found : undefined;
+      return found.windows['1m']?.errors ? found : undefined;
     });
     const { seconds, ttfb, errors } = told.windows['1m']!;
     assert.ok(seconds > 0 && seconds <= 70, `${seconds} s`);
