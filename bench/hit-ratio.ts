@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { filmBlocks, filmTrace, type TraceOptions } from './support/film-trace.js';
 import { diskFolder } from './support/folder.js';
 import { readHotSet } from './support/hot-set.js';
-import { startNginx } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
 import { benchOptions } from './support/options.js';
-import { BLOCK, edgeByPolicy, play } from './support/policy-edge.js';
+import { BLOCK, type Contenders, contenders, edgeByPolicy, play } from './support/policy-edge.js';
 import { modelPolicies } from './support/policy-model.js';
 import type { Report, ResultTable, Row } from './support/report.js';
 import type { Server } from './support/server.js';
@@ -53,23 +52,10 @@ async function playFilms(options: TraceOptions): Promise<ResultTable> {
   const folder = diskFolder();
   const origin = await startNoiseOrigin();
   const rows: Row[] = [];
-  const servers: [string, (place: string) => Promise<Server>][] = [
+  const servers: Contenders = [
     ['moovedge, memory only, lru', place => edgeByPolicy(origin.url, place, memory, 0, false)],
     ['moovedge, memory only, demand', place => edgeByPolicy(origin.url, place, memory, 0, true)],
-    ['moovedge, lru and views', place => edgeByPolicy(origin.url, place, memory, disk, false)],
-    ['moovedge, demand', place => edgeByPolicy(origin.url, place, memory, disk, true)],
-    [
-      'nginx slice',
-      place =>
-        startNginx('nginx slice', place, {
-          kind: 'slice',
-          origin: origin.url,
-          folder: join(place, 'slices'),
-          sliceSize: BLOCK,
-          cacheSize: memory + disk,
-          exact: true,
-        }),
-    ],
+    ...contenders(origin.url, memory, disk, true),
   ];
   try {
     for (const [name, start] of servers) {

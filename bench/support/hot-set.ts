@@ -2,11 +2,9 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { filmBlocks, randomNumbers, type TraceOptions, type Watch } from './film-trace.js';
 import { diskFolder } from './folder.js';
-import { startNginx } from './nginx.js';
 import { startNoiseOrigin } from './noise-origin.js';
-import { BLOCK, edgeByPolicy, play } from './policy-edge.js';
+import { BLOCK, contenders, play } from './policy-edge.js';
 import type { ResultTable, Row } from './report.js';
-import type { Server } from './server.js';
 
 /** The hot set, in films of blocks, and the tiers that it is read through. */
 const FILMS = 12;
@@ -24,26 +22,11 @@ export async function readHotSet(): Promise<ResultTable> {
   }
   const folder = diskFolder();
   const origin = await startNoiseOrigin();
-  const servers: [string, (place: string) => Promise<Server>][] = [
-    ['lru and views', place => edgeByPolicy(origin.url, place, MEMORY, DISK, false)],
-    ['demand', place => edgeByPolicy(origin.url, place, MEMORY, DISK, true)],
-    [
-      'nginx slice',
-      place =>
-        startNginx('nginx slice', place, {
-          kind: 'slice',
-          origin: origin.url,
-          folder: join(place, 'slices'),
-          sliceSize: BLOCK,
-          cacheSize: MEMORY + DISK,
-        }),
-    ],
-  ];
   const rows: Row[] = [];
   try {
-    for (const [name, start] of servers) {
+    for (const [name, start] of contenders(origin.url, MEMORY, DISK)) {
       const random = randomNumbers(7);
-      const place = join(folder, name.replaceAll(' ', '-'));
+      const place = join(folder, name.replaceAll(/\W+/g, '-'));
       mkdirSync(place);
       const server = await start(place);
       const values: number[] = [];

@@ -1,6 +1,8 @@
 import { Agent, get } from 'node:http';
+import { join } from 'node:path';
 import { startEdge } from './edge.js';
 import { filmBlocks, type TraceOptions, type Watch } from './film-trace.js';
+import { startNginx } from './nginx.js';
 import type { Server } from './server.js';
 
 export const BLOCK = 256 * 1024;
@@ -15,6 +17,22 @@ export function edgeByPolicy(origin: string, folder: string, memory: number, dis
   const tier = disk > 0 ? `, disk: {path: $FOLDER/disk, size: ${size(disk)}, admit: ${admit}}` : '';
   const settings = `cache: {memory: {size: ${size(memory)}, file: $FOLDER/cache, policy: ${policy}}${tier}}`;
   return startEdge({ origin, folder, settings });
+}
+
+/** Servers by their names, each with a folder of its own. */
+export type Contenders = [name: string, start: (place: string) => Promise<Server>][];
+
+/**
+ * Edges with tiers of so many bytes by each policy, and nginx's slice cache with as much space as both tiers.
+ * @param exact as nginx's role has it
+ */
+export function contenders(origin: string, memory: number, disk: number, exact = false): Contenders {
+  const slices = { kind: 'slice', origin, sliceSize: BLOCK, cacheSize: memory + disk, exact } as const;
+  return [
+    ['moovedge, lru and views', place => edgeByPolicy(origin, place, memory, disk, false)],
+    ['moovedge, demand', place => edgeByPolicy(origin, place, memory, disk, true)],
+    ['nginx slice', place => startNginx('nginx slice', place, { ...slices, folder: join(place, 'slices') })],
+  ];
 }
 
 /** Plays a trace with several players at once; returns the bytes that they got. */

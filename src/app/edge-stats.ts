@@ -1,3 +1,4 @@
+import { placeOfKey } from '../catalog/object-identity.js';
 import { hottest, type ObjectHeat } from '../observe/hot-list.js';
 import type { EdgeStats } from '../supervisor/supervisor.js';
 
@@ -16,11 +17,5 @@ export function withHottest(stats: EdgeStats): EdgeStats & { readonly hottest: r
   const heats = stats.workers.flatMap(
     ({ stats: own }) => (own as { hottest?: readonly ObjectHeat[] } | undefined)?.hottest ?? [],
   );
-  return { ...stats, hottest: hottest(heats, TOLD).map(heat => ({ ...heat, ...placeOf(heat.key) })) };
-}
-
-/** No name of an origin holds a slash, with which paths begin. */
-function placeOf(key: string): { origin: string; path: string } {
-  const slash = key.indexOf('/');
-  return { origin: key.slice(0, slash), path: key.slice(slash) };
+  return { ...stats, hottest: hottest(heats, TOLD).map(heat => ({ ...heat, ...placeOfKey(heat.key) })) };
 }

@@ -114,25 +114,22 @@ export class Edge implements EdgeControl {
       metricsText: () => supervisor.metricsText(),
       cluster: () => this.#services?.cluster,
       stats: async () => withHottest(await supervisor.stats()),
-      purge: async request => {
-        if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
-        return this.#services.purge(request);
-      },
-      explain: url => {
-        if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
-        return this.#services.explain(url);
-      },
-      list: async request => {
-        if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
-        return this.#services.list(request);
-      },
+      purge: async request => this.#running.purge(request),
+      explain: url => this.#running.explain(url),
+      list: async request => this.#running.list(request),
       prefetch: (request, progress, signal) =>
         prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
     });
     this.#admin = new AdminPort(
-      { ...routes, ...controlRoutes(this), ...historyRoutes(() => this.#services?.history) },
+      { ...routes, ...controlRoutes(this), ...historyRoutes(() => this.#running.history) },
       log,
     );
+  }
+
+  /** What the admin port asks. @throws EdgeError `overloaded` while the edge is starting */
+  get #running(): EdgeServices {
+    if (this.#services === undefined) throw new EdgeError('overloaded', 'the edge is starting: ask again');
+    return this.#services;
   }
 
   /**

@@ -61,6 +61,12 @@ export function lockId(key: string): ObjectId {
   return idFrom(`lock\n${key}`);
 }
 
+/** The origin and the path there that a cache key is of: no name of an origin holds a slash, with which paths begin. */
+export function placeOfKey(key: string): { readonly origin: string; readonly path: string } {
+  const slash = key.indexOf('/');
+  return { origin: key.slice(0, slash), path: key.slice(slash) };
+}
+
 /** What makes a version of an object this one and no other. */
 export interface Identity {
   /** Key of the variant. */

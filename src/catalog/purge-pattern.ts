@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { EdgeError } from '../base/errors.js';
 import { normalPath } from '../base/percent.js';
+import { placeOfKey } from './object-identity.js';
 import { tagsOf } from './tags.js';
 
 /** Where the objects of an origin are, as players see it. */
@@ -42,11 +43,11 @@ export function purgeMatcher({ kind, text, places }: PurgePattern): (subject: Pa
   const tags = new Set(text.split('\n'));
   const expression = kind === 'tag' ? undefined : compile(kind, text);
   return ({ primary, fields }) => {
-    const slash = primary.indexOf('/');
-    const base = bases.get(primary.slice(0, slash));
+    const { origin, path: own } = placeOfKey(primary);
+    const base = bases.get(origin);
     if (base === undefined) return false;
     if (expression === undefined) return tagsOf(fields).some(tag => tags.has(tag));
-    const [path = '', query] = base === '' ? split(primary.slice(slash)) : split(base + primary.slice(slash));
+    const [path = '', query] = split(base + own);
     const normal = normalPath(path);
     if (kind === 'glob') return expression.testExact(normal);
     return expression.test(query === undefined ? normal : `${normal}?${query}`);

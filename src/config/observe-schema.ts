@@ -1,6 +1,7 @@
 import { unknownField } from '../base/access-fields.js';
+import { addedFields } from './added-fields.js';
 import { choice, fieldName, integer, type Kind, or, path, share, size, text, time, webUrl } from './kind.js';
-import { type Draft, group, item, map, setting, type Values, type Wrong } from './setting.js';
+import { type Draft, group, item, setting, type Values, type Wrong } from './setting.js';
 
 /** `json`, `combined`, or a template. */
 function accessFormat(): Kind<string> {
@@ -60,11 +61,7 @@ export const tracingSchema = item({
     webUrl('the URL of a collector, such as http://127.0.0.1:4318/v1/traces'),
     'Collector that spans are sent to by OTLP over HTTP.',
   ),
-  headers: map(
-    setting(text('the value of a header field', /^[\t\x20-\x7e]{0,4096}$/), 'Fields of requests to the collector.', {
-      secret: true,
-    }),
-  ),
+  headers: addedFields('Fields of requests to the collector.'),
   sample: setting(
     share(0, 1),
     'Share of the requests that are followed; a traceparent from one of the trusted decides instead.',

@@ -1,5 +1,5 @@
 import type { MetricsSnapshot } from './metrics.js';
-import { bucketsOf, type HistogramBucket, quantile } from './quantile.js';
+import { bucketsOf, bucketsSince, type HistogramBucket, quantile } from './quantile.js';
 import { type Totals, totalsOf } from './totals.js';
 
 /** How far back it goes, with milliseconds between points. */
@@ -89,7 +89,7 @@ function figuresOf(before: Sample, after: Sample) {
   const looked = (tier: string) => grown(({ lookups }) => lookups[tier] ?? 0);
   const all = looked('memory') + looked('disk') + looked('origin');
   const ratio = (found: number) => (all === 0 ? undefined : found / all);
-  const buckets = after.ttfb.map(({ bound, count }, i) => ({ bound, count: count - (before.ttfb[i]?.count ?? 0) }));
+  const buckets = bucketsSince(before.ttfb, after.ttfb);
   return {
     requests: grown(each => each.requests) / seconds,
     errors: grown(({ requestsByClass }) => requestsByClass['5xx'] ?? 0) / seconds,

@@ -16,6 +16,14 @@ export function bucketsOf(values: MetricsSnapshot[number]['values']): HistogramB
   return buckets.sort((a, b) => a.bound - b.bound);
 }
 
+/** What was observed between two looks at a histogram. @param before none where that was not looked at yet */
+export function bucketsSince(
+  before: readonly HistogramBucket[],
+  after: readonly HistogramBucket[],
+): readonly HistogramBucket[] {
+  return after.map(({ bound, count }, i) => ({ bound, count: count - (before[i]?.count ?? 0) }));
+}
+
 /**
  * The value below which a share of a histogram's observations lie, by interpolation within its bucket, as Prometheus
  * does; undefined where there are none.

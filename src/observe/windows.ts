@@ -1,6 +1,6 @@
 import type { MetricName } from './metric-table.js';
 import type { MetricsSnapshot } from './metrics.js';
-import { bucketsOf, type HistogramBucket, quantile } from './quantile.js';
+import { bucketsOf, bucketsSince, type HistogramBucket, quantile } from './quantile.js';
 
 /** Windows by name, in milliseconds. */
 const WINDOWS = { '1m': 60_000, '5m': 300_000, '1h': 3_600_000 } as const;
@@ -93,11 +93,7 @@ type Labels = Readonly<Record<string, string | number | undefined>>;
 function between(first: Sample, last: Sample): WindowFigures {
   const lookups = last.lookups - first.lookups;
   const quantiles = (name: keyof typeof HISTOGRAMS): Quantiles => {
-    const before = first.histograms[name];
-    const buckets = last.histograms[name].map(({ bound, count }, i) => ({
-      bound,
-      count: count - (before[i]?.count ?? 0),
-    }));
+    const buckets = bucketsSince(first.histograms[name], last.histograms[name]);
     return { p50: quantile(buckets, 0.5), p90: quantile(buckets, 0.9), p99: quantile(buckets, 0.99) };
   };
   return {

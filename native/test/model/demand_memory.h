@@ -58,32 +58,24 @@ class DemandMemory : public Memory {
 
  protected:
   void Hit(uint32_t slot) override { isCondemned_[slot] = 0; }
-  uint32_t Put(uint32_t block) override {
-    uint32_t gone = kNone;
-    uint32_t slot = TakeFresh();
-    if (slot == 0) {
-      slot = Victim();
-      gone = Clear(slot);
-      table_.demand.Evicted(1, table_.now);
-    }
-    Place(slot, block);
-    isCondemned_[slot] = 0;
-    recent_[slot % recent_.size()].Add({KeyOf(block), slot, table_.now});
-    return gone;
-  }
-
- private:
-  uint32_t Victim() {
+  uint32_t Evict() override {
     for (;;) {
       while (!condemned_.empty()) {
         const uint32_t slot = condemned_.back();
         condemned_.pop_back();
-        if (isCondemned_[slot] != 0) return slot;
+        if (isCondemned_[slot] == 0) continue;
+        table_.demand.Evicted(1, table_.now);
+        return slot;
       }
       Condemn();
     }
   }
+  void Added(uint32_t slot) override {
+    isCondemned_[slot] = 0;
+    recent_[slot % recent_.size()].Add({KeyOf(keys_[slot]), slot, table_.now});
+  }
 
+ private:
   void Condemn() {
     shm::Candidate candidates[(shm::kRecentCandidates + shm::kCandidates) * shm::kVictims];
     uint32_t found = 0;

@@ -29,32 +29,32 @@ class Memory {
       Hit(slot);
       return true;
     }
-    *gone = Put(block);
+    const uint32_t own = used_ < size() ? ++used_ : Evict();
+    if (keys_[own] != kNone) {
+      *gone = keys_[own];
+      slots_[*gone] = 0;
+    }
+    keys_[own] = block;
+    slots_[block] = own;
+    Added(own);
     return false;
   }
 
  protected:
   virtual void Hit(uint32_t slot) = 0;
-  /** Gives a block a slot; returns the block that had it, or kNone. */
-  virtual uint32_t Put(uint32_t block) = 0;
+  /** Says whose slot another block gets. */
+  virtual uint32_t Evict() = 0;
+  /** A slot has got a block. */
+  virtual void Added(uint32_t slot) = 0;
 
   uint32_t size() const { return static_cast<uint32_t>(keys_.size()) - 1; }
-  /** A slot that was never used, or 0. */
-  uint32_t TakeFresh() { return used_ < size() ? ++used_ : 0; }
-  void Place(uint32_t slot, uint32_t block) {
-    keys_[slot] = block;
-    slots_[block] = slot;
-  }
-  uint32_t Clear(uint32_t slot) {
-    const uint32_t block = keys_[slot];
-    slots_[block] = 0;
-    return block;
-  }
 
+  /** Blocks by slots; kNone in those that were never used. */
   std::vector<uint32_t> keys_;
-  std::vector<uint32_t> slots_;
 
  private:
+  /** Slots by blocks. */
+  std::vector<uint32_t> slots_;
   uint32_t used_ = 0;
 };
 
@@ -95,18 +95,12 @@ class Lru : public Memory {
     rows_.Remove(slot);
     rows_.PushNewest(0, slot);
   }
-  uint32_t Put(uint32_t block) override {
-    uint32_t gone = kNone;
-    uint32_t slot = TakeFresh();
-    if (slot == 0) {
-      slot = rows_.Oldest(0);
-      rows_.Remove(slot);
-      gone = Clear(slot);
-    }
-    Place(slot, block);
-    rows_.PushNewest(0, slot);
-    return gone;
+  uint32_t Evict() override {
+    const uint32_t slot = rows_.Oldest(0);
+    rows_.Remove(slot);
+    return slot;
   }
+  void Added(uint32_t slot) override { rows_.PushNewest(0, slot); }
 
  private:
   Rows rows_;
@@ -119,24 +113,20 @@ class Sieve : public Memory {
 
  protected:
   void Hit(uint32_t slot) override { wasUsed_[slot] = 1; }
-  uint32_t Put(uint32_t block) override {
-    uint32_t gone = kNone;
-    uint32_t slot = TakeFresh();
-    if (slot == 0) {
-      slot = hand_;
-      for (;; slot = rows_.Newer(slot)) {
-        if (slot == 0 || rows_.IsEnd(slot)) slot = rows_.Oldest(0);
-        if (wasUsed_[slot] == 0) break;
-        wasUsed_[slot] = 0;
-      }
-      hand_ = rows_.IsEnd(rows_.Newer(slot)) ? 0 : rows_.Newer(slot);
-      rows_.Remove(slot);
-      gone = Clear(slot);
+  uint32_t Evict() override {
+    uint32_t slot = hand_;
+    for (;; slot = rows_.Newer(slot)) {
+      if (slot == 0 || rows_.IsEnd(slot)) slot = rows_.Oldest(0);
+      if (wasUsed_[slot] == 0) break;
+      wasUsed_[slot] = 0;
     }
-    Place(slot, block);
+    hand_ = rows_.IsEnd(rows_.Newer(slot)) ? 0 : rows_.Newer(slot);
+    rows_.Remove(slot);
+    return slot;
+  }
+  void Added(uint32_t slot) override {
     wasUsed_[slot] = 0;
     rows_.PushNewest(0, slot);
-    return gone;
   }
 
  private:
@@ -160,20 +150,14 @@ class S3Fifo : public Memory {
 
  protected:
   void Hit(uint32_t slot) override { uses_[slot] = static_cast<uint8_t>(std::min(3, uses_[slot] + 1)); }
-  uint32_t Put(uint32_t block) override {
-    uint32_t gone = kNone;
-    uint32_t slot = TakeFresh();
-    if (slot == 0) {
-      slot = small_ > size() / 10 ? EvictSmall() : EvictMain();
-      gone = Clear(slot);
-    }
-    Place(slot, block);
+  uint32_t Evict() override { return small_ > size() / 10 ? EvictSmall() : EvictMain(); }
+  void Added(uint32_t slot) override {
+    const uint32_t block = keys_[slot];
     uses_[slot] = 0;
     const uint32_t ghost = ghostOf_[block];
     const bool isKnown = ghost != 0 && ghosts_[ghost - 1] == block;
     if (isKnown) ghosts_[ghost - 1] = kNone;
     Push(isKnown ? 1 : 0, slot);
-    return gone;
   }
 
  private:

@@ -14,7 +14,7 @@ async function look(path) {
   return objects.find(({ blocks }) => blocks !== undefined);
 }
 
-/** Blocks that were not in memory before and are now. */
+/** Blocks that the origin would have had to bring before and would not now. */
 function brought(before, after) {
   const of = runs => runs.flatMap(([tier, n]) => Array(n).fill(tier));
   const [old, now] = [of(before), of(after)];

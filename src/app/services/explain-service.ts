@@ -1,22 +1,20 @@
 import type { ExplainedObject, Explanation } from '../../admin/explanation.js';
 import type { EdgeUrl } from '../../admin/purge-request.js';
-import { BLOCK_SIZE } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
 import { type Place, PlaceList, plainPath } from '../../base/places.js';
 import type { DiskReader } from '../../cache/disk/disk-reader.js';
 import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
-import type { ObjectEntry } from '../../catalog/entry.js';
 import { EntryCache } from '../../catalog/entry-cache.js';
 import { objectKey } from '../../catalog/object-identity.js';
 import { Purges } from '../../catalog/purge.js';
-import { ageOf, stalenessOf } from '../../catalog/rfc9111/freshness.js';
 import type { Config } from '../../config/schema.js';
 import type { Service } from '../../supervisor/service.js';
 import { OriginTable } from '../origins/origin-table.js';
 import { viewsOf } from './edge-views.js';
 import { openDisk } from './open-disk.js';
 import { objectsOf } from './purge-service.js';
+import { blocksOf, toldFreshness } from './stored-state.js';
 
 /** Bytes of entries that are kept from one question to the next. */
 const ENTRIES = 64 * 1024;
@@ -74,31 +72,13 @@ export class ExplainService implements Service<Config> {
     if (entry.kind === 'vary') return { ...told, stored: 'by fields', vary: entry.names };
     if (entry.kind === 'error') return { ...told, stored: 'refusal', status: entry.error.status };
     if (entry.kind !== 'object') return { ...told, stored: 'never' };
-    const now = Date.now();
     return {
       ...told,
       stored: 'yes',
-      freshness: stalenessOf(entry.freshness, now, cached.markedStale) < 0 ? 'fresh' : 'stale',
-      age: Math.floor(ageOf(entry.freshness, now) / 1000),
-      lifetime: Math.floor(entry.freshness.lifetime / 1000),
+      ...toldFreshness(entry, cached.markedStale),
       size: entry.object.size,
-      blocks: this.#blocks(entry, disk),
+      blocks: blocksOf(entry, this.#tier, disk),
     };
-  }
-
-  /** How many blocks would come from which tier, and which. */
-  #blocks({ object: { id, size } }: ObjectEntry, disk: DiskReader | undefined): ExplainedObject['blocks'] {
-    const blocks = { memory: 0, disk: 0, origin: 0 };
-    const runs: [tier: keyof typeof blocks, count: number][] = [];
-    const count = Math.ceil(size / BLOCK_SIZE);
-    for (let block = 0; block < count; block++) {
-      const tier = this.#tier.has(id, block) ? 'memory' : disk?.has(id, block) === true ? 'disk' : 'origin';
-      blocks[tier]++;
-      const last = runs.at(-1);
-      if (last?.[0] === tier) last[1]++;
-      else runs.push([tier, 1]);
-    }
-    return { ...blocks, runs };
   }
 }
 

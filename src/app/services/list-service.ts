@@ -1,5 +1,4 @@
 import type { CachedObjects, ListedObject, ListRequest } from '../../admin/object-list.js';
-import { BLOCK_SIZE } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
 import { normalPath } from '../../base/percent.js';
 import type { DiskReader } from '../../cache/disk/disk-reader.js';
@@ -7,13 +6,14 @@ import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
 import type { ObjectEntry } from '../../catalog/entry.js';
 import { decodeEntry, objectHead } from '../../catalog/entry-record.js';
+import { placeOfKey } from '../../catalog/object-identity.js';
 import { Purges } from '../../catalog/purge.js';
-import { ageOf, stalenessOf } from '../../catalog/rfc9111/freshness.js';
 import { tagsOf } from '../../catalog/tags.js';
 import type { Config } from '../../config/schema.js';
 import type { Service } from '../../supervisor/service.js';
 import { openDisk } from './open-disk.js';
 import { placesOf, prefixKeys } from './purge-service.js';
+import { blocksOf, toldFreshness } from './stored-state.js';
 
 /** Milliseconds that a list may take. */
 const TIME_MAX = 5000;
@@ -78,36 +78,18 @@ export class ListService implements Service<Config> {
   }
 
   #described(entry: ObjectEntry, bases: ReadonlyMap<string, string>, disk: DiskReader | undefined): ListedObject {
-    const { key, primary, freshness, object, fields } = entry;
-    const now = Date.now();
-    const slash = primary.indexOf('/');
-    const origin = primary.slice(0, slash);
+    const { key, primary, object, fields } = entry;
+    const { origin, path } = placeOfKey(primary);
+    const { runs: _, ...blocks } = blocksOf(entry, this.#tier, disk);
     const isMarked = entry.validated < this.#purges.marks(primary).soft;
     return {
       key,
       origin,
-      path: (bases.get(origin) ?? '') + primary.slice(slash),
+      path: (bases.get(origin) ?? '') + path,
       size: object.size,
-      freshness: stalenessOf(freshness, now, isMarked) < 0 ? 'fresh' : 'stale',
-      age: Math.floor(ageOf(freshness, now) / 1000),
-      lifetime: Math.floor(freshness.lifetime / 1000),
-      blocks: blocksOf(entry, this.#tier, disk),
+      ...toldFreshness(entry, isMarked),
+      blocks,
       tags: tagsOf(fields),
     };
   }
-}
-
-function blocksOf(
-  { object: { id, size } }: ObjectEntry,
-  tier: MemoryTier,
-  disk: DiskReader | undefined,
-): ListedObject['blocks'] {
-  const blocks = { memory: 0, disk: 0, origin: 0 };
-  const count = Math.ceil(size / BLOCK_SIZE);
-  for (let block = 0; block < count; block++) {
-    if (tier.has(id, block)) blocks.memory++;
-    else if (disk?.has(id, block)) blocks.disk++;
-    else blocks.origin++;
-  }
-  return blocks;
 }

@@ -1,6 +1,7 @@
 import type { EdgeError } from '../../base/errors.js';
 import { PEER_FIELD, REFUSED_FIELD } from '../../base/peer-fields.js';
 import { endToEnd, hasValidator, parseContentRange, validatorOf } from '../../origin/fields.js';
+import { SILENCES_MAX } from '../../origin/http/http-attempt.js';
 import type { ExchangeSink } from '../../origin/http/origin-exchange.js';
 import type { TransportFailure } from '../../origin/http/transport-failure.js';
 import { brokenOff, transportRefusal } from '../../origin/http/transport-refusal.js';
@@ -53,8 +54,6 @@ const OF_PEER = new Set([408, 421, 425, 429]);
 /** Most bytes, and milliseconds, of an answer that is not relayed. */
 const DRAINED = 64 * 1024;
 const DRAIN_TIME = 1000;
-/** How often a peer that is silent but alive is waited for once more. */
-const SILENCES_MAX = 60;
 
 /**
  * One answer of a peer on its way to a player: head and body as they come. When it breaks off, the rest is asked of

@@ -63,8 +63,8 @@ export interface AttemptListener {
 
 /** Milliseconds for reading the body of a refusing answer. */
 const REFUSAL_TIME = 1000;
-/** How often a server that is alive is waited for once more. */
-const SILENCES_MAX = 60;
+/** How often a server that is silent but alive is waited for once more. */
+export const SILENCES_MAX = 60;
 
 /** One request to one server, redirects included: sends it, checks what comes, and says how it went wrong. */
 export class HttpAttempt implements ExchangeSink {
