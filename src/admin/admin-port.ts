@@ -2,6 +2,12 @@ import type { Log } from '../base/log.js';
 import type { Config } from '../config/schema.js';
 import { type AdminRoutes, AdminServer } from './admin-server.js';
 
+/**
+ * Milliseconds that answers under way may take when the port is another one: that to whoever asked for the reload comes
+ * when all workers have been replaced.
+ */
+const MOVE_GRACE = 10 * 60_000;
+
 /** The admin port as the configuration wants it, through reloads. */
 export class AdminPort {
   readonly #routes: AdminRoutes;
@@ -26,11 +32,11 @@ export class AdminPort {
       this.#server!.token = settings.token;
     } else if (before.port !== settings.port) {
       const next = await this.#open(settings);
-      await this.#server?.close();
+      void this.#server?.close(MOVE_GRACE);
       this.#server = next;
     } else {
       // The addresses may overlap, so the old one has to go first.
-      await this.#server?.close();
+      void this.#server?.close(MOVE_GRACE);
       this.#server = await this.#open(settings).catch(async error => {
         this.#server = await this.#open(before);
         throw error;

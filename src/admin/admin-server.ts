@@ -13,6 +13,8 @@ const REQUEST_TIMEOUT = 30_000;
 const CONNECTIONS_MAX = 256;
 /** Milliseconds that answers under way may take when the port is closed. */
 const CLOSE_GRACE = 500;
+/** Milliseconds between looks for connections whose answers have ended, when the port is closed. */
+const IDLE_INTERVAL = 50;
 
 /** A request and the means to answer it. */
 export interface AdminCall {
@@ -84,15 +86,20 @@ export class AdminServer {
     this.#access.token = token;
   }
 
-  /** Stops listening; short answers under way are finished, long ones are cut. */
-  close(): Promise<void> {
+  /**
+   * Stops listening, at once. Answers under way are finished, those cut that take longer than so many milliseconds.
+   * @returns when no connection is left
+   */
+  close(grace = CLOSE_GRACE): Promise<void> {
     return new Promise(resolve => {
-      const cut = setTimeout(() => this.#server.closeAllConnections(), CLOSE_GRACE);
+      const cut = setTimeout(() => this.#server.closeAllConnections(), grace);
+      // Connections are kept alive past their answers.
+      const idle = setInterval(() => this.#server.closeIdleConnections(), IDLE_INTERVAL);
       this.#server.close(() => {
         clearTimeout(cut);
+        clearInterval(idle);
         resolve();
       });
-      this.#server.closeIdleConnections();
     });
   }
 

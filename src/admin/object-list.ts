@@ -2,8 +2,11 @@ import { EdgeError } from '../base/errors.js';
 import type { ExplainedObject } from './explanation.js';
 import { type EdgeUrl, fieldsOf, parseEdgeUrl } from './purge-request.js';
 
-const LIMIT = 1000;
+/** Objects that are told where nobody says how many. */
+export const LIST_LIMIT = 1000;
 const LIMIT_MAX = 100_000;
+/** How many may be told, for people. */
+export const LIST_LIMITS = `a whole number from 1 to ${LIMIT_MAX}`;
 
 /** Which objects are to be listed. */
 export interface ListRequest {
@@ -39,8 +42,12 @@ export interface CachedObjects {
  * @throws EdgeError `bad_request`
  */
 export function parseList(body: unknown): ListRequest {
-  const { prefix, limit = LIMIT } = fieldsOf(body, ['prefix', 'limit']);
-  if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > LIMIT_MAX)
-    throw new EdgeError('bad_request', `limit: expected a whole number from 1 to ${LIMIT_MAX}`);
-  return { prefix: prefix === undefined ? undefined : parseEdgeUrl(prefix), limit: limit as number };
+  const { prefix, limit = LIST_LIMIT } = fieldsOf(body, ['prefix', 'limit']);
+  if (!isListLimit(limit)) throw new EdgeError('bad_request', `limit: expected ${LIST_LIMITS}`);
+  return { prefix: prefix === undefined ? undefined : parseEdgeUrl(prefix), limit };
+}
+
+/** Whether so many objects may be told at once. */
+export function isListLimit(limit: unknown): limit is number {
+  return Number.isInteger(limit) && (limit as number) >= 1 && (limit as number) <= LIMIT_MAX;
 }

@@ -1,3 +1,4 @@
+import { isListLimit, LIST_LIMIT, LIST_LIMITS } from '../admin/object-list.js';
 import { parseTime } from '../config/units.js';
 import type { AdminClient, AdminFlags } from './admin-client.js';
 import type { CleanupFlags } from './cleanup.js';
@@ -64,7 +65,7 @@ export function addAdminCommands(program: Command): void {
     });
   onAdmin('ls', 'list what a running edge has cached: size, share in memory and on disk, freshness, tags')
     .argument('[prefix]', 'beginning of paths, as players ask for them')
-    .option('--limit <n>', 'most objects', readCount, 1000)
+    .option('--limit <n>', 'most objects', readLimit, LIST_LIMIT)
     .option('--json', 'an object of JSON a line')
     .action(async (prefix: string | undefined, flags: AdminFlags & ListFlags) => {
       const { ls } = await import('./ls.js');
@@ -133,11 +134,10 @@ function addClusterCommands(
     .action(async (path: string, flags: AdminFlags) => (await load()).clusterWhere(await client(flags), path, write));
 }
 
-function readCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 100_000)
-    throw new InvalidArgumentError('Expected a whole number from 1 to 100000.');
-  return count;
+function readLimit(text: string): number {
+  const limit = Number(text);
+  if (!isListLimit(limit)) throw new InvalidArgumentError(`Expected ${LIST_LIMITS}.`);
+  return limit;
 }
 
 function readInterval(text: string): number {

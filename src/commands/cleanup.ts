@@ -1,10 +1,7 @@
 import { type Dirent, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isCatalogOf, memoryFolder } from '../config/places.js';
+import { isCatalogOf, memoryFileIn, memoryFolder } from '../config/places.js';
 import { formatSize } from '../config/units.js';
-
-/** Names of memory tiers that have no name of their own. */
-const MEMORY_FILE = /^moovedge-\d{1,5}\.cache$/;
 
 /** What is to be done with what was left. */
 export interface CleanupFlags {
@@ -22,7 +19,7 @@ export interface CleanupFlags {
  */
 export function cleanup({ dir = memoryFolder(), yes = false }: CleanupFlags, write: (text: string) => void): number {
   const entries = readdirSync(dir, { withFileTypes: true });
-  const files = entries.filter(entry => entry.isFile() && MEMORY_FILE.test(entry.name)).map(({ name }) => name);
+  const files = entries.filter(each => each.isFile() && memoryFileIn(each.name) === each.name).map(({ name }) => name);
   const open = openFiles();
   const inUse = files.filter(name => open.has(join(dir, name)));
   const left = entries
@@ -42,7 +39,7 @@ export function cleanup({ dir = memoryFolder(), yes = false }: CleanupFlags, wri
 
 /** A catalog whose memory file is not in use; its name begins with that of the file. */
 function isLeftCatalog(entry: Dirent, inUse: readonly string[]): boolean {
-  const file = /^(moovedge-\d{1,5}\.cache)\./.exec(entry.name)?.[1];
+  const file = memoryFileIn(entry.name);
   return entry.isDirectory() && file !== undefined && isCatalogOf(entry.name, file) && !inUse.includes(file);
 }
 

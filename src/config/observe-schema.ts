@@ -1,6 +1,6 @@
 import { unknownField } from '../base/access-fields.js';
-import { addedFields } from './added-fields.js';
-import { choice, fieldName, integer, type Kind, or, path, share, size, text, time, webUrl } from './kind.js';
+import { addedFields, checkAddedFields } from './added-fields.js';
+import { choice, integer, type Kind, or, path, share, size, text, time, webUrl } from './kind.js';
 import { type Draft, group, item, setting, type Values, type Wrong } from './setting.js';
 
 /** `json`, `combined`, or a template. */
@@ -81,7 +81,5 @@ export function checkObserving(
     if (value !== undefined && value !== 'none' && !isFile)
       wrong(['log', 'accessRotate', name], 'expected a file in log.access, which is what is renamed');
   }
-  for (const name of Object.keys(tracing?.headers ?? {}))
-    if (fieldName().parse(name) === undefined)
-      wrong(['tracing', 'headers', name], 'expected the name of a header field');
+  checkAddedFields(tracing?.headers, ['tracing', 'headers'], wrong);
 }

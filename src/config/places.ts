@@ -47,6 +47,11 @@ export function catalogFolders(config: Config, secret: string): { folder: string
   return { folder: config.catalog.path ?? config.cache.disk.path ?? recent, recent };
 }
 
+/** The name that `auto` gives a memory tier, from that name or one of a folder beside it; undefined of all others. */
+export function memoryFileIn(name: string): string | undefined {
+  return /^moovedge-\d{1,5}\.cache(?=$|\.)/.exec(name)?.[0];
+}
+
 /** True of the name of a folder that `catalogFolders` gives for a memory tier of that file, whatever its secret is. */
 export function isCatalogOf(name: string, file: string): boolean {
   const own = `${basename(file)}.`;

@@ -98,6 +98,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       this.#admission = admission;
       const names = isRaw ? NO_NAMES : (admission?.names ?? ownNames);
       this.#target = parseTarget(req.getUrl(), query, maxUrlLength, names);
+      this.#reply.bearsTokens = this.#target.tokens !== '';
       const view = isRaw ? undefined : views.find(this.#target);
       // Peers have let their players in.
       const admitted = this.#peer === undefined ? admission && this.#admit(admission, view) : undefined;

@@ -27,6 +27,9 @@ const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 414]);
 /** Errors below 500 that say what is wrong with a file, which its owner is to know, too. */
 const ABOUT_THE_FILE: ReadonlySet<string> = new Set(['unplayable', 'media_too_large']);
 
+/** Has browsers tell other pages and this server no more than the host of a URL that lets its player in. */
+const NO_REFERRER = fieldLine('Referrer-Policy', 'strict-origin');
+
 /** For errors that no origin has a part in. */
 const NO_TROUBLE: Partial<OriginTrouble> = {};
 
@@ -87,6 +90,8 @@ export class Reply implements Asker, Cause {
   readonly scatter: Scatter | undefined;
   readonly #peer: PeerRequest | undefined;
   #client: string | undefined;
+  /** The URL bears what lets its player in. */
+  bearsTokens = false;
   /** Address of the client, where its requests are bounded. */
   readonly #bounded: string | undefined;
 
@@ -235,7 +240,8 @@ export class Reply implements Asker, Cause {
     // The front end copies a value as it is, as in FieldBlock.
     const last = this.#isLast || this.#context.course.draining ? fieldLine('Connection', 'close') : '';
     const voucher = this.#peer === undefined ? '' : fieldLine(PEER_FIELD, this.#peer.voucher(status));
-    this.#res.writeHeader('Cache-Status', cache + lines + last + voucher);
+    const secret = this.bearsTokens ? NO_REFERRER : '';
+    this.#res.writeHeader('Cache-Status', cache + lines + last + voucher + secret);
   }
 
   /**

@@ -4,6 +4,6 @@ import { EdgeError } from '../../base/errors.js';
 export function refuseChange(setting: string): never {
   throw new EdgeError(
     'bad_config',
-    `${setting} can't be changed by a reload; start the new configuration with: moovedge serve --take-over`,
+    `${setting} can't be changed by a reload; have it taken over by a new start, which loses nothing: moovedge upgrade`,
   );
 }

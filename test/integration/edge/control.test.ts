@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -70,6 +70,18 @@ test('reload says that it is done, or every mistake', async () => {
   assert.match(errors, /goes on as it was:\n.*edge\.yaml:\d+:1: unknown key bogus\n.*limits\.rate: expected a whole/);
   await manager.told('STATUS', ({ values }) => /^not reloaded/.test(values.STATUS!));
   edge.configure('');
+});
+
+test('reload says so though it moves the admin port that it is told at', async () => {
+  const file = join(edge.folder, 'edge.yaml');
+  const before = readFileSync(file, 'utf8');
+  const [port] = await freePorts(1);
+  writeFileSync(file, before.replace(/^admin: .*$/m, `admin: {port: ${port}}`));
+  assert.deepEqual(await run('reload'), { code: EXIT.ok, output: 'reloaded\n', errors: '' });
+  assert.match((await run('status')).errors, /no edge answers/, 'nobody listens where it was');
+  writeFileSync(file, before);
+  const back = await moovedge(['reload', '--admin', `http://127.0.0.1:${port}`]);
+  assert.deepEqual(back, { code: EXIT.ok, output: 'reloaded\n', errors: '' });
 });
 
 test('a drained edge serves on, but is not ready until that is undone', async () => {

@@ -273,6 +273,10 @@ describe('rules of access', () => {
         206,
       );
     }
+    const policyOf = async (target: string) => (await get(target)).fields['referrer-policy'];
+    assert.equal(await policyOf(`/members/film.mp4?jwt=${token}`), 'strict-origin', 'nor to other pages');
+    assert.equal(await policyOf(`/members/film.mp4?jwt=${token}x`), 'strict-origin');
+    assert.equal(await policyOf('/paid/trailers/film.mp4?jwt=1'), undefined, 'where it lets nobody in');
     await assertIn(`/members/film.mp4?jwt=${token}`, { Referer: `http://a/b?jwt=${token}&c=1#d` });
     assert.equal(seen.referer, 'http://a/b?c=1#d');
     await assertIn(`/paid/trailers/film.mp4`, { Authorization: `Bearer ${token}` });

@@ -371,9 +371,10 @@ test('another user’s folder is refused', {
   assert.match(mistakes('catalog: {path: link}').join(), /link belongs to user 65534/);
 });
 
-test('fields that the edge sets itself, and names that are none, are refused as headers of an origin', () => {
-  const told = mistakes('origins: [{name: a, url: http://h, headers: {Range: "bytes=0-1", "a b": x, "": y, X: z}}]');
-  assert.equal(told.length, 3);
+test('fields that the edge sets itself, and names that are none, are refused as headers of others', () => {
+  const headers = 'headers: {Range: "bytes=0-1", "a b": x, "": y, X: z}';
+  assert.equal(mistakes(`origins: [{name: a, url: http://h, ${headers}}]`).length, 3);
+  assert.equal(mistakes(`origins: [{name: a, url: .}]\ntracing: {endpoint: 'http://h/', ${headers}}`).length, 3);
 });
 
 test('relative paths are taken from the folder of the file', () => {
