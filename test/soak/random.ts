@@ -1,3 +1,5 @@
+import { createCipheriv } from 'node:crypto';
+
 /** A seeded source of random numbers (mulberry32), so that a run makes the same choices again. */
 export class Random {
   #state: number;
@@ -46,6 +48,13 @@ export class Random {
       if (at < 0) return one;
     }
     return list.at(-1)!;
+  }
+
+  /** Bytes that nothing makes smaller. */
+  bytes(count: number): Buffer {
+    const key = Buffer.alloc(16);
+    key.writeUInt32LE(this.integer(0, 2 ** 32));
+    return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(count));
   }
 
   /** A generator of its own for a part of the run, so that parts do not depend on each other's timing. */

@@ -85,6 +85,7 @@ export class DirectoryStorage implements ObjectStorage {
   async #write(key: string, ifAbsent: boolean, fill: (path: string) => Promise<void>): Promise<boolean> {
     const path = this.#path(key);
     const unfinished = join(this.#root, UNFINISHED, randomUUID());
+    let isLeft = true;
     try {
       // Folders are nearly always there, and made when they are not.
       await fill(unfinished).catch(async error => {
@@ -94,8 +95,11 @@ export class DirectoryStorage implements ObjectStorage {
       });
       for (let tries = 0; ; tries++) {
         try {
-          if (!ifAbsent) await rename(unfinished, path);
-          else await link(unfinished, path);
+          if (ifAbsent) await link(unfinished, path);
+          else {
+            await rename(unfinished, path);
+            isLeft = false;
+          }
           break;
         } catch (error) {
           const { code } = error as NodeJS.ErrnoException;
@@ -110,7 +114,7 @@ export class DirectoryStorage implements ObjectStorage {
     } catch (cause) {
       throw this.#unavailable(cause);
     } finally {
-      await rm(unfinished, { force: true });
+      if (isLeft) await rm(unfinished, { force: true });
     }
   }
 

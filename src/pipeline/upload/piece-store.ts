@@ -5,9 +5,11 @@ import { Lru } from '../../base/lru.js';
 import { ID, infoKey, manifestKey, UPLOADS } from '../storage/layout.js';
 import { getJson, type ObjectStorage, putJson } from '../storage/object-storage.js';
 import { removeUpload } from '../storage/remove-upload.js';
+import { PieceWriter } from './piece-writer.js';
+import { pour, RequestBody } from './request-body.js';
 import { DataStore, ERRORS, Upload } from './tus.js';
 import { readUploadInfo, type UploadInfo } from './upload-info.js';
-import { NOTHING, PIECE_SIZE, type Reached, UploadPieces } from './upload-pieces.js';
+import { NOTHING, type Reached, UploadPieces } from './upload-pieces.js';
 
 /** Bytes of what a server remembers of uploads; it is a hint only. */
 const REMEMBERED = 16 * 1024 * 1024;
@@ -67,33 +69,10 @@ export class PieceStore extends DataStore {
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
     const info = await this.#info(id);
     if (info === undefined) throw ERRORS.FILE_NOT_FOUND;
-    const pieces = this.#pieces(id, info);
-    const buffer = Buffer.allocUnsafe(Math.min(PIECE_SIZE, info.size));
     const known = this.#ends.get(id);
-    let end = known?.offset === offset ? known : await this.#reached(id, info);
-    if (end.offset !== offset) throw ERRORS.INVALID_OFFSET;
-    let filled = 0;
-    const store = async () => {
-      const next = await pieces.put(end, buffer.subarray(0, filled));
-      // Another request sends the same upload, and is to go on with it.
-      if (next === undefined) throw ERRORS.ERR_LOCK_TIMEOUT;
-      this.counts.bytes += filled;
-      end = next;
-      filled = 0;
-      this.#ends.set(id, end, ENTRY_SIZE);
-    };
-    // While a piece is being stored nothing is read, so that at most one piece is sent again after a death.
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      for (let at = 0; at < chunk.length; ) {
-        const count = Math.min(chunk.length - at, pieces.room(end.offset) - filled);
-        if (count === 0) throw ERRORS.ERR_SIZE_EXCEEDED;
-        chunk.copy(buffer, filled, at, at + count);
-        at += count;
-        filled += count;
-        if (filled === pieces.room(end.offset)) await store();
-      }
-    }
-    if (filled > 0) await store();
+    const at = known?.offset === offset ? known : await this.#reached(id, info);
+    if (at.offset !== offset) throw ERRORS.INVALID_OFFSET;
+    const end = await this.#take(stream, id, info, at);
     if (end.offset === info.size) {
       await this.#finish(id, info);
       this.counts.whole += 1;
@@ -129,6 +108,29 @@ export class PieceStore extends DataStore {
 
   override getExpiration(): number {
     return this.#options.expire;
+  }
+
+  /** Stores what a request brings. @returns what is reached with it */
+  async #take(stream: Readable, id: string, info: UploadInfo, at: Reached): Promise<Reached> {
+    const stop = new AbortController();
+    const writer = new PieceWriter({
+      pieces: this.#pieces(id, info),
+      at,
+      size: info.size,
+      stored: (reached, bytes) => {
+        this.counts.bytes += bytes;
+        this.#ends.set(id, reached, ENTRY_SIZE);
+      },
+      failed: () => stop.abort(),
+    });
+    const body = RequestBody.current;
+    body?.stop.addEventListener('abort', () => stop.abort(), { once: true });
+    try {
+      await pour(body?.stream ?? stream, stop.signal, bytes => writer.add(bytes));
+    } finally {
+      await writer.settled();
+    }
+    return await writer.end();
   }
 
   async #remove(id: string): Promise<void> {

@@ -2,18 +2,17 @@ import { createHash } from 'node:crypto';
 import { EdgeError } from '../../base/errors.js';
 import { uploadPrefix } from '../storage/layout.js';
 import type { ObjectStorage } from '../storage/object-storage.js';
+import { DIGEST_SIZE } from './piece-buffer.js';
 
 /**
- * Bytes of a whole piece. No piece crosses a multiple of it, so it is known where each slot begins. With what streams
- * hold while a piece is being stored it is less than 1 MiB, which a client sends again at most after a death.
+ * Bytes of a whole piece. No piece crosses a multiple of it, so it is known where each slot begins. Two of them, of
+ * which one is being stored, and what streams hold are less than 1 MiB, which a client sends again at most after a
+ * death.
  */
-export const PIECE_SIZE = 896 * 1024;
+export const PIECE_SIZE = 448 * 1024;
 
 /** Most pieces of one slot. Clients that send so few bytes a request are refused. */
 const PIECES_PER_SLOT = 64;
-
-/** Bytes of the SHA-256 that stands behind the bytes of each piece. */
-const DIGEST_SIZE = 32;
 
 /** How far an upload has come. */
 export interface Reached {
@@ -59,24 +58,21 @@ export class UploadPieces {
 
   /**
    * Stores a piece; it is durable when the promise resolves.
-   * @returns what is reached with it; undefined when somebody else has stored a shorter or longer one there
+   * @param sealed its bytes and their digest
+   * @returns false when somebody else has stored a shorter or longer one there
    * @throws EdgeError `bad_request` when its slot has too many
    */
-  async put(at: Reached, bytes: Uint8Array): Promise<Reached | undefined> {
-    const piece = { offset: at.offset, length: bytes.length };
+  async put(at: Reached, sealed: Uint8Array): Promise<boolean> {
+    const piece = { offset: at.offset, length: sealed.length - DIGEST_SIZE };
     const isShort = piece.length < this.room(at.offset);
     if (isShort && piece.length < PIECE_SIZE / PIECES_PER_SLOT && at.pieces >= PIECES_PER_SLOT) {
       throw new EdgeError('bad_request', `expected requests of at least ${PIECE_SIZE / PIECES_PER_SLOT} bytes`);
     }
-    const digest = createHash('sha256').update(bytes).digest();
-    await this.#storage.put(this.#key(piece), Buffer.concat([bytes, digest]));
-    if (isShort) {
-      const isFirst = await this.#storage.put(this.#lengthKey(at.offset), Buffer.from(String(piece.length)), {
-        ifAbsent: true,
-      });
-      if (!isFirst && (await this.#at(at.offset))?.length !== piece.length) return undefined;
-    }
-    return beyond(at, piece);
+    await this.#storage.put(this.#key(piece), sealed);
+    if (!isShort) return true;
+    const length = Buffer.from(String(piece.length));
+    const isFirst = await this.#storage.put(this.#lengthKey(at.offset), length, { ifAbsent: true });
+    return isFirst || (await this.#at(at.offset))?.length === piece.length;
   }
 
   /**
@@ -103,7 +99,7 @@ export class UploadPieces {
     while (reached.offset < this.#size) {
       const piece = await this.#at(reached.offset);
       if (piece === undefined) break;
-      reached = beyond(reached, piece);
+      reached = beyond(reached, piece.length);
     }
     return reached.offset > known.offset ? reached : known;
   }
@@ -150,8 +146,8 @@ export class UploadPieces {
   }
 }
 
-/** What is reached when a piece is added. */
-function beyond({ pieces }: Reached, { offset, length }: UploadPiece): Reached {
+/** What is reached when a piece of `length` bytes is added. */
+export function beyond({ offset, pieces }: Reached, length: number): Reached {
   const end = offset + length;
   return { offset: end, pieces: end % PIECE_SIZE === 0 ? 0 : pieces + 1 };
 }

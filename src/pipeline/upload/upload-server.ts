@@ -10,14 +10,16 @@ import type { JobQueue } from '../jobs/job-queue.js';
 import { ID } from '../storage/layout.js';
 import type { PieceStore } from './piece-store.js';
 import { ProgressStreams, shown } from './progress-stream.js';
+import { RequestBody } from './request-body.js';
 import { ERRORS, type Locker, TusServer } from './tus.js';
+import { answerTus, endingReads } from './tus-request.js';
 import { UploadAccess } from './upload-access.js';
 import { UploadQuota } from './upload-quota.js';
 
 const ASSETS = new URL('../../../src/pipeline/assets/', import.meta.url);
 /** Milliseconds without a byte of a request after which its connection is closed. */
 const IDLE_TIMEOUT = 60_000;
-/** Most connections: each has at most one piece in memory. */
+/** Most connections: each has at most two pieces in memory. */
 const CONNECTIONS_MAX = 2_000;
 /** Milliseconds that requests under way may take when the server stops. */
 const CLOSE_GRACE = 5_000;
@@ -54,13 +56,13 @@ export class UploadServer {
     this.#tus = new TusServer({
       path: path.slice(0, -1),
       datastore: store,
-      locker,
+      locker: endingReads(locker),
       maxSize,
       relativeLocation: true,
       allowedOrigins: origin => origins.includes('*') || origins.includes(origin),
       namingFunction: () => randomBytes(16).toString('hex'),
-      onUploadCreate: async (request, upload) => {
-        const owner = this.#access.ownerOf(request.runtime!.node!.req as IncomingMessage) ?? '';
+      onUploadCreate: async (_, upload) => {
+        const owner = this.#access.ownerOf(RequestBody.current!.stream) ?? '';
         await this.#quota?.take(owner, upload.size ?? 0);
         return { metadata: { ...upload.metadata, owner } };
       },
@@ -112,7 +114,7 @@ export class UploadServer {
       }
       const [id = '', part] = target.slice(path.length).split('/');
       if (request.method === 'GET' && ID.test(id)) return await this.#tell(id, part, request, response);
-      await this.#tus.handle(request, response);
+      await answerTus(this.#tus, request, response);
     } catch (thrown) {
       const error = asEdgeError(thrown);
       this.#log.error({ error: error.options.cause ?? error, url: target }, 'a request of an uploader failed');

@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { defaultConfig } from '../../../src/config/schema.js';
 import { DirectoryStorage } from '../../../src/pipeline/storage/directory-storage.js';
 import { manifestKey } from '../../../src/pipeline/storage/layout.js';
 import { removeUpload } from '../../../src/pipeline/storage/remove-upload.js';
@@ -15,7 +16,10 @@ import { Random } from '../random.js';
 
 const SCRIPT = fileURLToPath(new URL('server-process.mjs', import.meta.url));
 const SERVERS = 3;
+const CLIENTS = 6;
 const MIB = 1024 * 1024;
+/** Most bytes that a client may have to send again that a server had taken before it died. */
+export const SENT_AGAIN_MAX = MIB;
 /** Bytes of a request's head at most, which connections bring besides its body. */
 const HEAD_MAX = 1024;
 
@@ -53,6 +57,8 @@ export interface UploadTally {
   fallen: number;
   /** Most bytes that a server had taken of a client and a later one did not have. */
   sentAgain: number;
+  /** Most milliseconds between an upload's last byte and its job. */
+  jobLate: number;
   /** Deaths by step. */
   readonly deaths: Map<string, number>;
 }
@@ -62,12 +68,14 @@ export async function runUploadSoak({ kills, seed, signal, say }: UploadSoakOpti
   const root = mkdtempSync('/dev/shm/moovedge-uploads-');
   const ports = await freePorts(SERVERS);
   const tally: UploadTally = {
-    ...{ kills: 0, uploads: 0, bytes: 0, wrong: 0, fallen: 0, sentAgain: 0 },
+    ...{ kills: 0, uploads: 0, bytes: 0, wrong: 0, fallen: 0, sentAgain: 0, jobLate: 0 },
     deaths: new Map(),
   };
   const random = new Random(seed);
   let next = 0;
-  const servers = ports.map(port => new Server(root, port, () => DEATHS[next++ % DEATHS.length]!, random, tally));
+  const spares = new Spares();
+  const nextDeath = () => DEATHS[next++ % DEATHS.length]!;
+  const servers = ports.map(port => new Server({ root, port, nextDeath, spares, random, tally }));
   try {
     await Promise.all(servers.map(server => server.start()));
     const goOn = () => tally.kills < kills && signal?.aborted !== true;
@@ -75,40 +83,73 @@ export async function runUploadSoak({ kills, seed, signal, say }: UploadSoakOpti
       while (goOn()) await new Client(root, servers, random, tally).upload();
     };
     const told = setInterval(() => say(`${tally.kills} deaths, ${tally.uploads} uploads`), 10_000);
-    await Promise.all([client(), client()]);
+    await Promise.all(Array.from({ length: CLIENTS }, client));
     clearInterval(told);
   } finally {
     await Promise.all(servers.map(server => server.end()));
+    await spares.end();
     rmSync(root, { recursive: true, force: true });
   }
   return tally;
 }
 
-/** One of the servers: a process that is started again when it has died. */
+/** Processes that wait to be servers: what takes time of a start is done while others work. */
+class Spares {
+  readonly #waiting: ChildProcess[] = [];
+
+  constructor() {
+    for (let i = 0; i < SERVERS; i++) this.#begin();
+  }
+
+  take(): ChildProcess {
+    this.#begin();
+    return this.#waiting.shift()!;
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#waiting.splice(0).map(killed));
+  }
+
+  #begin(): void {
+    this.#waiting.push(fork(SCRIPT, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }));
+  }
+}
+
+async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+interface ServerOptions {
+  readonly root: string;
+  readonly port: number;
+  nextDeath(): Death;
+  readonly spares: Spares;
+  readonly random: Random;
+  readonly tally: UploadTally;
+}
+
+/** One of the servers: a process that another takes the place of when it has died. */
 class Server {
   readonly port: number;
   /** How often it has died. */
   deaths = 0;
-  readonly #root: string;
-  readonly #nextDeath: () => Death;
-  readonly #random: Random;
-  readonly #tally: UploadTally;
+  readonly #options: ServerOptions;
   #child: ChildProcess | undefined;
   #isEnding = false;
 
-  constructor(root: string, port: number, nextDeath: () => Death, random: Random, tally: UploadTally) {
-    this.#root = root;
-    this.port = port;
-    this.#nextDeath = nextDeath;
-    this.#random = random;
-    this.#tally = tally;
+  constructor(options: ServerOptions) {
+    this.port = options.port;
+    this.#options = options;
   }
 
   async start(): Promise<void> {
-    const death = this.#nextDeath();
-    const nth = death.step === 'piece' ? this.#random.integer(0, 5) : 0;
-    const argument = JSON.stringify({ root: this.#root, port: this.port, death: { ...death, nth } });
-    const child = fork(SCRIPT, [argument], { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const { root, port, nextDeath, spares, random, tally } = this.#options;
+    const death = nextDeath();
+    const nth = death.step === 'piece' ? random.integer(0, 5) : 0;
+    const child = spares.take();
     this.#child = child;
     child.on('message', message => {
       if (message === 'now') child.kill('SIGKILL');
@@ -116,18 +157,22 @@ class Server {
     child.once('exit', () => {
       if (this.#isEnding) return;
       this.deaths += 1;
-      this.#tally.kills += 1;
+      tally.kills += 1;
       const name = `${death.when} ${death.step}`;
-      this.#tally.deaths.set(name, (this.#tally.deaths.get(name) ?? 0) + 1);
+      tally.deaths.set(name, (tally.deaths.get(name) ?? 0) + 1);
       void this.start();
     });
+    const settings = { ...defaultConfig().upload, host: '127.0.0.1', port };
+    child.send({ root, settings, death: { ...death, nth } });
     await once(child, 'message');
   }
 
   /** Bytes that it had read from the connection of a port when it died last; undefined when it did not say. */
   readFrom(port: number): number | undefined {
     try {
-      return (JSON.parse(readFileSync(join(this.#root, `read-${this.port}`), 'utf8')) as Record<string, number>)[port];
+      return (
+        JSON.parse(readFileSync(join(this.#options.root, `read-${this.port}`), 'utf8')) as Record<string, number>
+      )[port];
     } catch {
       return undefined;
     }
@@ -135,11 +180,7 @@ class Server {
 
   async end(): Promise<void> {
     this.#isEnding = true;
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+    if (this.#child !== undefined) await killed(this.#child);
   }
 }
 
@@ -168,14 +209,7 @@ class Client {
     this.#random = random;
     this.#tally = tally;
     this.#storage = new DirectoryStorage(join(root, 'storage'));
-    this.#bytes = Buffer.alloc(random.integer(1, 4 * MIB));
-    for (let at = 0; at < this.#bytes.length; at += 4) {
-      this.#bytes.writeUIntLE(
-        random.integer(0, 2 ** (8 * Math.min(4, this.#bytes.length - at))),
-        at,
-        Math.min(4, this.#bytes.length - at),
-      );
-    }
+    this.#bytes = random.bytes(random.integer(1, 4 * MIB));
   }
 
   async upload(): Promise<void> {
@@ -197,12 +231,14 @@ class Client {
   }
 
   async #check(): Promise<void> {
+    const whole = performance.now();
     const hasJob = async () => (await this.#storage.head(`jobs/${this.#id}`)) !== undefined;
     // Whoever looks finishes what a server left that died behind the last byte.
     await until('a job', async () => {
       await this.#offset();
       return await hasJob();
     });
+    this.#tally.jobLate = Math.max(this.#tally.jobLate, performance.now() - whole);
     const pieces = new UploadPieces(this.#storage, this.#id, this.#bytes.length);
     const hash = createHash('sha256');
     for await (const piece of pieces.all()) hash.update(await pieces.read(piece));
@@ -239,7 +275,8 @@ class Client {
     const head = { 'Upload-Offset': String(offset), 'Content-Type': 'application/offset+octet-stream' };
     const answer = await this.#ask(server, 'PATCH', `/files/${this.#id}`, head, body);
     if (answer.status === 204) return this.#hear(answer.offset);
-    if (answer.status !== undefined) return;
+    // One that could not be reached had died before.
+    if (answer.status !== undefined || answer.port === 0) return;
     await until('the death to be noticed', () => server.deaths > deaths, 5).catch(() => {});
     const read = server.readFrom(answer.port);
     if (read === undefined) return;
@@ -277,11 +314,13 @@ class Client {
 }
 
 /** What a run has found, for people. */
-export function uploadReport({ kills, uploads, bytes, wrong, fallen, sentAgain, deaths }: UploadTally): string {
+export function uploadReport(tally: UploadTally): string {
+  const { kills, uploads, bytes, wrong, fallen, sentAgain, jobLate, deaths } = tally;
   const steps = [...deaths].map(([name, count]) => `${name} ${count}`).join(', ');
   return [
     `${kills} deaths of servers (${steps})`,
     `${uploads} uploads of ${Math.round(bytes / MIB)} MiB: ${wrong} with wrong bytes or without a job`,
     `${fallen} offsets fell; at most ${(sentAgain / MIB).toFixed(3)} MiB that a server had taken were sent again`,
+    `jobs came ${(jobLate / 1000).toFixed(1)} s after the last byte at the latest`,
   ].join('\n');
 }

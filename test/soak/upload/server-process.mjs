@@ -1,16 +1,18 @@
-// A server of uploads over a directory, as `moovedge upload` makes it, that dies at a step it is told:
-// `server-process.mjs {"root":…,"port":…,"death":{"step":…,"when":…,"nth":…}}`. Jobs are objects in the directory.
+// A server of uploads over a directory, as `moovedge upload` makes it, that dies at a step it is told. It waits for a
+// message with what it is to be, `{root, settings, death: {step, when, nth}}`, so that one is at hand when another has
+// died. Jobs are objects in the directory.
 import { subscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { silentLog } from '../../../dist/base/log.js';
-import { defaultConfig } from '../../../dist/config/schema.js';
 import { DirectoryStorage } from '../../../dist/pipeline/storage/directory-storage.js';
 import { PieceStore } from '../../../dist/pipeline/upload/piece-store.js';
 import { ProcessLocker } from '../../../dist/pipeline/upload/process-locker.js';
 import { UploadServer } from '../../../dist/pipeline/upload/upload-server.js';
 
-const { root, port, death } = JSON.parse(process.argv[2]);
+process.on('disconnect', () => process.exit());
+const [{ root, settings, death }] = await once(process, 'message');
 const sockets = new Set();
 subscribe('net.server.socket', ({ socket }) => sockets.add(socket));
 
@@ -21,7 +23,7 @@ function pass(step, when) {
   if (death?.step !== step || death.when !== when || left-- > 0) return;
   if (when === 'during') return process.send('now');
   const read = [...sockets].map(({ remotePort, bytesRead }) => [remotePort, bytesRead]);
-  writeFileSync(join(root, `read-${port}`), JSON.stringify(Object.fromEntries(read)));
+  writeFileSync(join(root, `read-${settings.port}`), JSON.stringify(Object.fromEntries(read)));
   process.kill(process.pid, 'SIGKILL');
 }
 
@@ -43,8 +45,6 @@ const job = async id => {
 };
 const store = new PieceStore({ storage, expire: 3_600_000, log: silentLog, finished: job, removed: async () => {} });
 const queue = { status: async () => undefined };
-const settings = { ...defaultConfig().upload, host: '127.0.0.1', port };
 const server = new UploadServer({ settings, prefix: '', store, locker: new ProcessLocker(), queue, log: silentLog });
 await server.listen();
 process.send('ready');
-process.on('disconnect', () => process.exit());

@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { silentLog } from '../../../src/base/log.js';
 import { manifestKey, uploadPrefix } from '../../../src/pipeline/storage/layout.js';
 import { PieceStore } from '../../../src/pipeline/upload/piece-store.js';
 import { Upload } from '../../../src/pipeline/upload/tus.js';
-import { NOTHING, PIECE_SIZE, UploadPieces } from '../../../src/pipeline/upload/upload-pieces.js';
+import { beyond, NOTHING, PIECE_SIZE, UploadPieces } from '../../../src/pipeline/upload/upload-pieces.js';
 import { MemoryStorage } from '../../support/memory-storage.js';
+import { sealed } from '../../support/stored-upload.js';
+import { until } from '../../support/until.js';
 
 const ID = '0123456789abcdef0123456789abcdef';
 
@@ -100,19 +103,67 @@ describe('an upload in pieces', () => {
   it('tells damage of a stored piece', async () => {
     const storage = new MemoryStorage();
     const pieces = new UploadPieces(storage, ID, 10);
-    await pieces.put(NOTHING, randomBytes(10));
+    await pieces.put(NOTHING, sealed(randomBytes(10)));
     const stored = storage.objects.get(`${uploadPrefix(ID)}0-10`)!;
     stored[3]! ^= 1;
     await assert.rejects(pieces.read({ offset: 0, length: 10 }), /expected the piece at 0 as it was stored/);
+  });
+
+  it('is read on while a piece is being stored, by one piece and no more', async () => {
+    const storage = new MemoryStorage();
+    const size = 5 * PIECE_SIZE;
+    const bytes = randomBytes(size);
+    const store = storeOver(storage);
+    await store.create(new Upload({ id: ID, size, offset: 0 }));
+    let open = () => {};
+    const gate = new Promise<void>(resolve => {
+      open = resolve;
+    });
+    const put = storage.put.bind(storage);
+    storage.put = async (key, piece, options) => {
+      await gate;
+      return await put(key, piece, options);
+    };
+    const chunk = 64 * 1024;
+    let taken = 0;
+    const body = new Readable({
+      highWaterMark: 1,
+      read() {
+        this.push(taken < size ? bytes.subarray(taken, taken + chunk) : null);
+        taken += chunk;
+      },
+    });
+    const end = store.write(body, ID, 0);
+    await until('the second piece to be read', () => body.isPaused());
+    await setImmediate();
+    assert.ok(taken >= 2 * PIECE_SIZE && taken <= 2 * PIECE_SIZE + 2 * chunk, `${taken} bytes were read`);
+    assert.ok(taken <= 1024 * 1024);
+    open();
+    assert.equal(await end, size);
+    assert.deepEqual(await read(storage, size), bytes);
+  });
+
+  it('is not read to its end when it can’t be stored', async () => {
+    const storage = new MemoryStorage();
+    const store = storeOver(storage);
+    await store.create(new Upload({ id: ID, size: 9 * PIECE_SIZE, offset: 0 }));
+    storage.beforePut = key => {
+      if (key.includes(`/${PIECE_SIZE}-`)) throw new Error('full');
+    };
+    // The client sends two pieces, and then nothing for as long as it likes.
+    const body = new Readable({ read() {} });
+    body.push(randomBytes(2 * PIECE_SIZE + 1000));
+    await assert.rejects(store.write(body, ID, 0), /full/);
+    assert.equal((await storeOver(storage).getUpload(ID)).offset, PIECE_SIZE);
   });
 
   it('refuses clients that send a few bytes a request', async () => {
     const storage = new MemoryStorage();
     const pieces = new UploadPieces(storage, ID, PIECE_SIZE);
     const send = async () => {
-      for (let at = NOTHING; ; ) at = (await pieces.put(at, Buffer.from('a')))!;
+      for (let at = NOTHING; ; at = beyond(at, 1)) await pieces.put(at, sealed(Buffer.from('a')));
     };
-    await assert.rejects(send(), /expected requests of at least 14336 bytes/);
+    await assert.rejects(send(), /expected requests of at least 7168 bytes/);
     assert.equal(storage.looks, 0, 'a piece was looked for to store another');
     assert.equal((await pieces.end()).offset, 64);
   });
