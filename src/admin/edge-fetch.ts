@@ -19,6 +19,25 @@ export interface FetchSink {
   bytes(chunk: Uint8Array): void;
 }
 
+/** Bounds how fast bytes are taken, of several answers together. */
+export class Throttle {
+  readonly #rate: number;
+  /** When what was taken was due, in milliseconds of the monotonic clock. */
+  #due = 0;
+
+  /** @param rate bytes a second */
+  constructor(rate: number) {
+    this.#rate = rate;
+  }
+
+  /** Takes bytes. @returns milliseconds to wait before more are taken */
+  take(bytes: number): number {
+    const now = performance.now();
+    this.#due = Math.max(this.#due, now) + (1000 * bytes) / this.#rate;
+    return this.#due - now;
+  }
+}
+
 /** Path with query. */
 export function requestTarget({ path, query }: EdgeUrl): string {
   return query === '' ? path : `${path}?${query}`;
@@ -33,6 +52,7 @@ export function fetchFromEdge(
   url: EdgeUrl,
   sink: FetchSink,
   signal: AbortSignal,
+  throttle?: Throttle,
 ): Promise<string> {
   return new Promise(end => {
     const headers = { Host: url.host ?? hostField(host, port), Connection: 'close', 'User-Agent': 'moovedge-prefetch' };
@@ -56,6 +76,9 @@ export function fetchFromEdge(
       if (isGood && Number.isSafeInteger(length)) sink.length(length);
       response.on('data', (chunk: Buffer) => {
         if (isGood) sink.bytes(chunk);
+        if (throttle === undefined) return;
+        response.pause();
+        setTimeout(() => response.resume(), throttle.take(chunk.length));
       });
       response.on('end', () => end(isGood ? 'ok' : `status ${response.statusCode}`));
       response.on('error', error => end(error.message));

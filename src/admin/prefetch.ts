@@ -1,5 +1,5 @@
 import { EdgeError } from '../base/errors.js';
-import { type FetchSink, fetchFromEdge, type PlayerAddress, requestTarget } from './edge-fetch.js';
+import { type FetchSink, fetchFromEdge, type PlayerAddress, requestTarget, Throttle } from './edge-fetch.js';
 import { fetchPlaylists, manifestOf } from './prefetch-hls.js';
 import { type EdgeUrl, fieldsOf, parseUrls } from './purge-request.js';
 
@@ -8,6 +8,7 @@ const CONCURRENCY = 2;
 /** Milliseconds between lines of progress of one URL. */
 const PROGRESS_INTERVAL = 250;
 const SECONDS_MAX = 24 * 3600;
+const RATE_MIN = 64 * 1024;
 
 /** What shall be in the cache before somebody asks for it. */
 export interface PrefetchRequest {
@@ -16,6 +17,8 @@ export interface PrefetchRequest {
   readonly seconds: number | undefined;
   /** As players of HLS ask for it: playlists, and all that they name. */
   readonly hls: boolean;
+  /** Most bytes a second, of all URLs together; undefined for as fast as it goes. */
+  readonly rate: number | undefined;
 }
 
 /** How far a URL has come. */
@@ -30,16 +33,18 @@ export interface PrefetchProgress {
 }
 
 /**
- * Reads a prefetch from the body of a request: `{"urls": […], "seconds": 30, "hls": true}`.
+ * Reads a prefetch from the body of a request: `{"urls": […], "seconds": 30, "hls": true, "rate": 1000000}`.
  * @throws EdgeError `bad_request`
  */
 export function parsePrefetch(body: unknown): PrefetchRequest {
-  const { urls, seconds, hls = false } = fieldsOf(body, ['urls', 'seconds', 'hls']);
+  const { urls, seconds, hls = false, rate } = fieldsOf(body, ['urls', 'seconds', 'hls', 'rate']);
   if (seconds !== undefined && !(typeof seconds === 'number' && seconds > 0 && seconds <= SECONDS_MAX)) {
     throw new EdgeError('bad_request', `expected seconds to be a number above 0 and up to ${SECONDS_MAX}`);
   }
   if (typeof hls !== 'boolean') throw new EdgeError('bad_request', 'expected hls to be true or false');
-  return { urls: parseUrls(urls), seconds, hls };
+  if (rate !== undefined && !(typeof rate === 'number' && rate >= RATE_MIN && Number.isFinite(rate)))
+    throw new EdgeError('bad_request', `expected rate to be bytes a second, at least ${RATE_MIN}`);
+  return { urls: parseUrls(urls), seconds, hls, rate };
 }
 
 /**
@@ -49,17 +54,18 @@ export function parsePrefetch(body: unknown): PrefetchRequest {
  */
 export async function prefetchUrls(
   address: PlayerAddress,
-  { urls, seconds, hls }: PrefetchRequest,
+  { urls, seconds, hls, rate }: PrefetchRequest,
   progress: (line: PrefetchProgress) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const queue = urls.values();
+  const throttle = rate === undefined ? undefined : new Throttle(rate);
   const runner = async () => {
     for (const url of queue) {
       if (signal.aborted) return;
       const asked = hls ? manifestOf(url) : withEnd(url, seconds);
       const told = new Told(requestTarget(asked), progress);
-      const fetch = (each: EdgeUrl, sink: FetchSink) => fetchFromEdge(address, each, sink, signal);
+      const fetch = (each: EdgeUrl, sink: FetchSink) => fetchFromEdge(address, each, sink, signal, throttle);
       told.end(await (hls ? fetchPlaylists(asked, seconds, fetch, told) : fetch(asked, told)));
     }
   };

@@ -9,6 +9,13 @@ export interface Place {
   readonly path: string;
 }
 
+/** Whether one place has all of another in it. */
+export function covers(place: Place, other: Place): boolean {
+  const { host } = place;
+  const isHost = host === undefined || host === other.host || matchesHost(host, other.host?.replace(/^\*\./, '') ?? '');
+  return isHost && plainPath(other.path).startsWith(plainPath(place.path));
+}
+
 /**
  * What holds by host and path, in the order in which it was stated: the one mechanism of all settings that differ from
  * place to place.

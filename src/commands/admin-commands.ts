@@ -1,10 +1,11 @@
 import { isListLimit, LIST_LIMIT, LIST_LIMITS } from '../admin/object-list.js';
-import { parseTime } from '../config/units.js';
+import { parseSize, parseTime } from '../config/units.js';
 import type { AdminClient, AdminFlags } from './admin-client.js';
 import type { CleanupFlags } from './cleanup.js';
 import { type Command, InvalidArgumentError } from './command-line.js';
 import type { DrainFlags } from './control.js';
 import type { ListFlags } from './ls.js';
+import type { PrefetchFlags } from './prefetch.js';
 import type { PurgeFlags } from './purge.js';
 
 /** Adds the commands that ask a running edge, by its admin port. */
@@ -23,7 +24,8 @@ export function addAdminCommands(program: Command): void {
     .argument('<urls...>', 'as players ask for them, or paths')
     .option('--seconds <n>', 'only what a player needs for the first n seconds')
     .option('--hls', 'as players of HLS do: playlists and all segments that they name')
-    .action(async (urls: string[], flags: AdminFlags & { seconds?: string; hls?: boolean }) => {
+    .option('--rate <size>', 'bytes a second at most, such as 20MiB', readSize)
+    .action(async (urls: string[], flags: AdminFlags & PrefetchFlags) => {
       const { prefetch } = await import('./prefetch.js');
       await prefetch(await client(flags), urls, flags);
     });
@@ -138,6 +140,12 @@ function readLimit(text: string): number {
   const limit = Number(text);
   if (!isListLimit(limit)) throw new InvalidArgumentError(`Expected ${LIST_LIMITS}.`);
   return limit;
+}
+
+function readSize(text: string): number {
+  const size = parseSize(text);
+  if (size === undefined) throw new InvalidArgumentError('Expected a size such as 20MiB.');
+  return size;
 }
 
 function readInterval(text: string): number {

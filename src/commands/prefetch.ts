@@ -8,6 +8,14 @@ import type { AdminClient } from './admin-client.js';
 const BARS_MAX = 20;
 const MIB = 2 ** 20;
 
+/** What is fetched, and how. */
+export interface PrefetchFlags {
+  readonly seconds?: string;
+  readonly hls?: boolean;
+  /** Bytes a second. */
+  readonly rate?: number;
+}
+
 /**
  * Has a running edge fill its cache, and shows how far it is: bars on a terminal, a line per URL elsewhere.
  * @throws EdgeError when a URL could not be fetched, or the edge can't be reached
@@ -15,12 +23,12 @@ const MIB = 2 ** 20;
 export async function prefetch(
   client: AdminClient,
   urls: readonly string[],
-  { seconds, hls }: { seconds?: string; hls?: boolean },
+  { seconds, hls, rate }: PrefetchFlags,
 ): Promise<void> {
   const show = process.stdout.isTTY ? new Bars() : new Lines();
   const failed: string[] = [];
   let isDone = false;
-  const body = { urls, seconds: seconds === undefined ? undefined : Number(seconds), hls };
+  const body = { urls, seconds: seconds === undefined ? undefined : Number(seconds), hls, rate };
   try {
     for await (const line of client.lines('POST', '/prefetch', body)) {
       if (typeof line === 'object' && line !== null && 'done' in line) {

@@ -1,4 +1,5 @@
 import { readKeyFile } from '../base/key-file.js';
+import { covers } from '../base/places.js';
 import { choice, fieldName, fileOrUrl, network, text, time, webUrl } from './kind.js';
 import { type Draft, group, type Issue, item, list, setting, type Values, type Wrong } from './setting.js';
 
@@ -111,9 +112,13 @@ export const accessSchema = list(
   { max: 1000 },
 );
 
-/** Rules between the settings of each rule. */
+/** Rules between the settings of each rule, and between rules. */
 export function checkAccess(rules: Draft<Values<typeof accessSchema>>, wrong: Wrong): void {
+  const places = (rules ?? []).map(rule => ({ host: rule?.host, path: rule?.path ?? '' }));
   (rules ?? []).forEach((rule, i) => {
+    const before = places.findIndex((place, at) => at < i && place.path !== '' && covers(place, places[i]!));
+    if (before >= 0)
+      wrong(['access', i, 'path'], `expected this rule before access[${before}], which decides on all of its place`);
     const { secret, keys, parameter } = rule?.jwt ?? {};
     if (rule?.jwt !== undefined && secret === undefined && keys === undefined)
       wrong(['access', i, 'jwt', 'keys'], 'expected keys or a secret');

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { covers } from '../base/places.js';
 import { accessHost, placePath } from './access-schema.js';
 import { corsSettings } from './cors-schema.js';
 import { fieldName, integer, type Kind, names, path, rate, size, text, time } from './kind.js';
@@ -126,8 +127,16 @@ function status(...statuses: readonly number[]): Kind<number> {
 
 type Routes = Values<typeof routesSchema>;
 
-/** Rules between the settings of routes, and with those of origins. */
-export function checkRoutes(routes: Draft<Routes>, origins: readonly (string | undefined)[], wrong: Wrong): void {
+/** What routes stand in for, as far as it is needed here. */
+interface Everywhere {
+  /** Names. */
+  readonly origins: readonly (string | undefined)[];
+  readonly freshness: Draft<{ readonly min: number; readonly max: number }>;
+}
+
+/** Rules between the settings of routes, and with those that hold everywhere. */
+export function checkRoutes(routes: Draft<Routes>, { origins, freshness }: Everywhere, wrong: Wrong): void {
+  checkOverlaps(routes, freshness, wrong);
   (routes ?? []).forEach((route, i) => {
     const say = (at: readonly (string | number)[], expected: string) => wrong(['routes', i, ...at], expected);
     if (route?.origin !== undefined && !origins.includes(route.origin))
@@ -146,11 +155,49 @@ export function checkRoutes(routes: Draft<Routes>, origins: readonly (string | u
     }
     const { key, forward } = route?.query ?? {};
     if (key === 'all' && forward === 'all') say(['query', 'forward'], 'expected all for one of key and forward');
-    const { min, max } = route?.freshness ?? {};
-    if (min !== undefined && max !== undefined && min > max)
-      say(['freshness', 'min'], 'expected at most max of the route');
     checkPacing(route?.pacing, (name, expected) => say(['pacing', name], expected));
   });
+}
+
+/** What a route says that those before it have said for all of its place, and bounds that contradict each other there. */
+function checkOverlaps(routes: Draft<Routes>, everywhere: Everywhere['freshness'], wrong: Wrong): void {
+  const places = (routes ?? []).map(route => ({ host: route?.host, path: route?.path ?? '/' }));
+  (routes ?? []).forEach((route, i) => {
+    if (route === undefined) return;
+    const said = new Map<string, number>();
+    const bounds: { min?: number | undefined; max?: number | undefined } = {};
+    for (let at = 0; at <= i; at++) {
+      const before = routes![at];
+      if (before === undefined || (at < i && !covers(places[at]!, places[i]!))) continue;
+      bounds.min ??= before.freshness?.min;
+      bounds.max ??= before.freshness?.max;
+      if (at < i) for (const name of statedBy(before)) if (!said.has(name)) said.set(name, at);
+    }
+    for (const name of statedBy(route)) {
+      const first = said.get(name);
+      const expected = `expected this route before routes[${first}], which says that for all of its place`;
+      if (first !== undefined) wrong(['routes', i, ...name.split(' ')], expected);
+    }
+    const { min = everywhere?.min, max = everywhere?.max } = bounds;
+    if (min === undefined || max === undefined || min <= max) return;
+    const [name, expected] =
+      route.freshness?.min === undefined ? ['max', 'at least the min'] : ['min', 'at most the max'];
+    if (route.freshness?.min !== undefined || route.freshness?.max !== undefined)
+      wrong(['routes', i, 'freshness', name], `expected ${expected} that holds there`);
+  });
+}
+
+/** Settings that a route says, each of which the first that says it decides; words are keys that lead there. */
+function statedBy(route: NonNullable<Draft<Routes>>[number]): string[] {
+  const { origin, query, cors, redirect, pacing, freshness, request, fields, errors } = route ?? {};
+  const whole = Object.entries({ origin, query, cors, redirect, pacing });
+  const parts = Object.entries({ freshness, 'request set': request?.set, 'fields set': fields?.set, errors });
+  return [
+    ...whole.flatMap(([name, value]) => (value === undefined ? [] : name)),
+    ...parts.flatMap(([name, values]) =>
+      Object.entries(values ?? {}).flatMap(([key, value]) => (value === undefined ? [] : `${name} ${key}`)),
+    ),
+  ];
 }
 
 /** Rules between the settings of a pace. */

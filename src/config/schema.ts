@@ -11,6 +11,7 @@ import { originSchema } from './origin-schema.js';
 import { jobsSchema, storageSchema, transcodeSchema, uploadSchema } from './pipeline-schema.js';
 import { checkPacing, checkRoutes, pacingSchema, routesSchema } from './route-schema.js';
 import { check, type Draft, group, list, setting, type Values, type Wrong, withRules } from './setting.js';
+import { checkWarm, warmSchema } from './warm-schema.js';
 
 /** Size of a disk tier that is not given one. */
 export const DISK_SIZE = '10GiB';
@@ -38,6 +39,7 @@ const tree = group({
   access: accessSchema,
   routes: routesSchema,
   pacing: pacingSchema,
+  warm: warmSchema,
   http: group({
     cors: group(corsSettings('')),
     range: group({
@@ -317,8 +319,9 @@ export const schema = withRules(tree, (config, wrong) => {
   checkOrigins(config?.origins ?? [], wrong);
   checkAccess(config?.access, wrong);
   const names = (config?.origins ?? []).map(origin => origin?.name);
-  checkRoutes(config?.routes, names, wrong);
+  checkRoutes(config?.routes, { origins: names, freshness }, wrong);
   checkPacing(config?.pacing, (name, expected) => wrong(['pacing', name], expected));
+  checkWarm(config?.warm, wrong);
   checkObserving(config?.log, config?.tracing, wrong);
   if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
   const ports = [

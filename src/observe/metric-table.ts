@@ -42,6 +42,16 @@ export const METRICS = {
     buckets: FIRST_BYTE,
     help: 'Time from a request to the first byte of its answer.',
   },
+  moovedge_warm_urls_total: {
+    type: 'counter',
+    labels: ['result'],
+    help: 'URLs of warm lists that were fetched (ok) or could not be (failed).',
+  },
+  moovedge_warm_last_run_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['list'],
+    help: 'When a warm list was fetched last.',
+  },
   moovedge_block_lookups_total: {
     type: 'counter',
     labels: ['tier'],

@@ -21,6 +21,7 @@ import { PurgeService } from './purge-service.js';
 import { refuseChange } from './refuse-change.js';
 import { describeTiers } from './tier-metrics.js';
 import { UnixSocketsService } from './unix-sockets-service.js';
+import { WarmService } from './warm-service.js';
 
 /** What surrounds the workers of an edge. */
 export interface EdgeServices {
@@ -55,7 +56,8 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const history = new HistoryService();
   const seen = [lists, history, accessLog, new ErrorsService(context), new CertificatesService(context)];
   const live = new LiveService(context, memory.tier.secret, cluster);
-  const all = [memory, unixSockets, catalog, disk, purges, explanations, ...seen, cluster ?? noCluster, live];
+  const warm = new WarmService(context);
+  const all = [memory, unixSockets, catalog, disk, purges, explanations, ...seen, cluster ?? noCluster, live, warm];
   return {
     all,
     history: history.past,

@@ -14,6 +14,7 @@ import { CLI } from '../../support/edge-command.js';
 import { Manager } from '../../support/manager.js';
 import { freePorts } from '../../support/ports.js';
 import { isAlive, processTree } from '../../support/processes.js';
+import { fetchRaw } from '../../support/raw-http.js';
 import { until } from '../../support/until.js';
 import { moovedge } from '../commands/cli.js';
 
@@ -130,12 +131,20 @@ test('stop ends it, and waits until it has', async () => {
   assert.match(errors, /no edge answers/);
 });
 
-test('a version that can not start leaves the edge as it is', async () => {
+test('an edge is warm soon after its start, and a version that can not start leaves it as it is', async () => {
   const manager = await Manager.start(true);
   Object.assign(process.env, { NOTIFY_SOCKET: manager.socket });
-  const other = await Edge.start({ origin: SAMPLES });
+  const folder = mkdtempSync('/dev/shm/moovedge-test-');
+  writeFileSync(join(folder, 'warm.txt'), '/plain.flv\n');
+  const other = await Edge.start({
+    origin: SAMPLES,
+    folder,
+    settings: 'warm: [{list: $FOLDER/warm.txt, atStart: true}]',
+  });
   delete process.env.NOTIFY_SOCKET;
   try {
+    await other.logged('a warm list was fetched');
+    assert.match((await fetchRaw(other.port, 'GET', '/plain.flv')).fields['cache-status']!, /hit; detail=memory/);
     other.configure('bogus: 1');
     const { code, errors } = await moovedge(['upgrade', '--admin', other.admin]);
     assert.notEqual(code, EXIT.ok);

@@ -23,7 +23,7 @@ for (const [host, name] of [
     const { signal } = new AbortController();
     await prefetchUrls(
       { scheme: 'http', host, port },
-      { urls, seconds: undefined, hls: false },
+      { urls, seconds: undefined, hls: false, rate: undefined },
       line => lines.push(line),
       signal,
     );

@@ -83,6 +83,12 @@ test('rules between settings are told beside other mistakes', () => {
   ]);
 });
 
+test('a warm list is due within its time', () => {
+  assert.deepEqual(mistakes('warm: [{list: a.txt, every: 1h, at: 1h}]'), [
+    'F:1:37: warm[0].at: expected less than every, found "1h"',
+  ]);
+});
+
 test('origins need a place, one of each name, and keys in pairs', () => {
   const text = `origins:
   - name: a
@@ -431,6 +437,40 @@ test('a signature that anybody could make, or that is good for all, is a mistake
   ] as const)
     assert.match(mistakes(rule(text)).join('\n'), mistake, text);
   assert.equal(load(rule(`${hmac}, template: '{path}'`)).access[0]!.signed!.secret, 'x');
+});
+
+test('rules and routes that others before them leave nothing to decide, or contradict, are mistakes', () => {
+  const told = (text: string) => mistakes(text).map(line => line.replace(/^F:\S+ | \(.*|, found .*/g, ''));
+  const access = (...places: string[]) => told(`access: [${places.map(place => `{${place}}`).join(', ')}]`);
+  const decides = (i: number, before: number) =>
+    `access[${i}].path: expected this rule before access[${before}], which decides on all of its place`;
+  assert.deepEqual(access('path: /vip/', 'path: /', 'path: /open/'), [decides(2, 1)]);
+  assert.deepEqual(access('host: "*.a.net", path: /', 'host: x.a.net, path: /b/'), [decides(1, 0)]);
+  assert.deepEqual(access('host: "*.a.net", path: /', 'host: "*.x.a.net", path: //'), [decides(1, 0)]);
+  load('access: [{host: "*.a.net", path: /}, {host: a.net}, {host: a.org}, {path: /b/}, {path: /}]');
+
+  const routes = (...each: string[]) => told(`routes: [${each.map(route => `{${route}}`).join(', ')}]`);
+  const says = (at: string, before: number) =>
+    `${at}: expected this route before routes[${before}], which says that for all of its place`;
+  assert.deepEqual(routes('path: /, pacing: {rate: 1MiB}', 'path: /downloads/, pacing: {rate: off}'), [
+    says('routes[1].pacing', 0),
+  ]);
+  assert.deepEqual(
+    routes(
+      'path: /a/, freshness: {max: 1h}, fields: {set: {X: y}}',
+      'path: /a/b/, freshness: {max: 1m, default: 1s}, fields: {set: {X: z, Y: z}}, request: {set: {X: y}}',
+    ),
+    [says('routes[1].freshness.max', 0), says('routes[1].fields.set.X', 0)],
+  );
+  load('routes: [{path: /a/, freshness: {min: 1h}}, {path: /, freshness: {max: 2h}}]');
+  const atMost = 'expected at most the max that holds there';
+  assert.deepEqual(routes('path: /a/, freshness: {min: 2h, max: 1h}'), [`routes[0].freshness.min: ${atMost}`]);
+  assert.deepEqual(routes('path: /, freshness: {min: 2h}', 'path: /a/, freshness: {max: 1h}'), [
+    'routes[1].freshness.max: expected at least the min that holds there',
+  ]);
+  assert.deepEqual(told('freshness: {max: 1h}\nroutes: [{path: /a/, freshness: {min: 2h}}]'), [
+    `routes[0].freshness.min: ${atMost}`,
+  ]);
 });
 
 test('listen is one listener or a list of them, and mistakes are told where they were written', () => {
