@@ -15,6 +15,14 @@ export interface StopTimes {
   readonly grace: number;
 }
 
+/** A copy of the memory tier. */
+export interface SnapshotResult {
+  readonly file: string;
+  /** Bytes that were written. */
+  readonly bytes: number;
+  readonly seconds: number;
+}
+
 /** What an edge can be told to do with itself. */
 export interface EdgeControl {
   reload(): Promise<ReloadResult>;
@@ -28,6 +36,11 @@ export interface EdgeControl {
    * @throws EdgeError `system` when it does not come to that
    */
   upgrade(): Promise<number>;
+  /**
+   * Copies the memory tier to the file that is configured for that.
+   * @throws EdgeError `bad_request` where there is none, `system`
+   */
+  snapshot(): Promise<SnapshotResult>;
 }
 
 /** Routes of the admin port that control the process. */
@@ -42,6 +55,7 @@ export function controlRoutes(control: EdgeControl): AdminRoutes {
         sendJson(response, { drained: isDrained });
       },
     },
+    'POST /snapshot': { answer: async ({ response }) => sendJson(response, await control.snapshot()) },
     'POST /upgrade': { answer: async ({ response }) => sendJson(response, { pid: await control.upgrade() }) },
   };
 }

@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { AdminPort } from '../admin/admin-port.js';
-import { controlRoutes, type EdgeControl, type ReloadResult, type StopTimes } from '../admin/control-routes.js';
+import {
+  controlRoutes,
+  type EdgeControl,
+  type ReloadResult,
+  type SnapshotResult,
+  type StopTimes,
+} from '../admin/control-routes.js';
 import { historyRoutes } from '../admin/history-routes.js';
 import { prefetchUrls } from '../admin/prefetch.js';
 import { adminRoutes } from '../admin/routes.js';
@@ -299,6 +305,10 @@ export class Edge implements EdgeControl {
     } finally {
       this.#successor = undefined;
     }
+  }
+
+  snapshot(): Promise<SnapshotResult> {
+    return this.#running.snapshot();
   }
 
   /**

@@ -97,6 +97,10 @@ function addControlCommands(onAdmin: OnAdmin, client: (flags: AdminFlags) => Pro
     async (flags: AdminFlags) => (await load()).stop(await client(flags), write),
   );
   onAdmin(
+    'snapshot',
+    'have a running edge copy its memory tier to cache.memory.snapshot, from which it begins after a reboot',
+  ).action(async (flags: AdminFlags) => (await load()).snapshot(await client(flags), write));
+  onAdmin(
     'upgrade',
     'have a running edge start the installed version, which takes over without losing a connection',
   ).action(async (flags: AdminFlags) => (await load()).upgrade(await client(flags), write));

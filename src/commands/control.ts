@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ReloadResult, StopTimes } from '../admin/control-routes.js';
+import type { ReloadResult, SnapshotResult, StopTimes } from '../admin/control-routes.js';
 import { EXIT, type ExitCode } from '../app/exit-code.js';
 import { EdgeError } from '../base/errors.js';
 import type { EdgeStats } from '../supervisor/supervisor.js';
@@ -93,6 +93,12 @@ async function answers(client: AdminClient): Promise<boolean> {
     if (error instanceof EdgeError && error.code === 'origin_unavailable') return false;
     throw error;
   }
+}
+
+/** Has an edge copy its memory tier. @throws EdgeError when no file is configured for that, or it can't be written */
+export async function snapshot(client: AdminClient, write: Write): Promise<void> {
+  const { file, bytes: written, seconds } = (await client.json('POST', '/snapshot')) as SnapshotResult;
+  write(`wrote ${bytes(written)} to ${file} in ${seconds} s\n`);
 }
 
 /** Has an edge replaced by the installed version. @throws EdgeError when that does not come to serve */

@@ -16,7 +16,9 @@ export function checkMachine(config: Config): Issue[] {
 function checkFolders({ cache, catalog, live, ...config }: Config): Issue[] {
   const file = memoryFile({ cache, catalog, live, ...config });
   const issues = writable(['cache', 'memory', 'file'], dirname(file), 'a file in a folder that can be written');
+  const { snapshot } = cache.memory;
   const folders: [SettingPath, string | undefined][] = [
+    [['cache', 'memory', 'snapshot'], snapshot && dirname(snapshot)],
     [['cache', 'disk', 'path'], cache.disk.path],
     [['catalog', 'path'], catalog.path],
     [['live', 'record', 'path'], live.record.path],

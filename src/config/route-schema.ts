@@ -159,7 +159,7 @@ export function checkRoutes(routes: Draft<Routes>, { origins, freshness }: Every
   });
 }
 
-/** What a route says that those before it have said for all of its place, and bounds that contradict each other there. */
+/** What those before a route have said for all of its place, and bounds that contradict each other there. */
 function checkOverlaps(routes: Draft<Routes>, everywhere: Everywhere['freshness'], wrong: Wrong): void {
   const places = (routes ?? []).map(route => ({ host: route?.host, path: route?.path ?? '/' }));
   (routes ?? []).forEach((route, i) => {

@@ -115,6 +115,10 @@ const tree = group({
         or('auto', path('a file on a tmpfs or hugetlbfs')),
         'File that all workers map; auto is moovedge-PORT.cache in /dev/shm, or where temporary files are if that is smaller than 160MiB.',
       ).prefault('auto'),
+      snapshot: setting(
+        path('a file'),
+        'File that the memory tier is copied to when the edge stops, and begins from when its file is gone, as after a reboot.',
+      ).optional(),
       policy: setting(
         choice('lru', 'demand'),
         'Which blocks leave memory first: those used least recently, or those that are wanted least (docs/cache-policy.md).',
@@ -316,6 +320,11 @@ export const schema = withRules(tree, (config, wrong) => {
   if (readAhead?.max !== 0 && Number(readAhead?.min) > Number(readAhead?.max)) {
     wrong(['cache', 'readAhead', 'min'], 'expected at most cache.readAhead.max');
   }
+  if (cache?.memory?.snapshot !== undefined && (config?.catalog?.path ?? cache.disk?.path) === undefined)
+    wrong(
+      ['cache', 'memory', 'snapshot'],
+      'expected catalog.path or cache.disk.path, where it is kept what the blocks are of',
+    );
   checkOrigins(config?.origins ?? [], wrong);
   checkAccess(config?.access, wrong);
   const names = (config?.origins ?? []).map(origin => origin?.name);

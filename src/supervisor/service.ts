@@ -67,6 +67,8 @@ export interface ServiceContext<Config, Events extends ServiceEvents<Events>> {
   tell<Name extends keyof Events & string>(name: Name, ...args: Events[Name] & unknown[]): void;
   /** True while a worker has answered lately. */
   alive(): boolean;
+  /** Aborted when all is to end at once, whatever is lost. */
+  readonly hurry: AbortSignal;
   /** To be called when the edge can't go on and has to be started again. */
   hopeless(error: EdgeError): void;
 }

@@ -107,6 +107,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
   #restarts = 0;
   #stopping: Promise<void> | undefined;
   #isLeaving = false;
+  readonly #hurry = new AbortController();
   /** True to serve without being ready, so that whoever sends it players sends them elsewhere. */
   isDrained = false;
   #turn: Promise<unknown> = Promise.resolve();
@@ -156,6 +157,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
       version,
       takeOver,
       hopeless,
+      hurry: this.#hurry.signal,
       tell: (name, ...args) => this.#tell(name, args),
       alive: () => this.#generations.at(-1)?.slots.some(({ answers }) => answers) === true,
     });
@@ -247,6 +249,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
 
   /** Ends every process at once. */
   kill(): void {
+    this.#hurry.abort();
     for (const generation of this.#all()) generation.kill();
   }
 

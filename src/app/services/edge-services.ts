@@ -1,4 +1,5 @@
 import type { ClusterAdmin } from '../../admin/cluster-routes.js';
+import type { SnapshotResult } from '../../admin/control-routes.js';
 import type { Explanation } from '../../admin/explanation.js';
 import type { CachedObjects, ListRequest } from '../../admin/object-list.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
@@ -35,12 +36,14 @@ export interface EdgeServices {
   /** @throws EdgeError `bad_request` */
   explain(url: EdgeUrl): Explanation;
   list(request: ListRequest): Promise<CachedObjects>;
+  /** Copies the memory tier. @throws EdgeError (rejects with) `bad_request`, `system` */
+  snapshot(): Promise<SnapshotResult>;
 }
 
 /** Makes the services of an edge. */
 export async function edgeServices(context: ServiceContext<Config, EdgeEvents>): Promise<EdgeServices> {
   // First, since a second edge on the same files is refused here, before the catalog is touched.
-  const memory = new MemoryService(context);
+  const memory = await MemoryService.open(context);
   const unixSockets = await UnixSocketsService.open(context);
   const catalog = await CatalogService.open(context, memory.tier.secret);
   const disk = new DiskService(context, memory);
@@ -65,6 +68,7 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
     purge: request => (cluster ?? purges).purge(request),
     explain: url => explanations.explain(url),
     list: request => lists.list(request),
+    snapshot: () => memory.save(),
   };
 }
 

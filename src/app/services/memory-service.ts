@@ -1,5 +1,8 @@
+import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { SnapshotResult } from '../../admin/control-routes.js';
 import { EdgeError } from '../../base/errors.js';
+import type { Log } from '../../base/log.js';
 import { makeOwnFolder } from '../../base/own-files.js';
 import { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js';
 import { memoryFile, SHARED_FOLDER } from '../../config/places.js';
@@ -7,6 +10,7 @@ import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
 import { MemoryKeeper } from './memory-keeper.js';
+import { restoreSnapshot, saveSnapshot } from './memory-snapshot.js';
 import { refuseChange } from './refuse-change.js';
 
 /** Share of the memory tier that is kept free, so that fills find room at once. */
@@ -19,17 +23,19 @@ export class MemoryService implements Service<Config> {
   /** The workers' `inherited[0]`: the file, whatever becomes of its name. */
   readonly inherited: readonly number[];
   readonly #started: Config;
+  readonly #log: Log;
+  readonly #hurry: AbortSignal;
   readonly #hopeless: (error: EdgeError) => void;
   #config: Config;
   #keeper: MemoryKeeper | undefined;
+  #saving: Promise<SnapshotResult> | undefined;
+  #isEnding = false;
 
-  /**
-   * Opens or makes the file.
-   * @throws EdgeError `cache_file`, also when another edge uses the file and is not taken over
-   */
-  constructor({ config, log, takeOver, events, hopeless }: ServiceContext<Config, EdgeEvents>) {
+  private constructor({ config, log, takeOver, events, hopeless, hurry }: ServiceContext<Config, EdgeEvents>) {
     this.#started = config;
     this.#config = config;
+    this.#log = log;
+    this.#hurry = hurry;
     this.#hopeless = hopeless;
     const { size, fillShare, verify } = config.cache.memory;
     const file = memoryFile(config);
@@ -66,8 +72,59 @@ export class MemoryService implements Service<Config> {
     });
   }
 
+  /**
+   * Opens or makes the file; a snapshot takes the place of one that is not there.
+   * @throws EdgeError (rejects with) `cache_file`, also when another edge uses the file and is not taken over
+   */
+  static async open(context: ServiceContext<Config, EdgeEvents>): Promise<MemoryService> {
+    const { config, log } = context;
+    const { snapshot } = config.cache.memory;
+    const file = memoryFile(config);
+    if (snapshot === undefined || existsSync(file)) return new MemoryService(context);
+    try {
+      if (await restoreSnapshot(snapshot, file)) log.info({ file, snapshot }, 'the memory tier begins as its snapshot');
+      return new MemoryService(context);
+    } catch (error) {
+      log.warn(
+        { file, snapshot, error: (error as Error).message },
+        'the snapshot can not be used: memory begins empty',
+      );
+      rmSync(file, { force: true });
+      return new MemoryService(context);
+    }
+  }
+
   start(): void {
     this.#keep();
+  }
+
+  leave(): void {
+    this.#isEnding = true;
+  }
+
+  /**
+   * Copies the tier to the snapshot's file.
+   * @throws EdgeError (rejects with) `bad_request` where none is configured, `system`
+   */
+  save(): Promise<SnapshotResult> {
+    this.#saving ??= this.#save().finally(() => {
+      this.#saving = undefined;
+    });
+    return this.#saving;
+  }
+
+  async #save(): Promise<SnapshotResult> {
+    const file = this.#config.cache.memory.snapshot;
+    if (file === undefined) throw new EdgeError('bad_request', 'expected a file in cache.memory.snapshot');
+    const started = performance.now();
+    try {
+      const bytes = await saveSnapshot(this.tier.descriptor, file, this.#hurry);
+      const saved = { file, bytes, seconds: Math.round((performance.now() - started) / 100) / 10 };
+      this.#log.info(saved, 'wrote a snapshot of the memory tier');
+      return saved;
+    } catch (cause) {
+      throw new EdgeError('system', `no snapshot at ${file}: ${(cause as Error).message}`, { cause });
+    }
   }
 
   accepts(config: Config): void {
@@ -86,8 +143,11 @@ export class MemoryService implements Service<Config> {
     return this.tier.stats();
   }
 
-  stop(): void {
+  /** Before the tier is closed, since blocks of one that was not are verified when they are used. */
+  async stop(): Promise<void> {
     this.#keeper?.close();
+    if (this.#isEnding && this.#config.cache.memory.snapshot !== undefined)
+      await this.save().catch(error => this.#log.warn({ error: (error as Error).message }, 'there is no new snapshot'));
     this.tier.close();
   }
 

@@ -30,6 +30,7 @@ export const fakeServices: Role['services'] = async ({ log, takeOver, events, te
       },
     ],
     list: async () => ({ objects: [], more: false }),
+    snapshot: async () => ({ file: '/none', bytes: 0, seconds: 0 }),
     explain: () => ({ routes: [], access: undefined, objects: [] }),
     async purge({ scope }) {
       if (scope.kind === 'prefix') throw new EdgeError('overloaded', 'no purge by prefix here');

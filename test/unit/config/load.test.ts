@@ -89,6 +89,13 @@ test('a warm list is due within its time', () => {
   ]);
 });
 
+test('a snapshot of blocks needs a catalog that is kept', () => {
+  const needs = /cache\.memory\.snapshot: expected catalog\.path or cache\.disk\.path/;
+  assert.match(mistakes('cache: {memory: {snapshot: a}}').join(), needs);
+  load('cache: {memory: {snapshot: a}}\ncatalog: {path: b}');
+  load('cache: {memory: {snapshot: a}, disk: {path: b}}');
+});
+
 test('origins need a place, one of each name, and keys in pairs', () => {
   const text = `origins:
   - name: a
