@@ -35,6 +35,7 @@
 #include "gate_turn.h"
 #include "imports.h"
 #include "listening.h"
+#include "request_head.h"
 
 Gate* gate = nullptr;
 
@@ -96,6 +97,10 @@ Napi::Value OpenGate(const Napi::CallbackInfo& info) {
   result.Set("states", Napi::ArrayBuffer::New(info.Env(), gate->states, gate->size));
   result.Set("faults", Napi::ArrayBuffer::New(info.Env(), gate->faults, gate->size));
   result.Set("words", Napi::ArrayBuffer::New(info.Env(), gate->words, kWords * sizeof *gate->words));
+  auto fields = Napi::Array::New(info.Env(), kNotedFields.size());
+  for (uint32_t i = 0; i < kNotedFields.size(); ++i)
+    fields.Set(i, Napi::String::New(info.Env(), kNotedFields[i].data(), kNotedFields[i].size()));
+  result.Set("fields", fields);
   return result;
 }
 
@@ -190,6 +195,7 @@ void InitGate(Napi::Env env, Napi::Object exports) {
   tell("gateUpgraded", kUpgraded);
   tell("gateCurrent", kCurrent);
   tell("gateCurrentFlags", kCurrentFlags);
+  tell("gateCurrentFields", kCurrentFields);
   tell("gateFirstRefusal", kBadRequest);
   tell("gatePauses", kPauses);
   exports.Set("openGate", Napi::Function::New(env, OpenGate, "openGate"));

@@ -182,8 +182,10 @@ ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const ch
   }
   gate->states[fd] |= kAnswering;
   gate->words[kCurrent] = static_cast<uint32_t>(fd);
-  gate->words[kCurrentFlags] =
-      (head.is_last ? 1u : 0u) | (head.is_old ? 2u : 0u) | (connection->port->is_plain ? 0u : 4u);
+  gate->words[kCurrentFlags] = (head.is_last ? 1u : 0u) | (head.is_old ? 2u : 0u) |
+                               (connection->port->is_plain ? 0u : 4u) | (head.is_get ? 8u : 0u) |
+                               (head.has_query ? 16u : 0u);
+  gate->words[kCurrentFields] = head.fields;
   return static_cast<ssize_t>(length);
 }
 

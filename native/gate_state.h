@@ -40,9 +40,11 @@ enum Word : size_t {
   kCurrent,
   /**
    * 1: the connection is to be closed after the answer. 2: the client speaks HTTP/1.0, which has no chunked coding. 4:
-   * it speaks TLS.
+   * it speaks TLS. 8: the method is GET. 16: the target has a query.
    */
   kCurrentFlags,
+  /** Which of `kNotedFields` that head bears. */
+  kCurrentFields,
   kBadRequest,
   kTargetTooLong,
   kTooManyRequests,

@@ -46,6 +46,26 @@ bool Is(string_view text, string_view lower) {
   return true;
 }
 
+constexpr size_t kLongestNoted = 32;
+
+/** Which of `kNotedFields` have names of each length, a bit for each. */
+constexpr std::array<uint32_t, kLongestNoted + 1> NotedByLength() {
+  std::array<uint32_t, kLongestNoted + 1> table{};
+  for (size_t i = 0; i < kNotedFields.size(); ++i) table[kNotedFields[i].size()] |= uint32_t{1} << i;
+  return table;
+}
+
+constexpr std::array<uint32_t, kLongestNoted + 1> kNotedByLength = NotedByLength();
+
+/** The bit of a field in `RequestHead::fields`; 0 for one that is not noted. */
+uint32_t NotedField(string_view name) {
+  if (name.size() > kLongestNoted) return 0;
+  for (uint32_t left = kNotedByLength[name.size()]; left != 0; left &= left - 1) {
+    if (Is(name, kNotedFields[static_cast<size_t>(__builtin_ctz(left))])) return left & (~left + 1);
+  }
+  return 0;
+}
+
 string_view Trimmed(string_view text) {
   while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
   while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
@@ -144,6 +164,8 @@ uint16_t CheckLine(string_view line, bool is_whole, RequestHead* head) {
   head->is_last = head->is_old;
   head->is_normal = version[7] == '1';
   if (target.empty()) return 400;
+  head->is_get = method == "GET";
+  head->has_query = target.find('?') != string_view::npos;
   if (target[0] == '/') return 0;
   head->is_normal = false;
   string_view authority;
@@ -168,6 +190,7 @@ class Fields {
     for (size_t i = colon + 1; i < line.size(); ++i) has_control |= IsControl(line[i]);
     if (has_control) return 400;
     const string_view name = line.substr(0, colon);
+    head_->fields |= NotedField(name);
     switch (name.size()) {
       case 4:
         if (Is(name, "host") && (++hosts_ > 1 || !IsHost(Trimmed(line.substr(colon + 1))))) return 400;

@@ -2,12 +2,26 @@
 #ifndef MOOVEDGE_REQUEST_HEAD_H_
 #define MOOVEDGE_REQUEST_HEAD_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 /** Longest head, in bytes; `MAX_HEADER_BYTES` in src/http/header-limit.ts. */
 constexpr size_t kMaxHead = 16 * 1024;
+
+/**
+ * Fields, by their names in lower case, of which it is noted whether a head bears them: requests are looked at for
+ * them, and most lack most of them. None that `NormalHead` touches.
+ */
+constexpr std::array<std::string_view, 21> kNotedFields{
+    "range",         "if-range",        "if-match",     "if-none-match",   "if-modified-since",
+    "cache-control", "authorization",   "cookie",       "referer",         "if-unmodified-since",
+    "user-agent",    "origin",          "x-request-id", "traceparent",     "cdn-loop",
+    "upgrade",       "x-forwarded-for", "forwarded",    "accept-encoding", "accept-language",
+    "accept",
+};
 
 /** What `ReadHead` finds. */
 struct RequestHead {
@@ -33,6 +47,12 @@ struct RequestHead {
   bool is_old = false;
   /** The head is in normal form already. */
   bool is_normal = true;
+  /** The method is GET. */
+  bool is_get = false;
+  /** The target has a query, though it may be empty. */
+  bool has_query = false;
+  /** Which of `kNotedFields` the head bears, a bit for each in their order. */
+  uint32_t fields = 0;
 };
 
 /**

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -51,6 +53,10 @@ const char* const kPieces[] = {
     "Transfer-Encoding: chunked\r\n",
     "Expect: 100-continue\r\n",
     "Range: bytes=0-3\r\n",
+    "RANGE:\r\n",
+    "if-Match: *\r\n",
+    "If-Matched: *\r\n",
+    "Accept-Encoding: br\r\n",
     "X: y\r\n",
     "X : y\r\n",
     " folded\r\n",
@@ -99,6 +105,17 @@ RequestHead Read(const std::string& text, size_t size) {
   return ReadHead(copy.get(), size);
 }
 
+/** Fields that a head bears, found the plain way. */
+uint32_t NotedFieldsOf(const std::string& head) {
+  std::string lower = head;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  uint32_t fields = 0;
+  for (size_t i = 0; i < kNotedFields.size(); ++i) {
+    if (lower.find("\r\n" + std::string(kNotedFields[i]) + ":") != std::string::npos) fields |= uint32_t{1} << i;
+  }
+  return fields;
+}
+
 /** Whatever comes: the result is the same however it comes, lies within what came, and has a normal form. */
 void CheckHead(const std::string& text, Random* random) {
   const RequestHead head = Read(text, text.size());
@@ -122,6 +139,9 @@ void CheckHead(const std::string& text, Random* random) {
   const std::unique_ptr<char[]> copy(new char[head.length]);
   memcpy(copy.get(), text.data() + head.skipped, head.length);
   const std::string normal = NormalHead(copy.get(), head);
+  CHECK_EQUAL(head.fields, NotedFieldsOf(text.substr(head.skipped, head.length)));
+  CHECK_EQUAL(head.is_get, text.compare(head.skipped, 4, "GET ") == 0);
+  CHECK(head.has_query || normal.find('?') > normal.find(" HTTP/1.1\r\n"));
   // The normal form is one: strict reading finds nothing to change in it, and no content.
   const RequestHead again = Read(normal, normal.size());
   if (normal.size() > kMaxHead) return;

@@ -133,6 +133,8 @@ export interface NativeGate {
   readonly states: ArrayBuffer;
   readonly faults: ArrayBuffer;
   readonly words: ArrayBuffer;
+  /** Names of the fields that are noted of each head, in the order of their bits. */
+  readonly fields: readonly string[];
 }
 
 /**
@@ -254,6 +256,7 @@ export interface NativeConstants {
   /** Numbers of its words. */
   readonly gateCurrent: number;
   readonly gateCurrentFlags: number;
+  readonly gateCurrentFields: number;
   readonly gateFirstRefusal: number;
   readonly gatePauses: number;
   readonly gateSecureReads: number;

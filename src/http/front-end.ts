@@ -18,10 +18,11 @@ export interface FrontRequest {
 
 /** The answer to a request, as a front end writes it. A uWebSockets.js `HttpResponse` is one. */
 export interface FrontResponse extends Transport {
-  /** @param status code and reason */
-  writeStatus(status: string): unknown;
-  /** Writes a field, as it is: its value may bring further lines along. */
-  writeHeader(name: string, value: string | Uint8Array): unknown;
+  /**
+   * Writes status and fields, before anything else.
+   * @param head code and reason, then the field lines, each behind a line break; copied at once
+   */
+  writeStatus(head: Uint8Array): unknown;
   /** Ends an answer that has no body, after its head, which says how long the body would be. */
   endWithoutBody(): unknown;
   /** Sends the whole body, or ends one of unknown size. */

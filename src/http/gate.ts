@@ -1,6 +1,7 @@
-import { expectConstants } from '../base/native.js';
+import { expectConstants, type NativeGate } from '../base/native.js';
 import type { Scatter } from '../delivery/scatter.js';
-import type { Guard } from './front-end.js';
+import type { FrontRequest, Guard } from './front-end.js';
+import { NotedRequest } from './noted-request.js';
 import { SocketScatter } from './socket-scatter.js';
 
 /** What the native addon offers for the gate between the system's sockets and the front end. */
@@ -9,7 +10,7 @@ export interface GateAddon {
    * Puts the gate in front of the front end's module, once and for the whole process; undefined when that module is not
    * one it works with.
    */
-  openGate(): { readonly states: ArrayBuffer; readonly faults: ArrayBuffer; readonly words: ArrayBuffer } | undefined;
+  openGate(): NativeGate | undefined;
   /** Guards this process's listeners on `port`; returns how many there are. */
   guardPort(port: number, options: PortBounds & { readonly plain: boolean }): number;
   /** The answer on a connection has ended for which something is held back: that is read when its turn comes. */
@@ -48,15 +49,16 @@ const UPGRADED = 8;
 /** Words, as in native/gate.cc. */
 const CURRENT = 0;
 const CURRENT_FLAGS = 1;
+const CURRENT_FIELDS = 2;
 const REFUSALS: readonly (readonly [word: number, status: number])[] = [
-  [2, 400],
-  [3, 414],
-  [4, 429],
-  [5, 431],
-  [6, 505],
-  [7, 503],
+  [3, 400],
+  [4, 414],
+  [5, 429],
+  [6, 431],
+  [7, 505],
+  [8, 503],
 ];
-const PAUSES = 8;
+const PAUSES = 9;
 expectConstants({
   gateAnswering: ANSWERING,
   gateHeld: HELD,
@@ -64,6 +66,7 @@ expectConstants({
   gateUpgraded: UPGRADED,
   gateCurrent: CURRENT,
   gateCurrentFlags: CURRENT_FLAGS,
+  gateCurrentFields: CURRENT_FIELDS,
   gateFirstRefusal: REFUSALS[0]![0],
   gatePauses: PAUSES,
 });
@@ -92,13 +95,16 @@ export class Gate implements Guard {
   readonly #states: Uint8Array;
   readonly #faults: Uint8Array;
   readonly #words: Uint32Array;
+  /** Bits of the fields that are noted, by their names. */
+  readonly #fields: ReadonlyMap<string, number>;
   readonly #scatter: Scatter | undefined;
 
-  private constructor(addon: GateAddon | undefined, shared: ReturnType<GateAddon['openGate']>) {
+  private constructor(addon: GateAddon | undefined, shared: NativeGate | undefined) {
     this.#addon = shared && addon;
     this.#states = new Uint8Array(shared?.states ?? new ArrayBuffer(1));
     this.#faults = new Uint8Array(shared?.faults ?? new ArrayBuffer(1));
     this.#words = new Uint32Array(shared?.words ?? new ArrayBuffer(64));
+    this.#fields = new Map(shared?.fields.map((name, i) => [name, 1 << i]));
     this.#scatter = shared && SocketScatter.open();
   }
 
@@ -128,6 +134,13 @@ export class Gate implements Guard {
   /** The connection whose request is being handled; to be called within the handler. 0 when it is not guarded. */
   get socket(): number {
     return this.#words[CURRENT]!;
+  }
+
+  /** A request that is being handled, as the gate has seen it; as it is where that has not. */
+  noted(req: FrontRequest): FrontRequest {
+    if (this.socket === 0) return req;
+    const flags = this.#words[CURRENT_FLAGS]!;
+    return new NotedRequest(req, this.#fields, this.#words[CURRENT_FIELDS]!, (flags & 8) !== 0, (flags & 16) !== 0);
   }
 
   /** Whether that connection is to be closed after the answer. */

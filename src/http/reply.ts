@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import type { Asker } from '../base/asker.js';
 import { type CacheOutcome, cacheStatus } from '../base/cache-outcome.js';
 import type { Cause, Followed } from '../base/cause.js';
@@ -9,15 +8,13 @@ import type { Scatter } from '../delivery/scatter.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-entry.js';
 import type { RequestSpan } from '../observe/request-span.js';
+import { answerHead } from './answer-head.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { hasContent, hasToken } from './framing.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import type { PeerRequest } from './peer-port.js';
 import { givenRequestId, givenTrace, nextRequestId } from './request-id.js';
-
-const STATUS_LINES: Record<number, string> = {};
-for (const [status, reason] of Object.entries(STATUS_CODES)) STATUS_LINES[Number(status)] = `${status} ${reason}`;
 
 /** Status under which a player is counted that left before its answer began, as nginx does. */
 const CLIENT_LEFT = 499;
@@ -214,12 +211,12 @@ export class Reply implements Asker, Cause {
    * @param lines further fields, as `fieldLine` makes them
    */
   head(status: number, outcome: CacheOutcome | undefined, fields: FieldBlock, cache: string, lines: string): void {
-    this.#writeHead(status, outcome, fields, this.#cors, cache, lines);
+    this.#writeHead(status, outcome, fields, this.#cors, cache, undefined, lines);
   }
 
   /** Writes status and fields of another edge's answer, which has said for itself which web pages may read it. */
   relayedHead(status: number, fields: FieldBlock, cache: string, lines: string): void {
-    this.#writeHead(status, 'peer', fields, undefined, cache, lines);
+    this.#writeHead(status, 'peer', fields, undefined, cache, undefined, lines);
   }
 
   #writeHead(
@@ -228,20 +225,19 @@ export class Reply implements Asker, Cause {
     fields: FieldBlock,
     cors: FieldBlock | undefined,
     cache: string,
+    age: number | undefined,
     lines: string,
   ): void {
     this.#status = status;
     this.#outcome = outcome;
     this.#ttfb = (performance.now() - this.#started) / 1000;
     this.#context.observeTtfb?.(this.#ttfb);
-    this.#res.writeStatus(STATUS_LINES[status] ?? `${status} Unknown`);
-    fields.write(this.#res);
-    cors?.write(this.#res);
-    // The front end copies a value as it is, as in FieldBlock.
-    const last = this.#isLast || this.#context.course.draining ? fieldLine('Connection', 'close') : '';
-    const voucher = this.#peer === undefined ? '' : fieldLine(PEER_FIELD, this.#peer.voucher(status));
-    const secret = this.bearsTokens ? NO_REFERRER : '';
-    this.#res.writeHeader('Cache-Status', cache + lines + last + voucher + secret);
+    let further = lines;
+    if (cors !== undefined) further += cors.lines;
+    if (this.#isLast || this.#context.course.draining) further += fieldLine('Connection', 'close');
+    if (this.#peer !== undefined) further += fieldLine(PEER_FIELD, this.#peer.voucher(status));
+    if (this.bearsTokens) further += NO_REFERRER;
+    this.#res.writeStatus(answerHead(fields.start(status, cache, age), further));
   }
 
   /**
@@ -249,7 +245,7 @@ export class Reply implements Asker, Cause {
    * @param age seconds since the origin vouched for the object
    */
   objectHead(status: number, outcome: CacheOutcome, age: number, fields: FieldBlock, lines: string): void {
-    this.head(status, outcome, fields, cacheStatus(outcome), fieldLine('Age', wholeSeconds(age)) + lines);
+    this.#writeHead(status, outcome, fields, this.#cors, cacheStatus(outcome), wholeSeconds(age), lines);
   }
 
   /** Ends an answer that has no body, after its head. */

@@ -69,7 +69,7 @@ export class UwsFrontEnd implements FrontEnd {
         // Pings of the front end's own would come within messages that go past it.
         idleTimeout: 0,
         sendPingsAutomatically: false,
-        upgrade: (res, req, context) => handler.request(res, req, this.#upgradeOf(res, req, context)),
+        upgrade: (res, req, context) => handler.request(res, gate.noted(req), this.#upgradeOf(res, req, context)),
         open: socket => {
           const { handler, descriptor } = socket.getUserData();
           handler.open(new UwsSocket(socket, gate, descriptor));
@@ -81,7 +81,7 @@ export class UwsFrontEnd implements FrontEnd {
         },
       });
     }
-    app.any('/*', (res, req) => handler.request(res, req));
+    app.any('/*', (res, req) => handler.request(res, gate.noted(req)));
   }
 
   #upgradeOf(res: HttpResponse, req: FrontRequest, context: us_socket_context_t): Upgrade {

@@ -3,11 +3,12 @@ import {
   Counter,
   collectDefaultMetrics,
   Gauge,
-  Histogram,
+  type Metric,
   type MetricObjectWithValues,
   type MetricValue,
   Registry,
 } from 'prom-client';
+import { FixedHistogram } from './histogram.js';
 import { METRICS, type MetricDefinition, type MetricName, type MetricOfType } from './metric-table.js';
 
 /** Most label sets of one metric; what comes after is counted under the label value `other`. */
@@ -46,7 +47,10 @@ export class Metrics {
   /** A histogram. @returns the function that takes an observation in the metric's unit (seconds) */
   histogram(name: MetricOfType<'histogram'>): (value: number) => void {
     const { help, buckets } = METRICS[name];
-    const histogram = new Histogram({ name, help, buckets: [...buckets], registers: [this.#registry] });
+    const histogram = new FixedHistogram(buckets);
+    const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: histogram.values(name) });
+    // What the registry wants of a metric when it is read.
+    this.#registry.registerMetric({ name, get } as unknown as Metric);
     return value => histogram.observe(value);
   }
 

@@ -107,8 +107,7 @@ export class Http1Connections {
     if (typeof request === 'number') {
       this.#handler().refused(request, connection.address);
       res.shouldKeepAlive = false;
-      response.writeStatus(`${request} ${REASONS[request]}`);
-      response.writeHeader('Content-Type', 'text/plain');
+      response.writeStatus(Buffer.from(`${request} ${REASONS[request]}${fieldLine('Content-Type', 'text/plain')}`));
       response.end(Buffer.from(`${REASONS[request]}\n`));
       return;
     }

@@ -110,7 +110,7 @@ export class Http2Connections {
     stream.resume();
     if (request === undefined) {
       this.#handler().refused(400, connection.address);
-      response.writeStatus('400 Bad Request');
+      response.writeStatus(Buffer.from('400 Bad Request'));
       response.end(Buffer.from('Bad Request\n'));
     } else this.#handler().request(response, request);
   }

@@ -30,8 +30,7 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
   readonly #address: string;
   readonly #budget: SendBudget;
   protected readonly events: AnswerEvents;
-  #status = '200 OK';
-  #text = '';
+  #head = '200 OK';
   #hasHead = false;
   /** Bytes of the body that have been given to Node. */
   #offset = 0;
@@ -55,12 +54,8 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
   protected abstract destroy(): void;
   abstract cork(turn: () => void): void;
 
-  writeStatus(status: string): void {
-    this.#status = status;
-  }
-
-  writeHeader(name: string, value: string | Uint8Array): void {
-    this.#text += `${name}: ${typeof value === 'string' ? value : Buffer.from(value).toString('latin1')}\r\n`;
+  writeStatus(head: Uint8Array): void {
+    this.#head = Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1');
   }
 
   tryEnd(chunk: Uint8Array, total: number): [taken: boolean, complete: boolean] {
@@ -148,15 +143,15 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
   #begin(length: number | undefined, hasBody: boolean): void {
     if (this.#hasHead) return;
     this.#hasHead = true;
+    const [status = '', ...fields] = this.#head.split('\r\n');
     const lines: string[] = [];
-    for (const line of this.#text.split('\r\n')) {
+    for (const line of fields) {
       const colon = line.indexOf(':');
       if (colon > 0) lines.push(line.slice(0, colon), line.slice(colon + 1).trim());
     }
     if (length !== undefined) lines.push('Content-Length', String(length));
-    const space = this.#status.indexOf(' ');
-    const head = { status: Number(this.#status.slice(0, space)), reason: this.#status.slice(space + 1), lines };
-    this.sendHead(head, hasBody);
+    const space = status.indexOf(' ');
+    this.sendHead({ status: Number(status.slice(0, space)), reason: status.slice(space + 1), lines }, hasBody);
   }
 
   #give(bytes: Uint8Array): void {
