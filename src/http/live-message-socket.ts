@@ -50,16 +50,16 @@ export class DirectMessageSocket extends MessageSocket implements ViewerSocket {
     this.socket.owes(true);
   }
 
-  send(frame: Uint8Array, skip: number): number {
-    const taken = sendToOne(this.#sendToAll, this.descriptor, FRAME_PREFIX.websocket(frame.length), frame, skip);
-    const isWhole = skip + taken === this.size(frame);
+  send(frame: Uint8Array, skip: number, length: number): number {
+    const taken = sendToOne(this.#sendToAll, this.descriptor, FRAME_PREFIX.websocket(length), frame, skip);
+    const isWhole = skip + taken === this.size(length);
     if (!isWhole && skip + taken > 0) this.socket.owes(true);
     else if (skip > 0) this.socket.owes(false);
     return taken;
   }
 
-  size(frame: Uint8Array): number {
-    return FRAME_PREFIX.websocket(frame.length).length + frame.length;
+  size(length: number): number {
+    return FRAME_PREFIX.websocket(length).length + length;
   }
 }
 
@@ -74,7 +74,7 @@ export class FrontEndMessageSocket extends MessageSocket implements ViewerSocket
     return frame.length;
   }
 
-  size(frame: Uint8Array): number {
-    return frame.length;
+  size(length: number): number {
+    return length;
   }
 }

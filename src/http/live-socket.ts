@@ -16,7 +16,7 @@ export interface LiveAnswer {
 const ONE = new Int32Array(1);
 const TAKEN = new Int32Array(1);
 
-/** Sends what is left of a frame to one socket; returns the bytes that it took, negative when it is gone. */
+/** Sends what has not been taken of a frame to one socket; returns the bytes that it took, negative when it is gone. */
 export function sendToOne(
   sendToAll: SendToAll,
   descriptor: number,
@@ -78,12 +78,12 @@ export class DirectSocket extends AnswerSocket implements ViewerSocket {
     return true;
   }
 
-  send(frame: Uint8Array, skip: number): number {
-    return sendToOne(this.#sendToAll, this.descriptor, FRAME_PREFIX.http(frame.length), frame, skip);
+  send(frame: Uint8Array, skip: number, length: number): number {
+    return sendToOne(this.#sendToAll, this.descriptor, FRAME_PREFIX.http(length), frame, skip);
   }
 
-  size(frame: Uint8Array): number {
-    return FRAME_PREFIX.http(frame.length).length + frame.length;
+  size(length: number): number {
+    return FRAME_PREFIX.http(length).length + length;
   }
 }
 
@@ -116,7 +116,7 @@ export class FrontEndSocket extends AnswerSocket implements ViewerSocket {
     return frame.length;
   }
 
-  size(frame: Uint8Array): number {
-    return frame.length;
+  size(length: number): number {
+    return length;
   }
 }

@@ -33,6 +33,8 @@ export class TestSocket implements ViewerSocket {
   isCut = false;
   gone = false;
   leave = () => {};
+  /** Called before it takes anything: what else happens in that moment. */
+  meanwhile = () => {};
 
   constructor(readonly descriptor: number) {}
 
@@ -47,6 +49,7 @@ export class TestSocket implements ViewerSocket {
 
   take(prefix: number, frame: Uint8Array, skip: number): number {
     if (this.gone) return -1;
+    this.meanwhile();
     const whole = prefix + frame.length - skip;
     const taken = Math.min(whole, this.room);
     this.room -= taken;
@@ -56,12 +59,12 @@ export class TestSocket implements ViewerSocket {
     return taken;
   }
 
-  send(frame: Uint8Array, skip: number): number {
-    return this.take(chunkPrefix(frame.length).length, frame, skip);
+  send(frame: Uint8Array, skip: number, length: number): number {
+    return this.take(chunkPrefix(length).length, frame, skip);
   }
 
-  size(frame: Uint8Array): number {
-    return chunkPrefix(frame.length).length + frame.length;
+  size(length: number): number {
+    return chunkPrefix(length).length + length;
   }
 
   brokenOff(): void {}

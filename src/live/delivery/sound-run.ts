@@ -13,11 +13,13 @@ export interface SoundRun {
 /** Sound, and headers, from a tag on up to the next key frame. */
 export function gatherSound(ring: RingReader, from: number): SoundRun {
   const pieces: Uint8Array[] = [];
-  for (let at = from; at < ring.head; at++) {
-    if (!ring.look(at)) break;
-    if (ring.isJoin) return { from, bytes: Buffer.concat(pieces), next: at, all: true };
+  let [next, all] = [from, false];
+  for (; next < ring.head && ring.look(next); next++) {
+    all = ring.isJoin;
+    if (all) break;
     if (ring.type === AUDIO_TAG || ring.type === SCRIPT_TAG || ring.isHeader) pieces.push(ring.tag);
   }
   const bytes = Buffer.concat(pieces);
-  return { from, bytes: ring.holds(from) ? bytes : Buffer.alloc(0), next: ring.head, all: false };
+  if (!ring.holds(from)) return { from, bytes: Buffer.alloc(0), next: ring.head, all: false };
+  return { from, bytes, next: all ? next : ring.head, all };
 }

@@ -16,15 +16,17 @@ export interface ViewerSocket {
   /** Whether another frame may be begun: a front end holds bytes of the last one until then. */
   isFree(): boolean;
   /**
-   * Sends a frame, or what is left of it.
+   * Sends of a frame what has not been taken.
+   * @param frame its bytes from the first on; those that were taken before are not looked at
    * @param skip bytes of the frame, prefix included, that were taken before
+   * @param length bytes of the whole frame
    * @returns bytes that were taken now; negative when the viewer is gone
    */
-  send(frame: Uint8Array, skip: number): number;
+  send(frame: Uint8Array, skip: number, length: number): number;
   /** Of a frame that was sent to many at once only a part was taken: the rest is sent by `send`. */
   brokenOff(): void;
-  /** Bytes of a frame with its prefix. */
-  size(frame: Uint8Array): number;
+  /** Bytes of a frame of such a length with its prefix. */
+  size(length: number): number;
   /** Ends the answer well, behind a whole frame; `goesOn` when the stream does, and can be asked for again. */
   end(sent: number, goesOn: boolean): void;
   /** Cuts the connection. */

@@ -1,6 +1,11 @@
+import { copyOut } from '../ring/ring-copy.js';
+import type { RingReader } from '../ring/ring-reader.js';
 import type { ShiftReader } from '../shift/shift-reader.js';
 import type { ViewerProtocol } from './live-stats.js';
 import type { ViewerSocket } from './viewer-socket.js';
+
+/** Most bytes that are offered to a socket that was full. */
+const PROBE = 8 * 1024;
 
 /** A time at which a viewer wants to begin: so long after the stream's beginning, or before the present. */
 export interface ShiftStart {
@@ -24,6 +29,12 @@ export interface ViewerLink {
   /** Level of the stream here, which the other edge has been told of. */
   readonly level: number;
 }
+
+/**
+ * What a socket does with a frame: it takes all that is left of it, all that it was offered, or less than that; the
+ * frame is not in the ring any more, or the viewer is gone.
+ */
+export type FrameFate = 'whole' | 'part' | 'full' | 'lost' | 'gone';
 
 /** One viewer of a live stream: its place in the ring, and the frame that its socket has taken a part of. */
 export class Viewer {
@@ -65,4 +76,41 @@ export class Viewer {
     /** Of one that is another edge. */
     readonly link?: ViewerLink,
   ) {}
+
+  /**
+   * Has a frame to send. @param first number of its first tag; -1 when its bytes are not the ring's
+   * @param next number of the tag behind it
+   */
+  hold(frame: Uint8Array, first: number, next: number): true {
+    this.frame = frame;
+    this.frameFirst = first;
+    this.taken = 0;
+    this.next = next;
+    return true;
+  }
+
+  /** Offers the frame at hand to the socket. @param now milliseconds of the monotonic clock */
+  sendFrame(ring: RingReader, now: number): FrameFate {
+    const frame = this.frame!;
+    const { socket, frameFirst: first } = this;
+    const size = socket.size(frame.length);
+    const prefix = size - frame.length;
+    const from = Math.max(0, this.taken - prefix);
+    // For a socket that was full little is copied in vain.
+    const to = first < 0 || this.stuckSince === 0 ? frame.length : Math.min(frame.length, from + PROBE);
+    const bytes = first < 0 ? frame : copyOut(ring, frame, first, from, to);
+    if (bytes === undefined) return 'lost';
+    const taken = socket.send(bytes, this.taken, frame.length);
+    if (taken < 0) return 'gone';
+    this.taken += taken;
+    if (this.taken < prefix + to) {
+      if (taken > 0) this.stuckSince = now;
+      return 'full';
+    }
+    this.stuckSince = 0;
+    if (this.taken < size) return 'part';
+    this.sent += frame.length;
+    this.frame = undefined;
+    return 'whole';
+  }
 }

@@ -1,3 +1,4 @@
+import { copyOut } from '../ring/ring-copy.js';
 import { RingReader } from '../ring/ring-reader.js';
 import type { ShiftReader } from '../shift/shift-reader.js';
 import type { Late } from './fan.js';
@@ -210,20 +211,19 @@ export class WatchedStream {
     while (wave.upTo < head) {
       const first = wave.upTo;
       const batch = ring.run(first, head, BATCH);
-      if (batch === undefined) {
+      const end = ring.runEnd;
+      const bytes = batch && (wave.fanned === 0 ? batch : copyOut(ring, batch, first));
+      if (batch === undefined || bytes === undefined) {
         // The process was stopped for longer than the ring lasts: each viewer goes on where it can.
         wave.upTo = head;
         for (const viewer of wave.upToDate) this.#fallBehind(viewer, first, now);
         return;
       }
-      const end = ring.runEnd;
       const before = wave.version;
       if (ring.look(end - 1)) wave.version = ring.tagVersion;
       wave.upTo = end;
       this.#context.stats.sentBytes += wave.fanned * batch.length;
-      const late = [...fans.http.send(batch), ...fans.websocket.send(batch)];
-      const isRight = ring.holds(first);
-      if (!isRight) for (const viewer of wave.upToDate) this.#part(viewer, 'overrun');
+      const late = [...fans.http.send(bytes), ...fans.websocket.send(bytes)];
       for (const each of late) {
         const { viewer, taken } = each;
         wave.leaveFan(viewer);
@@ -232,7 +232,7 @@ export class WatchedStream {
         this.#context.stats.sentBytes -= batch.length;
         viewer.version = before;
         wave.behind.add(viewer);
-        if (taken < 0 || (!isRight && taken > 0)) viewer.socket.cut();
+        if (taken < 0) viewer.socket.cut();
         else this.#breakOff(each, wave, batch, first, now);
       }
     }
@@ -240,7 +240,7 @@ export class WatchedStream {
 
   /** A viewer has taken a part of a batch, or nothing of it. */
   #breakOff({ viewer, taken }: Late, wave: Wave, batch: Uint8Array, first: number, now: number): void {
-    this.#hold(viewer, batch, first, wave.upTo);
+    viewer.hold(batch, first, wave.upTo);
     viewer.version = wave.version;
     viewer.taken = taken;
     viewer.stuckSince = now;
@@ -263,7 +263,8 @@ export class WatchedStream {
       if (viewer.over) return;
       if (viewer.frame !== undefined) {
         const { length } = viewer.frame;
-        if (!this.#sendFrame(viewer, now)) return;
+        if (!this.#sendFrame(viewer, viewer.frame, now)) return;
+        if (viewer.frame !== undefined) continue;
         left -= length;
         if (left <= 0) return;
       }
@@ -275,31 +276,35 @@ export class WatchedStream {
     }
   }
 
-  /** Sends of the frame at hand; false when it is not taken whole, or the viewer is gone. */
-  #sendFrame(viewer: Viewer, now: number): boolean {
-    const frame = viewer.frame!;
-    const first = viewer.frameFirst;
-    const taken = viewer.socket.send(frame, viewer.taken);
-    if (taken < 0) {
-      viewer.socket.cut();
-      return false;
+  /** Sends of the frame at hand; false when the socket takes no more, or the viewer is gone. */
+  #sendFrame(viewer: Viewer, { length }: Uint8Array, now: number): boolean {
+    switch (viewer.sendFrame(this.#ring, now)) {
+      case 'lost':
+        return this.#loseFrame(viewer, now);
+      case 'gone':
+        viewer.socket.cut();
+        return false;
+      case 'full':
+        this.#wait(viewer, now);
+        return false;
+      case 'whole':
+        this.#context.stats.sentBytes += length;
+        return true;
+      case 'part':
+        return true;
     }
-    // The tail is looked at behind the copy: what is gone now may have been gone before.
-    if (first >= 0 && !this.#ring.holds(first)) {
+  }
+
+  /** The frame at hand is gone: a viewer that had a part of it can't go on. */
+  #loseFrame(viewer: Viewer, now: number): boolean {
+    if (viewer.taken > 0) {
       this.#part(viewer, 'overrun');
       return false;
     }
-    viewer.taken += taken;
-    if (viewer.taken < viewer.socket.size(frame)) {
-      if (taken > 0) viewer.stuckSince = now;
-      this.#wait(viewer, now);
-      return false;
-    }
-    viewer.stuckSince = 0;
-    viewer.sent += frame.length;
-    this.#context.stats.sentBytes += frame.length;
     viewer.frame = undefined;
-    return true;
+    viewer.next = viewer.frameFirst;
+    viewer.version = 0;
+    return this.#drop(viewer, now);
   }
 
   /** A viewer's socket takes nothing: it is given up after a while. */
@@ -319,16 +324,15 @@ export class WatchedStream {
       if (viewer.mode === 'all') this.#waveOf(viewer).catchUp(viewer);
       return false;
     }
-    if (!ring.look(viewer.next) || ring.age > this.#context.limits.slow + viewer.headStart) {
-      return this.#drop(viewer, now);
-    }
+    const isThere = viewer.next >= ring.tail && ring.look(viewer.next);
+    if (!isThere || ring.age > this.#context.limits.slow + viewer.headStart) return this.#drop(viewer, now);
     const mark = viewer.link ? segmentMark(ring, viewer) : undefined;
-    if (mark !== undefined) return this.#hold(viewer, mark, -1, viewer.next);
+    if (mark !== undefined) return viewer.hold(mark, -1, viewer.next);
     if (viewer.mode === 'sound') return this.#nextSound(viewer);
     const frame = ring.run(viewer.next, viewer.link ? segmentEnd(ring, viewer.next) : ring.head, FRAME);
     if (frame === undefined) return this.#drop(viewer, now);
     const end = ring.runEnd;
-    this.#hold(viewer, frame, viewer.next, end);
+    viewer.hold(frame, viewer.next, end);
     if (ring.look(end - 1)) viewer.version = ring.tagVersion;
     return true;
   }
@@ -414,7 +418,7 @@ export class WatchedStream {
     }
     const frame = shift.take();
     if (frame === undefined) return false;
-    return this.#hold(viewer, frame, -1, 0);
+    return viewer.hold(frame, -1, 0);
   }
 
   #leaveRecording(viewer: Viewer, next: number): void {
@@ -439,7 +443,7 @@ export class WatchedStream {
     const headers = ring.headers(version);
     viewer.mode = canJoin || headers?.hasVideo === false ? 'all' : 'sound';
     if (version !== viewer.version && headers !== undefined) {
-      this.#hold(viewer, headerTags(headers, timestamp), -1, to);
+      viewer.hold(headerTags(headers, timestamp), -1, to);
       viewer.version = version;
       return true;
     }
@@ -457,16 +461,8 @@ export class WatchedStream {
     }
     viewer.next = next;
     if (ring.look(next - 1)) viewer.version = ring.tagVersion;
-    if (bytes.length > 0) this.#hold(viewer, bytes, -1, next);
+    if (bytes.length > 0) viewer.hold(bytes, -1, next);
     return bytes.length > 0 || all;
-  }
-
-  #hold(viewer: Viewer, frame: Uint8Array, first: number, next: number): true {
-    viewer.frame = frame;
-    viewer.frameFirst = first;
-    viewer.taken = 0;
-    viewer.next = next;
-    return true;
   }
 
   #fallBehind(viewer: Viewer, next: number, now: number): void {

@@ -80,8 +80,10 @@ export const LIVE_FAULTS: readonly LiveFault[] = [
     async inject({ live, log, random }) {
       const victim = random.pick(live.edge.workers);
       log.expectDeaths([victim]);
+      const another = log.next(text => text === 'worker ready', 60_000);
       kill(victim);
-      await until('another one', () => live.edge.workersSoFar.length > 0 && !live.edge.workers.includes(victim));
+      await another;
+      await until('its end', () => !live.edge.workers.includes(victim));
     },
   },
   {

@@ -26,6 +26,8 @@ export class Player {
   /** Parts that have come, and requests that had no answer. */
   parts = 0;
   lost = 0;
+  /** Times that what came next was not listed any more. */
+  missed = 0;
 
   /** @param folder URL of the stream's files, with a slash at the end */
   constructor(folder: string, violation: (text: string) => void) {
@@ -72,6 +74,7 @@ export class Player {
     if ((segments.at(-1)?.number ?? sequence) < last) this.#violation('a playlist goes back');
     // What was listed while nobody asked is not listed any more.
     this.#hasMissed = last >= 0 && !segments.some(({ number, parts }) => number === last && parts.length > 0);
+    if (this.#hasMissed) this.missed++;
     for (const { number, parts, discontinuity } of segments) {
       for (const [part, { uri, isIndependent }] of parts.entries()) {
         const isNew = number > last || (number === last && part > lastPart);

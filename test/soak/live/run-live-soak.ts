@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EPOCH } from '../../../src/live/publish/timeline.js';
 import { LiveEdge } from '../../support/live-edge.js';
 import { until } from '../../support/until.js';
 import { EdgeLog } from '../edge-log.js';
@@ -8,7 +9,7 @@ import { count, Tally } from '../tally.js';
 import { LIVE_FAULTS } from './faults.js';
 import { takenBy, type Usage, usageOf } from './resources.js';
 import { Scene } from './scene.js';
-import { SoakStream } from './stream.js';
+import { GROUP, SoakStream, STEP } from './stream.js';
 import type { Watcher } from './watcher.js';
 
 /** How a soak of live streams goes. */
@@ -52,6 +53,10 @@ const GROWTH = 48 * MIB;
 const MORE_DESCRIPTORS = 8;
 /** Milliseconds of a publisher's clock from frame to frame where it is driven: less than counts as a jump. */
 const LEAP = 9000;
+/** Milliseconds from frame to frame where viewers are there. */
+const STEP_TIME = 10;
+/** Milliseconds of its clock before a mark at which viewers come; about it, in which it is slower. */
+const [BEFORE, NEAR] = [20_000, 3000];
 /** Bytes of a picture of the large stream; pictures behind it in real time. */
 const [LARGE, LAST] = [400_000, 50];
 
@@ -141,66 +146,74 @@ class Run {
     await this.#scene.leave();
   }
 
-  /** A stream's clock passes what needs more bits, or where it begins anew, in real time. */
+  /** A stream's clock passes what needs more bits, or where it begins anew, faster than time. */
   async #drive(): Promise<void> {
-    const { live, violation } = this.#scene;
-    const stream = new SoakStream(live.rtmpPort, 'soak/clock');
-    await stream.connect(0);
-    stream.frame();
-    await until(
-      'the stream',
-      async () => (await fetch(`${live.edge.url}/live/${stream.name}.flv`, { method: 'HEAD' })).ok,
-    );
+    const stream = await this.#publish('soak/clock', 10);
     let time = 0;
     for (const clock of this.#options.clocks) {
-      for (; time < clock - 2 * LEAP; time += LEAP) {
-        stream.frame(LEAP, 10);
+      while (time < clock - BEFORE) {
+        const leap = Math.min(LEAP, clock - BEFORE - time);
+        time += leap;
+        stream.frame(leap, 10);
         await stream.taken();
       }
-      const watcher = this.#scene.watch(stream.name);
-      const step = (milliseconds: number) => {
-        time += milliseconds;
-        stream.frame(milliseconds, 10);
-      };
-      // To a key frame, which the viewer begins with, and over the mark in small steps.
-      while (stream.pictures % 25 !== 0) step(LEAP / 25);
-      while (time < clock + 1000) {
-        step(40);
-        await sleep(5);
-      }
-      for (let at = 0; at < 50; at++) {
-        step(40);
-        await sleep(5);
-      }
-      const last = stream.pictures - 1;
-      await until(
-        () => `picture ${last} of a clock at ${clock}; the viewer has ${watcher.picture} at ${watcher.time}`,
-        () => watcher.picture >= last || watcher.isOver,
-      );
-      this.#options.say(
-        `a stream's clock has passed ${clock} ms: ${watcher.pictures} pictures, then at ${watcher.time}`,
-      );
-      if (watcher.isOver || watcher.gaps > 0)
-        violation(`the clock at ${clock} ms has ended a viewer, or cost it pictures`);
-      if (watcher.time < clock && watcher.epochs === 0) violation(`a clock of ${clock} ms is at ${watcher.time}`);
-      if (watcher.epochs > 0) time = watcher.time;
-      this.#scene.dismiss(watcher);
+      time = await this.#pass(stream, clock, time);
     }
     this.#ingested += await this.#bytesOf(stream.name);
     stream.end();
   }
 
+  /** Viewers are there while a stream's clock passes a mark. @returns the time that it is then */
+  async #pass(stream: SoakStream, clock: number, before: number): Promise<number> {
+    const { violation } = this.#scene;
+    let time = before;
+    const step = async (milliseconds: number) => {
+      time += milliseconds;
+      stream.frame(milliseconds, 10);
+      await sleep(STEP_TIME);
+    };
+    // Nobody could follow what is still on its way.
+    await until('all that was sent', async () => (await this.#bytesOf(stream.name)) >= stream.bytes);
+    const watcher = this.#scene.watch(stream.name);
+    const player = this.#scene.play(stream.name);
+    while (time < clock - NEAR && (watcher.picture < 0 || player.picture < 0)) await step(STEP_TIME);
+    const first = time;
+    while (time < clock - NEAR) await step(100);
+    while (time < clock + NEAR) await step(STEP);
+    const last = stream.pictures - 1;
+    await until(
+      () => `picture ${last} of a clock at ${clock}; viewers have ${watcher.picture} and ${player.picture}`,
+      () => watcher.isOver || (watcher.picture >= last && player.picture >= last - GROUP),
+    );
+    const seen = `${watcher.pictures} pictures, the last one at ${watcher.time} ms, and ${player.parts} parts`;
+    this.#options.say(`a stream's clock went from ${first} to ${time} ms: ${seen}`);
+    if (watcher.isOver || watcher.gaps > 0) violation(`a clock at ${clock} ms has ended a viewer, or cost it pictures`);
+    if (player.lost > 0 || player.missed > 0) violation(`a clock at ${clock} ms has cost a player of HLS parts`);
+    const isAnew = clock >= EPOCH;
+    if (watcher.epochs > 0 !== isAnew) violation(`a clock at ${clock} ms has begun anew ${watcher.epochs} times`);
+    if (!isAnew && watcher.time !== time) violation(`a clock of ${time} ms is at ${watcher.time}`);
+    this.#scene.dismiss(watcher);
+    await player.leave();
+    this.#parts += player.parts;
+    return watcher.time;
+  }
+
+  /** A stream of its own, which is there for those who watch. @param size of its first picture */
+  async #publish(name: string, size: number): Promise<SoakStream> {
+    const { live } = this.#scene;
+    const stream = new SoakStream(live.rtmpPort, name);
+    await stream.connect(0);
+    stream.frame(STEP, size);
+    const url = `${live.edge.url}/live/${name}.flv`;
+    await until('the stream', async () => (await fetch(url, { method: 'HEAD' })).ok);
+    return stream;
+  }
+
   /** A stream is published as fast as it is taken, to viewers who can't take it all. */
   async #flood(): Promise<void> {
-    const { live, violation } = this.#scene;
+    const { violation } = this.#scene;
     const { volume, signal, say } = this.#options;
-    const stream = new SoakStream(live.rtmpPort, 'soak/large');
-    await stream.connect(0);
-    stream.frame(40, LARGE);
-    await until(
-      'the stream',
-      async () => (await fetch(`${live.edge.url}/live/${stream.name}.flv`, { method: 'HEAD' })).ok,
-    );
+    const stream = await this.#publish('soak/large', LARGE);
     const watchers = [this.#scene.watch(stream.name), this.#scene.watch(stream.name)];
     let overrun = 0;
     const player = setInterval(() => {
@@ -208,15 +221,15 @@ class Run {
       overrun += this.#readmit(watchers, stream.name);
     }, 200);
     for (let sent = 0; sent < volume && signal?.aborted !== true; sent += LARGE) {
-      stream.frame(40, LARGE);
+      stream.frame(STEP, LARGE);
       await stream.taken();
     }
     clearInterval(player);
     watchers[1]!.resume();
     // In real time from here on: nobody is overrun any more.
     for (let at = 0; at < LAST; at++) {
-      stream.frame(40, 1000);
-      await sleep(40);
+      stream.frame(STEP, 1000);
+      await sleep(STEP);
       if (at === LAST / 2) overrun += this.#readmit(watchers, stream.name);
     }
     const last = stream.pictures - 1;

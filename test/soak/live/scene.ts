@@ -36,6 +36,10 @@ export class Scene {
     return Watcher.open(`${this.live.edge.url}/live/${name}.flv`, this.violation);
   }
 
+  play(name = this.stream.name): Player {
+    return new Player(`${this.live.edge.url}/live/${name}/hls/`, this.violation);
+  }
+
   /** A viewer leaves, and what it has seen is counted. */
   dismiss(watcher: Watcher): void {
     watcher.leave();
@@ -47,9 +51,7 @@ export class Scene {
   /** @param watchers by FLV @param players by HLS */
   async gather(watchers: number, players: number): Promise<void> {
     while (this.watchers.length < watchers) this.watchers.push(this.watch());
-    while (this.players.length < players) {
-      this.players.push(new Player(`${this.live.edge.url}/live/${this.stream.name}/hls/`, this.violation));
-    }
+    while (this.players.length < players) this.players.push(this.play());
     await this.settled();
   }
 

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PUBLISHERS, type PublisherKind, RtmpPublisher } from '../../support/rtmp-publisher.js';
 import { HEADERS, picture, sound } from './frames.js';
 
 /** Milliseconds between frames, and pictures of a group. */
-const [STEP, GROUP] = [40, 25];
+export const [STEP, GROUP] = [40, 25];
 const TICK = 20;
 const RETRY = 100;
 /** Bytes of a picture: 600 kb/s. */
@@ -31,6 +30,8 @@ export class SoakStream {
   /** Numbers of the next picture and frame of sound. */
   pictures = 0;
   sounds = 0;
+  /** Bytes of all that has been sent. */
+  bytes = 0;
   /** Times as many bytes in each picture. */
   burst = 1;
   /** A publisher that is there and sends nothing. */
@@ -63,9 +64,14 @@ export class SoakStream {
     this.#publisher = publisher;
     this.#raw = raw;
     this.#group = 0;
-    publisher.media(9, raw, HEADERS.video);
-    publisher.media(8, raw, HEADERS.audio);
+    this.#send(publisher, 9, HEADERS.video);
+    this.#send(publisher, 8, HEADERS.audio);
     this.#isConnecting = false;
+  }
+
+  #send(publisher: RtmpPublisher, type: 8 | 9, data: Buffer): void {
+    this.bytes += data.length;
+    publisher.media(type, this.#raw, data);
   }
 
   /** Sends a picture and a frame of sound. @param step milliseconds of the publisher's clock */
@@ -73,15 +79,21 @@ export class SoakStream {
     const publisher = this.#publisher;
     if (publisher === undefined || publisher.isClosed) return;
     this.#raw += step;
-    publisher.media(9, this.#raw, picture(this.pictures++, this.#group++ % GROUP === 0, size));
-    publisher.media(8, this.#raw, sound(this.sounds++));
+    this.#send(publisher, 9, picture(this.pictures++, this.#group++ % GROUP === 0, size));
+    this.#send(publisher, 8, sound(this.sounds++));
   }
 
   /** Resolves when what has been sent is taken. */
   async taken(): Promise<void> {
     const socket = this.#publisher?.socket;
-    if (socket?.writableNeedDrain === true && !socket.destroyed)
-      await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    if (socket?.writableNeedDrain !== true || socket.destroyed) return;
+    await new Promise<void>(resolve => {
+      const over = () => {
+        socket.off('drain', over).off('close', over);
+        resolve();
+      };
+      socket.on('drain', over).on('close', over);
+    });
   }
 
   /** Sends in real time from now on; comes again whenever its connection ends. */

@@ -227,6 +227,41 @@ describe('a live stream', () => {
     assert.equal(rig.stats.disconnects.overrun, 1);
   });
 
+  it('sends no byte of what is overwritten while sockets take it, and parts with nobody for that', () => {
+    // Small pieces, so that the ring is written all over again within one look at a socket.
+    const rig = new StreamRig({}, 1 << 20);
+    rig.headers().group();
+    const [whole, slow, behind] = [rig.join(), rig.join(), rig.join('newest', 0)];
+    rig.tick();
+    const overwrite = () => {
+      for (let at = 0; at < 30; at++) rig.group(4, 20_000);
+    };
+    for (const viewer of [whole, slow, behind]) {
+      slow.socket.room = 2000;
+      rig.group(2, 3000);
+      viewer.socket.meanwhile = () => {
+        viewer.socket.meanwhile = () => {};
+        overwrite();
+      };
+      rig.tick();
+      slow.socket.room = Number.POSITIVE_INFINITY;
+    }
+    rig.tick();
+    rig.group(2, 3000);
+    rig.tick();
+    for (const { socket } of [whole, behind]) {
+      assert.ok(!socket.isCut, 'a tag that is gone before its first byte is sent is lost, and its viewer is not');
+      const { tags } = gotTags(socket.bytes);
+      for (const { type, timestamp, data } of tags) {
+        if (type === 9 && data[1] === 1) assert.ok(data.subarray(5).every(byte => byte === (timestamp & 255)));
+      }
+      assert.ok(isInter(tags.at(-2)!), 'it goes on');
+    }
+    // This one had a part of a tag that is gone.
+    assert.ok(slow.socket.isCut);
+    assert.equal(rig.stats.disconnects.overrun, 1);
+  });
+
   it('waits for a publisher that went, for as long as the grace', () => {
     const rig = new StreamRig({ grace: 5000 });
     rig.headers().group();
