@@ -33,20 +33,23 @@ interface Delays {
 /**
  * Blocks that nobody has asked for: how soon the first byte comes, one request at a time and with `--players` at once,
  * and what a load of nothing but misses costs. The origin of the first notes when it writes its first byte; it runs in
- * the client's process, so that there is one clock. `--players N`
+ * the client's process, so that there is one clock. `--players N --connections N --parts first,load`
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const options = benchOptions(args, { players: '16', connections: '32' });
-  const [first, load] = [await firstBytes(options), await missLoad(options)];
+  const options = benchOptions(args, { players: '16', connections: '32', parts: Object.keys(PARTS).join() });
+  const parts: Part[] = [];
+  for (const name of options.rest.parts!.split(',')) parts.push(await PARTS[name as keyof typeof PARTS](options));
   const notes = [
     'first bytes: blocks of 256 KiB; "after origin" is the time from the first byte that the origin writes to the first one that the player gets',
     'load: files of 256 KiB, each asked for once, from an nginx that shares the core of the client',
-    ...new Set([...first.notes, ...load.notes]),
+    ...new Set(parts.flatMap(part => part.notes)),
   ];
-  return { title: 'what nobody has asked for', tables: [...first.tables, ...load.tables], notes };
+  return { title: 'what nobody has asked for', tables: parts.flatMap(part => part.tables), notes };
 }
 
 type Part = Pick<Report, 'tables' | 'notes'>;
+
+const PARTS = { first: firstBytes, load: missLoad };
 
 async function firstBytes(options: BenchOptions): Promise<Part> {
   const folder = runFolder(4 * CACHE_SIZE);

@@ -55,6 +55,8 @@ export class EntryCache {
   readonly #tier: MemoryTier;
   readonly #purges: Purges;
   readonly #replaced: EntryReplaced;
+  /** The key that was last found not to be in the store, and the counters then: who is to bring it looks again. */
+  #absent = { key: '', generation: 0, purgeGeneration: 0 };
   /** Keys whose entry is being removed from the store, where it can still be read. */
   readonly #removing = new Set<string>();
 
@@ -158,7 +160,11 @@ export class EntryCache {
     }
     const generation = this.#tier.generation(index);
     const purgeGeneration = this.#tier.generation(PURGE_GENERATION);
+    const absent = this.#absent;
+    if (key === absent.key && generation === absent.generation && purgeGeneration === absent.purgeGeneration)
+      return this.#forget(key);
     const record = this.#store.entry(storeKey(key));
+    if (record === undefined) this.#absent = { key, generation, purgeGeneration };
     const entry = record && decodeEntry(record, key);
     if (entry === undefined || entry.primary !== primary) return this.#forget(key);
     // One that was kept for this process only is the later one.

@@ -51,14 +51,28 @@ export function generationOf(bucket: number): number {
   return 1 + (bucket % (GENERATIONS - 1));
 }
 
-/** Key of an entry in the store. */
+/** Store keys of late, by the keys they are made of: one that is being looked up at an origin is asked for often. */
+const storeKeys = new Map<string, Uint8Array>();
+const STORE_KEYS_MAX = 256;
+
+/** Key of an entry in the store. Not to be changed. */
 export function storeKey(key: string): Uint8Array {
-  return createHash('sha256').update(key).digest().subarray(0, 16);
+  const known = storeKeys.get(key);
+  if (known !== undefined) return known;
+  if (storeKeys.size === STORE_KEYS_MAX) storeKeys.clear();
+  const made = hashOf(key);
+  storeKeys.set(key, made);
+  return made;
+}
+
+function hashOf(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest().subarray(0, 16);
 }
 
 /** Id of the block that stands for the right to ask the origin about a key. */
 export function lockId(key: string): ObjectId {
-  return idFrom(`lock\n${key}`);
+  // Those of versions are hashes of other texts than keys.
+  return idOf(storeKey(key));
 }
 
 /** The origin and the path there that a cache key is of: no name of an origin holds a slash, with which paths begin. */
@@ -85,7 +99,7 @@ export interface Identity {
 
 /** 128-bit id of a version: SHA-256 of everything that identifies it, truncated. */
 export function objectId({ key, validator, size, epoch, nonce }: Identity): ObjectId {
-  return idFrom(JSON.stringify(['object', key, validator.etag, validator.lastModified, size, epoch, nonce]));
+  return idOf(hashOf(JSON.stringify(['object', key, validator.etag, validator.lastModified, size, epoch, nonce])));
 }
 
 /** An id as 32 hexadecimal digits. */
@@ -104,8 +118,8 @@ export function playerEtag(validator: Validator, id: ObjectId): string {
   return isStrong(validator.etag) ? validator.etag : `"${idText(id)}"`;
 }
 
-function idFrom(text: string): ObjectId {
+function idOf(hash: Uint8Array): ObjectId {
   const bytes = new Uint8Array(16);
-  bytes.set(createHash('sha256').update(text).digest().subarray(0, 16));
+  bytes.set(hash);
   return new Uint32Array(bytes.buffer) as ObjectId;
 }

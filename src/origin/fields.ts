@@ -33,6 +33,9 @@ const CODINGS = new Set([
   'zstd',
 ]);
 
+const OF_ONE_HOP: ReadonlySet<string> = new Set(HOP_BY_HOP);
+const NONE: ReadonlySet<string> = new Set();
+
 /** Longest entity tag that is taken for one, in characters. */
 const ETAG_MAX = 1024;
 
@@ -42,16 +45,24 @@ const ETAG_MAX = 1024;
  */
 export function endToEnd(raw: Readonly<Record<string, string | string[] | undefined>>): Fields {
   const fields: Record<string, string> = Object.create(null);
-  for (const [name, value] of Object.entries(raw)) {
-    if (value !== undefined) fields[name] = typeof value === 'string' ? value : value.join(', ');
+  const named = joined(raw.connection).toLowerCase();
+  const ofConnection = named === '' || named === 'keep-alive' || named === 'close' ? NONE : namesOf(named);
+  for (const name of Object.keys(raw)) {
+    const value = raw[name];
+    if (value !== undefined && !OF_ONE_HOP.has(name) && !ofConnection.has(name)) fields[name] = joined(value);
   }
-  const named = (fields.connection ?? '').toLowerCase().split(',');
-  for (const name of HOP_BY_HOP) delete fields[name];
-  for (const name of named) delete fields[name.trim()];
   const codings = fields['content-encoding']?.split(',').filter(token => CODINGS.has(token.trim().toLowerCase()));
   if (codings !== undefined) delete fields['content-encoding'];
   if (codings !== undefined && codings.length > 0) fields['content-encoding'] = codings.join(',').trim();
   return fields;
+}
+
+function joined(value: string | string[] = ''): string {
+  return typeof value === 'string' ? value : value.join(', ');
+}
+
+function namesOf(list: string): ReadonlySet<string> {
+  return new Set(list.split(',').map(name => name.trim()));
 }
 
 /** Fields of a player's request that may go on to the origin. */

@@ -9,10 +9,11 @@ import type { FetchHost } from './fetch-host.js';
 import { type InFlight, type Waiter, Waiters } from './waiters.js';
 
 /**
- * Bytes of a run's first chunk that are stored, and those who wait for them woken, before the rest is: where many wait,
- * all get their first bytes early.
+ * Bytes of a run's first chunk that are stored, and those who wait for them woken, before the rest is: where so many
+ * wait, all get their first bytes early.
  */
 const FIRST_SHARE = 16 * 1024;
+const MANY = 4;
 
 /**
  * One origin request whose bytes go into block after block as they arrive. Blocks are claimed one ahead: the next one
@@ -148,12 +149,10 @@ export class RangeFill implements OriginSink, InFlight {
       this.#fail(wrongLength(this.#object.object, 'longer'));
       return;
     }
-    if (this.#shared) this.#spread(chunk);
-    else {
-      this.#shared = true;
-      this.#spread(chunk.subarray(0, FIRST_SHARE));
-      if (chunk.length > FIRST_SHARE && !this.#ended) this.#spread(chunk.subarray(FIRST_SHARE));
-    }
+    const first = this.#shared || this.#waiters.size < MANY ? chunk.length : FIRST_SHARE;
+    this.#shared = true;
+    this.#spread(first < chunk.length ? chunk.subarray(0, first) : chunk);
+    if (first < chunk.length && !this.#ended) this.#spread(chunk.subarray(first));
   }
 
   /** Puts bytes into their blocks and wakes those who wait for them. */

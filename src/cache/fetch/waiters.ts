@@ -36,6 +36,10 @@ export interface InFlight {
 export class Waiters {
   readonly #waiting = new Set<Waiter>();
 
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** True when somebody waits for the byte at `position` or a later one. */
   waitPast(position: number): boolean {
     for (const waiter of this.#waiting) if (waiter.wanted >= position) return true;

@@ -106,8 +106,11 @@ function parseAge(field = '0'): number | undefined {
 
 /** A date, whose letters a cache takes in either case (RFC 9111 section 4.2). */
 function parseDate(text: string | undefined): number | undefined {
-  const inCase = text?.toLowerCase().replaceAll(/gmt$|\b[a-z]/g, letters => letters.toUpperCase());
-  return parseHttpDate(text) ?? parseHttpDate(inCase);
+  return parseHttpDate(text) ?? parseHttpDate(inCase(text));
+}
+
+function inCase(date: string | undefined): string | undefined {
+  return date?.toLowerCase().replaceAll(/gmt$|\b[a-z]/g, letters => letters.toUpperCase());
 }
 
 function explicitLifetime(

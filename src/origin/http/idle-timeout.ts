@@ -2,6 +2,8 @@
 export class IdleTimeout {
   readonly #expired: () => void;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer goes off, on the clock of `performance.now()`. */
+  #due = 0;
   #limit = 0;
   #alive = 0;
 
@@ -12,10 +14,10 @@ export class IdleTimeout {
 
   /** Begins anew, with `limit` milliseconds. */
   start(limit: number): void {
-    this.stop();
     this.#limit = limit;
     this.#alive = performance.now();
-    this.#timer = setTimeout(() => this.#look(), limit);
+    // One that goes off before the limit looks again then.
+    if (this.#timer === undefined || this.#due > this.#alive + limit) this.#setTimer(limit);
   }
 
   /** A sign of life. */
@@ -28,10 +30,16 @@ export class IdleTimeout {
     this.#timer = undefined;
   }
 
+  #setTimer(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#due = performance.now() + ms;
+    this.#timer = setTimeout(() => this.#look(), ms);
+  }
+
   #look(): void {
     const left = this.#alive + this.#limit - performance.now();
     if (left > 0) {
-      this.#timer = setTimeout(() => this.#look(), left);
+      this.#setTimer(left);
       return;
     }
     this.#timer = undefined;

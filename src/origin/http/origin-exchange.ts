@@ -1,4 +1,4 @@
-import type { SocketReader } from './socket-reader.js';
+import type { BodyTaker, SocketReader } from './socket-reader.js';
 import { failureOf, type TransportFailure } from './transport-failure.js';
 
 /**
@@ -30,7 +30,7 @@ interface ExchangeController {
 /**
  * One request and its answer: pauses, drops and drains what comes. Its `on…` methods are those of a handler of undici.
  */
-export class OriginExchange {
+export class OriginExchange implements BodyTaker {
   readonly #sink: ExchangeSink;
   #controller: ExchangeController | undefined;
   #socketReader: SocketReader | undefined;
@@ -41,6 +41,8 @@ export class OriginExchange {
   #headed = false;
   #complete = false;
   #over = false;
+  /** The body comes by `body`, past the client's parser. */
+  #goesPast = false;
   #drain: { left: number; timer: NodeJS.Timeout } | undefined;
   /** Set by the connection when it takes the exchange. */
   line: Line | undefined;
@@ -106,7 +108,7 @@ export class OriginExchange {
     this.#controller = controller;
     this.#socketReader = this.line?.socketReader;
     const reused = this.#socketReader !== undefined && this.#socketReader.uses++ > 0;
-    if (this.#socketReader) this.#socketReader.awaitsHead = true;
+    this.#socketReader?.awaitHead(this);
     if (this.#over) controller.abort(new Error('cancelled'));
     else this.#sink.sent(reused);
   }
@@ -117,18 +119,25 @@ export class OriginExchange {
     fields: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200) return;
-    if (this.#socketReader) this.#socketReader.awaitsHead = false;
+    this.#socketReader?.headed();
+    const framed = this.#socketReader?.framed;
+    this.#goesPast = framed !== undefined;
     if (this.#over) return;
     this.#headed = true;
+    if (framed !== undefined) fields['content-length'] = framed.bodySizeText;
     // Fields may follow a chunked body, too.
     if (this.#socketReader) this.#socketReader.lends = fields['transfer-encoding'] === undefined;
     this.#sink.answered(status, fields);
   }
 
-  onResponseData(controller: ExchangeController, chunk: Uint8Array): void {
+  onResponseData(_controller: ExchangeController, chunk: Uint8Array): void {
+    if (!this.#goesPast) this.body(chunk);
+  }
+
+  body(chunk: Uint8Array): void {
     if (this.#drain) {
       this.#drain.left -= chunk.length;
-      if (this.#drain.left < 0) controller.abort(new Error('drained'));
+      if (this.#drain.left < 0) this.#controller!.abort(new Error('drained'));
     } else if (this.#over) return;
     else if (this.#paused || this.#held.length > 0) this.#held.push(new Uint8Array(chunk));
     else this.#sink.bytes(chunk);

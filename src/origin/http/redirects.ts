@@ -16,12 +16,25 @@ export interface OriginTarget {
   readonly authorization: Fields;
 }
 
+/** What all targets behind a base URL share. */
+type Base = Pick<OriginTarget, 'origin' | 'authorization'> & { readonly path: string };
+
+const bases = new WeakMap<URL, Base>();
+
 /** The target of an object behind a base URL. Strings are joined, so that nothing is resolved against dot segments. */
-export function targetOf(base: URL, { path, query }: Location): OriginTarget {
-  const target = `${base.pathname.replace(/\/+$/, '')}${path}${query && `?${query}`}`;
-  const user = `${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`;
+export function targetOf(url: URL, { path, query }: Location): OriginTarget {
+  const base = bases.get(url) ?? baseOf(url);
+  const { origin, authorization } = base;
+  return { origin, target: `${base.path}${path}${query && `?${query}`}`, own: true, authorization };
+}
+
+function baseOf(url: URL): Base {
+  const { origin, pathname, username, password } = url;
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const authorization: Fields = user === ':' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` };
-  return { origin: base.origin, target, own: true, authorization };
+  const base = { origin, path: pathname.replace(/\/+$/, ''), authorization };
+  bases.set(url, base);
+  return base;
 }
 
 const STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);

@@ -1,11 +1,14 @@
 import type { OnReadOpts, Socket } from 'node:net';
 import { loopTurns } from '../../base/loop-turns.js';
+import { type FramedHead, frameHead } from './framed-head.js';
 
-/** Bytes that one read of a socket takes at most: half a block. */
-const READ_SIZE = 128 * 1024;
+/** Bytes that one read of a socket takes at most: a block. */
+const READ_SIZE = 256 * 1024;
 /** Bytes that a parser is given at a time while it may keep them: heads are short. */
 const KEPT_SIZE = 4096;
 const NOTHING = Buffer.alloc(0);
+/** The one byte of body that a parser waits for when the body goes past it. */
+const OWED = Buffer.alloc(1);
 /** The beginning of an interim answer, its length, and where the status stands in it. */
 const INTERIM = /^HTTP\/1\.[01] 1\d\d$/;
 const INTERIM_SIZE = 12;
@@ -69,10 +72,20 @@ function passOverContinue(chunk: Buffer): void {
   }
 }
 
+/** Takes a body that goes past the parser. */
+export interface BodyTaker {
+  /** Bytes of the body; valid until it returns. */
+  body(chunk: Uint8Array): void;
+}
+
 /**
  * Between a socket and undici's parser: gives the parser bytes without memory of their own, and holds them back.
  * undici's own pausing lets an assertion fail outside of any handler when the peer closes a connection whose parser is
  * paused, which would end the process; here the parser is never paused, it only finds nothing to read.
+ *
+ * The parser copies what it is given. So of an answer whose length is known it gets the head alone, which is made to
+ * say that one byte follows, and that byte when all of the body has gone to who takes it. Whatever ends the connection
+ * before meets a parser that waits for its byte, and a body that is too long one that expects no more.
  */
 export class SocketReader {
   #shut = false;
@@ -88,7 +101,15 @@ export class SocketReader {
    */
   lends = false;
   /** True while the head of an answer is still to come. */
-  awaitsHead = false;
+  #awaitsHead = false;
+  /** True when nothing of the answer has been given to the parser. */
+  #isFresh = false;
+  /** The head of the answer at hand, when its body goes past the parser to `#taker`. */
+  framed: FramedHead | undefined;
+  #taker: BodyTaker | undefined;
+  /** Bytes that are still to go past the parser, and whether it is to get its one byte now. */
+  #past = 0;
+  #owes = false;
   /**
    * Set when the socket broke: undici takes a reset for the end of a body that is delimited by the end of the
    * connection.
@@ -126,6 +147,19 @@ export class SocketReader {
     if (!this.#stopped) this.#socket.resume();
   }
 
+  /** An answer is to come, to a request that is being sent. @param taker of its body, if that goes past the parser */
+  awaitHead(taker: BodyTaker): void {
+    this.#awaitsHead = true;
+    this.#isFresh = true;
+    this.#taker = taker;
+    this.framed = undefined;
+  }
+
+  /** The head of the answer has come. */
+  headed(): void {
+    this.#awaitsHead = false;
+  }
+
   shut(): void {
     this.#shut = true;
   }
@@ -133,8 +167,34 @@ export class SocketReader {
   /** The parser must not be running: it can't be entered twice. */
   open(): void {
     this.#shut = false;
-    if (this.#unread.length > 0) this.#socket.emit('readable');
+    if (this.#unread.length > 0) this.#hand();
     else this.#readOn();
+  }
+
+  /** Hands on what has been read: to the parser, what goes past it to its taker. */
+  #hand(): void {
+    const isHead = this.#past === 0;
+    if (isHead) this.#socket.emit('readable');
+    // What little came with a head goes on in any case, so that the connection is read and its end noticed.
+    const most = this.#shut ? (isHead ? KEPT_SIZE : 0) : this.#past;
+    if (this.#past > 0 && this.#unread.length > 0 && most > 0 && !this.#socket.destroyed) this.#handPast(most);
+  }
+
+  #handPast(most: number): void {
+    const chunk = this.#unread.subarray(0, Math.min(most, this.#past));
+    this.#unread = this.#unread.subarray(chunk.length);
+    this.#past -= chunk.length;
+    try {
+      this.#taker!.body(chunk);
+    } catch (error) {
+      // As the parser does with what its callbacks throw: a defect ends one exchange.
+      this.#socket.destroy(error as Error);
+    }
+    if (this.#past > 0) this.#readOn();
+    else if (!this.#socket.destroyed) {
+      this.#owes = true;
+      this.#socket.emit('readable');
+    }
   }
 
   /** The socket has read so many bytes into `buffer`. Returns whether it may read on. */
@@ -144,7 +204,7 @@ export class SocketReader {
     received.add(this);
     this.#unread = buffer.subarray(0, bytes);
     this.#inBuffer = true;
-    this.#socket.emit('readable');
+    this.#hand();
     this.#inBuffer = false;
     // Behind a shut socketReader one read is kept, so that a connection that ends is noticed.
     this.#stopped = this.#unread.length > 0;
@@ -154,13 +214,29 @@ export class SocketReader {
 
   /** What the parser gets next. */
   #take(): Buffer | null {
-    if (this.#shut || this.#unread.length === 0) return null;
+    if (this.#owes) {
+      this.#owes = false;
+      return OWED;
+    }
+    if (this.#shut || this.#past > 0 || this.#unread.length === 0) return null;
     const isLent = this.lends || !this.#inBuffer;
-    const chunk = isLent ? this.#unread : Buffer.from(this.#unread.subarray(0, KEPT_SIZE));
+    let chunk = isLent ? this.#unread : Buffer.from(this.#unread.subarray(0, KEPT_SIZE));
+    if (this.#awaitsHead) chunk = this.#withoutBody(chunk);
     this.#unread = this.#unread.subarray(chunk.length);
-    if (this.awaitsHead) passOverContinue(chunk);
     if (this.#unread.length === 0) this.#readOn();
     return chunk;
+  }
+
+  /** What the parser gets of what may begin with a head. @param chunk memory of its own */
+  #withoutBody(chunk: typeof NOTHING): typeof NOTHING {
+    this.framed = this.#isFresh ? frameHead(chunk) : undefined;
+    this.#isFresh = false;
+    if (this.framed === undefined) {
+      passOverContinue(chunk);
+      return chunk;
+    }
+    this.#past = this.framed.bodySize;
+    return chunk.subarray(0, this.framed.size);
   }
 
   #readOn(): void {
