@@ -303,6 +303,12 @@ napi_value Copy(napi_env env, napi_callback_info info) {
   return Number(env, tier->cache().Copy(tier->registers().key, bytes, length));
 }
 
+napi_value Drop(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  return Boolean(env, tier->cache().Drop(tier->registers().key));
+}
+
 napi_value MarkOnDisk(napi_env env, napi_callback_info info) {
   MemoryTier* tier = Enter(env, info, 0, nullptr);
   if (tier == nullptr) return nullptr;
@@ -390,6 +396,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"evictAhead", EvictAhead},
                {"coldest", Coldest},
                {"copy", Copy},
+               {"drop", Drop},
                {"markOnDisk", MarkOnDisk},
                {"scrub", Scrub},
                {"stats", Stats},

@@ -131,6 +131,8 @@ class Cache {
    * a use.
    */
   int64_t Copy(const Key& key, uint8_t* to, size_t room);
+  /** Lets a block go that nobody fills or reads; false when it is not here, or stays. */
+  bool Drop(const Key& key);
   /** Notes whether the disk tier holds the block; false when it is not here. */
   bool MarkOnDisk(const Key& key, bool onDisk);
 

@@ -191,6 +191,16 @@ int64_t Cache::Copy(const Key& key, uint8_t* to, size_t room) {
   return fill.watermark;
 }
 
+bool Cache::Drop(const Key& key) {
+  const uint64_t hash = HashKey(key, seed_);
+  Locked stripe(*this, StripeOf(hash, file_.geometry().stripeCount));
+  if (!stripe) return false;
+  const uint32_t local = stripe->Find(key, hash);
+  if (local == kNil || !stripe->MayEvict(local)) return false;
+  stripe->Evict(local);
+  return true;
+}
+
 bool Cache::MarkOnDisk(const Key& key, bool onDisk) {
   const uint64_t hash = HashKey(key, seed_);
   Locked stripe(*this, StripeOf(hash, file_.geometry().stripeCount));

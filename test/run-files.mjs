@@ -20,6 +20,7 @@ const ASIDE = [
   'test/integration/delivery/paused.test.ts',
   'test/integration/http/node/floods.test.ts',
   'test/integration/edge/disk-writes.test.ts',
+  'test/integration/edge/quotas.test.ts',
   'test/fault/edge/stopped-process.test.ts',
   'test/fault/media/flv-seeks.test.ts',
   'test/fault/origin/http/http-origin-faults.test.ts',

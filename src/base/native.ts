@@ -116,6 +116,7 @@ export interface NativeTier {
   leave(): void;
   /** Returns the length, or -1. */
   copy(target: Uint8Array): number;
+  drop(): boolean;
   /** Argument: whether it is on disk. */
   markOnDisk(): boolean;
   scrub(budget: number): number;

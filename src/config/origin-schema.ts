@@ -2,7 +2,7 @@ import { parseOrigin } from '../base/origin-url.js';
 import { NOT_FORWARDED } from '../base/request-fields.js';
 import { addedFields, checkAddedFields } from './added-fields.js';
 import { bucketSettings, checkKeys } from './bucket-settings.js';
-import { choice, flag, integer, type Kind, names, originUrl, path, text, time, webUrl } from './kind.js';
+import { choice, flag, integer, type Kind, names, originUrl, path, size, text, time, webUrl } from './kind.js';
 import { group, item, list, setting, withRules } from './setting.js';
 
 const hostName = text(
@@ -130,6 +130,10 @@ export const originSchema = withRules(
       max: setting(integer(0, 20), 'Most redirects of one fetch.').prefault(5),
     }),
     headers: addedFields('Fields that are added to each request.'),
+    quota: setting(
+      size('1MiB', '1024TiB'),
+      'Most bytes of this origin that are cached, in memory and on disk together, but for some seconds; left out: any.',
+    ).optional(),
     s3: item({
       ...bucketSettings(),
       credentials: setting(

@@ -42,6 +42,17 @@ export const METRICS = {
     buckets: FIRST_BYTE,
     help: 'Time from a request to the first byte of its answer.',
   },
+  moovedge_quota_bytes: { type: 'gauge', labels: ['origin'], help: 'Most bytes of an origin that are cached.' },
+  moovedge_quota_used_bytes: {
+    type: 'gauge',
+    labels: ['origin'],
+    help: 'Bytes of an origin that were cached when they were counted last.',
+  },
+  moovedge_quota_dropped_bytes_total: {
+    type: 'counter',
+    labels: ['origin'],
+    help: 'Bytes that left the cache since their origin was beyond its quota.',
+  },
   moovedge_warm_urls_total: {
     type: 'counter',
     labels: ['result'],

@@ -28,13 +28,18 @@ export class DiskService implements Service<Config> {
     });
     events.on('damagedBlock', (id, block) => {
       this.damagedBlocks++;
-      this.#writer?.remove(Uint32Array.from(id) as ObjectId, block);
+      this.remove(Uint32Array.from(id) as ObjectId, block);
     });
   }
 
   /** What the writer last said of itself; undefined without a disk tier. */
   get writer(): DiskWriterFigures | undefined {
     return this.#writer?.stats;
+  }
+
+  /** Takes a block off the disk, soon. */
+  remove(id: ObjectId, block: number): void {
+    this.#writer?.remove(id, block);
   }
 
   async start(): Promise<void> {

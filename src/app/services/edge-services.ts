@@ -19,6 +19,7 @@ import { ListService } from './list-service.js';
 import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
 import { PurgeService } from './purge-service.js';
+import { QuotaService } from './quota-service.js';
 import { refuseChange } from './refuse-change.js';
 import { describeTiers } from './tier-metrics.js';
 import { UnixSocketsService } from './unix-sockets-service.js';
@@ -60,7 +61,20 @@ export async function edgeServices(context: ServiceContext<Config, EdgeEvents>):
   const seen = [lists, history, accessLog, new ErrorsService(context), new CertificatesService(context)];
   const live = new LiveService(context, memory.tier.secret, cluster);
   const warm = new WarmService(context);
-  const all = [memory, unixSockets, catalog, disk, purges, explanations, ...seen, cluster ?? noCluster, live, warm];
+  const quotas = new QuotaService(context, catalog.store, memory.tier, disk);
+  const all = [
+    memory,
+    unixSockets,
+    catalog,
+    disk,
+    purges,
+    explanations,
+    ...seen,
+    cluster ?? noCluster,
+    live,
+    warm,
+    quotas,
+  ];
   return {
     all,
     history: history.past,

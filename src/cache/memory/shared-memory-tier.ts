@@ -272,6 +272,12 @@ export class SharedMemoryTier implements MemoryTier {
     return length < 0 ? undefined : length;
   }
 
+  /** Lets a block go, unless somebody fills or reads it. Returns whether it did. */
+  drop(id: ObjectId, block: number): boolean {
+    this.#name(id, block, 0);
+    return this.#native.drop();
+  }
+
   /** Notes whether the disk tier holds the block. Returns false when the block is not in memory. */
   markOnDisk(id: ObjectId, block: number, onDisk = true): boolean {
     this.#name(id, block, onDisk ? 1 : 0);

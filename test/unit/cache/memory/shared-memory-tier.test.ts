@@ -10,7 +10,7 @@ import { native } from '../../../../src/base/native.js';
 import { admitByViews } from '../../../../src/cache/memory/admission.js';
 import { inspectMemoryTier } from '../../../../src/cache/memory/memory-inspection.js';
 import { allowedMemory, defaultMemorySize, MIN_MEMORY_SIZE } from '../../../../src/cache/memory/memory-size.js';
-import { ABSENT } from '../../../../src/cache/memory/memory-tier.js';
+import { ABSENT, type BlockFill } from '../../../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { DEFAULTS } from '../../../support/defaults.js';
 import { idOf, TemporaryTier, temporaryCacheFile } from './temporary-tier.js';
@@ -97,6 +97,22 @@ test('block numbers and ids use all of their bits', () => {
     assert.throws(() => tier.acquire(ids[0]!, block), RangeError);
     assert.throws(() => tier.claim(ids[0]!, block, 1), RangeError);
   }
+  tier.close();
+});
+
+test('lets go of a block that is not wanted, but for one that is read or filled', () => {
+  const tier = new TemporaryTier(10);
+  for (const block of [0, 1]) fill(tier, 1, block, Buffer.alloc(1000, block));
+  assert.equal(tier.drop(idOf(1), 2), false, 'it is not there');
+  const filling = tier.claim(idOf(1), 3, 1000) as BlockFill;
+  assert.equal(tier.drop(idOf(1), 3), false);
+  assert.ok(tier.acquire(idOf(1), 0) > 0);
+  assert.equal(tier.drop(idOf(1), 0), false);
+  tier.release();
+  assert.equal(tier.drop(idOf(1), 0), true);
+  assert.deepEqual([tier.has(idOf(1), 0), tier.has(idOf(1), 1)], [false, true]);
+  filling.append(Buffer.alloc(1000));
+  assert.equal(tier.drop(idOf(1), 3), true);
   tier.close();
 });
 
