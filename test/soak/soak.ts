@@ -1,10 +1,12 @@
 // Players against a real edge that is harmed all the time: `npm run test:soak -- --minutes N`; with --cluster against
-// four edges and three members of etcd, with --upload servers of uploads, with --live viewers of live streams. Exit
-// code 1 when anything was wrong.
+// four edges and three members of etcd, with --upload servers of uploads, with --films workers that make films, with
+// --live viewers of live streams. Exit code 1 when anything was wrong.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { defaultConfig } from '../../src/config/schema.js';
 import { EPOCH } from '../../src/live/publish/timeline.js';
 import { clusterReport, runClusterSoak } from './cluster/run-cluster-soak.js';
+import { FILM_DEATHS, filmReport, REQUEUE_MAX, runFilmSoak } from './films/run-film-soak.js';
 import { liveReport, runLiveSoak } from './live/run-live-soak.js';
 import { runSoak } from './run-soak.js';
 import { report } from './tally.js';
@@ -21,6 +23,7 @@ const USAGE = `npm run test:soak -- [options]
   --policy P      what both tiers keep: demand (the default), or lru, with what was viewed twice on disk
   --log FILE      append the edge's log to FILE
   --upload        servers of uploads that die at every step, --kills N (1000) times; with --seed
+  --films         workers, their ffmpeg and Redis, of which each dies at each step of making a film
   --cluster       a cluster: each kind of fault once, then on until the minutes are over; with --minutes, --seed,
                   --rate (20) and --kinds
   --live          live streams: clocks over 2^24 ms and to where they begin anew, --gigabytes N (4.5), then each kind of
@@ -40,6 +43,7 @@ const { values } = parseArgs({
     policy: { type: 'string', default: 'demand' },
     cluster: { type: 'boolean', default: false },
     upload: { type: 'boolean', default: false },
+    films: { type: 'boolean', default: false },
     kills: { type: 'string', default: '1000' },
     live: { type: 'boolean', default: false },
     gigabytes: { type: 'string', default: '4.5' },
@@ -80,6 +84,11 @@ if (values.upload) {
   const result = await runUploadSoak({ kills: number('kills'), seed, signal: stop.signal, say });
   process.stdout.write(`${uploadReport(result)}\n`);
   process.exit(result.wrong + result.fallen === 0 && result.sentAgain <= SENT_AGAIN_MAX ? 0 : 1);
+}
+if (values.films) {
+  const result = await runFilmSoak({ deaths: FILM_DEATHS, lock: defaultConfig().jobs.lock, say });
+  process.stdout.write(`${filmReport(result)}\n`);
+  process.exit(result.violations.length === 0 && result.requeued <= REQUEUE_MAX ? 0 : 1);
 }
 if (values.cluster) {
   const result = await runClusterSoak({

@@ -41,5 +41,7 @@ export class MemoryStorage implements ObjectStorage {
     this.objects.delete(key);
   }
 
+  async sweep(): Promise<void> {}
+
   close(): void {}
 }

@@ -62,6 +62,10 @@ export class ClaimedStorage implements ObjectStorage {
     return this.#storage.remove(key);
   }
 
+  sweep(age: number): Promise<void> {
+    return this.#storage.sweep(age);
+  }
+
   close(): void {
     this.#storage.close();
     void this.#etcd.close();

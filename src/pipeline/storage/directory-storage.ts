@@ -1,6 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, opendir, readFile, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import {
+  copyFile,
+  link,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  unlink,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
 import type { ObjectStorage, PutOptions } from './object-storage.js';
@@ -68,6 +81,15 @@ export class DirectoryStorage implements ObjectStorage {
         )
       )
         return;
+    }
+  }
+
+  async sweep(age: number): Promise<void> {
+    const folder = join(this.#root, UNFINISHED);
+    for (const name of (await this.#found(() => readdir(folder))) ?? []) {
+      const path = join(folder, name);
+      const found = await this.#found(() => stat(path));
+      if (found !== undefined && Date.now() - found.mtimeMs >= age) await rm(path, { force: true });
     }
   }
 

@@ -32,6 +32,8 @@ export interface ObjectStorage {
   folders(prefix: string): AsyncIterable<string>;
   /** Removes an object, or does nothing when there is none. */
   remove(key: string): Promise<void>;
+  /** Removes what writers have left that died, where they have not written for `age` milliseconds. */
+  sweep(age: number): Promise<void>;
   close(): void;
 }
 

@@ -7,6 +7,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -118,6 +119,20 @@ export class S3Storage implements ObjectStorage {
     await this.#found(() => this.#client.send(new DeleteObjectCommand(this.#at(key))));
   }
 
+  async sweep(age: number): Promise<void> {
+    try {
+      const { Uploads = [] } = await this.#client.send(
+        new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix }),
+      );
+      for (const { Key, UploadId, Initiated } of Uploads) {
+        if (Initiated === undefined || Date.now() - Initiated.getTime() < age) continue;
+        await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId }));
+      }
+    } catch (error) {
+      throw this.#unavailable(error);
+    }
+  }
+
   close(): void {
     this.#client.destroy();
   }
@@ -146,7 +161,7 @@ export class S3Storage implements ObjectStorage {
     } while (token !== undefined);
   }
 
-  /** Parts of an object whose writing ends badly are thrown away; stores also sweep them after some days. */
+  /** Parts of an object whose writing ends badly are thrown away; those of a writer that died, by `sweep`. */
   async #putParts(key: string, file: string, size: number, type: string, signal: AbortSignal): Promise<void> {
     const at = this.#at(key);
     const { UploadId } = await this.#client.send(new CreateMultipartUploadCommand({ ...at, ContentType: type }));

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { access, constants, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { access, constants, mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -7,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const ROOT = '/sys/fs/cgroup';
 /** Most processes and threads of one group. */
 const TASKS_MAX = 512;
+/** Name of a group, with the process that made it. */
+const NAME = /^moovedge-(\d+)-/;
 /** Milliseconds between two tries to remove a group whose processes are being killed, and how many there are. */
 const REMOVE_INTERVAL = 50;
 const REMOVE_TRIES = 40;
@@ -51,7 +54,7 @@ export class ControlGroups {
 
   /** Makes a group. @param memory most bytes that all in it may have together */
   async make(memory: number): Promise<ControlGroup> {
-    const folder = join(this.#folder, `moovedge-${randomUUID()}`);
+    const folder = join(this.#folder, `moovedge-${process.pid}-${randomUUID()}`);
     await mkdir(folder);
     try {
       await writeFile(join(folder, 'memory.max'), String(memory));
@@ -72,7 +75,17 @@ export class ControlGroups {
     const controllers = (await readFile(control, 'utf8')).split(/\s+/).map(name => name.replace(/^\+/, ''));
     if (!controllers.includes('memory') || !controllers.includes('pids')) return false;
     await (await this.make(TASKS_MAX * 1024 * 1024)).end();
+    await this.#sweep();
     return true;
+  }
+
+  /** Removes groups whose makers have died; those that still have processes stay. */
+  async #sweep(): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      const maker = NAME.exec(name)?.[1];
+      if (maker === undefined || existsSync(`/proc/${maker}`)) continue;
+      await rmdir(join(this.#folder, name)).catch(() => {});
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import { RefusedSource } from './refused-source.js';
-import { runTool, type ToolOptions } from './tool.js';
+import { runTool, type ToolEnd, type ToolOptions } from './tool.js';
 
 /** Kinds of containers that are taken, by the names of ffmpeg's readers: none that names other files. */
 export const CONTAINERS = 'mov,matroska,avi,flv,mpegts,mpeg,ogg,asf,mxf,wtv,dv,rm,m4v,h264,hevc';
@@ -144,7 +144,7 @@ export async function countPackets(file: string, track: number, limits: Limits):
       return true;
     },
   });
-  if (end.hung) throw new RefusedSource('expected a file that can be read, its reader stands still');
+  refuseUnread(end);
   if (count === 0) return { count, duration: 0, rate: 0, keyFrames };
   const span = last - first;
   const rate = span > 0 ? (count - 1) / span : 25;
@@ -166,14 +166,20 @@ async function describeFile(file: string, limits: Limits): Promise<{ streams: St
       return true;
     },
   });
+  refuseUnread(end);
   try {
     const { streams = [], format } = JSON.parse(text) as { streams?: Stream[]; format?: { duration?: string } };
     if (streams.length > 0) return { streams, duration: Number(format?.duration) };
   } catch {
     // What there is to say is below.
   }
-  if (end.hung) throw new RefusedSource('expected a file that can be read, its reader stands still');
   throw new RefusedSource('expected a video, found something else or a damaged file');
+}
+
+/** @throws when ffprobe has not come to an end: RefusedSource when the file held it up, another when it was killed */
+function refuseUnread({ code, hung }: ToolEnd): void {
+  if (hung) throw new RefusedSource('expected a file that can be read, its reader stands still');
+  if (code === null) throw new Error('ffprobe was killed');
 }
 
 /** The track that a player would take. */

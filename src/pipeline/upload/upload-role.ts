@@ -14,8 +14,10 @@ const LOOK_INTERVAL = 5_000;
 const LOOKED_FOR = 'checks/there';
 /** Milliseconds between two looks for uploads without a job. */
 const RECONCILE_INTERVAL = 15_000;
-/** Milliseconds between two looks for expired uploads. */
+/** Milliseconds between two looks for what is to be removed: expired uploads, and what dead writers have left. */
 const SWEEP_INTERVAL = 10 * 60_000;
+/** Milliseconds without a byte after which a writer counts as dead. */
+const WRITER_PATIENCE = 24 * 3600_000;
 
 /** Takes uploads until a signal ends it. @throws EdgeError when it can't start */
 export function upload(sources: ConfigSources): Promise<void> {
@@ -70,6 +72,7 @@ async function startUploads({ config, storage, queue, log }: RoleParts): Promise
       return 0;
     }),
     regularly(RECONCILE_INTERVAL, 'uploads without a job got one', () => rebuildJobs(storage, queue)),
+    regularly(SWEEP_INTERVAL, 'unfinished objects were removed', () => storage.sweep(WRITER_PATIENCE).then(() => 0)),
     regularly(SWEEP_INTERVAL, 'expired uploads were removed', () => store.deleteExpired()),
   ];
   return {

@@ -3,10 +3,14 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import type Uppy from '@uppy/core';
+import type Tus from '@uppy/tus';
+import { build } from 'esbuild';
 import { Upload as TusUpload } from 'tus-js-client';
 import type { JobStatus } from '../../../src/pipeline/jobs/job.js';
 import { launchChromium, openPage } from '../../support/chromium.js';
@@ -16,6 +20,9 @@ import { freePorts } from '../../support/ports.js';
 import { commandLine, isAlive, processTree } from '../../support/processes.js';
 import { RedisServer } from '../../support/redis.js';
 import { until } from '../../support/until.js';
+
+/** What is used of uppy in a page. */
+type UppyBundle = { readonly Uppy: typeof Uppy; readonly Tus: typeof Tus };
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-roles-'));
@@ -110,7 +117,10 @@ before(async () => {
     http: { cors: { origins: ['*'] } },
     storage: { url: storage },
     jobs: { redis: redis.url, lock: '3s' },
-    upload: { host: '127.0.0.1', port: ports[2], path: '/films/', tokens: { someone: TOKEN }, maxSize: '64MiB' },
+    upload: {
+      ...{ host: '127.0.0.1', port: ports[2], path: '/films/', tokens: { someone: TOKEN }, maxSize: '64MiB' },
+      origins: [`http://localhost:${ports[5]}`],
+    },
     transcode: { qualities: [180, 120], preset: 'ultrafast', scratch: join(folder, 'scratch') },
   };
   writeFileSync(config, JSON.stringify(settings));
@@ -273,6 +283,53 @@ describe('upload, transcode and serve', () => {
       await page.waitForFunction(() => document.querySelector('video')!.currentTime > 0.5);
     } finally {
       await browser.close();
+    }
+  });
+
+  it('take a film from uppy on a page of another site, over a kill of their server', async () => {
+    const [, , , , , sitePort = 0] = ports;
+    const { outputFiles } = await build({
+      stdin: {
+        contents: 'export { default as Uppy } from "@uppy/core"; export { default as Tus } from "@uppy/tus";',
+        resolveDir: import.meta.dirname,
+      },
+      ...{ bundle: true, format: 'iife', globalName: 'uppy', write: false, logLevel: 'error' },
+    });
+    const site = createServer(({ url }, response) => {
+      const isScript = url === '/uppy.js';
+      response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html');
+      response.end(isScript ? outputFiles[0]!.contents : '<input type=file id=file><script src=uppy.js></script>');
+    });
+    site.listen(sitePort, '127.0.0.1');
+    const browser = await launchChromium();
+    try {
+      const page = await openPage(browser);
+      await page.goto(`http://localhost:${sitePort}/`);
+      await page.setInputFiles('#file', film);
+      const sent = page.evaluate(
+        async ({ endpoint, headers }) => {
+          const { Uppy, Tus } = (window as unknown as { uppy: UppyBundle }).uppy;
+          const uppy = new Uppy();
+          uppy.use(Tus, { endpoint, headers, chunkSize: 500_000, retryDelays: Array.from({ length: 480 }, () => 250) });
+          uppy.on('upload-progress', (_, { bytesUploaded }) => {
+            document.title = String(bytesUploaded);
+          });
+          const [file] = (document.getElementById('file') as HTMLInputElement).files!;
+          uppy.addFile({ name: 'a "film" of \u{1f600}\n.mkv', type: 'video/x-matroska', data: file! });
+          const { failed = [], successful = [] } = (await uppy.upload())!;
+          return { failed: failed.map(({ error }) => error), url: successful[0]?.uploadURL };
+        },
+        { endpoint: uploads(), headers: authorization },
+      );
+      await page.waitForFunction(() => Number(document.title) > 500_000);
+      await kill(upload);
+      upload = await start('upload', ports[3]!);
+      const { failed, url } = await sent;
+      assert.deepEqual(failed, []);
+      assert.deepEqual((await filmOf(url!)).qualities, [180, 120]);
+    } finally {
+      await browser.close();
+      site.close();
     }
   });
 

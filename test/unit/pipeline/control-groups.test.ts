@@ -58,6 +58,19 @@ describe('control groups', () => {
     assert.equal(groupsIn(above).length, before + 1);
   });
 
+  it('are removed when who made them has died', async () => {
+    const folder = makeGroup('unit');
+    mkdirSync(join(folder, 'moovedge-4194305-of-the-dead'));
+    mkdirSync(join(folder, `moovedge-${process.pid}-of-the-living`));
+    await ControlGroups.find(root, '0::/unit\n');
+    const left = groupsIn(folder);
+    assert.ok(!left.some(name => name.endsWith('of-the-dead')), left.join());
+    assert.ok(
+      left.some(name => name.endsWith('of-the-living')),
+      left.join(),
+    );
+  });
+
   for (const [name, own] of [
     ['there are none of the second kind', '4:memory:/user\n1:name=systemd:/user\n'],
     ['the process’s is not to be seen', '0::/elsewhere/main\n'],
