@@ -3,8 +3,9 @@ export interface AccessRequest {
   readonly method: string;
   /** Host in lower case, without port. */
   readonly host: string;
-  /** Path and query as they came. */
+  /** Path and query as they came, and the query alone. */
   readonly url: string;
+  readonly query: string;
   /** Octets of the path, one character each, without escapes, and of several slashes one: what servers make of it. */
   readonly path: string;
   /** Value of a query parameter as it stands in the URL, the first of that name; undefined when there is none. */

@@ -30,7 +30,16 @@ const TIME = /^\d{1,18}$/;
 const REMEMBERED = 8192;
 const PLACEHOLDER = /\{(expires|path|prefix|ip|secret)\}/;
 
-const VERIFIED = {};
+/** What a signature that was right is good for. */
+interface Verified {
+  /** Path and client that it is of; undefined where it is of any. */
+  readonly path: string | undefined;
+  readonly client: string | undefined;
+  /** Last second, counted from 1970. */
+  readonly until: number;
+  /** What the path must begin with. */
+  readonly start: string;
+}
 
 /** Tells whether a URL bears the signature of somebody who knows the secret. */
 export class SignedUrl {
@@ -42,8 +51,8 @@ export class SignedUrl {
   readonly #secret: Buffer;
   readonly #signsPath: boolean;
   readonly #signsClient: boolean;
-  /** What was signed and by what, of signatures that were right. */
-  readonly #verified = new Remembered<object>(REMEMBERED);
+  /** Signatures that were right, by the query that they stood in. */
+  readonly #verified = new Remembered<Verified>(REMEMBERED);
 
   constructor(settings: SignedSettings) {
     const { signature, expires, prefix, template, secret } = settings;
@@ -65,6 +74,20 @@ export class SignedUrl {
    * @param now in milliseconds since 1970
    */
   refusal(request: AccessRequest, now: number): Denial {
+    const path = this.#signsPath ? request.path : undefined;
+    const client = this.#signsClient ? request.client() : undefined;
+    let known = this.#verified.get(request.query);
+    if (known === undefined || known.path !== path || known.client !== client) {
+      const found = this.#verify(request, path, client);
+      if (typeof found === 'string') return found;
+      known = found;
+      this.#verified.set(request.query, known);
+    }
+    if (known.until < Math.floor(now / 1000)) return 'expired';
+    return request.path.startsWith(known.start) ? undefined : 'the path does not begin with the prefix';
+  }
+
+  #verify(request: AccessRequest, path: string | undefined, client: string | undefined): Verified | string {
     const { signature, expires, prefix } = this.#settings;
     const found = request.parameter(signature);
     if (found === undefined) return 'no signature';
@@ -72,19 +95,10 @@ export class SignedUrl {
     if (expires !== undefined && (until === undefined || !TIME.test(until))) return 'no time of expiry';
     const within = prefix === undefined ? undefined : request.parameter(prefix);
     if (prefix !== undefined && within === undefined) return 'no prefix';
-    // All that the signature depends on: a part holds no line feed, but the path, which is the last.
-    let question = `${found}\n${until}\n${within}\n`;
-    if (this.#signsClient) question += `${request.client()}\n`;
-    if (this.#signsPath) question += request.path;
     const start = decodeOctets(within ?? '');
-    if (this.#verified.get(question) === undefined) {
-      const wrong = this.#compare(found, request, until ?? '', start);
-      if (wrong !== undefined) return wrong;
-      this.#verified.set(question, VERIFIED);
-    }
+    const wrong = this.#compare(found, request, until ?? '', start);
     // What is signed is believed from here on.
-    if (until !== undefined && Number(until) < Math.floor(now / 1000)) return 'expired';
-    return request.path.startsWith(start) ? undefined : 'the path does not begin with the prefix';
+    return wrong ?? { path, client, until: until === undefined ? Number.POSITIVE_INFINITY : Number(until), start };
   }
 
   #compare(found: string, request: AccessRequest, expires: string, prefix: string): Denial {

@@ -11,7 +11,7 @@ import type { Content, ContentRequest, OpenObject, OpenStream } from './content.
 import type { ObjectEntry } from './entry.js';
 import { type CachedEntry, EntryCache } from './entry-cache.js';
 import { HeadLocks } from './head-lock.js';
-import { objectKey, variantKey } from './object-identity.js';
+import { variantKey } from './object-identity.js';
 import { ObjectLoaders } from './object-loaders.js';
 import { OpenedObject } from './opened-object.js';
 import { Purges } from './purge.js';
@@ -84,11 +84,10 @@ export class ObjectCatalog implements Content {
   open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream> {
     const route = this.#options.route(request.host, request.path, request.query);
     if (route === undefined) throw new EdgeError('not_found', 'no origin is configured for this host and path');
-    const primary = objectKey(route.origin.name, route.path, route.keyQuery);
-    const cached = this.#find(request, primary);
+    const cached = this.#find(request, route.key);
     const opened = cached && this.#openCached(cached, request, route);
     if (opened === undefined && request.cachedOnly) throw onlyIfCached();
-    return opened ?? this.#openByLookup(request, route, primary);
+    return opened ?? this.#openByLookup(request, route, route.key);
   }
 
   originOf(host: string, path: string): string | undefined {

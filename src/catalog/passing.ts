@@ -20,7 +20,7 @@ export async function openPassing(
   request: OriginRequest,
 ): Promise<Passed> {
   const { path, query, fields, askers } = request;
-  const route = { origin, path, query, keyQuery: query, forward: [] };
+  const route = { origin, path, query, key, forward: [] };
   const lookup = { routed: { askers, key, primary: key, varied: {}, fields, route } };
   const take = (answer: OriginAnswer, fetch: OriginFetch) => {
     const { value, body } = privateObject(context, { lookup, answer, fetch }, COMMITTED, 'peer');

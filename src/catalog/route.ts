@@ -7,8 +7,8 @@ export interface Route {
   /** Percent-encoded path to ask the origin for, and the query that goes with it, without '?'. */
   readonly path: string;
   readonly query: string;
-  /** The part of the query that tells objects apart. */
-  readonly keyQuery: string;
+  /** Cache key, as `objectKey` makes it of the origin, the path and the part of the query that tells objects apart. */
+  readonly key: string;
   /** Names of the fields of the player's request that go on to the origin, in lower case. */
   readonly forward: readonly string[];
   /**

@@ -9,16 +9,16 @@ import type { FrontRequest } from './front-end.js';
 import type { HttpContext } from './http-context.js';
 import { KeptRequest } from './kept-request.js';
 import type { Reply } from './reply.js';
-import { type OwnNames, parseHost } from './target.js';
+import { knownPath, namesWithTokens, type OwnNames, parseHost } from './target.js';
 
 /** What rules of access say of a request; undefined where there are none. */
 export function admissionOf(
   context: HttpContext,
   req: FrontRequest,
   host: string,
-  client: () => string,
+  whose: Client,
 ): RequestAdmission | undefined {
-  return context.access === undefined ? undefined : new RequestAdmission(context.access, context, req, host, client);
+  return context.access === undefined ? undefined : new RequestAdmission(context.access, context, req, host, whose);
 }
 
 /**
@@ -27,7 +27,7 @@ export function admissionOf(
  */
 export function whenIn(context: HttpContext, req: FrontRequest, reply: Reply, then: () => void): void {
   try {
-    const admitted = admissionOf(context, req, parseHost(req.getHeader('host')), () => reply.client)?.check();
+    const admitted = admissionOf(context, req, parseHost(req.getHeader('host')), reply)?.check();
     if (admitted === undefined) then();
     else {
       reply.suspend();
@@ -43,15 +43,22 @@ export function whenIn(context: HttpContext, req: FrontRequest, reply: Reply, th
   }
 }
 
+/** Whose request it is. */
+interface Client {
+  /** Address, as text. */
+  readonly client: string;
+}
+
 /** Lets a request in by the rules of access, or not. */
 export class RequestAdmission {
   readonly #rule: AccessRule | undefined;
   readonly #rules: AccessRules;
   readonly #context: HttpContext;
-  readonly #host: string;
+  /** Of the request, in lower case and without port. */
+  readonly host: string;
   readonly #path: string;
   #req: FrontRequest;
-  #client: () => string;
+  #whose: Client;
   /** Paths of the objects that the URL names. */
   #named: readonly string[] = [];
 
@@ -59,15 +66,15 @@ export class RequestAdmission {
    * @param rules of the context
    * @param req of the handler that this is used in, unless `keep` is called in it
    * @param host of the request, in lower case and without port
-   * @param client address of the client
+   * @throws EdgeError `bad_request`
    */
-  constructor(rules: AccessRules, context: HttpContext, req: FrontRequest, host: string, client: () => string) {
+  constructor(rules: AccessRules, context: HttpContext, req: FrontRequest, host: string, whose: Client) {
     this.#rules = rules;
     this.#context = context;
     this.#req = req;
-    this.#host = host;
-    this.#path = plainPath(req.getUrl());
-    this.#client = client;
+    this.host = host;
+    this.#path = knownPath(req.getUrl()).plain;
+    this.#whose = whose;
     this.#rule = rules.find(host, this.#path);
   }
 
@@ -78,14 +85,18 @@ export class RequestAdmission {
 
   /** Address of the client. */
   get client(): string {
-    return this.#client();
+    return this.#whose.client;
+  }
+
+  /** The request, as it can be looked at now. */
+  get req(): FrontRequest {
+    return this.#req;
   }
 
   /** Keeps what the request says past its handler. */
   keep(): KeptRequest {
     if (this.#req instanceof KeptRequest) return this.#req;
-    const client = this.#client();
-    this.#client = () => client;
+    this.#whose = { client: this.client };
     const kept = new KeptRequest(this.#req);
     this.#req = kept;
     return kept;
@@ -137,37 +148,69 @@ export class RequestAdmission {
   }
 
   #ruleAt(object: string): AccessRule | undefined {
-    return this.#rules.find(this.#host, plainPath(object));
+    return this.#rules.find(this.host, plainPath(object));
   }
 
   #checkBy(rule: AccessRule | undefined, path: string, written: string): Promise<void> | undefined {
     if (rule === undefined) return undefined;
-    const query = this.#req.getQuery() ?? '';
-    const request: AccessRequest = {
-      method: this.#req.getCaseSensitiveMethod(),
-      host: this.#host,
-      url: query === '' ? written : `${written}?${query}`,
-      path,
-      parameter: name => parameterOf(query, name),
-      field: name => octetsOfField(this.#req, name),
-      client: () => this.#client(),
-    };
-    const found = rule.refusal(request);
-    if (!(found instanceof Promise)) {
-      if (found !== undefined) this.#refuse(found, path, this.#client());
-      return undefined;
-    }
+    const found = rule.refusal(new Asked(this, path, written));
+    if (found === undefined) return undefined;
+    if (!(found instanceof Promise)) this.#refuse(found, path);
     // Other parts of the rule may look at the request later.
     this.keep();
     return found.then(refusal => {
-      if (refusal !== undefined) this.#refuse(refusal, path, this.#client());
+      if (refusal !== undefined) this.#refuse(refusal, path);
     });
   }
 
-  #refuse(reason: NonNullable<Denial>, path: string, client: string): never {
-    const fields = { reason, host: this.#host, path, client };
+  #refuse(reason: NonNullable<Denial>, path: string): never {
+    const fields = { reason, host: this.host, path, client: this.client };
     this.#context.badEnds.warn(`access ${reason}`, fields, 'a request was not let in');
     throw new EdgeError('forbidden', 'this request is not let in', { reason });
+  }
+}
+
+/** A request for one path, as rules see it. */
+class Asked implements AccessRequest {
+  readonly #admission: RequestAdmission;
+  readonly #written: string;
+
+  /** @param written the path as it came */
+  constructor(
+    admission: RequestAdmission,
+    readonly path: string,
+    written: string,
+  ) {
+    this.#admission = admission;
+    this.#written = written;
+  }
+
+  get method(): string {
+    return this.#admission.req.getCaseSensitiveMethod();
+  }
+
+  get host(): string {
+    return this.#admission.host;
+  }
+
+  get query(): string {
+    return this.#admission.req.getQuery() ?? '';
+  }
+
+  get url(): string {
+    return this.query === '' ? this.#written : `${this.#written}?${this.query}`;
+  }
+
+  parameter(name: string): string | undefined {
+    return parameterOf(this.query, name);
+  }
+
+  field(name: string): string {
+    return octetsOfField(this.#admission.req, name);
+  }
+
+  client(): string {
+    return this.#admission.client;
   }
 }
 
@@ -180,7 +223,7 @@ const NAMES = new WeakMap<AccessRule, OwnNames>();
 function namesAt(rule: AccessRule, own: OwnNames): OwnNames {
   const known = NAMES.get(rule);
   if (known !== undefined && known.views === own.views && known.dropped === own.dropped) return known;
-  const names = { ...own, tokens: rule.parameters };
+  const names = namesWithTokens(own, rule.parameters);
   NAMES.set(rule, names);
   return names;
 }

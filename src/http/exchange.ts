@@ -94,7 +94,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       const query = req.getQuery() ?? '';
       const host = parseHost(this.#peer?.host ?? req.getHeader('host'));
       this.#host = host;
-      const admission = isRaw ? undefined : admissionOf(this.#context, req, host, () => this.#reply.client);
+      const admission = isRaw ? undefined : admissionOf(this.#context, req, host, this.#reply);
       this.#admission = admission;
       const names = isRaw ? NO_NAMES : (admission?.names ?? ownNames);
       this.#target = parseTarget(req.getUrl(), query, maxUrlLength, names);

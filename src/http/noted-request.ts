@@ -10,6 +10,8 @@ export class NotedRequest implements FrontRequest {
   readonly #fields: number;
   readonly #isGet: boolean;
   readonly #hasQuery: boolean;
+  #url: string | undefined;
+  #query: string | undefined;
 
   /**
    * @param req of the front end
@@ -29,11 +31,14 @@ export class NotedRequest implements FrontRequest {
   }
 
   getUrl(): string {
-    return this.#req.getUrl();
+    this.#url ??= this.#req.getUrl();
+    return this.#url;
   }
 
   getQuery(): string | undefined {
-    return this.#hasQuery ? this.#req.getQuery() : '';
+    if (!this.#hasQuery) return '';
+    this.#query ??= this.#req.getQuery();
+    return this.#query;
   }
 
   getHeader(name: string): string {

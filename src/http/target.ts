@@ -1,6 +1,7 @@
 import { checkPath } from '../base/checked-path.js';
 import { EdgeError } from '../base/errors.js';
 import { escapeInvisible } from '../base/percent.js';
+import { plainPath } from '../base/places.js';
 import { Remembered } from '../base/remembered.js';
 
 /** What a request's target says, checked and freed of what is ours. */
@@ -27,12 +28,49 @@ export interface OwnNames {
   readonly dropped: ReadonlySet<string>;
   /** Those that let players in. */
   readonly tokens?: ReadonlySet<string> | undefined;
+  /** Queries that were read by these names, where players of signed URLs ask for range after range by the same one. */
+  readonly known?: Remembered<TargetQuery> | undefined;
+}
+
+/** A target without its path. */
+type TargetQuery = Omit<Target, 'path'>;
+
+/** Queries that are remembered of each place that has tokens, and paths, in each of two generations. */
+const REMEMBERED = 2048;
+
+/** Names of a place where some parameters let players in. */
+export function namesWithTokens(own: OwnNames, tokens: ReadonlySet<string>): OwnNames {
+  return { ...own, tokens, known: new Remembered(REMEMBERED) };
 }
 
 /** For targets that are an origin's as they are. */
 export const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
 
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
+
+/** The path of a request, in the ways in which it is looked at. */
+export interface KnownPath {
+  /** As in `Target`. */
+  readonly checked: string;
+  /** As `plainPath` gives it. */
+  readonly plain: string;
+}
+
+const PATHS = new Remembered<KnownPath>(REMEMBERED);
+
+/**
+ * Looks at a path; players ask for range after range of the same one.
+ * @param path the part of the target before '?', where bytes that are no UTF-8 have become U+FFFD
+ * @throws EdgeError `bad_request`
+ */
+export function knownPath(path: string): KnownPath {
+  let known = PATHS.get(path);
+  if (known === undefined) {
+    known = { checked: checkPath(path), plain: plainPath(path) };
+    PATHS.set(path, known);
+  }
+  return known;
+}
 
 /** What nearly all queries are made of: nothing of it is forbidden, and nothing need be escaped. */
 const PLAIN_QUERY = /^[\x21\x22\x24-\x7e]*$/;
@@ -50,32 +88,14 @@ export function parseTarget(path: string, query: string, maxLength: number, name
   if (path.length + query.length + 1 > maxLength) {
     throw new EdgeError('uri_too_long', `the URL has more than the ${maxLength} characters that are allowed`);
   }
-  const checked = checkPath(path);
+  const { checked } = knownPath(path);
   if (query === '') return { path: checked, query, parameters: NO_PARAMETERS, tokens: '' };
-  // Players of signed URLs ask for range after range by the same one.
-  const parsed = names.tokens === undefined ? parseQuery(query, names) : rememberedQuery(query, names);
-  return { path: checked, ...parsed };
-}
-
-/** A target without its path. */
-type TargetQuery = Omit<Target, 'path'>;
-
-/** Queries that are remembered of each place, in each of two generations. */
-const REMEMBERED = 2048;
-const QUERIES = new WeakMap<OwnNames, Remembered<TargetQuery>>();
-
-function rememberedQuery(query: string, names: OwnNames): TargetQuery {
-  let queries = QUERIES.get(names);
-  if (queries === undefined) {
-    queries = new Remembered(REMEMBERED);
-    QUERIES.set(names, queries);
-  }
-  let parsed = queries.get(query);
+  let parsed = names.known?.get(query);
   if (parsed === undefined) {
     parsed = parseQuery(query, names);
-    queries.set(query, parsed);
+    names.known?.set(query, parsed);
   }
-  return parsed;
+  return { path: checked, query: parsed.query, parameters: parsed.parameters, tokens: parsed.tokens };
 }
 
 function parseQuery(query: string, { views, dropped, tokens }: OwnNames): TargetQuery {

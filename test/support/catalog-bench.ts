@@ -9,6 +9,7 @@ import type { MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../src/catalog/catalog-store.js';
 import type { OpenObject, OpenStream } from '../../src/catalog/content.js';
 import { ObjectCatalog, type ObjectCatalogOptions } from '../../src/catalog/object-catalog.js';
+import { objectKey } from '../../src/catalog/object-identity.js';
 import { Purger } from '../../src/catalog/purge.js';
 import type { Origin } from '../../src/origin/origin.js';
 import { DEFAULTS } from './defaults.js';
@@ -57,7 +58,14 @@ export class CatalogBench<O extends Origin = FakeOrigin> {
       loader,
       tier: this.tier,
       store: this.store,
-      route: (_, path, query) => ({ origin: this.origin, path, query, keyQuery: query, forward, defaultLifetime }),
+      route: (_, path, query) => ({
+        origin: this.origin,
+        path,
+        query,
+        key: objectKey(this.origin.name, path, query),
+        forward,
+        defaultLifetime,
+      }),
       memory: 1024 * 1024,
       now: () => this.now,
       ...options,

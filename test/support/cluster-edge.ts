@@ -15,6 +15,7 @@ import { native } from '../../src/base/native.js';
 import { BlockLoader } from '../../src/cache/fetch/block-loader.js';
 import type { MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { ObjectCatalog } from '../../src/catalog/object-catalog.js';
+import { objectKey } from '../../src/catalog/object-identity.js';
 import type { ClusterNode, ClusterState } from '../../src/cluster/cluster-state.js';
 import { partitionOf } from '../../src/cluster/map/partition-of.js';
 import type { ClusterRouting } from '../../src/cluster/routing/cluster-routing.js';
@@ -112,7 +113,7 @@ export class TestEdge {
       origin: this.#origin,
       path,
       query,
-      keyQuery: query,
+      key: objectKey(this.#origin.name, path, query),
       forward: ['cdn-loop'],
     });
     this.catalog = new ObjectCatalog({

@@ -60,6 +60,11 @@ export class OriginTable<Rule extends OriginRule> {
     this.#routes = routes.some(says) ? new Overlaid(routes, overlayOf) : undefined;
   }
 
+  /** Whether the origin of a request depends on its host. */
+  get namesHosts(): boolean {
+    return this.#hosts.length > 1;
+  }
+
   /**
    * The origin of a request.
    * @param host in lower case, without port

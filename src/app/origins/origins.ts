@@ -3,6 +3,8 @@ import { homedir } from 'node:os';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import { type OriginPlace, parseOrigin } from '../../base/origin-url.js';
+import { Remembered } from '../../base/remembered.js';
+import { objectKey } from '../../catalog/object-identity.js';
 import { FileOrigin } from '../../origin/file/file-origin.js';
 import type { HealthOptions } from '../../origin/http/health-checks.js';
 import { HttpOrigin, type HttpOriginOptions } from '../../origin/http/http-origin.js';
@@ -77,6 +79,9 @@ export interface OriginsContext {
  */
 const FILE_LIFETIME = 1000;
 
+/** Routes that are remembered, in each of two generations. */
+const KNOWN_ROUTES = 2048;
+
 function pem(file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   try {
@@ -139,8 +144,10 @@ export function createOrigin(settings: OriginSettings, context: OriginsContext):
 }
 
 /** Where an object comes from. */
-export interface OriginRoute extends Address {
+export interface OriginRoute extends Pick<Address, 'path' | 'query'> {
   readonly origin: ManagedOrigin;
+  /** Cache key. */
+  readonly key: string;
   /** Names of the request fields that go on to the origin, in lower case. */
   readonly forward: readonly string[];
   /** Milliseconds for which an answer that says nothing of its freshness is fresh; undefined for the general rule. */
@@ -160,6 +167,8 @@ interface OriginRule extends RouteRule, AddressSettings {
 export class Origins {
   readonly all: readonly ManagedOrigin[];
   readonly #table: OriginTable<OriginRule>;
+  /** Routes by path, of requests without a query: players ask for range after range of a film. */
+  readonly #known = new Remembered<OriginRoute>(KNOWN_ROUTES);
 
   /**
    * @param routes what differs by host and path
@@ -185,18 +194,28 @@ export class Origins {
    * there is none.
    */
   readonly route = (host: string, path: string, query: string): OriginRoute | undefined => {
+    if (query !== '' || this.#table.namesHosts) return this.#route(host, path, query);
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const route = this.#route(host, path, query);
+    if (route !== undefined) this.#known.set(path, route);
+    return route;
+  };
+
+  #route(host: string, path: string, query: string): OriginRoute | undefined {
     const match = this.#table.find(host, path);
     if (!match) return undefined;
     const { addressing, overlay } = match;
     const { origin, forward } = match.rule;
     const defaultLifetime = origin instanceof FileOrigin ? FILE_LIFETIME : undefined;
     const { path: own, query: sent, keyQuery } = addressing.address(match.path, query);
-    const route = { origin, path: own, query: sent, keyQuery, forward, defaultLifetime };
+    const key = objectKey(origin.name, own, keyQuery);
+    const route = { origin, path: own, query: sent, key, forward, defaultLifetime };
     if (overlay === undefined) return route;
     const { freshness, set } = overlay;
     const silent = freshness?.default === undefined ? defaultLifetime : undefined;
     return { ...route, forward: [...forward, ...overlay.forward], defaultLifetime: silent, freshness, set };
-  };
+  }
 
   /** Counters of all origins by name, for /stats. */
   stats(): Record<string, object> {

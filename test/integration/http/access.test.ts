@@ -350,6 +350,7 @@ describe('rules of access', () => {
       host: 'a',
       url: '/film.mp4',
       path: '/film.mp4',
+      query: `token=${hmac(`${soon}/film.mp4192.0.2.1`)}&expires=${soon}`,
       parameter: name => ({ token: hmac(`${soon}/film.mp4192.0.2.1`), expires: `${soon}` })[name],
       field: () => '',
       client: () => client,

@@ -34,6 +34,7 @@ const request = (path: string, fields: Record<string, string> = {}): AccessReque
   method: 'GET',
   host: 'films.example',
   url: path,
+  query: '',
   path,
   parameter: () => undefined,
   field: name => fields[name] ?? '',

@@ -44,6 +44,7 @@ function requestFor(path: string, fields: Record<string, string> = {}, parameter
     method: 'GET',
     host: 'films.example',
     url: path,
+    query: '',
     path,
     parameter: name => parameters[name],
     field: name => fields[name] ?? '',
