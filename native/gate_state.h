@@ -93,7 +93,9 @@ struct Connection {
   size_t held_at = 0;
 
   void ClearHeld() {
-    if (held.capacity() > 0) std::string().swap(held);
+    // Nearly always it holds nothing, and has no memory of its own.
+    if (held.capacity() > std::string().capacity()) std::string().swap(held);
+    held.clear();
     held_at = 0;
   }
 };

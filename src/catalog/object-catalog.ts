@@ -117,7 +117,7 @@ export class ObjectCatalog implements Content {
     const use = useOf(freshness, ageOf(freshness, now), now, cached.markedStale, requestCacheControl);
     if (use === 'fresh') {
       this.stats.hits++;
-      return this.#opened(cached, entry, request, route, undefined);
+      return this.#opened(cached, entry, request, route, now, undefined);
     }
     const failing = now < cached.failedUntil;
     if (use === 'revalidate') {
@@ -132,7 +132,7 @@ export class ObjectCatalog implements Content {
     if (use !== 'stale' && !failing)
       void this.#lookups.revalidateMeanwhile(cached, detached(this.#routed(request, route, entry.primary)));
     this.stats.staleHits++;
-    return this.#opened(cached, entry, request, route, 'stale');
+    return this.#opened(cached, entry, request, route, now, 'stale');
   }
 
   /** False, and it is forgotten, when parts are missing of an object whose parts can't be fetched one by one. */
@@ -148,10 +148,11 @@ export class ObjectCatalog implements Content {
     entry: ObjectEntry,
     request: ContentRequest,
     route: Route,
+    now: number,
     outcome: CacheOutcome | undefined,
   ): OpenObject {
     const loader = this.#loaderOf(cached, entry, request, route);
-    return new OpenedObject(entry, this.#now(), outcome, loader, request.asker);
+    return new OpenedObject(entry, now, outcome, loader, request.asker);
   }
 
   #loaderOf(cached: CachedEntry, entry: ObjectEntry, request: ContentRequest, route: Route): ObjectLoader {
@@ -185,7 +186,7 @@ export class ObjectCatalog implements Content {
       if (resolution.kind === 'found') {
         const { cached, outcome } = resolution;
         if (outcome === 'stale') this.stats.staleHits++;
-        return this.#opened(cached, cached.entry as ObjectEntry, request, route, outcome);
+        return this.#opened(cached, cached.entry as ObjectEntry, request, route, this.#now(), outcome);
       }
       alone ||= resolution.kind === 'alone';
     }

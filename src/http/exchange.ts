@@ -24,7 +24,7 @@ import { conditionsOf, hintOf, PlayerRequest } from './player-request.js';
 import { type Conditions, evaluate, rangeApplies, type Selected } from './preconditions.js';
 import { type ByteRange, contentRange, parseRange, type RangeSet, resolveRanges } from './range.js';
 import { RelayedAnswer } from './relayed-answer.js';
-import { type BodyMaker, Reply } from './reply.js';
+import { type BodyMaker, type RangeOfFile, Reply } from './reply.js';
 import type { Representation } from './representation.js';
 import type { Elsewhere, HopRequest, UnroutedRequest } from './request-routing.js';
 import { NO_NAMES, parseHost, parseTarget, type Target } from './target.js';
@@ -57,7 +57,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   /** Head that `begin` writes. */
   #status = 200;
   #fields!: FieldBlock;
-  #lines = '';
+  #part: RangeOfFile | undefined;
 
   /** @param peer the request of a peer, which is answered here in any case */
   constructor(context: HttpContext, res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', peer?: PeerRequest) {
@@ -230,7 +230,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
       this.#reply.head(200, 'bypass', this.#fields, cacheStatus('bypass'), '');
     } else {
       const how = opened.outcome ?? outcome ?? 'memory';
-      this.#reply.objectHead(this.#status, how, opened.age, this.#fields, this.#lines);
+      this.#reply.objectHead(this.#status, how, opened.age, this.#fields, this.#part);
     }
   }
 
@@ -292,7 +292,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     if (this.#conditions !== undefined && !this.#meets(this.#conditions, opened, representation)) return;
     if (this.#isHead || file.size === 0) {
       const length = fieldLine('Content-Length', file.size);
-      this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, whole, length);
+      this.#reply.objectHead(200, this.#headOutcome(opened, file), opened.age, whole, undefined, length);
       this.#reply.endEmpty();
       this.#release();
     } else {
@@ -315,7 +315,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
     if (verdict === 'failed') this.#preconditionFailed(outcome);
     else {
       const fields = this.#context.representations.notModified(representation, object);
-      this.#reply.objectHead(304, outcome, opened.age, fields, '');
+      this.#reply.objectHead(304, outcome, opened.age, fields, undefined);
       this.#reply.endEmpty();
     }
     this.#release();
@@ -343,7 +343,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
 
   #deliverRange(opened: OpenObject, representation: Representation, range: ByteRange): void {
     this.#status = 206;
-    this.#lines = fieldLine('Content-Range', contentRange(range, representation.file.size));
+    this.#part = { start: range.start, end: range.end, size: representation.file.size };
     this.#deliver(opened, representation, range.start, range.end - range.start);
   }
 

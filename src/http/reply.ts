@@ -8,12 +8,13 @@ import type { Scatter } from '../delivery/scatter.js';
 import type { Transport } from '../delivery/transport.js';
 import type { AccessEntry } from '../observe/access-entry.js';
 import type { RequestSpan } from '../observe/request-span.js';
-import { answerHead } from './answer-head.js';
 import { type Field, FieldBlock } from './field-block.js';
 import { hasContent, hasToken } from './framing.js';
 import type { FrontRequest, FrontResponse } from './front-end.js';
+import { HeadWriter } from './head-writer.js';
 import type { HttpContext } from './http-context.js';
 import type { PeerRequest } from './peer-port.js';
+import type { ByteRange } from './range.js';
 import { givenRequestId, givenTrace, nextRequestId } from './request-id.js';
 
 /** Status under which a player is counted that left before its answer began, as nginx does. */
@@ -26,6 +27,11 @@ const ABOUT_THE_FILE: ReadonlySet<string> = new Set(['unplayable', 'media_too_la
 
 /** Has browsers tell other pages and this server no more than the host of a URL that lets its player in. */
 const NO_REFERRER = fieldLine('Referrer-Policy', 'strict-origin');
+
+/** The head at hand, of whatever answer. */
+const headWriter = new HeadWriter();
+const CLOSE = fieldLine('Connection', 'close');
+const RANGE = fieldLine('Content-Range', 'bytes ');
 
 /** For errors that no origin has a part in. */
 const NO_TROUBLE: Partial<OriginTrouble> = {};
@@ -42,6 +48,11 @@ export interface BodyMaker {
   readonly key?: string | undefined;
   /** The player has left: nothing is to be written any more. */
   left(): void;
+}
+
+/** Bytes `[start, end)` of a file of so many. */
+export interface RangeOfFile extends ByteRange {
+  readonly size: number;
 }
 
 /** What the access log tells of the request; taken while the request can be read. */
@@ -211,12 +222,12 @@ export class Reply implements Asker, Cause {
    * @param lines further fields, as `fieldLine` makes them
    */
   head(status: number, outcome: CacheOutcome | undefined, fields: FieldBlock, cache: string, lines: string): void {
-    this.#writeHead(status, outcome, fields, this.#cors, cache, undefined, lines);
+    this.#writeHead(status, outcome, fields, this.#cors, cache, undefined, undefined, lines);
   }
 
   /** Writes status and fields of another edge's answer, which has said for itself which web pages may read it. */
   relayedHead(status: number, fields: FieldBlock, cache: string, lines: string): void {
-    this.#writeHead(status, 'peer', fields, undefined, cache, undefined, lines);
+    this.#writeHead(status, 'peer', fields, undefined, cache, undefined, undefined, lines);
   }
 
   #writeHead(
@@ -226,26 +237,45 @@ export class Reply implements Asker, Cause {
     cors: FieldBlock | undefined,
     cache: string,
     age: number | undefined,
+    part: RangeOfFile | undefined,
     lines: string,
   ): void {
     this.#status = status;
     this.#outcome = outcome;
     this.#ttfb = (performance.now() - this.#started) / 1000;
     this.#context.observeTtfb?.(this.#ttfb);
-    let further = lines;
-    if (cors !== undefined) further += cors.lines;
-    if (this.#isLast || this.#context.course.draining) further += fieldLine('Connection', 'close');
-    if (this.#peer !== undefined) further += fieldLine(PEER_FIELD, this.#peer.voucher(status));
-    if (this.bearsTokens) further += NO_REFERRER;
-    this.#res.writeStatus(answerHead(fields.start(status, cache, age), further));
+    headWriter.begin(fields.start(status, cache, age));
+    if (part !== undefined) {
+      headWriter.text(RANGE);
+      headWriter.number(part.start);
+      headWriter.text('-');
+      headWriter.number(part.end - 1);
+      headWriter.text('/');
+      headWriter.number(part.size);
+    }
+    if (lines !== '') headWriter.text(lines);
+    if (cors !== undefined) headWriter.text(cors.lines);
+    if (this.#isLast || this.#context.course.draining) headWriter.text(CLOSE);
+    if (this.#peer !== undefined) headWriter.text(fieldLine(PEER_FIELD, this.#peer.voucher(status)));
+    if (this.bearsTokens) headWriter.text(NO_REFERRER);
+    this.#res.writeStatus(headWriter.bytes);
   }
 
   /**
    * Writes status and fields of an answer from an object.
    * @param age seconds since the origin vouched for the object
+   * @param part of the file, where the answer is not the whole
+   * @param lines further fields, as `fieldLine` makes them
    */
-  objectHead(status: number, outcome: CacheOutcome, age: number, fields: FieldBlock, lines: string): void {
-    this.#writeHead(status, outcome, fields, this.#cors, cacheStatus(outcome), wholeSeconds(age), lines);
+  objectHead(
+    status: number,
+    outcome: CacheOutcome,
+    age: number,
+    fields: FieldBlock,
+    part: RangeOfFile | undefined,
+    lines = '',
+  ): void {
+    this.#writeHead(status, outcome, fields, this.#cors, cacheStatus(outcome), wholeSeconds(age), part, lines);
   }
 
   /** Ends an answer that has no body, after its head. */
