@@ -23,7 +23,22 @@ export interface Totals {
   readonly origins: Readonly<Record<string, OriginTotals>>;
   readonly originTtfb: { readonly p50: number | undefined; readonly p99: number | undefined };
   readonly seekPlan: { readonly p50: number | undefined; readonly p99: number | undefined };
+  /** Places of the configuration that differ from others, in its order as far as something was asked for there. */
+  readonly routes: readonly RouteTotals[];
   readonly workerRestarts: number;
+}
+
+/** A route in a few numbers. */
+export interface RouteTotals {
+  /** `*` for any. */
+  readonly host: string;
+  /** Beginning of paths; `none` for what no route fits. */
+  readonly route: string;
+  readonly requests: number;
+  /** Answers of status 4xx and 5xx. */
+  readonly refused: number;
+  readonly failed: number;
+  readonly bytes: number;
 }
 
 /** An origin in a few numbers. */
@@ -88,11 +103,25 @@ export function totalsOf(snapshot: MetricsSnapshot): Totals {
     ),
     originTtfb: quantiles('moovedge_origin_ttfb_seconds'),
     seekPlan: quantiles('moovedge_seek_plan_seconds'),
+    routes: routesOf(values('moovedge_route_requests_total'), values('moovedge_route_response_bytes_total')),
     workerRestarts: sum('moovedge_worker_restarts_total'),
   };
 }
 
-function serversOf(values: MetricsSnapshot[number]['values'], origin: string): Record<string, boolean> {
+type MetricValues = MetricsSnapshot[number]['values'];
+
+function routesOf(requests: MetricValues, sent: MetricValues): RouteTotals[] {
+  return sent.map(({ labels, value: bytes }) => {
+    const { host = '', route = '' } = labels as Labels;
+    const own = requests.filter(each => each.labels.host === host && each.labels.route === route);
+    const count = (status?: string) =>
+      own.reduce((sum, each) => sum + (status === undefined || each.labels.status === status ? each.value : 0), 0);
+    const place = { host: String(host), route: String(route) };
+    return { ...place, requests: count(), refused: count('4xx'), failed: count('5xx'), bytes };
+  });
+}
+
+function serversOf(values: MetricValues, origin: string): Record<string, boolean> {
   const own = values.filter(({ labels }) => (labels as Labels).origin === origin);
   return Object.fromEntries(own.map(({ labels, value }) => [String((labels as Labels).server), value === 1]));
 }

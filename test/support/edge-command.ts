@@ -19,6 +19,8 @@ export interface EdgeSetup {
   readonly disk?: string | undefined;
   /** More of `listen`, as YAML flow: `tls: {…}`. */
   readonly listen?: string | undefined;
+  /** Further listeners, as items of YAML flow, with `$FOLDER` as in `settings`. */
+  readonly listeners?: string | undefined;
   /** More of the configuration: top-level sections in YAML, with `$FOLDER` for the edge's folder. */
   readonly settings?: string | undefined;
   /** Arguments of node in front of the configuration's file; `CLI serve --config` when left out. */
@@ -42,9 +44,10 @@ export function memoryFileOf({ folder }: EdgePlace, { memoryFile }: EdgeSetup = 
 /** Writes the configuration of an edge, `edge.yaml` in its folder, and returns its name. */
 export function writeConfig(place: EdgePlace, setup: EdgeSetup): string {
   const { folder, port, adminPort } = place;
-  const { origin, workers = 1, memory, disk, listen, settings = '' } = setup;
+  const { origin, workers = 1, memory, disk, listen, listeners, settings = '' } = setup;
+  const first = `{host: 127.0.0.1, port: ${port}${listen === undefined ? '' : `, ${listen}`}}`;
   const lines = [
-    `listen: {host: 127.0.0.1, port: ${port}${listen === undefined ? '' : `, ${listen}`}}`,
+    `listen: ${listeners === undefined ? first : `[${first}, ${listeners.replaceAll('$FOLDER', folder)}]`}`,
     `admin: {port: ${adminPort}}`,
     `workers: ${workers}`,
   ];

@@ -50,8 +50,39 @@ function originTable({ origins }) {
   );
 }
 
+/** Places that routes make different; none where there are no routes. */
+function routeTable({ routes = [] }) {
+  return table(
+    'Routes',
+    ['Host', 'Path', 'Requests', '4xx', '5xx', 'Sent'],
+    routes.map(({ host, route, requests, refused, failed, bytes: sent }) => [
+      route === 'none' ? 'no route' : host,
+      route === 'none' ? '–' : route,
+      count.format(requests),
+      count.format(refused),
+      count.format(failed),
+      bytes(sent),
+    ]),
+  );
+}
+
+/** What is cached of origins that may have so much and no more. */
+function quotaTable(quotas) {
+  return table(
+    'Quotas',
+    ['Origin', 'Cached', 'Of', 'Filled', 'Gone since it was too much'],
+    Object.entries(quotas).map(([origin, { bytes: held, quota, dropped }]) => [
+      origin,
+      bytes(held),
+      bytes(quota),
+      percent(held / quota),
+      bytes(dropped),
+    ]),
+  );
+}
+
 function tablesOf({ totals, workers, services, windows, hottest }) {
-  const { errors, certificates } = services;
+  const { errors, certificates, quotas } = services;
   return [
     table(
       'Cache',
@@ -66,6 +97,8 @@ function tablesOf({ totals, workers, services, windows, hottest }) {
       ]),
     ),
     originTable(totals),
+    totals.routes?.length > 1 && routeTable(totals),
+    quotas && quotaTable(quotas),
     windows &&
       table(
         'Lately',
@@ -100,10 +133,10 @@ function tablesOf({ totals, workers, services, windows, hottest }) {
         ['When', 'What', 'URL', 'Status', 'Origin', 'Times'],
         errors.recent
           .slice(0, SHOWN)
-          .map(({ time, text, reason, url, status, origin, count: times }) => [
+          .map(({ time, text, reason, url, path, status, origin, count: times }) => [
             new Date(time).toLocaleTimeString(),
             [text, reason].filter(Boolean).join(': '),
-            url ?? '–',
+            url ?? path ?? '–',
             status ?? '–',
             origin ?? '–',
             times ?? 1,

@@ -9,8 +9,10 @@ import type { Browser } from 'playwright-core';
 import { AdminServer } from '../../../src/admin/admin-server.js';
 import { adminRoutes } from '../../../src/admin/routes.js';
 import { silentLog } from '../../../src/base/log.js';
+import { certificateFiles } from '../../support/certificate.js';
 import { launchChromium, openPage as newPage } from '../../support/chromium.js';
 import { Edge } from '../../support/edge.js';
+import { freePort } from '../../support/ports.js';
 import { until } from '../../support/until.js';
 
 const SAMPLES = fileURLToPath(new URL('../../../src/samples/', import.meta.url));
@@ -19,7 +21,13 @@ let browser: Browser;
 let edge: Edge;
 before(async () => {
   browser = await launchChromium();
-  edge = await Edge.start({ origin: SAMPLES });
+  const { cert, key } = certificateFiles().files;
+  edge = await Edge.start({
+    origin: `[{name: main, url: "${SAMPLES}", quota: 1GiB}]`,
+    listeners: `{host: 127.0.0.1, port: ${await freePort()}, tls: {certificate: ${cert}, key: ${key}}}`,
+    settings: `routes: [{path: /fragmented.mp4, fields: {set: {X-Of: films}}}]
+access: [{path: /closed/, addresses: {allow: [192.0.2.1]}}]`,
+  });
 });
 after(async () => {
   await browser?.close();
@@ -45,6 +53,24 @@ test('the dashboard shows the edge', async () => {
   assert.match((await page.locator('#about').textContent()) ?? '', /port \d+ · ready/);
   assert.match((await page.locator('#tables').textContent()) ?? '', /Cache.*memory.*Workers.*ready/s);
   assert.equal(await page.locator('#login').isHidden(), true);
+  assert.deepEqual(complaints, []);
+  await page.close();
+});
+
+test('the dashboard tells of films, routes, quotas, certificates and answers that ended badly', async () => {
+  for (const path of ['/fragmented.mp4', '/fragmented.mp4', '/closed/film.mp4']) await edge.get(path);
+  const { page, complaints } = await openPage('/');
+  const rowOf = (title: string, text: RegExp) =>
+    page
+      .locator('table', { has: page.locator('caption', { hasText: title }) })
+      .locator('tbody tr', { hasText: text })
+      .first();
+  await rowOf('Routes', /^\*\/fragmented\.mp4200[\d.]+ \w+$/).waitFor();
+  await rowOf('Routes', /^no route–\d+1/).waitFor();
+  await rowOf('Hottest films', /^\/fragmented\.mp4main2/).waitFor();
+  await rowOf('Answers that ended badly', /not let in: the address is not one that is allowed\/closed\/film/).waitFor();
+  await rowOf('Certificates', /localhost[12] days, until \d{4}-\d\d-\d\d\/.*cert\.pem$/).waitFor();
+  await rowOf('Quotas', /^main.*1\.0 GiB/).waitFor();
   assert.deepEqual(complaints, []);
   await page.close();
 });
