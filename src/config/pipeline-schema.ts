@@ -32,6 +32,10 @@ export const jobsSchema = group({
     time('3s', '10m'),
     'How long a worker may be out of touch before its job is given to another, and it stops working on it.',
   ).prefault('15s'),
+  keepFailed: setting(
+    time('1m', '8760h'),
+    'How long what no film could be made of stays, to be tried again; then its job and its upload are removed.',
+  ).prefault('168h'),
 });
 
 /** The server that takes uploads (tus 1.0). */

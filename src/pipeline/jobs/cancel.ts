@@ -16,3 +16,10 @@ export async function cancelJob(storage: ObjectStorage, queue: JobQueue, id: str
   // Whoever looked for uploads without a job in the meantime has made one.
   if (await queue.has(id)) await queue.cancel(id);
 }
+
+/** Removes jobs that failed before a time, in milliseconds since 1970, and their uploads. @returns how many */
+export async function removeFailed(storage: ObjectStorage, queue: JobQueue, before: number): Promise<number> {
+  const ids = await queue.failedBefore(before);
+  for (const id of ids) await cancelJob(storage, queue, id);
+  return ids.length;
+}

@@ -10,6 +10,8 @@ export const QUEUE = 'moovedge-transcode';
 
 /** Seconds that a job which has ended well is remembered; those that failed stay until somebody looks. */
 const DONE_AGE = 7 * 24 * 3600;
+/** Most jobs that are looked at for whether they failed long ago. */
+const FAILED_AT_ONCE = 1_000;
 /** Milliseconds before the second attempt; later ones wait twice as long each. */
 const BACKOFF = 5_000;
 
@@ -89,6 +91,12 @@ export class JobQueue {
       (await this.#queue.getJobs([...STATES[state]], 0, max - 1)).map(job => describe(job, state)),
     );
     return (await Promise.all(lists)).flat();
+  }
+
+  /** Ids of jobs that had failed by a time, in milliseconds since 1970; the longest ago first, and not all at once. */
+  async failedBefore(time: number): Promise<string[]> {
+    const jobs = await this.#queue.getJobs([...STATES.failed], 0, FAILED_AT_ONCE - 1, true);
+    return jobs.filter(({ finishedOn = time }) => finishedOn < time).map(job => job.id!);
   }
 
   /** How many jobs there are of each state. */

@@ -14,8 +14,9 @@ import { runTool } from './tool.js';
 const SUSPICIOUS = 3;
 /** Share of a lock's life without a renewal after which work ends, before anybody else can have the job. */
 const PATIENCE = 0.7;
-/** Milliseconds between two tests of a machine that failed one. */
-const TEST_INTERVAL = 60_000;
+/** Milliseconds between two tests of a machine that failed one: the first time, and at most. */
+const TEST_INTERVAL = 1_000;
+const TEST_INTERVAL_MAX = 60_000;
 /** Milliseconds that giving a job back may take when the worker stops. */
 const GIVE_BACK_TIMEOUT = 3_000;
 /** Milliseconds between two words about progress. */
@@ -194,10 +195,13 @@ export class TranscodeWorker {
   async #examine(): Promise<void> {
     this.#isUnwell = true;
     await this.#worker.pause(true);
-    while (!this.#stopping.signal.aborted && !(await this.#canEncode())) {
+    const { signal } = this.#stopping;
+    for (let wait = TEST_INTERVAL; !(await this.#canEncode()); wait = Math.min(2 * wait, TEST_INTERVAL_MAX)) {
+      if (signal.aborted) return;
       this.#log.error({}, 'ffmpeg fails at a test picture: this machine takes no jobs until it works again');
-      await sleep(TEST_INTERVAL, undefined, { signal: this.#stopping.signal }).catch(() => {});
+      await sleep(wait, undefined, { signal }).catch(() => {});
     }
+    this.#log.info({}, 'ffmpeg works at a test picture: this machine takes jobs');
     this.#isUnwell = false;
     this.#failed.clear();
     this.#worker.resume();

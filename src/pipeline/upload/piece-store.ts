@@ -16,6 +16,9 @@ const REMEMBERED = 16 * 1024 * 1024;
 /** Bytes of an entry beside what the client said. */
 const ENTRY_SIZE = 256;
 
+/** What tus tells clients that send nothing. */
+const EMPTY = { status_code: 400, body: 'expected a file that is not empty\n' };
+
 /** What a store of pieces is made from. */
 export interface PieceStoreOptions {
   readonly storage: ObjectStorage;
@@ -47,7 +50,7 @@ export class PieceStore extends DataStore {
   }
 
   override async create(upload: Upload): Promise<Upload> {
-    if (upload.size === undefined || !(upload.size > 0)) throw ERRORS.INVALID_LENGTH;
+    if (upload.size === undefined || !(upload.size > 0)) throw EMPTY;
     const { owner = '', ...metadata } = upload.metadata ?? {};
     const info = { size: upload.size, metadata, created: new Date().toISOString(), owner: owner ?? '' };
     await putJson(this.#options.storage, infoKey(upload.id), info);

@@ -5,11 +5,17 @@ import type { Locker, TusServer } from './tus.js';
 /** Methods that tus 1.0 gives a meaning. */
 const METHODS = ['GET', 'HEAD', 'OPTIONS', 'POST', 'PATCH', 'DELETE'];
 
+const VERSION = '1.0.0';
+
 /** Has tus answer a request, whose body the store takes as it comes (`RequestBody.current`). */
 export async function answerTus(tus: TusServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method = '', url = '', headers } = request;
   if (!METHODS.includes(method)) {
     response.writeHead(405, { Allow: METHODS.join(', ') }).end();
+    return;
+  }
+  if (method !== 'OPTIONS' && (headers['tus-resumable'] ?? VERSION) !== VERSION) {
+    response.writeHead(412, { 'Tus-Version': VERSION }).end(`expected version ${VERSION} of tus\n`);
     return;
   }
   const fields = Object.entries(headers).map(([name, value]) => [name, String(value)] as [string, string]);

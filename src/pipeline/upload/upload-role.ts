@@ -1,5 +1,6 @@
 import { asEdgeError } from '../../base/errors.js';
 import type { ConfigSources } from '../../config/load.js';
+import { removeFailed } from '../jobs/cancel.js';
 import { rebuildJobs } from '../jobs/rebuild.js';
 import { type RoleParts, type RunningRole, runRole } from '../role/run-role.js';
 import { etcdOf } from '../storage/etcd.js';
@@ -14,7 +15,7 @@ const LOOK_INTERVAL = 5_000;
 const LOOKED_FOR = 'checks/there';
 /** Milliseconds between two looks for uploads without a job. */
 const RECONCILE_INTERVAL = 15_000;
-/** Milliseconds between two looks for what is to be removed: expired uploads, and what dead writers have left. */
+/** Milliseconds between two looks for what is to be removed: old uploads, and what dead writers have left. */
 const SWEEP_INTERVAL = 10 * 60_000;
 /** Milliseconds without a byte after which a writer counts as dead. */
 const WRITER_PATIENCE = 24 * 3600_000;
@@ -73,6 +74,9 @@ async function startUploads({ config, storage, queue, log }: RoleParts): Promise
     }),
     regularly(RECONCILE_INTERVAL, 'uploads without a job got one', () => rebuildJobs(storage, queue)),
     regularly(SWEEP_INTERVAL, 'unfinished objects were removed', () => storage.sweep(WRITER_PATIENCE).then(() => 0)),
+    regularly(SWEEP_INTERVAL, 'uploads that no film could be made of were removed', () =>
+      removeFailed(storage, queue, Date.now() - config.jobs.keepFailed),
+    ),
     regularly(SWEEP_INTERVAL, 'expired uploads were removed', () => store.deleteExpired()),
   ];
   return {

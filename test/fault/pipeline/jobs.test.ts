@@ -6,12 +6,16 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { silentLog } from '../../../src/base/log.js';
 import { type Config, defaultConfig } from '../../../src/config/schema.js';
+import { removeFailed } from '../../../src/pipeline/jobs/cancel.js';
 import type { PublishedFilm } from '../../../src/pipeline/jobs/job.js';
 import { JobQueue } from '../../../src/pipeline/jobs/job-queue.js';
+import { DirectoryStorage } from '../../../src/pipeline/storage/directory-storage.js';
+import { manifestKey } from '../../../src/pipeline/storage/layout.js';
 import type { MakeOptions } from '../../../src/pipeline/transcode/film-maker.js';
 import { TranscodeWorker } from '../../../src/pipeline/transcode/transcode-worker.js';
 import { UploadQuota } from '../../../src/pipeline/upload/upload-quota.js';
 import { RedisServer } from '../../support/redis.js';
+import { storeUpload } from '../../support/stored-upload.js';
 import { until } from '../../support/until.js';
 
 /** Milliseconds that a worker may be out of touch. */
@@ -68,15 +72,25 @@ describe('jobs', () => {
     });
     assert.equal(failed.reason, 'ffmpeg failed (killed)');
     assert.deepEqual([failed.attempts, tries], [2, 2]);
+    // It can be tried again for a time, and then goes with its upload; the others' jobs stay.
+    const storage = new DirectoryStorage(mkdtempSync('/dev/shm/moovedge-jobs-'));
+    await storeUpload(storage, poison, randomBytes(1000));
+    assert.equal(await removeFailed(storage, queue, Date.now() - 60_000), 0);
+    assert.equal(await removeFailed(storage, queue, Date.now() + 1), 1);
+    assert.deepEqual([await queue.has(poison), await queue.has(others[0]!)], [false, true]);
+    assert.equal(await storage.head(manifestKey(poison)), undefined);
+    rmSync(storage.place, { recursive: true });
   });
 
-  it('are not taken by a machine whose ffmpeg fails at everything', async () => {
+  it('are not taken by a machine whose ffmpeg fails at everything, until it works again', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'moovedge-path-'));
     const path = process.env.PATH;
     writeFileSync(join(folder, 'ffmpeg'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
     try {
       process.env.PATH = `${folder}:${path}`;
-      const ill = start(async () => {
+      let isMended = false;
+      const ill = start(async id => {
+        if (isMended) return filmOf(id);
         throw new Error('ffmpeg failed (1)');
       });
       const ids = Array.from({ length: 12 }, idOf);
@@ -84,10 +98,19 @@ describe('jobs', () => {
       await until('the machine to be known as unwell', () => !ill.isWell);
       // It stays so until a test picture can be made; what it has failed at is made by another one.
       const begun = ill.films.failed;
-      start(async id => filmOf(id));
+      const well = start(async id => filmOf(id));
       await Promise.all(ids.map(done));
       assert.equal(ill.films.failed, begun, 'it has taken jobs');
       assert.equal(ill.isWell, false);
+      await well.close();
+      // Somebody installs an ffmpeg that works.
+      process.env.PATH = path;
+      isMended = true;
+      await until('the machine to be known as well', () => ill.isWell);
+      const late = idOf();
+      await queue.add(late);
+      await done(late);
+      assert.equal(ill.films.published, 1);
     } finally {
       process.env.PATH = path;
       rmSync(folder, { recursive: true });

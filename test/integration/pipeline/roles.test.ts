@@ -147,36 +147,60 @@ describe('upload, transcode and serve', () => {
     await start('serve', ports[1]!);
   });
 
-  it('refuses who has no token, and what is too large or empty', async () => {
-    const post = async (length: number, headers: object) =>
-      (
-        await fetch(uploads(), {
-          method: 'POST',
-          headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': String(length), ...headers },
-        })
-      ).status;
-    assert.equal(await post(1000, {}), 401);
-    assert.equal(await post(1000, { Authorization: 'Bearer wrong' }), 401);
-    assert.equal(await post(65 * 1024 * 1024, authorization), 413);
-    assert.equal(await post(0, authorization), 400);
-    assert.equal(
-      (
-        await fetch(`${uploads()}${'0'.repeat(32)}`, {
-          method: 'HEAD',
-          headers: { ...authorization, 'Tus-Resumable': '1.0.0' },
-        })
-      ).status,
-      404,
-    );
-    assert.equal(
-      (
-        await fetch(`${uploads()}..%2f..%2fx`, {
-          method: 'HEAD',
-          headers: { ...authorization, 'Tus-Resumable': '1.0.0' },
-        })
-      ).status,
-      404,
-    );
+  it('refuse who has no token, what is too large or empty, and what is no upload, and keep nothing of it', async () => {
+    const ask = async (method: string, path: string, headers: object, body?: Buffer) => {
+      const init = {
+        method,
+        headers: { 'Tus-Resumable': '1.0.0', ...headers },
+        body: body ? new Uint8Array(body) : null,
+      };
+      const answer = await fetch(new URL(path, uploads()), init);
+      return { status: answer.status, text: await answer.text(), location: answer.headers.get('Location') };
+    };
+    const sized = (length: number | string) => ({ ...authorization, 'Upload-Length': String(length) });
+    const unknown = '0'.repeat(32);
+    const type = { 'Content-Type': 'application/offset+octet-stream' };
+    for (const [status, method, path, headers] of [
+      [401, 'POST', '', { 'Upload-Length': '1000' }],
+      [401, 'POST', '', { 'Upload-Length': '1000', Authorization: 'Bearer wrong' }],
+      [401, 'POST', '', { 'Upload-Length': '1000', Authorization: `Basic ${TOKEN}` }],
+      [401, 'HEAD', unknown, {}],
+      [413, 'POST', '', sized(65 * 1024 * 1024)],
+      [400, 'POST', '', sized(0)],
+      [400, 'POST', '', sized(-5)],
+      [400, 'POST', '', sized('many')],
+      [400, 'POST', '', authorization],
+      [501, 'POST', '', { ...authorization, 'Upload-Defer-Length': '1' }],
+      [400, 'POST', '', { ...sized(10), 'Upload-Metadata': 'filename not-base-64!' }],
+      [412, 'POST', '', { ...sized(10), 'Tus-Resumable': '0.2.2' }],
+      [404, 'HEAD', unknown, authorization],
+      [404, 'HEAD', '..%2f..%2fx', authorization],
+      [404, 'DELETE', unknown, authorization],
+      [404, 'PATCH', unknown, { ...authorization, ...type, 'Upload-Offset': '0' }],
+      [405, 'PUT', unknown, authorization],
+    ] as const) {
+      const answer = await ask(method, path, headers);
+      assert.equal(answer.status, status, `${method} ${path} ${JSON.stringify(headers)}: ${answer.text}`);
+    }
+    assert.deepEqual(await readdir(join(storage, 'uploads')).catch(() => []), []);
+    // Names are anything; they are never those of files.
+    const names = ['../../etc/passwd', 'a\0b', '\u{1f600}"<script>', 'x'.repeat(5000), '/', 'CON', ''];
+    for (const name of names) {
+      const metadata = { 'Upload-Metadata': `filename ${Buffer.from(name).toString('base64')}`.trimEnd() };
+      const { status, location } = await ask('POST', '', { ...sized(10), ...metadata });
+      assert.equal(status, 201, name);
+      const patch = { ...authorization, ...type };
+      const wrong = [
+        [409, { ...patch, 'Upload-Offset': '3' }, Buffer.alloc(5)],
+        [413, { ...patch, 'Upload-Offset': '0' }, Buffer.alloc(11)],
+        [403, { ...authorization, ...type }, Buffer.alloc(5)],
+      ] as const;
+      for (const [expected, headers, body] of wrong) {
+        assert.equal((await ask('PATCH', location!, headers, body)).status, expected);
+      }
+      assert.equal((await ask('DELETE', location!, authorization)).status, 204);
+    }
+    assert.deepEqual(await readdir(join(storage, 'uploads')).catch(() => []), []);
   });
 
   it('go on with an upload after kills of its server, and play the film in all qualities', async () => {
@@ -212,7 +236,7 @@ describe('upload, transcode and serve', () => {
       '-f',
       'lavfi',
       '-i',
-      'testsrc2=size=640x360:rate=30:duration=40',
+      'testsrc2=size=640x360:rate=30:duration=20',
       '-c:v',
       'libx264',
       '-preset',
@@ -245,17 +269,40 @@ describe('upload, transcode and serve', () => {
     await filmOf(url);
   });
 
-  it('tell the reason of a film that can’t be made, at once and without another try', async () => {
-    const url = await send(await media.write(Buffer.from('this is no film '.repeat(1000)), 'mp4'));
-    const job = await until('a failure', async () => {
-      const found = await jobOf(url);
-      return found.state === 'failed' ? found : undefined;
-    });
-    assert.match(job.reason!, /expected a video, found something else/);
-    const id = url.split('/').at(-1)!;
-    assert.match(await jobs('list'), new RegExp(`${id}  failed    1×`));
-    assert.match(await jobs('cancel', id), /cancelled/);
-    assert.doesNotMatch(await jobs('list'), new RegExp(id));
+  it('tell the reason of each film that can’t be made, at once and without another try', async () => {
+    const sound = await media.ffmpeg('sound.mp4', '-f', 'lavfi', '-i', 'sine=duration=1');
+    const head = (await readFile(await media.ffmpeg('late.mp4', '-i', film, '-t', '1'))).subarray(0, 20_000);
+    const text = Buffer.from('this is no film '.repeat(1000));
+    const hostile = [
+      [await media.write(text, 'mp4'), /expected a video, found something else/],
+      [await media.write(Buffer.from([0]), 'mkv'), /expected a video, found something else/],
+      [await media.write(Buffer.from('#EXTM3U\n#EXTINF:1,\n/etc/passwd\n'), 'm3u8'), /expected a video/],
+      [await media.write(head, 'mp4'), /expected a video, found something else or a damaged file/],
+      [sound, /expected a video, found a file without moving pictures/],
+    ] as const;
+    const sent = await Promise.all(hostile.map(async ([file, reason]) => ({ url: await send(file), reason })));
+    for (const { url, reason } of sent) {
+      const job = await until('a failure', async () => {
+        const found = await jobOf(url);
+        return found.state === 'failed' ? found : undefined;
+      });
+      assert.match(job.reason!, reason);
+    }
+    const listed = await jobs('list');
+    const ids = sent.map(({ url }) => url.split('/').at(-1)!);
+    for (const id of ids) assert.match(listed, new RegExp(`${id}  failed    1×`));
+    assert.match(await jobs('cancel', ids[0]!), /cancelled/);
+    const admin = `http://127.0.0.1:${ports[4]}/jobs/cancel`;
+    const headers = { 'Content-Type': 'application/json' };
+    for (const id of ids.slice(1)) {
+      assert.equal((await fetch(admin, { method: 'POST', headers, body: JSON.stringify({ id }) })).status, 200);
+    }
+    assert.doesNotMatch(await jobs('list'), new RegExp(ids.join('|')));
+    assert.deepEqual(await readdir(join(storage, 'uploads')).catch(() => []), []);
+    assert.deepEqual(
+      (await readdir(join(storage, 'films'))).filter(id => ids.includes(id)),
+      [],
+    );
   });
 
   it('take a film from a page, which then plays it in a quality of choice', async () => {

@@ -1,6 +1,6 @@
 // A worker of films over a directory, as `moovedge transcode` makes it, in which something dies at a step it is told.
-// It waits for a message with what it is to be, `{root, config, death}`, and is armed anew by others, `{death}`; a death
-// is `{step, victim}`. What it is at it writes to ROOT/worker-PID.
+// It waits for a message with what it is to be, `{root, config, death}`, and is armed anew by others, `{death}`; a
+// death is `{step, victim}`. What it is at it writes to ROOT/worker-PID.
 import child_process from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
