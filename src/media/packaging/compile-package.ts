@@ -80,14 +80,14 @@ function* windowsOf(
   source: MeteredSource,
   candidates: readonly Candidate[],
   omitted: OmittedTrack[],
-  { start, end }: Segmentation,
+  { lead = 0, start, end }: Segmentation,
 ): Reading<{ windows: TrackWindow[]; zero: number }> {
   const whole: TrackWindow[] = [];
   for (const candidate of candidates) {
     const window = yield* unlessBroken(wholeOf(source, candidate), candidate, omitted);
     if (window !== undefined) whole.push(window);
   }
-  const zero = zeroOf(whole);
+  const zero = zeroOf(whole) - lead;
   if (start === undefined && end === undefined) return { windows: whole, zero };
   const leader = leaderOf(whole);
   if (leader === undefined) return { windows: whole, zero };

@@ -117,6 +117,8 @@ export interface Segmentation {
   readonly shortest: number;
   /** Seconds of the package's timeline, rising, in place of multiples of the target: where a set is cut. */
   readonly boundaries?: Float64Array | undefined;
+  /** Seconds before its earliest presentation, at least 0: where others of a set begin earlier. */
+  readonly lead?: number | undefined;
   /**
    * Seconds of the object's whole package: a clip. It begins with the key frame at or before `start`, in all tracks,
    * and that is 0 on its timeline.

@@ -203,12 +203,12 @@ function keyFramesWeight({ samples }: KeyFrames): number {
 /** For what does not depend on how an object is cut. */
 const WHOLE: Segmentation = { target: 6, shortest: 0.5 };
 
-function isWhole({ boundaries, start, end }: Segmentation): boolean {
-  return boundaries === undefined && start === undefined && end === undefined;
+function isWhole({ boundaries, lead, start, end }: Segmentation): boolean {
+  return boundaries === undefined && lead === undefined && start === undefined && end === undefined;
 }
 
 /** Everything that decides a package, beside the object. */
-export function segmentationKey({ target, shortest, boundaries, start, end }: Segmentation): string {
+export function segmentationKey({ target, shortest, boundaries, lead, start, end }: Segmentation): string {
   const places = boundaries && createHash('sha256').update(boundaries).digest('base64url');
-  return [target, shortest, start ?? '', end ?? '', places ?? ''].join(' ').trimEnd();
+  return [target, shortest, start ?? '', end ?? '', places ?? '', lead ?? ''].join(' ').trimEnd();
 }

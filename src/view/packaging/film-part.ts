@@ -6,14 +6,14 @@ import type { MediaObject } from '../../media/seek/media.js';
 import { literal, type Span } from '../../virtual-file/span.js';
 import { keyFramePlaylist } from './hls/key-frame-playlist.js';
 import { mediaPlaylist, type PlaylistOptions } from './hls/media-playlist.js';
-import { targetDuration } from './presentation/durations.js';
+import { needDates, type Times, targetDuration } from './presentation/durations.js';
 import type { KeyFrameRow, PresentedMedia } from './presentation/presentation.js';
 import { keyFrameRow, presentTrack, trackNamed } from './tracks/film-tracks.js';
 import type { TrackPart } from './url/packaged-path.js';
 import { trackNameText } from './url/track-name.js';
 
 /** What is asked for of a track. */
-export interface PartOptions extends Omit<PlaylistOptions, 'target'> {
+export interface PartOptions extends Omit<PlaylistOptions, 'target' | 'isDated'> {
   readonly part: TrackPart;
   readonly segmentation: Segmentation;
 }
@@ -62,8 +62,10 @@ export function* filmPart(
       return textBody(keyFramePlaylist(presented(track, file, part, row), row, query), PLAYLIST);
     }
     default: {
-      const target = targetOf(pack);
-      return textBody(mediaPlaylist(presented(track, file, part, undefined), { addressing, target, query }), PLAYLIST);
+      const times = timesOf(pack);
+      const [target, isDated] = [targetDuration(times), needDates(times, part.track.file > 0)];
+      const media = presented(track, file, part, undefined);
+      return textBody(mediaPlaylist(media, { addressing, target, isDated, query }), PLAYLIST);
     }
   }
 }
@@ -88,10 +90,9 @@ function presented(
   return { ...presentTrack(track, file, row), name, label: name, isDefault: false };
 }
 
-/** Seconds of EXT-X-TARGETDURATION, which all tracks of a film have in common. */
-function targetOf({ tracks }: MediaPackage): number {
-  const timed = tracks
+/** The tracks of a film as they are decoded, which decide what all of their playlists have in common. */
+function timesOf({ tracks }: MediaPackage): Times[] {
+  return tracks
     .filter(({ kind }) => kind !== 'text')
     .map(({ segments: { times }, timescale }) => ({ begins: times, timescale }));
-  return targetDuration(timed);
 }

@@ -6,19 +6,22 @@ import { type Reading, whenThere } from '../../media/io/reading.js';
 import type { MediaPackager, Segmentation } from '../../media/packaging/media-package.js';
 import { TrackFiles } from '../../media/packaging/track-file.js';
 import type { PackagingOptions } from './packaging-options.js';
+import { decodingTimes, needDates } from './presentation/durations.js';
 import type { Presentation } from './presentation/presentation.js';
 import { isLasting, leftOut, type OpenedSet } from './set/opened-set.js';
-import { cutSet, type SetCut } from './set/set-cut.js';
+import { cutSet, type SetCut, segmentationOf } from './set/set-cut.js';
 import { SideCars } from './subtitles/side-car.js';
 import { SetTracks } from './tracks/set-tracks.js';
 import { type ClipTimes, type PackageVersion, versionHash, versionText } from './url/version.js';
 
 /** Changes whenever other bytes are made of the same objects and settings. */
-const LAYOUT = 'packaging-3';
+const LAYOUT = 'packaging-4';
 
 /** A set with all that players are told of it. */
 export interface PresentedSet {
   readonly presentation: Presentation;
+  /** Players of HLS have to be told when its tracks begin. */
+  readonly isDated: boolean;
   /** Second of the films' own time at which it begins. */
   readonly origin: number;
 }
@@ -121,7 +124,7 @@ export class PackagedSets {
     const films = set.films.filter(({ member }) => cut.films.includes(member.path));
     for (const open of films) {
       try {
-        const pack = yield* whenThere(packager.package(open.media, cut.segmentation));
+        const pack = yield* whenThere(packager.package(open.media, segmentationOf(cut, open.member.path)));
         if (duration === 0) origin = pack.origin;
         duration = Math.max(duration, pack.duration);
         yield* tracks.addFilm({ ...open, file: set.fileNumber(open), pack });
@@ -146,8 +149,10 @@ export class PackagedSets {
     // What a film on its own has beside pictures and sound, such as a track of time codes, is nobody's loss.
     const told = set.films.length > 1 ? notes : warnings;
     if (told.length > 0) this.log.warn({ file, warnings: told }, 'a set is packaged without some of it');
+    const times = [...presented.videos, ...presented.audios].map(decodingTimes);
     return {
       presentation: { version: versionText(version), duration, ...presented, aligned: cut.aligned, notes },
+      isDated: needDates(times, !set.isFilm),
       origin,
     };
   }

@@ -1,5 +1,6 @@
 import type { ContentRequest, OpenObject, OpenStream } from '../../catalog/content.js';
 import { perform, type Reading } from '../../media/io/reading.js';
+import type { Segmentation } from '../../media/packaging/media-package.js';
 import { HEADER, OpenedMedia } from '../opened-media.js';
 import type { MadeView, View, ViewStage } from '../view.js';
 import { type AnswerFile, answerFile, answerWeight } from './answer-file.js';
@@ -8,7 +9,7 @@ import { LastKey } from './last-key.js';
 import type { PackagingKit } from './packaging-kit.js';
 import { canHave } from './set/member.js';
 import { unsized } from './set/opened-set.js';
-import type { SetCut } from './set/set-cut.js';
+import { segmentationOf } from './set/set-cut.js';
 import { pathsOf, type SetPlace } from './set-place.js';
 import { subtitlePart } from './subtitle-part.js';
 import { childQuery, passedOn } from './url/child-query.js';
@@ -54,8 +55,7 @@ export class PartView implements View {
   *#make(opened: OpenObject, request: ContentRequest, stage: ViewStage): Reading<MadeView> {
     const cut = this.#cutAtOnce(opened);
     if (cut !== undefined) {
-      const { segmentation } = cut;
-      const options = { part: this.part, segmentation, ...this.#playlistOptions(request) };
+      const options = { part: this.part, segmentation: cut, ...this.#playlistOptions(request) };
       const body = yield* filmPart(new OpenedMedia(opened), options, this.kit.sets.files, stage.packager);
       return { kind: 'file', opened, ...this.#answer(opened, request, body) };
     }
@@ -65,8 +65,9 @@ export class PartView implements View {
       kit.check(kit.hashOf(set, opened, place), version);
       const open = set.members[this.#at];
       if (open === undefined || !canHave(open.member, part.track)) throw missing('file');
-      const { segmentation, films } = yield* kit.sets.cut(place.file, version, set, stage.packager);
-      if (open.member.kind === 'film' && !films.includes(open.member.path)) throw missing('file');
+      const cut = yield* kit.sets.cut(place.file, version, set, stage.packager);
+      if (open.member.kind === 'film' && !cut.films.includes(open.member.path)) throw missing('file');
+      const segmentation = segmentationOf(cut, open.member.path);
       const options = { part, segmentation, ...this.#playlistOptions(request) };
       let body: PartBody;
       if (part.track.kind === 's') {
@@ -81,15 +82,15 @@ export class PartView implements View {
   }
 
   /** How the film is cut, when the URL and the film alone tell; undefined when other files have to be looked at. */
-  #cutAtOnce(opened: OpenObject): Pick<SetCut, 'segmentation'> | undefined {
+  #cutAtOnce(opened: OpenObject): Segmentation | undefined {
     const { kit, place, version, part } = this;
     if (this.#isListed || part.track.kind === 's') return undefined;
     if (place.members!.length > 1) {
       const cut = kit.sets.known(place.file, version, this.#at, opened);
-      return cut?.films.includes(this.path) ? cut : undefined;
+      return cut?.films.includes(this.path) ? segmentationOf(cut, this.path) : undefined;
     }
     kit.check(kit.sets.hashAlone(opened), version);
-    return { segmentation: kit.sets.alone(version.clip) };
+    return kit.sets.alone(version.clip);
   }
 
   #playlistOptions(request: ContentRequest) {

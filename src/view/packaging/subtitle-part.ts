@@ -25,7 +25,7 @@ const NONE: SubtitleWindow = { from: 0, to: 0 };
  */
 export function* subtitlePart(
   open: OpenMember,
-  { presentation, origin }: PresentedSet,
+  { presentation, isDated, origin }: PresentedSet,
   { part, segmentation, addressing, query }: PartOptions,
   sideCars: SideCars,
   packager: MediaPackager,
@@ -34,7 +34,7 @@ export function* subtitlePart(
   if (text === undefined) throw missing('track');
   if (part.kind === 'playlist') {
     const target = targetDuration(timedTracks(presentation));
-    return textBody(subtitlePlaylist(text, { addressing, target, query }), PLAYLIST);
+    return textBody(subtitlePlaylist(text, { addressing, target, isDated, query }), PLAYLIST);
   }
   const sideCar = text.isWhole ? yield* sideCars.text(open.media, open.member.path, origin) : undefined;
   const cues = function* (window: SubtitleWindow): Reading<SubtitleText> {

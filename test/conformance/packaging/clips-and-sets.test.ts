@@ -1,4 +1,5 @@
 /** Clips and sets of renditions, as others' tools read them: the packets, times and pictures of their films. */
+import assert from 'node:assert/strict';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { after, before, it } from 'node:test';
@@ -6,6 +7,7 @@ import { aac, clip, h264, picture, tone } from '../../support/clips.js';
 import { Edge } from '../../support/edge.js';
 import { MediaFolder } from '../../support/ffmpeg.js';
 import { judgePart } from '../../support/streaming/judge.js';
+import { loadHls } from '../../support/streaming/packaged.js';
 import { cases as fragmented } from '../media/fmp4/clips.js';
 import { cases as progressive } from '../media/mp4/clips.js';
 
@@ -29,6 +31,8 @@ interface SetCase {
   readonly kind: 'urlset' | 'set.json';
   readonly query: string;
   readonly make: () => Promise<readonly string[]>;
+  /** Whether each film is cut on its own. */
+  readonly isApart?: boolean;
 }
 
 const coincide = async () => [await rendition('low', '160x90', 60), await rendition('high', '320x180', 30)];
@@ -38,8 +42,22 @@ const sets: readonly SetCase[] = [
     name: 'key frames that do not',
     kind: 'set.json',
     query: '',
+    isApart: true,
     make: async () => [await rendition('low', '160x90', 60), await rendition('odd', '192x108', 47)],
   },
+  ...['', 'start=4&end=8'].map(
+    (query): SetCase => ({
+      name: 'films with and without edit lists',
+      kind: 'urlset',
+      query,
+      make: async () => [
+        await rendition('low', '160x90', 60),
+        await clip('set-no-edits.mp4', [
+          ...['-i', await rendition('high', '320x180', 30), '-c', 'copy', '-use_editlist', '0'],
+        ]),
+      ],
+    }),
+  ),
   {
     name: 'one in fragments',
     kind: 'set.json',
@@ -76,7 +94,7 @@ for (const [number, [film, query]] of clips.entries())
     await judgePart([file], `${edge.url}/${path}`, query, folder);
   });
 
-for (const [number, { name, kind, query, make }] of sets.entries())
+for (const [number, { name, kind, query, make, isApart = false }] of sets.entries())
   it(`a set (${kind}) of ${name} ${query}`, async () => {
     const films = await make();
     const names = films.map((_, i) => `s${number}-${i}.mp4`);
@@ -84,5 +102,7 @@ for (const [number, { name, kind, query, make }] of sets.entries())
     const parts = names.map((_, i) => i).join(',');
     const path = kind === 'urlset' ? `s${number}-,${parts},.mp4.urlset` : `s${number}.set.json`;
     if (kind === 'set.json') await writeFile(join(media.path, path), JSON.stringify({ files: names }));
+    const { text } = await loadHls(`${edge.url}/${path}/hls.m3u8?${query}`);
+    assert.equal(/do not coincide/.test(text), isApart);
     await judgePart(films, `${edge.url}/${path}`, query, folder);
   });

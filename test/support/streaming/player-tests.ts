@@ -19,6 +19,11 @@ const FRAME = 1 / 25;
 /** Where is sought to: within a segment, and within a group of pictures. */
 const PLACE = 14.5;
 
+/** Seconds by which the sound of one film begins after its pictures. */
+const LATE = 1.2;
+/** Pages that play at once. */
+const PAGES = 2;
+
 /** Seconds of a clip, and of the key frame with which it begins: a whole one, so that flashes stay where they are. */
 const [CLIP, CLIP_BEGIN] = [[20.3, 50] as const, 20];
 
@@ -96,6 +101,9 @@ export function testPlayers(players: readonly PlayerName[], manifest: string): v
       seek: await steadySkew(page, await page.measure(3, PLACE)),
     };
     await page.close();
+    const plain = join(folder.path, `film-${LOW}.mp4`);
+    const late = ['-i', plain, '-itsoffset', `${LATE}`, '-i', plain, '-map', '0:v', '-map', '1:a', '-c', 'copy'];
+    await folder.ffmpeg('late.mp4', ...late);
   });
   after(async () => {
     await browser?.close();
@@ -103,11 +111,14 @@ export function testPlayers(players: readonly PlayerName[], manifest: string): v
     await server?.close();
     await folder?.remove();
   });
-  for (const player of players) testPlayer(player, manifest);
+  // They mostly wait for a film that plays.
+  describe(`players of ${manifest}`, { concurrency: PAGES }, () => {
+    for (const player of players) testPlayer(player, manifest);
+  });
 }
 
 function testPlayer(player: PlayerName, manifest: string): void {
-  describe(`${player}, ${manifest}`, () => {
+  describe(`${player}, ${manifest}`, { concurrency: PAGES }, () => {
     it('plays a film to its end', async () => {
       const page = await PlayerPage.open(browser, server.url);
       const { duration, height } = await page.load(player, `${edge.url}/film-${LOW}.mp4/${manifest}`);
@@ -118,6 +129,14 @@ function testPlayer(player: PlayerName, manifest: string): void {
       await page.measure(2, SECONDS - 2.5);
       const end = await page.playToEnd();
       assert.ok(Math.abs(end.currentTime - SECONDS) < 3 * FRAME, `it ended at ${end.currentTime} s`);
+      await page.close();
+    });
+
+    it('plays a film whose sound begins later', async () => {
+      const page = await PlayerPage.open(browser, server.url);
+      await page.load(player, `${edge.url}/late.mp4/${manifest}`);
+      await assertTogether(page, await page.measure(3), native.start + fraction(LATE));
+      await assertTogether(page, await page.measure(3, PLACE), native.seek + fraction(LATE));
       await page.close();
     });
 

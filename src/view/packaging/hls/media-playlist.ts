@@ -5,6 +5,7 @@ import { parseTrackName } from '../url/track-name.js';
 import { attributeTag, quoted } from './attribute-list.js';
 import { extinf } from './extinf.js';
 import { headLines, playlistText } from './head.js';
+import { programDate } from './program-date.js';
 
 /** How the segments of a playlist are asked for: each as a file, or as a range of the track's file. */
 export type SegmentAddressing = 'segments' | 'byteranges';
@@ -14,17 +15,23 @@ export interface PlaylistOptions {
   readonly addressing: SegmentAddressing;
   /** Seconds of EXT-X-TARGETDURATION. */
   readonly target: number;
+  /** Whether it says when it begins. */
+  readonly isDated: boolean;
   /** Query of children, with its `?`, or empty. */
   readonly query: string;
 }
 
 /** The media playlist of a video or sound track; its URIs count from the version's folder. */
-export function mediaPlaylist(media: PresentedMedia, { addressing, target, query }: PlaylistOptions): string {
+export function mediaPlaylist(media: PresentedMedia, options: PlaylistOptions): string {
+  const { addressing, target, isDated, query } = options;
   const track = parseTrackName(media.name)!;
   const lines = [...headLines(!media.openGops), ...vodLines(target)];
-  const durations = durationsOf(decodingTimes(media));
+  const times = decodingTimes(media);
+  const durations = durationsOf(times);
+  const date = isDated ? [programDate(times.begins[0]!, times.timescale)] : [];
   if (addressing === 'segments') {
-    lines.push(attributeTag('EXT-X-MAP', [['URI', quoted(partPath({ kind: 'init', track }, media.name) + query)]]));
+    const init = partPath({ kind: 'init', track }, media.name) + query;
+    lines.push(attributeTag('EXT-X-MAP', [['URI', quoted(init)]]), ...date);
     durations.forEach((duration, row) => {
       lines.push(extinf(duration), partPath({ kind: 'segment', track, number: row + 1 }, media.name) + query);
     });
@@ -36,6 +43,7 @@ export function mediaPlaylist(media: PresentedMedia, { addressing, target, query
         ['URI', quoted(uri)],
         ['BYTERANGE', quoted(`${initSize}@0`)],
       ]),
+      ...date,
     );
     durations.forEach((duration, row) => {
       const range = `${offsets[row + 1]! - offsets[row]!}@${offsets[row]}`;
@@ -47,9 +55,10 @@ export function mediaPlaylist(media: PresentedMedia, { addressing, target, query
 }
 
 /** The media playlist of subtitles. */
-export function subtitlePlaylist(text: PresentedText, { target, query }: PlaylistOptions): string {
+export function subtitlePlaylist(text: PresentedText, { target, isDated, query }: PlaylistOptions): string {
   const track = parseTrackName(text.name)!;
   const lines = [...headLines(false), ...vodLines(target)];
+  if (isDated) lines.push(programDate(text.begins[0]!, text.timescale));
   durationsOf(text).forEach((duration, row) => {
     lines.push(extinf(duration), partPath({ kind: 'subtitleSegment', track, number: row + 1 }, text.name) + query);
   });

@@ -47,3 +47,16 @@ export function decodingTimes({ decodes, timescale }: Pick<PresentedMedia, 'deco
 export function timedTracks({ videos, audios, texts }: Pick<Presentation, 'videos' | 'audios' | 'texts'>): Times[] {
   return [...[...videos, ...audios].map(decodingTimes), ...texts];
 }
+
+/** Seconds by which tracks may begin apart and still together. */
+const TOGETHER = 0.001;
+
+/**
+ * Whether players of HLS have to be told when tracks begin, since these do not begin together; in a set, of whose files
+ * each tells of its own tracks only, they always are.
+ * @param tracks as they are decoded
+ */
+export function needDates(tracks: readonly Times[], isSet: boolean): boolean {
+  const firsts = tracks.map(({ begins, timescale }) => begins[0]! / timescale);
+  return isSet || Math.max(...firsts) - Math.min(...firsts) >= TOGETHER;
+}

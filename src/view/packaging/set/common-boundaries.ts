@@ -24,6 +24,19 @@ export function commonPoints(points: readonly Float64Array[]): number[] {
   return common;
 }
 
+/** Most seconds by which the pictures of one file of a set may begin before those of another. */
+const LEAD_MAX = 0.25;
+
+/**
+ * Seconds that each file of a set is to wait, so that the pictures of all begin together: some writers say in an edit
+ * list what sound begins with and is not heard, and by how much pictures are shown later than decoded, and some do not.
+ * @param points of each file, rising
+ */
+export function leadsOf(points: readonly Float64Array[]): number[] {
+  const latest = Math.max(...points.map(([first = 0]) => first));
+  return points.map(([first = latest]) => (latest - first <= LEAD_MAX ? latest - first : 0));
+}
+
 /** Where a set is cut. */
 export interface CommonCut {
   /** Second at which a clip of all files begins; 0 for all of them. */

@@ -79,15 +79,16 @@ export class OpenedSet {
   /** What is not there, and why. */
   readonly notes: string[] = [];
   readonly #held: OpenObject[] = [];
-  readonly #isFilm: boolean;
   #failure: unknown;
 
   /**
    * @param isFilm whether it is a film on its own, whose tracks have no number of a file in their names
    * @param held what the request has opened already, which is let go with the rest
    */
-  constructor(isFilm: boolean, held: OpenObject) {
-    this.#isFilm = isFilm;
+  constructor(
+    readonly isFilm: boolean,
+    held: OpenObject,
+  ) {
     this.#held.push(held);
   }
 
@@ -102,7 +103,7 @@ export class OpenedSet {
   /** The number of a file in the names of its tracks. */
   fileNumber(open: OpenMember): number {
     const place = this.members.indexOf(open);
-    return this.#isFilm && place === 0 ? 0 : place + 1;
+    return this.isFilm && place === 0 ? 0 : place + 1;
   }
 
   /** @throws EdgeError when an origin fails, or no file is there */

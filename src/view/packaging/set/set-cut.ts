@@ -1,7 +1,7 @@
 import { type Reading, whenThere } from '../../../media/io/reading.js';
 import type { CutPoints, MediaPackager, Segmentation } from '../../../media/packaging/media-package.js';
 import type { ClipTimes } from '../url/version.js';
-import { areDense, commonCut, commonPoints } from './common-boundaries.js';
+import { areDense, commonCut, commonPoints, leadsOf } from './common-boundaries.js';
 import { isLasting, leftOut, type OpenMember } from './opened-set.js';
 
 /** How long segments are. */
@@ -15,11 +15,19 @@ export interface CutOptions {
 /** How the films of a set are cut. */
 export interface SetCut {
   readonly segmentation: Segmentation;
+  /** Seconds that films wait for others, by their paths. */
+  readonly leads: ReadonlyMap<string, number>;
   /** Segments of all videos begin together. */
   readonly aligned: boolean;
   /** Paths of the films that are part of it: what of the set is there, without what does not go with the rest. */
   readonly films: readonly string[];
   readonly notes: readonly string[];
+}
+
+/** How a file of a set is cut. */
+export function segmentationOf({ segmentation, leads }: SetCut, path: string): Segmentation {
+  const lead = leads.get(path);
+  return lead === undefined ? segmentation : { ...segmentation, lead };
 }
 
 /** A film with pictures, and where it could be cut. */
@@ -41,21 +49,48 @@ export function* cutSet(
   const start = clip && clip.start / 1000;
   const end = clip?.end === undefined ? undefined : clip.end / 1000;
   const alone = { target, shortest: lastSegment, start, end };
-  if (films.length < 2) return { segmentation: alone, aligned: true, films: pathsOf(films), notes: [] };
+  const asTheyAre = { segmentation: alone, leads: new Map<string, number>() };
+  if (films.length < 2) return { ...asTheyAre, aligned: true, films: pathsOf(films), notes: [] };
   const { videos, odd } = withoutOdd(yield* videosOf(films, packager), target);
   const notes = odd.map(({ film, reason }) => leftOut(film.member.path, { message: reason }));
   const kept = films.filter(film => odd.every(other => other.film !== film));
-  const points = videos.map(video => video.points.seconds);
-  const common = commonPoints(points);
-  if (!areDense(common, points, target)) {
+  const found = placesOf(videos, target);
+  if (found === undefined) {
     notes.push(APART);
-    if (clip === undefined) return { segmentation: alone, aligned: false, films: pathsOf(kept), notes };
+    if (clip === undefined) return { ...asTheyAre, aligned: false, films: pathsOf(kept), notes };
     notes.push('clips are made of the first file only');
-    return { segmentation: alone, aligned: true, films: pathsOf(kept.slice(0, 1)), notes };
+    return { ...asTheyAre, aligned: true, films: pathsOf(kept.slice(0, 1)), notes };
   }
-  const { start: begin, boundaries } = commonCut(common, start ?? 0, target);
+  const { start: begin, boundaries } = commonCut(found.common, start ?? 0, target);
   const segmentation = { ...alone, boundaries, start: start === undefined ? undefined : begin };
-  return { segmentation, aligned: true, films: pathsOf(kept), notes };
+  return { segmentation, leads: leadsIn(kept, videos, found.leads), aligned: true, films: pathsOf(kept), notes };
+}
+
+/** Where all videos can be cut, once they have waited for each other if they must; undefined where they hardly can. */
+function placesOf(
+  videos: readonly Video[],
+  target: number,
+): { readonly common: readonly number[]; readonly leads: readonly number[] } | undefined {
+  const points = videos.map(video => video.points.seconds);
+  for (const leads of [points.map(() => 0), leadsOf(points)]) {
+    const moved = points.map((seconds, i) => seconds.map(second => second + leads[i]!));
+    const common = commonPoints(moved);
+    if (areDense(common, moved, target)) return { common, leads };
+  }
+  return undefined;
+}
+
+/** The films that wait for others. Sound on its own goes with the first pictures. */
+function leadsIn(
+  films: readonly OpenMember[],
+  videos: readonly Video[],
+  leads: readonly number[],
+): ReadonlyMap<string, number> {
+  const found = films.map((film): [path: string, lead: number] => {
+    const video = videos.findIndex(each => each.film === film);
+    return [film.member.path, leads[Math.max(0, video)] ?? 0];
+  });
+  return new Map(found.filter(([, lead]) => lead > 0));
 }
 
 function pathsOf(films: readonly OpenMember[]): string[] {

@@ -43,7 +43,7 @@ async function told(film: Uint8Array, cut = CUT): Promise<Told> {
   const target = targetDuration(timedTracks(presentation));
   const all = [...presentation.videos, ...presentation.audios];
   const playlist = (place: number, addressing: SegmentAddressing = 'segments') =>
-    mediaPlaylist(all[place]!, { addressing, target, query: '' });
+    mediaPlaylist(all[place]!, { addressing, target, isDated: false, query: '' });
   const lengths = (place: number) =>
     [...playlist(place).matchAll(/^#EXTINF:([\d.]+),$/gm)].map(found => Number(found[1]));
   return { pack, hls: multivariantPlaylist(presentation, ''), mpd: mpd(presentation, 'live', ''), playlist, lengths };

@@ -5,7 +5,7 @@ import { type ParsedPlaylist, Parser } from 'm3u8-parser';
 import { keyFramePlaylist } from '../../../../../src/view/packaging/hls/key-frame-playlist.js';
 import { mediaPlaylist, subtitlePlaylist } from '../../../../../src/view/packaging/hls/media-playlist.js';
 import { multivariantPlaylist } from '../../../../../src/view/packaging/hls/multivariant-playlist.js';
-import { targetDuration } from '../../../../../src/view/packaging/presentation/durations.js';
+import { needDates, targetDuration } from '../../../../../src/view/packaging/presentation/durations.js';
 import { presentationOf, presentedMedia, presentedText, sums, VERSION } from '../../../../support/presentation.js';
 
 function parsed(text: string): ParsedPlaylist {
@@ -27,7 +27,7 @@ function attributes(text: string, tag: string): Record<string, string>[] {
     );
 }
 
-const options = { addressing: 'segments', target: 6, query: '' } as const;
+const options = { addressing: 'segments', target: 6, isDated: false, query: '' } as const;
 
 describe('the multivariant playlist', () => {
   const video = presentedMedia('v1', [6000, 6000, 2000], [600_000, 900_000, 100_000]);
@@ -179,6 +179,26 @@ v1/3.m4s?t=1
 #EXT-X-ENDLIST
 `,
     );
+  });
+
+  it('say when they begin, where tracks do not begin together', () => {
+    const late = presentedMedia('a1', [6000, 6000], [600, 700], {
+      begins: sums([6000, 6000]).map(tick => tick + 1234),
+    });
+    const text = mediaPlaylist(late, { ...options, isDated: true });
+    assert.match(
+      text,
+      /init\.mp4"\n#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:01\.234Z\n#EXTINF:6\.000000,\na1\/1\.m4s\n/,
+    );
+    assert.equal(text.match(/DATE-TIME/g)!.length, 1);
+    const ranges = mediaPlaylist(late, { ...options, addressing: 'byteranges', isDated: true });
+    assert.match(ranges, /BYTERANGE="[^"]+"\n#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:01\.234Z\n#EXTINF/);
+    const words = subtitlePlaylist(presentedText('s1', [6000]), { ...options, isDated: true });
+    assert.match(words, /#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00\.000Z\n#EXTINF/);
+    assert.doesNotMatch(mediaPlaylist(late, options), /DATE-TIME/);
+    const at = (seconds: number) => ({ begins: Float64Array.of(seconds * 48_000, 1e9), timescale: 48_000 });
+    assert.ok(needDates([at(0), at(0.002)], false) && needDates([at(0)], true));
+    assert.ok(!needDates([at(1), at(1.0005)], false));
   });
 
   it('or the ranges of one file, each behind the other tags', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { areDense, commonCut, commonPoints } from '../../../../../src/view/packaging/set/common-boundaries.js';
+import { areDense, commonCut, commonPoints, leadsOf } from '../../../../../src/view/packaging/set/common-boundaries.js';
 
 const every = (step: number, count: number, from = 0) =>
   Float64Array.from({ length: count }, (_, i) => from + i * step);
@@ -31,6 +31,13 @@ it('common points are enough when they are no rarer than the longest GOP, or tha
   assert.ok(dense(every(2, 300), every(30, 20)), 'GOPs of 30 s in one');
   assert.ok(!dense(every(2, 300), every(2.3, 260)));
   assert.ok(!dense(every(2, 300), every(2, 300, 0.5)));
+});
+
+it('files whose pictures begin a little before those of others wait for them', () => {
+  assert.deepEqual(leadsOf([every(2, 3), every(2, 3, 0.0625), every(2, 3, 0.03125)]), [0.0625, 0, 0.03125]);
+  assert.deepEqual(leadsOf([every(2, 3), every(2, 3, 0.5)]), [0, 0], 'that is more than what edit lists hide');
+  assert.deepEqual(leadsOf([every(2, 3), new Float64Array()]), [0, 0]);
+  assert.deepEqual(leadsOf([]), []);
 });
 
 it('boundaries rise, are common, and are no nearer than they must be', () => {
