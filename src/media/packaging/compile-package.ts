@@ -10,10 +10,12 @@ import { RunBuffer, type SourceMovie } from './source-track.js';
 import { describeTracks, type TrackDescription } from './track-description.js';
 import { clipOf, type TrackWindow, wholeOf, zeroOf } from './track-window.js';
 
-/** Samples taken in at once. */
-const BATCH = 32_768;
+/** Samples taken in at once: what is known of them stays in the processor's cache. */
+const BATCH = 16_384;
 /** Bytes of memory that a batch takes. */
 const BATCH_BYTES = BATCH * 16;
+/** Room for a batch that nobody uses: to make it anew costs the collector more than most films take. */
+let spare: RunBuffer | undefined;
 /** The part of the shortest last segment that sound beside video may have as its last. */
 const FOLLOWER = 1 / 4;
 
@@ -45,7 +47,8 @@ export function* compilePackage(
   if (lost !== undefined) throw refused(`of its video, track ${lost.id}, ${lost.reason}`);
   if (leader === undefined) throw refused(omitted[0]?.reason ?? 'it has neither pictures nor sound');
 
-  const buffer = new RunBuffer(BATCH, false);
+  const buffer = spare ?? new RunBuffer(BATCH, false);
+  spare = undefined;
   const cutAt = (places: Float64Array, from: number): Boundaries => ({ places, from, length: cut.target });
   const boundaries = cut.boundaries ? cutAt(cut.boundaries, Number.POSITIVE_INFINITY) : cutAt(new Float64Array(), 0);
   const led = yield* cutTrack(source, leader, buffer, zero, boundaries, cut.shortest * cut.target);
@@ -71,6 +74,7 @@ export function* compilePackage(
     );
     if (track !== undefined) add(track);
   }
+  spare = buffer;
   const duration = tracks.reduce((latest, { end, timescale }) => Math.max(latest, end / timescale), 0);
   return { pack: { size: source.size, tracks, duration, origin: zero, omitted }, keyFrames };
 }

@@ -126,7 +126,7 @@ function testPlayer(player: PlayerName, manifest: string): void {
       assert.equal(height, LOW);
       await assertTogether(page, await page.measure(3), native.start);
       await assertTogether(page, await page.measure(3, SECONDS - 15.5), native.seek);
-      await page.measure(2, SECONDS - 2.5);
+      await page.measure(2, SECONDS - 4.5);
       const end = await page.playToEnd();
       assert.ok(Math.abs(end.currentTime - SECONDS) < 3 * FRAME, `it ended at ${end.currentTime} s`);
       await page.close();

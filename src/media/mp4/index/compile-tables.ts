@@ -204,11 +204,12 @@ function packetOf(
 
 /** Composition time at which the last sample presented ends. One without a duration is presented too, for a tick. */
 function endOfMedia(source: TableBytes, track: TimedTrack): number {
-  let end = 0;
-  for (let sample = Math.max(0, track.samples - REORDERED_AT_END); sample < track.samples; sample++) {
-    const time = decodeTime(source, track, sample);
-    const duration = Math.max(1, decodeTime(source, track, sample + 1) - time);
-    end = Math.max(end, time + duration + compositionOffset(source, track, sample));
+  const first = Math.max(0, track.samples - REORDERED_AT_END);
+  let [end, time] = [0, decodeTime(source, track, first)];
+  for (let sample = first; sample < track.samples; sample++) {
+    const next = decodeTime(source, track, sample + 1);
+    end = Math.max(end, time + Math.max(1, next - time) + compositionOffset(source, track, sample));
+    time = next;
   }
   return end;
 }
