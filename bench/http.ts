@@ -17,10 +17,11 @@ const BARE = fileURLToPath(new URL('./support/bare-uws.ts', import.meta.url));
 
 /**
  * Hot ranges of 4 KB and 256 KB at random places of a file of 64 MiB that every server holds in memory.
- * `--connections N`; `--policies`: what the memory tier's policies cost at a hit, with an edge for each of them
+ * `--connections N`; `--policies`: what the memory tier's policies cost at a hit, with an edge for each of them;
+ * `--engines`: with an edge that listens by engine node
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const options = benchOptions(args, { connections: '64', policies: 'false' });
+  const options = benchOptions(args, { connections: '64', policies: 'false', engines: 'false' });
   const policies = options.rest.policies === 'false' ? [] : ['lru', 'demand'];
   const connections = Number(options.rest.connections);
   const folder = runFolder(4 * CACHE_SIZE);
@@ -33,6 +34,7 @@ export async function run(args: readonly string[]): Promise<Report> {
         ...nginxStatic(folder, root),
         ...caches({ origin, folder, memory: CACHE_SIZE }),
         ...policies.map(policy => edgeBy(policy, origin, folder)),
+        ...(options.rest.engines === 'false' ? [] : [edgeOnNode(origin, folder)]),
       ],
       works: [4, 256].map(kibibytes => ({
         title: `ranges of ${kibibytes} KiB`,
@@ -49,6 +51,16 @@ function edgeBy(policy: string, origin: string, folder: string): Contestant {
   const name = `moovedge, ${policy}`;
   const settings = `cache: {memory: {size: ${CACHE_SIZE / 2 ** 20}MiB, file: $FOLDER/cache, policy: ${policy}}}`;
   return { name, isPeer: false, start: build => startEdge({ ...build, name, origin, folder, settings }) };
+}
+
+function edgeOnNode(origin: string, folder: string): Contestant {
+  const name = 'moovedge, engine node';
+  const memory = `${CACHE_SIZE / 2 ** 20}MiB`;
+  return {
+    name,
+    isPeer: false,
+    start: build => startEdge({ ...build, name, origin, folder, memory, listen: 'engine: node' }),
+  };
 }
 
 async function startBare(file: string): Promise<Server> {

@@ -21,14 +21,14 @@ export interface EdgeOptions extends EdgeSetup {
 
 /** Starts the edge as built (`npm run build`), with one worker and the defaults, but for its log. */
 export async function startEdge(options: EdgeOptions): Promise<Server & { readonly adminUrl: string }> {
-  const { name = 'moovedge', tls, main = CLI, settings = '', ...setup } = options;
+  const { name = 'moovedge', tls, main = CLI, settings = '', listen, ...setup } = options;
   const [port = 0, adminPort = 0] = await freePorts(2);
   const [command = '', ...args] = edgeCommand(
     { folder: join(options.folder, `edge-${port}`), port, adminPort },
     {
       ...setup,
       entry: [main, 'serve', '--config'],
-      listen: tls && `tls: {certificate: ${tls.cert}, key: ${tls.key}}`,
+      listen: tls === undefined ? listen : `tls: {certificate: ${tls.cert}, key: ${tls.key}}`,
       settings: `log: {level: error}\n${settings}`,
     },
   );
