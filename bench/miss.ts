@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { caches } from './support/caches.js';
 import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
 import { runFolder, writeNoise } from './support/folder.js';
+import { missFloor } from './support/miss-floor.js';
 import { startNginx } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
 import { type BenchOptions, benchOptions } from './support/options.js';
@@ -33,7 +34,7 @@ interface Delays {
 /**
  * Blocks that nobody has asked for: how soon the first byte comes, one request at a time and with `--players` at once,
  * and what a load of nothing but misses costs. The origin of the first notes when it writes its first byte; it runs in
- * the client's process, so that there is one clock. `--players N --connections N --parts first,load`
+ * the client's process, so that there is one clock. `--players N --connections N --parts first,load,films`
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { players: '16', connections: '32', parts: Object.keys(PARTS).join() });
@@ -41,7 +42,8 @@ export async function run(args: readonly string[]): Promise<Report> {
   for (const name of options.rest.parts!.split(',')) parts.push(await PARTS[name as keyof typeof PARTS](options));
   const notes = [
     'first bytes: blocks of 256 KiB; "after origin" is the time from the first byte that the origin writes to the first one that the player gets',
-    'load: files of 256 KiB, each asked for once, from an nginx that shares the core of the client',
+    'load: files of 256 KiB, or of 16 MiB, each asked for once, from an nginx that shares the core of the client',
+    'bare: the least that receiving, copying, summing up and sending costs on this machine (support/miss-floor.cc)',
     ...new Set(parts.flatMap(part => part.notes)),
   ];
   return { title: 'what nobody has asked for', tables: parts.flatMap(part => part.tables), notes };
@@ -49,7 +51,11 @@ export async function run(args: readonly string[]): Promise<Report> {
 
 type Part = Pick<Report, 'tables' | 'notes'>;
 
-const PARTS = { first: firstBytes, load: missLoad };
+const PARTS = {
+  first: firstBytes,
+  load: (options: BenchOptions) => missLoad(options, 'nothing but misses', BLOCK, Number(options.rest.connections)),
+  films: (options: BenchOptions) => missLoad(options, 'nothing but misses, films of 16 MiB', 16 * 2 ** 20, 8),
+};
 
 async function firstBytes(options: BenchOptions): Promise<Part> {
   const folder = runFolder(4 * CACHE_SIZE);
@@ -147,20 +153,22 @@ function delayTable(title: string, results: ReadonlyMap<string, readonly Delays[
   };
 }
 
-async function missLoad(options: BenchOptions): Promise<Part> {
+/** @param size bytes of each file that is asked for once */
+async function missLoad(options: BenchOptions, title: string, size: number, connections: number): Promise<Part> {
   const folder = runFolder(4 * CACHE_SIZE);
   const root = join(folder, 'www');
   mkdirSync(root);
-  writeNoise(join(root, 'block'), BLOCK);
+  writeNoise(join(root, 'file'), size);
   const origin = await startNginx(
     'origin',
     join(folder, 'origin'),
-    { kind: 'same', root, file: 'block' },
+    { kind: 'same', root, file: 'file' },
     { core: CLIENT_CORE },
   );
-  const { servers, notes } = await startContestants(contestants(origin.url, folder), options);
+  const all = [...contestants(origin.url, folder), missFloor(origin.url, folder, CACHE_SIZE)];
+  const { servers, notes } = await startContestants(all, options);
   const list = writeRequests(join(folder, 'requests'), [{ path: '/#.mp4' }]);
-  const results = await contest(servers, () => list, options, Number(options.rest.connections));
+  const results = await contest(servers, () => list, options, connections);
   await Promise.all([...servers, origin].map(server => server.stop()));
-  return { tables: resultTables('nothing but misses', results), notes };
+  return { tables: resultTables(title, results), notes };
 }

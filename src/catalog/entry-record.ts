@@ -13,7 +13,7 @@ const RECORD_MAX = 256 * 1024;
 
 /** Writes an entry for the store. */
 export function encodeEntry(entry: Entry): Uint8Array {
-  return Buffer.concat([Buffer.from([VERSION]), Buffer.from(JSON.stringify(plain(entry)))]);
+  return Buffer.from(String.fromCharCode(VERSION) + JSON.stringify(plain(entry)));
 }
 
 /**

@@ -82,6 +82,8 @@ export class Environment {
   readonly #inode: number;
   #changes: Changes | undefined;
   readonly #batches: BatchCommits;
+  /** Bytes that are known to be allocated: the file never shrinks. */
+  #allocated = 0;
   #closed = false;
 
   private constructor(options: EnvironmentOptions) {
@@ -210,7 +212,8 @@ export class Environment {
   allocate(bytes: number, free = 0): void {
     this.#expectOpen();
     try {
-      allocate(this.#path, this.#inode, bytes);
+      if (bytes > this.#allocated) allocate(this.#path, this.#inode, bytes);
+      this.#allocated = Math.max(this.#allocated, bytes);
       if (free > 0) expectSpace(this.#path, free);
     } catch (error) {
       throw storeError(this.#path, error);

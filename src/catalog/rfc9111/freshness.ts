@@ -41,11 +41,25 @@ export interface Freshness {
   readonly mustRevalidate: boolean;
 }
 
+/** The directives that count, and whether they are meant for caches like this one. */
+interface Counting {
+  readonly directives: Directives;
+  readonly targeted: boolean;
+}
+
+/** The answer that was asked about last, since all who judge one ask in a row. */
+let lastAsked: { readonly fields: Fields; readonly counting: Counting } | undefined;
+
 /**
  * The directives that count for this cache: those of CDN-Cache-Control when there are any (RFC 9213), else those of
  * Surrogate-Control, else those of Cache-Control.
  */
-export function directivesOf(fields: Fields): { readonly directives: Directives; readonly targeted: boolean } {
+export function directivesOf(fields: Fields): Counting {
+  if (lastAsked?.fields !== fields) lastAsked = { fields, counting: readDirectives(fields) };
+  return lastAsked.counting;
+}
+
+function readDirectives(fields: Fields): Counting {
   const targeted = parseTargeted(fields['cdn-cache-control']) ?? parseSurrogate(fields['surrogate-control']);
   if (targeted !== undefined) return { directives: targeted, targeted: true };
   return { directives: parseCacheControl(fields['cache-control'] ?? ''), targeted: false };

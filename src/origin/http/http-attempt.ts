@@ -179,8 +179,9 @@ export class HttpAttempt implements ExchangeSink {
     // Servers elsewhere that the origin redirects to are told nothing.
     this.#followed = own ? this.#cause?.follow(name, origin + this.#location.path) : undefined;
     const told = own ? causeFields(this.#cause, this.#followed?.traceparent) : {};
-    const unsigned = { ...requestFields({ ...parts, added, node }), ...told };
-    this.#isConditional = Object.keys(preconditionOf(this.#wanted)).length > 0;
+    const unsigned = Object.assign(requestFields({ ...parts, added, node }), told);
+    const { condition } = this.#wanted;
+    this.#isConditional = condition !== undefined && Object.keys(preconditionOf(this.#wanted)).length > 0;
     const send = (fields: Record<string, string>) => {
       this.#exchange = client.send(origin, target, fields, this, own ? this.#context.servername : undefined);
     };

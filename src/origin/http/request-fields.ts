@@ -3,8 +3,6 @@ import type { Dialect, Location } from './dialect.js';
 import type { OriginTarget } from './redirects.js';
 import type { Wanted } from './response-head.js';
 
-/** Fields by which a gateway says that it is one (RFC 9110 section 7.6.3). */
-const INTRODUCTION: Fields = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
 /** What a cache says that obeys Surrogate-Control, where somebody may listen: stores sign what they are sent. */
 const CAPABILITY: Fields = { 'surrogate-capability': 'moovedge="Surrogate/1.0"' };
 /** Fields of the player that are meant for the origin's own hosts only. */
@@ -37,7 +35,9 @@ export function requestFields({
   node,
 }: RequestParts): Record<string, string> {
   const { range } = wanted;
-  const fields: Record<string, string> = { ...INTRODUCTION, ...forwarded(location.fields) };
+  // It says that it is a gateway (RFC 9110 section 7.6.3).
+  const fields: Record<string, string> = { 'user-agent': 'moovedge', via: '1.1 moovedge' };
+  Object.assign(fields, forwarded(location.fields));
   if (dialect.sign === undefined) Object.assign(fields, CAPABILITY);
   if (target.own) Object.assign(fields, target.authorization, added);
   else for (const secret of SECRETS) delete fields[secret];
