@@ -16,6 +16,7 @@ const SRT = '1\n00:00:01,000 --> 00:00:03,000\nHello\n\n2\n00:00:03,000 --> 00:0
 const JSON_BODY = { 'Content-Type': 'application/json' };
 const SIGNED =
   "{scheme: hmac_sha256, template: '{expires}{prefix}', signature: k, expires: e, prefix: p, secret: a secret}";
+const TOKEN_SECRET = 'a secret of more than 32 characters';
 const HOSTILE = `t=a"b<c>&d='$Number$`;
 
 describe('films as HLS and DASH', () => {
@@ -61,6 +62,9 @@ describe('films as HLS and DASH', () => {
     );
     await writeFile(join(folder.path, 'junk.mp4'), 'x'.repeat(5000));
     await copyFile(join(folder.path, 'film.mp4'), join(folder.path, 'other.mp4'));
+    await copyFile(join(folder.path, 'film.mp4'), join(folder.path, 'member.mp4'));
+    for (const name of ['member', 'open'])
+      await writeFile(join(folder.path, `${name}.set.json`), '{"files": ["member.mp4"]}');
     await writeFile(join(folder.path, 'hls.m3u8'), '#EXTM3U\n# real\n');
     await writeFile(
       join(folder.path, 'my.set.json'),
@@ -80,7 +84,8 @@ describe('films as HLS and DASH', () => {
       origin: folder.path,
       settings:
         'media: {packaging: {segment: 4s, subtitles: [.en.srt, .fr.vtt]}}\nhttp: {cors: {origins: ["*"]}, dropQuery: [utm]}\n' +
-        `access: [{path: /other.mp4, signed: ${SIGNED}}]\nlog: {access: $FOLDER/access.log}`,
+        `access: [{path: /other.mp4, signed: ${SIGNED}}, ` +
+        `{path: /member, jwt: {secret: ${TOKEN_SECRET}, parameter: jwt, prefix: path}}]\nlog: {access: $FOLDER/access.log}`,
     });
   });
   after(async () => {
@@ -334,6 +339,34 @@ describe('films as HLS and DASH', () => {
       return lines.includes('a=1&k=[redacted]&e=') ? lines : undefined;
     });
     assert.ok(!log.includes(signature) && !edge.log.includes(signature));
+  });
+
+  it('a token goes on to segments of HLS and DASH, and lets in to what a list names', async () => {
+    const claims = { exp: Math.floor(Date.now() / 1000) + 3600, path: '/member' };
+    const signed = [{ alg: 'HS256' }, claims]
+      .map(each => Buffer.from(JSON.stringify(each)).toString('base64url'))
+      .join('.');
+    const query = `jwt=${signed}.${createHmac('sha256', TOKEN_SECRET).update(signed).digest('base64url')}`;
+    for (const film of ['/member.mp4', '/member.set.json', '/open.set.json']) {
+      await get(`${film}/hls.m3u8`, {}, 403);
+      await get(`${film}/dash.mpd`, {}, 403);
+      const [, uri = ''] = /URI="([^"]*)"/.exec(await text(`${film}/hls.m3u8?${query}`)) ?? [];
+      assert.ok(uri.endsWith(`?${query}`), uri);
+      const list = `${edge.url}${film}/${uri}`;
+      const [segment] = (await playlist(list.slice(edge.url.length))).segments;
+      const { pathname, search } = new URL(segment!.uri, list);
+      assert.equal(search, `?${query}`);
+      await get(pathname + search);
+      await get(pathname, {}, 403);
+      const manifest = await text(`${film}/dash.mpd?${query}`);
+      const templates = [...manifest.matchAll(/(?:media|initialization)="([^"]*)"/g)].map(([, url]) => url!);
+      assert.ok(templates.length >= 2 && templates.every(url => url.endsWith(`?${query}`)), manifest);
+      const first = templates.find(url => !url.includes('$Number$'))!;
+      await get(new URL(first.replace('$RepresentationID$', '0'), `${edge.url}${film}/`).pathname, {}, 403);
+    }
+    await get('/member.set.json', {}, 403);
+    await get(`/member.set.json?${query}`);
+    await get('/open.set.json');
   });
 
   it('subtitles beside the film, segment by segment', async () => {
