@@ -21,8 +21,6 @@ const PLACE = 14.5;
 
 /** Seconds by which the sound of one film begins after its pictures. */
 const LATE = 1.2;
-/** Pages that play at once. */
-const PAGES = 2;
 
 /** Seconds of a clip, and of the key frame with which it begins: a whole one, so that flashes stay where they are. */
 const [CLIP, CLIP_BEGIN] = [[20.3, 50] as const, 20];
@@ -112,13 +110,13 @@ export function testPlayers(players: readonly PlayerName[], manifest: string): v
     await folder?.remove();
   });
   // They mostly wait for a film that plays.
-  describe(`players of ${manifest}`, { concurrency: PAGES }, () => {
+  describe(`players of ${manifest}`, { concurrency: players.length }, () => {
     for (const player of players) testPlayer(player, manifest);
   });
 }
 
 function testPlayer(player: PlayerName, manifest: string): void {
-  describe(`${player}, ${manifest}`, { concurrency: PAGES }, () => {
+  describe(`${player}, ${manifest}`, () => {
     it('plays a film to its end', async () => {
       const page = await PlayerPage.open(browser, server.url);
       const { duration, height } = await page.load(player, `${edge.url}/film-${LOW}.mp4/${manifest}`);
