@@ -11,6 +11,10 @@ const CHOICES = { file: 'file', hls: 'HLS', dash: 'DASH' };
 const LISTED = 50;
 /** Seconds behind where it would be after which a live stream by HLS is taken there. */
 const FAR_BEHIND = 3;
+/** Milliseconds until a live stream is begun again that its player has given up: what it could not go over is past. */
+const AGAIN = 2000;
+/** Times that this is done, unless it has been played for so many milliseconds meanwhile. */
+const [TRIES, PLAYED] = [5, 5000];
 
 const video = Object.assign(element('video'), {
   id: 'video',
@@ -170,6 +174,22 @@ async function isLiveStream() {
   return answer?.ok === true && answer.headers.get('Content-Length') === null;
 }
 
+/**
+ * Plays, and a live stream again when its player has given it up: a browser does not take any other codec into a buffer
+ * that it has begun, and connections break.
+ * @param begin starts a player, which tells what it is given why it gives up; returns what ends it
+ */
+function keepPlaying(isLive, begin, tries = TRIES) {
+  const begun = performance.now();
+  const end = begin(why => {
+    fail(why);
+    const left = performance.now() > begun + PLAYED ? TRIES : tries - 1;
+    if (!isLive || left < 0) return;
+    end();
+    setTimeout(() => keepPlaying(isLive, begin, left), AGAIN);
+  });
+}
+
 async function playHls() {
   const isLive = await isLiveStream();
   const url = mediaUrl('/hls.m3u8', isLive ? FLV : '');
@@ -178,26 +198,29 @@ async function playHls() {
   if (found === undefined) return;
   const { default: Hls } = found;
   by = `${isLive ? 'live ' : ''}HLS by hls.js ${Hls.version}`;
-  const hls = new Hls({
-    enableWorker: false,
-    startPosition: start > 0 && !isLive ? start : -1,
-    // What playing begins behind, or falls behind when a publisher goes, is made up for.
-    maxLiveSyncPlaybackRate: 1.2,
-    liveSyncOnStallIncrease: 0,
-  });
-  if (isLive) {
-    latency = () => hls.latency;
-    // hls.js plays faster only where little is missing; who is farther behind is taken there.
-    hls.on(Hls.Events.LEVEL_UPDATED, () => {
-      const { liveSyncPosition, targetLatency } = hls;
-      if (liveSyncPosition !== null && hls.latency > targetLatency + FAR_BEHIND) video.currentTime = liveSyncPosition;
+  keepPlaying(isLive, gaveUp => {
+    const hls = new Hls({
+      enableWorker: false,
+      startPosition: start > 0 && !isLive ? start : -1,
+      // What playing begins behind, or falls behind when a publisher goes, is made up for.
+      maxLiveSyncPlaybackRate: 1.2,
+      liveSyncOnStallIncrease: 0,
     });
-  }
-  hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) => {
-    if (fatal) fail(`hls.js: ${details}, ${error?.message}`);
+    if (isLive) {
+      latency = () => hls.latency;
+      // hls.js plays faster only where little is missing; who is farther behind is taken there.
+      hls.on(Hls.Events.LEVEL_UPDATED, () => {
+        const { liveSyncPosition, targetLatency } = hls;
+        if (liveSyncPosition !== null && hls.latency > targetLatency + FAR_BEHIND) video.currentTime = liveSyncPosition;
+      });
+    }
+    hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) => {
+      if (fatal) gaveUp(`hls.js: ${details}, ${error?.message}`);
+    });
+    hls.loadSource(url.href);
+    hls.attachMedia(video);
+    return () => hls.destroy();
   });
-  hls.loadSource(url.href);
-  hls.attachMedia(video);
 }
 
 /** A player that is a classic script. */
@@ -227,13 +250,16 @@ async function playFlv() {
   // A live stream is played as it comes, and a little faster while it is more than 0.6 s behind; who goes back stays
   // behind.
   const near = { liveSync: true, liveSyncMaxLatency: 0.6, liveSyncTargetLatency: 0.3, enableStashBuffer: false };
-  const player = mpegts.createPlayer(
-    { type: 'flv', url: url.href, isLive },
-    isLive && !url.searchParams.has('start') ? near : {},
-  );
-  player.on(mpegts.Events.ERROR, (type, detail, info) => fail(`mpegts.js: ${type}, ${detail}, ${info?.msg ?? ''}`));
-  player.attachMediaElement(video);
-  player.load();
+  keepPlaying(isLive, gaveUp => {
+    const player = mpegts.createPlayer(
+      { type: 'flv', url: url.href, isLive },
+      isLive && !url.searchParams.has('start') ? near : {},
+    );
+    player.on(mpegts.Events.ERROR, (type, detail, info) => gaveUp(`mpegts.js: ${type}, ${detail}, ${info?.msg ?? ''}`));
+    player.attachMediaElement(video);
+    player.load();
+    return () => player.destroy();
+  });
 }
 
 async function playDash() {

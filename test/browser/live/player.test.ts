@@ -4,7 +4,7 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { launchChromium, openPage } from '../../support/chromium.js';
 import { clip, picture, tone } from '../../support/clips.js';
 import { BEHIND, publishClock } from '../../support/clock-picture.js';
@@ -23,10 +23,12 @@ let publisher: ChildProcess;
 let target = '';
 let rtmpPort = 0;
 
-/** AV1 and Opus as Enhanced RTMP has them. */
-async function av1Film() {
-  const codecs = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '25', '-c:a', 'libopus'];
-  return publishedFilm(await clip('live-av1.mp4', [...picture(4), ...tone(4, 330, 48_000), ...codecs]));
+const AV1 = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '25'];
+const H264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-g', '25'];
+
+/** Four seconds as Enhanced RTMP has them. */
+async function film(name: string, ...codecs: readonly string[]) {
+  return publishedFilm(await clip(name, [...picture(4), ...tone(4, 330, 48_000), ...codecs]));
 }
 
 before(async () => {
@@ -127,9 +129,41 @@ test('hls.js plays it at most 2.5 s behind, and goes on with another publisher, 
   await page.close();
 });
 
+test('hls.js is begun again where sound has another codec, which Chromium takes into no buffer of the old one', async () => {
+  const path = '/live/demo/sound.flv';
+  const films = [
+    await film('live-aac.mp4', ...H264, '-c:a', 'aac'),
+    await film('live-opus.mp4', ...H264, '-c:a', 'libopus'),
+  ];
+  let page: Page | undefined;
+  for (const each of films) {
+    const publisher = await RtmpPublisher.publish(rtmpPort, 'demo/sound');
+    const timer = publishInTime(publisher, each);
+    const playlist = `${edge.url}/live/demo/sound/hls/v1.m3u8`;
+    await until('a playlist', async () => (await fetch(playlist)).ok);
+    if (page === undefined) {
+      page = await openPage(browser);
+      await page.goto(`${edge.admin}/player?as=hls&u=${encodeURIComponent(path)}`);
+    }
+    const state = '[video.currentTime, video.webkitAudioDecodedByteCount]';
+    const look = () => page!.evaluate<[number, number]>(`{ const video = document.getElementById('video'); ${state} }`);
+    const [from] = await look();
+    let [seen, status]: [readonly [number, number], string | null] = [[0, 0], ''];
+    await until(
+      () => `pictures and sound from ${from} s on; found ${seen}; the page says: ${status}`,
+      async () => {
+        [seen, status] = [await look(), await page!.locator('#status').textContent()];
+        return seen[0] > from + 4 && seen[1] > 0;
+      },
+    ).finally(() => clearInterval(timer));
+    await publisher.stop();
+  }
+  await page!.close();
+});
+
 test('mpegts.js plays AV1 and Opus out of FLV', async () => {
   const modern = await RtmpPublisher.publish(rtmpPort, 'demo/av1');
-  const timer = publishInTime(modern, await av1Film());
+  const timer = publishInTime(modern, await film('live-av1.mp4', ...AV1, '-c:a', 'libopus'));
   const path = '/live/demo/av1.flv';
   await until('the stream', async () => (await fetch(`${edge.url}${path}`, { method: 'HEAD' })).ok);
   const page = await openPage(browser);
