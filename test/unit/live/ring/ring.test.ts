@@ -250,7 +250,7 @@ test('an entry that was overwritten with nonsense is never followed', async () =
   writer.close();
 });
 
-test('beyond 4 GiB, and into another epoch: positions, timestamps and joins go on', () => {
+test('beyond 4 GiB (SRS 598), and into another epoch: positions, timestamps and joins go on, and memory stays', () => {
   const file = name();
   const writer = RingWriter.create(file, { bytes: 8 * MIB, milliseconds: 1000 });
   const reader = new RingReader(file);
@@ -264,6 +264,9 @@ test('beyond 4 GiB, and into another epoch: positions, timestamps and joins go o
   reader.refresh();
   assert.ok(reader.look(reader.head - 1));
   assert.deepEqual([reader.timestamp, reader.epoch, reader.join], [last, 0, count]);
+  assert.ok(reader.position > 2 ** 32 && reader.tag.length === body[0]!.length + 15);
+  assert.ok(reader.tag.subarray(11, -4).every(byte => byte === 7) && reader.holds(count));
+  assert.ok(statSync(file).blocks * 512 < 12 * MIB, `${statSync(file).blocks * 512} bytes`);
   const segment = reader.segmentNumber;
   writer.newEpoch();
   assert.ok(writer.append({ type: 9, timestamp: 0, keyFrame: true, body: [Buffer.from('first')] }));
