@@ -9,7 +9,7 @@ import { DIGEST_SIZE } from './piece-buffer.js';
  * which one is being stored, and what streams hold are less than 1 MiB, which a client sends again at most after a
  * death.
  */
-export const PIECE_SIZE = 448 * 1024;
+export const PIECE_SIZE = 416 * 1024;
 
 /** Most pieces of one slot. Clients that send so few bytes a request are refused. */
 const PIECES_PER_SLOT = 64;

@@ -163,7 +163,7 @@ describe('an upload in pieces', () => {
     const send = async () => {
       for (let at = NOTHING; ; at = beyond(at, 1)) await pieces.put(at, sealed(Buffer.from('a')));
     };
-    await assert.rejects(send(), /expected requests of at least 7168 bytes/);
+    await assert.rejects(send(), /expected requests of at least 6656 bytes/);
     assert.equal(storage.looks, 0, 'a piece was looked for to store another');
     assert.equal((await pieces.end()).offset, 64);
   });
