@@ -242,6 +242,13 @@ napi_value Finish(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value IsWorthRoom(napi_env env, napi_callback_info info) {
+  MemoryTier* tier = Enter(env, info, 0, nullptr);
+  if (tier == nullptr) return nullptr;
+  const Registers& registers = tier->registers();
+  return Boolean(env, tier->cache().IsWorthRoom(registers.key, registers.argument != 0));
+}
+
 napi_value ExpectedUses(napi_env env, napi_callback_info info) {
   MemoryTier* tier = Enter(env, info, 0, nullptr);
   if (tier == nullptr) return nullptr;
@@ -405,6 +412,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"finish", Finish},
                {"leave", Leave},
                {"evictByDemand", EvictByDemand},
+               {"isWorthRoom", IsWorthRoom},
                {"expectedUses", ExpectedUses},
                {"close", ::Close}};
   for (const auto& call : calls) {

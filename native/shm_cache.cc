@@ -9,6 +9,16 @@
 
 namespace shm {
 
+namespace {
+
+/** Blocks drawn by chance that one elsewhere is compared with: it takes the place of one that is worth clearly less. */
+constexpr uint32_t kRivals = 8;
+constexpr float kClearly = 2;
+/** So many of those that are free: there is room. */
+constexpr uint32_t kRoomy = 2;
+
+}  // namespace
+
 Status Cache::Open(const OpenOptions& options) {
   Status status = file_.Open(options);
   return status.ok() ? Attach(options.role) : status;
@@ -170,6 +180,38 @@ bool Cache::Has(const Key& key) {
   const uint32_t local = stripe->Find(key, hash);
   FillWord fill;
   return local != kNil && stripe->IsSound(local, &fill) && fill.watermark == stripe->slot(local).length;
+}
+
+uint32_t Cache::Draw(uint32_t slots) {
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  return static_cast<uint32_t>((random_ >> 32) * slots >> 32);
+}
+
+bool Cache::IsWorthRoom(const Key& key, bool isWhole) {
+  const double now = demand_.Now();
+  demand_.See(key, now);
+  if (!isWhole) return true;
+  // Whoever reads it has it, and is no reason to keep it.
+  demand_.Finish(key);
+  Candidate others[kRivals];
+  uint32_t found = 0;
+  uint32_t free = 0;
+  {
+    Locked stripe(*this, StripeOf(HashKey(key, seed_), file_.geometry().stripeCount));
+    if (!stripe) return false;
+    for (uint32_t look = 0; look < kRivals; look++) {
+      const uint32_t slot = Draw(stripe->size());
+      if (stripe->slot(slot).state.load(std::memory_order_relaxed) == kFree) free++;
+      if (stripe->MayEvict(slot)) others[found++] = {stripe->slot(slot).key, slot, 0};
+    }
+  }
+  if (free >= kRoomy) return true;
+  const Moment moment = demand_.At(now);
+  demand_.Judge(others, found, moment);
+  const float worth = demand_.Estimate(key, 0, moment).worth;
+  return std::any_of(others, others + found, [&](const Candidate& other) { return worth > kClearly * other.worth; });
 }
 
 bool Cache::MayFillMore() const {

@@ -117,6 +117,12 @@ class Cache {
   }
 
   /**
+   * Notes that somebody reads a block that is elsewhere, and tells whether it is worth room here, where others would
+   * have to go for it. Only a block of which its reader has all at once may do without.
+   */
+  bool IsWorthRoom(const Key& key, bool isWhole);
+
+  /**
    * Evicts the coldest blocks until `freeShare` thousandths of each stripe are free. Blocks that are worth a place on
    * disk and are not there are left for the disk tier; those too are dropped when their room is needed at once.
    * @return evicted blocks
@@ -194,6 +200,8 @@ class Cache {
   void EndDeadFill(Locked& stripe, uint32_t local);
   /** Sees to it that so many blocks of a stripe, if there are, are condemned: those that are wanted least. */
   void Condemn(uint32_t index, uint32_t count);
+  /** A slot of a stripe of `slots`, by chance. */
+  uint32_t Draw(uint32_t slots);
   /** Takes note of what was used since the last look. */
   void LookAtRecent(Stripe& stripe, Recent& recent, double now);
   /** A block that is about to be evicted. */

@@ -92,10 +92,7 @@ void Cache::Condemn(uint32_t index, uint32_t count) {
       }
       recentFound = found;
       for (uint32_t look = 0; look < kCandidates * victims; look++) {
-        random_ ^= random_ << 13;
-        random_ ^= random_ >> 7;
-        random_ ^= random_ << 17;
-        const auto slot = static_cast<uint32_t>((random_ >> 32) * stripe->size() >> 32);
+        const uint32_t slot = Draw(stripe->size());
         if (mayGo(*stripe, slot)) candidates[found++] = {stripe->slot(slot).key, slot, 0};
       }
     }

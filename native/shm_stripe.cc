@@ -160,7 +160,8 @@ void Stripe::Place(uint32_t slot, const Key& key, uint64_t hash, uint32_t length
   s.identityCrc = IdentityCrc(key, length, global(slot));
   s.fill.store(FillWord{0, 0}.Encode(global(slot)), std::memory_order_relaxed);
   s.lastUse.store(Tick(), std::memory_order_relaxed);
-  s.views.store(static_cast<uint16_t>(history_.Take(hash)), std::memory_order_relaxed);
+  // What comes from disk comes since somebody views it.
+  s.views.store(static_cast<uint16_t>(history_.Take(hash) + (onDisk ? 1 : 0)), std::memory_order_relaxed);
   s.onDisk.store(onDisk, std::memory_order_relaxed);
   s.condemned.store(0, std::memory_order_relaxed);
   s.verifiedEpoch.store(epoch, std::memory_order_relaxed);

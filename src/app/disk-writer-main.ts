@@ -1,5 +1,4 @@
 import type { ObjectId } from '../base/block.js';
-import { native } from '../base/native.js';
 import { Demotion } from '../cache/disk/demotion.js';
 import { DiskAdmission } from '../cache/disk/disk-admission.js';
 import { diskFile } from '../cache/disk/disk-store.js';
@@ -40,7 +39,6 @@ async function open(): Promise<void> {
     const opened = new DiskWriter({
       folder,
       capacity,
-      checksum: bytes => native.crc32c(0, bytes),
       log,
       expired: (id, block) => memory.markOnDisk(id, block, false),
       ...(task.admit === 'demand' && { renews: isWorthRenewing }),

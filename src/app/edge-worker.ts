@@ -102,6 +102,7 @@ class Worker implements WorkerHandle {
       followTimeout: stall,
       verify: cache.memory.verify,
       notesDemand: notesDemand(config),
+      policy: cache.memory.policy,
       log,
     });
     this.#disk =
@@ -110,7 +111,6 @@ class Worker implements WorkerHandle {
         : new DiskReader({
             folder: cache.disk.path,
             capacity: cache.disk.size,
-            checksum: bytes => native.crc32c(0, bytes),
             log,
             onDamage: (id, block) => emit('damagedBlock', Array.from(id), block),
             observe: metrics.histogram('moovedge_disk_read_seconds'),

@@ -109,6 +109,8 @@ export interface NativeTier {
   coldest(freePermille: number, minViews: number, minUses: number, seconds: number, limit: number): Uint32Array;
   /** Argument: within how many seconds. */
   expectedUses(): number;
+  /** Argument: whether its reader has all of it at once. Notes that somebody reads a block that is elsewhere. */
+  isWorthRoom(): boolean;
   /** Whether what is wanted least is evicted first from now on, or what was used least recently. */
   evictByDemand(byDemand: boolean): void;
   /** Register 4: the block whose reader has all of it, or reads no further. */
@@ -124,6 +126,29 @@ export interface NativeTier {
   isHolder(): boolean;
   /** False when the file has been cut off: touching what is missing ends the process. */
   isWhole(): boolean;
+  close(): void;
+}
+
+/**
+ * The values of a disk tier, read and verified. `key` names a block in the calls that follow: its key in the table.
+ * Results: 1 found, 0 not there, -1 it would have to wait for the disk, -2 damaged, -3 the system can't read it.
+ */
+export interface NativeDiskBlocks {
+  /** The buffers; bytes of the block in the first begin at `start`, those in the others `stride` bytes further each. */
+  readonly memory: ArrayBuffer;
+  readonly start: number;
+  readonly stride: number;
+  /** 28 bytes. */
+  readonly key: ArrayBuffer;
+  /** Reads a block of so many bytes into a buffer, unless it would have to wait. */
+  read(buffer: number, length: number): number;
+  /** Reads it by another thread. Called back from the event loop; the buffer is not to be used until then. */
+  load(buffer: number, length: number, done: (result: number) => void): void;
+  /** Whether a block is in memory; -1: it is not. */
+  isNear(length: number): number;
+  /** Has the kernel read a block ahead, by another thread. */
+  bring(length: number, done: (result: number) => void): void;
+  /** To be called once it is of no more use. Loads under way end. */
   close(): void;
 }
 
@@ -249,6 +274,12 @@ export interface NativeConstants {
   readonly appendTooLong: number;
   /** What `acquire` returns when there is nothing. */
   readonly absent: number;
+  /** What reads of `DiskBlocks` return. */
+  readonly diskFound: number;
+  readonly diskAbsent: number;
+  readonly diskWaits: number;
+  readonly diskDamaged: number;
+  readonly diskFailed: number;
   /** Bits of a connection's state in the gate. */
   readonly gateAnswering: number;
   readonly gateHeld: number;
@@ -268,6 +299,12 @@ export interface NativeAddon {
   readonly constants: NativeConstants;
   /** `rung` is called from the event loop when a watched block has changed. */
   openMemoryTier(options: NativeTierOptions, rung: () => void): NativeTier;
+  /** @throws Error when it is no file of LMDB or can't be read */
+  readonly DiskBlocks: new (
+    path: string,
+    table: string,
+    buffers: number,
+  ) => NativeDiskBlocks;
   inspectMemoryTier(file: string): NativeInspection;
   /** Opens a socket that listens with SO_REUSEPORT at an IP address; returns its descriptor. @throws Error */
   openListener(address: string, port: number): number;

@@ -130,7 +130,7 @@ export const METRICS = {
   moovedge_disk_read_seconds: {
     type: 'histogram',
     buckets: FIRST_BYTE,
-    help: 'Time to bring a block from disk and verify it.',
+    help: 'Time to bring a block that had to be waited for from disk, and to verify it.',
   },
   moovedge_origin_requests_total: {
     type: 'counter',

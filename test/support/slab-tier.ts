@@ -132,6 +132,13 @@ export class SlabTier implements MemoryTier {
     return put;
   }
 
+  /** What `isWorthRoom` answers for whole blocks. */
+  worthRoom = true;
+
+  isWorthRoom(_id: ObjectId, _block: number, whole: boolean): boolean {
+    return this.worthRoom || !whole;
+  }
+
   /** Blocks whose readers read no further. */
   readonly left: number[] = [];
   readonly finished: number[] = [];

@@ -1,5 +1,4 @@
 import type { Log } from '../../base/log.js';
-import { native } from '../../base/native.js';
 import { DiskReader } from '../../cache/disk/disk-reader.js';
 import type { Config } from '../../config/schema.js';
 
@@ -10,7 +9,6 @@ export function openDisk({ cache }: Config, log: Log): DiskReader | undefined {
   return new DiskReader({
     folder: path,
     capacity: size,
-    checksum: bytes => native.crc32c(0, bytes),
     log,
     onDamage: () => {},
     observe: () => {},

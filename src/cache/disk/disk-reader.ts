@@ -1,11 +1,13 @@
 import type { ObjectId } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
+import { expectConstants, type NativeDiskBlocks, native } from '../../base/native.js';
 import type { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
 import type { StoreTable } from '../../store/table.js';
-import { BLOCK_KEY_BYTES, type Checksum, readValue, ringKey, writeBlockKey } from './disk-record.js';
-import { diskFile, openForReading } from './disk-store.js';
+import { BLOCK_KEY_BYTES, SEQUENCE_BYTES, writeBlockKey } from './disk-record.js';
+import { BLOCKS_TABLE, diskFile, INDEX_TABLE, openForReading } from './disk-store.js';
 import type { DiskTier } from './disk-tier.js';
+import { HeldBlocks } from './held-blocks.js';
 
 /** What a disk reader is made with. */
 export interface DiskReaderOptions {
@@ -13,8 +15,6 @@ export interface DiskReaderOptions {
   folder: string;
   /** Most bytes of the tier on disk, as its writer was told. */
   capacity: number;
-  /** Computes the checksum of a block; the writer's must be the same. */
-  checksum: Checksum;
   log: Log;
   /** Loads under way at once; each takes a thread of libuv's pool. Default `CONCURRENCY`. */
   concurrency?: number;
@@ -26,47 +26,61 @@ export interface DiskReaderOptions {
   checkInterval?: number;
   /** Told of a block whose value is damaged, so that the writer can remove it. */
   onDamage?: (id: ObjectId, block: number) => void;
-  /** Told how long each load took, in seconds. */
+  /** Told how long each load that waited for the disk took, in seconds. */
   observe?: (seconds: number) => void;
 }
 
 /** Counters of a disk reader. */
 export interface DiskReaderStats {
-  /** Blocks brought, and their bytes. */
+  /** Blocks read, and their bytes. */
   loads: number;
   loadedBytes: number;
   /** Loads of blocks that were not there any more. */
   misses: number;
   /** Values that were not what was written. */
   checksumFailures: number;
-  /** Reads that LMDB refused. */
+  /** Reads that the system or LMDB refused. */
   failedReads: number;
   /** Loads that took too long or found the queue full. */
   refused: number;
 }
 
 interface Load {
-  readonly blockKey: Buffer;
   readonly id: ObjectId;
   readonly block: number;
   readonly length: number;
   readonly started: number;
-  done: ((bytes: Uint8Array | undefined) => void) | undefined;
+  done: ((found: boolean) => void) | undefined;
   timer: NodeJS.Timeout | undefined;
 }
 
 /** Of the four threads of libuv's pool, so that name resolution and files of origins have some. */
 const CONCURRENCY = 2;
 const MAX_QUEUE = 1024;
+/** Blocks that are read ahead of need at once, of which each takes a thread as a load does. */
+const MAX_AHEAD = 1;
 /** Milliseconds. */
 const TIMEOUT = 2000;
 const CHECK_INTERVAL = 1000;
 /** Damaged blocks that are remembered, so that each is read and reported once. */
 const MAX_DAMAGED = 1024;
+/** Buffers of a block each: as many readers go on in their blocks without another read. */
+const BUFFERS = 16;
+
+// What became of a read.
+const [FOUND, ABSENT, WAITS, DAMAGED, FAILED] = [1, 0, -1, -2, -3];
+expectConstants({
+  diskFound: FOUND,
+  diskAbsent: ABSENT,
+  diskWaits: WAITS,
+  diskDamaged: DAMAGED,
+  diskFailed: FAILED,
+});
 
 /**
- * The reading end of the disk tier, one in each worker. Pages come into memory on another thread; what runs on the
- * event loop is a lookup, one copy out of the page cache and a checksum. Wrong bytes never leave it: the ring may
+ * The reading end of the disk tier, one in each worker. LMDB says which blocks there are; they are read by the addon,
+ * into a few buffers: at once where the kernel has their pages in memory, else by another thread, so that neither a
+ * slow disk nor a sector that can't be read holds up or ends the worker. Wrong bytes never leave it: the ring may
  * overwrite a block while it is read, and then its key or checksum does not fit.
  *
  * It works without a tier, too: until there is an environment that can be opened, every block is a miss.
@@ -83,10 +97,14 @@ export class DiskReader implements DiskTier {
   readonly #check: NodeJS.Timeout;
   #environment: Environment | undefined;
   #index: StoreTable | undefined;
-  #blocks: StoreTable | undefined;
+  #blocks: NativeDiskBlocks | undefined;
+  #buffers = new HeldBlocks(BUFFERS);
+  /** The key that the addon looks for: the sequence number, then the block key. */
+  #key: Uint8Array = new Uint8Array(0);
   /** Loads that hold a thread, and how many of those were given up because the disk does not answer. */
   #running = 0;
   #stuck = 0;
+  #bringing = 0;
   #closed = false;
   readonly stats: DiskReaderStats = {
     loads: 0,
@@ -113,36 +131,49 @@ export class DiskReader implements DiskTier {
   }
 
   has(id: ObjectId, block: number): boolean {
-    // While every thread waits for a disk that does not answer, there is no use in asking for more.
-    if (this.#index === undefined || this.#stuck >= this.#concurrency) return false;
-    const key = writeBlockKey(this.#lookupKey, id, block);
-    try {
-      return this.#index.has(key) && (this.#damaged.size === 0 || !this.#damaged.has(key.toString('latin1')));
-    } catch (error) {
-      this.#failedRead(error);
-      return false;
-    }
+    return this.#sequenceOf(id, block) !== undefined && !this.#isDamaged();
   }
 
-  load(id: ObjectId, block: number, length: number, done: (bytes: Uint8Array | undefined) => void): void {
+  held(id: ObjectId, block: number, length: number): Uint8Array | undefined {
+    const buffer = this.#buffers.find(id, block, length);
+    return buffer < 0 ? undefined : this.#view(buffer, length);
+  }
+
+  read(id: ObjectId, block: number, length: number): Uint8Array | undefined {
+    if (!this.#name(id, block) || this.#isDamaged()) return undefined;
+    const buffer = this.#buffers.take();
+    if (buffer < 0) return undefined;
+    const result = this.#blocks!.read(buffer, length);
+    if (result === FOUND) return this.#put(buffer, id, block, length);
+    if (result === DAMAGED) this.#foundDamage(id, block);
+    return undefined;
+  }
+
+  done(id: ObjectId, block: number): void {
+    this.#buffers.done(id, block);
+  }
+
+  load(id: ObjectId, block: number, length: number, done: (found: boolean) => void): void {
     if (this.#blocks === undefined || this.#stuck >= this.#concurrency || this.#queue.length >= this.#maxQueue) {
       this.stats.refused++;
-      setImmediate(done, undefined);
+      setImmediate(done, false);
       return;
     }
-    const load: Load = {
-      blockKey: writeBlockKey(Buffer.allocUnsafe(BLOCK_KEY_BYTES), id, block),
-      id,
-      block,
-      length,
-      started: performance.now(),
-      done,
-      timer: undefined,
-    };
+    const load: Load = { id, block, length, started: performance.now(), done, timer: undefined };
     load.timer = setTimeout(() => this.#giveUp(load), this.#timeout);
     this.#queue.push(load);
     // Deferred, so that `done` is never called from within this call.
     if (this.#queue.length === 1) setImmediate(() => this.#startLoads());
+  }
+
+  ahead(id: ObjectId, block: number, length: number): boolean {
+    if (!this.#name(id, block) || this.#isDamaged()) return true;
+    const blocks = this.#blocks!;
+    if (blocks.isNear(length) !== WAITS) return true;
+    if (this.#bringing >= MAX_AHEAD) return false;
+    this.#bringing++;
+    blocks.bring(length, () => this.#bringing--);
+    return true;
   }
 
   close(): void {
@@ -150,7 +181,7 @@ export class DiskReader implements DiskTier {
     this.#closed = true;
     clearInterval(this.#check);
     void this.#closeEnvironment();
-    for (const load of this.#queue.splice(0)) this.#finish(load, undefined);
+    for (const load of this.#queue.splice(0)) this.#finish(load, false);
   }
 
   #startLoads(): void {
@@ -162,55 +193,42 @@ export class DiskReader implements DiskTier {
   }
 
   #start(load: Load): void {
-    const blocks = this.#blocks;
-    try {
-      const sequence = blocks === undefined ? undefined : this.#index!.getShared(load.blockKey);
-      if (sequence === undefined) {
-        this.stats.misses++;
-        this.#finish(load, undefined);
-        return;
-      }
-      const key = ringKey(sequence, load.blockKey);
-      this.#running++;
-      blocks!.prefetch([key], () => {
-        this.#running--;
-        if (load.done === undefined) this.#stuck--;
-        else if (blocks === this.#blocks) this.#read(load, key);
-        else this.#finish(load, undefined);
-        this.#startLoads();
-      });
-    } catch (error) {
-      this.#failedRead(error);
-      this.#finish(load, undefined);
+    const { id, block, length } = load;
+    const buffer = this.#name(id, block) ? this.#buffers.take() : -1;
+    if (buffer < 0) {
+      this.stats.misses++;
+      this.#finish(load, false);
+      return;
     }
+    const blocks = this.#blocks!;
+    const buffers = this.#buffers;
+    this.#running++;
+    buffers.reserve(buffer, true);
+    blocks.load(buffer, length, result => {
+      this.#running--;
+      buffers.reserve(buffer, false);
+      if (load.done === undefined) this.#stuck--;
+      else this.#loaded(load, blocks === this.#blocks ? result : ABSENT, buffer);
+      this.#startLoads();
+    });
   }
 
-  #read(load: Load, key: Uint8Array): void {
-    let bytes: Uint8Array | undefined;
-    try {
-      const value = this.#blocks!.getShared(key);
-      this.#fault.clear();
-      if (value === undefined) this.stats.misses++;
-      else {
-        bytes = readValue(value, load.blockKey, load.length, this.#options.checksum);
-        if (bytes === undefined) this.#foundDamage(load);
-      }
-    } catch (error) {
-      this.#failedRead(error);
-    }
-    if (bytes !== undefined) {
-      this.stats.loads++;
-      this.stats.loadedBytes += bytes.length;
+  #loaded(load: Load, result: number, buffer: number): void {
+    const { id, block, length } = load;
+    if (result === FOUND) {
+      this.#put(buffer, id, block, length);
       this.#options.observe?.((performance.now() - load.started) / 1000);
-    }
-    this.#finish(load, bytes);
+    } else if (result === ABSENT) this.stats.misses++;
+    else if (result === DAMAGED) this.#foundDamage(id, block);
+    else this.#failedRead(new Error('a block can not be read'));
+    this.#finish(load, result === FOUND);
   }
 
-  #finish(load: Load, bytes: Uint8Array | undefined): void {
+  #finish(load: Load, found: boolean): void {
     const { done } = load;
     load.done = undefined;
     clearTimeout(load.timer);
-    done?.(bytes);
+    done?.(found);
   }
 
   /** The disk has not answered in time; the thread may still be waiting for it. */
@@ -219,14 +237,55 @@ export class DiskReader implements DiskTier {
     const waiting = this.#queue.indexOf(load);
     if (waiting >= 0) this.#queue.splice(waiting, 1);
     else this.#stuck++;
-    this.#finish(load, undefined);
+    this.#finish(load, false);
   }
 
-  #foundDamage(load: Load): void {
+  /** Names a block to the addon; false when there is none. */
+  #name(id: ObjectId, block: number): boolean {
+    const sequence = this.#sequenceOf(id, block);
+    if (sequence === undefined) return false;
+    this.#key.set(sequence);
+    this.#key.set(this.#lookupKey, SEQUENCE_BYTES);
+    return true;
+  }
+
+  /** The sequence number of a block that is there, as a view for at once. */
+  #sequenceOf(id: ObjectId, block: number): Uint8Array | undefined {
+    // While every thread waits for a disk that does not answer, there is no use in asking for more.
+    if (this.#index === undefined || this.#stuck >= this.#concurrency) return undefined;
+    const key = writeBlockKey(this.#lookupKey, id, block);
+    try {
+      const sequence = this.#index.getShared(key);
+      return sequence?.length === SEQUENCE_BYTES ? sequence : undefined;
+    } catch (error) {
+      this.#failedRead(error);
+      return undefined;
+    }
+  }
+
+  /** Whether the block that was looked up last was found damaged. */
+  #isDamaged(): boolean {
+    return this.#damaged.size > 0 && this.#damaged.has(this.#lookupKey.toString('latin1'));
+  }
+
+  #put(buffer: number, id: ObjectId, block: number, length: number): Uint8Array {
+    this.#fault.clear();
+    this.stats.loads++;
+    this.stats.loadedBytes += length;
+    this.#buffers.put(buffer, id, block, length);
+    return this.#view(buffer, length);
+  }
+
+  #view(buffer: number, length: number): Uint8Array {
+    const { memory, start, stride } = this.#blocks!;
+    return new Uint8Array(memory, start + buffer * stride, length);
+  }
+
+  #foundDamage(id: ObjectId, block: number): void {
     this.stats.checksumFailures++;
     if (this.#damaged.size >= MAX_DAMAGED) this.#damaged.clear();
-    this.#damaged.add(load.blockKey.toString('latin1'));
-    this.#options.onDamage?.(load.id, load.block);
+    this.#damaged.add(writeBlockKey(this.#lookupKey, id, block).toString('latin1'));
+    this.#options.onDamage?.(id, block);
   }
 
   #failedRead(error: unknown): void {
@@ -238,11 +297,14 @@ export class DiskReader implements DiskTier {
     const { folder, capacity, log } = this.#options;
     try {
       this.#environment = openForReading(folder, capacity, log);
-      this.#index = this.#environment.table('index');
-      this.#blocks = this.#environment.table('blocks');
+      this.#index = this.#environment.table(INDEX_TABLE);
+      this.#blocks = new native.DiskBlocks(diskFile(folder), BLOCKS_TABLE, BUFFERS);
+      this.#buffers = new HeldBlocks(BUFFERS);
+      this.#key = new Uint8Array(this.#blocks.key);
       this.#fault.clear();
     } catch (error) {
       this.#fault.raise(error);
+      void this.#closeEnvironment();
     }
   }
 
@@ -259,7 +321,9 @@ export class DiskReader implements DiskTier {
     const environment = this.#environment;
     this.#environment = undefined;
     this.#index = undefined;
+    this.#blocks?.close();
     this.#blocks = undefined;
+    this.#buffers = new HeldBlocks(BUFFERS);
     await environment?.close();
   }
 }

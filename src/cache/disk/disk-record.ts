@@ -1,4 +1,5 @@
 import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
+import { native } from '../../base/native.js';
 
 /*
  * What the disk tier stores. Two tables:
@@ -17,11 +18,13 @@ import { BLOCK_SIZE, type ObjectId } from '../../base/block.js';
  * Little-endian:
  *    0  magic and version, "MVB1"
  *    4  u32 length of the block, 1 to 262,144
- *    8  u32 checksum of the block's bytes
+ *    8  u32 checksum of the block's bytes, CRC32C
  *   12  u32 zero
  *   16  block key, 20 bytes
  *   36  12 zeros
  *   48  the block's bytes; behind the last, whatever was there
+ *
+ * Workers read values by native/disk_blocks.cc.
  */
 const MAGIC = 0x3142564d;
 const LENGTH_AT = 4;
@@ -31,13 +34,17 @@ const DATA_AT = 48;
 
 /** Bytes of a block key. */
 export const BLOCK_KEY_BYTES = 20;
+/** Bytes of a sequence number. */
+export const SEQUENCE_BYTES = 8;
 /** Bytes of a key of the table of blocks. */
-const RING_KEY_BYTES = 8 + BLOCK_KEY_BYTES;
+const RING_KEY_BYTES = SEQUENCE_BYTES + BLOCK_KEY_BYTES;
 /** Bytes of a value of the table of blocks. */
 export const VALUE_BYTES = DATA_AT + BLOCK_SIZE;
 
-/** Computes the checksum of a block's bytes as an unsigned 32-bit number. */
-export type Checksum = (bytes: Uint8Array) => number;
+/** The checksum of a block's bytes. */
+export function checksumOf(bytes: Uint8Array): number {
+  return native.crc32c(0, bytes);
+}
 
 /** Writes the block key of a block into `key` and returns it. */
 export function writeBlockKey(key: Buffer, id: ObjectId, block: number): Buffer {
@@ -57,14 +64,14 @@ export function readBlockKey(key: Uint8Array): { id: ObjectId; block: number } {
 export function ringKey(sequence: Uint8Array | bigint, blockKey: Uint8Array): Buffer {
   const key = Buffer.allocUnsafe(RING_KEY_BYTES);
   if (typeof sequence === 'bigint') key.writeBigUInt64BE(sequence);
-  else key.set(sequence.subarray(0, 8));
-  key.set(blockKey, 8);
+  else key.set(sequence.subarray(0, SEQUENCE_BYTES));
+  key.set(blockKey, SEQUENCE_BYTES);
   return key;
 }
 
 /** The two parts of a key of the table of blocks, as views. */
 export function splitRingKey(key: Uint8Array): { sequence: Uint8Array; blockKey: Uint8Array } {
-  return { sequence: key.subarray(0, 8), blockKey: key.subarray(8, RING_KEY_BYTES) };
+  return { sequence: key.subarray(0, SEQUENCE_BYTES), blockKey: key.subarray(SEQUENCE_BYTES, RING_KEY_BYTES) };
 }
 
 /** Writes the value of a block into `value`, which has `VALUE_BYTES` bytes. */
@@ -75,22 +82,4 @@ export function writeValue(value: Buffer, blockKey: Uint8Array, bytes: Uint8Arra
   value.writeUInt32LE(checksum >>> 0, CHECKSUM_AT);
   value.set(blockKey, KEY_AT);
   value.set(bytes, DATA_AT);
-}
-
-/**
- * The block's bytes in a value, as a view, or undefined when the value is damaged, is of another block, or is not of
- * `length` bytes.
- */
-export function readValue(
-  value: Uint8Array,
-  blockKey: Uint8Array,
-  length: number,
-  checksum: Checksum,
-): Uint8Array | undefined {
-  if (value.length !== VALUE_BYTES || length < 1 || length > BLOCK_SIZE) return undefined;
-  const view = Buffer.from(value.buffer, value.byteOffset, value.length);
-  if (view.readUInt32LE() !== MAGIC || view.readUInt32LE(LENGTH_AT) !== length) return undefined;
-  if (view.compare(blockKey, 0, BLOCK_KEY_BYTES, KEY_AT, KEY_AT + BLOCK_KEY_BYTES) !== 0) return undefined;
-  const bytes = value.subarray(DATA_AT, DATA_AT + length);
-  return checksum(bytes) >>> 0 === view.readUInt32LE(CHECKSUM_AT) ? bytes : undefined;
 }

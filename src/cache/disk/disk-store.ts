@@ -3,6 +3,8 @@ import type { Log } from '../../base/log.js';
 import { Environment, type EnvironmentOptions } from '../../store/environment.js';
 import { VALUE_BYTES } from './disk-record.js';
 
+/** Names of the tables. */
+export const [INDEX_TABLE, BLOCKS_TABLE] = ['index', 'blocks'];
 /** Pages that a value takes: LMDB puts 16 bytes before it. */
 const VALUE_PAGES = Math.ceil((VALUE_BYTES + 16) / 4096);
 /** Bytes of a block on disk: its pages, and its share of the two trees, whose leaves are half empty at worst. */
@@ -29,7 +31,7 @@ export function diskStoreOptions(folder: string, capacity: number, log: Log): En
   return {
     path: diskFile(folder),
     format: 'moovedge-blocks 1',
-    tables: ['index', 'blocks'],
+    tables: [INDEX_TABLE, BLOCKS_TABLE],
     mapSize: Math.min(MAX_MAP, Math.max(capacity * 2, 2 ** 30)),
     log,
   };

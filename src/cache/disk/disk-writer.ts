@@ -7,7 +7,7 @@ import { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
 import { replaceData } from '../../store/move-aside.js';
 import { isDamage, isLmdbFailure } from '../../store/store-error.js';
-import { BLOCK_KEY_BYTES, type Checksum, readBlockKey, VALUE_BYTES, writeBlockKey } from './disk-record.js';
+import { BLOCK_KEY_BYTES, checksumOf, readBlockKey, VALUE_BYTES, writeBlockKey } from './disk-record.js';
 import { DiskRing } from './disk-ring.js';
 import { batchBlocks, blocksIn, diskFile, diskStoreOptions } from './disk-store.js';
 import { RingSpace } from './ring-space.js';
@@ -19,8 +19,6 @@ export interface DiskWriterOptions {
   folder: string;
   /** Most bytes on disk, LMDB's own pages included. */
   capacity: number;
-  /** Computes the checksum of a block; the readers' must be the same. */
-  checksum: Checksum;
   log: Log;
   /**
    * Milliseconds to wait after a failed commit before the next, doubled with each failure up to a minute; default
@@ -147,7 +145,7 @@ export class DiskWriter {
    * @param checksum of `bytes`, when it is known
    * @returns false when the block was dropped, because a commit failed and it is too early for another
    */
-  offer(id: ObjectId, block: number, bytes: Uint8Array, checksum = this.#options.checksum(bytes)): boolean {
+  offer(id: ObjectId, block: number, bytes: Uint8Array, checksum = checksumOf(bytes)): boolean {
     if (performance.now() < this.#retryAt) {
       this.stats.dropped++;
       return false;

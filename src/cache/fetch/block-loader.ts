@@ -44,7 +44,7 @@ export interface BlockLoaderStats {
   takeovers: number;
   /** Streams past the cache. */
   bypassStreams: number;
-  /** Blocks loaded from disk, and loads that brought nothing. */
+  /** Blocks for which readers waited until the disk had read them, and those that it could not bring. */
   diskLoads: number;
   failedDiskLoads: number;
 }

@@ -15,9 +15,6 @@ import { RangeFill } from './range-fill.js';
 import type { SourceObject } from './source-object.js';
 import type { Demand, InFlight } from './waiters.js';
 
-/** Most loads from disk under way for one object before more are begun ahead of need. */
-const LOADS_AHEAD = 8;
-
 /** Most streams past the cache for one cacheable object. */
 const BYPASS_MAX = 32;
 
@@ -117,15 +114,33 @@ export class ObjectLoader implements FetchHost {
    */
   bring(block: number, limit: number, asker: Asker): InFlight | NotBrought {
     const { tier } = this.loader;
-    const onDisk = this.#onDisk(block);
-    if (this.object.oneFetch !== undefined && !onDisk && !tier.has(this.id, block)) {
+    if (this.#onDisk(block)) return this.#load(block);
+    if (this.object.oneFetch !== undefined && !tier.has(this.id, block)) {
       this.originChanged(lost(this.object));
       return 'lost';
     }
-    const claim = tier.claim(this.id, block, blockLength(this.size, block), onDisk);
-    if (claim === 'full' && onDisk) return this.#load(block, undefined);
-    if (typeof claim === 'string') return claim;
-    return onDisk ? this.#load(block, claim) : this.#run(block, limit, claim, asker);
+    const claim = tier.claim(this.id, block, blockLength(this.size, block));
+    return typeof claim === 'string' ? claim : this.#run(block, limit, claim, asker);
+  }
+
+  /**
+   * The whole of a block that is not in memory, from disk, if it can be had without waiting; valid until the next call.
+   * It is kept in memory, too, where that is worth it: by the policy, for a part that others will follow, and for a
+   * reader that comes back since its socket has not taken all.
+   * @param isNew whether its reader has just come to the block
+   * @param whole whether it means to have all of it
+   */
+  readDisk(block: number, isNew: boolean, whole: boolean): Uint8Array | undefined {
+    const { disk, tier } = this.loader;
+    if (disk === undefined || this.refusal !== undefined || this.#isUnreadable(block)) return undefined;
+    const length = blockLength(this.size, block);
+    const held = disk.held(this.id, block, length);
+    const bytes = held ?? disk.read(this.id, block, length);
+    if (bytes === undefined || (held !== undefined && !isNew)) return bytes;
+    if (isNew && !tier.isWorthRoom(this.id, block, whole)) return bytes;
+    const claim = tier.claim(this.id, block, length, true);
+    if (typeof claim === 'object') claim.append(claim.watermark === 0 ? bytes : bytes.subarray(claim.watermark));
+    return bytes;
   }
 
   /**
@@ -145,10 +160,13 @@ export class ObjectLoader implements FetchHost {
         block = run.end - 1;
         continue;
       }
+      if (this.#onDisk(block)) {
+        if (!this.loader.disk!.ahead(this.id, block, blockLength(this.size, block))) return block;
+        continue;
+      }
       // Whoever fills the block before, in another process, goes on to this one if it is wanted there.
       if (block > 0 && !this.#isOurs(block - 1)) return block;
-      if (this.#loads.size >= LOADS_AHEAD) return block;
-      if (this.object.oneFetch !== undefined && !this.#onDisk(block)) return to;
+      if (this.object.oneFetch !== undefined) return to;
       const brought = this.bring(block, to, asker);
       if (brought === 'full') return block;
       if (typeof brought === 'object' && brought.kind === 'origin') return to;
@@ -234,16 +252,19 @@ export class ObjectLoader implements FetchHost {
 
   #onDisk(block: number): boolean {
     const { disk } = this.loader;
-    if (disk?.has(this.id, block) !== true) return false;
-    return this.#unreadable.size === 0 || !((this.#unreadable.get(block) ?? 0) > performance.now());
+    return disk?.has(this.id, block) === true && !this.#isUnreadable(block);
+  }
+
+  #isUnreadable(block: number): boolean {
+    return this.#unreadable.size > 0 && (this.#unreadable.get(block) ?? 0) > performance.now();
   }
 
   #isOurs(block: number): boolean {
     return this.loader.tier.has(this.id, block) || this.#loads.has(block) || this.#runs.some(run => run.covers(block));
   }
 
-  #load(block: number, fill: BlockFill | undefined): DiskLoad {
-    const load = new DiskLoad(this, block, fill);
+  #load(block: number): DiskLoad {
+    const load = new DiskLoad(this, block);
     this.#loads.set(block, load);
     load.begin();
     return load;

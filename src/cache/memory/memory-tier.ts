@@ -82,6 +82,12 @@ export interface MemoryTier {
   gather(id: ObjectId, reached: number, pieces: Pieces, at: number, target: Uint8Array): number;
   /** Readable bytes, from its start, of the last block that `gather` took bytes from. */
   readonly gatheredOf: number;
+  /**
+   * Notes that somebody begins to read a block that is on disk.
+   * @param whole whether the reader means to have all of it
+   * @returns whether it is worth room in memory, where others would have to go for it
+   */
+  isWorthRoom(id: ObjectId, block: number, whole: boolean): boolean;
   /** Notes that whoever read the block has all of it, and may ask for the next. */
   finish(id: ObjectId, block: number): void;
   /** Notes that whoever read the block reads no further: it has gone, or goes on elsewhere. */

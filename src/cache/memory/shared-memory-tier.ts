@@ -28,8 +28,10 @@ export interface SharedMemoryTierOptions {
   readonly followTimeout?: number;
   /** When the checksum of a block is verified: on its first use after an unclean stop, or on every use. */
   readonly verify: 'unclean' | 'always';
-  /** Whether `acquire`, `finish` and `leave` note who watches what; default false. */
+  /** Whether `acquire`, `isWorthRoom`, `finish` and `leave` note who watches what; default false. */
   readonly notesDemand?: boolean;
+  /** By which of its policies `isWorthRoom` answers: by `lru`, the default, whatever is read is worth room. */
+  readonly policy?: MemoryPolicy;
   /**
    * Supervisor: reserves the space of a new file; default true. Without it a full filesystem is a SIGBUS: for tests and
    * benches only.
@@ -97,6 +99,7 @@ export class SharedMemoryTier implements MemoryTier {
   readonly #windows: readonly ArrayBuffer[];
   readonly #waits: BlockWaits;
   readonly #notesDemand: boolean;
+  readonly #policy: MemoryPolicy;
   #closed = false;
   /** Readable bytes of the pinned block; `ABSENT` while none is pinned. */
   #readable = ABSENT;
@@ -106,6 +109,7 @@ export class SharedMemoryTier implements MemoryTier {
     const tier = open(options, () => this.#fetchMail());
     this.#native = tier;
     this.#notesDemand = options.notesDemand ?? false;
+    this.#policy = options.policy ?? 'lru';
     this.capacity = tier.capacity;
     this.descriptor = tier.descriptor;
     this.secret = tier.seed;
@@ -179,6 +183,12 @@ export class SharedMemoryTier implements MemoryTier {
       registers[WATERMARK]!,
       length,
     );
+  }
+
+  isWorthRoom(id: ObjectId, block: number, whole: boolean): boolean {
+    if (!this.#notesDemand) return true;
+    this.#name(id, block, whole ? 1 : 0);
+    return this.#native.isWorthRoom() || this.#policy === 'lru';
   }
 
   finish(id: ObjectId, block: number): void {

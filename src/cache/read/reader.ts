@@ -5,7 +5,7 @@ import { EdgeError } from '../../base/errors.js';
 import { type Pieces, placeOf } from '../../base/pieces.js';
 import type { Bypass } from '../fetch/bypass.js';
 import type { BypassStream } from '../fetch/bypass-stream.js';
-import { DiskLoad, LentBlock } from '../fetch/disk-load.js';
+import { DiskLoad } from '../fetch/disk-load.js';
 import type { ObjectLoader } from '../fetch/object-loader.js';
 import type { Demand, InFlight, Waiter } from '../fetch/waiters.js';
 import { ABSENT, type BlockWaiter } from '../memory/memory-tier.js';
@@ -37,6 +37,8 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   readonly asker: Asker;
   readonly #looksAhead: boolean;
   #pinned = false;
+  /** Block that was read from disk last, and lies in a buffer there; -1 for none. */
+  #fromDisk = -1;
   readonly #ahead: ReadAhead;
   #registered = false;
   #closed = false;
@@ -86,18 +88,31 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     const { tier } = this.#object.loader;
     const block = blockOf(offset);
     const readable = tier.acquire(this.#object.id, block, block !== this.#ahead.block);
-    if (readable === ABSENT) return undefined;
+    if (readable === ABSENT) return this.#readDisk(block, offset, end);
     const start = block * BLOCK_SIZE;
     const to = Math.min(readable, end - start);
     if (to <= offset - start) {
       tier.release();
-      return undefined;
+      return this.#readDisk(block, offset, end);
     }
     this.#pinned = true;
     if (bypass !== undefined) this.#leaveBypass();
     const view = tier.view(offset - start, to);
     this.#came(block, end, readable < blockLength(this.#object.size, block) ? 'collapsed' : 'memory');
     return view;
+  }
+
+  #readDisk(block: number, offset: number, end: number): Uint8Array | undefined {
+    const { size } = this.#object;
+    const start = block * BLOCK_SIZE;
+    const length = blockLength(size, block);
+    if (block !== this.#fromDisk) this.#leaveDisk();
+    const bytes = this.#object.readDisk(block, block !== this.#ahead.block, end >= start + length);
+    if (bytes === undefined) return undefined;
+    this.#fromDisk = block;
+    this.#leaveBypass();
+    this.#came(block, end, 'disk');
+    return bytes.subarray(offset - start, Math.min(length, end - start));
   }
 
   gather(pieces: Pieces, at: number, end: number, target: Uint8Array): number {
@@ -136,6 +151,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     this.#unwait();
     this.release();
     this.#leaveBypass();
+    this.#leaveDisk();
     const { block, end, isAtEnd } = this.#ahead;
     const { id, loader } = this.#object;
     // Who has read all that it asked for may ask for what follows, but not past the object's end.
@@ -156,12 +172,7 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   woken(): void {
     const inFlight = this.#inFlight;
     this.#inFlight = undefined;
-    const lent = inFlight instanceof DiskLoad ? inFlight.lent(blockOf(this.wanted)) : undefined;
-    if (lent !== undefined) {
-      this.#leaveBypass();
-      this.#bypass = new LentBlock(blockOf(this.wanted), lent);
-      this.#tell();
-    } else if (inFlight === undefined) this.#tell();
+    if (inFlight === undefined || (inFlight instanceof DiskLoad && inFlight.isFound)) this.#tell();
     else this.#look(false);
   }
 
@@ -284,6 +295,11 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   #leaveBypass(): void {
     this.#bypass?.close();
     this.#bypass = undefined;
+  }
+
+  #leaveDisk(): void {
+    if (this.#fromDisk >= 0) this.#object.loader.disk?.done(this.#object.id, this.#fromDisk);
+    this.#fromDisk = -1;
   }
 
   #goes(way: Way, block: number): void {

@@ -8,12 +8,13 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Log, silentLog } from '../../../../src/base/log.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
+import { checksumOf } from '../../../../src/cache/disk/disk-record.js';
 import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
 import { onSmallDisk } from '../../../support/small-disk.js';
 import { assertSoon } from '../../../support/stopwatch.js';
 import { until } from '../../../support/until.js';
-import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from '../../../unit/cache/disk/support.js';
+import { content, load, MiB, objectId, temporaryFolder, turn } from '../../../unit/cache/disk/support.js';
 
 const root = temporaryFolder(after);
 
@@ -81,8 +82,8 @@ test('on a full disk the ring turns in what it has, drops nothing, says it once,
   onSmallDisk(t, join(root, 'full'), 'size=40m', async ({ path: folder }) => {
     const said: string[] = [];
     const log: Log = { ...silentLog, error: (_, text) => said.push(text), info: (_, text) => said.push(text) };
-    const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log, growDelay: 20 });
-    const reader = new DiskReader({ folder, capacity: 64 * MiB, checksum, log: silentLog });
+    const writer = new DiskWriter({ folder, capacity: 64 * MiB, log, growDelay: 20 });
+    const reader = new DiskReader({ folder, capacity: 64 * MiB, log: silentLog });
     const filler = join(folder, 'filler');
     let n = 0;
     const offer = async (count: number) => {
@@ -127,7 +128,7 @@ test('on a full disk the ring turns in what it has, drops nothing, says it once,
 test('a full disk gives up what was moved aside', t =>
   onSmallDisk(t, join(root, 'aside'), 'size=24m', async ({ path: folder }) => {
     writeFileSync(`${diskFile(folder)}.damaged-20260101T000000`, randomBytes(20 * MiB));
-    const writer = new DiskWriter({ folder, capacity: 64 * MiB, checksum, log: silentLog, retryDelay: 1 });
+    const writer = new DiskWriter({ folder, capacity: 64 * MiB, log: silentLog, retryDelay: 1 });
     for (let n = 0; n < 60; n++) {
       await until('room in the queue', () => writer.room > 0);
       writer.offer(objectId(1), n, content(1, n));
@@ -145,17 +146,17 @@ test('a smaller size for which there is no space beside the larger begins the ti
     const said: string[] = [];
     const say = (_: object, text: string) => said.push(text);
     const log: Log = { ...silentLog, warn: say, error: say };
-    let writer = new DiskWriter({ folder, capacity: 48 * MiB, checksum, log });
+    let writer = new DiskWriter({ folder, capacity: 48 * MiB, log });
     for (let n = 0; n < 300; n++) assert.ok(writer.offer(objectId(1), n, content(1, n)));
     await writer.close();
     const capacity = 24 * MiB;
-    writer = new DiskWriter({ folder, capacity, checksum, log });
+    writer = new DiskWriter({ folder, capacity, log });
     await writer.shrink();
     for (let n = 0; n < 200; n++) assert.ok(writer.offer(objectId(2), n, content(2, n)));
     assert.deepEqual(said, ['the disk tier can not be shrunk; it begins afresh']);
     assert.ok(statSync(diskFile(folder)).size <= capacity * 1.02);
     assert.equal(writer.stats.blocks, blocksIn(capacity));
-    const reader = new DiskReader({ folder, capacity, checksum, log: silentLog });
+    const reader = new DiskReader({ folder, capacity, log: silentLog });
     assert.equal(reader.has(objectId(1), 299), false);
     assert.deepEqual(await load(reader, 2, 199), Buffer.from(content(2, 199)));
     reader.close();
@@ -164,10 +165,10 @@ test('a smaller size for which there is no space beside the larger begins the ti
 
 test('a disk that does not answer costs its loads and no more', async () => {
   const folder = join(root, 'slow');
-  const writer = new DiskWriter({ folder, capacity: 16 * MiB, checksum, log: silentLog });
+  const writer = new DiskWriter({ folder, capacity: 16 * MiB, log: silentLog });
   for (let n = 0; n < 10; n++) writer.offer(objectId(1), n, content(1, n));
   writer.flush();
-  const reader = new DiskReader({ folder, capacity: 16 * MiB, checksum, log: silentLog, timeout: 30, concurrency: 2 });
+  const reader = new DiskReader({ folder, capacity: 16 * MiB, log: silentLog, timeout: 30, concurrency: 2 });
   assert.equal(reader.has(objectId(1), 0), true);
   // Threads that wait for something else stand for threads that wait for a disk.
   const busy = Array.from(
@@ -193,10 +194,10 @@ test('a disk that does not answer costs its loads and no more', async () => {
 test('two hours of evictions in fast time: the newest are there, the file keeps its size, memory does not grow', async () => {
   const folder = join(root, 'soak');
   const capacity = 24 * MiB;
-  const writer = new DiskWriter({ folder, capacity, checksum, log: silentLog });
-  const reader = new DiskReader({ folder, capacity, checksum, log: silentLog });
+  const writer = new DiskWriter({ folder, capacity, log: silentLog });
+  const reader = new DiskReader({ folder, capacity, log: silentLog });
   const bytes = content(0, 0, 1000);
-  const sum = checksum(bytes);
+  const sum = checksumOf(bytes);
   let before = 0;
   // One block a second is evicted.
   for (let second = 0; second < 7200; second++) {

@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { silentLog } from '../../../../src/base/log.js';
 import { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 import { content, load, objectId } from '../../../unit/cache/disk/support.js';
@@ -11,7 +10,6 @@ const [folder, capacity, objects, blocks] = process.argv.slice(2);
 const reader = new DiskReader({
   folder: folder!,
   capacity: Number(capacity),
-  checksum: bytes => crc32(bytes),
   log: silentLog,
   checkInterval: 50,
   concurrency: 4,

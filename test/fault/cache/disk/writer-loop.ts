@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { silentLog } from '../../../../src/base/log.js';
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
 import { content, objectId } from '../../../unit/cache/disk/support.js';
@@ -11,7 +10,6 @@ const [folder, capacity, objects, blocks] = process.argv.slice(2);
 const writer = new DiskWriter({
   folder: folder!,
   capacity: Number(capacity),
-  checksum: bytes => crc32(bytes),
   log: silentLog,
 });
 process.on('disconnect', () => process.exit());

@@ -20,7 +20,6 @@ import { content, load, MiB, objectId, temporaryFolder } from '../../../unit/cac
 
 const root = temporaryFolder(after);
 const FREE_SHARE = 0.1;
-const checksum = (bytes: Uint8Array) => native.crc32c(0, bytes);
 
 /** An edge's memory tier and disk writer, which are stopped when the test ends. */
 function machine(t: TestContext, name: string) {
@@ -45,7 +44,7 @@ function machine(t: TestContext, name: string) {
     await writer.stop();
     memory.close();
   });
-  const read = () => new DiskReader({ folder, capacity: 64 * MiB, checksum, log: silentLog, checkInterval: 20 });
+  const read = () => new DiskReader({ folder, capacity: 64 * MiB, log: silentLog, checkInterval: 20 });
   return { said, folder, memory, writer, read };
 }
 

@@ -7,7 +7,7 @@ import { type ColdBlocks, Demotion } from '../../../../src/cache/disk/demotion.j
 import { DiskWriter } from '../../../../src/cache/disk/disk-writer.js';
 import { type Admission, admitByViews } from '../../../../src/cache/memory/admission.js';
 import { until } from '../../../support/until.js';
-import { checksum, content, MiB, objectId, temporaryFolder } from './support.js';
+import { content, MiB, objectId, temporaryFolder } from './support.js';
 
 const root = temporaryFolder(after);
 
@@ -52,7 +52,7 @@ class FakeMemory implements ColdBlocks {
 }
 
 test('cold blocks that were watched often enough go to disk, and then memory is made free', async () => {
-  const writer = new DiskWriter({ folder: join(root, 'a'), capacity: 64 * MiB, checksum, log: silentLog });
+  const writer = new DiskWriter({ folder: join(root, 'a'), capacity: 64 * MiB, log: silentLog });
   const memory = new FakeMemory(40);
   memory.gone.add(10);
   const demotion = new Demotion({ freeShare: 0.02, memory, writer, admission: () => admitByViews(3) });
@@ -70,7 +70,6 @@ test('while the disk fails, blocks are evicted without it, and nothing is called
   const writer = new DiskWriter({
     folder: join(root, 'b'),
     capacity: 64 * MiB,
-    checksum,
     log: silentLog,
     retryDelay: 30,
   });
@@ -94,7 +93,7 @@ test('while the disk fails, blocks are evicted without it, and nothing is called
 });
 
 test('no block of a batch that was dropped is called on disk', async () => {
-  const writer = new DiskWriter({ folder: join(root, 'd'), capacity: 512 * MiB, checksum, log: silentLog });
+  const writer = new DiskWriter({ folder: join(root, 'd'), capacity: 512 * MiB, log: silentLog });
   const memory = new FakeMemory(32);
   const offer = writer.offer.bind(writer);
   let offers = 0;
@@ -109,7 +108,7 @@ test('no block of a batch that was dropped is called on disk', async () => {
 });
 
 test('a demotion that was started works by itself until it is stopped', async () => {
-  const writer = new DiskWriter({ folder: join(root, 'c'), capacity: 64 * MiB, checksum, log: silentLog });
+  const writer = new DiskWriter({ folder: join(root, 'c'), capacity: 64 * MiB, log: silentLog });
   const memory = new FakeMemory(30);
   const demotion = new Demotion({ freeShare: 0.02, memory, writer, admission: () => admitByViews(2), interval: 5 });
   demotion.start();

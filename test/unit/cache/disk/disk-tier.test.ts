@@ -7,16 +7,17 @@ import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { type Log, silentLog } from '../../../../src/base/log.js';
 import { inspectDisk } from '../../../../src/cache/disk/disk-inspection.js';
 import { DiskReader, type DiskReaderOptions } from '../../../../src/cache/disk/disk-reader.js';
+import { checksumOf } from '../../../../src/cache/disk/disk-record.js';
 import { batchBlocks, blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterOptions } from '../../../../src/cache/disk/disk-writer.js';
 import { until } from '../../../support/until.js';
-import { checksum, content, load, MiB, objectId, temporaryFolder, turn } from './support.js';
+import { content, load, MiB, objectId, temporaryFolder, turn } from './support.js';
 
 const root = temporaryFolder(after);
 let folders = 0;
 
 function tier(capacity: number, more: Partial<DiskWriterOptions & DiskReaderOptions> = {}) {
-  const options = { folder: join(root, String(folders++)), capacity, checksum, log: silentLog, ...more };
+  const options = { folder: join(root, String(folders++)), capacity, log: silentLog, ...more };
   return { options, write: () => new DiskWriter(options), read: () => new DiskReader(options) };
 }
 
@@ -64,6 +65,36 @@ test('done is never called from within load, and its bytes are verified before',
   await writer.close();
 });
 
+test("a block in the kernel's memory is read at once, and lies in its buffer until others need that", async () => {
+  const { write, read } = tier(32 * MiB);
+  const writer = write();
+  for (let block = 0; block < 40; block++) writer.offer(objectId(1), block, content(1, block));
+  writer.flush();
+  const reader = read();
+  const id = objectId(1);
+  const first = reader.read(id, 0, BLOCK_SIZE);
+  assert.ok(first);
+  for (let block = 1; block < 40; block++) {
+    assert.deepEqual(Buffer.from(reader.read(id, block, BLOCK_SIZE)!), Buffer.from(content(1, block)));
+    assert.equal(reader.ahead(id, block, BLOCK_SIZE), true);
+    if (block === 1) assert.deepEqual(Buffer.from(first), Buffer.from(content(1, 0)));
+  }
+  assert.equal(reader.held(id, 0, BLOCK_SIZE), undefined);
+  assert.deepEqual(Buffer.from(reader.held(id, 39, BLOCK_SIZE)!), Buffer.from(content(1, 39)));
+  assert.equal(reader.held(objectId(2), 39, BLOCK_SIZE), undefined);
+  assert.equal(reader.held(id, 39, 5), undefined, 'of another length');
+  reader.done(id, 39);
+  reader.read(id, 5, BLOCK_SIZE);
+  assert.equal(reader.held(id, 39, BLOCK_SIZE), undefined, 'what is done goes first');
+  assert.ok(reader.held(id, 38, BLOCK_SIZE));
+  assert.equal(reader.read(id, 40, BLOCK_SIZE), undefined);
+  assert.deepEqual([reader.stats.loads, reader.stats.misses], [41, 0]);
+  reader.close();
+  assert.equal(reader.read(id, 1, BLOCK_SIZE), undefined);
+  assert.equal(reader.held(id, 38, BLOCK_SIZE), undefined);
+  await writer.close();
+});
+
 test('blocks leave in the order in which they came, whatever was read between', async () => {
   const capacity = 16 * MiB;
   const left: [number, number][] = [];
@@ -108,7 +139,7 @@ for (const capacity of [64 * MiB, 200 * MiB]) {
     const blocks = blocksIn(capacity);
     assert.ok(blocks * BLOCK_SIZE > capacity * 0.93, 'most of the size is for blocks');
     const bytes = content(1, 1);
-    const sum = checksum(bytes);
+    const sum = checksumOf(bytes);
     const sizes: number[] = [];
     for (let turn = 0; turn < 10; turn++) {
       for (let n = 0; n < blocks; n++) writer.offer(objectId(turn), n, bytes, sum);

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { BLOCK_SIZE, type ObjectId } from '../../../../src/base/block.js';
 import type { DiskReader } from '../../../../src/cache/disk/disk-reader.js';
 
@@ -24,10 +23,6 @@ function hasRoom(folder: string): boolean {
   } catch {
     return false;
   }
-}
-
-export function checksum(bytes: Uint8Array): number {
-  return crc32(bytes);
 }
 
 /** Id of the `n`th object. */
@@ -53,7 +48,11 @@ export function content(n: number, block: number, length = BLOCK_SIZE): Uint8Arr
 /** `load` as a promise of a copy. */
 export function load(reader: DiskReader, n: number, block: number, length = BLOCK_SIZE): Promise<Buffer | undefined> {
   return new Promise(resolve => {
-    reader.load(objectId(n), block, length, bytes => resolve(bytes === undefined ? undefined : Buffer.from(bytes)));
+    const id = objectId(n);
+    reader.load(id, block, length, found => {
+      const bytes = found ? (reader.held(id, block, length) ?? reader.read(id, block, length)) : undefined;
+      resolve(bytes && Buffer.from(bytes));
+    });
   });
 }
 

@@ -32,6 +32,7 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
   const origin = new FakeOrigin();
   origin.put(FILM, { size: SIZE });
   const tier = new SlabTier({ blocks: tierBlocks, fillShare });
+  tier.worthRoom = places[0] !== 'disk';
   const described = sourceFilm(origin, SIZE, () => assert.fail('nothing changed'));
   const { id } = described;
   const bytesOf = (block: number) =>
@@ -44,9 +45,16 @@ function setUp(places: readonly string[], tierBlocks: number, fillShare: number)
     fill.append(where === 'memory' ? bytes : bytes.subarray(0, 128 * 1024));
     fill.abandon();
   });
+  const loaded = new Set<number>();
   const disk: DiskTier = {
     has: (_, block) => places[block] === 'disk' || places[block] === 'damaged',
-    load: (_, block, __, done) => void setImmediate(() => done(places[block] === 'disk' ? bytesOf(block) : undefined)),
+    // Every other block can be had without waiting.
+    held: (_, block) => (loaded.has(block) ? bytesOf(block) : undefined),
+    read: (_, block) => (places[block] === 'disk' && block % 2 === 0 ? bytesOf(block) : undefined),
+    done: (_, block) => void loaded.delete(block),
+    ahead: (_, block) => block % 3 > 0,
+    load: (_, block, __, done) =>
+      void setImmediate(() => done(places[block] === 'disk' && loaded.add(block) !== undefined)),
     close() {},
   };
   const loaders = [0, 1].map(

@@ -413,7 +413,14 @@ describe('an origin that sends less of a range than was asked for', () => {
 describe('disk', () => {
   class FakeDisk implements DiskTier {
     loads: number[] = [];
+    ahead = (_id: ObjectId, block: number) => this.brought.push(block) > 0;
+    readonly brought: number[] = [];
+    readonly reads: number[] = [];
+    readonly done = (_id: ObjectId, block: number) => void this.loaded.delete(block);
     broken = new Set<number>();
+    /** Blocks that need not be waited for. */
+    near = new Set<number>();
+    private readonly loaded = new Map<number, Uint8Array>();
     constructor(
       readonly blocks: Set<number>,
       readonly size: number,
@@ -421,14 +428,29 @@ describe('disk', () => {
     has(_id: ObjectId, block: number): boolean {
       return this.blocks.has(block);
     }
-    load(_id: ObjectId, block: number, length: number, done: (bytes: Uint8Array | undefined) => void): void {
+    held(_id: ObjectId, block: number): Uint8Array | undefined {
+      return this.loaded.get(block);
+    }
+    read(_id: ObjectId, block: number, length: number): Uint8Array | undefined {
+      if (!this.near.has(block) || this.broken.has(block)) return undefined;
+      this.reads.push(block);
+      return this.#put(block, length);
+    }
+    load(_id: ObjectId, block: number, length: number, done: (found: boolean) => void): void {
       this.loads.push(block);
+      setImmediate(() => done(!this.broken.has(block) && this.#put(block, length) !== undefined));
+    }
+    /** Overwrites the buffer of another block, of which there are few. */
+    #put(block: number, length: number): Uint8Array {
+      for (const [other, bytes] of this.loaded) {
+        if (this.loaded.size < 4) break;
+        bytes.fill(0);
+        this.loaded.delete(other);
+      }
       const start = block * BLOCK_SIZE;
-      const bytes = this.broken.has(block) ? undefined : contentAt(FILM, 'v1', start, start + length);
-      setImmediate(() => {
-        done(bytes);
-        bytes?.fill(0);
-      });
+      const bytes = contentAt(FILM, 'v1', start, start + length);
+      this.loaded.set(block, bytes);
+      return bytes;
     }
     close(): void {}
   }
@@ -448,6 +470,48 @@ describe('disk', () => {
     const first = new CachedReader(object);
     await verifyAll(first, 0, 10, { path: FILM });
     assert.equal(first.outcome, 'memory');
+  });
+
+  it('sends what is not worth room in memory from disk, each block read once', async () => {
+    const disk = new FakeDisk(new Set(Array(9).keys()), 9);
+    for (let block = 0; block < 9; block++) disk.near.add(block);
+    const b = bench(9, { disk });
+    b.tier.worthRoom = false;
+    const object = new ObjectLoader(b.loader, b.described);
+    for (let time = 1; time <= 2; time++) {
+      const reader = new CachedReader(object);
+      await verifyAll(reader, 0, b.size, { path: FILM });
+      assert.equal(reader.outcome, 'disk');
+      reader.close();
+      assert.equal(disk.reads.length, 9 * time);
+    }
+    assert.deepEqual(disk.loads, [], 'nothing waits for what is at hand');
+    assert.ok(disk.brought.length > 0, 'the disk is told what comes next');
+    assert.equal(b.tier.has(b.described.id, 4), false);
+    assert.equal(b.loader.stats.diskLookups, 18);
+  });
+
+  it('keeps a block in memory of which it sends a part, or goes on with after its buffer was used for another', async () => {
+    const disk = new FakeDisk(new Set(Array(9).keys()), 9);
+    for (let block = 0; block < 9; block++) disk.near.add(block);
+    const b = bench(9, { disk });
+    b.tier.worthRoom = false;
+    const object = new ObjectLoader(b.loader, b.described);
+    await verifyAll(new CachedReader(object), 10, 20, { path: FILM });
+    assert.ok(b.tier.has(b.described.id, 0));
+    const slow = new CachedReader(object);
+    const at = 2 * BLOCK_SIZE;
+    assert.ok(slow.read(at, b.size));
+    assert.ok(slow.read(at + 100_000, b.size));
+    assert.deepEqual(disk.reads, [0, 2], 'it lies in its buffer');
+    assert.equal(b.tier.has(b.described.id, 2), false);
+    for (let block = 3; block < 9; block++) {
+      new CachedReader(object).read(block * BLOCK_SIZE, b.size);
+    }
+    const bytes = slow.read(at + 200_000, b.size);
+    assert.deepEqual(Buffer.from(bytes!), contentAt(FILM, 'v1', at + 200_000, at + BLOCK_SIZE));
+    assert.ok(b.tier.has(b.described.id, 2));
+    slow.close();
   });
 
   it('says that the block came from disk', async () => {
