@@ -14,6 +14,8 @@ const SAMPLES = fileURLToPath(new URL('../src/samples', import.meta.url));
 const NAME = 'demo/test';
 /** Milliseconds from one look at the picture to the next, and of the shown clock's steps. */
 const LOOK = 100;
+/** Pictures a second. */
+const RATE = 25;
 /** Times that a player joins. */
 const JOINS = 10;
 
@@ -40,8 +42,8 @@ export async function run(args: readonly string[]): Promise<Report> {
       const page = await openPage(browser);
       await page.goto(`${edge.adminUrl}/player?${as === 'hls' ? 'as=hls&' : ''}u=${encodeURIComponent(path)}`);
       // What a player begins behind it makes up for.
-      const isPlaying = () => page.evaluate<boolean>('document.getElementById("video").currentTime > 15');
-      await until(`15 seconds of playing ${as}`, isPlaying);
+      const shown = 'document.getElementById("video").getVideoPlaybackQuality().totalVideoFrames';
+      await until(`15 seconds of playing ${as}`, () => page.evaluate<boolean>(`${shown} > ${15 * RATE}`));
       const behind = await looks(page, seconds * 1000);
       rows.push({ name: as === 'hls' ? 'HLS, hls.js' : 'HTTP-FLV, mpegts.js', values: spread(behind) });
       if (as === 'flv') joins = await joinTimes(page, `${edge.url}${path}`);
