@@ -374,7 +374,7 @@ Status SharedFile::Map(uint64_t bytes) {
   // Core dumps without the cache, and children between fork and exec without it.
   madvise(base_, mapped_, MADV_DONTDUMP);
   madvise(base_, mapped_, MADV_DONTFORK);
-  // Of use where /sys/kernel/mm/transparent_hugepage/shmem_enabled says advise.
+  // Of use where the tmpfs is mounted with huge=advise.
   madvise(base_, mapped_, MADV_HUGEPAGE);
   return {};
 }

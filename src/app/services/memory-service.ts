@@ -12,6 +12,7 @@ import type { EdgeEvents } from './edge-events.js';
 import { MemoryKeeper } from './memory-keeper.js';
 import { restoreSnapshot, saveSnapshot } from './memory-snapshot.js';
 import { refuseChange } from './refuse-change.js';
+import { smallPagesOf } from './small-pages.js';
 
 /** Share of the memory tier that is kept free, so that fills find room at once. */
 export const FREE_SHARE = 0.02;
@@ -66,6 +67,11 @@ export class MemoryService implements Service<Config> {
       log,
     });
     this.inherited = [this.tier.descriptor];
+    const point = smallPagesOf(file);
+    if (point !== undefined) {
+      const remedy = `mount -o remount,huge=advise ${point}`;
+      log.info({ file, remedy }, 'the memory tier lies in pages of 4 KiB; huge ones make short answers cheaper');
+    }
     events.on('workerGone', () => {
       if (this.tier.isWhole) this.tier.reap();
       else this.#lost();
