@@ -1,5 +1,5 @@
 import { caches } from './support/caches.js';
-import { contest, resultTables, startContestants } from './support/contest.js';
+import { contest, fetchWhole, resultTables, startContestants } from './support/contest.js';
 import { randomNumbers, zipf } from './support/film-trace.js';
 import { diskFolder } from './support/folder.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
@@ -34,11 +34,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   for (const server of servers) {
     // Until what was dropped, since it came faster than a disk takes it, has come again and is on disk.
     for (let time = 0; time < READINGS; time++) {
-      for (let film = 0; film < FILMS; film++) {
-        const { status, body } = await server.get(pathOf(film));
-        if (status !== 200 || body.length !== FILM_SIZE * MEBIBYTE)
-          throw new Error(`${server.name} answers ${status} with ${body.length} bytes`);
-      }
+      for (let film = 0; film < FILMS; film++) await fetchWhole(server, pathOf(film), FILM_SIZE * MEBIBYTE);
     }
   }
   const list = writeRequests(`${folder}/requests`, requests());

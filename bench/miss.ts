@@ -1,14 +1,13 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { caches } from './support/caches.js';
 import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
-import { runFolder, writeNoise } from './support/folder.js';
+import { runFolder } from './support/folder.js';
 import { missFloor } from './support/miss-floor.js';
-import { startNginx } from './support/nginx.js';
+import { startSameOrigin } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
 import { type BenchOptions, benchOptions } from './support/options.js';
 import { type Report, type ResultTable, Sample } from './support/report.js';
-import { CLIENT_CORE, onClientCore, type Server } from './support/server.js';
+import { onClientCore, type Server } from './support/server.js';
 import { Viewer } from './support/viewer.js';
 import { writeRequests } from './support/wrk.js';
 
@@ -156,15 +155,7 @@ function delayTable(title: string, results: ReadonlyMap<string, readonly Delays[
 /** @param size bytes of each file that is asked for once */
 async function missLoad(options: BenchOptions, title: string, size: number, connections: number): Promise<Part> {
   const folder = runFolder(4 * CACHE_SIZE);
-  const root = join(folder, 'www');
-  mkdirSync(root);
-  writeNoise(join(root, 'file'), size);
-  const origin = await startNginx(
-    'origin',
-    join(folder, 'origin'),
-    { kind: 'same', root, file: 'file' },
-    { core: CLIENT_CORE },
-  );
+  const origin = await startSameOrigin(folder, size);
   const all = [...contestants(origin.url, folder), missFloor(origin.url, folder, CACHE_SIZE)];
   const { servers, notes } = await startContestants(all, options);
   const list = writeRequests(join(folder, 'requests'), [{ path: '/#.mp4' }]);

@@ -1,12 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { caches } from './support/caches.js';
-import { contest, resultTables, startContestants } from './support/contest.js';
-import { runFolder, writeNoise } from './support/folder.js';
-import { startNginx } from './support/nginx.js';
+import { contest, fetchWhole, resultTables, startContestants } from './support/contest.js';
+import { runFolder } from './support/folder.js';
+import { startSameOrigin } from './support/nginx.js';
 import { benchOptions } from './support/options.js';
 import type { Report } from './support/report.js';
-import { CLIENT_CORE } from './support/server.js';
 import { type Request, writeRequests } from './support/wrk.js';
 
 const MEBIBYTE = 2 ** 20;
@@ -25,25 +23,13 @@ export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { connections: '32' });
   const connections = Number(options.rest.connections);
   const folder = runFolder(5 * MEMORY);
-  const root = join(folder, 'www');
-  mkdirSync(root);
-  writeNoise(join(root, 'file'), BLOCK);
-  const origin = await startNginx(
-    'origin',
-    join(folder, 'origin'),
-    { kind: 'same', root, file: 'file' },
-    { core: CLIENT_CORE },
-  );
+  const origin = await startSameOrigin(folder, BLOCK);
   const contestants = caches({ origin: origin.url, folder, memory: MEMORY });
   const { servers, notes } = await startContestants(contestants, options);
   const hot = Array.from({ length: HOT }, (_, i): Request => ({ path: `/hot-${i}.mp4` }));
   for (const server of servers) {
     // Twice, since some keep what is asked for again.
-    for (const { path } of [...hot, ...hot]) {
-      const { status, body } = await server.get(path);
-      if (status !== 200 || body.length !== BLOCK)
-        throw new Error(`${server.name} answers ${status} with ${body.length} bytes`);
-    }
+    for (const { path } of [...hot, ...hot]) await fetchWhole(server, path, BLOCK);
   }
   const cold = new Array<Request>(HOT / HITS).fill({ path: '/#.mp4' });
   const list = writeRequests(join(folder, 'requests'), [...hot, ...cold]);

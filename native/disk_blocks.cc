@@ -2,12 +2,10 @@
 // exported, src/cache/disk/disk-record.ts draws what is stored.
 #include "disk_blocks.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <utility>
 
 #include "arguments.h"
 #include "lmdb_file.h"
@@ -128,7 +126,7 @@ class DiskBlocks : public Napi::ObjectWrap<DiskBlocks> {
     const size_t skipped = (kPage - reinterpret_cast<uintptr_t>(bytes) % kPage) % kPage;
     pages_ = bytes + skipped;
     key_ = static_cast<BlockKey*>(key.Data());
-    // As fields of the object they live as long as it does.
+    // JavaScript may overwrite the fields: the references keep what is read into.
     Napi::Object self = info.This().As<Napi::Object>();
     self.Set("memory", memory);
     self.Set("key", key);

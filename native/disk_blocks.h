@@ -4,7 +4,7 @@
 
 #include <napi.h>
 
-/** Adds `openDiskBlocks` to `exports`. */
+/** Adds the class `DiskBlocks`, and what its reads return, to `exports`. */
 void InitDiskBlocks(Napi::Env env, Napi::Object exports);
 
 #endif  // MOOVEDGE_DISK_BLOCKS_H_

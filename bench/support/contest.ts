@@ -88,6 +88,13 @@ export async function warm(servers: readonly Server[], root: string, paths: read
   }
 }
 
+/** Fetches a file of `size` bytes. @throws Error when a server sends something else */
+export async function fetchWhole(server: Server, path: string, size: number): Promise<void> {
+  const { status, body } = await server.get(path);
+  if (status !== 200 || body.length !== size)
+    throw new Error(`${server.name} answers ${status} to ${path} with ${body.length} of ${size} bytes`);
+}
+
 /** Loads a server once. @param seed other requests for another seed; 0 when the server is only to get warm */
 export type Drive = (server: Server, seed: number) => Promise<Load>;
 

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/ports.js';
-import { SERVER_CORE, Server } from './server.js';
+import { writeNoise } from './folder.js';
+import { CLIENT_CORE, SERVER_CORE, Server } from './server.js';
 import { TLS_CIPHER, type TlsFiles } from './tls-files.js';
 
 /** What an nginx does. */
@@ -45,6 +46,14 @@ export interface NginxOptions {
 /** Keys in a KiB of nginx's zone, and KiB that the zone takes for itself, on 64-bit machines. */
 const KEYS_PER_KIB = 7.9;
 const ZONE_HEAD_KIB = 5;
+
+/** Starts an origin on the client's core that answers with the same `size` bytes of noise, whatever is asked for. */
+export function startSameOrigin(folder: string, size: number): Promise<Server> {
+  const root = join(folder, 'www');
+  mkdirSync(root);
+  writeNoise(join(root, 'file'), size);
+  return startNginx('origin', join(folder, 'origin'), { kind: 'same', root, file: 'file' }, { core: CLIENT_CORE });
+}
 
 /**
  * Starts nginx of Debian's package `nginx` without a log of requests, and connections that are never closed; otherwise

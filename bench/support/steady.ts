@@ -1,3 +1,4 @@
+import { fetchWhole } from './contest.js';
 import { rangesOf } from './hot.js';
 import type { Server } from './server.js';
 import { load, writeRequests } from './wrk.js';
@@ -24,8 +25,7 @@ export interface Steady {
  * Has the server fetch a film of a noise-origin.ts into its memory, and writes a list of ranges of 4 KiB all over it.
  */
 export async function hotRanges(server: Server, file: string): Promise<string> {
-  const { status, body } = await server.get(FILM);
-  if (status !== 200 || body.length !== FILM_SIZE) throw new Error(`${server.name} answers ${status} to ${FILM}`);
+  await fetchWhole(server, FILM, FILM_SIZE);
   return writeRequests(file, rangesOf(FILM, FILM_SIZE, LENGTH));
 }
 

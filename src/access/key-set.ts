@@ -1,3 +1,4 @@
+import { bytesWithin } from '../base/bytes-within.js';
 import { EdgeError } from '../base/errors.js';
 import { KEY_SET_MAX, type PublicKey, parseKeySet, readKeyFile } from '../base/key-file.js';
 
@@ -79,15 +80,10 @@ class RemoteKeySet<Q extends readonly unknown[], K> {
     try {
       const signal = AbortSignal.timeout(TIMEOUT);
       const answer = await fetch(this.#url, { signal, redirect: 'error', headers: { accept: 'application/json' } });
-      const bytes: Uint8Array[] = [];
-      let length = 0;
-      for await (const chunk of answer.body ?? []) {
-        length += chunk.length;
-        if (length > KEY_SET_MAX) throw new Error('too many bytes');
-        bytes.push(chunk);
-      }
+      const bytes = await bytesWithin(answer.body ?? [], KEY_SET_MAX);
+      if (bytes === undefined) throw new Error('too many bytes');
       if (!answer.ok) throw new Error(`an answer of status ${answer.status}`);
-      this.#find = this.#makeFind(parseKeySet(Buffer.concat(bytes).toString()));
+      this.#find = this.#makeFind(parseKeySet(bytes.toString()));
       this.#fetchedAt = performance.now();
     } catch {
       // Those that were had go on; where there are none, whoever asks is told so.

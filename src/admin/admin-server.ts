@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { bytesWithin } from '../base/bytes-within.js';
 import { asEdgeError, EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { native } from '../base/native.js';
@@ -171,15 +172,10 @@ export function sendJson(response: ServerResponse, value: unknown): void {
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request) {
-    length += chunk.length;
-    if (length > BODY_MAX) throw new EdgeError('bad_request', `expected a body of at most ${BODY_MAX} bytes`);
-    chunks.push(chunk);
-  }
+  const body = await bytesWithin(request, BODY_MAX);
+  if (body === undefined) throw new EdgeError('bad_request', `expected a body of at most ${BODY_MAX} bytes`);
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {
     throw new EdgeError('bad_request', 'expected a JSON body');
   }

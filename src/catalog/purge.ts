@@ -69,6 +69,11 @@ export class Purges {
     return patterns.some(({ pattern, sequence }) => from < sequence && this.#matcher(pattern)({ primary, fields }));
   }
 
+  /** Whether an object has been purged, so that nobody is given it any more. */
+  isPurged(entry: ObjectEntry): boolean {
+    return entry.epoch < this.marks(entry.primary).hard || this.concerns(entry, 0);
+  }
+
   #matcher(pattern: PurgePattern): (subject: PatternSubject) => boolean {
     let matcher = this.#matchers.get(pattern);
     if (matcher === undefined) {

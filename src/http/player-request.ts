@@ -53,7 +53,6 @@ export class PlayerRequest implements ContentRequest {
   field(name: string): string {
     const told = this.#req === undefined ? (this.#kept?.get(name) ?? '') : octetsOfField(this.#req, name);
     if (told === '') return told;
-    if (told === '') return told;
     const value = this.#filter === undefined ? told : this.#filter.withoutTokens(name, told);
     if (UNTELLABLE.test(value)) {
       throw new EdgeError('bad_request', `the field ${name} holds controls, or several lines that are no UTF-8`);

@@ -57,7 +57,7 @@ export class ListService implements Service<Config> {
         if (key === undefined || beginnings?.some(each => normalPath(key.split('?', 1)[0]!).startsWith(each)) === false)
           continue;
         const entry = decodeEntry(record, key);
-        if (entry?.kind === 'object' && this.#isThere(entry)) found.push(entry);
+        if (entry?.kind === 'object' && !this.#purges.isPurged(entry)) found.push(entry);
       }
       more = performance.now() > end;
       if (more) break;
@@ -71,10 +71,6 @@ export class ListService implements Service<Config> {
     } finally {
       disk?.close();
     }
-  }
-
-  #isThere(entry: ObjectEntry): boolean {
-    return entry.epoch >= this.#purges.marks(entry.primary).hard && !this.#purges.concerns(entry, 0);
   }
 
   #described(entry: ObjectEntry, bases: ReadonlyMap<string, string>, disk: DiskReader | undefined): ListedObject {

@@ -12,6 +12,7 @@ import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { DiskService } from './disk-service.js';
 import type { EdgeEvents } from './edge-events.js';
 import { openDisk } from './open-disk.js';
+import { blocksOf } from './stored-state.js';
 
 /** Least milliseconds between two counts, and how much longer than a count that is. */
 const INTERVAL = 5000;
@@ -152,10 +153,10 @@ export class QuotaService implements Service<Config> {
         if (!this.#usage.has(origin)) continue;
         const entry = decodeEntry(record, head!.key);
         if (entry?.kind !== 'object') continue;
-        const blocks = this.#blocksOf(entry.object, disk);
+        const { memory, disk: onDisk } = blocksOf(entry, this.#tier, disk);
+        const blocks = memory + onDisk;
         if (blocks === 0) continue;
-        const isPurged = entry.epoch < purges.marks(entry.primary).hard || purges.concerns(entry, 0);
-        const wanted = isPurged ? -1 : this.#tier.expectedUses(entry.object.id, 0, HORIZON);
+        const wanted = purges.isPurged(entry) ? -1 : this.#tier.expectedUses(entry.object.id, 0, HORIZON);
         const all = counted.get(origin) ?? [];
         all.push({ object: entry.object, blocks, wanted, validated: entry.validated });
         counted.set(origin, all);
@@ -166,13 +167,6 @@ export class QuotaService implements Service<Config> {
       turn = performance.now();
     }
     return counted;
-  }
-
-  #blocksOf({ id, size }: ObjectEntry['object'], disk: DiskReader | undefined): number {
-    let count = 0;
-    for (let block = Math.ceil(size / BLOCK_SIZE) - 1; block >= 0; block--)
-      if (this.#tier.has(id, block) || disk?.has(id, block) === true) count++;
-    return count;
   }
 
   /** Lets go of so many blocks: of what is wanted least first, and of each from its end. Returns how many went. */

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { PlayerAddress } from '../../admin/edge-fetch.js';
 import { type PrefetchProgress, prefetchUrls } from '../../admin/prefetch.js';
 import { type EdgeUrl, parseEdgeUrl } from '../../admin/purge-request.js';
+import { bytesWithin } from '../../base/bytes-within.js';
 import type { Log } from '../../base/log.js';
 import type { Config } from '../../config/schema.js';
 import { redactUrl } from '../../observe/redact.js';
@@ -98,14 +99,9 @@ async function readList(list: string, signal: AbortSignal): Promise<string> {
     await answer.body?.cancel();
     throw new Error(`expected a list, found status ${answer.status}`);
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of answer.body) {
-    size += chunk.length;
-    if (size > LIST_MAX) throw tooLong();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
+  const bytes = await bytesWithin(answer.body, LIST_MAX);
+  if (bytes === undefined) throw tooLong();
+  return bytes.toString();
 }
 
 function tooLong(): Error {
