@@ -54,16 +54,19 @@ export function addAdminCommands(program: Command): void {
       const { why } = await import('./why.js');
       await why(await client(flags), url, text => process.stdout.write(text));
     });
-  program
-    .command('cleanup')
-    .description(
-      'find memory tiers and catalogs of edges that are gone, which keep memory taken; remove them with --yes',
-    )
-    .option('--dir <folder>', 'folder to look at (/dev/shm)')
+  onAdmin(
+    'cleanup',
+    'find memory tiers and catalogs of edges that are gone, which keep memory taken; remove them with --yes',
+  )
+    .option('--dir <folder>', 'folder to look at (that of the edge with --admin or --config, else /dev/shm)')
     .option('--yes', 'remove them')
-    .action(async (flags: CleanupFlags) => {
-      const { cleanup } = await import('./cleanup.js');
-      cleanup(flags, text => process.stdout.write(text));
+    .action(async (flags: AdminFlags & CleanupFlags) => {
+      const { cleanup, memoryFileOf } = await import('./cleanup.js');
+      // Without a word about an edge there may be none.
+      const isAsked = flags.admin !== undefined || flags.config !== undefined;
+      const { dir, yes } = flags;
+      const used = isAsked ? await memoryFileOf(await client(flags)) : undefined;
+      cleanup({ dir, yes, used }, text => process.stdout.write(text));
     });
   onAdmin('ls', 'list what a running edge has cached: size, share in memory and on disk, freshness, tags')
     .argument('[prefix]', 'beginning of paths, as players ask for them')

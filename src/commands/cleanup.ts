@@ -1,12 +1,17 @@
 import { type Dirent, lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { EdgeError } from '../base/errors.js';
 import { isCatalogOf, memoryFileIn, memoryFolder } from '../config/places.js';
 import { formatSize } from '../config/units.js';
+import type { EdgeStats } from '../supervisor/supervisor.js';
+import type { AdminClient } from './admin-client.js';
 
 /** What is to be done with what was left. */
 export interface CleanupFlags {
-  /** Folder that is looked at; that of files in memory when left out. */
+  /** Folder that is looked at; when left out that of `used`, or of files in memory. */
   readonly dir?: string;
+  /** Memory tier of an edge whose processes can't be seen from here, as in another container. */
+  readonly used?: string;
   /** Removes it; else it is told only. */
   readonly yes?: boolean;
 }
@@ -17,11 +22,12 @@ export interface CleanupFlags {
  * taken for good.
  * @returns how many were found
  */
-export function cleanup({ dir = memoryFolder(), yes = false }: CleanupFlags, write: (text: string) => void): number {
+export function cleanup(flags: CleanupFlags, write: (text: string) => void): number {
+  const { used, dir = used === undefined ? memoryFolder() : dirname(used), yes = false } = flags;
   const entries = readdirSync(dir, { withFileTypes: true });
   const files = entries.filter(each => each.isFile() && memoryFileIn(each.name) === each.name).map(({ name }) => name);
   const open = openFiles();
-  const inUse = files.filter(name => open.has(join(dir, name)));
+  const inUse = files.filter(name => open.has(join(dir, name)) || join(dir, name) === used);
   const left = entries
     .filter(entry => (files.includes(entry.name) && !inUse.includes(entry.name)) || isLeftCatalog(entry, inUse))
     .map(({ name }) => join(dir, name))
@@ -35,6 +41,14 @@ export function cleanup({ dir = memoryFolder(), yes = false }: CleanupFlags, wri
   if (left.length > 0 && !yes)
     write('remove them with --yes; an edge that is started on one of these ports begins cold then\n');
   return left.length;
+}
+
+/** Name of the memory tier's file of a running edge. @throws EdgeError (rejects with) when it does not say */
+export async function memoryFileOf(client: AdminClient): Promise<string> {
+  const { services } = (await client.json('GET', '/stats')) as EdgeStats;
+  const { file } = (services as { memory?: { file?: string } }).memory ?? {};
+  if (file === undefined) throw new EdgeError('origin_protocol', 'the edge does not say where its memory tier is');
+  return file;
 }
 
 /** A catalog whose memory file is not in use; its name begins with that of the file. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReloadResult, SnapshotResult, StopTimes } from '../admin/control-routes.js';
 import { EXIT, type ExitCode } from '../app/exit-code.js';
 import { EdgeError } from '../base/errors.js';
+import { shownPlace } from '../config/listen-schema.js';
 import type { EdgeStats } from '../supervisor/supervisor.js';
 import type { AdminClient } from './admin-client.js';
 import { bytes, duration, percent } from './figures.js';
@@ -32,14 +33,14 @@ export async function status(client: AdminClient, asJson: boolean, write: Write)
 }
 
 function statusText(stats: EdgeStats): string {
-  const { version, pid, ready, drained, uptimeSeconds, generation, listen, totals, workers } = stats;
+  const { version, pid, ready, drained, uptimeSeconds, generation, listeners, totals, workers } = stats;
   const states = [...new Set(workers.map(({ state }) => state))].map(
     state => `${workers.filter(worker => worker.state === state).length} ${state}`,
   );
   const rows: [string, string][] = [
     ['state', ready ? 'ready' : drained ? 'drained: not ready, but serving' : 'not ready'],
     ['process', `${pid}, version ${version}, up ${duration(uptimeSeconds)}`],
-    ['listens', listen.host === '' ? 'at no port' : `${listen.host} port ${listen.port}`],
+    ['listens', listeners.map(shownPlace).join(', ')],
     ['workers', `${states.join(', ')}; generation ${generation}, ${totals.workerRestarts} replaced after a death`],
     ['answers', `${totals.openResponses} under way, ${totals.requests} in all`],
     ...Object.entries(totals.cache).map(([tier, { bytes: held, capacity }]): [string, string] => [

@@ -54,7 +54,7 @@ export function engineOf({ engine, http2, unix, proxyProtocol }: ListenSettings)
 }
 
 /** Where a listener is, for people. */
-export function shownPlace({ unix, host: name, port }: ListenSettings): string {
+export function shownPlace({ unix, host: name, port }: Pick<ListenSettings, 'unix' | 'host' | 'port'>): string {
   return unix ?? `${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 

@@ -54,6 +54,9 @@ export interface Guard {
   refuses(socket: number, isUnderstood: boolean): boolean;
 }
 
+/** Most bytes of a message of a client, who has nothing to say. */
+export const MESSAGE_MAX = 1024;
+
 /** A connection on which messages go in place of answers (RFC 6455). */
 export interface FrontSocket {
   /** Sends a binary message; false when it was dropped, which never happens while nothing is buffered. */
@@ -68,6 +71,11 @@ export interface FrontSocket {
   /** Ends with a status of closing. */
   end(code: number): void;
   close(): void;
+}
+
+/** The first protocol that a client offers to speak by messages: whatever it is called, there is one thing to be had. */
+export function offeredProtocol(req: FrontRequest): string {
+  return req.getHeader('sec-websocket-protocol').split(',')[0]!.trim();
 }
 
 /** Who speaks by messages on a connection. */

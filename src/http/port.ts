@@ -110,8 +110,19 @@ export class Port implements FrontEndHandler {
     }
     const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
     if (target === undefined) new Exchange(context, res, req, method).run(req);
-    else if (upgrade !== undefined && !course.draining && !gate.isLast && asksForWebSocket(req)) {
-      new LiveWebSocket(context, live!, target, res, req).run(req, upgrade);
+    else if (method === 'GET' && asksForWebSocket(req)) {
+      if (upgrade === undefined || gate.isLast) {
+        const message = 'expected WebSocket by HTTP/1.1, with a key of 16 bytes (RFC 6455 section 4.2.1)';
+        new Reply(context, res, req, method).text(400, message, 'moovedge; detail=websocket', []);
+      } else if (course.draining) {
+        const fields: Field[] = [['Retry-After', '1']];
+        new Reply(context, res, req, method).text(
+          503,
+          'this edge is stopping: come back',
+          'moovedge; detail=drain',
+          fields,
+        );
+      } else new LiveWebSocket(context, live!, target, res, req).run(req, upgrade);
     } else new LiveExchange(context, res, req, method).run(live!, target, req);
   }
 

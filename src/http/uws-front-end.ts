@@ -2,15 +2,17 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { EdgeError } from '../base/errors.js';
-import type {
-  CertificateFiles,
-  FrontEnd,
-  FrontEndHandler,
-  FrontRequest,
-  FrontResponse,
-  FrontSocketHandler,
-  TlsFiles,
-  Upgrade,
+import {
+  type CertificateFiles,
+  type FrontEnd,
+  type FrontEndHandler,
+  type FrontRequest,
+  type FrontResponse,
+  type FrontSocketHandler,
+  MESSAGE_MAX,
+  offeredProtocol,
+  type TlsFiles,
+  type Upgrade,
 } from './front-end.js';
 import type { Gate, PortBounds } from './gate.js';
 import {
@@ -25,8 +27,6 @@ import {
 } from './uws.js';
 import { UwsSocket } from './uws-socket.js';
 
-/** Most bytes of a message of a client, who has nothing to say. */
-const MESSAGE_MAX = 1024;
 /** Bytes that the front end may hold of a connection's messages; it is given none while it holds any. */
 const BACKPRESSURE_MAX = 64 * 1024;
 
@@ -88,8 +88,7 @@ export class UwsFrontEnd implements FrontEnd {
     // The request dies with its handler, and may be answered later.
     const descriptor = this.#gate.socket;
     const key = req.getHeader('sec-websocket-key');
-    // The first of those that the client offers: whatever it is called, there is one thing to be had.
-    const protocol = req.getHeader('sec-websocket-protocol').split(',')[0]!.trim();
+    const protocol = offeredProtocol(req);
     return handler => {
       this.#gate.upgraded(descriptor);
       res.upgrade<Spoken>({ handler, descriptor }, key, protocol, '', context);

@@ -68,7 +68,10 @@ export interface EdgeStats {
   readonly drained: boolean;
   readonly uptimeSeconds: number;
   readonly generation: number;
+  /** The first address with a port, by which the edge is known. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** Every address at which players connect. */
+  readonly listeners: SupervisedConfig['listen'];
   readonly totals: Totals;
   /** What it did in the last minutes and the last hour. */
   readonly windows: ReturnType<Windows['read']>;
@@ -269,6 +272,7 @@ export class Supervisor<Config extends SupervisedConfig, Events extends ServiceE
       uptimeSeconds: Math.round((Date.now() - this.#startedAt) / 1000),
       generation: this.#generations.at(-1)?.number ?? 0,
       listen: { host, port },
+      listeners: this.config.listen.map(each => ({ host: each.host, port: each.port, unix: each.unix })),
       totals: totalsOf(snapshot),
       windows: this.#windows.read(),
       reload: this.#reload,

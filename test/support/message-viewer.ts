@@ -11,6 +11,13 @@ export interface Frame {
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
+interface OpenOptions {
+  readonly fields?: string[];
+  readonly hasKey?: boolean;
+  readonly secure?: boolean;
+  readonly behind?: Buffer;
+}
+
 /** A viewer by WebSocket that looks at every byte, and sends what it likes. */
 export class MessageViewer {
   readonly frames: Frame[] = [];
@@ -30,11 +37,11 @@ export class MessageViewer {
     socket.on('end', () => socket.end());
   }
 
-  /** @param fields lines in place of the usual ones; `behind` are bytes that come with the head */
+  /** @param fields lines in place of the usual ones, key included without `hasKey`; `behind` come with the head */
   static async open(
     port: number,
     path: string,
-    { fields, secure = false, behind = Buffer.alloc(0) }: { fields?: string[]; secure?: boolean; behind?: Buffer } = {},
+    { fields, hasKey = true, secure = false, behind = Buffer.alloc(0) }: OpenOptions = {},
   ): Promise<MessageViewer> {
     const socket = secure
       ? connectSecurely({ port, host: '127.0.0.1', rejectUnauthorized: false })
@@ -42,7 +49,8 @@ export class MessageViewer {
     await once(socket, secure ? 'secureConnect' : 'connect');
     const viewer = new MessageViewer(socket);
     const usual = ['Upgrade: websocket', 'Connection: keep-alive, Upgrade', 'Sec-WebSocket-Version: 13'];
-    const lines = [`GET ${path} HTTP/1.1`, 'Host: edge', `Sec-WebSocket-Key: ${viewer.key}`, ...(fields ?? usual)];
+    const own = hasKey ? [`Sec-WebSocket-Key: ${viewer.key}`] : [];
+    const lines = [`GET ${path} HTTP/1.1`, 'Host: edge', ...own, ...(fields ?? usual)];
     socket.write(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), behind]));
     return viewer;
   }

@@ -146,7 +146,7 @@ export class MemoryService implements Service<Config> {
   }
 
   stats(): object {
-    return this.tier.stats();
+    return { file: memoryFile(this.#started), ...this.tier.stats() };
   }
 
   /** Before the tier is closed, since blocks of one that was not are verified when they are used. */

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fieldLine } from '../../base/field-line.js';
-import type { FrontEndHandler } from '../front-end.js';
+import { type FrontEndHandler, offeredProtocol, type Upgrade } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
 import { type ClientConnection, isPassedOn } from './client-connection.js';
 import { Faults } from './faults.js';
@@ -9,6 +10,7 @@ import { Http1Response } from './http1-response.js';
 import type { NodeGuard } from './node-guard.js';
 import type { NodeLimits } from './node-limits.js';
 import { NodeRequest } from './node-request.js';
+import { NodeSocket } from './node-socket.js';
 import { SendBudget } from './send-budget.js';
 
 /** Bytes of an answer that Node may hold. */
@@ -20,6 +22,16 @@ const WAITING_MAX = 512;
 /** Milliseconds between two looks for heads that don't come to an end, at most. */
 const CHECK = 5000;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
+
+/** A key of WebSocket: 16 bytes in base64 (RFC 6455 section 4.2.1). */
+const KEY = /^[+/0-9A-Za-z]{22}==$/;
+
+/** A request that wants to go on by messages. */
+interface Wish {
+  readonly key: string;
+  /** Bytes that have come behind it. */
+  readonly early: Buffer;
+}
 
 /** What may be answered on a connection at a time. */
 interface Turn {
@@ -70,19 +82,36 @@ export class Http1Connections {
     this.#server.emit('connection', socket);
   }
 
+  /** Requests may go on by messages. */
+  takeUpgrades(): void {
+    this.#server.on('upgrade', (req, socket, early) => this.#upgrade(req, socket, early));
+  }
+
   close(): void {
     this.#server.close();
   }
 
-  #take(req: IncomingMessage, res: ServerResponse): void {
+  /** Node reads no further request after one that bears Upgrade, whatever it asks for, and makes no answer to it. */
+  #upgrade(req: IncomingMessage, socket: Duplex, early: Buffer): void {
+    const res = new ServerResponse(req);
+    res.assignSocket(socket as Socket);
+    res.shouldKeepAlive = false;
+    res.once('finish', () => (socket as Socket).destroySoon());
+    const key = req.headers['sec-websocket-key'] ?? '';
+    this.#take(req, res, req.httpVersionMinor > 0 && KEY.test(key) ? { key, early } : undefined);
+    const turn = this.#turns.get(socket);
+    if (turn !== undefined) turn.isLast = true;
+  }
+
+  #take(req: IncomingMessage, res: ServerResponse, wish?: Wish): void {
     const { socket } = req;
     const turn = this.#turns.get(socket);
     if (turn === undefined || turn.isLast) return;
     if (!turn.isBusy) {
-      this.#answer(turn, req, res);
+      this.#answer(turn, req, res, wish);
       return;
     }
-    turn.waiting.push(() => this.#answer(turn, req, res));
+    turn.waiting.push(() => this.#answer(turn, req, res, wish));
     if (turn.waiting.length === WAITING_PAUSE) socket.pause();
     if (turn.waiting.length === WAITING_MAX) {
       turn.isLast = true;
@@ -90,7 +119,7 @@ export class Http1Connections {
     }
   }
 
-  #answer(turn: Turn, req: IncomingMessage, res: ServerResponse): void {
+  #answer(turn: Turn, req: IncomingMessage, res: ServerResponse, wish: Wish | undefined): void {
     const { socket } = req;
     if (socket.destroyed) return;
     const { connection, budget, faults } = turn;
@@ -112,7 +141,7 @@ export class Http1Connections {
       return;
     }
     this.#guard.isOld = req.httpVersionMinor === 0;
-    this.#handler().request(response, request);
+    this.#handler().request(response, request, wish && upgradeOf(wish, request, response, res));
     this.#guard.isOld = false;
   }
 
@@ -169,6 +198,16 @@ function statusOf({ code = '', rawPacket }: ParserError): number | undefined {
   if (code === 'HPE_INVALID_VERSION' || code === 'HPE_PAUSED_H2_UPGRADE') return 505;
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
   return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE' ? 400 : undefined;
+}
+
+function upgradeOf({ key, early }: Wish, req: NodeRequest, response: Http1Response, res: ServerResponse): Upgrade {
+  const protocol = offeredProtocol(req);
+  return handler => {
+    const socket = res.socket!;
+    response.switched();
+    res.detachSocket(socket);
+    new NodeSocket(socket, handler, { key, protocol }, early);
+  };
 }
 
 /**

@@ -83,6 +83,7 @@ export class NodeFrontEnd implements FrontEnd {
       throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${(error as Error).message}`);
     }
     this.#server.on('error', () => {});
+    if (this.#handler().upgrades) this.#http1.takeUpgrades();
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? (address.port ?? port) : port;
   }

@@ -127,6 +127,12 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
     this.cork(() => this.#writable?.());
   }
 
+  /** The connection goes on by messages: nothing is told of it any more. */
+  switched(): void {
+    this.#isOver = true;
+    this.#budget.forget(this);
+  }
+
   /** The stream has ended: well, or because the client has left, or because the connection was cut. */
   protected gone(): void {
     if (this.#isOver) return;

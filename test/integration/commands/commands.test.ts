@@ -39,11 +39,15 @@ const stats: EdgeStats = {
   uptimeSeconds: 3700,
   generation: 4,
   listen: { host: '0.0.0.0', port: playerPort },
+  listeners: [
+    { host: '::', port: playerPort },
+    { host: '0.0.0.0', port: 1, unix: '/run/edge.sock' },
+  ],
   totals: totalsOf(await metrics.snapshot()),
   windows: {},
   reload: { ok: true, time: 0 },
   workers: [{ index: 0, generation: 4, pid: 77, state: 'ready', uptimeSeconds: 5, stats: {} }],
-  services: {},
+  services: { memory: { file: path.join(folder, 'moovedge-8080.cache') } },
 };
 const purged: unknown[] = [];
 const admin = new AdminServer({
@@ -212,6 +216,21 @@ test('cleanup finds what edges have left, and removes it when it is told to', as
   assert.match((await moovedge(['cleanup', '--dir', dir, '--yes'])).output, /^removed: /);
   assert.deepEqual(readdirSync(dir).sort(), ['moovedge-8080.cache.mine.catalog', 'moovedge-x.cache', 'other']);
   rmSync(dir, { recursive: true });
+});
+
+test('cleanup keeps what the edge uses that it asks, and looks at its folder', async () => {
+  for (const name of ['moovedge-8080.cache', 'moovedge-9090.cache']) writeFileSync(path.join(folder, name), 'x');
+  const [used, left] = [8080, 9090].map(number => path.join(folder, `moovedge-${number}.cache`));
+  const { code, output } = await moovedge(['cleanup', '--yes', ...flags]);
+  assert.equal(code, 0);
+  assert.match(output, new RegExp(`^removed: ${left} .*\\nin use: ${used}\\n$`));
+  const none = await moovedge(['cleanup', '--yes', '--admin', 'http://127.0.0.1:9']);
+  assert.equal(none.code, EXIT.unavailable, 'nothing is removed beside an edge that does not answer');
+});
+
+test('status tells every address', async () => {
+  const { output } = await moovedge(['status', ...flags]);
+  assert.match(output, new RegExp(`^listens +\\[::\\]:${playerPort}, /run/edge.sock$`, 'm'));
 });
 
 test('purge tells the edge and says what was done', async () => {

@@ -5,7 +5,7 @@ import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { selfSigned } from '../../../support/certificate.js';
 import { complaints, MediaFolder } from '../../../support/ffmpeg.js';
-import { startEdge } from '../../../support/http-edge.js';
+import { ENGINES, listening, startEdge } from '../../../support/http-edge.js';
 import { LiveRig, liveFilm, PacedPublisher } from '../../../support/live-rig.js';
 import { frameOf, MessageViewer, OPCODE } from '../../../support/message-viewer.js';
 import { until } from '../../../support/until.js';
@@ -23,9 +23,20 @@ const media = await MediaFolder.make();
 const { cert, key } = selfSigned();
 const tls = { cert: join(media.path, 'cert.pem'), key: join(media.path, 'key.pem') };
 await Promise.all([writeFile(tls.cert, cert), writeFile(tls.key, key)]);
-const { port: plain } = await startEdge({ live: rig.port });
-const { port: secure } = await startEdge({ live: rig.port }, { tls });
-const { port: strictPort } = await startEdge({ live: strict.port });
+const { server: edge } = await startEdge({ live: rig.port });
+const { server: strictEdge } = await startEdge({ live: strict.port });
+const ports = await Promise.all(
+  ENGINES.map(async engine => ({
+    engine,
+    plain: await edge.listen('127.0.0.1', 0, listening(engine)),
+    secure: await edge.listen('127.0.0.1', 0, listening(engine, { tls })),
+    strict: await strictEdge.listen('127.0.0.1', 0, listening(engine)),
+  })),
+);
+const kinds = ports.flatMap(({ engine, plain, secure }) => [
+  { kind: `ws over ${engine}`, port: plain, isSecure: false },
+  { kind: `wss over ${engine}`, port: secure, isSecure: true },
+]);
 after(() => media.remove());
 
 /** The tags of a viewer, each of which must be whole; pictures without their key frame count as broken. */
@@ -47,17 +58,18 @@ function tagsOf(bytes: Buffer): { type: number; timestamp: number; key: boolean 
 const NO_MASK = Buffer.from([0x89, 0]);
 
 describe('live streams by WebSocket', () => {
-  for (const kind of ['ws', 'wss'] as const) {
+  for (const { kind, port, isSecure } of kinds) {
+    const word = kind.replaceAll(' ', '-');
     const open = (name: string, more: { fields?: string[]; behind?: Buffer } = {}) =>
-      MessageViewer.open(kind === 'ws' ? plain : secure, `/live/app/${name}.flv`, { ...more, secure: kind === 'wss' });
+      MessageViewer.open(port, `/live/app/${name}.flv`, { ...more, secure: isSecure });
 
     it(`${kind}: are the same bytes as over HTTP, decode without a word, and end with a close frame`, async () => {
-      const writer = rig.publish(`app/${kind}`);
+      const writer = rig.publish(`app/${word}`);
       const publisher = new PacedPublisher(writer, film);
       // A ping may come with the head, though it should not; of what is encrypted nobody sees where the head ends.
-      const early = kind === 'ws' ? ['with the head'] : [];
+      const early = isSecure ? [] : ['with the head'];
       const behind = Buffer.concat(early.map(text => frameOf(OPCODE.ping, Buffer.from(text))));
-      const viewer = await open(kind, { behind });
+      const viewer = await open(word, { behind });
       await until('frames', () => viewer.frames.length > 10);
       assert.match(viewer.head, new RegExp(`Sec-WebSocket-Accept: ${viewer.accept.replaceAll('+', '\\+')}`, 'i'));
       assert.equal(rig.viewing.stats.viewers.websocket, 1);
@@ -68,7 +80,7 @@ describe('live streams by WebSocket', () => {
       assert.deepEqual(pongs, [...early, 'hello']);
       publisher.stop();
       writer.close();
-      rig.forget(`app/${kind}`);
+      rig.forget(`app/${word}`);
       await until('the end', () => viewer.ended);
       const last = viewer.frames.at(-1)!;
       assert.equal(last.opcode, OPCODE.close);
@@ -79,7 +91,7 @@ describe('live streams by WebSocket', () => {
     });
 
     it(`${kind}: one that pauses, and sends pings all the while, loses whole groups and no frame is broken`, async () => {
-      const name = `slow-${kind}`;
+      const name = `slow-${word}`;
       const writer = rig.publish(`app/${name}`);
       writer.setHeaders({ video: Buffer.from([0x17, 0, 0, 0, 0]), hasVideo: true, hasAudio: false });
       let time = 0;
@@ -136,7 +148,7 @@ describe('live streams by WebSocket', () => {
       ['HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: edge\r\n\r\n')],
     ];
     it(`${kind}: who sends garbage is closed, and nobody else`, async () => {
-      const name = `garbage-${kind}`;
+      const name = `garbage-${word}`;
       const writer = rig.publish(`app/${name}`);
       const publisher = new PacedPublisher(writer, film);
       const stays = await open(name);
@@ -161,47 +173,52 @@ describe('live streams by WebSocket', () => {
     });
   }
 
-  it('cut who takes nothing, and nobody else', async () => {
-    const writer = strict.publish('app/stalled');
-    const publisher = new PacedPublisher(writer, film);
-    const stays = await MessageViewer.open(strictPort, '/live/app/stalled.flv');
-    const stalled = await MessageViewer.open(strictPort, '/live/app/stalled.flv');
-    await until('bytes', () => stalled.bytes > 0);
-    stalled.socket.pause();
-    const fill = setInterval(() => writer.append({ type: 8, timestamp: 0, keyFrame: false, body: [BIG] }), 10);
-    await until('the cut', () => strict.viewing.stats.disconnects.stalled > 0);
-    clearInterval(fill);
-    assert.ok(!stays.ended);
-    for (const { socket } of [stays, stalled]) socket.destroy();
-    publisher.stop();
-    await until('nobody', () => strict.viewing.stats.viewers.websocket === 0);
-    writer.close();
-    strict.forget('app/stalled');
-  });
+  for (const { engine, plain, strict: strictPort } of ports) {
+    it(`${engine}: cut who takes nothing, and nobody else`, async () => {
+      const writer = strict.publish(`app/stalled-${engine}`);
+      const publisher = new PacedPublisher(writer, film);
+      const stays = await MessageViewer.open(strictPort, `/live/app/stalled-${engine}.flv`);
+      const stalled = await MessageViewer.open(strictPort, `/live/app/stalled-${engine}.flv`);
+      await until('bytes', () => stalled.bytes > 0);
+      stalled.socket.pause();
+      const before = strict.viewing.stats.disconnects.stalled;
+      const fill = setInterval(() => writer.append({ type: 8, timestamp: 0, keyFrame: false, body: [BIG] }), 10);
+      await until('the cut', () => strict.viewing.stats.disconnects.stalled > before);
+      clearInterval(fill);
+      assert.ok(!stays.ended);
+      for (const { socket } of [stays, stalled]) socket.destroy();
+      publisher.stop();
+      await until('nobody', () => strict.viewing.stats.viewers.websocket === 0);
+      writer.close();
+      strict.forget(`app/stalled-${engine}`);
+    });
 
-  it('are refused where there is none, to other versions and to pages of elsewhere; others get HTTP', async () => {
-    const writer = rig.publish('app/asked');
-    const publisher = new PacedPublisher(writer, film);
-    const ask = async (path: string, fields: string[]) => {
-      const viewer = await MessageViewer.open(plain, path, { fields });
-      await until('a head', () => viewer.head !== '');
-      viewer.socket.destroy();
-      return viewer.head;
-    };
-    const usual = ['Upgrade: websocket', 'Connection: Upgrade'];
-    const path = '/live/app/asked.flv';
-    assert.match(await ask('/live/app/none.flv', [...usual, 'Sec-WebSocket-Version: 13']), /^HTTP\/1.1 404 /);
-    const old = await ask(path, [...usual, 'Sec-WebSocket-Version: 8']);
-    assert.match(old, /^HTTP\/1.1 426 /);
-    assert.match(old, /Sec-WebSocket-Version: 13/i);
-    const from = (origin: string) => ask(path, [...usual, 'Sec-WebSocket-Version: 13', `Origin: ${origin}`]);
-    assert.match(await from('https://elsewhere.example'), /^HTTP\/1.1 403 /);
-    assert.match(await from('https://edge'), /^HTTP\/1.1 101 /);
-    assert.match(await ask(path, ['Sec-WebSocket-Version: 13']), /^HTTP\/1.1 200 /);
-    assert.match(await ask(path, ['Upgrade: h2c', 'Connection: Upgrade']), /^HTTP\/1.1 200 /);
-    await until('nobody', () => rig.viewing.stats.viewers.websocket === 0);
-    publisher.stop();
-    writer.close();
-    rig.forget('app/asked');
-  });
+    it(`${engine}: are refused where there is none, to other versions and to pages of elsewhere; others get HTTP`, async () => {
+      const writer = rig.publish(`app/asked-${engine}`);
+      const publisher = new PacedPublisher(writer, film);
+      const ask = async (path: string, fields: string[], hasKey = true) => {
+        const viewer = await MessageViewer.open(plain, path, { fields, hasKey });
+        await until('a head', () => viewer.head !== '');
+        viewer.socket.destroy();
+        return viewer.head;
+      };
+      const usual = ['Upgrade: websocket', 'Connection: Upgrade'];
+      const path = `/live/app/asked-${engine}.flv`;
+      assert.match(await ask('/live/app/none.flv', [...usual, 'Sec-WebSocket-Version: 13']), /^HTTP\/1.1 404 /);
+      const old = await ask(path, [...usual, 'Sec-WebSocket-Version: 8']);
+      assert.match(old, /^HTTP\/1.1 426 /);
+      assert.match(old, /Sec-WebSocket-Version: 13/i);
+      const from = (origin: string) => ask(path, [...usual, 'Sec-WebSocket-Version: 13', `Origin: ${origin}`]);
+      assert.match(await from('https://elsewhere.example'), /^HTTP\/1.1 403 /);
+      assert.match(await from('https://edge'), /^HTTP\/1.1 101 /);
+      assert.match(await ask(path, ['Sec-WebSocket-Version: 13']), /^HTTP\/1.1 200 /);
+      assert.match(await ask(path, ['Upgrade: h2c', 'Connection: Upgrade']), /^HTTP\/1.1 200 /);
+      const key = ['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: c2hvcnQ='];
+      assert.match(await ask(path, [...usual, ...key], false), /^HTTP\/1.1 400 /, 'a short key');
+      await until('nobody', () => rig.viewing.stats.viewers.websocket === 0);
+      publisher.stop();
+      writer.close();
+      rig.forget(`app/asked-${engine}`);
+    });
+  }
 });
