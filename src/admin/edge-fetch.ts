@@ -1,5 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { connect } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
+import { ownCredentials } from '../base/own-credentials.js';
 import type { EdgeUrl } from './purge-request.js';
 
 /** Milliseconds without a byte after which a URL is given up. */
@@ -10,6 +12,14 @@ export interface PlayerAddress {
   readonly scheme: 'http' | 'https';
   readonly host: string;
   readonly port: number;
+}
+
+/** Where an edge reaches itself, and what it says there. */
+export interface OwnAddress extends PlayerAddress {
+  /** By which its workers know that it is the edge that asks. */
+  readonly key: string;
+  /** What the connection begins with, as with a header of the PROXY protocol. */
+  readonly preface?: string | undefined;
 }
 
 /** What an answer brings, as it comes. */
@@ -44,30 +54,31 @@ export function requestTarget({ path, query }: EdgeUrl): string {
 }
 
 /**
- * Asks the edge's own port as a player would.
+ * Asks the edge's own port as a player would that is let in everywhere, as fast as it can be answered.
  * @returns `ok`, or why the URL could not be fetched
  */
 export function fetchFromEdge(
-  { scheme, host, port }: PlayerAddress,
+  { scheme, host, port, key, preface }: OwnAddress,
   url: EdgeUrl,
   sink: FetchSink,
   signal: AbortSignal,
   throttle?: Throttle,
 ): Promise<string> {
   return new Promise(end => {
-    const headers = { Host: url.host ?? hostField(host, port), Connection: 'close', 'User-Agent': 'moovedge-prefetch' };
-    const asked = {
-      host: reachable(host),
-      port,
-      path: requestTarget(url),
-      headers,
-      signal,
-      timeout: STALL,
-      agent: false,
+    const headers = {
+      Host: url.host ?? hostField(host, port),
+      Connection: 'close',
+      'User-Agent': 'moovedge-prefetch',
+      Authorization: ownCredentials(key),
     };
+    const socket = connect(port, reachable(host));
+    if (preface !== undefined) socket.write(preface, 'latin1');
     // The certificate bears the name that players know the edge by; this is the edge itself, by its address.
-    const request =
-      scheme === 'http' ? httpRequest(asked) : httpsRequest({ ...asked, rejectUnauthorized: false, servername: '' });
+    const connection =
+      scheme === 'http' ? socket : connectSecurely({ socket, rejectUnauthorized: false, servername: '' });
+    if (connection !== socket) socket.on('error', error => connection.destroy(error));
+    const createConnection = () => connection;
+    const request = httpRequest({ path: requestTarget(url), headers, signal, timeout: STALL, createConnection });
     request.on('timeout', () => request.destroy(new Error(`no byte for ${STALL / 1000} s`)));
     request.on('error', error => end(error.message));
     request.on('response', (response: IncomingMessage) => {
@@ -96,7 +107,7 @@ function hostField(host: string, port: number): string {
 }
 
 /** An address that reaches a server which listens on `host`. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
 }

@@ -1,5 +1,7 @@
 import { EdgeError } from '../base/errors.js';
-import { type FetchSink, fetchFromEdge, type PlayerAddress, requestTarget, Throttle } from './edge-fetch.js';
+import { parseSize } from '../config/units.js';
+import { LEAST_RATE } from '../config/warm-schema.js';
+import { type FetchSink, fetchFromEdge, type OwnAddress, requestTarget, Throttle } from './edge-fetch.js';
 import { fetchPlaylists, manifestOf } from './prefetch-hls.js';
 import { type EdgeUrl, fieldsOf, parseUrls } from './purge-request.js';
 
@@ -8,7 +10,7 @@ const CONCURRENCY = 2;
 /** Milliseconds between lines of progress of one URL. */
 const PROGRESS_INTERVAL = 250;
 const SECONDS_MAX = 24 * 3600;
-const RATE_MIN = 64 * 1024;
+const RATE_MIN = parseSize(LEAST_RATE)!;
 
 /** What shall be in the cache before somebody asks for it. */
 export interface PrefetchRequest {
@@ -43,17 +45,17 @@ export function parsePrefetch(body: unknown): PrefetchRequest {
   }
   if (typeof hls !== 'boolean') throw new EdgeError('bad_request', 'expected hls to be true or false');
   if (rate !== undefined && !(typeof rate === 'number' && rate >= RATE_MIN && Number.isFinite(rate)))
-    throw new EdgeError('bad_request', `expected rate to be bytes a second, at least ${RATE_MIN}`);
+    throw new EdgeError('bad_request', `expected rate to be bytes a second, at least ${LEAST_RATE}`);
   return { urls: parseUrls(urls), seconds, hls, rate };
 }
 
 /**
- * Fills the cache as a player would: asks the edge's own port and throws the bytes away. So all rules of serving hold,
- * and each block is fetched once, whoever else wants it.
+ * Fills the cache as a player would: asks the edge's own port and throws the bytes away. So all rules of serving hold
+ * but those that keep players out or slow them down, and each block is fetched once, whoever else wants it.
  * @param progress told now and then, and at the end of each URL
  */
 export async function prefetchUrls(
-  address: PlayerAddress,
+  address: OwnAddress,
   { urls, seconds, hls, rate }: PrefetchRequest,
   progress: (line: PrefetchProgress) => void,
   signal: AbortSignal,

@@ -13,6 +13,7 @@ import { catalogFolders, memoryFile, notesDemand } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { Gate } from '../http/gate.js';
 import type { NodeFrontEnd } from '../http/node/node-front-end.js';
+import { OwnRequests } from '../http/own-requests.js';
 import { portBounds } from '../http/port-bounds.js';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '../http/server.js';
 import { isUpstream } from '../http/uws.js';
@@ -191,8 +192,13 @@ class Worker implements WorkerHandle {
     const live = makeLive?.(config, link, metrics);
     this.#live = live?.stats;
     this.#ports = new WorkerPorts({ config, bounds, siblings: workers, unixSockets: inherited.slice(1), Engine });
+    const ownRequests = new OwnRequests();
+    link.on('ownKey', key => {
+      ownRequests.key = key;
+    });
     const players: HttpServerOptions = {
       gate,
+      own: ownRequests,
       bounds: this.#ports.bounds,
       name: config.cluster === undefined ? name : undefined,
       content: this.#catalog,

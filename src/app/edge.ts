@@ -27,7 +27,7 @@ import type { Role } from './roles.js';
 import { ServiceManager } from './service-manager.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import type { EdgeServices } from './services/edge-services.js';
-import { playerAddress } from './services/player-address.js';
+import { ownAddress, playerAddress } from './services/player-address.js';
 import { Successor } from './successor.js';
 
 /**
@@ -123,8 +123,7 @@ export class Edge implements EdgeControl {
       purge: async request => this.#running.purge(request),
       explain: url => this.#running.explain(url),
       list: async request => this.#running.list(request),
-      prefetch: (request, progress, signal) =>
-        prefetchUrls(playerAddress(supervisor.config), request, progress, signal),
+      prefetch: (request, progress, signal) => prefetchUrls(ownAddress(supervisor.config), request, progress, signal),
     });
     this.#admin = new AdminPort(
       { ...routes, ...controlRoutes(this), ...historyRoutes(() => this.#running.history) },

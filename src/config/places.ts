@@ -81,5 +81,10 @@ export interface ListenerTls {
 
 /** Scheme of the URLs that players ask for. */
 export function playerScheme(config: Config): 'http' | 'https' {
-  return tlsFiles(mainListener(config)) === undefined ? 'http' : 'https';
+  return schemeOf(mainListener(config));
+}
+
+/** What is spoken at a listener. */
+export function schemeOf(listener: ListenSettings): 'http' | 'https' {
+  return tlsFiles(listener) === undefined ? 'http' : 'https';
 }

@@ -1,6 +1,9 @@
 import { fileOrUrl, flag, size, time } from './kind.js';
 import { type Draft, item, list, setting, type Values, type Wrong } from './setting.js';
 
+/** Least bytes a second to which fetching ahead of players may be bound. */
+export const LEAST_RATE = '64KiB';
+
 /** Lists of what is fetched before anybody asks for it. */
 export const warmSchema = list(
   item({
@@ -20,7 +23,7 @@ export const warmSchema = list(
     hls: setting(flag(), 'Whether films are fetched as players of HLS do: playlists and all that they name.').prefault(
       false,
     ),
-    rate: setting(size('64KiB', '100GiB'), 'Bytes a second that are fetched at most; left out: any.').optional(),
+    rate: setting(size(LEAST_RATE, '100GiB'), 'Bytes a second that are fetched at most; left out: any.').optional(),
   }),
   { max: 100 },
 );

@@ -38,6 +38,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   readonly #isHead: boolean;
   readonly #reply: Reply;
   readonly #peer: PeerRequest | undefined;
+  readonly #isOwn: boolean;
   /** Who is let in to what, where there are rules. */
   #admission: RequestAdmission | undefined;
   #host = '';
@@ -59,8 +60,19 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #fields!: FieldBlock;
   #part: RangeOfFile | undefined;
 
-  /** @param peer the request of a peer, which is answered here in any case */
-  constructor(context: HttpContext, res: FrontResponse, req: FrontRequest, method: 'GET' | 'HEAD', peer?: PeerRequest) {
+  /**
+   * @param peer the request of a peer, which is answered here in any case
+   * @param isOwn it is the edge's own request, which is let in and not held back
+   */
+  constructor(
+    context: HttpContext,
+    res: FrontResponse,
+    req: FrontRequest,
+    method: 'GET' | 'HEAD',
+    peer?: PeerRequest,
+    isOwn = false,
+  ) {
+    this.#isOwn = isOwn;
     this.#context = context;
     this.#isHead = method === 'HEAD';
     this.#peer = peer;
@@ -101,7 +113,8 @@ export class Exchange implements DeliveryListener, BodyMaker {
       this.#reply.bearsTokens = this.#target.tokens !== '';
       const view = isRaw ? undefined : views.find(this.#target);
       // Peers have let their players in.
-      const admitted = this.#peer === undefined ? admission && this.#admit(admission, view) : undefined;
+      const isAsked = this.#peer === undefined && !this.#isOwn;
+      const admitted = isAsked ? admission && this.#admit(admission, view) : undefined;
       if (admitted === undefined) this.#find(req, host, view);
       else {
         const kept = admission!.keep();
@@ -165,7 +178,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   /** What a view works with: objects that it comes upon are for whom they are for. */
   get #stage(): ViewStage {
     const context = this.#context;
-    if (this.#admission === undefined || this.#peer !== undefined) return context;
+    if (this.#admission === undefined || this.#peer !== undefined || this.#isOwn) return context;
     const { planner, packager } = context;
     return { content: this.#admission.guarded(context.content), planner, packager };
   }
@@ -367,7 +380,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
   /** How fast the answer goes. Fills of other edges are not players'. */
   #pace(opened: OpenObject): AnswerPace | undefined {
     const { pacing, planner } = this.#context;
-    if (pacing === undefined || this.#peer?.mark === 'fill') return undefined;
+    if (pacing === undefined || this.#isOwn || this.#peer?.mark === 'fill') return undefined;
     const client = this.#peer === undefined ? this.#reply.client : undefined;
     const { connection } = this.#reply;
     return pacing.begin({

@@ -73,7 +73,7 @@ export interface FrontSocket {
   close(): void;
 }
 
-/** The first protocol that a client offers to speak by messages: whatever it is called, there is one thing to be had. */
+/** The first protocol that a client offers to speak by messages: whatever it is called, there is one to be had. */
 export function offeredProtocol(req: FrontRequest): string {
   return req.getHeader('sec-websocket-protocol').split(',')[0]!.trim();
 }

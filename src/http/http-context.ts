@@ -17,6 +17,7 @@ import type { Field } from './field-block.js';
 import type { FrontRequest, Guard } from './front-end.js';
 import type { HttpStats } from './http-stats.js';
 import type { LivePort } from './live-port.js';
+import type { OwnRequests } from './own-requests.js';
 import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
 import type { Representations } from './representation.js';
@@ -62,6 +63,8 @@ export interface HttpContext extends ViewStage {
   readonly clients: ClientAddresses;
   /** Bounds requests by client; undefined where there is no bound. */
   readonly underWay: ClientRequests | undefined;
+  /** Knows the edge's own requests; undefined where it makes none. */
+  readonly own: OwnRequests | undefined;
   /** Name of this edge in CDN-Loop (RFC 8586); undefined where nobody looks for loops here. */
   readonly name: string | undefined;
   readonly log: Log;

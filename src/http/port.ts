@@ -61,23 +61,26 @@ export class Port implements FrontEndHandler {
     this.#context.accessLog?.(refusalEntry({ status, time: Date.now(), client }));
   }
 
-  request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void {
+  request(res: FrontResponse, asked: FrontRequest, upgrade?: Upgrade): void {
+    const { gate, peers, routes, underWay, clients, own } = this.#context;
+    const known = peers === undefined ? own?.of(asked) : undefined;
+    const isOwn = known !== undefined;
+    const req = known ?? asked;
     const method = req.getCaseSensitiveMethod();
-    const { gate, peers, routes, underWay, clients } = this.#context;
     // Where nobody has looked at the request, and it can't be answered safely.
     if (gate.socket === 0 && isAmbiguous(req)) {
       new Reply(this.#context, res, req, method).abandon(400);
       return;
     }
-    if (underWay !== undefined && peers === undefined && !underWay.hasRoomFor(clients.of(res, req))) {
+    if (underWay !== undefined && peers === undefined && !isOwn && !underWay.hasRoomFor(clients.of(res, req))) {
       const fields: Field[] = [['Retry-After', '1']];
       new Reply(this.#context, res, req, method).text(429, 'too many requests at a time', TOO_MANY, fields);
     } else if (peers !== undefined) this.#handlePeer(peers, res, req, method);
-    else if (this.#options.wantsCertificates && !this.frontEnd.hasCertificate(res)) {
+    else if (this.#options.wantsCertificates && !isOwn && !this.frontEnd.hasCertificate(res)) {
       const message = 'this port is for clients that have a certificate';
       new Reply(this.#context, res, req, method).text(403, message, 'moovedge; detail=certificate', []);
     } else if (method === 'GET' || method === 'HEAD') {
-      this.#answer(routes?.of(req) ?? this.#context, res, req, method, upgrade);
+      this.#answer(routes?.of(req) ?? this.#context, res, req, method, isOwn, upgrade);
     } else if (method === 'OPTIONS') tellOptions(routes?.of(req) ?? this.#context, res, req);
     else {
       const message = `the method is not known here; use ${ALLOW[1]}`;
@@ -90,17 +93,18 @@ export class Port implements FrontEndHandler {
     res: FrontResponse,
     req: FrontRequest,
     method: 'GET' | 'HEAD',
+    isOwn: boolean,
     upgrade?: Upgrade,
   ): void {
     const { live, course, gate, rates } = context;
-    const pause = rates?.tooSoon(context.clients.of(res, req));
+    const pause = isOwn ? undefined : rates?.tooSoon(context.clients.of(res, req));
     if (pause !== undefined) {
       const error = new EdgeError('too_many_requests', 'too many requests: come back later', { retryAfter: pause });
       new Reply(context, res, req, method).fail(error);
       return;
     }
     const { redirect } = this.#options;
-    if (redirect !== undefined) {
+    if (redirect !== undefined && !isOwn) {
       this.#redirect(redirect, res, req, method);
       return;
     }
@@ -109,7 +113,7 @@ export class Port implements FrontEndHandler {
       return;
     }
     const target = live && parseLiveTarget(live.path, req.getUrl(), req.getQuery() ?? '');
-    if (target === undefined) new Exchange(context, res, req, method).run(req);
+    if (target === undefined) new Exchange(context, res, req, method, undefined, isOwn).run(req);
     else if (method === 'GET' && asksForWebSocket(req)) {
       if (upgrade === undefined || gate.isLast) {
         const message = 'expected WebSocket by HTTP/1.1, with a key of 16 bytes (RFC 6455 section 4.2.1)';

@@ -19,6 +19,7 @@ import { Gate, type PortBounds } from './gate.js';
 import type { HttpContext } from './http-context.js';
 import { type HttpStats, httpStats } from './http-stats.js';
 import type { LivePort } from './live-port.js';
+import type { OwnRequests } from './own-requests.js';
 import type { PeerPort } from './peer-port.js';
 import { Port } from './port.js';
 import type { RangeLimits } from './range.js';
@@ -71,6 +72,8 @@ export interface HttpServerOptions extends ViewStage {
   readonly hottest?: HotList;
   /** Follows requests; none when left out. */
   readonly tracing?: Tracing | undefined;
+  /** Knows the edge's own requests; none when left out. */
+  readonly own?: OwnRequests;
   /** Knows which edge answers a request; left out where this one answers all. */
   readonly routing?: RequestRouting;
   /** Knows peers: the port is for them and nobody else. */
@@ -183,6 +186,7 @@ class Server implements HttpServer {
       clients: ClientAddresses.ofPeers(),
       underWay:
         this.#bounds.requests > 0 ? new ClientRequests(this.#bounds.requests, this.#bounds.loopback) : undefined,
+      own: options.own,
       name: options.name,
       log: options.log ?? silentLog,
       badEnds: new LimitedLog(options.log ?? silentLog, options.badEnd),

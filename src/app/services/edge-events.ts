@@ -46,6 +46,8 @@ export interface EdgeEvents extends SupervisorEvents {
   liveLinkLeft: [link: Link];
   /** To workers: whether there is a place for it; null when there is, else edges that it may ask. */
   liveLinkAnswered: [key: string, others: readonly string[] | null];
+  /** To workers: by what they know the edge's own requests. */
+  ownKey: [key: string];
   /** To workers: the cluster as it is from here on. */
   clusterState: [state: ClusterState];
   /** Streams that viewers of a worker want which are not here, or that came from elsewhere and are watched still. */

@@ -18,6 +18,7 @@ import { HistoryService } from './history-service.js';
 import { ListService } from './list-service.js';
 import { LiveService } from './live-service.js';
 import { MemoryService } from './memory-service.js';
+import { OWN_KEY } from './player-address.js';
 import { PurgeService } from './purge-service.js';
 import { QuotaService } from './quota-service.js';
 import { refuseChange } from './refuse-change.js';
@@ -45,6 +46,7 @@ export interface EdgeServices {
 export async function edgeServices(context: ServiceContext<Config, EdgeEvents>): Promise<EdgeServices> {
   // First, since a second edge on the same files is refused here, before the catalog is touched.
   const memory = await MemoryService.open(context);
+  context.tell('ownKey', OWN_KEY);
   const unixSockets = await UnixSocketsService.open(context);
   const catalog = await CatalogService.open(context, memory.tier.secret);
   const disk = new DiskService(context, memory);

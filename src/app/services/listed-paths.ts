@@ -1,4 +1,4 @@
-import { fetchFromEdge, type PlayerAddress } from '../../admin/edge-fetch.js';
+import { fetchFromEdge, type OwnAddress } from '../../admin/edge-fetch.js';
 import type { EdgeUrl } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
@@ -20,7 +20,7 @@ const TIME = 5000;
  */
 export async function listedPaths(
   lists: readonly ListAt[],
-  address: PlayerAddress,
+  address: OwnAddress,
   log: Log,
 ): Promise<readonly (readonly string[])[]> {
   const found: (readonly string[])[] = lists.map(() => []);
@@ -41,7 +41,7 @@ export async function listedPaths(
 }
 
 /** @throws EdgeError `not_found` when the edge answers otherwise, or more bytes come than `most` */
-async function bytesAt(url: EdgeUrl, most: number, address: PlayerAddress, signal: AbortSignal): Promise<Uint8Array> {
+async function bytesAt(url: EdgeUrl, most: number, address: OwnAddress, signal: AbortSignal): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   const tooMuch = new AbortController();

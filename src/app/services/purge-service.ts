@@ -13,7 +13,7 @@ import type { Views } from '../../view/views.js';
 import { type OriginMatch, OriginTable } from '../origins/origin-table.js';
 import { viewsOf } from './edge-views.js';
 import { listedPaths } from './listed-paths.js';
-import { playerAddress } from './player-address.js';
+import { ownAddress } from './player-address.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
@@ -69,7 +69,7 @@ export class PurgeService implements Service<Config> {
       return [...new Set(hosts)].map(host => ({ url: { ...url, host }, list }));
     });
     if (lists.length === 0) return [];
-    const paths = await listedPaths(lists, playerAddress(config), this.#log);
+    const paths = await listedPaths(lists, ownAddress(config), this.#log);
     return lists.flatMap(({ url }, i) => paths[i]!.map(path => ({ ...url, path })));
   }
 }

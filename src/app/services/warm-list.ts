@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import type { PlayerAddress } from '../../admin/edge-fetch.js';
+import type { OwnAddress } from '../../admin/edge-fetch.js';
 import { type PrefetchProgress, prefetchUrls } from '../../admin/prefetch.js';
 import { type EdgeUrl, parseEdgeUrl } from '../../admin/purge-request.js';
 import { bytesWithin } from '../../base/bytes-within.js';
@@ -42,7 +42,7 @@ export function shownList({ list }: Pick<WarmSettings, 'list'>): string {
 /** Reads a list, and fetches what it names as a player would. */
 export async function warmUp(
   settings: WarmSettings,
-  address: PlayerAddress,
+  address: OwnAddress,
   log: Log,
   signal: AbortSignal,
 ): Promise<WarmRun> {

@@ -3,7 +3,7 @@ import type { Log } from '../../base/log.js';
 import type { Config } from '../../config/schema.js';
 import type { Service, ServiceContext } from '../../supervisor/service.js';
 import type { EdgeEvents } from './edge-events.js';
-import { playerAddress } from './player-address.js';
+import { ownAddress } from './player-address.js';
 import { nextRun, shownList, type WarmRun, type WarmSettings, warmUp } from './warm-list.js';
 
 /** Milliseconds between looks at the clock. */
@@ -96,7 +96,7 @@ export class WarmService implements Service<Config> {
   async #run(each: Scheduled, now: number): Promise<void> {
     each.running = true;
     each.next = nextRun(each.settings, now);
-    each.last = await warmUp(each.settings, playerAddress(this.#config), this.#log, this.#runs.signal);
+    each.last = await warmUp(each.settings, ownAddress(this.#config), this.#log, this.#runs.signal);
     each.running = false;
     this.#fetched.ok += each.last.urls;
     this.#fetched.failed += each.last.failed;

@@ -10,7 +10,7 @@ const CONTROL_MAX = 125;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(OPCODE));
 
 /** A frame of a client, without its mask. */
-export interface Frame {
+export interface MessageFrame {
   readonly opcode: number;
   readonly payload: Buffer;
 }
@@ -26,7 +26,7 @@ export class FrameReader {
    * @returns the frames that are whole now; at last the status to close with, when what comes is none: then nothing
    * more may be read
    */
-  *read(data: Buffer): Generator<Frame | number> {
+  *read(data: Buffer): Generator<MessageFrame | number> {
     let bytes = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
     while (bytes.length >= 2) {
       const { opcode, isLast, size, length } = headOf(bytes);

@@ -69,7 +69,7 @@ const target: AdminTarget = {
     return { objects: 1, more: false };
   },
   prefetch: (wanted, progress, signal) =>
-    prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: edgePort }, wanted, progress, signal),
+    prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: edgePort, key: '' }, wanted, progress, signal),
 };
 
 async function open(host: string, token?: string) {

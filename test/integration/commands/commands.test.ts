@@ -103,7 +103,7 @@ const admin = new AdminServer({
       };
     },
     prefetch: (wanted, progress, signal) =>
-      prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: playerPort }, wanted, progress, signal),
+      prefetchUrls({ scheme: 'http', host: '127.0.0.1', port: playerPort, key: '' }, wanted, progress, signal),
   }),
 });
 const port = await admin.listen();

@@ -42,7 +42,12 @@ describe('an edge with a certificate', () => {
 
   function options(): EdgeOptions {
     const node = `{host: 127.0.0.1, port: ${nodePort}, engine: node, http2: true, ${tls}}`;
-    return { origin: origin.url, listen: tls, listeners: `${node}, {unix: $FOLDER/http.sock}` };
+    const access = 'access: [{path: /paid/, addresses: {deny: [0.0.0.0/0]}}]';
+    const routes = 'routes: [{path: /paid/, pacing: {rate: 64KiB, after: 64KiB}}]';
+    return {
+      ...{ origin: origin.url, listen: tls, listeners: `${node}, {unix: $FOLDER/http.sock}` },
+      settings: `${access}\n${routes}`,
+    };
   }
 
   function installNamed(pair: { cert: string; key: string }): void {
@@ -94,16 +99,27 @@ describe('an edge with a certificate', () => {
     await assert.rejects(edge.get('/film.mp4'));
   });
 
-  it('fills its cache through its own port, and says https to the demo player', async () => {
+  /** Lines that tell of a prefetch. */
+  async function prefetch(path: string): Promise<unknown[]> {
     const response = await fetch(`${edge.admin}/prefetch`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ urls: ['/film.mp4'] }),
+      body: JSON.stringify({ urls: [path] }),
     });
-    const lines = (await response.text())
+    return (await response.text())
       .trim()
       .split('\n')
       .map(line => JSON.parse(line));
+  }
+
+  it('fills its cache with what no player may have, as fast as it comes', async () => {
+    origin.put('/paid/film.mp4', { size: SIZE, version: 'v1', headers: { 'Cache-Control': 'max-age=3600' } });
+    const lines = await prefetch('/paid/film.mp4');
+    assert.deepEqual(lines.at(-2), { url: '/paid/film.mp4', bytes: SIZE, total: SIZE, end: 'ok' });
+  });
+
+  it('fills its cache through its own port, and says https to the demo player', async () => {
+    const lines = await prefetch('/film.mp4');
     assert.deepEqual(lines.slice(-2), [{ url: '/film.mp4', bytes: SIZE, total: SIZE, end: 'ok' }, { done: true }]);
     const player = await fetch(`${edge.admin}/player`);
     assert.match(player.headers.get('content-security-policy') ?? '', /media-src https:/);

@@ -7,7 +7,9 @@ import type { AccessRequest } from '../../../src/access/access-request.js';
 import { AccessRules, type AccessSettings } from '../../../src/access/access-rules.js';
 import { TokenAccess } from '../../../src/access/json-web-token.js';
 import type { Log } from '../../../src/base/log.js';
+import { ownCredentials } from '../../../src/base/own-credentials.js';
 import type { LivePort } from '../../../src/http/live-port.js';
+import { OwnRequests } from '../../../src/http/own-requests.js';
 import type { View } from '../../../src/view/view.js';
 import { Views } from '../../../src/view/views.js';
 import { FakeObject } from '../../support/fake-content.js';
@@ -15,6 +17,7 @@ import { ENGINES, type Engine, type HttpEdge, listening, startEdge } from '../..
 import { fetchRaw, type RawAnswer, RawConnection } from '../../support/raw-http.js';
 
 const SECRET = 'a secret, ü';
+const OWN_KEY = 'only the Edge knows';
 const EXPIRES = 'expires';
 const later = Math.floor(Date.now() / 1000) + 3600;
 const past = later - 7200;
@@ -111,7 +114,12 @@ const live = { path: '/live/', viewing } as unknown as LivePort;
 let seen: Record<string, string> = {};
 async function edgeWith(engine: Engine): Promise<HttpEdge> {
   const access = new AccessRules(RULES, settings => new TokenAccess(settings));
-  const edge = await startEdge({ access, log, views, live }, listening(engine));
+  const own = new OwnRequests();
+  own.key = OWN_KEY;
+  // So slow that no test would see the end of a film.
+  const pacing = { rate: { bytes: 1000 }, after: 1000 };
+  const routes = [{ path: '/slow/', pacing }];
+  const edge = await startEdge({ access, own, routes, log, views, live }, listening(engine));
   const open = edge.content.open.bind(edge.content);
   edge.content.open = request => {
     seen = Object.fromEntries(['authorization', 'cookie', 'referer'].map(name => [name, request.field(name)]));
@@ -376,8 +384,6 @@ for (const engine of ENGINES)
       await assertOut('/live/a/b.flv', 'no signature');
       const target = `/live/a/b.flv?token=${hmac(`${later}/live/a/b.flv`)}&${EXPIRES}=${later}`;
       assert.equal((await get(target)).status, 404);
-      // WebSocket is spoken by uws alone.
-      if (engine === 'node') return;
       const key = 'dGhlIHNhbXBsZSBub25jZQ==';
       const upgrade = {
         Connection: 'Upgrade',
@@ -388,6 +394,17 @@ for (const engine of ENGINES)
       await assertOut('/live/a/there.flv', 'no signature', upgrade);
       const there = `/live/a/there.flv?token=${hmac(`${later}/live/a/there.flv`)}&${EXPIRES}=${later}`;
       assert.equal((await get(there, upgrade)).status, 426, 'which it is asked next');
+    });
+
+    it('hold for nothing that the edge asks for itself, which is not held back either', async () => {
+      const own = (key: string) => ({ Authorization: ownCredentials(key) });
+      await assertIn('/paid/film.mp4', own(OWN_KEY));
+      assert.equal(seen.authorization, '', 'told to nobody behind');
+      await assertIn('/asked/bad.mp4', own(OWN_KEY));
+      await assertIn(`/members/x.mp4?jwt=none&list=/paid/film.mp4`, own(OWN_KEY));
+      await assertIn('/slow/film.mp4', own(OWN_KEY));
+      for (const key of ['', 'x'.repeat(OWN_KEY.length), OWN_KEY.slice(1), `${OWN_KEY} `.toLowerCase()])
+        await assertOut('/paid/film.mp4', 'no signature', own(key));
     });
 
     it('hold for what views make of objects elsewhere', async () => {

@@ -22,7 +22,7 @@ for (const [host, name] of [
     const urls = [{ host: undefined, path: '/a.mp4', query: '' }];
     const { signal } = new AbortController();
     await prefetchUrls(
-      { scheme: 'http', host, port },
+      { scheme: 'http', host, port, key: '' },
       { urls, seconds: undefined, hls: false, rate: undefined },
       line => lines.push(line),
       signal,

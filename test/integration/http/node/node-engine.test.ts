@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
+import { fetchFromEdge } from '../../../../src/admin/edge-fetch.js';
 import { native } from '../../../../src/base/native.js';
 import { ClientAddresses } from '../../../../src/http/client-address.js';
 import type { NodeFrontEndOptions } from '../../../../src/http/node/node-front-end.js';
@@ -301,8 +302,18 @@ describe('a listener of Node', () => {
     ]);
     assert.equal(told.stdout, '200');
     await until('entries', () => entries.length >= from + 5);
+    // The edge itself, by a header of its own.
+    for (const [scheme, port] of [
+      ['http', plain],
+      ['https', secure],
+    ] as const) {
+      const at = { scheme, host: '127.0.0.1', port, key: '', preface: 'PROXY UNKNOWN\r\n' };
+      const sink = { length() {}, bytes() {} };
+      const url = { host: undefined, path: '/film.mp4', query: '' };
+      assert.equal(await fetchFromEdge(at, url, sink, new AbortController().signal), 'ok');
+    }
     assert.deepEqual(
-      entries.slice(from).map(({ client, status }) => [client, status]),
+      entries.slice(from, from + 5).map(({ client, status }) => [client, status]),
       [
         ['203.0.113.5', 206],
         ['203.0.113.5', 206],

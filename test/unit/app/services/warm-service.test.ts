@@ -5,11 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { ownAddress } from '../../../../src/app/services/player-address.js';
 import { nextRun, shownList, type WarmSettings, warmUp } from '../../../../src/app/services/warm-list.js';
 import { WarmService } from '../../../../src/app/services/warm-service.js';
 import type { Log } from '../../../../src/base/log.js';
 import { loadConfig } from '../../../../src/config/load.js';
 import { Metrics } from '../../../../src/observe/metrics.js';
+import { selfSigned } from '../../../support/certificate.js';
 import { until } from '../../../support/until.js';
 
 const HOUR = 3_600_000;
@@ -31,7 +33,7 @@ const edge = createServer((req, res) => {
 await new Promise<void>(resolve => edge.listen(0, '127.0.0.1', resolve));
 after(() => edge.close());
 const { port } = edge.address() as AddressInfo;
-const address = { scheme: 'http', host: '127.0.0.1', port } as const;
+const address = { scheme: 'http', host: '127.0.0.1', port, key: '' } as const;
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-test-'));
 after(() => rmSync(folder, { recursive: true }));
 const list = join(folder, 'warm.txt');
@@ -115,5 +117,28 @@ describe('warm lists', () => {
     service.reconfigure(configOf('[]'));
     assert.equal(stats(), undefined);
     service.stop();
+  });
+
+  it('are fetched at a port where nobody has to show a certificate, and as a proxy where only proxies are heard', () => {
+    const at = (listen: string) => {
+      const file = join(folder, 'edge.yaml');
+      writeFileSync(file, `listen: ${listen}\norigins: [{name: a, url: .}]\ntrusted: [127.0.0.1, 10.0.0.0/8]\n`);
+      const { host, port, preface } = ownAddress(loadConfig({ file, flags: [], env: {} }));
+      return [host, port, preface];
+    };
+    const header = 'PROXY UNKNOWN\r\n';
+    assert.deepEqual(at('[{unix: a.sock}, {port: 81}]'), ['0.0.0.0', 81, undefined]);
+    assert.deepEqual(at('[{port: 81, proxyProtocol: true}]'), ['0.0.0.0', 81, header]);
+    assert.deepEqual(at('[{host: 10.0.0.1, port: 81, proxyProtocol: true}]'), ['10.0.0.1', 81, header]);
+    assert.deepEqual(at('[{host: 192.0.2.1, port: 81, proxyProtocol: true}]'), ['192.0.2.1', 81, undefined]);
+    const trusted = '[{port: 81, proxyProtocol: true, trusted: [192.0.2.7]}]';
+    assert.deepEqual(at(trusted), ['0.0.0.0', 81, undefined]);
+    const { cert, key } = selfSigned();
+    writeFileSync(join(folder, 'cert.pem'), cert);
+    writeFileSync(join(folder, 'key.pem'), key);
+    const tls = 'tls: {certificate: cert.pem, key: key.pem}, clientCa: cert.pem';
+    const strict = `{port: 81, engine: node, ${tls}}`;
+    assert.deepEqual(at(`[${strict}, {port: 82, ${tls}}]`), ['0.0.0.0', 82, undefined]);
+    assert.deepEqual(at(`[${strict}]`), ['0.0.0.0', 81, undefined]);
   });
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { MESSAGE_MAX } from '../../../../src/http/front-end.js';
-import { CLOSE, type Frame, FrameReader } from '../../../../src/http/node/message-frames.js';
+import { CLOSE, FrameReader, type MessageFrame } from '../../../../src/http/node/message-frames.js';
 import { frameOf, OPCODE } from '../../../support/message-viewer.js';
 
 const control = fc.tuple(fc.constantFrom(OPCODE.ping, OPCODE.pong, OPCODE.close), fc.uint8Array({ maxLength: 125 }));
@@ -10,9 +10,9 @@ const data = fc.tuple(fc.constantFrom(OPCODE.text, OPCODE.binary), fc.uint8Array
 const frames = fc.array(fc.oneof(control, data), { maxLength: 12 });
 
 /** What a reader makes of bytes that come in parts of these lengths, over and over. */
-function readIn(parts: readonly number[], bytes: Buffer): (Frame | number)[] {
+function readIn(parts: readonly number[], bytes: Buffer): (MessageFrame | number)[] {
   const reader = new FrameReader();
-  const read: (Frame | number)[] = [];
+  const read: (MessageFrame | number)[] = [];
   for (let at = 0, turn = 0; at < bytes.length; turn++) {
     const length = parts[turn % parts.length]!;
     for (const frame of reader.read(bytes.subarray(at, at + length))) {
