@@ -2,7 +2,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE } from '../src/base/block.js';
+import { SharedMemoryTier } from '../src/cache/memory/shared-memory-tier.js';
 import { parseSize } from '../src/config/units.js';
+import { DEFAULTS } from '../test/support/defaults.js';
 import { dieWith, presentBlocks, shuffle, spareMemory, sparseTier, timeLookups } from './support/cache-file.js';
 import { startEdge } from './support/edge.js';
 import { runFolder } from './support/folder.js';
@@ -20,7 +22,7 @@ const LOOKUPS = 1_000_000;
 const ENTRY = fileURLToPath(new URL('./support/sparse-edge.mjs', import.meta.url));
 
 /**
- * What start-up, a lookup and a request cost, and the memory of the edge, by size of a cache that is full.
+ * What opening, start-up, a lookup and a request cost, and the memory of the edge, by size of a cache that is full.
  * `--sizes A,B,…`.
  */
 export async function run(args: readonly string[]): Promise<Report> {
@@ -43,6 +45,7 @@ export async function run(args: readonly string[]): Promise<Report> {
     title: 'a full cache of 256 KiB blocks',
     axis: { title: 'GiB', at: fitting.map(size => parseSize(size)! / GIB) },
     columns: [
+      { title: 'ms to open the file', digits: 1 },
       { title: 'ms start-up, clean stop' },
       { title: 'ms start-up, unclean stop' },
       { title: 'CPU ms start-up, unclean stop' },
@@ -68,6 +71,7 @@ async function grow(size: string, folder: string, origin: string, rounds: number
   const cpu: number[] = [];
   const requests = [];
   const lookup = fill(file, Math.floor(parseSize(size)! / BLOCK_SIZE), rounds);
+  const opened = Array.from({ length: rounds }, () => timeOpening(file));
   for (let round = 0; round < rounds; round++) {
     const edge = await start();
     clean.push(edge.startUp);
@@ -82,6 +86,7 @@ async function grow(size: string, folder: string, origin: string, rounds: number
   }
   rmSync(file);
   return [
+    new Sample(opened),
     new Sample(clean),
     new Sample(unclean),
     new Sample(cpu),
@@ -89,6 +94,15 @@ async function grow(size: string, folder: string, origin: string, rounds: number
     new Sample(requests.map(({ cpuMicroseconds }) => cpuMicroseconds)),
     new Sample(requests.map(({ anonymous }) => anonymous / 2 ** 20)),
   ];
+}
+
+/** Milliseconds until a process has the file open after a clean stop. */
+function timeOpening(file: string): number {
+  const begun = performance.now();
+  const tier = new SharedMemoryTier({ ...DEFAULTS.memoryTier, file, role: 'supervisor', reserve: false });
+  const took = performance.now() - begun;
+  tier.close();
+  return took;
 }
 
 /**

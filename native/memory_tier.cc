@@ -4,6 +4,7 @@
 // sides see, so that none of them makes an object.
 #include "memory_tier.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
@@ -19,8 +20,8 @@
 
 namespace {
 
-/** Bytes per ArrayBuffer: a whole number of blocks, and within what one buffer may hold. */
-constexpr uint64_t kWindow = uint64_t{1} << 30;
+/** Bytes per ArrayBuffer: a whole number of blocks, and the most that Node 20 takes. */
+constexpr uint64_t kWindow = uint64_t{4} << 30;
 
 const char* KindName(shm::Status::Kind kind) {
   switch (kind) {
@@ -65,6 +66,15 @@ class MemoryTier {
 
   /** Makes the object that JavaScript holds, which owns this until `Close` or the end of the environment. */
   Napi::Object Expose(Napi::Env env, Napi::Function rung);
+
+  uint64_t bytes() const { return uint64_t{cache_.file().geometry().slotCount} * shm::kBlockSize; }
+
+  /** The blocks of a window as JavaScript sees them. */
+  Napi::ArrayBuffer Window(Napi::Env env, uint32_t index) {
+    const uint64_t at = index * kWindow;
+    const shm::SharedFile& file = cache_.file();
+    return Share(env, file.base() + file.geometry().data + at, static_cast<size_t>(std::min(kWindow, bytes() - at)));
+  }
 
   void Close(bool detach) {
     if (!cache_.isOpen()) return;
@@ -377,6 +387,16 @@ napi_value IsWhole(napi_env env, napi_callback_info info) {
   return tier == nullptr ? nullptr : Boolean(env, tier->cache().file().IsWhole());
 }
 
+napi_value Window(napi_env env, napi_callback_info info) {
+  napi_value argument = nullptr;
+  MemoryTier* tier = Enter(env, info, 1, &argument);
+  uint32_t index;
+  if (tier == nullptr || !ToUint32(env, argument, &index)) return nullptr;
+  if (index * kWindow < tier->bytes()) return tier->Window(env, index);
+  napi_throw_range_error(env, nullptr, "there is no such window");
+  return nullptr;
+}
+
 napi_value Close(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   size_t count = 0;
@@ -413,6 +433,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"leave", Leave},
                {"evictByDemand", EvictByDemand},
                {"isWorthRoom", IsWorthRoom},
+               {"window", ::Window},
                {"expectedUses", ExpectedUses},
                {"close", ::Close}};
   for (const auto& call : calls) {
@@ -421,18 +442,11 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
     object.Set(call.name, Napi::Value(env, function));
   }
   const shm::SharedFile& file = cache_.file();
-  const uint64_t data = uint64_t{file.geometry().slotCount} * shm::kBlockSize;
-  Napi::Array windows = Napi::Array::New(env);
-  for (uint64_t at = 0; at < data; at += kWindow) {
-    const size_t length = static_cast<size_t>(std::min(kWindow, data - at));
-    windows.Set(static_cast<uint32_t>(at / kWindow), Share(env, file.base() + file.geometry().data + at, length));
-  }
-  object.Set("windows", windows);
   object.Set("registers", Share(env, &registers_, sizeof registers_));
   object.Set("mail", Share(env, mail_, sizeof mail_));
   object.Set("pin", Share(env, cache_.processes().hazard(), sizeof(uint32_t)));
   object.Set("generations", Share(env, cache_.generations(), shm::kGenerations * sizeof(uint32_t)));
-  object.Set("capacity", Napi::Number::New(env, static_cast<double>(data)));
+  object.Set("capacity", Napi::Number::New(env, static_cast<double>(bytes())));
   object.Set("first", Napi::Boolean::New(env, cache_.first()));
   object.Set("clean", Napi::Boolean::New(env, cache_.wasClean()));
   object.Set("descriptor", Napi::Number::New(env, file.Inheritable()));

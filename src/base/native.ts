@@ -65,8 +65,6 @@ export interface NativeInspection extends NativeTierStats {
  * the object's id, 4 the block, 5 one more argument; results are in 6 (slot, or handle of a fill) and 7 (watermark).
  */
 export interface NativeTier {
-  /** The blocks, in slots, in pieces of 1 GiB. */
-  readonly windows: ArrayBuffer[];
   readonly registers: ArrayBuffer;
   /** 4096 bits, written by `fetchMail`. */
   readonly mail: ArrayBuffer;
@@ -111,6 +109,11 @@ export interface NativeTier {
   expectedUses(): number;
   /** Argument: whether its reader has all of it at once. Notes that somebody reads a block that is elsewhere. */
   isWorthRoom(): boolean;
+  /**
+   * One of the 4 GiB of blocks, slot after slot. V8 takes such a buffer for memory of its own and collects garbage when
+   * it is made, so that it should not be made before it is used.
+   */
+  window(index: number): ArrayBuffer;
   /** Whether what is wanted least is evicted first from now on, or what was used least recently. */
   evictByDemand(byDemand: boolean): void;
   /** Register 4: the block whose reader has all of it, or reads no further. */

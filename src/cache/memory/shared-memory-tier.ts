@@ -54,10 +54,9 @@ export interface ColdBlock {
   readonly length: number;
 }
 
-/** Blocks of a window, as a power of two: windows are of 1 GiB. */
-const WINDOW_SHIFT = 12;
+/** Blocks of a window, as a power of two: windows are of 4 GiB. */
+const WINDOW_SHIFT = 14;
 const WINDOW_MASK = (1 << WINDOW_SHIFT) - 1;
-const BLOCK_SHIFT = Math.log2(BLOCK_SIZE);
 
 // Words of the registers.
 const ARGUMENT = 5;
@@ -67,7 +66,7 @@ const WATERMARK = 7;
 const CLAIMS: readonly (Claim | undefined)[] = [undefined, 'following', 'present', 'full'];
 expectConstants({
   blockSize: BLOCK_SIZE,
-  windowSize: BLOCK_SIZE << WINDOW_SHIFT,
+  windowSize: BLOCK_SIZE * (1 << WINDOW_SHIFT),
   mailClasses: BLOCK_CLASSES,
   generations: GENERATIONS,
   absent: ABSENT,
@@ -96,7 +95,7 @@ export class SharedMemoryTier implements MemoryTier {
   readonly #pin: Uint32Array;
   readonly #generations: Uint32Array;
   readonly #mail: Uint32Array;
-  readonly #windows: readonly ArrayBuffer[];
+  readonly #windows: ArrayBuffer[] = [];
   readonly #waits: BlockWaits;
   readonly #notesDemand: boolean;
   readonly #policy: MemoryPolicy;
@@ -119,7 +118,6 @@ export class SharedMemoryTier implements MemoryTier {
     this.#pin = new Uint32Array(tier.pin);
     this.#generations = new Uint32Array(tier.generations);
     this.#mail = new Uint32Array(tier.mail);
-    this.#windows = tier.windows;
     this.#waits = new BlockWaits({
       watch: (id, block, seen) => {
         this.#name(id, block, seen);
@@ -142,8 +140,8 @@ export class SharedMemoryTier implements MemoryTier {
   view(from: number, to: number): Uint8Array {
     if (from < 0 || to < from || to > this.#readable) throw new RangeError('the view leaves the readable bytes');
     const slot = this.#registers[SLOT]!;
-    const window = this.#windows[slot >>> WINDOW_SHIFT]!;
-    return new Uint8Array(window, ((slot & WINDOW_MASK) << BLOCK_SHIFT) + from, to - from);
+    // A product, since a shift has 32 bits.
+    return new Uint8Array(this.#window(slot >>> WINDOW_SHIFT), (slot & WINDOW_MASK) * BLOCK_SIZE + from, to - from);
   }
 
   release(): void {
@@ -316,6 +314,11 @@ export class SharedMemoryTier implements MemoryTier {
   /** False when somebody has cut the file off: whoever touches what is missing is ended by SIGBUS. */
   get isWhole(): boolean {
     return this.#native.isWhole();
+  }
+
+  #window(index: number): ArrayBuffer {
+    this.#windows[index] ??= this.#native.window(index);
+    return this.#windows[index]!;
   }
 
   #name(id: ObjectId, block: number, argument: number): void {
