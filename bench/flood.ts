@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as secureConnect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -29,16 +30,26 @@ const KINDS = 'hits,heads,missing,unknown,misses,methods,connections,malformed,b
  * up when the player has something to do. `--floods CONNECTIONS,… --kinds KIND,… --asked N`.
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const { rounds, rest } = benchOptions(args, { floods: '50,500', kinds: KINDS, asked: '200' });
+  const { rounds, against, rest } = benchOptions(args, { floods: '50,500', kinds: KINDS, asked: '200' });
   const folder = runFolder(2 ** 28);
   const origin = await behind(ORIGIN);
-  const plain = await startEdge({ origin: origin.said, folder, memory: '64MiB' });
-  const secure = await startEdge({ origin: origin.said, folder, memory: '64MiB', tls: makeTlsFiles(folder) });
-  for (const edge of [plain, secure]) (await player(edge)).socket.destroy();
+  const builds = [{}, ...(against === undefined ? [] : [{ name: 'before', main: join(against, 'dist/cli.js') }])];
+  const started = builds.map(async build => {
+    const setup = { origin: origin.said, folder, memory: '64MiB', ...build };
+    return { plain: await startEdge(setup), secure: await startEdge({ ...setup, tls: makeTlsFiles(folder) }) };
+  });
+  const edges = await Promise.all(started);
   const rows: Row[] = [];
-  const measure = async (name: string, edge: Server, kind: string, connections: number) => {
-    const found: Wait[][] = [];
-    for (let round = 0; round < rounds; round++) found.push(await waits(edge, kind, connections, Number(rest.asked)));
+  const measure = async (kind: string, connections: number) => {
+    const asked = Number(rest.asked);
+    const found = edges.map((): Wait[][] => []);
+    for (let round = 0; round < rounds; round++) {
+      for (const [i, { plain, secure }] of edges.entries())
+        found[i]!.push(await waits(kind.endsWith('_tls') ? secure : plain, kind, connections, asked));
+    }
+    for (const [i, { plain }] of edges.entries()) tell(`${kind || 'none'} ${connections} ${plain.name}`, found[i]!);
+  };
+  const tell = (name: string, found: readonly Wait[][]) => {
     const sample = (what: keyof Wait, share: number) =>
       new Sample(
         found.map(waited => waited.map(each => each[what]).sort((a, b) => a - b)[Math.floor(waited.length * share)]!),
@@ -46,10 +57,9 @@ export async function run(args: readonly string[]): Promise<Report> {
     const values = SHARES.flatMap(share => [sample('time', share), sample('work', share)]);
     rows.push({ name, values });
   };
-  await measure('none', plain, '', 0);
+  await measure('', 0);
   for (const kind of rest.kinds!.split(',')) {
-    for (const connections of rest.floods!.split(',').map(Number))
-      await measure(`${kind} ${connections}`, kind.endsWith('_tls') ? secure : plain, kind, connections);
+    for (const connections of rest.floods!.split(',').map(Number)) await measure(kind, connections);
   }
   await origin.end();
   const columns = ['p50 ms', '(edge)', 'p99 ms', '(edge)', 'most ms', '(edge)'].map(title => ({ title, digits: 1 }));
@@ -70,19 +80,25 @@ interface Wait {
 }
 
 /** Asks on a new connection, and leaves it open when the answer has come. */
-async function player({ port, url }: Server): Promise<RawConnection> {
-  const to = { port, host: '127.0.0.1', rejectUnauthorized: false };
-  const isSecure = url.startsWith('https:');
-  const socket: Socket = isSecure ? secureConnect(to) : connect(to);
-  await once(socket, isSecure ? 'secureConnect' : 'connect');
-  const connection = RawConnection.over(socket);
+async function player(edge: Server): Promise<RawConnection> {
+  const connection = await connected(edge);
   await ask(connection);
   return connection;
 }
 
-async function ask(connection: RawConnection): Promise<void> {
-  const { status } = await connection.send(QUESTION).answer();
+async function connected({ port, url }: Server): Promise<RawConnection> {
+  const to = { port, host: '127.0.0.1', rejectUnauthorized: false };
+  const isSecure = url.startsWith('https:');
+  const socket: Socket = isSecure ? secureConnect(to) : connect(to);
+  await once(socket, isSecure ? 'secureConnect' : 'connect');
+  return RawConnection.over(socket);
+}
+
+/** @returns Cache-Status */
+async function ask(connection: RawConnection): Promise<string> {
+  const { status, fields } = await connection.send(QUESTION).answer();
   if (status !== 206) throw new Error(`the edge answers ${status}`);
+  return fields['cache-status'] ?? '';
 }
 
 /** Starts a module as a process that comes behind the player on the client's core, and waits for what it says. */
@@ -101,7 +117,9 @@ async function behind(module: string, ...args: string[]): Promise<{ readonly sai
 /** What each of `count` answers took. */
 async function waits(edge: Server, kind: string, connections: number, count: number): Promise<Wait[]> {
   const flood = connections === 0 ? undefined : await behind(FLOOD, String(edge.port), FILM, String(connections), kind);
-  const kept = await player(edge);
+  const kept = await connected(edge);
+  // While the flood began nobody has asked for the film, and others may have taken its place in memory.
+  while (!(await ask(kept)).includes('hit'));
   const found: Wait[] = [];
   const clock = edge.loopClock();
   try {

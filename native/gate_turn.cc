@@ -13,7 +13,7 @@
 namespace {
 
 /** Nanoseconds of one turn of the loop for what happens on connections; what is left over waits for the next turn. */
-constexpr uint64_t kTurn = 5'000'000;
+constexpr uint64_t kTurn = 4'000'000;
 /**
  * Nanoseconds that a request waits longer which its client has sent before it had the answer to the one before: who
  * asks for one thing at a time comes before any number of connections with requests in store.
@@ -144,8 +144,14 @@ int OnPollStart(uv_poll_t* poll, int events, uv_poll_cb callback) {
   Connection* connection = uv_fileno(reinterpret_cast<const uv_handle_t*>(poll), &fd) == 0 ? Find(fd) : nullptr;
   if (connection == nullptr) return uv_poll_start(poll, events, callback);
   const bool was_owing = Owes(*connection);
+  const bool is_new = connection->callback == nullptr;
   connection->events = events;
   connection->callback = callback;
+  // Its first request has nearly always come with it, and so need not wait for the system to tell of it.
+  if (is_new && (events & UV_READABLE) != 0) {
+    connection->due |= UV_READABLE;
+    Wait(fd, connection);
+  }
   if (was_owing && !Owes(*connection)) ReadInTurn(fd);
   return uv_poll_start(poll, PolledEvents(*connection), OnPoll);
 }

@@ -1,8 +1,8 @@
 /**
  * Milliseconds of a turn of the loop for what goes on by itself: with the turns of the gate (native/gate_turn.cc) a
- * turn is short enough for three of them, which a new player needs, to be over before anybody notices.
+ * turn is short enough for two of them, which a new player needs, to be over before anybody notices.
  */
-const SHARE = 8;
+const SHARE = 4;
 
 /** Those that have gone on are forgotten when there are so many of them, and they are half of all. */
 const MOST_GONE = 256;

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { LoopTurns } from '../../../src/base/loop-turns.js';
 
 const immediate = () => new Promise(resolve => setImmediate(resolve));
-/** Milliseconds that a piece of work takes by the clock of these tests, of a share of 8. */
-const WORK = 3;
+/** Milliseconds that a piece of work takes by the clock of these tests, of a share of 4. */
+const WORK = 1.5;
 
 test('what is due goes on at once until the share of the turn is used up, and the rest in order in later turns', async () => {
   let now = 1000;
