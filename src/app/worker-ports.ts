@@ -47,16 +47,23 @@ export class WorkerPorts {
 
   /** Turns away connections that would be lost when the listening sockets are closed. */
   async quiesce(): Promise<void> {
-    await Promise.all(this.#ports.map(port => quiesceListener(port, this.#options.siblings, native)));
+    const closing = [...this.#ports].map(([port, addresses]) =>
+      quiesceListener(port, this.#options.siblings, native, addresses),
+    );
+    await Promise.all(closing);
   }
 
   /** Whether others listen at the same ports, who take new connections when this worker drains. */
   get areShared(): boolean {
-    return this.#ports.some(port => countListeners(port) > this.#options.siblings);
+    return [...this.#ports].some(([port, addresses]) => countListeners(port) > this.#options.siblings * addresses);
   }
 
-  get #ports(): number[] {
-    return this.#options.config.listen.flatMap(({ unix, port }) => (unix === undefined ? port : []));
+  /** How many addresses of each port are listened at. */
+  get #ports(): ReadonlyMap<number, number> {
+    const ports = new Map<number, number>();
+    for (const { unix, port } of this.#options.config.listen)
+      if (unix === undefined) ports.set(port, (ports.get(port) ?? 0) + 1);
+    return ports;
   }
 
   #how(listener: ListenSettings, descriptor: number | undefined): ListenOptions {

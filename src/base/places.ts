@@ -11,9 +11,19 @@ export interface Place {
 
 /** Whether one place has all of another in it. */
 export function covers(place: Place, other: Place): boolean {
-  const { host } = place;
-  const isHost = host === undefined || host === other.host || matchesHost(host, other.host?.replace(/^\*\./, '') ?? '');
-  return isHost && plainPath(other.path).startsWith(plainPath(place.path));
+  return coversHost(place.host, other.host) && plainPath(other.path).startsWith(plainPath(place.path));
+}
+
+/** What two places have in common; undefined where they lie apart. */
+export function overlapOf(one: Place, other: Place): Place | undefined {
+  const [outer, inner] = coversHost(one.host, other.host) ? [one, other] : [other, one];
+  const [short, long] = one.path.length <= other.path.length ? [one, other] : [other, one];
+  if (!coversHost(outer.host, inner.host) || !plainPath(long.path).startsWith(plainPath(short.path))) return undefined;
+  return { host: inner.host, path: long.path };
+}
+
+function coversHost(host: string | undefined, other: string | undefined): boolean {
+  return host === undefined || host === other || matchesHost(host, other?.replace(/^\*\./, '') ?? '');
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { choice, flag, host, integer, network, path, text } from './kind.js';
 import { type Draft, group, list, oneOrMore, setting, type Values, type Wrong } from './setting.js';
 
@@ -58,6 +59,14 @@ export function shownPlace({ unix, host: name, port }: Pick<ListenSettings, 'uni
   return unix ?? `${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
 
+/** The address that a host stands for, in the one way to write it. */
+function addressOf(name: string): string {
+  if (name.toLowerCase() === 'localhost') return '127.0.0.1';
+  if (!isIPv6(name)) return name.toLowerCase();
+  const { hostname } = new URL(`http://[${name.split('%')[0]}]`);
+  return hostname.slice(1, -1);
+}
+
 /** The rules between settings of listeners. @param path to a setting of the listener with this index */
 export function checkListeners(listeners: Draft<readonly ListenSettings[]>, wrong: Wrong): void {
   const places = new Set<string>();
@@ -65,7 +74,7 @@ export function checkListeners(listeners: Draft<readonly ListenSettings[]>, wron
   listeners?.forEach((each, index) => {
     const { host: name, port, unix, engine, http2, tls, clientCa, proxyProtocol } = each ?? {};
     const at = ['listen', index];
-    const place = unix ?? `${name}:${port}`;
+    const place = unix ?? `${addressOf(name ?? '')}:${port}`;
     if (unix === undefined && port !== undefined) hasPort = true;
     if ((unix ?? port) !== undefined && places.has(place))
       wrong([...at, unix === undefined ? 'port' : 'unix'], 'expected a place that no other listener has');

@@ -7,6 +7,9 @@ import { type Config, DISK_SIZE } from './schema.js';
 import type { Issue, SettingPath } from './setting.js';
 import { formatSize, parseSize } from './units.js';
 
+/** Of a filesystem whose files can be mapped, but not written (Linux's magic.h). */
+const HUGETLBFS = 0x958458f6;
+
 /** What this machine can't do: more memory or disk than it has, and files in folders that can't be written. */
 export function checkMachine(config: Config): Issue[] {
   const places = [...checkFolders(config), ...checkLog(config)];
@@ -24,7 +27,15 @@ function checkFolders({ cache, catalog, live, ...config }: Config): Issue[] {
     [['live', 'record', 'path'], live.record.path],
   ];
   for (const [path, folder] of folders) {
-    if (folder !== undefined) issues.push(...writable(path, folder, 'a folder that can be written'));
+    if (folder === undefined) continue;
+    const expected = 'a folder that can be written';
+    if (isHugetlbfs(folder)) issues.push({ path, expected: `expected ${expected}`, hint: `${folder} is on hugetlbfs` });
+    else issues.push(...writable(path, folder, expected));
+  }
+  if (snapshot !== undefined && isHugetlbfs(dirname(file))) {
+    const expected =
+      'expected a cache.memory.file that can be written again, as on a tmpfs that is mounted with huge=advise';
+    issues.push({ path: ['cache', 'memory', 'snapshot'], expected, hint: `${file} is on hugetlbfs` });
   }
   return issues;
 }
@@ -61,6 +72,14 @@ function writable(path: SettingPath, folder: string, expected: string): Issue[] 
     return [];
   } catch (error) {
     return [{ path, expected: `expected ${expected}`, hint: reason(at, error) }];
+  }
+}
+
+function isHugetlbfs(path: string): boolean {
+  try {
+    return statfsSync(nearest(path)).type === HUGETLBFS;
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { covers } from '../base/places.js';
+import { covers, overlapOf, type Place } from '../base/places.js';
 import { accessHost, placePath } from './access-schema.js';
 import { corsSettings } from './cors-schema.js';
 import { fieldName, integer, type Kind, names, path, rate, size, text, time } from './kind.js';
@@ -136,7 +136,8 @@ interface Everywhere {
 
 /** Rules between the settings of routes, and with those that hold everywhere. */
 export function checkRoutes(routes: Draft<Routes>, { origins, freshness }: Everywhere, wrong: Wrong): void {
-  checkOverlaps(routes, freshness, wrong);
+  checkOverlaps(routes, wrong);
+  checkBounds(routes, freshness, wrong);
   (routes ?? []).forEach((route, i) => {
     const say = (at: readonly (string | number)[], expected: string) => wrong(['routes', i, ...at], expected);
     if (route?.origin !== undefined && !origins.includes(route.origin))
@@ -159,32 +160,53 @@ export function checkRoutes(routes: Draft<Routes>, { origins, freshness }: Every
   });
 }
 
-/** What those before a route have said for all of its place, and bounds that contradict each other there. */
-function checkOverlaps(routes: Draft<Routes>, everywhere: Everywhere['freshness'], wrong: Wrong): void {
-  const places = (routes ?? []).map(route => ({ host: route?.host, path: route?.path ?? '/' }));
+/** What those before a route have said for all of its place. */
+function checkOverlaps(routes: Draft<Routes>, wrong: Wrong): void {
+  const places = placesOf(routes);
   (routes ?? []).forEach((route, i) => {
     if (route === undefined) return;
     const said = new Map<string, number>();
-    const bounds: { min?: number | undefined; max?: number | undefined } = {};
-    for (let at = 0; at <= i; at++) {
+    for (let at = 0; at < i; at++) {
       const before = routes![at];
-      if (before === undefined || (at < i && !covers(places[at]!, places[i]!))) continue;
-      bounds.min ??= before.freshness?.min;
-      bounds.max ??= before.freshness?.max;
-      if (at < i) for (const name of statedBy(before)) if (!said.has(name)) said.set(name, at);
+      if (before === undefined || !covers(places[at]!, places[i]!)) continue;
+      for (const name of statedBy(before)) if (!said.has(name)) said.set(name, at);
     }
     for (const name of statedBy(route)) {
       const first = said.get(name);
       const expected = `expected this route before routes[${first}], which says that for all of its place`;
       if (first !== undefined) wrong(['routes', i, ...name.split(' ')], expected);
     }
-    const { min = everywhere?.min, max = everywhere?.max } = bounds;
-    if (min === undefined || max === undefined || min <= max) return;
-    const [name, expected] =
-      route.freshness?.min === undefined ? ['max', 'at least the min'] : ['min', 'at most the max'];
-    if (route.freshness?.min !== undefined || route.freshness?.max !== undefined)
-      wrong(['routes', i, 'freshness', name], `expected ${expected} that holds there`);
   });
+}
+
+/** Bounds that contradict each other in the place of a route, or where two of them overlap. */
+function checkBounds(routes: Draft<Routes>, everywhere: Everywhere['freshness'], wrong: Wrong): void {
+  const places = placesOf(routes);
+  const bounds = (routes ?? []).flatMap((route, at) => {
+    const { min, max } = route?.freshness ?? {};
+    return min === undefined && max === undefined ? [] : [{ at, min, max }];
+  });
+  const told = new Set<number>();
+  for (const { at: one } of bounds)
+    for (const { at: other } of bounds) {
+      const place = one < other ? undefined : overlapOf(places[one]!, places[other]!);
+      if (place === undefined) continue;
+      const there = bounds.filter(({ at }) => covers(places[at]!, place));
+      const least = there.find(({ min }) => min !== undefined);
+      const most = there.find(({ max }) => max !== undefined);
+      const { min = everywhere?.min } = least ?? {};
+      const { max = everywhere?.max } = most ?? {};
+      if (min === undefined || max === undefined || min <= max) continue;
+      const last = Math.max(least?.at ?? -1, most?.at ?? -1);
+      if (last < 0 || told.has(last)) continue;
+      told.add(last);
+      const [name, expected] = least?.at === last ? ['min', 'at most the max'] : ['max', 'at least the min'];
+      wrong(['routes', last, 'freshness', name], `expected ${expected} that holds there`);
+    }
+}
+
+function placesOf(routes: Draft<Routes>): readonly Place[] {
+  return (routes ?? []).map(route => ({ host: route?.host, path: route?.path ?? '/' }));
 }
 
 /** Settings that a route says, each of which the first that says it decides; words are keys that lead there. */

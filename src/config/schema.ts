@@ -332,7 +332,7 @@ export const schema = withRules(tree, (config, wrong) => {
   checkPacing(config?.pacing, (name, expected) => wrong(['pacing', name], expected));
   checkWarm(config?.warm, wrong);
   checkObserving(config?.log, config?.tracing, wrong);
-  if (config?.cluster !== undefined) checkCluster(config, config.cluster, wrong);
+  if (config?.cluster !== undefined) checkCluster(config.cluster, [...playerPorts, admin?.port], wrong);
   const ports = [
     ...playerPorts.map(port => [port, 'listen.port'] as const),
     [admin?.port, 'admin.port'],
@@ -342,8 +342,8 @@ export const schema = withRules(tree, (config, wrong) => {
 });
 
 function checkCluster(
-  { listen, admin }: NonNullable<Draft<Config>>,
   cluster: NonNullable<Draft<Config>>['cluster'],
+  taken: readonly (number | undefined)[],
   wrong: Wrong,
 ) {
   const { etcd, listen: peers } = cluster ?? {};
@@ -355,7 +355,6 @@ function checkCluster(
   }
   if (cluster !== undefined && cluster.secret === undefined && ca === undefined)
     wrong(['cluster', 'secret'], 'expected a secret, or certificates in cluster.listen.tls');
-  const taken = [...(listen ?? []).map(each => each?.port), admin?.port];
   if (peers?.port !== undefined && taken.includes(peers.port)) {
     wrong(['cluster', 'listen', 'port'], 'expected another port than listen.port and admin.port');
   }

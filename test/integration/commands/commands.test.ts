@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -15,6 +15,7 @@ import { silentLog } from '../../../src/base/log.js';
 import { Metrics } from '../../../src/observe/metrics.js';
 import { totalsOf } from '../../../src/observe/totals.js';
 import type { EdgeStats } from '../../../src/supervisor/supervisor.js';
+import { CLI } from '../../support/edge-command.js';
 import { moovedge, spawnMoovedge } from './cli.js';
 
 const TOKEN = 'correct-horse-battery';
@@ -190,6 +191,29 @@ test('purge by tag, glob and expression are what the edge is told', async () => 
     assert.equal((await moovedge(['purge', ...flags, ...given])).code, 0);
     assert.deepEqual(purged.at(-1), scope);
   }
+});
+
+test('check-config refuses what hugetlbfs can not do', t => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'moovedge-huge-'));
+  const config = path.join(dir, 'edge.yaml');
+  const check = (cache: string) => {
+    writeFileSync(config, `cache: {${cache}}\n`);
+    const script = 'mkdir -p "$1" && mount -t hugetlbfs none "$1" && exec "$2" "$3" check-config "$4"';
+    const args = ['--mount', 'sh', '-c', script, 'sh', path.join(dir, 'huge'), process.execPath, CLI, config];
+    return spawnSync('unshare', args, { encoding: 'utf8' });
+  };
+  const disk = 'disk: {path: disk}';
+  const usual = check(`memory: {file: huge/m, size: 64MiB}, ${disk}`);
+  if (/unshare|mount/.test(usual.stderr)) return t.skip('nothing may be mounted here');
+  const snapshot = check(`memory: {file: huge/m, snapshot: snapshot}, ${disk}`).stderr;
+  assert.match(
+    snapshot,
+    /cache\.memory\.snapshot: expected a cache\.memory\.file that can be written again.*hugetlbfs/,
+  );
+  const target = check(`memory: {file: m, snapshot: huge/snapshot}, ${disk}`).stderr;
+  assert.match(target, /cache\.memory\.snapshot: expected a folder that can be written.*huge is on hugetlbfs/);
+  assert.match(check('disk: {path: huge/disk}').stderr, /cache\.disk\.path: expected a folder.*hugetlbfs/);
+  rmSync(dir, { recursive: true });
 });
 
 test('cleanup finds what edges have left, and removes it when it is told to', async () => {

@@ -478,6 +478,23 @@ test('rules and routes that others before them leave nothing to decide, or contr
   assert.deepEqual(told('freshness: {max: 1h}\nroutes: [{path: /a/, freshness: {min: 2h}}]'), [
     `routes[0].freshness.min: ${atMost}`,
   ]);
+  // What holds in the narrow place is what two of them say together, in whatever order and however they overlap.
+  const atLeast = 'routes[1].freshness.max: expected at least the min that holds there';
+  const [long, short] = ['freshness: {min: 2h}', 'freshness: {max: 1h}'];
+  assert.deepEqual(routes(`path: /a/, ${long}`, `path: /, ${short}`), [atLeast]);
+  assert.deepEqual(routes(`host: a.net, path: /, ${long}`, `path: /b/, ${short}`), [atLeast]);
+  assert.deepEqual(routes(`path: /b/, ${long}`, `host: "*.net", path: /, ${short}`), [atLeast]);
+  assert.deepEqual(routes(`host: "*.a.net", path: /, ${long}`, `host: "*.net", path: /%62//c, ${short}`), [atLeast]);
+  assert.deepEqual(
+    routes('path: /a/b/, freshness: {max: 3h}', `path: /a/, ${long}`, `host: a.net, path: /, ${short}`),
+    ['routes[2].freshness.max: expected at least the min that holds there'],
+  );
+  for (const [one, other] of [
+    [`host: a.net, path: /, ${long}`, `host: b.net, path: /, ${short}`],
+    [`path: /a/, ${long}`, `path: /b/, ${short}`],
+    ['host: a.net, path: /, freshness: {min: 2h, max: 3h}', `path: /b/, ${short}`],
+  ] as const)
+    load(`routes: [{${one}}, {${other}}]`);
 });
 
 test('listen is one listener or a list of them, and mistakes are told where they were written', () => {
@@ -500,6 +517,19 @@ test('listen is one listener or a list of them, and mistakes are told where they
     'F:1:28: listen[0].http2: expected false without listen.tls, since HTTP/2 is agreed on by TLS, found true',
     'F:1:54: listen[1].engine: expected node, which http2, unix and proxyProtocol need, found "uws"',
   ]);
+  // The same address in other words; all addresses beside one of them are two places.
+  for (const [one, other] of [
+    ['127.0.0.1', 'LocalHost'],
+    ['"::1"', '"0:0::1"'],
+    ['"2001:DB8::1"', '"2001:db8:0::1"'],
+  ])
+    assert.match(mistakes(`listen: [{host: ${one}}, {host: ${other}}]`)[0] ?? '', /place that no other listener has/);
+  load('listen: [{host: 0.0.0.0}, {host: "::"}, {host: 127.0.0.1}, {host: 10.0.0.1}]');
+  // That of a Unix socket is none.
+  load(
+    'listen: [{port: 80}, {unix: /run/a}]\ncluster: {secret: 0123456789abcdef, listen: {host: 10.0.0.1, port: 8080}, ' +
+      'node: {id: a, url: "http://a"}, etcd: {endpoints: ["http://b:1"]}}',
+  );
   assert.deepEqual(mistakes('listen: {unix: /run/a}'), [
     'F:1:9: listen: expected at least one listener with a port, by which the edge is known, found a group of settings',
   ]);
