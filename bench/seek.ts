@@ -27,10 +27,10 @@ const NEW_STARTS = Array.from(
 
 /**
  * `?start=` into a film of two hours: the first kilobyte of the answer, everything before the media, and ten seconds of
- * the film.
+ * the film. `--parts known,new,header,film --connections N`
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const options = benchOptions(args, { connections: '16' });
+  const options = benchOptions(args, { connections: '16', parts: 'known,new,header,film' });
   const connections = Number(options.rest.connections);
   const folder = runFolder();
   const film = await makeFilm({ duration: DURATION });
@@ -50,13 +50,15 @@ export async function run(args: readonly string[]): Promise<Report> {
 
   const tables: ResultTable[] = [];
   const perSecond = statSync(film).size / DURATION;
-  const works: [string, readonly number[], (header: number) => number][] = [
-    ['first kilobyte', STARTS, () => 1024],
-    ['first kilobyte, each start new', NEW_STARTS, () => 1024],
-    ['whole header', STARTS, header => header],
-    [`header and ${PLAYED} s`, STARTS, header => header + Math.round(PLAYED * perSecond)],
+  const works: [part: string, title: string, starts: readonly number[], bytes: (header: number) => number][] = [
+    ['known', 'first kilobyte', STARTS, () => 1024],
+    ['new', 'first kilobyte, each start new', NEW_STARTS, () => 1024],
+    ['header', 'whole header', STARTS, header => header],
+    ['film', `header and ${PLAYED} s`, STARTS, header => header + Math.round(PLAYED * perSecond)],
   ];
-  for (const [title, starts, bytes] of works) {
+  const parts = options.rest.parts!.split(',');
+  for (const [part, title, starts, bytes] of works) {
+    if (!parts.includes(part)) continue;
     const lists = new Map<Server, string>();
     for (const [server, sizes] of headers) {
       const requests = starts.map(

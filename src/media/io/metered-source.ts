@@ -57,7 +57,7 @@ export class MeteredSource implements ByteSource {
   /** `#work` when the event loop turned last. */
   #turned = 0;
   /** Blocks that were read, as long as the budget grows with them, and the last of them. */
-  readonly #blocks = new Set<number>();
+  #blocks: Set<number> | undefined;
   #block = -1;
 
   constructor(
@@ -93,6 +93,7 @@ export class MeteredSource implements ByteSource {
     for (let block = first; block <= last; block++) {
       if (block === this.#block || this.#workAllowed >= most.work) continue;
       this.#block = block;
+      this.#blocks ??= new Set();
       if (this.#blocks.has(block)) continue;
       this.#blocks.add(block);
       this.#workAllowed = Math.min(most.work, this.#workAllowed + BLOCK_WORK);

@@ -10,7 +10,7 @@ import { seekEtag } from '../seek/seek-etag.js';
 import { fourcc } from './box/box.js';
 import { moveMovieFirst } from './cut/faststart.js';
 import { layOut } from './cut/layout.js';
-import { cutMovie } from './cut/movie-cut.js';
+import { beginningOf, cutMovie } from './cut/movie-cut.js';
 import { compileMovie } from './index/compile.js';
 import { durationOf, type MovieIndex, weightOf } from './index/movie-index.js';
 import { decodeMovie } from './index/movie-index-reader.js';
@@ -67,13 +67,22 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
     return decodeMovie(bytes, size);
   }
 
-  plan(index: MovieIndex, object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined> {
-    const cutsNothing = seek.start === 0 && seek.end !== undefined && seek.end >= durationOf(index);
-    if (cutsNothing) {
+  beginning(index: MovieIndex, source: ByteSource, seek: Seek): number | undefined | Promise<number | undefined> {
+    if (this.options.seek === 'exact' || cutsNothing(index, seek)) return undefined;
+    return perform(this.#beginning(index, source, seek));
+  }
+
+  plan(
+    index: MovieIndex,
+    object: MediaObject,
+    seek: Seek,
+    beginning?: number,
+  ): VirtualFile | undefined | Promise<VirtualFile | undefined> {
+    if (cutsNothing(index, seek)) {
       const whole = this.whole(index, object);
       return whole && { ...whole, seekActual: 0 };
     }
-    return perform(this.#cut(index, object, seek));
+    return perform(this.#cut(index, object, seek, beginning));
   }
 
   /** The whole file with its movie box in front; undefined when it is there already. */
@@ -82,12 +91,21 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
     return spans && fileOf(object, seekEtag(object.etag, this.name, ['faststart']), spans, undefined);
   }
 
-  *#cut(index: MovieIndex, object: MediaObject, seek: Seek): Reading<VirtualFile> {
-    const exact = this.options.seek === 'exact';
-    const cut = yield* lookUp(object.source, bytes => cutMovie(bytes, index, seek, exact));
+  #beginning(index: MovieIndex, source: ByteSource, seek: Seek): Reading<number> {
+    return lookUp(source, bytes => beginningOf(bytes, index, seek, this.options.seek === 'exact'));
+  }
+
+  *#cut(index: MovieIndex, object: MediaObject, seek: Seek, beginning: number | undefined): Reading<VirtualFile> {
+    const start = beginning ?? (yield* this.#beginning(index, object.source, seek));
+    const cut = yield* lookUp(object.source, bytes => cutMovie(bytes, index, start, seek.end));
     const etag = seekEtag(object.etag, this.name, ['cut', cut.start, cut.end ?? 'end']);
     return fileOf(object, etag, layOut(index, cut), cut.start);
   }
+}
+
+/** Whether a seek is for all of the film. */
+function cutsNothing(index: MovieIndex, { start, end }: Seek): boolean {
+  return start === 0 && end !== undefined && end >= durationOf(index);
 }
 
 function fileOf(

@@ -40,11 +40,23 @@ export interface Format<I> {
    */
   decode(bytes: Uint8Array, size: number): I | undefined;
   /**
+   * The second at which the answer to a seek begins, where that is all that its file depends on beside `seek.end`: so
+   * many seeks have one file. Formats, and options, by which nearly each seek has a file of its own have none.
+   * @throws EdgeError (or rejects with one) as `plan` does
+   */
+  beginning?(index: I, source: ByteSource, seek: Seek): number | undefined | Promise<number | undefined>;
+  /**
    * The virtual file that begins at `seek.start`, or undefined when the plain file is the answer.
+   * @param beginning what `beginning` said of the seek; undefined where that was not asked
    * @throws EdgeError (or rejects with one) `range_not_satisfiable` when `start` is at or past the end, `unplayable`,
    *   and whatever the source throws
    */
-  plan(index: I, object: MediaObject, seek: Seek): VirtualFile | undefined | Promise<VirtualFile | undefined>;
+  plan(
+    index: I,
+    object: MediaObject,
+    seek: Seek,
+    beginning?: number,
+  ): VirtualFile | undefined | Promise<VirtualFile | undefined>;
   /**
    * The virtual file of the whole object in an order fit for streaming; undefined when the plain file is. Formats that
    * have no other order leave it out.

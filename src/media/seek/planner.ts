@@ -42,9 +42,9 @@ const HEAD = 4096;
 const SMALL = 512;
 /** The part of `indexMemory` that plans may take. */
 const PLAN_SHARE = 1 / 4;
-/** Bytes that a plan counts beside its literal bytes, and each of its spans. */
+/** Bytes that a plan counts beside its literal bytes, and each of its spans, as `bench -- seek-plan` measures them. */
 const PLAN = 1024;
-const SPAN = 256;
+const SPAN = 128;
 /** Seeks that are remembered as asked for once. */
 const ONCE_MAX = 1024;
 const PLAIN: Knowledge = { kind: 'plain' };
@@ -52,14 +52,15 @@ const UNMOVED: Knowledge = { kind: 'unmoved' };
 
 /**
  * Chooses the format by a file's first bytes, keeps the compiled indexes, and builds each of them once for all who wait
- * for it. Plans are kept too: a player that seeks asks for several ranges of the same answer.
+ * for it. Plans are kept too: a player that seeks asks for several ranges of the same answer, and all that seek to
+ * between two key frames may get one file.
  */
 export class Planner implements MediaPlanner {
   /** Running numbers: indexes compiled, taken from the store, and objects that could not be cut. */
   readonly stats = { compiled: 0, restored: 0, refused: 0 };
   readonly #known: Lru<Knowledge>;
   readonly #plans: Lru<VirtualFile>;
-  /** Seeks asked for once; most are not asked for again, and keeping their plans would cost as much as making them. */
+  /** Seeks asked for once; most are not asked for again, and to keep each would cost as much as to find its plan. */
   readonly #once = new Set<string>();
   readonly #underWay = new SingleFlight<Knowledge>();
   readonly #store: SealedStore;
@@ -127,22 +128,32 @@ export class Planner implements MediaPlanner {
   }
 
   *#seek(object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
-    const key = planKey(object, seek);
+    const about = aboutObject(object);
+    const key = `${seek.start}-${seek.end} ${about}`;
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
     const found = yield* this.#index(object);
     if (found === undefined) return undefined;
-    const file = yield* this.#plan(found, object, seek);
+    const file = yield* this.#plan(found, object, seek, about);
     if (file !== undefined && this.#isAskedAgain(key)) this.#plans.set(key, file, planBytes(file));
     return file;
   }
 
-  *#plan({ format, index }: IndexOf, object: MediaObject, seek: Seek): Reading<VirtualFile | undefined> {
+  /** @param about all that plans depend on beside the seek */
+  *#plan({ format, index }: IndexOf, object: MediaObject, seek: Seek, about: string): Reading<VirtualFile | undefined> {
     const source = new MeteredSource(object.source, PLAN_BUDGET);
     // Named one by one: an object's fields may be accessors, which a spread leaves out.
     const { identity, etag, lastModified, contentType } = object;
+    const metered = { identity, etag, lastModified, contentType, source };
     try {
-      return yield* whenThere(format.plan(index, { identity, etag, lastModified, contentType, source }, seek));
+      const beginning = format.beginning && (yield* whenThere(format.beginning(index, source, seek)));
+      if (beginning === undefined) return yield* whenThere(format.plan(index, metered, seek));
+      const key = `at ${beginning}-${seek.end} ${about}`;
+      const known = this.#plans.get(key);
+      if (known !== undefined) return known;
+      const file = yield* whenThere(format.plan(index, metered, seek, beginning));
+      if (file !== undefined) this.#plans.set(key, file, planBytes(file));
+      return file;
     } catch (error) {
       // A file that is too much work for one seek would be for the next one.
       if (error instanceof EdgeError && error.code === 'media_too_large') this.#refuse(object, error);
@@ -236,9 +247,9 @@ export interface IndexOf {
   readonly index: unknown;
 }
 
-/** Everything that decides a plan; entity tags and media types hold no line break. */
-function planKey({ identity, etag, lastModified, contentType }: MediaObject, { start, end }: Seek): string {
-  return `${start}-${end} ${identity} ${lastModified}\n${etag}\n${contentType}`;
+/** All of an object that decides plans; entity tags and media types hold no line break. */
+function aboutObject({ identity, etag, lastModified, contentType }: MediaObject): string {
+  return `${identity} ${lastModified}\n${etag}\n${contentType}`;
 }
 
 function planBytes({ spans }: VirtualFile): number {

@@ -34,11 +34,11 @@ export interface MovieCut {
 }
 
 /**
- * Finds what a seek keeps of each track.
+ * The second of the source at which the answer to a seek begins.
  * @param exact begin at `seek.start` itself and hide what must be decoded before it; otherwise begin at the key frame
- * @throws EdgeError `range_not_satisfiable` when `start` is at or past the end; `unplayable`
+ * @throws EdgeError `range_not_satisfiable` when `start` is at or past the end
  */
-export function cutMovie(source: TableBytes, index: MovieIndex, seek: Seek, exact: boolean): MovieCut {
+export function beginningOf(source: TableBytes, index: MovieIndex, seek: Seek, exact: boolean): number {
   const duration = durationOf(index);
   if (seek.start >= duration) {
     throw new EdgeError(
@@ -46,8 +46,18 @@ export function cutMovie(source: TableBytes, index: MovieIndex, seek: Seek, exac
       `start is ${seek.start} s, and the file ends at ${Number(duration.toFixed(6))} s`,
     );
   }
-  const end = seek.end !== undefined && seek.end < duration ? seek.end : undefined;
-  const start = beginning(source, index, seek.start, end ?? duration, exact);
+  return beginning(source, index, seek.start, Math.min(seek.end ?? duration, duration), exact);
+}
+
+/**
+ * Finds what a cut keeps of each track.
+ * @param start what `beginningOf` says of the seek
+ * @param until the seek's `end`
+ * @throws EdgeError `unplayable`
+ */
+export function cutMovie(source: TableBytes, index: MovieIndex, start: number, until: number | undefined): MovieCut {
+  const duration = durationOf(index);
+  const end = until !== undefined && until < duration ? until : undefined;
   const tracks = mapTogether(index.tracks, (track): TrackCut | undefined => {
     if (track.handler === 'hint') return undefined;
     const segments = clipSegments(track.segments, start, end ?? Number.POSITIVE_INFINITY, track.timescale);

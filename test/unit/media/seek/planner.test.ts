@@ -213,6 +213,43 @@ describe('the planner', () => {
     }
   });
 
+  it('gives all seeks that begin at one frame the same plan, whichever was first', () => {
+    const seconds = fc.double({ min: 0, max: 2, noNaN: true, noDefaultInfinity: true });
+    const seeks = fc.array(fc.record({ start: seconds, end: fc.option(seconds, { nil: undefined }) }), {
+      minLength: 2,
+      maxLength: 12,
+    });
+    const told = (edge: QueryPlanner, bytes: Uint8Array, start: number, end: number | undefined) => {
+      try {
+        const text = end === undefined ? undefined : end.toFixed(3);
+        const file = edge.plan(mediaObject(new MemorySource(bytes)), { start: start.toFixed(3), end: text });
+        assert.ok(!(file instanceof Promise));
+        return file && { ...file, spans: [], bytes: render(file, bytes) };
+      } catch (error) {
+        return (error as EdgeError).code;
+      }
+    };
+    fc.assert(
+      fc.property(movies(60), seeks, (movie, all) => {
+        const bytes = build(movie);
+        const edge = planner();
+        for (const { start, end } of all)
+          assert.deepEqual(told(edge, bytes, start, end), told(planner(), bytes, start, end));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('plans once for many seeks between two key frames', () => {
+    const edge = planner();
+    const source = new MemorySource(film);
+    const files = new Set<unknown>();
+    for (let i = 0; i < 50; i++) files.add(edge.plan(mediaObject(source), { start: `0.0${50 + i}`, end: undefined }));
+    assert.ok(files.size < 25, `${files.size} files`);
+    const beginnings = new Set([...files].map(file => (file as { seekActual: number }).seekActual));
+    assert.equal(files.size, beginnings.size);
+  });
+
   it('says how long seeks took, also those that failed', async () => {
     const seen: number[] = [];
     const edge = planner({ observe: seconds => seen.push(seconds) });
