@@ -9,16 +9,6 @@
 
 namespace shm {
 
-namespace {
-
-/** Blocks drawn by chance that one elsewhere is compared with: it takes the place of one that is worth clearly less. */
-constexpr uint32_t kRivals = 8;
-constexpr float kClearly = 2;
-/** So many of those that are free: there is room. */
-constexpr uint32_t kRoomy = 2;
-
-}  // namespace
-
 Status Cache::Open(const OpenOptions& options) {
   Status status = file_.Open(options);
   return status.ok() ? Attach(options.role) : status;
@@ -195,23 +185,18 @@ bool Cache::IsWorthRoom(const Key& key, bool isWhole) {
   if (!isWhole) return true;
   // Whoever reads it has it, and is no reason to keep it.
   demand_.Finish(key);
-  Candidate others[kRivals];
-  uint32_t found = 0;
-  uint32_t free = 0;
+  Rivals rivals;
   {
     Locked stripe(*this, StripeOf(HashKey(key, seed_), file_.geometry().stripeCount));
     if (!stripe) return false;
-    for (uint32_t look = 0; look < kRivals; look++) {
+    for (uint32_t look = 0; look < Rivals::kDrawn; look++) {
       const uint32_t slot = Draw(stripe->size());
-      if (stripe->slot(slot).state.load(std::memory_order_relaxed) == kFree) free++;
-      if (stripe->MayEvict(slot)) others[found++] = {stripe->slot(slot).key, slot, 0};
+      if (stripe->slot(slot).state.load(std::memory_order_relaxed) == kFree) rivals.free++;
+      if (stripe->MayEvict(slot)) rivals.blocks[rivals.count++] = {stripe->slot(slot).key, slot, 0};
     }
   }
-  if (free >= kRoomy) return true;
-  const Moment moment = demand_.At(now);
-  demand_.Judge(others, found, moment);
-  const float worth = demand_.Estimate(key, 0, moment).worth;
-  return std::any_of(others, others + found, [&](const Candidate& other) { return worth > kClearly * other.worth; });
+  // Without the lock: nobody waits while the table is asked.
+  return demand_.IsWorthRoom(key, &rivals, demand_.At(now));
 }
 
 bool Cache::MayFillMore() const {

@@ -48,6 +48,10 @@ constexpr float kNearest = 0.5f;
 constexpr float kMaxPace = 60;
 /** Blocks that a view reads on average where nothing has been seen yet. */
 constexpr float kUsualRun = 64;
+/** So many of the slots that are drawn are free: there is room. */
+constexpr uint32_t kRoomy = 2;
+/** A block takes the place of one that it is worth so many times as much as. */
+constexpr float kClearly = 2;
 
 uint32_t BitsOf(float value) {
   uint32_t bits;
@@ -121,6 +125,8 @@ struct Viewer {
   bool isFinished = false;
 
   static uint32_t TimeOf(double now) { return TicksOf(now) & kTimeMask; }
+  /** Number of a block as it stands in a viewer's word, and so in all that is known of an object. */
+  static uint32_t BlockOf(const Key& key) { return std::min(key.block, (1u << kBlockBits) - 1); }
 
   uint64_t Encode(double now) const {
     const auto steps = static_cast<uint64_t>(std::min(pace, kMaxPace) * 256 + 0.5f) & ((1u << kPaceBits) - 1);
@@ -254,7 +260,7 @@ float Demand::Pace() const {
 }
 
 void Demand::See(const Key& key, double now) {
-  const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
+  const uint32_t block = Viewer::BlockOf(key);
   const uint64_t name = NameOf(key);
   ObjectDemand& object = FindOrTake(name, now);
   if (block > object.last.load(kRelaxed)) object.last.store(block, kRelaxed);
@@ -310,7 +316,7 @@ void Demand::See(const Key& key, double now) {
 void Demand::Finish(const Key& key) {
   ObjectDemand* object = Find(NameOf(key));
   if (object == nullptr) return;
-  const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
+  const uint32_t block = Viewer::BlockOf(key);
   for (auto& word : object->viewers) {
     Viewer viewer;
     const uint64_t found = word.load(kRelaxed);
@@ -323,7 +329,7 @@ void Demand::Finish(const Key& key) {
 void Demand::Leave(const Key& key) {
   ObjectDemand* object = Find(NameOf(key));
   if (object == nullptr) return;
-  const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
+  const uint32_t block = Viewer::BlockOf(key);
   for (auto& word : object->viewers) {
     Viewer viewer;
     if (!Viewer::Decode(word.load(kRelaxed), 0, &viewer) || viewer.block != block) continue;
@@ -359,7 +365,7 @@ float Demand::RateOf(const ObjectDemand* object, uint32_t block, const Moment& m
 
 Expected Demand::Estimate(const Key& key, float seconds, const Moment& moment) const {
   const ObjectDemand* object = Find(NameOf(key));
-  const uint32_t block = std::min(key.block, (1u << Viewer::kBlockBits) - 1);
+  const uint32_t block = Viewer::BlockOf(key);
   const float rate = RateOf(object, block, moment);
   Expected expected = {0, rate, rate};
   if (object == nullptr) return expected;
@@ -401,6 +407,14 @@ Expected Demand::Estimate(const Key& key, float seconds, const Moment& moment) c
 
 void Demand::Judge(Candidate* candidates, uint32_t count, const Moment& moment) const {
   for (uint32_t i = 0; i < count; i++) candidates[i].worth = Estimate(candidates[i].key, 0, moment).worth;
+}
+
+bool Demand::IsWorthRoom(const Key& key, Rivals* rivals, const Moment& moment) const {
+  if (rivals->free >= kRoomy) return true;
+  Judge(rivals->blocks, rivals->count, moment);
+  const float worth = Estimate(key, 0, moment).worth;
+  return std::any_of(rivals->blocks, rivals->blocks + rivals->count,
+                     [&](const Candidate& rival) { return worth > kClearly * rival.worth; });
 }
 
 void Demand::Parted(float worth) {

@@ -61,6 +61,16 @@ constexpr uint32_t kCandidates = 24;
 constexpr uint32_t kRecentCandidates = 3;
 constexpr uint32_t kVictims = 4;
 
+/** What a block that is elsewhere is compared with, before it takes the place of another: slots drawn by chance. */
+struct Rivals {
+  static constexpr uint32_t kDrawn = 8;
+
+  Candidate blocks[kDrawn];
+  uint32_t count = 0;
+  /** Slots among them that hold nothing. */
+  uint32_t free = 0;
+};
+
 /** The table in a mapped file. Any number of threads and processes may call all members at once. */
 class Demand {
  public:
@@ -81,6 +91,8 @@ class Demand {
   Expected Estimate(const Key& key, float seconds, const Moment& moment) const;
   /** Finds out what candidates are worth. */
   void Judge(Candidate* candidates, uint32_t count, const Moment& moment) const;
+  /** Whether a block that is elsewhere is worth a place among its rivals, which are judged. */
+  bool IsWorthRoom(const Key& key, Rivals* rivals, const Moment& moment) const;
   /** Notes that blocks went, and tells for how long one stays at this rate, in seconds. */
   void Evicted(uint32_t count, double now);
   float Residency(double now) const;

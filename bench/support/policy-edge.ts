@@ -1,21 +1,27 @@
-import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { startEdge } from './edge.js';
 import { filmBlocks, type TraceOptions, type Watch } from './film-trace.js';
+import { runFolder } from './folder.js';
 import { startNginx } from './nginx.js';
+import { RangePlayer } from './range-player.js';
 import type { Server } from './server.js';
 
 export const BLOCK = 256 * 1024;
 /** Players at once: few, since what they read ahead must be little beside a memory tier that is scaled down. */
 const PLAYERS = 4;
 
-/** An edge with tiers of so many bytes, which both decide by demand or by the past. @param disk 0: none */
+/**
+ * An edge with tiers of so many bytes, which both decide by demand or by the past.
+ * @param folder where it keeps all but its memory tier
+ * @param disk 0: none
+ */
 export function edgeByPolicy(origin: string, folder: string, memory: number, disk: number, byDemand: boolean) {
   const size = (bytes: number) => `${Math.round(bytes / 2 ** 20)}MiB`;
   const policy = byDemand ? 'demand' : 'lru';
   const admit = byDemand ? 'demand' : 'views';
   const tier = disk > 0 ? `, disk: {path: $FOLDER/disk, size: ${size(disk)}, admit: ${admit}}` : '';
-  const settings = `cache: {memory: {size: ${size(memory)}, file: $FOLDER/cache, policy: ${policy}}${tier}}`;
+  const file = join(runFolder(memory), 'cache');
+  const settings = `cache: {memory: {size: ${size(memory)}, file: ${file}, policy: ${policy}}${tier}}`;
   return startEdge({ origin, folder, settings });
 }
 
@@ -37,39 +43,18 @@ export function contenders(origin: string, memory: number, disk: number, exact =
 
 /** Plays a trace with several players at once; returns the bytes that they got. */
 export async function play(server: Server, trace: readonly Watch[], options: TraceOptions): Promise<number> {
-  const agent = new Agent({ keepAlive: true, maxSockets: PLAYERS });
   let next = 0;
   let bytes = 0;
-  const player = async () => {
+  const watch = async () => {
+    const player = new RangePlayer(server);
     while (next < trace.length) {
       const { film, block, blocks } = trace[next++]!;
-      const url = `${server.url}/${filmBlocks(film, options) / 4}/${film}.mp4`;
-      const length = await read(agent, url, block * BLOCK, blocks * BLOCK);
+      const path = `/${filmBlocks(film, options) / 4}/${film}.mp4`;
+      const length = await player.read(path, block * BLOCK, blocks * BLOCK);
       bytes += length;
     }
+    player.close();
   };
-  await Promise.all(Array.from({ length: PLAYERS }, player));
-  agent.destroy();
+  await Promise.all(Array.from({ length: PLAYERS }, watch));
   return bytes;
-}
-
-/** Reads a range and lets it go; returns its length. */
-function read(agent: Agent, url: string, start: number, length: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const headers = { range: `bytes=${start}-${start + length - 1}` };
-    const request = get(url, { agent, headers }, response => {
-      if (response.statusCode !== 206) reject(new Error(`${response.statusCode} for a range of ${url}`));
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-      });
-      response.on('end', () => resolve(bytes));
-      response.on('error', reject);
-    });
-    request.on('error', (error: NodeJS.ErrnoException) => {
-      // The server closed a connection that had been idle, just as it was used again.
-      if (request.reusedSocket && error.code === 'ECONNRESET') resolve(read(agent, url, start, length));
-      else reject(error);
-    });
-  });
 }

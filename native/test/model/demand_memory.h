@@ -1,4 +1,5 @@
-// A memory tier that decides by the product's own table of demand, as native/shm_housekeeping.cc does.
+// A memory tier that decides by the product's own table of demand: what goes as native/shm_housekeeping.cc does, what
+// comes from the ring as native/shm_cache.cc does.
 #ifndef MOOVEDGE_TEST_MODEL_DEMAND_MEMORY_H_
 #define MOOVEDGE_TEST_MODEL_DEMAND_MEMORY_H_
 
@@ -56,6 +57,19 @@ class DemandMemory : public Memory {
   DemandMemory(uint32_t size, uint32_t blocks, DemandTable& table)
       : Memory(size, blocks), table_(table), recent_(table.geometry.stripeCount), isCondemned_(size + 1, 0) {}
 
+  bool IsWorthRoom(uint32_t block) override {
+    shm::Rivals rivals;
+    for (uint32_t look = 0; look < shm::Rivals::kDrawn; look++) {
+      const uint32_t slot = 1 + random_.Below(size());
+      if (keys_[slot] == kNone) {
+        rivals.free++;
+      } else {
+        rivals.blocks[rivals.count++] = {KeyOf(keys_[slot]), slot, 0};
+      }
+    }
+    return table_.demand.IsWorthRoom(KeyOf(block), &rivals, table_.demand.At(table_.now));
+  }
+
  protected:
   void Hit(uint32_t slot) override { isCondemned_[slot] = 0; }
   uint32_t Evict() override {
@@ -69,6 +83,9 @@ class DemandMemory : public Memory {
       }
       Condemn();
     }
+  }
+  virtual void Judge(shm::Candidate* candidates, uint32_t count) {
+    table_.demand.Judge(candidates, count, table_.demand.At(table_.now));
   }
   void Added(uint32_t slot) override {
     isCondemned_[slot] = 0;
@@ -87,7 +104,7 @@ class DemandMemory : public Memory {
       const uint32_t slot = 1 + random_.Below(size());
       candidates[found++] = {KeyOf(keys_[slot]), slot, 0};
     }
-    table_.demand.Judge(candidates, found, table_.demand.At(table_.now));
+    Judge(candidates, found);
     std::partial_sort(candidates, candidates + shm::kVictims, candidates + found,
                       [](const shm::Candidate& a, const shm::Candidate& b) { return a.worth < b.worth; });
     for (uint32_t i = shm::kVictims; i-- > 0;) {

@@ -17,27 +17,23 @@ class Memory {
   Memory(uint32_t size, uint32_t blocks) : keys_(size + 1, kNone), slots_(blocks, 0) {}
   virtual ~Memory() = default;
 
-  /**
-   * Reads a block.
-   * @param gone the block that made room for it, or kNone
-   * @return whether it was there
-   */
-  bool Read(uint32_t block, uint32_t* gone) {
-    *gone = kNone;
+  /** Reads a block, if it is there. */
+  bool Read(uint32_t block) {
     const uint32_t slot = slots_[block];
-    if (slot != 0) {
-      Hit(slot);
-      return true;
-    }
+    if (slot != 0) Hit(slot);
+    return slot != 0;
+  }
+  /** Whether a block that is in the ring, and was read there, is to come here. */
+  virtual bool IsWorthRoom(uint32_t) { return true; }
+  /** Takes a block that is not here. @return the one that made room for it, or kNone */
+  uint32_t Place(uint32_t block) {
     const uint32_t own = used_ < size() ? ++used_ : Evict();
-    if (keys_[own] != kNone) {
-      *gone = keys_[own];
-      slots_[*gone] = 0;
-    }
+    const uint32_t gone = keys_[own];
+    if (gone != kNone) slots_[gone] = 0;
     keys_[own] = block;
     slots_[block] = own;
     Added(own);
-    return false;
+    return gone;
   }
 
  protected:

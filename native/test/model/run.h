@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "demand_memory.h"
+#include "known_memory.h"
 #include "memory.h"
 #include "ring.h"
 #include "trace.h"
@@ -39,7 +40,7 @@ inline Found RunBelady(const Trace& trace, const std::vector<uint32_t>& next, co
 
 /**
  * @param policy `lru`, `s3-fifo` and `sieve`, with a ring for what was viewed twice; `lru-all` with one for everything;
- *   `demand` by demand in both, and `lru-demand` only in the ring
+ *   `demand` by demand in both, and `lru-demand` only in the ring; `known` without a ring, see KnownMemory
  * @param minUses that a block must expect to go to the ring by demand
  */
 inline Found Run(const Trace& trace, const Sizes& sizes, const std::string& policy, double minUses) {
@@ -47,8 +48,15 @@ inline Found Run(const Trace& trace, const Sizes& sizes, const std::string& poli
   std::unique_ptr<DemandTable> table;
   std::unique_ptr<Memory> memory;
   std::unique_ptr<Admission> admission;
-  if (policy == "demand" || policy == "lru-demand") table = std::make_unique<DemandTable>(sizes.memory);
+  KnownMemory* known = nullptr;
+  if (policy == "demand" || policy == "lru-demand" || policy == "known")
+    table = std::make_unique<DemandTable>(sizes.memory);
   if (policy == "demand") memory = std::make_unique<DemandMemory>(sizes.memory, blocks, *table);
+  if (policy == "known") {
+    auto knowing = std::make_unique<KnownMemory>(sizes.memory, trace, *table);
+    known = knowing.get();
+    memory = std::move(knowing);
+  }
   if (policy == "s3-fifo") memory = std::make_unique<S3Fifo>(sizes.memory, blocks);
   if (policy == "sieve") memory = std::make_unique<Sieve>(sizes.memory, blocks);
   if (memory == nullptr) memory = std::make_unique<Lru>(sizes.memory, blocks);
@@ -64,13 +72,15 @@ inline Found Run(const Trace& trace, const Sizes& sizes, const std::string& poli
     const double one = at >= half ? 1.0 / static_cast<double>(trace.requests.size() - half) : 0;
     const uint32_t block = trace.requests[at].block();
     if (table != nullptr) table->Note(trace, at);
-    uint32_t gone;
-    const bool wasThere = memory->Read(block, &gone);
+    if (known != nullptr) known->Note(trace, at);
+    const bool wasThere = memory->Read(block);
     if (wasThere) found.memory += one;
-    if (admission == nullptr) continue;
-    admission->Came(block, wasThere);
-    if (!wasThere && ring.Has(block)) found.ring += one;
-    if (gone != kNone && !ring.Has(gone)) found.writes += one * admission->Left(gone, ring);
+    const bool isInRing = !wasThere && admission != nullptr && ring.Has(block);
+    if (isInRing) found.ring += one;
+    const bool stays = wasThere || !isInRing || memory->IsWorthRoom(block);
+    if (admission != nullptr && stays) admission->Came(block, wasThere);
+    const uint32_t gone = wasThere || !stays ? kNone : memory->Place(block);
+    if (gone != kNone && admission != nullptr && !ring.Has(gone)) found.writes += one * admission->Left(gone, ring);
   }
   return found;
 }

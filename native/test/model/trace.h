@@ -58,6 +58,7 @@ struct Habits {
 struct Trace {
   uint32_t films;
   uint32_t viewers;
+  Habits habits;
   /** One of each viewer in turn. */
   std::vector<Request> requests;
 
@@ -74,7 +75,7 @@ inline Trace MakeTrace(uint32_t films, uint32_t viewers, size_t count, const Hab
     uint32_t film, block, left;
   };
   std::vector<Viewer> all(viewers);
-  Trace trace = {films, viewers, {}};
+  Trace trace = {films, viewers, habits, {}};
   trace.requests.reserve(count + viewers);
   uint32_t crawled = 0;
   const auto begin = [&](Viewer& viewer, bool crawls) {
