@@ -79,6 +79,9 @@ describe('the native parts', () => {
     assert.match(await core('plain', 'history'), /history tests passed/);
   });
 
+  it("finds blocks in LMDB's files, and ends well in those that are damaged", async () =>
+    assert.match(await core('plain', 'lmdb_file', '2000'), /lmdb file tests passed/));
+
   it('keeps by demand no less than by least recent use, whatever viewers do', async () =>
     assert.match(await core('plain', 'policy'), /policy tests passed/));
 
@@ -112,6 +115,7 @@ describe('the native parts', () => {
     await core('asan', 'unit');
     await core('asan', 'demand');
     await core('asan', 'history');
+    await core('asan', 'lmdb_file', '500');
     await core('asan', 'recovery');
     assert.match(await core('asan', 'stress', 'processes', '60'), /stress passed/);
   });
