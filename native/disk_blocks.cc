@@ -2,6 +2,9 @@
 // exported, src/cache/disk/disk-record.ts draws what is stored.
 #include "disk_blocks.h"
 
+#include <endian.h>
+
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -66,15 +69,62 @@ bool IsRight(const uint8_t* pages, const BlockKey& key, size_t length) {
          shm::Crc32c(0, value + kDataAt, length) == checksum;
 }
 
+/**
+ * Where blocks were found last, so that the way through the trees is gone once for each. No more than a guess: the ring
+ * goes on, so whoever reads there has to verify what it gets. All threads use it.
+ */
+class Places {
+ public:
+  static constexpr uint64_t kNone = ~uint64_t{0};
+
+  uint64_t Guess(const BlockKey& key) const {
+    const uint64_t sequence = SequenceOf(key);
+    const uint64_t word = words_[sequence % kCount].load(std::memory_order_relaxed);
+    return word != 0 && word >> kPageBits == TagOf(sequence) ? (word & kPageMask) * kPage : kNone;
+  }
+
+  /** Pages that are too far away for a word are not noted. */
+  void Note(const BlockKey& key, uint64_t offset) {
+    const uint64_t sequence = SequenceOf(key);
+    if (offset % kPage != 0 || offset / kPage > kPageMask) return;
+    words_[sequence % kCount].store(TagOf(sequence) << kPageBits | offset / kPage, std::memory_order_relaxed);
+  }
+
+ private:
+  /** A power of two: blocks of 4 GiB, which follow each other by their sequence number. */
+  static constexpr uint64_t kCount = 16384;
+  /** Of a word the number of a page; what is above it tells sequence numbers apart. */
+  static constexpr uint64_t kPageBits = 40;
+  static constexpr uint64_t kPageMask = (uint64_t{1} << kPageBits) - 1;
+
+  static uint64_t SequenceOf(const BlockKey& key) {
+    uint64_t sequence;
+    std::memcpy(&sequence, key.bytes, sizeof sequence);
+    return be64toh(sequence);
+  }
+  static uint64_t TagOf(uint64_t sequence) { return sequence / kCount & (~uint64_t{0} >> kPageBits); }
+
+  std::atomic<uint64_t> words_[kCount] = {};
+};
+
 /** Reads a block into `pages`, kStride bytes. */
-Result ReadBlock(const LmdbFile& file, const BlockKey& key, size_t length, bool mayWait, uint8_t* pages) {
+Result ReadBlock(const LmdbFile& file, Places& places, const BlockKey& key, size_t length, bool mayWait,
+                 uint8_t* pages) {
+  const uint64_t guess = places.Guess(key);
+  if (guess != Places::kNone) {
+    const int found = file.Read(guess, pages, kHead + length, mayWait);
+    if (found == LmdbFile::kFound && IsRight(pages, key, length)) return Result::kFound;
+  }
   uint64_t before = ~uint64_t{0};
   for (int attempt = 0; attempt < 4; attempt++) {
     uint64_t offset;
     int found = file.Find(key.bytes, kKeyBytes, mayWait, &offset);
     if (found == LmdbFile::kFound) {
       found = file.Read(offset, pages, kHead + length, mayWait);
-      if (found == LmdbFile::kFound && IsRight(pages, key, length)) return Result::kFound;
+      if (found == LmdbFile::kFound && IsRight(pages, key, length)) {
+        places.Note(key, offset);
+        return Result::kFound;
+      }
       if (found == LmdbFile::kFound && offset == before) return Result::kDamaged;
       before = offset;
     }
@@ -86,10 +136,12 @@ Result ReadBlock(const LmdbFile& file, const BlockKey& key, size_t length, bool 
 }
 
 /** Has the kernel read a block ahead. Found: it is in memory. */
-Result BringNear(const LmdbFile& file, const BlockKey& key, size_t length, bool mayWait) {
-  uint64_t offset;
-  const int found = file.Find(key.bytes, kKeyBytes, mayWait, &offset);
-  if (found != LmdbFile::kFound) return ResultOf(found);
+Result BringNear(const LmdbFile& file, const Places& places, const BlockKey& key, size_t length, bool mayWait) {
+  uint64_t offset = places.Guess(key);
+  if (offset == Places::kNone) {
+    const int found = file.Find(key.bytes, kKeyBytes, mayWait, &offset);
+    if (found != LmdbFile::kFound) return ResultOf(found);
+  }
   uint8_t byte;
   if (file.Read(offset, &byte, 1, false) == LmdbFile::kFound &&
       file.Read(offset + kHead + length - 1, &byte, 1, false) == LmdbFile::kFound) {
@@ -146,8 +198,8 @@ class DiskBlocks : public Napi::ObjectWrap<DiskBlocks> {
     }
 
     void Execute() override {
-      result_ = pages_ == nullptr ? BringNear(blocks_->file_, key_, length_, true)
-                                  : ReadBlock(blocks_->file_, key_, length_, true, pages_);
+      result_ = pages_ == nullptr ? BringNear(blocks_->file_, blocks_->places_, key_, length_, true)
+                                  : ReadBlock(blocks_->file_, blocks_->places_, key_, length_, true, pages_);
     }
     void OnOK() override {
       Napi::HandleScope scope(Env());
@@ -194,7 +246,7 @@ class DiskBlocks : public Napi::ObjectWrap<DiskBlocks> {
     uint32_t length;
     uint8_t* pages;
     if (!Take(info, &length, &pages)) return info.Env().Undefined();
-    return Tell(info.Env(), ReadBlock(file_, *key_, length, false, pages));
+    return Tell(info.Env(), ReadBlock(file_, places_, *key_, length, false, pages));
   }
 
   /** load(buffer, length, done) */
@@ -210,7 +262,7 @@ class DiskBlocks : public Napi::ObjectWrap<DiskBlocks> {
   Napi::Value IsNear(const Napi::CallbackInfo& info) {
     uint32_t length;
     if (!Take(info, &length, nullptr)) return info.Env().Undefined();
-    return Tell(info.Env(), BringNear(file_, *key_, length, false));
+    return Tell(info.Env(), BringNear(file_, places_, *key_, length, false));
   }
 
   /** bring(length, done) */
@@ -228,6 +280,7 @@ class DiskBlocks : public Napi::ObjectWrap<DiskBlocks> {
   }
 
   LmdbFile file_;
+  Places places_;
   uint32_t buffers_ = 0;
   uint8_t* pages_ = nullptr;
   BlockKey* key_ = nullptr;
