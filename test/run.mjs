@@ -51,9 +51,7 @@ if (!existsSync(`${ROOT}native/build/Release/moovedge.node`)) step('addon', 'npm
 // Coverage of what runs from dist/ is told by its sources.
 const maps = process.env.NODE_V8_COVERAGE === undefined ? [] : ['--sourceMap'];
 step('build', `${BIN}tsc`, ['-p', 'tsconfig.json', ...maps]);
-const sources = ['--inlineSourceMap', '--sourceRoot', new URL('../', import.meta.url).href];
-const output = ['--noEmit', 'false', '--noCheck', '--outDir', 'build/tests'];
-step('build of the tests', `${BIN}tsc`, ['-p', 'tsconfig.test.json', ...output, ...sources]);
+step('build of the tests', process.execPath, ['test/compile.mjs']);
 const imports = ['compiled.mjs', 'assertions.mjs'].map(name => new URL(name, import.meta.url).href);
 const flags = ['--enable-source-maps', ...imports.flatMap(url => ['--import', url])];
 
