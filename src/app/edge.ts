@@ -179,11 +179,13 @@ export class Edge implements EdgeControl {
     process.kill(pid, 'SIGUSR2');
     const end = performance.now() + HAND_OVER_WAIT;
     for (;;) {
+      // Looked at before the port is tried: it may end in between, and what it held is free only from then on.
+      const isRunning = processOf(pid) !== undefined;
       try {
         await this.#admin.apply(this.#config.admin);
         return;
       } catch (error) {
-        if (performance.now() > end || processOf(pid) === undefined) throw error;
+        if (performance.now() > end || !isRunning) throw error;
       }
       await sleep(HAND_OVER_INTERVAL);
     }

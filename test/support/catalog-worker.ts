@@ -44,7 +44,7 @@ export class WorkerProcess {
   }
 
   static async start(setUp: WorkerSetUp): Promise<WorkerProcess> {
-    const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(setUp)], { execArgv: ['--import', 'tsx'] });
+    const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(setUp)]);
     const worker = new WorkerProcess(child);
     await new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve());

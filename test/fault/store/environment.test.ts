@@ -52,7 +52,6 @@ test('a full disk fails the batch, keeps what was there, and goes on when there 
 test('LMDB never meets a full disk itself, because it ends the process that does', t =>
   onSmallDisk(t, join(folder, 'fills-up'), 'size=6m', async disk => {
     const child = fork(fileURLToPath(new URL('./full-disk.ts', import.meta.url)), [join(disk.path, 'a.mdb')], {
-      execArgv: ['--import', 'tsx'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     let said = '';
@@ -138,7 +137,7 @@ const writer = fileURLToPath(new URL('./writer.ts', import.meta.url));
 
 /** A process that writes batches of ten values of one round and says each round that is committed. */
 function startWriter(path: string): ChildProcess {
-  return fork(writer, [path], { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  return fork(writer, [path], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
 }
 
 test('kill -9 in the middle of writing keeps every committed batch whole and leaves no lock behind', async () => {

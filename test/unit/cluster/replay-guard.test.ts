@@ -33,7 +33,7 @@ test('of processes that are sent one request at a time, one takes it', async () 
   const file = fileURLToPath(new URL('../../support/replay-process.ts', import.meta.url));
   const nonces = Array.from({ length: 2000 }, nonce);
   const args = [join(folder, 'c'), String(Date.now())];
-  const children = Array.from({ length: 3 }, () => fork(file, args, { execArgv: ['--import', 'tsx'] }));
+  const children = Array.from({ length: 3 }, () => fork(file, args));
   const next = <T>(child: ChildProcess) => new Promise<T>(resolve => child.once('message', resolve as never));
   await Promise.all(children.map(child => next(child)));
   const fresh = children.map((): boolean[] => []);

@@ -20,7 +20,6 @@ const root = temporaryFolder(after);
 
 function start(name: string, ...args: (string | number)[]): ChildProcess {
   return fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), args.map(String), {
-    execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
 }
