@@ -17,8 +17,8 @@ interface Reading {
 }
 
 /**
- * A player that asks for one range after the other over one connection, and lets go of what it gets: by HTTP as plain as
- * it can be, into one buffer, so that servers are what a benchmark waits for.
+ * A player that asks for one range after the other over one connection, and lets go of what it gets: by HTTP as plain
+ * as it can be, into one buffer, so that servers are what a benchmark waits for.
  */
 export class RangePlayer {
   readonly #server: Server;

@@ -1,5 +1,5 @@
-// Tests of the reader of LMDB's files, on a file that is made here: it finds what is there, and of a file that is damaged
-// in whatever way it says so, within bounded time, and touches nothing that is not its own.
+// Tests of the reader of LMDB's files, on a file that is made here: it finds what is there, and of a file that is
+// damaged in whatever way it says so, within bounded time, and touches nothing that is not its own.
 //
 //   lmdb_file_test [rounds]
 
