@@ -27,6 +27,7 @@
         "notify.cc",
         "opening.cc",
         "pieces.cc",
+        "ready_answers.cc",
         "refusals.cc",
         "request_head.cc",
         "samples.cc",

@@ -35,6 +35,7 @@
 #include "gate_turn.h"
 #include "imports.h"
 #include "listening.h"
+#include "ready_answers.h"
 #include "request_head.h"
 
 Gate* gate = nullptr;
@@ -101,6 +102,7 @@ Napi::Value OpenGate(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < kNotedFields.size(); ++i)
     fields.Set(i, Napi::String::New(info.Env(), kNotedFields[i].data(), kNotedFields[i].size()));
   result.Set("fields", fields);
+  result.Set("ready", Napi::ArrayBuffer::New(info.Env(), ReadyCounts(), kReadyPlaces * kReadyCounts * sizeof(double)));
   return result;
 }
 
@@ -179,6 +181,12 @@ Napi::Value TakeRefusals(const Napi::CallbackInfo& info) {
   return result;
 }
 
+/** `forgetReady()`: from here on the front end hears of all requests, until there are ready answers again. */
+Napi::Value ForgetReadyOf(const Napi::CallbackInfo& info) {
+  ForgetReady(nullptr);
+  return info.Env().Undefined();
+}
+
 /** `descriptorLimit()`: how many descriptors this process may have open. */
 Napi::Value DescriptorLimitOf(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(DescriptorLimit()));
@@ -196,11 +204,14 @@ void InitGate(Napi::Env env, Napi::Object exports) {
   tell("gateCurrent", kCurrent);
   tell("gateCurrentFlags", kCurrentFlags);
   tell("gateCurrentFields", kCurrentFields);
+  tell("gateWantsReady", kWantsReady);
+  tell("gateReadyCounts", kReadyCounts);
   tell("gateFirstRefusal", kBadRequest);
   tell("gatePauses", kPauses);
   exports.Set("openGate", Napi::Function::New(env, OpenGate, "openGate"));
   exports.Set("guardPort", Napi::Function::New(env, GuardPort, "guardPort"));
   exports.Set("readAgain", Napi::Function::New(env, ReadAgain, "readAgain"));
   exports.Set("takeRefusals", Napi::Function::New(env, TakeRefusals, "takeRefusals"));
+  exports.Set("forgetReady", Napi::Function::New(env, ForgetReadyOf, "forgetReady"));
   exports.Set("descriptorLimit", Napi::Function::New(env, DescriptorLimitOf, "descriptorLimit"));
 }

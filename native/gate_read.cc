@@ -15,6 +15,7 @@
 #include "gate_secure.h"
 #include "gate_state.h"
 #include "gate_turn.h"
+#include "ready_answers.h"
 #include "request_head.h"
 #include "scatter.h"
 
@@ -27,19 +28,7 @@ constexpr size_t kMaxRecord = 16 * 1024 + 256;
 void SetDeaf(Connection* connection, bool is_deaf) {
   if (connection->is_deaf == is_deaf || connection->poll == nullptr) return;
   connection->is_deaf = is_deaf;
-  uv_poll_start(connection->poll, PolledEvents(*connection), connection->poll->poll_cb);
-}
-
-/**
- * Has the front end read of a connection that a send has failed on, and so learn that it is lost. The failure took the
- * socket's error with it, so that the system tells of no error any more, only that it can be written, again and again.
- */
-void Lose(Connection* connection) {
-  if (connection->is_lost) return;
-  connection->is_lost = true;
-  connection->is_deaf = false;
-  if (connection->poll == nullptr) return;
-  uv_poll_start(connection->poll, PolledEvents(*connection), connection->poll->poll_cb);
+  Repoll(connection);
 }
 
 /** Whether a client has as many requests under way as it may. */
@@ -150,6 +139,18 @@ ssize_t Drop(int fd, Connection* connection, char* buffer, size_t room) {
 
 }  // namespace
 
+void Repoll(Connection* connection) {
+  if (connection->poll == nullptr) return;
+  uv_poll_start(connection->poll, PolledEvents(*connection), connection->poll->poll_cb);
+}
+
+void Lose(Connection* connection) {
+  if (connection->is_lost) return;
+  connection->is_lost = true;
+  connection->is_deaf = false;
+  Repoll(connection);
+}
+
 ssize_t Refuse(int fd, Connection* connection, int status) {
   if (connection->secure == nullptr) {
     SendRefusal(fd, status);
@@ -164,6 +165,15 @@ ssize_t Refuse(int fd, Connection* connection, int status) {
 ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const char* data, char* buffer, size_t room,
                bool more) {
   if (IsAtItsBound(*connection)) return Refuse(fd, connection, 429);
+  bool wants_ready;
+  if (AnswerReady(fd, connection, head, &wants_ready)) {
+    if (more && !connection->is_lost) {
+      gate->states[fd] |= kHeld;
+      ReadInTurn(fd);
+    }
+    return WouldBlock();
+  }
+  connection->heard_at = uv_now(gate->loop);
   size_t length = head.length;
   if (!head.is_normal) {
     const std::string normal = NormalHead(data, head);
@@ -184,15 +194,16 @@ ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const ch
   gate->words[kCurrent] = static_cast<uint32_t>(fd);
   gate->words[kCurrentFlags] = (head.is_last ? 1u : 0u) | (head.is_old ? 2u : 0u) |
                                (connection->port->is_plain ? 0u : 4u) | (head.is_get ? 8u : 0u) |
-                               (head.has_query ? 16u : 0u);
+                               (head.has_query ? 16u : 0u) | (wants_ready ? kWantsReady : 0u);
   gate->words[kCurrentFields] = head.fields;
   return static_cast<ssize_t>(length);
 }
 
 int PolledEvents(const Connection& connection) {
-  if (connection.is_lost) return connection.events | UV_READABLE;
-  if (!connection.is_deaf) return connection.events;
-  const int others = connection.events & ~UV_READABLE;
+  const int events = connection.events | (connection.owed.empty() ? 0 : UV_WRITABLE);
+  if (connection.is_lost) return events | UV_READABLE;
+  if (!connection.is_deaf) return events;
+  const int others = events & ~UV_READABLE;
   return others == 0 ? static_cast<int>(UV_PRIORITIZED) : others;
 }
 

@@ -19,10 +19,21 @@ ssize_t OnSend(int fd, const void* data, size_t size, int flags);
 int PolledEvents(const Connection& connection);
 
 /**
- * The front end holds bytes of the last answer that the socket did not take. Its buffer has no bound, so no further
- * request is read before they are gone.
+ * The front end, or the gate, holds bytes of the last answer that the socket did not take. The front end's buffer has
+ * no bound, so no further request is read before they are gone.
  */
-inline bool Owes(const Connection& connection) { return (connection.events & UV_WRITABLE) != 0; }
+inline bool Owes(const Connection& connection) {
+  return (connection.events & UV_WRITABLE) != 0 || !connection.owed.empty();
+}
+
+/** Has a connection polled for what it is to be polled for by now. */
+void Repoll(Connection* connection);
+
+/**
+ * Has the front end read of a connection that a send has failed on, and so learn that it is lost. The failure took the
+ * socket's error with it, so that the system tells of no error any more, only that it can be written, again and again.
+ */
+void Lose(Connection* connection);
 
 /**
  * Hands on a head that lies at `data`, in `buffer` itself or in what was held back, or refuses it.

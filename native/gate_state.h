@@ -34,13 +34,17 @@ constexpr uint8_t kLast = 4;
  */
 constexpr uint8_t kUpgraded = 8;
 
+/** The bit of `kCurrentFlags` for that. */
+constexpr uint32_t kWantsReady = 32;
+
 /** Words that JavaScript sees; the order is that in src/http/gate.ts. */
 enum Word : size_t {
   /** Descriptor of the connection whose head was handed on last; 0 is none. */
   kCurrent,
   /**
    * 1: the connection is to be closed after the answer. 2: the client speaks HTTP/1.0, which has no chunked coding. 4:
-   * it speaks TLS. 8: the method is GET. 16: the target has a query.
+   * it speaks TLS. 8: the method is GET. 16: the target has a query. 32: the same has been asked for before, and a
+   * ready answer would be of use.
    */
   kCurrentFlags,
   /** Which of `kNotedFields` that head bears. */
@@ -63,6 +67,10 @@ struct Connection {
   /** The client's, or its own where there is none. */
   std::shared_ptr<Account> account;
   uv_poll_t* poll = nullptr;
+  /** When the front end was given a request last, by the loop's clock. */
+  uint64_t heard_at = 0;
+  /** What the socket did not take of a ready answer. */
+  std::string owed;
   /** What the front end polls for, and what it wants called. */
   int events = 0;
   uv_poll_cb callback = nullptr;

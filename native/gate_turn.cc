@@ -9,6 +9,7 @@
 #include "gate_read.h"
 #include "gate_secure.h"
 #include "gate_state.h"
+#include "ready_answers.h"
 
 namespace {
 
@@ -77,6 +78,11 @@ void Handle(int fd) {
   connection->waits = false;
   int events = connection->due & PolledEvents(*connection);
   connection->due = 0;
+  if (!connection->owed.empty() && (events & UV_WRITABLE) != 0) {
+    // The front end has asked to be told of room only where it owes something itself.
+    events &= ~UV_WRITABLE;
+    SendOwed(fd, connection);
+  }
   if (connection->reads_on) {
     connection->reads_on = false;
     if (ReadsOn(fd, connection)) {

@@ -10,9 +10,11 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arguments.h"
+#include "ready_answers.h"
 #include "shm_cache.h"
 #include "shm_crc.h"
 #include "shm_doorbell.h"
@@ -79,6 +81,7 @@ class MemoryTier {
   void Close(bool detach) {
     if (!cache_.isOpen()) return;
     doorbell_.Stop();
+    ForgetReady(&cache_);
     if (detach) {
       napi_remove_env_cleanup_hook(env_, AtExit, this);
       // JavaScript may still hold views: they become empty instead of pointing at nothing.
@@ -405,6 +408,45 @@ napi_value Close(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/** The text of a Uint8Array. */
+bool ToText(napi_env env, napi_value value, std::string* text) {
+  uint8_t* bytes;
+  size_t length;
+  if (!ToBytes(env, value, &bytes, &length)) return false;
+  text->assign(reinterpret_cast<const char*>(bytes), length);
+  return true;
+}
+
+/** keepReady(start, end, numbers): src/base/native.ts says what of. */
+napi_value KeepReadyOf(napi_env env, napi_callback_info info) {
+  napi_value arguments[3] = {};
+  MemoryTier* tier = Enter(env, info, 3, arguments);
+  ReadyAnswer answer;
+  const double* numbers;
+  size_t count;
+  if (tier == nullptr || !ToText(env, arguments[0], &answer.start) || !ToText(env, arguments[1], &answer.end) ||
+      !ToNumbers(env, arguments[2], &numbers, &count))
+    return nullptr;
+  // Written so that it is false for what is no number.
+  const auto fits = [](double number) { return number >= 0 && number <= 9007199254740991.0; };
+  if (count != 7 || !std::all_of(numbers, numbers + count, fits)) {
+    napi_throw_range_error(env, nullptr, "expected size, times, and two counters with their values");
+    return nullptr;
+  }
+  const auto unchanged = [&](double counter, double value) {
+    const auto index = static_cast<uint64_t>(counter) % shm::kGenerations;
+    return Unchanged{&tier->cache().generations()[index], static_cast<uint32_t>(value)};
+  };
+  answer.cache = &tier->cache();
+  answer.key = tier->registers().key;
+  answer.size = static_cast<uint64_t>(numbers[0]);
+  answer.vouched = static_cast<uint64_t>(numbers[1]);
+  answer.until = static_cast<uint64_t>(numbers[2]);
+  answer.entry = unchanged(numbers[3], numbers[4]);
+  answer.purges = unchanged(numbers[5], numbers[6]);
+  return Number(env, KeepReady(std::move(answer)));
+}
+
 Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
   env_ = env;
   Napi::Object object = Napi::Object::New(env);
@@ -435,6 +477,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"isWorthRoom", IsWorthRoom},
                {"window", ::Window},
                {"expectedUses", ExpectedUses},
+               {"keepReady", KeepReadyOf},
                {"close", ::Close}};
   for (const auto& call : calls) {
     napi_value function = nullptr;

@@ -165,6 +165,7 @@ uint16_t CheckLine(string_view line, bool is_whole, RequestHead* head) {
   head->is_normal = version[7] == '1';
   if (target.empty()) return 400;
   head->is_get = method == "GET";
+  head->target = target;
   head->has_query = target.find('?') != string_view::npos;
   if (target[0] == '/') return 0;
   head->is_normal = false;
@@ -193,7 +194,12 @@ class Fields {
     head_->fields |= NotedField(name);
     switch (name.size()) {
       case 4:
-        if (Is(name, "host") && (++hosts_ > 1 || !IsHost(Trimmed(line.substr(colon + 1))))) return 400;
+        if (!Is(name, "host")) break;
+        head_->host = Trimmed(line.substr(colon + 1));
+        if (++hosts_ > 1 || !IsHost(head_->host)) return 400;
+        break;
+      case 5:
+        if (Is(name, "range")) head_->range = ++ranges_ == 1 ? Trimmed(line.substr(colon + 1)) : string_view();
         break;
       case 10:
         if (Is(name, "connection")) TakeConnection(Trimmed(line.substr(colon + 1)));
@@ -224,6 +230,7 @@ class Fields {
   RequestHead* head_;
   size_t count_ = 0;
   size_t hosts_ = 0;
+  size_t ranges_ = 0;
   size_t lengths_ = 0;
   size_t connections_ = 0;
   bool is_just_close_ = false;

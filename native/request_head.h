@@ -53,6 +53,10 @@ struct RequestHead {
   bool has_query = false;
   /** Which of `kNotedFields` the head bears, a bit for each in their order. */
   uint32_t fields = 0;
+  /** Its target, and the values of its Host field and of its one Range field, where they lie; empty without one. */
+  std::string_view target;
+  std::string_view host;
+  std::string_view range;
 };
 
 /**

@@ -33,6 +33,7 @@ export class AccessRule {
   readonly isOfPath: boolean;
   /** Those that cost least come first. */
   readonly #checks: readonly Check[];
+  readonly #bySignature: SignedUrl | undefined;
 
   constructor({ addresses, referers, signed, jwt, callback }: AccessSettings, makeTokens?: MakeTokens) {
     // A configuration has lists that say nothing, too: neither the address nor the page is found out for them.
@@ -48,6 +49,7 @@ export class AccessRule {
       ...(byToken ? [(request: AccessRequest) => byToken.refusal(request, Date.now())] : []),
       ...(byCallback ? [(request: AccessRequest) => byCallback.refusal(request)] : []),
     ];
+    this.#bySignature = bySignature;
     this.parameters = new Set([...(bySignature?.parameters ?? []), ...(jwt?.parameter ? [jwt.parameter] : [])]);
     this.cookie = jwt?.cookie;
     this.isBearer = jwt !== undefined;
@@ -57,6 +59,15 @@ export class AccessRule {
   /** Why a request is not let in, for the log; undefined when it is. A promise where that is not known at once. */
   refusal(request: AccessRequest): Denial | Promise<Denial> {
     return this.#refusalFrom(0, request);
+  }
+
+  /**
+   * Milliseconds since 1970 until which all who come by the URL of a request that was let in are; 0 where something
+   * else counts than the URL.
+   */
+  goodUntil(request: AccessRequest): number {
+    if (this.#checks.length === 0) return Number.POSITIVE_INFINITY;
+    return this.#checks.length === 1 ? (this.#bySignature?.goodUntil(request) ?? 0) : 0;
   }
 
   #refusalFrom(first: number, request: AccessRequest): Denial | Promise<Denial> {

@@ -87,6 +87,16 @@ export class SignedUrl {
     return request.path.startsWith(known.start) ? undefined : 'the path does not begin with the prefix';
   }
 
+  /**
+   * Milliseconds since 1970 until which all who come by the URL of a request that was let in are; 0 where it is for one
+   * client.
+   */
+  goodUntil(request: AccessRequest): number {
+    const known = this.#signsClient ? undefined : this.#verified.get(request.query);
+    if (known === undefined || (this.#signsPath && known.path !== request.path)) return 0;
+    return (known.until + 1) * 1000;
+  }
+
   #verify(request: AccessRequest, path: string | undefined, client: string | undefined): Verified | string {
     const { signature, expires, prefix } = this.#settings;
     const found = request.parameter(signature);

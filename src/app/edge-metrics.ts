@@ -22,7 +22,8 @@ export function describeWorker(metrics: Metrics, { server, loader, catalog, orig
   const http = server.stats;
   const { stats } = loader;
   metrics.counter('moovedge_http_requests_total', () =>
-    Object.entries(http.requests).flatMap(([outcome, byStatus]) =>
+    // This look counts all that has been answered so far.
+    Object.entries(server.stats.requests).flatMap(([outcome, byStatus]) =>
       Object.entries(byStatus).map(([status, count]) => [{ status, outcome }, count] as const),
     ),
   );

@@ -216,6 +216,7 @@ class Worker implements WorkerHandle {
       stallTimeout: config.delivery.stallTimeout,
       log,
       observeTtfb: metrics.histogram('moovedge_http_ttfb_seconds'),
+      ready: this.#tier,
       ...(this.#accessLog && {
         accessLog: (entry: Parameters<AccessLog['write']>[0]) => this.#accessLog?.write(entry),
       }),

@@ -116,6 +116,12 @@ export interface NativeTier {
   window(index: number): ArrayBuffer;
   /** Whether what is wanted least is evicted first from now on, or what was used least recently. */
   evictByDemand(byDemand: boolean): void;
+  /**
+   * Keeps a ready answer out of the object's blocks, for the Host and the target of the head at hand; see
+   * native/ready_answers.h. `numbers`: bytes of the object, milliseconds since 1970 at which the origin vouched for it
+   * and at which the answer is good no more, two shared counters, each with its value. Returns its place, or -1.
+   */
+  keepReady(start: Uint8Array, end: Uint8Array, numbers: Float64Array): number;
   /** Register 4: the block whose reader has all of it, or reads no further. */
   finish(): void;
   leave(): void;
@@ -164,6 +170,8 @@ export interface NativeGate {
   readonly words: ArrayBuffer;
   /** Names of the fields that are noted of each head, in the order of their bits. */
   readonly fields: readonly string[];
+  /** Of each place for a ready answer: answers, bytes of their bodies, and nanoseconds that they took. */
+  readonly ready: ArrayBuffer;
 }
 
 /**
@@ -292,6 +300,9 @@ export interface NativeConstants {
   readonly gateCurrent: number;
   readonly gateCurrentFlags: number;
   readonly gateCurrentFields: number;
+  readonly gateWantsReady: number;
+  /** Numbers that are counted of each ready answer. */
+  readonly gateReadyCounts: number;
   readonly gateFirstRefusal: number;
   readonly gatePauses: number;
   readonly gateSecureReads: number;
@@ -457,6 +468,8 @@ export interface NativeAddon {
   guardPort(port: number, options: NativePortOptions): number;
   /** Has a connection read whose answer has ended while something was held back. */
   readAgain(socket: number): void;
+  /** Forgets all ready answers. */
+  forgetReady(): void;
   /** Status, time and client of refusals since the last call; from the first on they are noted. */
   takeRefusals(): (number | string)[];
   /** Descriptors that this process may have open. */

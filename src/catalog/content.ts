@@ -1,4 +1,5 @@
 import type { Asker } from '../base/asker.js';
+import type { ObjectId } from '../base/block.js';
 import type { ByteSource } from '../base/byte-source.js';
 import type { CacheOutcome } from '../base/cache-outcome.js';
 import type { BlockReader } from '../cache/read/block-reader.js';
@@ -51,11 +52,25 @@ export interface OpenObject {
   source(): ByteSource;
   /** End of the bytes that are cached here from `start` on without a gap; at most `end`. */
   cachedUpTo(start: number, end: number): number;
+  /** By what answers from memory may go on without opening it again; undefined, or left out, where they may not. */
+  standing?(): Standing | undefined;
   /**
    * Must be called when the answer has been begun or given up, so that a first fetch that nobody reads on from can
    * stop.
    */
   release(): void;
+}
+
+/** How long what is known of an object stands, which can be answered from memory meanwhile without being opened. */
+export interface Standing {
+  /** Of its blocks. */
+  readonly id: ObjectId;
+  /** Milliseconds since 1970: when the origin vouched for it, and until when it is fresh. */
+  readonly vouched: number;
+  readonly until: number;
+  /** Shared counters with their values; once one has moved something else may be known. */
+  readonly entry: readonly [counter: number, value: number];
+  readonly purges: readonly [counter: number, value: number];
 }
 
 /**
@@ -96,6 +111,8 @@ export interface Content {
    *   `only_if_cached`
    */
   open(request: ContentRequest): OpenObject | OpenStream | Promise<OpenObject | OpenStream>;
+  /** So many requests were answered by what stands, without `open`. */
+  answered?(count: number): void;
   /** Name of the origin that a request would go to, for logs; undefined where there is none, or it is not known. */
   originOf?(host: string, path: string): string | undefined;
 }

@@ -34,6 +34,8 @@ export class CachedEntry {
   unconcerned = 0;
   /** Not yet seen by other processes. */
   pending = false;
+  /** Answers go on by it without asking here, for as long as the counters stand: they move before it is replaced. */
+  stands = false;
 
   constructor(
     readonly entry: Entry,
@@ -130,6 +132,7 @@ export class EntryCache {
   remove(entry: Entry): void {
     const current = this.find(entry.key, entry.primary);
     if (current === undefined || !isSameVersion(current.entry, entry)) return;
+    this.#fell(current);
     this.#lru.delete(entry.key);
     this.#removing.add(entry.key);
     void this.#store.saveEntry(storeKey(entry.key), undefined).then(() => {
@@ -143,6 +146,11 @@ export class EntryCache {
     const before = this.#tier.generation(index);
     this.#tier.bumpGeneration(index);
     if (cached?.generation === before) cached.generation = before + 1;
+  }
+
+  /** What was known stands no more, in this process before others can see what is known instead. */
+  #fell(known: CachedEntry): void {
+    if (known.stands) this.#tier.bumpGeneration(known.index);
   }
 
   #isCurrent(cached: CachedEntry): boolean {
@@ -188,9 +196,10 @@ export class EntryCache {
    */
   #put(entry: Entry, before: CachedEntry | undefined): CachedEntry | undefined {
     const cached = new CachedEntry(entry, generationOf(bucketOf(entry.primary)));
+    const known = before?.entry.key === entry.key ? before : this.#lru.get(entry.key);
+    if (known !== undefined) this.#fell(known);
     this.#stamp(cached);
     if (this.#isPurged(cached)) return undefined;
-    const known = before?.entry.key === entry.key ? before : this.#lru.get(entry.key);
     if (known !== undefined) this.#replaced(known, cached);
     this.#lru.set(entry.key, cached, weightOf(entry));
     return cached;

@@ -90,6 +90,11 @@ export class ObjectCatalog implements Content {
     return opened ?? this.#openByLookup(request, route, route.key);
   }
 
+  answered(count: number): void {
+    this.stats.hits += count;
+    this.#options.loader.stats.memoryLookups += count;
+  }
+
   originOf(host: string, path: string): string | undefined {
     return this.#options.route(host, path, '')?.origin.name;
   }
@@ -152,7 +157,8 @@ export class ObjectCatalog implements Content {
     outcome: CacheOutcome | undefined,
   ): OpenObject {
     const loader = this.#loaderOf(cached, entry, request, route);
-    return new OpenedObject(entry, now, outcome, loader, request.asker);
+    const stands = outcome === undefined && isForAll(entry);
+    return new OpenedObject(entry, now, outcome, loader, request.asker, undefined, stands ? cached : undefined);
   }
 
   #loaderOf(cached: CachedEntry, entry: ObjectEntry, request: ContentRequest, route: Route): ObjectLoader {
@@ -192,6 +198,11 @@ export class ObjectCatalog implements Content {
     }
     throw new EdgeError('origin_protocol', 'the origin names other request fields in Vary with each answer');
   }
+}
+
+/** Whether an entry answers every request for its URL, whoever asks. */
+function isForAll({ key, primary, authorized, object }: ObjectEntry): boolean {
+  return key === primary && !authorized && hasValidator(object.validator);
 }
 
 function onlyIfCached(): EdgeError {

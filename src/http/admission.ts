@@ -124,6 +124,16 @@ export class RequestAdmission {
     return pending.some(each => each !== undefined) ? Promise.all(pending).then(() => {}) : undefined;
   }
 
+  /**
+   * Milliseconds since 1970 until which all who come by the URL of this request, which has been let in, are; 0 where
+   * something else counts than the URL.
+   */
+  get goodUntil(): number {
+    const rule = this.#rule;
+    if (rule === undefined) return Number.POSITIVE_INFINITY;
+    return rule.goodUntil(new Asked(this, this.#path, this.#req.getUrl()));
+  }
+
   /** The content, as far as this request may have it: objects that an answer turns out to be made of are checked. */
   guarded(content: Content): Content {
     return {

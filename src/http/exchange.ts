@@ -50,6 +50,8 @@ export class Exchange implements DeliveryListener, BodyMaker {
   #conditions: Conditions | undefined;
   /** The answer took a request to the origin, or waited for one. */
   #fetched = false;
+  /** The answer is made by a view. */
+  #hasView = false;
   /** The answer is another edge's. */
   #isRelayed = false;
   #opened: OpenObject | OpenStream | undefined;
@@ -269,6 +271,7 @@ export class Exchange implements DeliveryListener, BodyMaker {
 
   #open(opened: OpenObject | OpenStream, view: View | undefined, request: PlayerRequest): void {
     this.#opened = opened;
+    this.#hasView = view !== undefined;
     if (view === undefined || this.#reply.over) this.#represent(opened);
     else {
       const made = view.make(opened, request, this.#stage);
@@ -374,7 +377,21 @@ export class Exchange implements DeliveryListener, BodyMaker {
     const delivery = new Delivery(transport, reader, file.spans, from, total, this, this.#context, scatter, pace);
     this.#delivery = delivery;
     if (!delivery.start()) this.#reply.suspend();
+    else if (this.#context.gate.wantsReady) this.#offer(opened, reader.outcome, file.size);
     this.#release();
+  }
+
+  /** Has the gate answer what is asked for next by this URL, where it may. */
+  #offer(opened: OpenObject, outcome: CacheOutcome, size: number): void {
+    const { ready } = this.#context;
+    const isForAll = !this.#hasView && !this.#isOwn && this.#peer === undefined && !this.#isRelayed;
+    if (ready === undefined || !isForAll || this.#reply.isSuspended || this.#part === undefined) return;
+    const standing = outcome === 'memory' ? opened.standing?.() : undefined;
+    if (standing === undefined) return;
+    const until = this.#admission?.goodUntil ?? Number.POSITIVE_INFINITY;
+    const { lastLines } = this.#reply;
+    const { key } = opened.object;
+    ready.offer(this.#context, { standing, size, key, fields: this.#fields, lines: lastLines, until });
   }
 
   /** How fast the answer goes. Fills of other edges are not players'. */

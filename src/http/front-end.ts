@@ -43,6 +43,8 @@ export interface Guard {
   readonly isLast: boolean;
   /** Its client speaks HTTP/1.0 and knows no chunks. */
   readonly isOld: boolean;
+  /** A ready answer would be of use for its request; left out where there are none. */
+  readonly wantsReady?: boolean;
   /** Sends pieces on it from where they lie; left out, or undefined, where they are to be put together first. */
   readonly scatter?: Scatter | undefined;
   /** The answer on a connection has ended. */

@@ -15,6 +15,8 @@ export interface GateAddon {
   guardPort(port: number, options: PortBounds & { readonly plain: boolean }): number;
   /** The answer on a connection has ended for which something is held back: that is read when its turn comes. */
   readAgain(socket: number): void;
+  /** Forgets all ready answers. */
+  forgetReady(): void;
   /**
    * What was refused since the last call: status, milliseconds since 1970, address of the client, one after the other.
    * From the first call on refusals are noted, at most a thousand between two calls.
@@ -50,6 +52,8 @@ const UPGRADED = 8;
 const CURRENT = 0;
 const CURRENT_FLAGS = 1;
 const CURRENT_FIELDS = 2;
+/** A bit of the flags: the same has been asked for before, and a ready answer would be of use. */
+const WANTS_READY = 32;
 const REFUSALS: readonly (readonly [word: number, status: number])[] = [
   [3, 400],
   [4, 414],
@@ -67,6 +71,7 @@ expectConstants({
   gateCurrent: CURRENT,
   gateCurrentFlags: CURRENT_FLAGS,
   gateCurrentFields: CURRENT_FIELDS,
+  gateWantsReady: WANTS_READY,
   gateFirstRefusal: REFUSALS[0]![0],
   gatePauses: PAUSES,
 });
@@ -98,6 +103,8 @@ export class Gate implements Guard {
   /** Bits of the fields that are noted, by their names. */
   readonly #fields: ReadonlyMap<string, number>;
   readonly #scatter: Scatter | undefined;
+  /** Of each place for a ready answer: answers, bytes of their bodies, and nanoseconds that they took. */
+  readonly readyCounts: Float64Array;
 
   private constructor(addon: GateAddon | undefined, shared: NativeGate | undefined) {
     this.#addon = shared && addon;
@@ -106,6 +113,7 @@ export class Gate implements Guard {
     this.#words = new Uint32Array(shared?.words ?? new ArrayBuffer(64));
     this.#fields = new Map(shared?.fields.map((name, i) => [name, 1 << i]));
     this.#scatter = shared && SocketScatter.open();
+    this.readyCounts = new Float64Array(shared?.ready ?? new ArrayBuffer(0));
   }
 
   /** Opens the gate; to be called before any server listens. */
@@ -141,6 +149,16 @@ export class Gate implements Guard {
     if (this.socket === 0) return req;
     const flags = this.#words[CURRENT_FLAGS]!;
     return new NotedRequest(req, this.#fields, this.#words[CURRENT_FIELDS]!, (flags & 8) !== 0, (flags & 16) !== 0);
+  }
+
+  /** Whether a ready answer would be of use for the request that is being handled. */
+  get wantsReady(): boolean {
+    return this.socket !== 0 && (this.#words[CURRENT_FLAGS]! & WANTS_READY) !== 0;
+  }
+
+  /** Forgets all ready answers. */
+  forgetReady(): void {
+    this.#addon?.forgetReady();
   }
 
   /** Whether that connection is to be closed after the answer. */

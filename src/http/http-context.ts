@@ -20,6 +20,7 @@ import type { LivePort } from './live-port.js';
 import type { OwnRequests } from './own-requests.js';
 import type { PeerPort } from './peer-port.js';
 import type { RangeLimits } from './range.js';
+import type { ReadyAnswers } from './ready-answers.js';
 import type { Representations } from './representation.js';
 import type { RequestRates } from './request-rates.js';
 import type { RequestRouting } from './request-routing.js';
@@ -70,8 +71,10 @@ export interface HttpContext extends ViewStage {
   readonly log: Log;
   /** Takes a line for each answer that ends badly. */
   readonly badEnds: LimitedLog;
-  readonly observeTtfb: ((seconds: number) => void) | undefined;
+  readonly observeTtfb: ((seconds: number, count?: number) => void) | undefined;
   readonly accessLog: ((entry: AccessEntry) => void) | undefined;
+  /** Answers that the gate gives by itself; undefined where it gives none. */
+  readonly ready: ReadyAnswers | undefined;
   /** Knows which edge answers; undefined where this one answers everything. */
   readonly routing: RequestRouting | undefined;
   /** Knows peers, on their port; undefined on that of players. */

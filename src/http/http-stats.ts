@@ -11,6 +11,8 @@ export interface HttpStats extends DeliveryStats {
   readonly requests: Readonly<Record<AnswerOutcome, Record<number, number>>>;
   /** Answers by the first route that fits, and of those that none does. */
   readonly routes: RouteCounts[];
+  /** Answers that the gate gave by itself. */
+  readyAnswers: number;
   /** Answers under way. */
   openResponses: number;
   /** Connections, idle ones among them. */
@@ -40,6 +42,7 @@ export function httpStats(): HttpStats {
     routes: [],
     responseBytes: 0,
     stallTimeouts: 0,
+    readyAnswers: 0,
     openResponses: 0,
     openConnections: 0,
     pacedResponses: 0,

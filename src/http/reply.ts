@@ -165,6 +165,16 @@ export class Reply implements Asker, Cause {
     return givenRequestId(this.#context, this.#res, this.#req);
   }
 
+  /** The answer has not been given within the handler of its request. */
+  get isSuspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** What the heads of all answers to the same URL end with. */
+  get lastLines(): string {
+    return this.bearsTokens ? NO_REFERRER : '';
+  }
+
   /** The socket's side, for the delivery of a body. */
   get transport(): Transport {
     return this.#res;
@@ -257,7 +267,7 @@ export class Reply implements Asker, Cause {
     if (cors !== undefined) headWriter.text(cors.lines);
     if (this.#isLast || this.#context.course.draining) headWriter.text(CLOSE);
     if (this.#peer !== undefined) headWriter.text(fieldLine(PEER_FIELD, this.#peer.voucher(status)));
-    if (this.bearsTokens) headWriter.text(NO_REFERRER);
+    if (this.bearsTokens) headWriter.text(this.lastLines);
     this.#res.writeStatus(headWriter.bytes);
   }
 

@@ -23,6 +23,7 @@ import type { OwnRequests } from './own-requests.js';
 import type { PeerPort } from './peer-port.js';
 import { Port } from './port.js';
 import type { RangeLimits } from './range.js';
+import { ReadyAnswers, type ReadyKeeper } from './ready-answers.js';
 import { refusalEntry } from './refusal-entry.js';
 import { Representations } from './representation.js';
 import { type RequestRateSettings, requestRatesOf } from './request-rates.js';
@@ -55,6 +56,8 @@ export interface HttpServerOptions extends ViewStage {
   readonly stallTimeout: number;
   /** Name of this edge in CDN-Loop (RFC 8586), by which a loop is seen; left out where nobody looks for it here. */
   readonly name?: string | undefined;
+  /** Keeps answers that the gate gives by itself; without it there are none. */
+  readonly ready?: ReadyKeeper;
   /** Value of the Server field; left out when undefined. */
   readonly serverName?: string;
   /** The gate in front of the front end; without it heads are looked at as far as the front end shows them. */
@@ -62,8 +65,8 @@ export interface HttpServerOptions extends ViewStage {
   /** Bounds that the gate keeps; none when left out. */
   readonly bounds?: PortBounds;
   readonly log?: Log;
-  /** Takes the seconds from a request to the head of its answer. */
-  readonly observeTtfb?: (seconds: number) => void;
+  /** Takes the seconds from a request to the head of its answer, or the mean of so many. */
+  readonly observeTtfb?: (seconds: number, count?: number) => void;
   /** Takes each answer when it has ended. */
   readonly accessLog?: (entry: AccessEntry) => void;
   /** Takes each warning of an answer that has ended badly. */
@@ -192,6 +195,7 @@ class Server implements HttpServer {
       badEnds: new LimitedLog(options.log ?? silentLog, options.badEnd),
       observeTtfb: options.observeTtfb,
       accessLog: options.accessLog,
+      ready: options.ready && gate.works ? new ReadyAnswers(gate, options.ready) : undefined,
       routing: options.routing,
       peers: options.peers,
       live: options.live,
@@ -218,6 +222,7 @@ class Server implements HttpServer {
   }
 
   get stats(): HttpStats {
+    this.#context.ready?.count();
     this.#stats.pacedResponses = this.#context.pacer.waiting;
     const { none } = this.#stats.requests;
     for (const [status, count] of this.#gate.refusals()) {
@@ -229,6 +234,7 @@ class Server implements HttpServer {
 
   async drain({ grace, idle = 0 }: DrainOptions): Promise<boolean> {
     this.#context.course.draining = true;
+    this.#context.ready?.close();
     await this.#beforeClose?.();
     for (const { frontEnd } of this.#ports) frontEnd.closeListener();
     this.#context.live?.viewing.drain();
@@ -240,6 +246,7 @@ class Server implements HttpServer {
 
   close(): void {
     this.#unwatch();
+    this.#context.ready?.close();
     for (const { frontEnd } of this.#ports) frontEnd.close();
   }
 

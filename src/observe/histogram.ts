@@ -21,12 +21,13 @@ export class FixedHistogram {
     this.#counts = new Float64Array(bounds.length + 1);
   }
 
-  observe(value: number): void {
+  /** @param count how many observations it stands for */
+  observe(value: number, count = 1): void {
     const bounds = this.#bounds;
     let bucket = 0;
     while (bucket < bounds.length && value > bounds[bucket]!) bucket++;
-    this.#counts[bucket]!++;
-    this.#sum += value;
+    this.#counts[bucket]! += count;
+    this.#sum += value * count;
   }
 
   /** All buckets, each with those below it, the sum and the count. */

@@ -19,12 +19,13 @@ export class HotList {
   readonly #counts = new Map<string, { requests: number; bytes: number }>();
   #nextDecay = performance.now() + INTERVAL;
 
-  add(key: string, bytes: number): void {
+  /** Counts so many answers of an object, and the bytes of all their bodies. */
+  add(key: string, bytes: number, requests = 1): void {
     const known = this.#counts.get(key);
     if (known !== undefined) {
-      known.requests++;
+      known.requests += requests;
       known.bytes += bytes;
-    } else this.#begin(key, bytes);
+    } else this.#begin(key, bytes, requests);
   }
 
   /** The `count` objects with the most bytes. */
@@ -36,12 +37,12 @@ export class HotList {
     );
   }
 
-  #begin(key: string, bytes: number): void {
+  #begin(key: string, bytes: number, requests: number): void {
     if (this.#counts.size >= 2 * KEPT) {
       const byRequests = [...this.#counts].sort(([, a], [, b]) => b.requests - a.requests);
       for (const [cold] of byRequests.slice(KEPT)) this.#counts.delete(cold);
     }
-    this.#counts.set(key, { requests: 1, bytes });
+    this.#counts.set(key, { requests, bytes });
   }
 
   #decay(): void {

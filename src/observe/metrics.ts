@@ -44,14 +44,14 @@ export class Metrics {
     this.#define(name, METRICS[name], read);
   }
 
-  /** A histogram. @returns the function that takes an observation in the metric's unit (seconds) */
-  histogram(name: MetricOfType<'histogram'>): (value: number) => void {
+  /** A histogram. @returns the function that takes an observation in the metric's unit (seconds), or so many */
+  histogram(name: MetricOfType<'histogram'>): (value: number, count?: number) => void {
     const { help, buckets } = METRICS[name];
     const histogram = new FixedHistogram(buckets);
     const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: histogram.values(name) });
     // What the registry wants of a metric when it is read.
     this.#registry.registerMetric({ name, get } as unknown as Metric);
-    return value => histogram.observe(value);
+    return (value, count) => histogram.observe(value, count);
   }
 
   /**
