@@ -12,6 +12,7 @@
 #include "opening.h"
 #include "sampling.h"
 #include "scatter.h"
+#include "syncing.h"
 #include "wire.h"
 #include "words.h"
 
@@ -31,6 +32,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitOpening(env, exports);
   InitSampling(env, exports);
   InitScatter(env, exports);
+  InitSyncing(env, exports);
   InitWire(env, exports);
   InitWords(env, exports);
   return exports;

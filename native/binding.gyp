@@ -49,6 +49,7 @@
         "shm_stats.cc",
         "shm_stripe.cc",
         "shm_system.cc",
+        "syncing.cc",
         "tables.cc",
         "splice_pipe.cc",
         "unsent.cc",

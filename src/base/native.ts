@@ -357,6 +357,11 @@ export interface NativeAddon {
   ): number;
   /** Bounds what the kernel takes of a socket beyond what it has sent (TCP_NOTSENT_LOWAT), in bytes. */
   limitUnsent(socket: number, bytes: number): void;
+  /**
+   * Makes all durable that was written in the file system of an open file, by another thread; `done` is told what
+   * failed since that file was opened, nothing when nothing did (Linux 5.8). @throws Error when it is not open
+   */
+  syncFileSystem(descriptor: number, done: (failure: string) => void): void;
   /** CRC32C of `bytes` after what `crc` covers (0 at the start). */
   crc32c(crc: number, bytes: Uint8Array): number;
   /**

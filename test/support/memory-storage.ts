@@ -1,4 +1,4 @@
-import type { ObjectStorage, PutOptions } from '../../src/pipeline/storage/object-storage.js';
+import type { LazyObjects, ObjectStorage, PutOptions } from '../../src/pipeline/storage/object-storage.js';
 
 /** A storage in memory whose listings know nothing new, as those of eventually consistent stores may. */
 export class MemoryStorage implements ObjectStorage {
@@ -44,4 +44,45 @@ export class MemoryStorage implements ObjectStorage {
   async sweep(): Promise<void> {}
 
   close(): void {}
+}
+
+/** What became of an object that was not durable when its machine failed. */
+export type Damage = 'lost' | 'cut' | 'zeros' | 'kept';
+
+/** One that makes objects durable many at a time, on a machine that may fail. */
+export class LazyMemoryStorage extends MemoryStorage {
+  readonly #loose = new Set<string>();
+  /** Called before each flush; throws to make it fail. */
+  beforeFlush: () => void = () => {};
+  readonly lazy: { -readonly [name in keyof LazyObjects]: LazyObjects[name] } = {
+    put: async (key, bytes) => {
+      if (!(await this.put(key, bytes, { ifAbsent: true }))) return false;
+      this.#loose.add(key);
+      return true;
+    },
+    flush: async keys => {
+      this.beforeFlush();
+      await Promise.resolve();
+      for (const key of keys) this.#loose.delete(key);
+    },
+  };
+
+  override async put(key: string, bytes: Uint8Array, options: PutOptions = {}): Promise<boolean> {
+    const isPut = await super.put(key, bytes, options);
+    if (isPut) this.#loose.delete(key);
+    return isPut;
+  }
+
+  /** The machine fails, and is there again. @param choose what becomes of each object that was not flushed */
+  fail(choose: (key: string) => Damage): void {
+    for (const key of this.#loose) {
+      const bytes = this.objects.get(key);
+      const damage = choose(key);
+      if (bytes === undefined || damage === 'kept') continue;
+      if (damage === 'lost') this.objects.delete(key);
+      if (damage === 'cut') this.objects.set(key, bytes.subarray(0, bytes.length >> 1));
+      if (damage === 'zeros') bytes.fill(0, bytes.length >> 1);
+    }
+    this.#loose.clear();
+  }
 }

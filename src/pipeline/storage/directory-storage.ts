@@ -1,22 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  copyFile,
-  link,
-  mkdir,
-  open,
-  opendir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  stat,
-  unlink,
-} from 'node:fs/promises';
+import { copyFile, link, mkdir, open, opendir, readdir, readFile, rename, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EdgeError } from '../../base/errors.js';
-import type { ObjectStorage, PutOptions } from './object-storage.js';
+import { FileSystemSync } from './file-system-sync.js';
+import type { LazyObjects, ObjectStorage, PutOptions } from './object-storage.js';
 
 /** Folder of files that are being written. A name that begins with a dot is no key. */
 const UNFINISHED = '.unfinished';
@@ -24,23 +12,24 @@ const UNFINISHED = '.unfinished';
 /** Objects as files of a directory, which several machines may share. */
 export class DirectoryStorage implements ObjectStorage {
   readonly place: string;
+  readonly lazy: LazyObjects;
   readonly #root: string;
+  readonly #findSync: typeof FileSystemSync.of;
+  /** Of the file system that the root lies in, when somebody has asked for it. */
+  #sync: Promise<FileSystemSync | undefined> | undefined;
 
-  constructor(root: string) {
+  constructor(root: string, findSync: typeof FileSystemSync.of = FileSystemSync.of) {
     this.place = root;
     this.#root = root;
+    this.#findSync = findSync;
+    this.lazy = {
+      put: (key, bytes) => this.#writeLazily(key, bytes),
+      flush: keys => this.#flush(keys),
+    };
   }
 
   async put(key: string, bytes: Uint8Array, { ifAbsent = false }: PutOptions = {}): Promise<boolean> {
-    return this.#write(key, ifAbsent, async path => {
-      const file = await open(path, 'wx');
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-    });
+    return this.#write(key, ifAbsent, path => written(path, bytes, true));
   }
 
   async putFile(key: string, source: string): Promise<void> {
@@ -84,16 +73,42 @@ export class DirectoryStorage implements ObjectStorage {
     }
   }
 
+  /** Writes in its place, which takes fewer calls. */
+  async #writeLazily(key: string, bytes: Uint8Array): Promise<boolean> {
+    const path = this.#path(key);
+    try {
+      await withFolder(path, () => written(path, bytes, false));
+      return true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw this.#unavailable(cause);
+    }
+  }
+
+  async #flush(keys: readonly string[]): Promise<void> {
+    try {
+      this.#sync ??= this.#findSync(this.#root);
+      const sync = await this.#sync;
+      if (sync !== undefined) return await sync.all();
+      const paths = keys.map(key => this.#path(key));
+      for (const path of [...paths, ...new Set(paths.map(dirname))]) await synced(path);
+    } catch (cause) {
+      throw this.#unavailable(cause);
+    }
+  }
+
   async sweep(age: number): Promise<void> {
     const folder = join(this.#root, UNFINISHED);
     for (const name of (await this.#found(() => readdir(folder))) ?? []) {
       const path = join(folder, name);
       const found = await this.#found(() => stat(path));
-      if (found !== undefined && Date.now() - found.mtimeMs >= age) await rm(path, { force: true });
+      if (found !== undefined && Date.now() - found.mtimeMs >= age) await this.#found(() => unlink(path));
     }
   }
 
-  close(): void {}
+  close(): void {
+    void this.#sync?.then(sync => sync?.close()).catch(() => {});
+  }
 
   async *#entries(prefix: string): AsyncIterable<{ name: string; isFolder: boolean }> {
     const folder = await this.#found(() => opendir(join(this.#root, prefix)));
@@ -109,34 +124,21 @@ export class DirectoryStorage implements ObjectStorage {
     const unfinished = join(this.#root, UNFINISHED, randomUUID());
     let isLeft = true;
     try {
-      // Folders are nearly always there, and made when they are not.
-      await fill(unfinished).catch(async error => {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-        await mkdir(dirname(unfinished), { recursive: true });
-        await fill(unfinished);
-      });
-      for (let tries = 0; ; tries++) {
-        try {
-          if (ifAbsent) await link(unfinished, path);
-          else {
-            await rename(unfinished, path);
-            isLeft = false;
-          }
-          break;
-        } catch (error) {
-          const { code } = error as NodeJS.ErrnoException;
-          if (code === 'EEXIST') return false;
-          // One that is empty may be removed after it has been made.
-          if (code !== 'ENOENT' || tries === 10) throw error;
-          await mkdir(dirname(path), { recursive: true });
+      await withFolder(unfinished, () => fill(unfinished));
+      await withFolder(path, async () => {
+        if (ifAbsent) await link(unfinished, path);
+        else {
+          await rename(unfinished, path);
+          isLeft = false;
         }
-      }
+      });
       await synced(dirname(path));
       return true;
     } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
       throw this.#unavailable(cause);
     } finally {
-      if (isLeft) await rm(unfinished, { force: true });
+      if (isLeft) await unlink(unfinished).catch(() => {});
     }
   }
 
@@ -161,6 +163,39 @@ export class DirectoryStorage implements ObjectStorage {
     if (cause instanceof EdgeError) return cause;
     const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
     return new EdgeError('origin_unavailable', `storage: the directory fails (${reason})`, { cause });
+  }
+}
+
+async function written(path: string, bytes: Uint8Array, isDurable: boolean): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    if (isDurable) await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Does what needs the folder of `path`, which is nearly always there, and made when it is not. */
+async function withFolder(path: string, act: () => Promise<void>): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      if (tries > 0) await made(dirname(path));
+      return await act();
+    } catch (error) {
+      // One that is empty may be removed after it has been made.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries === 10) throw error;
+    }
+  }
+}
+
+/** Makes a folder and those above it that are missing, durably but for what will be in it. */
+async function made(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let above = dirname(folder); ; above = dirname(above)) {
+    await synced(above);
+    if (above === dirname(first)) return;
   }
 }
 

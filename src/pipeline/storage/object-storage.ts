@@ -6,14 +6,29 @@ export interface PutOptions {
   readonly type?: string;
 }
 
+/** Objects that are made durable many at a time, where that is cheaper than one by one. */
+export interface LazyObjects {
+  /**
+   * Writes an object unless there is something under its key. Who reads before that has resolved may see a part of it,
+   * which a process that dies leaves; until it is flushed, a machine that fails may lose it or leave it damaged.
+   * @returns false when there is something
+   */
+  put(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** Makes objects durable that were put, by whomever. */
+  flush(keys: readonly string[]): Promise<void>;
+}
+
 /**
  * Where uploads and films lie. Keys are names of 1 to 255 characters, letters, digits and `.,_-`, joined by slashes.
- * Objects are whole or not there: whoever reads never sees a part of one. An object that was put is durable when the
- * promise resolves. All methods reject with EdgeError `origin_unavailable` when the storage can't be reached.
+ * Objects are whole or not there, but for lazy ones: whoever reads never sees a part of one. An object that was put is
+ * durable when the promise resolves. All methods reject with EdgeError `origin_unavailable` when the storage can't be
+ * reached.
  */
 export interface ObjectStorage {
   /** Says where it is, for logs. */
   readonly place: string;
+  /** Left out where an object is durable as cheaply when it is put. */
+  readonly lazy?: LazyObjects;
   /**
    * Writes an object.
    * @returns false when `ifAbsent` was asked for and there is one

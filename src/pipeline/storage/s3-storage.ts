@@ -8,6 +8,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -121,12 +122,16 @@ export class S3Storage implements ObjectStorage {
 
   async sweep(age: number): Promise<void> {
     try {
-      const { Uploads = [] } = await this.#client.send(
-        new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix }),
-      );
-      for (const { Key, UploadId, Initiated } of Uploads) {
-        if (Initiated === undefined || Date.now() - Initiated.getTime() < age) continue;
-        await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId }));
+      for (let at: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {}; at !== undefined; ) {
+        const page: ListMultipartUploadsCommandOutput = await this.#client.send(
+          new ListMultipartUploadsCommand({ Bucket: this.#bucket, Prefix: this.#prefix, ...at }),
+        );
+        for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+          if (Initiated === undefined || Date.now() - Initiated.getTime() < age) continue;
+          await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId }));
+        }
+        const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;
+        at = IsTruncated === true ? { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker } : undefined;
       }
     } catch (error) {
       throw this.#unavailable(error);

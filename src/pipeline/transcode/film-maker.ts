@@ -101,10 +101,10 @@ export class FilmMaker {
     const pieces = new UploadPieces(this.#storage, id, upload.size);
     const file = await open(path, 'wx');
     try {
-      for await (const piece of pieces.all()) {
+      for await (const { offset, bytes } of pieces.bytes()) {
         signal.throwIfAborted();
-        await file.write(await pieces.read(piece), 0, piece.length, piece.offset);
-        progress(piece.offset / upload.size);
+        await file.write(bytes, 0, bytes.length, offset);
+        progress(offset / upload.size);
       }
     } finally {
       await file.close();

@@ -115,7 +115,8 @@ export class PieceStore extends DataStore {
 
   /** Stores what a request brings. @returns what is reached with it */
   async #take(stream: Readable, id: string, info: UploadInfo, at: Reached): Promise<Reached> {
-    const stop = new AbortController();
+    const body = RequestBody.current;
+    const failed = new AbortController();
     const writer = new PieceWriter({
       pieces: this.#pieces(id, info),
       at,
@@ -124,12 +125,11 @@ export class PieceStore extends DataStore {
         this.counts.bytes += bytes;
         this.#ends.set(id, reached, ENTRY_SIZE);
       },
-      failed: () => stop.abort(),
+      failed: () => failed.abort(),
     });
-    const body = RequestBody.current;
-    body?.stop.addEventListener('abort', () => stop.abort(), { once: true });
+    const stop = AbortSignal.any([failed.signal, ...(body === undefined ? [] : [body.stop])]);
     try {
-      await pour(body?.stream ?? stream, stop.signal, bytes => writer.add(bytes));
+      await pour(body?.stream ?? stream, stop, bytes => writer.add(bytes));
     } finally {
       await writer.settled();
     }

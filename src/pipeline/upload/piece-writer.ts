@@ -1,6 +1,9 @@
 import { PieceBuffer } from './piece-buffer.js';
 import { ERRORS } from './tus.js';
-import { beyond, PIECE_SIZE, type Reached, type UploadPieces } from './upload-pieces.js';
+import { beyond, PIECE_SIZE, type Reached, type UploadPiece, type UploadPieces } from './upload-pieces.js';
+
+/** Milliseconds after which pieces are flushed however few they are, so that a machine that fails costs little. */
+const FLUSH_INTERVAL = 2_000;
 
 /** What a writer of pieces is made from. */
 export interface PieceWriterOptions {
@@ -9,7 +12,7 @@ export interface PieceWriterOptions {
   readonly at: Reached;
   /** Bytes of the upload when it is whole. */
   readonly size: number;
-  /** Told what is reached with each piece, and how many bytes it has. */
+  /** Told what is reached durably, and how many bytes were added. */
   stored(reached: Reached, bytes: number): void;
   /** Told once when a piece can't be stored: nothing that comes is of use any more. */
   failed(): void;
@@ -26,7 +29,11 @@ export class PieceWriter {
   #filling: PieceBuffer;
   #spare: PieceBuffer | undefined;
   #storing: Promise<void> = Promise.resolve();
-  /** Why a piece could not be stored. */
+  /** Pieces that are stored and not being flushed yet. */
+  #loose: { readonly piece: UploadPiece; readonly reached: Reached }[] = [];
+  #flushing: Promise<void> = Promise.resolve();
+  #flushed = performance.now();
+  /** Why a piece could not be stored, or made durable. */
   #failure: unknown;
 
   constructor(options: PieceWriterOptions) {
@@ -47,13 +54,15 @@ export class PieceWriter {
   }
 
   /**
-   * Stores what is left.
+   * Stores what is left, and waits until all is durable.
    * @returns what the upload has reached
    * @throws what the storage throws; what tus tells clients when another one sends the same upload, and goes on with it
    */
   async end(): Promise<Reached> {
     if (this.#filling.length > 0) await this.#store();
     await this.settled();
+    await this.#flush();
+    await this.#flushing;
     if (this.#failure !== undefined) throw this.#failure;
     return this.#at;
   }
@@ -90,18 +99,37 @@ export class PieceWriter {
     this.#filling = this.#spare ?? this.#buffer();
     this.#filling.clear();
     this.#spare = piece;
-    this.#storing = this.#put(at, piece).catch(error => {
-      this.#failure = error;
-      this.#options.failed();
-    });
+    this.#storing = this.#put(at, piece).catch(error => this.#fail(error));
   }
 
   async #put(at: Reached, piece: PieceBuffer): Promise<void> {
-    const { pieces, stored } = this.#options;
+    const { pieces } = this.#options;
     const { length } = piece;
     // Another request sends the same upload, and is to go on with it.
     if (!(await pieces.put(at, piece.seal()))) throw ERRORS.ERR_LOCK_TIMEOUT;
-    stored(beyond(at, length), length);
+    this.#loose.push({ piece: { offset: at.offset, length }, reached: beyond(at, length) });
+    const isLong = performance.now() - this.#flushed > FLUSH_INTERVAL;
+    if (isLong || this.#loose.length >= pieces.flushedAtOnce) await this.#flush();
+  }
+
+  /** Begins to make durable what has been stored, when what was stored before is. */
+  async #flush(): Promise<void> {
+    await this.#flushing;
+    const { pieces, stored } = this.#options;
+    const loose = this.#loose;
+    const last = loose.at(-1);
+    if (last === undefined) return;
+    this.#loose = [];
+    this.#flushed = performance.now();
+    this.#flushing = pieces.flush(loose.map(({ piece }) => piece)).then(
+      () => stored(last.reached, last.reached.offset - loose[0]!.piece.offset),
+      error => this.#fail(error),
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = error;
+    this.#options.failed();
   }
 
   #buffer(): PieceBuffer {

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 export class RequestBody {
   static readonly #current = new AsyncLocalStorage<RequestBody>();
   readonly stream: IncomingMessage;
-  readonly #stop = new AbortController();
+  #stop = new AbortController().signal;
 
   constructor(stream: IncomingMessage) {
     this.stream = stream;
@@ -27,12 +27,12 @@ export class RequestBody {
 
   /** Aborted when no more of it is to be read; what has come counts. */
   get stop(): AbortSignal {
-    return this.#stop.signal;
+    return this.#stop;
   }
 
   /** Has no more of it be read when `signal` is aborted. */
   stopBy(signal: AbortSignal): void {
-    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    this.#stop = AbortSignal.any([this.#stop, signal]);
   }
 }
 

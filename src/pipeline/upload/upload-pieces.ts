@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import { EdgeError } from '../../base/errors.js';
 import { uploadPrefix } from '../storage/layout.js';
 import type { ObjectStorage } from '../storage/object-storage.js';
-import { DIGEST_SIZE } from './piece-buffer.js';
+import { CHECKSUM_SIZE, unsealed } from './piece-buffer.js';
 
 /**
  * Bytes of a whole piece. No piece crosses a multiple of it, so it is known where each slot begins. Two of them, of
@@ -10,6 +9,15 @@ import { DIGEST_SIZE } from './piece-buffer.js';
  * death.
  */
 export const PIECE_SIZE = 416 * 1024;
+
+/** Pieces that become durable at once, where that is cheaper than one by one. */
+const FLUSHED_AT_ONCE = 32;
+
+/**
+ * Slots before the last one that has begun in which a machine that failed may have lost pieces: of those that were
+ * being flushed, those that were to be flushed next, and the one that was being stored.
+ */
+const UNSURE = 2 * FLUSHED_AT_ONCE + 1;
 
 /** Most pieces of one slot. Clients that send so few bytes a request are refused. */
 const PIECES_PER_SLOT = 64;
@@ -32,7 +40,7 @@ export interface UploadPiece {
 }
 
 /**
- * Bytes of one upload, as immutable objects `<offset>-<length>`, each followed by its SHA-256.
+ * Bytes of one upload, as immutable objects `<offset>-<length>`, each followed by its checksum.
  *
  * A piece that ends where its slot or the upload ends has a name that anybody can compute. Others, which come from
  * requests that end in the middle of a slot, are named by an object `<offset>` that holds their length, and of which
@@ -56,28 +64,38 @@ export class UploadPieces {
     return Math.min(this.#size, (Math.floor(offset / PIECE_SIZE) + 1) * PIECE_SIZE) - offset;
   }
 
+  /** How many pieces are to be flushed at once. */
+  get flushedAtOnce(): number {
+    return this.#storage.lazy === undefined ? 1 : FLUSHED_AT_ONCE;
+  }
+
   /**
-   * Stores a piece; it is durable when the promise resolves.
-   * @param sealed its bytes and their digest
+   * Stores a piece. It is durable when it has been flushed, too.
+   * @param sealed its bytes and their checksum
    * @returns false when somebody else has stored a shorter or longer one there
    * @throws EdgeError `bad_request` when its slot has too many
    */
   async put(at: Reached, sealed: Uint8Array): Promise<boolean> {
-    const piece = { offset: at.offset, length: sealed.length - DIGEST_SIZE };
+    const piece = { offset: at.offset, length: sealed.length - CHECKSUM_SIZE };
     const isShort = piece.length < this.room(at.offset);
     if (isShort && piece.length < PIECE_SIZE / PIECES_PER_SLOT && at.pieces >= PIECES_PER_SLOT) {
       throw new EdgeError('bad_request', `expected requests of at least ${PIECE_SIZE / PIECES_PER_SLOT} bytes`);
     }
+    if (!isShort) return await this.#putWhole(piece, sealed);
     await this.#storage.put(this.#key(piece), sealed);
-    if (!isShort) return true;
     const length = Buffer.from(String(piece.length));
     const isFirst = await this.#storage.put(this.#lengthKey(at.offset), length, { ifAbsent: true });
-    return isFirst || (await this.#at(at.offset))?.length === piece.length;
+    return isFirst || (await this.#proved(at.offset))?.length === piece.length;
+  }
+
+  /** Makes pieces durable that were stored. */
+  async flush(pieces: readonly UploadPiece[]): Promise<void> {
+    if (pieces.length > 0) await this.#storage.lazy?.flush(pieces.map(piece => this.#key(piece)));
   }
 
   /**
-   * How far the upload has come.
-   * @param known what it is known to have reached
+   * How far the upload has come; what there is up to there is durable then.
+   * @param known what it is known to have reached durably
    */
   async end(known = NOTHING): Promise<Reached> {
     // Slots are begun in order, so the last one that has begun is found by halves.
@@ -95,46 +113,90 @@ export class UploadPieces {
       else begun = middle;
     }
     // From the beginning of the slot: another server may have stored one piece over several that are known here.
-    let reached = { offset: begun * PIECE_SIZE, pieces: 0 };
+    const unsure = this.#storage.lazy === undefined ? 0 : UNSURE;
+    const sure = Math.max(Math.floor(known.offset / PIECE_SIZE), begun - unsure);
+    let reached = { offset: sure * PIECE_SIZE, pieces: 0 };
+    const found: UploadPiece[] = [];
     while (reached.offset < this.#size) {
-      const piece = await this.#at(reached.offset);
+      const piece = await this.#proved(reached.offset);
       if (piece === undefined) break;
+      found.push(piece);
       reached = beyond(reached, piece.length);
     }
-    return reached.offset > known.offset ? reached : known;
-  }
-
-  /** All pieces of a whole upload, in order. */
-  async *all(): AsyncIterable<UploadPiece> {
-    for (let offset = 0; offset < this.#size; ) {
-      const piece = await this.#at(offset);
-      if (piece === undefined) throw new EdgeError('not_found', `upload: the piece at ${offset} is missing`);
-      yield piece;
-      offset += piece.length;
-    }
+    if (reached.offset <= known.offset) return known;
+    await this.flush(found);
+    return reached;
   }
 
   /**
-   * Bytes of a piece.
-   * @throws EdgeError `not_found` when it is missing; `origin_protocol` when it is damaged
+   * Bytes of a whole upload, piece by piece, each proved by its checksum.
+   * @throws EdgeError `not_found` when one is missing; `origin_protocol` when it is damaged
    */
-  async read({ offset, length }: UploadPiece): Promise<Buffer> {
-    const stored = await this.#storage.get(this.#key({ offset, length }));
-    if (stored === undefined) throw new EdgeError('not_found', `upload: the piece at ${offset} is missing`);
-    const bytes = stored.subarray(0, length);
-    const digest = createHash('sha256').update(bytes).digest();
-    if (stored.length !== length + DIGEST_SIZE || !digest.equals(stored.subarray(length))) {
-      throw new EdgeError('origin_protocol', `upload: expected the piece at ${offset} as it was stored, it is damaged`);
+  async *bytes(): AsyncIterable<{ readonly offset: number; readonly bytes: Buffer }> {
+    for (let offset = 0; offset < this.#size; ) {
+      const bytes = await this.#read(offset);
+      if (bytes === undefined) {
+        if ((await this.#at(offset)) === undefined) {
+          throw new EdgeError('not_found', `upload: the piece at ${offset} is missing`);
+        }
+        throw new EdgeError(
+          'origin_protocol',
+          `upload: expected the piece at ${offset} as it was stored, it is damaged`,
+        );
+      }
+      yield { offset, bytes };
+      offset += bytes.length;
     }
-    return bytes;
   }
 
-  /** The piece that begins at an offset. */
+  /** Stores a piece that ends where its slot or the upload does. */
+  async #putWhole(piece: UploadPiece, sealed: Uint8Array): Promise<true> {
+    const { lazy } = this.#storage;
+    const key = this.#key(piece);
+    // One that is there may be durable already, and stays unless a machine that failed has damaged it.
+    if (lazy === undefined || !((await lazy.put(key, sealed)) || (await this.#bytesOf(piece)) !== undefined)) {
+      await this.#storage.put(key, sealed);
+    }
+    return true;
+  }
+
+  /** The piece that begins at an offset, by name and size. */
   async #at(offset: number): Promise<UploadPiece | undefined> {
-    const rest = { offset, length: this.room(offset) };
-    if ((await this.#storage.head(this.#key(rest))) === rest.length + DIGEST_SIZE) return rest;
+    const rest = this.#rest(offset);
+    if ((await this.#storage.head(this.#key(rest))) === rest.length + CHECKSUM_SIZE) return rest;
+    return await this.#short(offset);
+  }
+
+  /** The same, but where a machine that failed may have damaged pieces, a good one. */
+  async #proved(offset: number): Promise<UploadPiece | undefined> {
+    if (this.#storage.lazy === undefined) return await this.#at(offset);
+    const bytes = await this.#read(offset);
+    return bytes && { offset, length: bytes.length };
+  }
+
+  /** Bytes of a good piece that begins at an offset. One that ends its slot may be damaged, and another one good. */
+  async #read(offset: number): Promise<Buffer | undefined> {
+    const bytes = await this.#bytesOf(this.#rest(offset));
+    if (bytes !== undefined) return bytes;
+    const short = await this.#short(offset);
+    return short && (await this.#bytesOf(short));
+  }
+
+  /** Bytes of a piece; undefined when it is missing or damaged. */
+  async #bytesOf(piece: UploadPiece): Promise<Buffer | undefined> {
+    const stored = await this.#storage.get(this.#key(piece));
+    return stored && unsealed(stored, piece.length);
+  }
+
+  /** The piece at an offset that ends where its slot or the upload does. */
+  #rest(offset: number): UploadPiece {
+    return { offset, length: this.room(offset) };
+  }
+
+  /** The piece at an offset that ends before its slot does. */
+  async #short(offset: number): Promise<UploadPiece | undefined> {
     const length = Number((await this.#storage.get(this.#lengthKey(offset)))?.toString('latin1'));
-    return length > 0 && length < rest.length ? { offset, length } : undefined;
+    return length > 0 && length < this.room(offset) ? { offset, length } : undefined;
   }
 
   #key({ offset, length }: UploadPiece): string {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
@@ -17,6 +20,14 @@ const S3rver = createRequire(import.meta.url)('s3rver') as new (
   close(): Promise<void>;
 };
 
+const PLACE = {
+  bucket: 'films',
+  prefix: 'main/of',
+  region: 'us-east-1',
+  pathStyle: true,
+  credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+};
+
 const folder = mkdtempSync(join(tmpdir(), 'moovedge-s3-'));
 let server: InstanceType<typeof S3rver>;
 let storage: S3Storage;
@@ -30,14 +41,7 @@ before(async () => {
     configureBuckets: [{ name: 'films', configs: [] }],
   });
   const { port } = await server.run();
-  storage = new S3Storage({
-    bucket: 'films',
-    prefix: 'main/of',
-    region: 'us-east-1',
-    endpoint: `http://127.0.0.1:${port}`,
-    pathStyle: true,
-    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
-  });
+  storage = new S3Storage({ ...PLACE, endpoint: `http://127.0.0.1:${port}` });
 });
 
 after(async () => {
@@ -75,14 +79,33 @@ it('a store that overwrites what it is asked to keep is refused', async () => {
 });
 
 it('a store that can’t be reached is told by name', async () => {
-  const away = new S3Storage({
-    bucket: 'films',
-    prefix: '',
-    region: 'us-east-1',
-    endpoint: 'http://127.0.0.1:1',
-    pathStyle: true,
-    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
-  });
+  const away = new S3Storage({ ...PLACE, prefix: '', endpoint: 'http://127.0.0.1:1' });
   await assert.rejects(away.head('a'), { code: 'origin_unavailable', message: /^storage: s3:\/\/films\/ fails/ });
   away.close();
+});
+
+it('parts that dead writers have left are thrown away by their age, on all pages of a listing', async () => {
+  const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString();
+  const upload = (key: string, hours: number) =>
+    `<Upload><Key>main/of/${key}</Key><UploadId>id-${key}</UploadId><Initiated>${hoursAgo(hours)}</Initiated></Upload>`;
+  const pages = [
+    `<IsTruncated>true</IsTruncated><NextKeyMarker>b</NextKeyMarker><NextUploadIdMarker>id-b</NextUploadIdMarker>
+      ${upload('a', 25)}${upload('b', 23)}`,
+    `<IsTruncated>false</IsTruncated>${upload('c', 1)}${upload('d', 100)}`,
+  ];
+  const asked: string[] = [];
+  const store = createServer((request, response) => {
+    const url = new URL(request.url!, 'http://store');
+    if (request.method === 'DELETE') asked.push(`${url.pathname} ${url.searchParams.get('uploadId')}`);
+    const page = pages[url.searchParams.get('key-marker') === 'b' ? 1 : 0];
+    response.writeHead(request.method === 'DELETE' ? 204 : 200, { 'Content-Type': 'application/xml' });
+    response.end(request.method === 'DELETE' ? '' : `<ListMultipartUploadsResult>${page}</ListMultipartUploadsResult>`);
+  });
+  store.listen(0, '127.0.0.1');
+  await once(store, 'listening');
+  const swept = new S3Storage({ ...PLACE, endpoint: `http://127.0.0.1:${(store.address() as AddressInfo).port}` });
+  await swept.sweep(24 * 3_600_000);
+  swept.close();
+  store.close();
+  assert.deepEqual(asked, ['/films/main/of/a id-a', '/films/main/of/d id-d']);
 });

@@ -19,8 +19,8 @@ import { until } from '../../support/until.js';
 
 const SCRIPT = fileURLToPath(new URL('worker-process.mjs', import.meta.url));
 const WORKERS = 3;
-/** Seconds that all films together may take. */
-const PATIENCE = 900;
+/** Seconds in which somebody dies or a film is done: less than twice the longest back-off of a job. */
+const PATIENCE = 300;
 
 /** Most milliseconds after which another worker has a film whose worker died. */
 export const REQUEUE_MAX = 30_000;
@@ -96,11 +96,15 @@ export async function runFilmSoak({ deaths, lock, say }: FilmSoakOptions): Promi
     }
     const told = setInterval(() => say(`${crew.fired} of ${deaths.length} deaths`), 10_000);
     await crew.begin();
-    const isDone = async () => {
-      const counts = await queue.counts().catch(() => undefined);
-      return counts !== undefined && counts.done + counts.failed === ids.length;
-    };
-    await until(() => `all films (${crew.fired} deaths)`, isDone, PATIENCE);
+    for (let done = 0; done < ids.length; ) {
+      const before = crew.fired + done;
+      const goesOn = async () => {
+        const counts = await queue.counts().catch(() => undefined);
+        done = counts === undefined ? done : counts.done + counts.failed;
+        return crew.fired + done > before;
+      };
+      await until(`a death or a film after ${crew.fired} deaths and ${done} films`, goesOn, PATIENCE);
+    }
     clearInterval(told);
     await crew.close();
     for (const id of ids) crew.violations.push(...(await wrongWith(id, root, storage, queue)));

@@ -23,18 +23,19 @@ export const SENT_AGAIN_MAX = MIB;
 /** Bytes of a request's head at most, which connections bring besides its body. */
 const HEAD_MAX = 1024;
 
+const STEPS = ['info.json', 'piece', 'flush', 'length', 'manifest.json', 'job'] as const;
+
 /** Where a server dies: before, during or after a step, at its `nth` time. */
 export interface Death {
-  readonly step: 'info.json' | 'piece' | 'length' | 'manifest.json' | 'job';
+  readonly step: (typeof STEPS)[number];
   readonly when: 'before' | 'during' | 'after';
 }
 
 /** Every step at which a server of uploads can die. */
-export const DEATHS: readonly Death[] = (['info.json', 'piece', 'length', 'manifest.json', 'job'] as const).flatMap(
-  step =>
-    (['before', 'during', 'after'] as const)
-      .filter(when => step !== 'job' || when !== 'during')
-      .map(when => ({ step, when })),
+export const DEATHS: readonly Death[] = STEPS.flatMap(step =>
+  (['before', 'during', 'after'] as const)
+    .filter(when => step !== 'job' || when !== 'during')
+    .map(when => ({ step, when })),
 );
 
 /** How a run goes. */
@@ -241,7 +242,7 @@ class Client {
     this.#tally.jobLate = Math.max(this.#tally.jobLate, performance.now() - whole);
     const pieces = new UploadPieces(this.#storage, this.#id, this.#bytes.length);
     const hash = createHash('sha256');
-    for await (const piece of pieces.all()) hash.update(await pieces.read(piece));
+    for await (const { bytes } of pieces.bytes()) hash.update(bytes);
     const isRight = hash.digest().equals(createHash('sha256').update(this.#bytes).digest());
     if (!isRight || (await this.#storage.head(manifestKey(this.#id))) === undefined) this.#tally.wrong += 1;
     this.#tally.uploads += 1;

@@ -28,16 +28,24 @@ function pass(step, when) {
 }
 
 const storage = new DirectoryStorage(join(root, 'storage'));
+/** Has `act` be a step of its own. */
+const stepping =
+  (nameOf, act) =>
+  async (...args) => {
+    const step = nameOf(...args);
+    pass(step, 'before');
+    pass(step, 'during');
+    const result = await act(...args);
+    pass(step, 'after');
+    return result;
+  };
 const put = storage.put.bind(storage);
-storage.put = async (key, bytes, options) => {
+const { lazy } = storage;
+storage.put = stepping(key => {
   const name = key.split('/').at(-1);
-  const step = name.includes('-') ? 'piece' : /^\d+$/.test(name) ? 'length' : name;
-  pass(step, 'before');
-  pass(step, 'during');
-  const result = await put(key, bytes, options);
-  pass(step, 'after');
-  return result;
-};
+  return name.includes('-') ? 'piece' : /^\d+$/.test(name) ? 'length' : name;
+}, put);
+storage.lazy = { put: stepping(() => 'piece', lazy.put), flush: stepping(() => 'flush', lazy.flush) };
 const job = async id => {
   pass('job', 'before');
   await put(`jobs/${id}`, Buffer.from(''), { ifAbsent: true });
