@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { EdgeError } from '../base/errors.js';
 import {
   type CertificateFiles,
@@ -15,6 +14,7 @@ import {
   type Upgrade,
 } from './front-end.js';
 import type { Gate, PortBounds } from './gate.js';
+import { whyNotListening } from './listen-refusal.js';
 import {
   App,
   closeListenSocket,
@@ -100,7 +100,7 @@ export class UwsFrontEnd implements FrontEnd {
       this.#app.listen(host, port, resolve);
     });
     if (!listener)
-      throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${await whyNot(host, port)}`);
+      throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${await whyNotListening(host, port)}`);
     this.#listener = listener;
     const bound = localPort(listener as never);
     this.#gate.guard(bound, this.#bounds, this.#isPlain);
@@ -158,19 +158,3 @@ function unusable({ cert, key }: CertificateFiles, cause: unknown): EdgeError {
   const message = `can't use the TLS certificate ${cert} with the key ${key}: both must be PEM files`;
   return new EdgeError('bad_config', message, { cause });
 }
-
-/** The system's reason for refusing an address, which the front end does not tell. */
-function whyNot(host: string, port: number): Promise<string> {
-  return new Promise(resolve => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(REASONS[error.code ?? ''] ?? error.message));
-    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve('the address is in use')));
-  });
-}
-
-const REASONS: Record<string, string> = {
-  EADDRINUSE: 'another program listens there; stop it or choose another port',
-  EACCES: 'no permission; ports below 1024 need CAP_NET_BIND_SERVICE',
-  EADDRNOTAVAIL: 'the address is not one of this machine',
-  ENOTFOUND: 'the host name is not known',
-};

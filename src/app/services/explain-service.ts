@@ -2,7 +2,7 @@ import type { ExplainedObject, Explanation } from '../../admin/explanation.js';
 import type { EdgeUrl } from '../../admin/purge-request.js';
 import type { Log } from '../../base/log.js';
 import { type Place, PlaceList, plainPath } from '../../base/places.js';
-import type { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { DiskIndex } from '../../cache/disk/disk-index.js';
 import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
 import { EntryCache } from '../../catalog/entry-cache.js';
@@ -59,7 +59,7 @@ export class ExplainService implements Service<Config> {
     }
   }
 
-  #object({ host = '', path, query }: EdgeUrl, disk: DiskReader | undefined): ExplainedObject {
+  #object({ host = '', path, query }: EdgeUrl, disk: DiskIndex | undefined): ExplainedObject {
     const match = new OriginTable(this.#config.origins, this.#config.routes).find(host, path);
     if (match === undefined) return { path };
     const address = match.addressing.address(match.path, query);

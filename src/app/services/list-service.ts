@@ -1,7 +1,7 @@
 import type { CachedObjects, ListedObject, ListRequest } from '../../admin/object-list.js';
 import type { Log } from '../../base/log.js';
 import { normalPath } from '../../base/percent.js';
-import type { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { DiskIndex } from '../../cache/disk/disk-index.js';
 import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
 import type { ObjectEntry } from '../../catalog/entry.js';
@@ -73,7 +73,7 @@ export class ListService implements Service<Config> {
     }
   }
 
-  #described(entry: ObjectEntry, bases: ReadonlyMap<string, string>, disk: DiskReader | undefined): ListedObject {
+  #described(entry: ObjectEntry, bases: ReadonlyMap<string, string>, disk: DiskIndex | undefined): ListedObject {
     const { key, primary, object, fields } = entry;
     const { origin, path } = placeOfKey(primary);
     const { runs: _, ...blocks } = blocksOf(entry, this.#tier, disk);

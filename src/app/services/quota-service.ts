@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from '../../base/block.js';
 import type { Log } from '../../base/log.js';
-import type { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { DiskIndex } from '../../cache/disk/disk-index.js';
 import type { SharedMemoryTier } from '../../cache/memory/shared-memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
 import type { ObjectEntry } from '../../catalog/entry.js';
@@ -142,7 +142,7 @@ export class QuotaService implements Service<Config> {
   }
 
   /** Objects of origins with quotas, of which something is cached. */
-  async #count(round: number, disk: DiskReader | undefined): Promise<Map<string, Counted[]>> {
+  async #count(round: number, disk: DiskIndex | undefined): Promise<Map<string, Counted[]>> {
     const counted = new Map<string, Counted[]>();
     const purges = new Purges(this.#store, this.#tier);
     let turn = performance.now();
@@ -170,7 +170,7 @@ export class QuotaService implements Service<Config> {
   }
 
   /** Lets go of so many blocks: of what is wanted least first, and of each from its end. Returns how many went. */
-  #drop(objects: Counted[], excess: number, disk: DiskReader | undefined): number {
+  #drop(objects: Counted[], excess: number, disk: DiskIndex | undefined): number {
     let dropped = 0;
     objects.sort((a, b) => a.wanted - b.wanted || a.validated - b.validated);
     for (const { object } of objects) {

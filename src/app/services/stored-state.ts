@@ -1,6 +1,6 @@
 import type { ExplainedObject } from '../../admin/explanation.js';
 import { BLOCK_SIZE } from '../../base/block.js';
-import type { DiskReader } from '../../cache/disk/disk-reader.js';
+import type { DiskIndex } from '../../cache/disk/disk-index.js';
 import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { ObjectEntry } from '../../catalog/entry.js';
 import { ageOf, stalenessOf } from '../../catalog/rfc9111/freshness.js';
@@ -25,7 +25,7 @@ export function toldFreshness(
 export function blocksOf(
   { object: { id, size } }: Pick<ObjectEntry, 'object'>,
   memory: MemoryTier,
-  disk: DiskReader | undefined,
+  disk: DiskIndex | undefined,
 ): Told['blocks'] {
   const blocks = { memory: 0, disk: 0, origin: 0 };
   const runs: [tier: keyof typeof blocks, count: number][] = [];

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse } from 
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { fieldLine } from '../../base/field-line.js';
+import { hasToken } from '../framing.js';
 import { type FrontEndHandler, offeredProtocol, type Upgrade } from '../front-end.js';
 import { MAX_HEADER_BYTES } from '../header-limit.js';
 import { type ClientConnection, isPassedOn } from './client-connection.js';
@@ -19,6 +20,8 @@ const HELD_MAX = 128 * 1024;
 const WAITING_PAUSE = 16;
 /** Most of them, when they have come all at once; the connection is closed after the last. */
 const WAITING_MAX = 512;
+/** Milliseconds that a client has to take a refusal and close its side: to close at once could take it from its way. */
+const LINGER = 5000;
 /** Milliseconds between two looks for heads that don't come to an end, at most. */
 const CHECK = 5000;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
@@ -41,6 +44,8 @@ interface Turn {
   readonly waiting: (() => void)[];
   isBusy: boolean;
   isLast: boolean;
+  /** What comes is no request: nothing more is read, and no answer follows that to it. */
+  isRefused: boolean;
 }
 
 /**
@@ -78,7 +83,15 @@ export class Http1Connections {
   add(socket: Duplex, connection: ClientConnection): void {
     const budget = new SendBudget(HELD_MAX);
     const faults = new Faults();
-    this.#turns.set(socket, { connection, budget, faults, waiting: [], isBusy: false, isLast: false });
+    this.#turns.set(socket, {
+      connection,
+      budget,
+      faults,
+      waiting: [],
+      isBusy: false,
+      isLast: false,
+      isRefused: false,
+    });
     this.#server.emit('connection', socket);
   }
 
@@ -134,15 +147,25 @@ export class Http1Connections {
       },
     });
     if (typeof request === 'number') {
+      this.#end(turn, res);
+      turn.isRefused = true;
       this.#handler().refused(request, connection.address);
-      res.shouldKeepAlive = false;
       response.writeStatus(Buffer.from(`${request} ${REASONS[request]}${fieldLine('Content-Type', 'text/plain')}`));
       response.end(Buffer.from(`${REASONS[request]}\n`));
       return;
     }
+    // Of several lines Node looks at the first that says whether it stays.
+    if (saysClose(request)) this.#end(turn, res);
     this.#guard.isOld = req.httpVersionMinor === 0;
     this.#handler().request(response, request, wish && upgradeOf(wish, request, response, res));
     this.#guard.isOld = false;
+  }
+
+  /** Nothing that has come behind is answered. */
+  #end(turn: Turn, res: ServerResponse): void {
+    turn.isLast = true;
+    turn.waiting.length = 0;
+    res.shouldKeepAlive = false;
   }
 
   #next(turn: Turn, socket: Duplex): void {
@@ -157,9 +180,12 @@ export class Http1Connections {
   }
 
   #refuse(socket: Duplex, status: number | undefined): void {
-    if (status !== undefined) this.#handler().refused(status, this.#turns.get(socket)?.connection.address ?? '');
-    const isBusy = this.#turns.get(socket)?.isBusy === true;
-    if (status === undefined || isBusy || !socket.writable) {
+    const turn = this.#turns.get(socket);
+    // Node tells of each piece that comes behind it.
+    if (turn?.isRefused && status !== undefined) return;
+    if (turn !== undefined) turn.isRefused = true;
+    if (status !== undefined) this.#handler().refused(status, turn?.connection.address ?? '');
+    if (status === undefined || turn?.isBusy || !socket.writable) {
       socket.destroy();
       return;
     }
@@ -171,6 +197,8 @@ export class Http1Connections {
       fieldLine('Connection', 'close'),
     ];
     socket.end(`HTTP/1.1 ${status} ${REASONS[status]}${lines.join('')}\r\n\r\n${body}`);
+    const timer = setTimeout(() => socket.destroy(), LINGER);
+    socket.once('close', () => clearTimeout(timer));
   }
 }
 
@@ -200,6 +228,15 @@ function statusOf({ code = '', rawPacket }: ParserError): number | undefined {
   return code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE' ? 400 : undefined;
 }
 
+function saysClose(request: NodeRequest): boolean {
+  if (request.getHeader('connection') === '') return false;
+  let says = false;
+  request.forEach((name, value) => {
+    says ||= name === 'connection' && hasToken(value, 'close');
+  });
+  return says;
+}
+
 function upgradeOf({ key, early }: Wish, req: NodeRequest, response: Http1Response, res: ServerResponse): Upgrade {
   const protocol = offeredProtocol(req);
   return handler => {
@@ -216,6 +253,7 @@ function upgradeOf({ key, early }: Wish, req: NodeRequest, response: Http1Respon
  */
 function requestOf({ method = '', url = '', rawHeaders, httpVersionMinor }: IncomingMessage): NodeRequest | number {
   const [, authority, rest = ''] = ABSOLUTE.exec(url) ?? [];
+  if (authority === '') return 400;
   const target = authority === undefined ? url : rest.startsWith('/') ? rest : `/${rest}`;
   if (!target.startsWith('/') && !(target === '*' && method === 'OPTIONS')) return 400;
   const lines: string[] = [];

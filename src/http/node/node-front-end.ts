@@ -8,6 +8,7 @@ import type { ClientAddresses } from '../client-address.js';
 import { plainAddress } from '../forwarded.js';
 import type { FrontEnd, FrontEndHandler, TlsFiles } from '../front-end.js';
 import type { PortBounds } from '../gate.js';
+import { whyNotListening } from '../listen-refusal.js';
 import type { ClientConnection } from './client-connection.js';
 import { Http1Connections } from './http1-connections.js';
 import { Http2Connections } from './http2-connections.js';
@@ -80,7 +81,8 @@ export class NodeFrontEnd implements FrontEnd {
         this.#server.once('error', reject).listen({ fd }, resolve);
       });
     } catch (error) {
-      throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${(error as Error).message}`);
+      const reason = descriptor === undefined ? await whyNotListening(host, port) : (error as Error).message;
+      throw new EdgeError('bad_config', `can't listen on ${host} port ${port}: ${reason}`);
     }
     this.#server.on('error', () => {});
     if (this.#handler().upgrades) this.#http1.takeUpgrades();
