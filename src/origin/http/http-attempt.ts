@@ -10,7 +10,7 @@ import { type OriginTarget, type Redirects, targetOf } from './redirects.js';
 import { REFUSAL_BODY, RefusingAnswer } from './refusing-answer.js';
 import type { Replica } from './replica.js';
 import { preconditionOf, requestFields } from './request-fields.js';
-import { type AcceptedHead, checkHead, type Wanted } from './response-head.js';
+import { type AcceptedHead, checkHead, contradictsItself, refusedCoding, type Wanted } from './response-head.js';
 import { SinglePart } from './single-part.js';
 import type { HttpTransport, TransportExchange } from './transport.js';
 import type { TransportFailure } from './transport-failure.js';
@@ -267,6 +267,12 @@ export class HttpAttempt implements ExchangeSink {
       return;
     }
     const fields = endToEnd(raw);
+    const coding = refusedCoding(status, fields, raw['transfer-encoding']);
+    if (coding !== undefined) {
+      this.#exchange!.cancel();
+      this.#refuse(coding);
+      return;
+    }
     this.#part = status === 206 ? SinglePart.of(fields) : undefined;
     if (this.#part !== undefined) {
       this.#idleTimeout.start(this.#context.timeouts.firstByte);
@@ -283,8 +289,7 @@ export class HttpAttempt implements ExchangeSink {
       this.#askWithoutCondition();
       return;
     }
-    // No range is satisfiable in an empty object: it is asked for whole.
-    if (status === 416 && this.#wanted.range?.start === 0) {
+    if (status === 416 && contradictsItself(fields, this.#wanted)) {
       this.#again({ ...this.#wanted, range: undefined });
       return;
     }

@@ -55,6 +55,23 @@ export function refusedStatus(status: number, fields: Fields, wanted: Wanted, no
   return refusal('origin_protocol', `the origin answered ${status}, which is no answer to a GET`, 'otherReplica', head);
 }
 
+/** An answer in a transfer coding that was not asked for: only chunks are taken apart (RFC 9112 section 7). */
+export function refusedCoding(status: number, fields: Fields, coding: string | string[] | undefined) {
+  if (coding === undefined || (typeof coding === 'string' && coding.toLowerCase() === 'chunked')) return undefined;
+  const message = `the origin sent a body in the transfer coding '${coding}', which was not asked for`;
+  return refusal('origin_protocol', message, 'otherReplica', { status, fields });
+}
+
+/**
+ * Whether a 416 can't be: by the size that it tells, or since the range is one of a version that has it. All of the
+ * object is asked for then. Of an empty one, or one of unknown size, no range is satisfiable.
+ */
+export function contradictsItself(fields: Fields, { range, condition }: Wanted): boolean {
+  if (range === undefined) return false;
+  const size = parseContentRange(fields['content-range'])?.size;
+  return range.start === 0 || (size === undefined ? condition?.kind === 'same' : size > range.start);
+}
+
 /**
  * Checks the head of a 200, 206 or 304 against what was asked for; nothing is taken on trust. `unconfirmed` is a 304
  * for another version than was asked about, or that nobody asked for: the request must be made again without its

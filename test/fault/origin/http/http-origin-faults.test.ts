@@ -42,6 +42,7 @@ const SILENCE = { options: { timeouts: { ...PATIENT, firstByte: 1000, stall: 100
 const cells = (always: string, once = always, replica = once): Cells => ({ always, once, replica });
 
 const WHOLE = 'ended 206 500000';
+const ALL = 'ended 200 1000000';
 const CONFIRMED = 'ended 304 0';
 /** A fault of the head that another server need not have. */
 const elsewhere = (code: string): Pick<Row, 'first' | 'revalidation'> => ({
@@ -83,6 +84,12 @@ const refuseOwn: Fault = (plan, request) => {
     faults.status(412)(plan, request);
 };
 
+/** 416 for whatever range of the object. */
+const refuseRanges: Fault = (plan, request) => {
+  if (request.headers.range !== undefined && plan.status === 206)
+    faults.status(416, { 'Content-Range': `bytes */${SIZE}` })(plan, request);
+};
+
 const raw = (head: string): Fault => faults.rawHead(`${head}\r\n\r\n`);
 const partial = `HTTP/1.1 206 Partial Content\r\nContent-Range: bytes ${RANGE.start}-${RANGE.end - 1}/${SIZE}`;
 
@@ -116,7 +123,19 @@ const ROWS: Record<string, Row> = {
     middle: cells('object_changed - 0', WHOLE, WHOLE),
     revalidation: cells('origin_protocol - 0', WHOLE, CONFIRMED),
   },
-  416: { fault: faults.status(416), ...final('range_not_satisfiable'), middle: lacking('range_not_satisfiable') },
+  // Of a version that has the range, all is asked for then.
+  416: {
+    fault: faults.status(416),
+    ...final('range_not_satisfiable'),
+    middle: cells('origin_protocol - 0', ALL, WHOLE),
+  },
+  '416 for each range of what has it': { fault: refuseRanges, ...body(cells(ALL)) },
+  '416 that tells a size within which the range lies': {
+    fault: faults.status(416, { 'Content-Range': `bytes */${SIZE}` }),
+    first: cells('origin_protocol - 0', ALL, WHOLE),
+    middle: cells('origin_protocol - 0', ALL, WHOLE),
+    revalidation: cells('origin_protocol - 0', CONFIRMED),
+  },
   429: { fault: faults.status(429), ...passing('origin_unavailable') },
   500: { fault: faults.status(500), ...passing('origin_unavailable') },
   503: { fault: faults.status(503), ...passing('origin_unavailable') },
@@ -317,6 +336,17 @@ const ROWS: Record<string, Row> = {
     ...body(elsewhere('origin_protocol').first),
   },
   'gzip body': { fault: faults.gzip(), ...body(elsewhere('origin_protocol').first) },
+
+  ...Object.fromEntries(
+    ['gzip', 'x-gzip', 'identity', 'chunked', 'chunked;a=b'].map(coding => [
+      `transfer coding "${coding}" below chunks`,
+      { fault: [faults.header('Transfer-Encoding', coding), faults.chunked()], ...elsewhere('origin_protocol') },
+    ]),
+  ),
+  'transfer coding without chunks': {
+    fault: raw(`${partial}\r\nTransfer-Encoding: gzip`),
+    ...elsewhere('origin_protocol'),
+  },
 
   'redirect loop': { fault: faults.redirect('/f'), ...elsewhere('origin_protocol') },
   'redirect to a foreign host': { fault: faults.redirect('http://elsewhere.test/f'), ...elsewhere('origin_protocol') },
