@@ -208,6 +208,21 @@ napi_value Append(napi_env env, napi_callback_info info) {
   return Number(env, static_cast<int64_t>(tier->cache().Append(fill, bytes, length)));
 }
 
+napi_value Receive(napi_env env, napi_callback_info info) {
+  napi_value arguments[3] = {};
+  MemoryTier* tier = Enter(env, info, 3, arguments);
+  uint32_t fill;
+  uint32_t socket;
+  uint32_t most;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &fill) || !ToUint32(env, arguments[1], &socket) ||
+      !ToUint32(env, arguments[2], &most)) {
+    return nullptr;
+  }
+  Registers& registers = tier->registers();
+  const auto descriptor = static_cast<int>(socket);
+  return Number(env, tier->cache().Receive(fill, descriptor, most, &registers.slot, &registers.watermark));
+}
+
 napi_value Abandon(napi_env env, napi_callback_info info) {
   napi_value arguments[2] = {};
   MemoryTier* tier = Enter(env, info, 2, arguments);
@@ -458,6 +473,7 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
                {"has", ::Has},
                {"claim", Claim},
                {"append", Append},
+               {"receive", Receive},
                {"abandon", Abandon},
                {"watch", Watch},
                {"fetchMail", FetchMail},
@@ -605,6 +621,7 @@ void InitMemoryTier(Napi::Env env, Napi::Object exports) {
   tell("appendComplete", shm::AppendResult::kComplete);
   tell("appendEnded", shm::AppendResult::kEnded);
   tell("appendTooLong", shm::AppendResult::kTooLong);
+  tell("receiveLost", shm::kLost);
   tell("absent", shm::kAbsent);
   exports.Set("openMemoryTier", Napi::Function::New(env, OpenMemoryTier, "openMemoryTier"));
   exports.Set("inspectMemoryTier", Napi::Function::New(env, InspectMemoryTier, "inspectMemoryTier"));

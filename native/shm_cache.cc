@@ -1,7 +1,9 @@
 #include "shm_cache.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "shm_crc.h"
@@ -281,6 +283,20 @@ uint64_t Cache::BeginFill(const Key& key, uint32_t slot, const FillWord& from, u
   return fill.owner;
 }
 
+int64_t Cache::Receive(uint32_t handle, int socket, size_t most, uint32_t* slot, uint32_t* at) {
+  if (handle >= fills_.size() || fills_[handle].owner == 0) return kLost;
+  const Fill& fill = fills_[handle];
+  const Stripe stripe = StripeAt(fill.slot / file_.geometry().slotsPerStripe);
+  if (stripe.slot(fill.slot % stripe.size()).owner.load(std::memory_order_relaxed) != fill.owner) return kLost;
+  *slot = fill.slot;
+  *at = fill.watermark;
+  const size_t room = std::min<size_t>(most, fill.length - fill.watermark);
+  if (room == 0) return 0;
+  const ssize_t count = recv(socket, data(fill.slot) + fill.watermark, room, MSG_DONTWAIT);
+  if (count >= 0) return count;
+  return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
 AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length) {
   if (handle >= fills_.size() || fills_[handle].owner == 0) return AppendResult::kEnded;
   Fill& fill = fills_[handle];
@@ -293,9 +309,10 @@ AppendResult Cache::Append(uint32_t handle, const uint8_t* chunk, size_t length)
     return AppendResult::kEnded;
   }
   if (length == 0) return AppendResult::kAppended;
-  std::memcpy(data(fill.slot) + fill.watermark, chunk, length);
-  // Computed from the chunk and not from the slot: what is stored must be what was given, even if the file's memory is
-  // bad.
+  uint8_t* place = data(fill.slot) + fill.watermark;
+  if (chunk != place) std::memcpy(place, chunk, length);
+  // Computed from the chunk, which is not the slot unless it was received there: what is stored must be what was given,
+  // even if the file's memory is bad.
   fill.crc = Crc32c(fill.crc, chunk, length);
   fill.watermark += static_cast<uint32_t>(length);
   SlotFollow& follow = stripe.follow(fill.slot % stripe.size());

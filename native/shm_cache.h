@@ -57,6 +57,8 @@ enum class AppendResult {
 };
 
 constexpr int64_t kAbsent = -1;
+/** The fill has lost its block: less than any -errno. */
+constexpr int64_t kLost = -4096;
 
 class Cache {
  public:
@@ -89,7 +91,15 @@ class Cache {
    * there.
    */
   Claim ClaimFill(const Key& key, uint32_t length, bool onDisk, uint32_t* fill, uint32_t* watermark);
+  /** Takes the chunk, which may lie in the block already, where `Receive` has put it. */
   AppendResult Append(uint32_t fill, const uint8_t* chunk, size_t length);
+  /**
+   * Reads what a socket has, at most `most` bytes, into the block behind the watermark, where nobody sees it before it
+   * is appended.
+   * @param slot, at where the bytes are
+   * @return their number; 0 when there is nothing, or the connection has been closed; -errno; or kLost
+   */
+  int64_t Receive(uint32_t fill, int socket, size_t most, uint32_t* slot, uint32_t* at);
   void Abandon(uint32_t fill, bool discard);
 
   /**

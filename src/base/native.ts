@@ -95,6 +95,12 @@ export interface NativeTier {
   claim(onDisk: number): number;
   /** Returns 0 appended, 1 complete, 2 the fill was lost, 3 too long. */
   append(fill: number, chunk: Uint8Array): number;
+  /**
+   * Reads what a socket has, at most `most` bytes, into the block behind its watermark, where nobody sees it before it
+   * is appended. Results: slot and watermark. Returns the number of bytes, 0 when there is nothing or the other side has
+   * closed, `receiveLost`, or an error as a negative number.
+   */
+  receive(fill: number, socket: number, most: number): number;
   abandon(fill: number, discard: number): void;
   /** Argument: bytes seen. True when it is worth waiting; `rung` will be called. */
   watch(): boolean;
@@ -283,6 +289,8 @@ export interface NativeConstants {
   readonly appendComplete: number;
   readonly appendEnded: number;
   readonly appendTooLong: number;
+  /** What `receive` returns when the fill has lost its block. */
+  readonly receiveLost: number;
   /** What `acquire` returns when there is nothing. */
   readonly absent: number;
   /** What reads of `DiskBlocks` return. */

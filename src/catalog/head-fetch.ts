@@ -39,6 +39,10 @@ class HeadFetch<T> implements OriginSink {
     if (!this.#over) this.#body?.bytes(chunk);
   }
 
+  receive(socket: number, most: number): Uint8Array | undefined {
+    return this.#over ? undefined : this.#body?.receive?.(socket, most);
+  }
+
   ended(): void {
     if (!this.#over) this.#body?.ended();
   }

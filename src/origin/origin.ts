@@ -62,6 +62,13 @@ export interface OriginSink {
   answered(answer: OriginAnswer): void;
   /** At least one byte. The chunk must be used or copied before returning. */
   bytes(chunk: Uint8Array): void;
+  /**
+   * Reads the next bytes from a socket to where they are kept; the same bytes then come by `bytes`. Left out, and
+   * undefined, where they are to come by `bytes` alone. See `BlockFill.receive`.
+   * @param socket its descriptor
+   * @param most bytes
+   */
+  receive?(socket: number, most: number): Uint8Array | undefined;
   /** The body is complete: exactly `length` bytes where that was said. */
   ended(): void;
   /** `answer` is the refusing head (404, 503 …) when there was one, for negative caching. */

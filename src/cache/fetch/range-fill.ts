@@ -155,6 +155,12 @@ export class RangeFill implements OriginSink, InFlight {
     if (first < chunk.length && !this.#ended) this.#spread(chunk.subarray(first));
   }
 
+  receive(socket: number, most: number): Uint8Array | undefined {
+    const fill = this.#fill;
+    if (this.#ended || fill === undefined || this.#position < this.#appendFrom) return undefined;
+    return fill.receive?.(socket, Math.min(most, this.#bodyEnd - this.#position));
+  }
+
   /** Puts bytes into their blocks and wakes those who wait for them. */
   #spread(chunk: Uint8Array): void {
     let at = 0;

@@ -43,6 +43,14 @@ export interface BlockFill {
    */
   append(chunk: Uint8Array): void;
   /**
+   * Reads what a socket has, at most `most` bytes, into the block itself, behind the watermark: what comes is to be
+   * appended at once, which then copies nothing, or never, and nobody has seen it.
+   * @param socket its descriptor
+   * @returns empty when there is nothing, or the other side has closed; undefined when bytes can only be appended
+   * @throws Error with `code` and `syscall`, as Node's own, when the connection has broken
+   */
+  receive?(socket: number, most: number): Uint8Array | undefined;
+  /**
    * Gives the fill up; those who wait are woken. With `discard` false (the default) the bytes up to the watermark stay
    * for the next filler; with true they are thrown away, because they may be wrong. Does nothing when the fill has
    * ended.

@@ -96,6 +96,7 @@ export class SharedMemoryTier implements MemoryTier {
   readonly #generations: Uint32Array;
   readonly #mail: Uint32Array;
   readonly #windows: ArrayBuffer[] = [];
+  readonly #received = (count: number): Uint8Array => this.#bytesOf(this.#registers[WATERMARK]!, count);
   readonly #waits: BlockWaits;
   readonly #notesDemand: boolean;
   readonly #policy: MemoryPolicy;
@@ -139,9 +140,14 @@ export class SharedMemoryTier implements MemoryTier {
 
   view(from: number, to: number): Uint8Array {
     if (from < 0 || to < from || to > this.#readable) throw new RangeError('the view leaves the readable bytes');
+    return this.#bytesOf(from, to - from);
+  }
+
+  /** Bytes of the slot that a call has told of. */
+  #bytesOf(from: number, length: number): Uint8Array {
     const slot = this.#registers[SLOT]!;
     // A product, since a shift has 32 bits.
-    return new Uint8Array(this.#window(slot >>> WINDOW_SHIFT), (slot & WINDOW_MASK) * BLOCK_SIZE + from, to - from);
+    return new Uint8Array(this.#window(slot >>> WINDOW_SHIFT), (slot & WINDOW_MASK) * BLOCK_SIZE + from, length);
   }
 
   release(): void {
@@ -175,6 +181,7 @@ export class SharedMemoryTier implements MemoryTier {
     if (claim !== undefined) return claim;
     return new SharedFill(
       this.#native,
+      this.#received,
       this.#waits,
       blockClass(id, block),
       registers[SLOT]!,

@@ -96,6 +96,12 @@ export class BodyProgress {
     return fresh;
   }
 
+  /** How many of the next `most` bytes `take` would hand on unseen. */
+  takesAsItIs(most: number): number {
+    if (this.#skip > 0 || this.#overlap !== undefined) return 0;
+    return Math.min(most, (this.#end ?? Number.POSITIVE_INFINITY) - this.position);
+  }
+
   /** True when all has come whose end is known. */
   get atEnd(): boolean {
     return this.position === this.#end;

@@ -56,6 +56,8 @@ export interface AttemptContext {
 export interface AttemptListener {
   answered(attempt: HttpAttempt, head: AcceptedHead, rest: AnswerRest): void;
   bytes(attempt: HttpAttempt, chunk: Uint8Array): void;
+  /** As `OriginSink.receive`. */
+  receive(attempt: HttpAttempt, socket: number, most: number): Uint8Array | undefined;
   /** The body is as long as its head said. */
   ended(attempt: HttpAttempt): void;
   failed(attempt: HttpAttempt, refusal: Refusal): void;
@@ -386,6 +388,12 @@ export class HttpAttempt implements ExchangeSink {
       return;
     }
     this.#listener.bytes(this, chunk);
+  }
+
+  receive(socket: number, most: number): Uint8Array | undefined {
+    const length = this.#head?.length;
+    if (length === undefined || this.#refused !== undefined || this.#part !== undefined) return undefined;
+    return this.#listener.receive(this, socket, Math.min(most, length - this.#received));
   }
 
   ended(): void {

@@ -211,6 +211,11 @@ export class HttpFetch implements OriginFetch, AttemptListener, QueuedFetch {
     }
   }
 
+  receive(_attempt: HttpAttempt, socket: number, most: number): Uint8Array | undefined {
+    const wanted = this.#progress.takesAsItIs(most);
+    return wanted === 0 ? undefined : this.#sink.receive?.(socket, wanted);
+  }
+
   ended(attempt: HttpAttempt): void {
     attempt.replica.breaker.succeeded();
     this.#attempts = [];

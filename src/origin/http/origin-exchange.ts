@@ -12,6 +12,8 @@ export interface ExchangeSink {
   answered(status: number, fields: Readonly<Record<string, string | string[] | undefined>>): void;
   /** Bytes of the body; valid until it returns. */
   bytes(chunk: Uint8Array): void;
+  /** As `OriginSink.receive`. */
+  receive?(socket: number, most: number): Uint8Array | undefined;
   /** The body is complete as its framing goes. */
   ended(): void;
   failed(kind: TransportFailure, cause: Error): void;
@@ -141,6 +143,11 @@ export class OriginExchange implements BodyTaker {
     } else if (this.#over) return;
     else if (this.#paused || this.#held.length > 0) this.#held.push(new Uint8Array(chunk));
     else this.#sink.bytes(chunk);
+  }
+
+  receive(socket: number, most: number): Uint8Array | undefined {
+    if (this.#over || this.#paused || this.#held.length > 0) return undefined;
+    return this.#sink.receive?.(socket, most);
   }
 
   onResponseEnd(controller: ExchangeController): void {

@@ -1,9 +1,15 @@
 import type { OnReadOpts, Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { loopTurns } from '../../base/loop-turns.js';
 import { type FramedHead, frameHead } from './framed-head.js';
 
 /** Bytes that one read of a socket takes at most: a block. */
 const READ_SIZE = 256 * 1024;
+/**
+ * What one read takes where bytes may be received to where they are kept: a head, and the beginning of its body. All
+ * else that has come is read by the taker of the body.
+ */
+const HEAD_READ_SIZE = 16 * 1024;
 /** Bytes that a parser is given at a time while it may keep them: heads are short. */
 const KEPT_SIZE = 4096;
 const NOTHING = Buffer.alloc(0);
@@ -19,17 +25,22 @@ const STATUS = 9;
  * is done with the bytes.
  */
 const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
+const headBuffer = buffer.subarray(0, HEAD_READ_SIZE);
+/** What the socket at hand is read into next. */
+let nextBuffer = headBuffer;
 const socketReaders = new WeakMap<Socket, SocketReader>();
 
 /** Has a socket read through its socketReader: the `onread` of `net.connect` and `tls.connect`. */
 export const READING: OnReadOpts = {
-  buffer,
+  buffer: () => nextBuffer,
   callback(this: Socket, bytes: number) {
+    nextBuffer = headBuffer;
     const socketReader = socketReaders.get(this);
     // Nobody speaks before a connection is made.
     if (socketReader === undefined) this.destroy(new Error('bytes came before the connection was made'));
     const readsOn = socketReader?.received(bytes) ?? false;
     if (socketReader !== undefined && loopTurns.isOver) restUntilNextTurn(socketReader);
+    if (socketReader?.readsMuch) nextBuffer = buffer;
     return readsOn;
   },
 };
@@ -76,6 +87,8 @@ function passOverContinue(chunk: Buffer): void {
 export interface BodyTaker {
   /** Bytes of the body; valid until it returns. */
   body(chunk: Uint8Array): void;
+  /** As `OriginSink.receive`. */
+  receive(socket: number, most: number): Uint8Array | undefined;
 }
 
 /**
@@ -92,6 +105,10 @@ export class SocketReader {
   /** The socket is not read from. */
   #stopped = false;
   readonly #socket: Socket;
+  /** Descriptor by which bytes may be received past the socket; -1 where they are encrypted, or it is not known. */
+  readonly #descriptor: number;
+  /** More is read at a time than a head: of a body that is read here. */
+  readsMuch = false;
   /** What has been read and not taken: in `buffer` while that is so, otherwise in memory of its own. */
   #unread = NOTHING;
   #inBuffer = false;
@@ -124,6 +141,7 @@ export class SocketReader {
   /** @param socket that was made with `READING` */
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#descriptor = socket instanceof TLSSocket ? -1 : descriptorOf(socket);
     socketReaders.set(socket, this);
     const read = socket.read.bind(socket);
     // Node itself reads with a size of 0, undici with none.
@@ -153,11 +171,13 @@ export class SocketReader {
     this.#isFresh = true;
     this.#taker = taker;
     this.framed = undefined;
+    this.readsMuch = false;
   }
 
   /** The head of the answer has come. */
   headed(): void {
     this.#awaitsHead = false;
+    this.readsMuch = this.framed === undefined;
   }
 
   shut(): void {
@@ -191,10 +211,32 @@ export class SocketReader {
       this.#socket.destroy(error as Error);
     }
     if (this.#past > 0) this.#readOn();
-    else if (!this.#socket.destroyed) {
-      this.#owes = true;
-      this.#socket.emit('readable');
+    else this.#payOwed();
+  }
+
+  /** Gives the parser its byte when the body has gone past it. */
+  #payOwed(): void {
+    if (this.#socket.destroyed) return;
+    this.#owes = true;
+    this.#socket.emit('readable');
+  }
+
+  /**
+   * Has the taker of a body that goes past the parser receive what is still in the socket: up to a block, before the
+   * socket itself looks for more.
+   */
+  #receive(): void {
+    if (this.#past === 0 || this.#shut || this.#socket.destroyed) return;
+    try {
+      const chunk = this.#taker!.receive(this.#descriptor, this.#past);
+      this.readsMuch = chunk === undefined;
+      if (chunk === undefined || chunk.length === 0) return;
+      this.#past -= chunk.length;
+      this.#taker!.body(chunk);
+    } catch (error) {
+      this.#socket.destroy(error as Error);
     }
+    if (this.#past === 0) this.#payOwed();
   }
 
   /** The socket has read so many bytes into `buffer`. Returns whether it may read on. */
@@ -208,6 +250,7 @@ export class SocketReader {
     this.#inBuffer = false;
     // Behind a shut socketReader one read is kept, so that a connection that ends is noticed.
     this.#stopped = this.#unread.length > 0;
+    if (!this.#stopped && bytes >= HEAD_READ_SIZE && this.#descriptor >= 0) this.#receive();
     if (this.#stopped) this.#unread = Buffer.from(this.#unread);
     return !this.#stopped;
   }
@@ -244,4 +287,10 @@ export class SocketReader {
     this.#stopped = false;
     if (!this.#isResting) this.#socket.resume();
   }
+}
+
+/** Node tells the descriptor by the handle of a socket alone. */
+function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as { _handle?: { fd?: unknown } };
+  return typeof handle?.fd === 'number' ? handle.fd : -1;
 }

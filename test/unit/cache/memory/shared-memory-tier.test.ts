@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { statfsSync, statSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { totalmem } from 'node:os';
 import { test } from 'node:test';
+import { setImmediate as tick } from 'node:timers/promises';
 import { MemoryKeeper } from '../../../../src/app/services/memory-keeper.js';
 import { BLOCK_SIZE } from '../../../../src/base/block.js';
 import { EdgeError } from '../../../../src/base/errors.js';
@@ -202,6 +205,62 @@ test('figures: what is held, looked up, pinned, and how old', async () => {
   other.close();
   tier.close();
 });
+
+test('bytes are received from a socket into a block, and seen when they are appended', async () => {
+  const tier = new TemporaryTier(8, { verify: 'always' });
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [peer] = (await accepted) as [Socket];
+  peer.on('error', () => {});
+  try {
+    const { fd } = (peer as unknown as { _handle: { fd: number } })._handle;
+    const fill = tier.claim(idOf(1), 0, 1000) as BlockFill;
+    fill.append(Buffer.from('head'));
+    assert.equal(fill.receive!(fd, 1000)!.length, 0, 'nothing has come');
+    await new Promise(written => client.write(Buffer.alloc(2000, 'b'), written));
+    const some = await untilReceived(() => fill.receive!(fd, 10)!);
+    assert.equal(Buffer.from(some).toString(), 'bbbbbbbbbb');
+    assert.equal(tier.acquire(idOf(1), 0), 4, 'nobody sees them yet');
+    tier.release();
+    fill.append(some);
+    const rest = await untilReceived(() => fill.receive!(fd, 5000)!);
+    assert.equal(rest.length, 986, 'no more than the block has room for');
+    fill.append(rest);
+    assert.equal(fill.receive!(fd, 10), undefined, 'the fill has ended');
+    assert.equal(tier.acquire(idOf(1), 0), 1000);
+    assert.equal(Buffer.from(tier.view(0, 1000)).toString(), `head${'b'.repeat(996)}`);
+    tier.release();
+
+    const other = tier.claim(idOf(2), 0, BLOCK_SIZE) as BlockFill;
+    client.resetAndDestroy();
+    const broken = { code: 'ECONNRESET', syscall: 'read' };
+    await assert.rejects(async () => {
+      for (;;) {
+        // What has come before it is told first, or lost.
+        other.receive!(fd, BLOCK_SIZE);
+        await tick();
+      }
+    }, broken);
+    other.abandon();
+    assert.equal(other.receive!(fd, 10), undefined);
+  } finally {
+    peer.destroy();
+    client.destroy();
+    server.close();
+    tier.close();
+  }
+});
+
+/** What is received as soon as something is. */
+async function untilReceived(receive: () => Uint8Array): Promise<Uint8Array> {
+  for (;;) {
+    const bytes = receive();
+    if (bytes.length > 0) return bytes;
+    await tick();
+  }
+}
 
 test('by demand, what a viewer comes to next outlives what was read later, until he leaves', () => {
   const tier = new TemporaryTier(100);

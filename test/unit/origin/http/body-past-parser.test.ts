@@ -4,9 +4,12 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { after, before, test } from 'node:test';
 import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
+import { BLOCK_SIZE, blockLength, blockOf } from '../../../../src/base/block.js';
+import type { BlockFill } from '../../../../src/cache/memory/memory-tier.js';
 import { frameHead } from '../../../../src/origin/http/framed-head.js';
 import type { TransportFailure } from '../../../../src/origin/http/transport-failure.js';
 import { HttpClient } from '../../../../src/origin/http/undici-client.js';
+import { idOf, TemporaryTier } from '../../cache/memory/temporary-tier.js';
 
 /** What an exchange comes to. */
 interface Outcome {
@@ -14,6 +17,62 @@ interface Outcome {
   readonly body: string;
   /** `ended`, or how it failed. */
   readonly end: 'ended' | TransportFailure;
+}
+
+const tier = new TemporaryTier(64, { verify: 'always', fillShare: 1 });
+let objects = 0;
+
+/** Keeps a body in blocks, into which it has bytes received when it is asked for, and not told to refuse. */
+class Kept {
+  /** Bytes that have been received to where they lie. */
+  received = 0;
+  readonly #id = idOf(++objects);
+  readonly #size: number;
+  readonly #refuses: () => boolean;
+  #fill: BlockFill | undefined;
+  #position = 0;
+
+  constructor(size: number, refuses: () => boolean) {
+    this.#size = size;
+    this.#refuses = refuses;
+  }
+
+  #filled(): BlockFill {
+    const block = blockOf(this.#position);
+    if (this.#position % BLOCK_SIZE === 0 || this.#fill === undefined) {
+      this.#fill = tier.claim(this.#id, block, blockLength(this.#size, block)) as BlockFill;
+    }
+    return this.#fill;
+  }
+
+  receive(socket: number, most: number): Uint8Array | undefined {
+    if (this.#refuses() || this.#position % BLOCK_SIZE === 0) return undefined;
+    const chunk = this.#fill!.receive!(socket, most)!;
+    this.received += chunk.length;
+    return chunk;
+  }
+
+  append(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; ) {
+      const fill = this.#filled();
+      const count = Math.min(chunk.length - at, fill.length - fill.watermark);
+      fill.append(chunk.subarray(at, at + count));
+      at += count;
+      this.#position += count;
+    }
+  }
+
+  /** All that has come, from whole blocks and what there is of one; their checksums are verified. */
+  text(): string {
+    let text = '';
+    for (let block = 0; block * BLOCK_SIZE < this.#position; block++) {
+      const readable = tier.acquire(this.#id, block);
+      text += Buffer.from(tier.view(0, readable)).toString('latin1');
+      tier.release();
+    }
+    if (this.#position < this.#size) this.#fill?.abandon(true);
+    return text;
+  }
 }
 
 /** How the server answers the next request: pieces that are written one by one, and whether it then hangs up. */
@@ -35,6 +94,7 @@ before(async () => {
 after(async () => {
   await client.close();
   server.close();
+  tier.close();
 });
 
 async function answer(socket: Socket): Promise<void> {
@@ -47,13 +107,18 @@ async function answer(socket: Socket): Promise<void> {
   if (ends) socket.end();
 }
 
-/** @param pauses at each chunk, to go on in a later turn of the loop */
-function ask(pauses = false): Promise<Outcome> {
+/**
+ * @param pauses at each chunk, to go on in a later turn of the loop
+ * @param kept where the body is kept; left out, it is copied out of the chunks
+ */
+function ask(pauses = false, kept?: Kept): Promise<Outcome> {
   const { port } = server.address() as AddressInfo;
   return new Promise(resolve => {
     let length: Outcome['length'];
     const chunks: Buffer[] = [];
-    const over = (end: Outcome['end']) => resolve({ length, body: Buffer.concat(chunks).toString('latin1'), end });
+    const over = (end: Outcome['end']) => {
+      resolve({ length, body: kept?.text() ?? Buffer.concat(chunks).toString('latin1'), end });
+    };
     const pause = () => {
       if (!pauses) return;
       exchange.pause();
@@ -70,9 +135,11 @@ function ask(pauses = false): Promise<Outcome> {
           pause();
         },
         bytes: chunk => {
-          chunks.push(Buffer.from(chunk));
+          if (kept === undefined) chunks.push(Buffer.from(chunk));
+          else kept.append(chunk);
           pause();
         },
+        ...(kept === undefined ? {} : { receive: (socket, most) => kept.receive(socket, most) }),
         ended: () => over('ended'),
         failed: over,
       },
@@ -142,6 +209,43 @@ test('what ends early fails, what is too long ends and closes the connection, by
     assert.equal((await ask()).end, 'ended');
     assert.ok(connections - before >= 3, 'nothing is read of what follows a body');
   }
+});
+
+test('a body is received to where it is kept as far as its taker wants it, and breaks off as any other', async () => {
+  const size = 2.5 * BLOCK_SIZE;
+  const before = connections;
+  let received = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: size }),
+      fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { maxLength: 3 }),
+      fc.constantFrom('never', 'always', 'at times'),
+      fc.boolean(),
+      async (length, shares, refusing, pauses) => {
+        let asked = 0;
+        const kept = new Kept(length, () => refusing === 'always' || (refusing === 'at times' && ++asked % 2 === 0));
+        pieces = cut(message(200, length, noise(length), 'keep-alive'), shares);
+        assert.deepEqual(await ask(pauses, kept), { length: String(length), body: noise(length), end: 'ended' });
+        received += kept.received;
+      },
+    ),
+    { numRuns: 25 },
+  );
+  assert.equal(connections - before, 1, 'the connection was used again each time');
+  assert.ok(received > size, `${received} bytes were received to where they are kept`);
+  for (const sent of [size - 1, 20_000, BLOCK_SIZE]) {
+    pieces = [message(200, size, noise(sent), 'keep-alive')];
+    hangsUp = true;
+    const kept = new Kept(size, () => false);
+    assert.deepEqual(await ask(false, kept), { length: String(size), body: noise(sent), end: 'reset' });
+    hangsUp = false;
+  }
+  pieces = [message(200, 100_000, noise(100_100), 'keep-alive')];
+  assert.deepEqual(await ask(false, new Kept(100_000, () => false)), {
+    length: '100000',
+    body: noise(100_000),
+    end: 'ended',
+  });
 });
 
 test('only a plain head of a success with one length is framed, and then its length alone is changed', () => {
