@@ -97,8 +97,8 @@ export interface NativeTier {
   append(fill: number, chunk: Uint8Array): number;
   /**
    * Reads what a socket has, at most `most` bytes, into the block behind its watermark, where nobody sees it before it
-   * is appended. Results: slot and watermark. Returns the number of bytes, 0 when there is nothing or the other side has
-   * closed, `receiveLost`, or an error as a negative number.
+   * is appended. Results: slot and watermark. Returns the number of bytes, 0 when there is nothing or the other side
+   * has closed, `receiveLost`, or an error as a negative number.
    */
   receive(fill: number, socket: number, most: number): number;
   abandon(fill: number, discard: number): void;

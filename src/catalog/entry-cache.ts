@@ -1,5 +1,6 @@
 import type { EdgeError } from '../base/errors.js';
 import { Lru } from '../base/lru.js';
+import type { ObjectLoader } from '../cache/fetch/object-loader.js';
 import type { MemoryTier } from '../cache/memory/memory-tier.js';
 import type { CatalogStore } from './catalog-store.js';
 import { type Entry, isSameVersion } from './entry.js';
@@ -18,7 +19,7 @@ export interface Saved {
   readonly committed: Promise<void>;
 }
 
-/** An entry as this process holds it: metadata only. */
+/** An entry as this process holds it: metadata, and what brings its bytes. */
 export class CachedEntry {
   /**
    * The error of the last try to revalidate, and until when (milliseconds since 1970) the origin is not asked again.
@@ -36,6 +37,8 @@ export class CachedEntry {
   pending = false;
   /** Answers go on by it without asking here, for as long as the counters stand: they move before it is replaced. */
   stands = false;
+  /** Set by `ObjectLoaders`. */
+  loader: ObjectLoader | undefined;
 
   constructor(
     readonly entry: Entry,

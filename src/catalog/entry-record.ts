@@ -67,7 +67,24 @@ function plain(entry: Entry): object {
   }
   const { object, freshness, fields, varied, authorized, validated } = entry;
   const { id, size, validator, contentType } = object;
-  return { ...base, id: idText(id), size, ...validator, contentType, freshness, fields, varied, authorized, validated };
+  const { etag, lastModified } = validator;
+  // Written out: to put it together of others' properties would cost more than to write it as JSON.
+  return {
+    kind,
+    key,
+    primary,
+    epoch,
+    id: idText(id),
+    size,
+    etag,
+    lastModified,
+    contentType,
+    freshness,
+    fields,
+    varied,
+    authorized,
+    validated,
+  };
 }
 
 function revive(value: Record<string, unknown>): Entry | undefined {

@@ -32,6 +32,11 @@ const RECENT_BYTES = 8 * 1024 * 1024;
  */
 const WRITE_AFTER = 5000;
 const WRITE_SHARE = 1 / 8;
+/**
+ * Milliseconds for which recent entries are gathered into one commit, which costs as much as all else that is done for
+ * a new object. Other processes that ask for the same wait for it, players are answered before.
+ */
+const GATHERED = 5;
 /** Most entries of one commit: what it may take is allocated ahead. */
 const COMMIT_COUNT = 128;
 /** Milliseconds that compiled indexes wait to be written together: whoever asked for them is answered first. */
@@ -251,7 +256,8 @@ function catalogOptions({ folder, capacity, log }: CatalogPlace): EnvironmentOpt
 
 function recentOptions({ folder, recent = folder, log }: CatalogPlace): EnvironmentOptions {
   const path = join(recent, 'recent.mdb');
-  return { path, format: RECENT_FORMAT, tables: FIFO_TABLES, mapSize: RECENT_BYTES * 4, log };
+  const mapSize = RECENT_BYTES * 4;
+  return { path, format: RECENT_FORMAT, tables: FIFO_TABLES, mapSize, gathered: GATHERED, log };
 }
 
 /** The catalog's data file in `folder`. */

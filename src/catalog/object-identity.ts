@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import * as crypto from 'node:crypto';
 import type { ObjectId } from '../base/block.js';
 import { GENERATIONS } from '../cache/memory/memory-tier.js';
 import { isStrong } from '../origin/fields.js';
@@ -66,7 +66,9 @@ export function storeKey(key: string): Uint8Array {
 }
 
 function hashOf(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest().subarray(0, 16);
+  // Node 20.12 and later hash in one call, for half of the time.
+  const whole = crypto.hash?.('sha256', text, 'buffer') ?? crypto.createHash('sha256').update(text).digest();
+  return whole.subarray(0, 16);
 }
 
 /** Id of the block that stands for the right to ask the origin about a key. */

@@ -17,11 +17,10 @@ export interface ObjectLoadersOptions {
 
 /**
  * The loaders of this process: one for each version of an object whose entry is in memory, so that all who read it
- * share its fetches. Kept beside the entries, which are nothing but metadata, and gone with them.
+ * share its fetches. Kept with the entries, and gone with them.
  */
 export class ObjectLoaders {
   readonly #options: ObjectLoadersOptions;
-  readonly #loaders = new WeakMap<CachedEntry, ObjectLoader>();
 
   constructor(options: ObjectLoadersOptions) {
     this.#options = options;
@@ -38,11 +37,10 @@ export class ObjectLoaders {
     route: Route,
     fields: Readonly<Record<string, string>> | undefined,
   ): ObjectLoader {
-    const known = this.#loaders.get(cached);
+    const known = cached.loader;
     if (known === undefined) {
-      const made = this.#make(entry, route, fields ?? withValues(entry.varied));
-      this.#loaders.set(cached, made);
-      return made;
+      cached.loader = this.#make(entry, route, fields ?? withValues(entry.varied));
+      return cached.loader;
     }
     if (fields !== undefined) known.fields = fields;
     known.query = route.query;
@@ -54,9 +52,9 @@ export class ObjectLoaders {
    * more is fetched, and its readers have what is cached.
    */
   replaced(before: CachedEntry, after: CachedEntry): void {
-    const loader = this.#loaders.get(before);
+    const { loader } = before;
     if (loader === undefined) return;
-    if (isSameVersion(before.entry, after.entry)) this.#loaders.set(after, loader);
+    if (isSameVersion(before.entry, after.entry)) after.loader = loader;
     else if (after.entry.kind === 'object') loader.retire();
   }
 

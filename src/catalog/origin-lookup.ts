@@ -76,7 +76,8 @@ export class OriginLookup {
     const { routed } = lookup;
     if (found.status === 304) return { value: confirmedObject(context, lookup, found), body: undefined };
     if (found.status === 206 && found.size === undefined) return { value: 'size missing', body: undefined };
-    const answer = { ...found, validator: context.validators.trusted(routed.key, found.validator) };
+    const validator = context.validators.trusted(routed.key, found.validator);
+    const answer = validator === found.validator ? found : { ...found, validator };
     const taken = { lookup, answer, fetch };
     const names = varyNames(answer.fields);
     const varied = fieldValues(routed.request, names);

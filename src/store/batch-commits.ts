@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Changes } from './changes.js';
 import { commitCause, storeError } from './store-error.js';
 
@@ -18,6 +19,7 @@ export class BatchCommits {
   readonly #database: BatchDatabase;
   readonly #path: string;
   readonly #makeRoom: (batches: readonly Changes[]) => void;
+  readonly #gathered: number;
   /** Batches for the next commit, and what becomes of it; undefined when there are none. */
   #waiting: Changes[] = [];
   #next: Promise<void> | undefined;
@@ -27,11 +29,13 @@ export class BatchCommits {
   /**
    * @param path of the environment, for errors
    * @param makeRoom has the disk space allocated that these batches may take; throws when there is none
+   * @param gathered milliseconds for which batches are gathered before they are committed
    */
-  constructor(database: BatchDatabase, path: string, makeRoom: (batches: readonly Changes[]) => void) {
+  constructor(database: BatchDatabase, path: string, makeRoom: (batches: readonly Changes[]) => void, gathered = 0) {
     this.#database = database;
     this.#path = path;
     this.#makeRoom = makeRoom;
+    this.#gathered = gathered;
   }
 
   /**
@@ -45,6 +49,7 @@ export class BatchCommits {
   }
 
   async #commitNext(): Promise<void> {
+    if (this.#gathered > 0) await sleep(this.#gathered);
     await this.#underWay;
     this.#next = undefined;
     const batches = this.#waiting.splice(0);

@@ -33,6 +33,8 @@ export interface EnvironmentOptions {
    * `usage`.
    */
   mapSize: number;
+  /** Milliseconds for which batches are gathered into one commit. The default is 0. */
+  gathered?: number;
   /** True in processes that only read. The default is false. */
   readOnly?: boolean;
   /**
@@ -107,7 +109,8 @@ export class Environment {
       // With batching by event turn, a failed commit rejects promises that nobody holds.
       eventTurnBatching: false,
     });
-    this.#batches = new BatchCommits(this.#root, options.path, batches => this.#makeRoom(batches, OTHERS_BYTES));
+    const makeRoom = (batches: readonly Changes[]) => this.#makeRoom(batches, OTHERS_BYTES);
+    this.#batches = new BatchCommits(this.#root, options.path, makeRoom, options.gathered);
     try {
       this.#inode = statSync(options.path).ino;
       if (options.readOnly !== true) this.allocate(BEGIN_BYTES);

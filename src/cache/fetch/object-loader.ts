@@ -35,14 +35,15 @@ export class ObjectLoader implements FetchHost {
   readonly loader: BlockLoader;
   readonly object: SourceObject;
   readonly blocks: number;
-  readonly #bypassStreams = new Set<Bypass>();
+  /** Made when there is something to hold, as those below: each object in memory has a loader. */
+  #bypassStreams: Set<Bypass> | undefined;
   readonly #demands = new Set<Demand>();
-  readonly #loads = new Map<number, DiskLoad>();
+  #loads: Map<number, DiskLoad> | undefined;
   /**
    * Blocks that the disk tier claims to have but could not bring, and until when (`performance.now()`) it is not asked
    * for them.
    */
-  readonly #unreadable = new Map<number, number>();
+  #unreadable: Map<number, number> | undefined;
   /** Fields and query of the next fetches; those of the object unless set. */
   fields: Readonly<Record<string, string>>;
   query: string;
@@ -101,7 +102,7 @@ export class ObjectLoader implements FetchHost {
 
   /** What brings `block` within reasonable time, if anything of this process does. */
   inFlightOf(block: number): InFlight | undefined {
-    const load = this.#loads.get(block);
+    const load = this.#loads?.get(block);
     if (load !== undefined) return load;
     for (const run of this.#runs) if (run.soonAt(block)) return run;
     return undefined;
@@ -153,7 +154,7 @@ export class ObjectLoader implements FetchHost {
     const { tier } = this.loader;
     if (this.refusal !== undefined || !this.object.cacheable) return to;
     for (let block = from; block < to; block++) {
-      if (tier.has(this.id, block) || this.#loads.has(block)) continue;
+      if (tier.has(this.id, block) || this.#loads?.has(block)) continue;
       const run = this.#runs.find(run => run.covers(block));
       if (run !== undefined) {
         if (!run.nearEnd) return to;
@@ -218,19 +219,20 @@ export class ObjectLoader implements FetchHost {
    * must not turn its waiters into as many requests.
    */
   get mayBypass(): boolean {
-    return this.#bypassStreams.size < BYPASS_MAX;
+    return (this.#bypassStreams?.size ?? 0) < BYPASS_MAX;
   }
 
   /** A stream past the cache of bytes `[start, end)`, for somebody. */
   bypassStream(start: number, end: number, asker: Asker): BypassStream {
     const stream = new BypassStream(this, start, end, new Askers(asker));
+    this.#bypassStreams ??= new Set();
     this.#bypassStreams.add(stream);
     stream.begin();
     return stream;
   }
 
   bypassEnded(stream: Bypass): void {
-    this.#bypassStreams.delete(stream);
+    this.#bypassStreams?.delete(stream);
   }
 
   fetch(start: number, end: number, sink: OriginSink, askers: Askers): OriginFetch {
@@ -246,8 +248,10 @@ export class ObjectLoader implements FetchHost {
   }
 
   loadEnded(block: number, found: boolean): void {
-    this.#loads.delete(block);
-    if (!found) this.#unreadable.set(block, performance.now() + DISK_PAUSE);
+    this.#loads?.delete(block);
+    if (found) return;
+    this.#unreadable ??= new Map();
+    this.#unreadable.set(block, performance.now() + DISK_PAUSE);
   }
 
   #onDisk(block: number): boolean {
@@ -256,15 +260,18 @@ export class ObjectLoader implements FetchHost {
   }
 
   #isUnreadable(block: number): boolean {
-    return this.#unreadable.size > 0 && (this.#unreadable.get(block) ?? 0) > performance.now();
+    const until = this.#unreadable?.get(block);
+    return until !== undefined && until > performance.now();
   }
 
   #isOurs(block: number): boolean {
-    return this.loader.tier.has(this.id, block) || this.#loads.has(block) || this.#runs.some(run => run.covers(block));
+    const isComing = this.#loads?.has(block) || this.#runs.some(run => run.covers(block));
+    return isComing || this.loader.tier.has(this.id, block);
   }
 
   #load(block: number): DiskLoad {
     const load = new DiskLoad(this, block);
+    this.#loads ??= new Map();
     this.#loads.set(block, load);
     load.begin();
     return load;

@@ -66,7 +66,9 @@ export class BodyProgress {
     this.position = this.#tryStart = offset;
     const length = this.#end === undefined ? undefined : this.#end - offset;
     if (!hasValidator(head.validator)) this.#overlap = new Overlap();
-    this.answer = { ...head, offset, length, ...rest };
+    const { status, size, validator } = head;
+    const { fields, requestTime, responseTime, unframed = false } = rest;
+    this.answer = { status, offset, length, size, validator, fields, requestTime, responseTime, unframed };
     return this.answer;
   }
 

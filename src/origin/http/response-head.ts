@@ -102,13 +102,15 @@ export function checkHead(
   const body = bodyOf(status, fields, length, wanted.range?.start);
   if (typeof body === 'string') return wrong(body);
   if (condition?.kind === 'same' && !sameVersion(condition.validator, validator)) return refuseChanged(head);
-  if (body.status === 200) return { ...body, validator };
+  const { offset, size } = body;
+  const accepted = { status: body.status, offset, length: body.length, size, validator };
+  if (body.status === 200) return accepted;
   const start = wanted.range?.start ?? 0;
-  const last = body.offset + body.length! - 1;
+  const last = offset + body.length! - 1;
   // More than was asked for is as good: what lies outside is passed over.
-  if (body.offset > start || last < start) return wrong(`sent bytes ${body.offset}-${last} when others were asked for`);
-  if (wanted.range === undefined && body.size === undefined) return wrong('answered 206 to a request without a range');
-  return { ...body, validator };
+  if (offset > start || last < start) return wrong(`sent bytes ${offset}-${last} when others were asked for`);
+  if (wanted.range === undefined && size === undefined) return wrong('answered 206 to a request without a range');
+  return accepted;
 }
 
 /**

@@ -263,11 +263,18 @@ export class SocketReader {
     }
     if (this.#shut || this.#past > 0 || this.#unread.length === 0) return null;
     const isLent = this.lends || !this.#inBuffer;
-    let chunk = isLent ? this.#unread : Buffer.from(this.#unread.subarray(0, KEPT_SIZE));
+    let chunk = isLent ? this.#unread : Buffer.from(this.#unread.subarray(0, this.#keptSize()));
     if (this.#awaitsHead) chunk = this.#withoutBody(chunk);
     this.#unread = this.#unread.subarray(chunk.length);
     if (this.#unread.length === 0) this.#readOn();
     return chunk;
+  }
+
+  /** How much the parser is given at a time while it may keep it: a head alone, since its body may go past. */
+  #keptSize(): number {
+    if (!this.#awaitsHead) return KEPT_SIZE;
+    const end = this.#unread.subarray(0, KEPT_SIZE).indexOf('\r\n\r\n');
+    return end < 0 ? KEPT_SIZE : end + 4;
   }
 
   /** What the parser gets of what may begin with a head. @param chunk memory of its own */
