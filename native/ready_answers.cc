@@ -51,6 +51,8 @@ constexpr uint32_t kTelling = kRange | BitOf("if-range") | BitOf("if-match") | B
 
 struct Place {
   uint64_t hash = 0;
+  /** The port that is asked: another one may answer otherwise. */
+  uint16_t port = 0;
   /** The turn of the loop in which it was used last. */
   uint64_t used = 0;
   std::string host;
@@ -66,23 +68,25 @@ std::array<std::array<uint64_t, kWays>, kRows> asked{};
 struct {
   int fd = 0;
   uint64_t hash = 0;
+  uint16_t port = 0;
   std::string host;
   std::string target;
 } awaited;
 char head_bytes[kLongestHead + kNumbers];
 
-uint64_t HashOf(string_view host, string_view target) {
+uint64_t HashOf(uint16_t port, string_view host, string_view target) {
   const std::hash<string_view> hash;
   // 0 is that of no name.
-  return (hash(target) ^ (hash(host) * 0x9e3779b97f4a7c15)) | 1;
+  return (hash(target) ^ ((hash(host) + port) * 0x9e3779b97f4a7c15)) | 1;
 }
 
 size_t RowOf(uint64_t hash) { return (hash >> 32) % kRows; }
 
-Place* FindPlace(uint64_t hash, string_view host, string_view target) {
+Place* FindPlace(uint64_t hash, uint16_t port, string_view host, string_view target) {
   Place* row = &places[RowOf(hash) * kWays];
   for (size_t way = 0; way < kWays; ++way) {
-    if (row[way].hash == hash && row[way].target == target && row[way].host == host) return &row[way];
+    const Place& place = row[way];
+    if (place.hash == hash && place.port == port && place.target == target && place.host == host) return &row[way];
   }
   return nullptr;
 }
@@ -208,14 +212,16 @@ bool AnswerReady(int fd, Connection* connection, const RequestHead& head, bool* 
       !ReadRange(head.range, &first, &last) || last - first >= kMostBytes)
     return false;
   const uint64_t began = uv_hrtime();
-  const uint64_t hash = HashOf(head.host, head.target);
-  Place* place = FindPlace(hash, head.host, head.target);
+  const uint16_t port = connection->port->number;
+  const uint64_t hash = HashOf(port, head.host, head.target);
+  Place* place = FindPlace(hash, port, head.host, head.target);
   const uint64_t now = Now();
   if (place == nullptr || now >= place->answer.until || !Holds(place->answer.entry) || !Holds(place->answer.purges)) {
     *wants = IsAskedAgain(hash);
     if (!*wants) return false;
     awaited.fd = fd;
     awaited.hash = hash;
+    awaited.port = port;
     awaited.host.assign(head.host);
     awaited.target.assign(head.target);
     return false;
@@ -287,7 +293,7 @@ int32_t KeepReady(ReadyAnswer answer) {
                           gate->words[kCurrent] == static_cast<uint32_t>(awaited.fd) &&
                           (gate->words[kCurrentFlags] & kWantsReady) != 0;
   if (!is_awaited || answer.start.size() + answer.end.size() > kLongestHead) return -1;
-  Place* chosen = FindPlace(awaited.hash, awaited.host, awaited.target);
+  Place* chosen = FindPlace(awaited.hash, awaited.port, awaited.host, awaited.target);
   if (chosen == nullptr) {
     Place* row = &places[RowOf(awaited.hash) * kWays];
     chosen = std::min_element(row, row + kWays, [](const Place& one, const Place& other) {
@@ -295,6 +301,7 @@ int32_t KeepReady(ReadyAnswer answer) {
     });
   }
   chosen->hash = awaited.hash;
+  chosen->port = awaited.port;
   chosen->used = gate->turns;
   chosen->host = awaited.host;
   chosen->target = awaited.target;

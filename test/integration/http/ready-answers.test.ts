@@ -153,6 +153,9 @@ describe('ready answers', () => {
       assert.equal(answer.status, status, JSON.stringify(asked));
       assert.ok(!isReady, JSON.stringify(asked));
     }
+    const redirecting = await RawConnection.open(await server.listen('127.0.0.1', 0, { redirect: 8443 }));
+    for (let i = 0; i < 3; i++) assert.equal((await ask(server, redirecting, range)).answer.status, 301);
+    redirecting.socket.destroy();
     const query = await ask(server, connection, range, `${path}?v=1`);
     assert.ok(!query.isReady);
     const head = await connection.request('HEAD', path, range).answer('HEAD');
