@@ -594,6 +594,43 @@ Napi::Value InspectMemoryTier(const Napi::CallbackInfo& info) {
   return object;
 }
 
+/** inspectObject(path, id, count): for each block numbers as src/base/native.ts says */
+Napi::Value InspectObject(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  shm::Key object = {};
+  uint8_t* id;
+  size_t length;
+  uint32_t count;
+  if (!ToBytes(env, info[1], &id, &length) || !ToUint32(env, info[2], &count)) return env.Undefined();
+  if (length != sizeof object.id) {
+    Napi::RangeError::New(env, "expected an id of four words").ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  std::memcpy(object.id, id, length);
+  std::vector<shm::BlockFound> blocks;
+  const shm::Status status = shm::InspectObject(info[0].ToString().Utf8Value(), object, count, &blocks);
+  if (!status.ok()) {
+    Throw(env, status);
+    return env.Undefined();
+  }
+  constexpr size_t kNumbers = 8;
+  Napi::Float64Array numbers = Napi::Float64Array::New(env, blocks.size() * kNumbers);
+  double* at = numbers.Data();
+  for (const shm::BlockFound& block : blocks) {
+    const double all[kNumbers] = {static_cast<double>(block.readable),
+                                  static_cast<double>(block.views),
+                                  block.isOnDisk ? 1.0 : 0.0,
+                                  block.isCondemned ? 1.0 : 0.0,
+                                  static_cast<double>(block.lastUse) / 1000,
+                                  block.expected.awaited,
+                                  block.expected.rate,
+                                  block.expected.worth};
+    std::memcpy(at, all, sizeof all);
+    at += kNumbers;
+  }
+  return numbers;
+}
+
 /** crc32c(crc, bytes) */
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   uint32_t crc;
@@ -625,5 +662,6 @@ void InitMemoryTier(Napi::Env env, Napi::Object exports) {
   tell("absent", shm::kAbsent);
   exports.Set("openMemoryTier", Napi::Function::New(env, OpenMemoryTier, "openMemoryTier"));
   exports.Set("inspectMemoryTier", Napi::Function::New(env, InspectMemoryTier, "inspectMemoryTier"));
+  exports.Set("inspectObject", Napi::Function::New(env, InspectObject, "inspectObject"));
   exports.Set("crc32c", Napi::Function::New(env, Crc32c, "crc32c"));
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shm_demand.h"
 #include "shm_layout.h"
 #include "shm_system.h"
 
@@ -76,6 +77,28 @@ struct Inspection {
  * Looks into a cache file by reading it; takes no locks, changes nothing, and works whether an edge runs on it or not.
  */
 Status Inspect(const std::string& path, Inspection* inspection);
+
+/** What a cache file says of a block, whether it holds it or not. */
+struct BlockFound {
+  /** Bytes that are there: 0 when it is not. */
+  uint32_t readable = 0;
+  uint32_t views = 0;
+  bool isOnDisk = false;
+  /** Whether it has been chosen to go. */
+  bool isCondemned = false;
+  /** In microseconds since 1970; 0 when it is not there. */
+  uint64_t lastUse = 0;
+  /** What it may expect while a block stays in memory. */
+  Expected expected = {};
+};
+
+/** Most blocks that `InspectObject` tells of. */
+constexpr uint32_t kMostInspected = 1 << 20;
+
+/**
+ * Looks for the blocks of an object version, as `Inspect` does: the first `count`, and up to the last that is there.
+ */
+Status InspectObject(const std::string& path, const Key& object, uint32_t count, std::vector<BlockFound>* blocks);
 
 }  // namespace shm
 

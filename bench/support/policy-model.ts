@@ -67,6 +67,17 @@ export async function modelPolicies(folder: string): Promise<ResultTable[]> {
     ['0.3/0', '0.3/3'],
     ['demand', 'belady', 'lru-demand', 'lru', 'lru-all'],
   );
+  const known = [
+    later(FULL, ['films,zipf=0.8'], ['0.3/0'], ['known']),
+    ...SKEWS.map(skew =>
+      later(
+        EIGHTH,
+        [`films,zipf=${skew}`],
+        MEMORIES.map(memory => `${memory}/0`),
+        ['known'],
+      ),
+    ),
+  ];
   const cells = MEMORIES.flatMap(memory => RINGS.map(ring => `${memory}/${ring}`));
   const matrix = SKEWS.map(skew => later(EIGHTH, [`films,zipf=${skew}`], cells, [...POLICIES].reverse()));
   const against = ADVERSARIES.map(([, trace, sizes]) =>
@@ -80,6 +91,7 @@ export async function modelPolicies(folder: string): Promise<ResultTable[]> {
     fullTable(full),
     ...matrix.map((found, i) => matrixTable(`Zipf ${SKEWS[i]}`, cells, found)),
     adversaryTable(against),
+    knownTable(known.map((found, i) => [...found, ...[full, ...matrix][i]!])),
   ];
 }
 
@@ -136,6 +148,24 @@ function adversaryTable(against: readonly (readonly Found[])[]): ResultTable {
     }),
   );
   return { title: 'kept from the origin in %, against policies', columns: titled([...policies, 'demand - lru']), rows };
+}
+
+/** How near to Belady an estimate of demand can come: as near as who need not estimate. */
+function knownTable(known: readonly (readonly Found[])[]): ResultTable {
+  const scales = [`${FULL[0]} films, Zipf 0.8`, ...SKEWS.map(skew => `${EIGHTH[0]} films, Zipf ${skew}`)];
+  const rows = known.flatMap((found, i) =>
+    [...new Set(found.filter(({ policy }) => policy === 'known').map(({ cell }) => cell))].map((cell): Row => {
+      const [knowing, demand, belady] = ['known', 'demand', 'belady'].map(policy => kept(found, cell, policy));
+      const shares = [knowing!, demand!].map(value => (value / belady!) * 100);
+      return {
+        name: `${scales[i]}, ${cell.split('/')[0]} %`,
+        values: [demand!, knowing!, belady!, shares[1]!, shares[0]!],
+      };
+    }),
+  );
+  const title =
+    'kept from the origin in %, memory alone, beside who knows the popularity of films and where viewers are';
+  return { title, columns: titled(['demand', 'known', 'belady', 'demand : belady', 'known : belady']), rows };
 }
 
 function fullTable(found: readonly Found[]): ResultTable {

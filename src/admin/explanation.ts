@@ -27,6 +27,8 @@ export interface ExplainedObject {
   /** Seconds since the origin vouched for it, and for how long it is fresh. */
   readonly age?: number;
   readonly lifetime?: number;
+  /** Id of the stored version, by which `inspect-cache --object` tells of its blocks. */
+  readonly id?: string;
   /** Bytes. */
   readonly size?: number;
   /** Blocks of 256 KiB by the tier that they would come from. */

@@ -328,6 +328,13 @@ export interface NativeAddon {
     buffers: number,
   ) => NativeDiskBlocks;
   inspectMemoryTier(file: string): NativeInspection;
+  /**
+   * Looks at the first `count` blocks of an object version, and at what is in memory of the rest; eight numbers each:
+   * readable bytes, 0 where it is not in memory; views; whether it is on disk, as far as memory knows; whether it has
+   * been chosen to go; last use in milliseconds since 1970; viewers on the way who come while a block stays; views a
+   * second of those who have not begun; uses a second that keeping it brings, infinite while somebody reads it.
+   */
+  inspectObject(file: string, id: Uint8Array, count: number): Float64Array;
   /** Opens a socket that listens with SO_REUSEPORT at an IP address; returns its descriptor. @throws Error */
   openListener(address: string, port: number): number;
   /** Opens a Unix socket that listens under `path`, in the place of another; returns its descriptor. @throws Error */

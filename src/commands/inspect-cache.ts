@@ -27,7 +27,7 @@ export async function inspectCache(options: InspectCacheOptions, write: (text: s
   let code: ExitCode = EXIT.ok;
   for (const [title, rows] of tiers) {
     try {
-      write(`${title}\n${(await rows()).map(([name, text]) => `  ${name.padEnd(20)}${text}\n`).join('')}`);
+      write(rowsText(title, await rows()));
     } catch (error) {
       if (!(error instanceof EdgeError)) throw error;
       write(`${title}\n  ${error.message}\n`);
@@ -35,6 +35,11 @@ export async function inspectCache(options: InspectCacheOptions, write: (text: s
     }
   }
   return code;
+}
+
+/** Rows below their title. */
+export function rowsText(title: string, rows: readonly InspectionRow[]): string {
+  return `${title}\n${rows.map(([name, text]) => `  ${name.padEnd(20)}${text}\n`).join('')}`;
 }
 
 /** What is told of a memory tier at `now`, milliseconds since 1970. */

@@ -96,7 +96,11 @@ function addInspectCache(program: Command): void {
   const command = program
     .command('inspect-cache')
     .description('tell what the memory and disk tiers of an edge hold, while it runs or is down')
-    .option('--config <file>', 'configuration of the edge');
+    .option('--config <file>', 'configuration of the edge')
+    .option(
+      '--object <id>',
+      "tell of each block of an object version, by the id that 'why' tells, why it stays or goes",
+    );
   for (const { spec, text } of TIER_FLAGS) command.option(spec, text);
   command.action(async (options: Record<string, unknown>) => {
     const { inspectTiers } = await import('./inspect-tiers.js');
@@ -105,7 +109,11 @@ function addInspectCache(program: Command): void {
       flags: flagValues(undefined, options),
       env: process.env,
     };
-    process.exitCode = await inspectTiers(sources, text => process.stdout.write(text));
+    process.exitCode = await inspectTiers(
+      sources,
+      text => process.stdout.write(text),
+      options.object as string | undefined,
+    );
   });
 }
 

@@ -22,13 +22,14 @@ function rowsOf({ path, origin, asked, key = '', ...object }: ExplainedObject): 
   return [...rows, ['origin', `${origin} ${asked}`], ['key', key], ...storedRows(object)];
 }
 
-function storedRows({ stored, status, vary, freshness, age, lifetime, size, blocks }: Partial<ExplainedObject>) {
+function storedRows({ stored, status, vary, freshness, age, lifetime, id, size, blocks }: Partial<ExplainedObject>) {
   const rows: [string, string][] = [];
   if (stored === 'by fields') rows.push(['freshness', `answers differ by ${vary?.join(', ')}`]);
   else if (stored === 'refusal') rows.push(['freshness', `a refusal of status ${status} is remembered`]);
   else if (stored === 'never') rows.push(['freshness', 'answers are not to be stored'], ['tier', 'origin']);
   else if (stored === 'no') rows.push(['freshness', 'nothing is known of it'], ['tier', 'origin']);
   else rows.push(['freshness', `${freshness}, ${duration(age ?? 0)} old, good for ${duration(lifetime ?? 0)}`]);
+  if (id !== undefined) rows.push(['id', id]);
   if (blocks !== undefined)
     rows.push([
       'tier',

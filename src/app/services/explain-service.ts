@@ -6,7 +6,7 @@ import type { DiskIndex } from '../../cache/disk/disk-index.js';
 import type { MemoryTier } from '../../cache/memory/memory-tier.js';
 import type { CatalogStore } from '../../catalog/catalog-store.js';
 import { EntryCache } from '../../catalog/entry-cache.js';
-import { objectKey } from '../../catalog/object-identity.js';
+import { idText, objectKey } from '../../catalog/object-identity.js';
 import { Purges } from '../../catalog/purge.js';
 import type { Config } from '../../config/schema.js';
 import type { Service } from '../../supervisor/service.js';
@@ -76,6 +76,7 @@ export class ExplainService implements Service<Config> {
       ...told,
       stored: 'yes',
       ...toldFreshness(entry, cached.markedStale),
+      id: idText(entry.object.id),
       size: entry.object.size,
       blocks: blocksOf(entry, this.#tier, disk),
     };

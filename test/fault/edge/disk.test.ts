@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Explanation } from '../../../src/admin/explanation.js';
 import { BLOCK_SIZE } from '../../../src/base/block.js';
 import { inspectTiers } from '../../../src/commands/inspect-tiers.js';
 import { firstWrong } from '../../support/content.js';
@@ -89,10 +90,10 @@ describe('a disk tier behind a small memory tier', () => {
   });
 
   it('is told of by inspect-cache while the edge runs and when it is down', async () => {
+    const sources = () => ({ file: join(edge.folder, 'edge.yaml'), flags: [], env: {} });
     const tell = async () => {
       let told = '';
-      const sources = { file: join(edge.folder, 'edge.yaml'), flags: [], env: {} };
-      assert.equal(await inspectTiers(sources, text => (told += text)), 0);
+      assert.equal(await inspectTiers(sources(), text => (told += text)), 0);
       const blocks =
         /^disk tier\n {2}folder +\S+\/disk\n {2}file +.* in use\n {2}blocks +(\d+) of (\d+) objects\n/m.exec(told);
       assert.ok(blocks, told);
@@ -105,6 +106,12 @@ describe('a disk tier behind a small memory tier', () => {
       [blocks, objects] = await tell();
     }
     assert.ok(objects! > FILMS / 2 && objects! <= FILMS + 1, `${objects} objects`);
+    const asked = await fetch(`${edge.admin}/why`, { method: 'POST', body: JSON.stringify({ url: '/0.mp4' }) });
+    const id = ((await asked.json()) as Explanation).objects[0]?.id ?? 'none';
+    let told = '';
+    assert.equal(await inspectTiers(sources(), text => (told += text), id), 0);
+    assert.match(told, new RegExp(`^object ${id}\n( {2}blocks? [0-2].* (memory|disk).*\n)+$`), told);
+    assert.match(told, / 2 +(memory|disk)/);
     await edge.stop();
     assert.ok((await tell())[0]! >= blocks!);
     await edge.restart();
