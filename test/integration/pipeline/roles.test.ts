@@ -132,7 +132,8 @@ before(async () => {
 });
 
 after(async () => {
-  await Promise.all([...children].map(child => kill(child)));
+  // Workers of an edge that is killed go on for a while, and write.
+  await Promise.all([...children].map(child => kill(child, 'SIGTERM')));
   await redis.end();
   await media.remove();
   rmSync(folder, { recursive: true, force: true });
