@@ -151,6 +151,30 @@ struct Viewer {
 };
 static_assert(kMaxPace * 256 < (1 << Viewer::kPaceBits), "a pace fits");
 
+/**
+ * How much an object's entry is worth keeping. Views in quarters, so that age alone does not tell between objects that
+ * have had the same; somebody who is there makes up to one more. Of equals the one goes that was begun last: many that
+ * are asked for once must not take the place of one that is asked for all the time by a viewer who stays where it is.
+ */
+struct Standing {
+  float value;
+  /** Seconds since a view began. */
+  float age;
+
+  static Standing Of(const ObjectDemand& object, double now) {
+    if (object.name.load(kRelaxed) == 0) return {-1, 0};
+    const uint64_t views = object.views.load(kRelaxed);
+    float away = std::numeric_limits<float>::infinity();
+    for (const auto& word : object.viewers) {
+      Viewer viewer;
+      if (Viewer::Decode(word.load(kRelaxed), now, &viewer)) away = std::min(away, viewer.age);
+    }
+    const float quarters = std::floor(Decayed::Read(views, kHalfLife, now) * 4 + 0.5f);
+    return {quarters / 4 + 1 / (1 + away), Decayed::Age(views, now)};
+  }
+  bool operator<(const Standing& other) const { return value != other.value ? value < other.value : age < other.age; }
+};
+
 uint64_t NameOf(const Key& key) {
   uint64_t hash =
       (uint64_t{key.id[1]} << 32 | key.id[0]) ^ (uint64_t{key.id[3]} << 32 | key.id[2]) * 0x9e3779b97f4a7c15ull;
@@ -216,12 +240,11 @@ ObjectDemand& Demand::FindOrTake(uint64_t name, double now) {
   if (ObjectDemand* found = Find(name)) return *found;
   ObjectDemand* set = objects_ + (static_cast<uint32_t>(name) & mask_ & ~(kDemandWays - 1));
   ObjectDemand* least = set;
-  float fewest = std::numeric_limits<float>::infinity();
-  for (uint32_t way = 0; way < kDemandWays; way++) {
-    const bool empty = set[way].name.load(kRelaxed) == 0;
-    const float views = empty ? -1 : Decayed::Read(set[way].views.load(kRelaxed), kHalfLife, now);
-    if (views >= fewest) continue;
-    fewest = views;
+  Standing lowest = Standing::Of(*set, now);
+  for (uint32_t way = 1; way < kDemandWays; way++) {
+    const Standing standing = Standing::Of(set[way], now);
+    if (!(standing < lowest)) continue;
+    lowest = standing;
     least = &set[way];
   }
   if (least->name.load(kRelaxed) == 0) {

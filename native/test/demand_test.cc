@@ -162,6 +162,23 @@ void TestRates() {
   CHECK(rate(1, 3) < before * 0.7f);
 }
 
+/** Whoever asks for one block again and again is remembered, whatever many others ask for once. */
+void TestFlood() {
+  Table table;
+  Demand& demand = table.demand;
+  double now = 1000;
+  uint32_t other = 100;
+  for (uint32_t turn = 0; turn < 2000; turn++, now += 0.025) {
+    demand.See(BlockOf(1, 0), now);
+    for (uint32_t i = 0; i < 100; i++) {
+      demand.See(BlockOf(other, 0), now);
+      if (i % 2 == 0) demand.Leave(BlockOf(other, 0));
+      other++;
+    }
+    CHECK(std::isinf(demand.Estimate(BlockOf(1, 0), 0, demand.At(now)).worth));
+  }
+}
+
 void TestCrowd() {
   Table table;
   Demand& demand = table.demand;
@@ -286,6 +303,7 @@ int main() {
   TestWorth();
   TestManyViewers();
   TestRates();
+  TestFlood();
   TestCrowd();
   TestDamage();
   TestEvictsWhatIsWantedLeast();

@@ -123,12 +123,7 @@ const ROWS: Record<string, Row> = {
     middle: cells('object_changed - 0', WHOLE, WHOLE),
     revalidation: cells('origin_protocol - 0', WHOLE, CONFIRMED),
   },
-  // Of a version that has the range, all is asked for then.
-  416: {
-    fault: faults.status(416),
-    ...final('range_not_satisfiable'),
-    middle: cells('origin_protocol - 0', ALL, WHOLE),
-  },
+  416: { fault: faults.status(416), ...final('range_not_satisfiable'), middle: lacking('range_not_satisfiable') },
   '416 for each range of what has it': { fault: refuseRanges, ...body(cells(ALL)) },
   '416 that tells a size within which the range lies': {
     fault: faults.status(416, { 'Content-Range': `bytes */${SIZE}` }),
