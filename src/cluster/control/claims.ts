@@ -5,7 +5,7 @@ import type { EtcdKey } from '../etcd/messages.js';
 import type { Mirror } from '../etcd/mirror.js';
 import type { Keys } from './member.js';
 
-/** Milliseconds for which somebody who wants a name waits for etcd. */
+/** Milliseconds for which somebody who wants a name waits for etcd, unless told otherwise. */
 const PATIENCE = 2000;
 /** Times that a name is tried to be taken, when somebody else is always a little faster. */
 const TRIES = 5;
@@ -35,6 +35,8 @@ export interface ClaimsOptions extends ClaimEvents {
   readonly log: Log;
   readonly id: string;
   readonly instance: string;
+  /** Milliseconds for which somebody who wants a name waits for etcd; 2,000 when left out. */
+  readonly patience?: number;
   /** Of this node's membership; undefined while it is no member. */
   readonly lease: () => string | undefined;
 }
@@ -75,7 +77,8 @@ export class Claims {
   async take(name: string, replaces: boolean): Promise<string | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>(resolve => {
-      timer = setTimeout(() => resolve(this.#goAlone('etcd does not answer in time')), PATIENCE);
+      const { patience = PATIENCE } = this.#options;
+      timer = setTimeout(() => resolve(this.#goAlone('etcd does not answer in time')), patience);
     });
     const keeper = await Promise.race([this.#take(name, replaces), late]);
     clearTimeout(timer);

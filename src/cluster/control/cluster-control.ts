@@ -6,7 +6,7 @@ import { Gateway, type GatewayOptions } from '../etcd/gateway.js';
 import { Mirror } from '../etcd/mirror.js';
 import { PurgeLog, type PurgeLogOptions } from '../purges/purge-log.js';
 import { PurgeMark } from '../purges/purge-mark.js';
-import { type ClaimEvents, Claims } from './claims.js';
+import { Claims, type ClaimsOptions } from './claims.js';
 import { ClusterView } from './cluster-view.js';
 import { Leadership } from './leadership.js';
 import { MapAuthor } from './map-author.js';
@@ -39,7 +39,7 @@ export interface ControlOptions extends PolicyOptions {
   /** File for the mark up to which that has been done. */
   readonly purgeMark: string;
   /** Told of the names of live streams that nodes have. */
-  readonly claims: ClaimEvents;
+  readonly claims: Pick<ClaimsOptions, 'changed' | 'lost' | 'patience'>;
   /** Told of each state that differs from the one before. */
   readonly publish: (state: ClusterState) => void;
 }

@@ -63,8 +63,8 @@ export function refusedCoding(status: number, fields: Fields, coding: string | s
 }
 
 /**
- * Whether a 416 can't be by the size that it tells (RFC 9110 section 15.5.17): all of the object is asked for then. So it
- * is where the range begins an object, since in an empty one, or one of unknown size, no range is satisfiable.
+ * Whether a 416 can't be by the size that it tells (RFC 9110 section 15.5.17): all of the object is asked for then. So
+ * it is where the range begins an object, since in an empty one, or one of unknown size, no range is satisfiable.
  */
 export function contradictsItself(fields: Fields, { range }: Wanted): boolean {
   if (range === undefined) return false;

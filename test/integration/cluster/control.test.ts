@@ -352,7 +352,8 @@ describe('names of live streams', () => {
     const [a, b, c] = (await clusterOf(['a', 'b', 'c'])) as [Node, Node, Node];
     const keepers = await Promise.all([a, b, c].map(node => node.control.claims.take('app/one', false)));
     const first = [a, b, c][keepers.indexOf(undefined)]!;
-    assert.equal(keepers.filter(keeper => keeper === undefined).length, 1, 'one of them has it');
+    const said = [a, b, c].flatMap(({ lines }) => lines).join('\n');
+    assert.equal(keepers.filter(keeper => keeper === undefined).length, 1, `one of them has it:\n${said}`);
     const id = first.state.self;
     assert.ok(keepers.every(keeper => keeper === undefined || keeper === id));
     await until('what all know', () => [a, b, c].every(node => held(node)['app/one'] === id));
