@@ -34,7 +34,7 @@ constexpr uint8_t kLast = 4;
  */
 constexpr uint8_t kUpgraded = 8;
 
-/** The bit of `kCurrentFlags` for that. */
+/** The bit of `kCurrentFlags` that says that a ready answer would be of use. */
 constexpr uint32_t kWantsReady = 32;
 
 /** Words that JavaScript sees; the order is that in src/http/gate.ts. */

@@ -187,13 +187,15 @@ function checkBounds(routes: Draft<Routes>, everywhere: Everywhere['freshness'],
     return min === undefined && max === undefined ? [] : [{ at, min, max }];
   });
   const told = new Set<number>();
+  // Many routes may overlap at the same place, which is looked at once.
+  const looked = new Set<string>();
   for (const { at: one } of bounds)
     for (const { at: other } of bounds) {
       const place = one < other ? undefined : overlapOf(places[one]!, places[other]!);
-      if (place === undefined) continue;
-      const there = bounds.filter(({ at }) => covers(places[at]!, place));
-      const least = there.find(({ min }) => min !== undefined);
-      const most = there.find(({ max }) => max !== undefined);
+      if (place === undefined || looked.has(`${place.host} ${place.path}`)) continue;
+      looked.add(`${place.host} ${place.path}`);
+      const least = bounds.find(({ at, min }) => min !== undefined && covers(places[at]!, place));
+      const most = bounds.find(({ at, max }) => max !== undefined && covers(places[at]!, place));
       const { min = everywhere?.min } = least ?? {};
       const { max = everywhere?.max } = most ?? {};
       if (min === undefined || max === undefined || min <= max) continue;
