@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
 import { startEdge } from './support/edge.js';
@@ -25,17 +25,24 @@ const NEW_STARTS = Array.from(
   (_, i) => Math.round(((i + 0.5) / 200_000) * DURATION * 1000) / 1000,
 );
 
+/** Films in which each key frame is sought once: more cuts than the edge keeps. */
+const FILMS = 32;
+/** Seconds between two key frames of the film. */
+const KEY = 2;
+const CUTS = Array.from({ length: (FILMS * DURATION) / KEY }, (_, i) => Math.floor(i / FILMS) * KEY + 1);
+
 /**
  * `?start=` into a film of two hours: the first kilobyte of the answer, everything before the media, and ten seconds of
- * the film. `--parts known,new,header,film --connections N`
+ * the film. `--parts known,new,cut,header,film --connections N`
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const options = benchOptions(args, { connections: '16', parts: 'known,new,header,film' });
+  const options = benchOptions(args, { connections: '16', parts: 'known,new,cut,header,film' });
   const connections = Number(options.rest.connections);
   const folder = runFolder();
   const film = await makeFilm({ duration: DURATION });
   const www = dirname(film);
   const path = `/${basename(film)}`;
+  const films = linkFilms(film);
 
   const contestants: Contestant[] = [
     { name: EDGE, isPeer: false, start: build => startEdge({ ...build, origin: www, folder, memory: '512MiB' }) },
@@ -50,19 +57,24 @@ export async function run(args: readonly string[]): Promise<Report> {
 
   const tables: ResultTable[] = [];
   const perSecond = statSync(film).size / DURATION;
-  const works: [part: string, title: string, starts: readonly number[], bytes: (header: number) => number][] = [
-    ['known', 'first kilobyte', STARTS, () => 1024],
-    ['new', 'first kilobyte, each start new', NEW_STARTS, () => 1024],
-    ['header', 'whole header', STARTS, header => header],
-    ['film', `header and ${PLAYED} s`, STARTS, header => header + Math.round(PLAYED * perSecond)],
+  const one = [path];
+  const works: Work[] = [
+    ['known', 'first kilobyte', one, STARTS, () => 1024],
+    ['new', 'first kilobyte, each start new', one, NEW_STARTS, () => 1024],
+    ['cut', `first kilobyte, ${FILMS} films, nearly each key frame new`, films, CUTS, () => 1024],
+    ['header', 'whole header', one, STARTS, header => header],
+    ['film', `header and ${PLAYED} s`, one, STARTS, header => header + Math.round(PLAYED * perSecond)],
   ];
   const parts = options.rest.parts!.split(',');
-  for (const [part, title, starts, bytes] of works) {
+  for (const [part, title, paths, starts, bytes] of works) {
     if (!parts.includes(part)) continue;
     const lists = new Map<Server, string>();
     for (const [server, sizes] of headers) {
       const requests = starts.map(
-        (start, i): Request => ({ path: `${path}?start=${start}`, range: `bytes=0-${bytes(sizes[i] ?? 0) - 1}` }),
+        (start, i): Request => ({
+          path: `${paths[i % paths.length]}?start=${start}`,
+          range: `bytes=0-${bytes(sizes[i] ?? 0) - 1}`,
+        }),
       );
       lists.set(server, writeRequests(join(folder, `${title}-${server.name}`), requests));
     }
@@ -73,6 +85,26 @@ export async function run(args: readonly string[]): Promise<Report> {
   for (const [server, sizes] of headers)
     notes.push(`${server.name}: headers of ${mean(sizes).toLocaleString('en')} bytes on average`);
   return { title: 'seeks', tables, notes };
+}
+
+/** What is asked for of paths in turn, and bytes of an answer, by those before its media. */
+type Work = [
+  part: string,
+  title: string,
+  paths: readonly string[],
+  starts: readonly number[],
+  bytes: (header: number) => number,
+];
+
+/** Paths of the film under many names, which take no room. */
+function linkFilms(film: string): string[] {
+  const folder = join(dirname(film), 'links');
+  mkdirSync(folder, { recursive: true });
+  return Array.from({ length: FILMS }, (_, i) => {
+    const name = `${i}-${basename(film)}`;
+    if (!existsSync(join(folder, name))) linkSync(film, join(folder, name));
+    return `/links/${name}`;
+  });
 }
 
 /** Bytes before the media in the answer for each start. */

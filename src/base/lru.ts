@@ -7,9 +7,12 @@ import { LRUCache } from 'lru-cache';
 export class Lru<V extends object> {
   readonly #cache: LRUCache<string, V>;
 
-  /** @param capacity bytes of all values together; a value that is larger on its own is not kept */
-  constructor(capacity: number) {
-    this.#cache = new LRUCache({ maxSize: Math.max(1, capacity) });
+  /**
+   * @param capacity bytes of all values together; a value that is larger on its own is not kept
+   * @param gone told of each value that is kept no more, whatever the reason
+   */
+  constructor(capacity: number, gone?: (value: V) => void) {
+    this.#cache = new LRUCache({ maxSize: Math.max(1, capacity), ...(gone && { dispose: gone }) });
   }
 
   /** The value, which counts as used from then on. */

@@ -3,7 +3,7 @@ import type { Span } from '../../virtual-file/span.js';
 import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import { COMPILE_BUDGET, MeteredSource } from '../io/metered-source.js';
 import { perform, type Reading } from '../io/reading.js';
-import type { Format } from '../seek/format.js';
+import type { Beginning, Format } from '../seek/format.js';
 import type { MediaObject } from '../seek/media.js';
 import type { Seek } from '../seek/seek.js';
 import { seekEtag } from '../seek/seek-etag.js';
@@ -67,7 +67,7 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
     return decodeMovie(bytes, size);
   }
 
-  beginning(index: MovieIndex, source: ByteSource, seek: Seek): number | undefined | Promise<number | undefined> {
+  beginning(index: MovieIndex, source: ByteSource, seek: Seek): Beginning | undefined | Promise<Beginning | undefined> {
     if (this.options.seek === 'exact' || cutsNothing(index, seek)) return undefined;
     return perform(this.#beginning(index, source, seek));
   }
@@ -91,12 +91,12 @@ export class ProgressiveMp4 implements Format<MovieIndex> {
     return spans && fileOf(object, seekEtag(object.etag, this.name, ['faststart']), spans, undefined);
   }
 
-  #beginning(index: MovieIndex, source: ByteSource, seek: Seek): Reading<number> {
+  #beginning(index: MovieIndex, source: ByteSource, seek: Seek): Reading<Beginning> {
     return lookUp(source, bytes => beginningOf(bytes, index, seek, this.options.seek === 'exact'));
   }
 
   *#cut(index: MovieIndex, object: MediaObject, seek: Seek, beginning: number | undefined): Reading<VirtualFile> {
-    const start = beginning ?? (yield* this.#beginning(index, object.source, seek));
+    const start = beginning ?? (yield* this.#beginning(index, object.source, seek)).second;
     const cut = yield* lookUp(object.source, bytes => cutMovie(bytes, index, start, seek.end));
     const etag = seekEtag(object.etag, this.name, ['cut', cut.start, cut.end ?? 'end']);
     return fileOf(object, etag, layOut(index, cut), cut.start);

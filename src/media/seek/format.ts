@@ -3,6 +3,16 @@ import type { VirtualFile } from '../../virtual-file/virtual-file.js';
 import type { MediaObject } from './media.js';
 import type { Seek } from './seek.js';
 
+/** Where the answer to a seek begins. */
+export interface Beginning {
+  readonly second: number;
+  /**
+   * The answers to all seeks without an end for seconds `[second, until)` begin there too; `second` itself where that
+   * is not known.
+   */
+  readonly until: number;
+}
+
 /**
  * One kind of media file that can be cut: progressive MP4, fragmented MP4, FLV. The planner knows formats only through
  * this; it caches what `compile` made, keeps `encode`'s bytes in the `IndexStore` and builds an index once for many
@@ -40,14 +50,14 @@ export interface Format<I> {
    */
   decode(bytes: Uint8Array, size: number): I | undefined;
   /**
-   * The second at which the answer to a seek begins, where that is all that its file depends on beside `seek.end`: so
-   * many seeks have one file. Formats, and options, by which nearly each seek has a file of its own have none.
+   * Where the answer to a seek begins, where the second is all that its file depends on beside `seek.end`: so many
+   * seeks have one file. Formats, and options, by which nearly each seek has a file of its own have none.
    * @throws EdgeError (or rejects with one) as `plan` does
    */
-  beginning?(index: I, source: ByteSource, seek: Seek): number | undefined | Promise<number | undefined>;
+  beginning?(index: I, source: ByteSource, seek: Seek): Beginning | undefined | Promise<Beginning | undefined>;
   /**
    * The virtual file that begins at `seek.start`, or undefined when the plain file is the answer.
-   * @param beginning what `beginning` said of the seek; undefined where that was not asked
+   * @param beginning the second that `beginning` said of the seek; undefined where that was not asked
    * @throws EdgeError (or rejects with one) `range_not_satisfiable` when `start` is at or past the end, `unplayable`,
    *   and whatever the source throws
    */

@@ -5,6 +5,7 @@ import { type Budget, compileBudget, MeteredSource, PLAN_BUDGET } from '../io/me
 import { perform, type Reading, read, whenThere } from '../io/reading.js';
 import { SingleFlight } from '../io/single-flight.js';
 import type { Format } from './format.js';
+import { KeptPlans } from './kept-plans.js';
 import type { IndexStore, MediaObject, MediaPlanner } from './media.js';
 import { isAboutTheFile, SealedStore } from './sealed-store.js';
 import type { Seek } from './seek.js';
@@ -42,9 +43,6 @@ const HEAD = 4096;
 const SMALL = 512;
 /** The part of `indexMemory` that plans may take. */
 const PLAN_SHARE = 1 / 4;
-/** Bytes that a plan counts beside its literal bytes, and each of its spans, as `bench -- seek-plan` measures them. */
-const PLAN = 1024;
-const SPAN = 128;
 /** Seeks that are remembered as asked for once. */
 const ONCE_MAX = 1024;
 const PLAIN: Knowledge = { kind: 'plain' };
@@ -59,7 +57,7 @@ export class Planner implements MediaPlanner {
   /** Running numbers: indexes compiled, taken from the store, and objects that could not be cut. */
   readonly stats = { compiled: 0, restored: 0, refused: 0 };
   readonly #known: Lru<Knowledge>;
-  readonly #plans: Lru<VirtualFile>;
+  readonly #plans: KeptPlans;
   /** Seeks asked for once; most are not asked for again, and to keep each would cost as much as to find its plan. */
   readonly #once = new Set<string>();
   readonly #underWay = new SingleFlight<Knowledge>();
@@ -75,7 +73,7 @@ export class Planner implements MediaPlanner {
     this.#refusals = [`refused-2 ${indexTime}`, ...formats.map(({ name, limits = '' }) => name + limits)].join(' ');
     this.#store = new SealedStore(options.store);
     this.#known = new Lru(options.indexMemory * (1 - PLAN_SHARE));
-    this.#plans = new Lru(options.indexMemory * PLAN_SHARE);
+    this.#plans = new KeptPlans(options.indexMemory * PLAN_SHARE);
   }
 
   /** Bytes of the compiled indexes and plans in memory. */
@@ -92,7 +90,7 @@ export class Planner implements MediaPlanner {
     const told = () => this.options.observe?.((performance.now() - begun) / 1000);
     let file: VirtualFile | undefined | Promise<VirtualFile | undefined>;
     try {
-      file = perform(this.#seek(object, seek));
+      file = this.#plans.find(object, seek) ?? perform(this.#seek(object, seek));
     } catch (error) {
       told();
       throw error;
@@ -135,7 +133,7 @@ export class Planner implements MediaPlanner {
     const found = yield* this.#index(object);
     if (found === undefined) return undefined;
     const file = yield* this.#plan(found, object, seek, about);
-    if (file !== undefined && this.#isAskedAgain(key)) this.#plans.set(key, file, planBytes(file));
+    if (file !== undefined && this.#isAskedAgain(key)) this.#plans.set(key, file);
     return file;
   }
 
@@ -148,11 +146,13 @@ export class Planner implements MediaPlanner {
     try {
       const beginning = format.beginning && (yield* whenThere(format.beginning(index, source, seek)));
       if (beginning === undefined) return yield* whenThere(format.plan(index, metered, seek));
-      const key = `at ${beginning}-${seek.end} ${about}`;
+      const key = `at ${beginning.second}-${seek.end} ${about}`;
       const known = this.#plans.get(key);
       if (known !== undefined) return known;
-      const file = yield* whenThere(format.plan(index, metered, seek, beginning));
-      if (file !== undefined) this.#plans.set(key, file, planBytes(file));
+      const file = yield* whenThere(format.plan(index, metered, seek, beginning.second));
+      if (file === undefined) return undefined;
+      if (beginning.until > beginning.second) this.#plans.setFor(key, file, object, beginning);
+      else this.#plans.set(key, file);
       return file;
     } catch (error) {
       // A file that is too much work for one seek would be for the next one.
@@ -250,10 +250,6 @@ export interface IndexOf {
 /** All of an object that decides plans; entity tags and media types hold no line break. */
 function aboutObject({ identity, etag, lastModified, contentType }: MediaObject): string {
   return `${identity} ${lastModified}\n${etag}\n${contentType}`;
-}
-
-function planBytes({ spans }: VirtualFile): number {
-  return spans.reduce((sum, span) => sum + SPAN + (span.kind === 'literal' ? span.length : 0), PLAN);
 }
 
 function serves(knowledge: Knowledge, purpose: Purpose): boolean {

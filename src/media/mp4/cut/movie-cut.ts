@@ -1,8 +1,9 @@
 import { EdgeError } from '../../../base/errors.js';
+import type { Beginning } from '../../seek/format.js';
 import type { Seek } from '../../seek/seek.js';
 import { durationOf, type MovieIndex } from '../index/movie-index.js';
 import { clipSegments } from '../table/edit-list.js';
-import { decodeStart, decodeTime } from '../table/sample-time.js';
+import { decodeStart, decodeStartUntil, decodeTime } from '../table/sample-time.js';
 import { mapTogether, type TableBytes } from '../table/table-bytes.js';
 import { hasSamples, type SampledTrack } from '../table/track-index.js';
 import { picturesAround, startOfPacket } from './decode-range.js';
@@ -34,11 +35,11 @@ export interface MovieCut {
 }
 
 /**
- * The second of the source at which the answer to a seek begins.
+ * Where in the source the answer to a seek begins.
  * @param exact begin at `seek.start` itself and hide what must be decoded before it; otherwise begin at the key frame
  * @throws EdgeError `range_not_satisfiable` when `start` is at or past the end
  */
-export function beginningOf(source: TableBytes, index: MovieIndex, seek: Seek, exact: boolean): number {
+export function beginningOf(source: TableBytes, index: MovieIndex, seek: Seek, exact: boolean): Beginning {
   const duration = durationOf(index);
   if (seek.start >= duration) {
     throw new EdgeError(
@@ -46,7 +47,12 @@ export function beginningOf(source: TableBytes, index: MovieIndex, seek: Seek, e
       `start is ${seek.start} s, and the file ends at ${Number(duration.toFixed(6))} s`,
     );
   }
-  return beginning(source, index, seek.start, Math.min(seek.end ?? duration, duration), exact);
+  const track = leadingTrack(index, seek.start);
+  const end = Math.min(seek.end ?? duration, duration);
+  const found = track && beginning(source, track, seek.start, end, exact);
+  if (found === undefined) return { second: seek.start, until: seek.start };
+  const isShared = seek.end === undefined && !exact && leadsAlone(index, track!);
+  return isShared ? found : { second: found.second, until: found.second };
 }
 
 /**
@@ -71,35 +77,46 @@ export function cutMovie(source: TableBytes, index: MovieIndex, start: number, u
 }
 
 /**
- * The second at which the answer begins: where the last sync sample at or before `start` is presented, in the track
- * that decides (video before sound); or, when exact, `start` itself, unless no picture follows it: then the last
- * picture.
+ * Where the answer begins: where the last sync sample at or before `start` is presented, in the track that decides
+ * (video before sound); or, when exact, `start` itself, unless no picture follows it: then the last picture. Undefined
+ * for `start` itself.
  */
-function beginning(source: TableBytes, index: MovieIndex, start: number, end: number, exact: boolean): number {
-  const track = leadingTrack(index, start);
-  if (track === undefined) return start;
+function beginning(
+  source: TableBytes,
+  track: SampledTrack,
+  start: number,
+  end: number,
+  exact: boolean,
+): Beginning | undefined {
   const { segments, timescale } = track;
   const wanted = track.handler === 'vide' ? start + Math.min(SNAP_TOLERANCE, (end - start) / 2) : start;
   const segment = segments.findLast(({ start: from }) => from <= wanted);
-  if (segment === undefined || segment.dwell) return start;
+  if (segment === undefined || segment.dwell) return undefined;
   const last = segments[segments.length - 1] === segment;
-  if (wanted >= segment.end && !last) return start;
+  if (wanted >= segment.end && !last) return undefined;
   const shown = Math.ceil((segment.end - segment.start) * timescale);
   const elapsed = Math.min(shown - 1, Math.floor((wanted - segment.start) * timescale + 1e-6));
   const media = segment.media + elapsed;
   let composition: number | undefined;
+  let until = Number.NEGATIVE_INFINITY;
   if (exact) {
-    if (track.handler !== 'vide' || !last || start >= segment.end) return start;
+    if (track.handler !== 'vide' || !last || start >= segment.end) return undefined;
     const { before, next } = picturesAround(source, track, media);
-    if (next !== undefined && next < segment.media + shown) return start;
+    if (next !== undefined && next < segment.media + shown) return undefined;
     composition = before;
+  } else if (track.packetSamples > 1) {
+    const { sample } = decodeStart(source, track, media);
+    composition = decodeTime(source, track, startOfPacket(source, track, sample));
   } else {
-    const { sample, ...decoded } = decodeStart(source, track, media);
-    composition =
-      track.packetSamples > 1 ? decodeTime(source, track, startOfPacket(source, track, sample)) : decoded.composition;
+    const found = decodeStart(source, track, media);
+    composition = found.composition;
+    until = decodeStartUntil(source, track, found);
   }
-  if (composition === undefined || composition > media) return start;
-  return segment.start + Math.max(0, composition - segment.media) / timescale;
+  if (composition === undefined || composition > media) return undefined;
+  const second = segment.start + Math.max(0, composition - segment.media) / timescale;
+  // Of what is wanted no more than the tolerance lies after a start, and once more as much is no matter of rounding.
+  const next = Math.min(segment.end, segment.start + (until - segment.media) / timescale) - 2 * SNAP_TOLERANCE;
+  return { second, until: Math.max(second, next) };
 }
 
 /**
@@ -107,7 +124,7 @@ function beginning(source: TableBytes, index: MovieIndex, start: number, end: nu
  * whole film.
  */
 function leadingTrack(index: MovieIndex, start: number): SampledTrack | undefined {
-  const tracks = index.tracks.filter(hasSamples).filter(({ samples, segments }) => samples > 1 && segments.length > 0);
+  const tracks = leadingTracks(index);
   for (const handler of ['vide', 'soun']) {
     for (const margin of [0, TAIL]) {
       const reaching = tracks.filter(track => track.handler === handler && start < track.segments.at(-1)!.end + margin);
@@ -115,4 +132,14 @@ function leadingTrack(index: MovieIndex, start: number): SampledTrack | undefine
     }
   }
   return undefined;
+}
+
+/** Whether the track decides up to its end, wherever an answer is to begin. */
+function leadsAlone(index: MovieIndex, track: SampledTrack): boolean {
+  const rivals = leadingTracks(index).filter(({ handler }) => handler === 'vide' || handler === track.handler);
+  return rivals.length === 1 && rivals[0] === track;
+}
+
+function leadingTracks(index: MovieIndex): SampledTrack[] {
+  return index.tracks.filter(hasSamples).filter(({ samples, segments }) => samples > 1 && segments.length > 0);
 }

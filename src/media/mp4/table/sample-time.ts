@@ -1,6 +1,6 @@
 import { broken } from '../box/broken.js';
 import { runAt, runOf } from './run-table.js';
-import { syncSamplesBefore } from './stss.js';
+import { syncSamplesAfter, syncSamplesBefore } from './stss.js';
 import type { TableBytes } from './table-bytes.js';
 import type { CoreTables, TrackIndex } from './track-index.js';
 
@@ -61,6 +61,27 @@ export function decodeStart(source: TableBytes, track: TimedTrack, media: number
   const far = sampleAt(source, track, media - track.greatestOffset);
   const before = stss === undefined ? far : syncSamplesBefore(source, stss, far, 1)[0];
   return startAt(source, track, before ?? 0);
+}
+
+/**
+ * Composition time up to which `decodeStart` finds one start: the same for all times from that of `start` on and before
+ * this one. Where sync samples are in such disorder that it is not known, that of `start` itself.
+ */
+export function decodeStartUntil(source: TableBytes, track: TimedTrack, start: DecodeStart): number {
+  const { stss } = track.core;
+  // Of samples that are all decoded at once, at the very beginning, `sampleAt` takes the first.
+  const isFirstOfMany = start.sample > 0 && decodeTime(source, track, start.sample) === 0;
+  if (stss === undefined || isFirstOfMany) return start.composition;
+  // One less than `decodeStart` looks at, so that it comes to the start itself.
+  const after = syncSamplesAfter(source, stss, start.sample, SYNC_TRIES - 1);
+  let until = Number.POSITIVE_INFINITY;
+  for (const sample of after) {
+    const time = decodeTime(source, track, sample);
+    // Neither this one nor one of those behind it is presented earlier.
+    if (time + track.leastOffset >= until) return until;
+    until = Math.min(until, time + compositionOffset(source, track, sample));
+  }
+  return after.length < SYNC_TRIES - 1 ? until : start.composition;
 }
 
 /** The first sample, in order of decoding, that is of no use for what is presented before composition time `media`. */

@@ -70,6 +70,20 @@ export function syncSamplesBefore(source: TableBytes, table: Table, sample: numb
 }
 
 /**
+ * Sync samples after `sample`, in order, all counted from 0.
+ * @param most how many at most
+ */
+export function syncSamplesAfter(source: TableBytes, table: Table, sample: number, most: number): number[] {
+  const from = entriesBelow(source, table, sample + 1);
+  const to = Math.min(table.count, from + most);
+  if (from >= to) return [];
+  const bytes = readEntries(source, table, from, to);
+  const found: number[] = [];
+  for (let at = 0; at < bytes.length; at += 4) found.push(u32(bytes, at) - 1);
+  return found;
+}
+
+/**
  * The entries for samples `[first, end)`, counted from `first`.
  * @param toEnd whether no entry speaks of a sample after `end`
  */

@@ -16,6 +16,26 @@ import { MemorySource, mediaObject, render } from '../../../support/virtual.js';
 
 const [sample] = fc.sample(movies(200), { seed: 3, numRuns: 1 });
 const film = build({ ...sample!, movie: 'last' });
+/** Pictures of 20 ms, of which each tenth is a key frame. */
+const pictures = Array.from({ length: 200 }, (_, i) => {
+  return { delta: 20, offset: 0, sync: i % 10 === 0, size: 3, depends: 0, group: 0, parts: [], auxiliary: 0 };
+});
+const [shape] = sample!.tracks;
+const keyed = build({
+  ...sample!,
+  tracks: [
+    {
+      ...shape!,
+      handler: 'vide',
+      timescale: 1000,
+      samples: pictures,
+      chunks: [pictures.length],
+      descriptions: [1],
+      edits: [],
+      form: { ...shape!.form, stss: true, ctts: false, sizeBits: 32, auxiliary: 'none', subs: false, quirk: 'none' },
+    },
+  ],
+});
 const tags: TestTag[] = [{ type: 9, timestamp: 0, data: video('config', 10, 1), config: 'video' }];
 for (let i = 0; i < 20; i++) {
   tags.push({ type: 9, timestamp: i * 200, data: video(i % 5 === 0 ? 'key' : 'inter', 40, i), key: i % 5 === 0 });
@@ -26,6 +46,18 @@ const none = { start: undefined, end: undefined };
 function planner(fields: Partial<ConstructorParameters<typeof QueryPlanner>[0]> = {}): QueryPlanner {
   const formats = [new ProgressiveMp4({ seek: 'keyframe', maxMoov: 1 << 24 })];
   return new QueryPlanner({ formats, indexMemory: 1 << 20, ...fields });
+}
+
+/** What a planner makes of a seek: the file and its bytes, or the code of an error. */
+function told(edge: QueryPlanner, bytes: Uint8Array, start: number, end?: number) {
+  try {
+    const text = end === undefined ? undefined : end.toFixed(3);
+    const file = edge.plan(mediaObject(new MemorySource(bytes)), { start: start.toFixed(3), end: text });
+    assert.ok(!(file instanceof Promise));
+    return file && { ...file, spans: [], bytes: render(file, bytes) };
+  } catch (error) {
+    return (error as EdgeError).code;
+  }
 }
 
 class MapStore implements IndexStore {
@@ -219,16 +251,6 @@ describe('the planner', () => {
       minLength: 2,
       maxLength: 12,
     });
-    const told = (edge: QueryPlanner, bytes: Uint8Array, start: number, end: number | undefined) => {
-      try {
-        const text = end === undefined ? undefined : end.toFixed(3);
-        const file = edge.plan(mediaObject(new MemorySource(bytes)), { start: start.toFixed(3), end: text });
-        assert.ok(!(file instanceof Promise));
-        return file && { ...file, spans: [], bytes: render(file, bytes) };
-      } catch (error) {
-        return (error as EdgeError).code;
-      }
-    };
     fc.assert(
       fc.property(movies(60), seeks, (movie, all) => {
         const bytes = build(movie);
@@ -238,6 +260,35 @@ describe('the planner', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('has the same plan from memory as from the film, wherever seeks begin and whatever is kept', () => {
+    const starts = fc.array(fc.integer({ min: 0, max: 2500 }), { minLength: 20, maxLength: 60 });
+    const memory = fc.constantFrom(1 << 20, 40_000);
+    fc.assert(
+      fc.property(movies(120), starts, memory, (movie, all, indexMemory) => {
+        const bytes = build(movie);
+        const edge = planner({ indexMemory });
+        for (const start of all) {
+          const here = told(edge, bytes, start / 1000);
+          assert.deepEqual(here, told(planner(), bytes, start / 1000));
+          const again = typeof here === 'object' ? here.seekActual : undefined;
+          if (again !== undefined) assert.deepEqual(told(edge, bytes, again), told(planner(), bytes, again));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('looks into a film once for all seeks that follow one key frame', () => {
+    const edge = planner();
+    const source = new MemorySource(keyed);
+    const plan = (start: string) => edge.plan(mediaObject(source), { start, end: undefined });
+    const first = plan('0.05');
+    const { reads } = source;
+    for (let i = 10; i < 190; i++) assert.equal(plan(`0.${String(i).padStart(3, '0')}`), first);
+    assert.equal(source.reads, reads);
+    assert.notEqual(plan('0.45'), first);
   });
 
   it('plans once for many seeks between two key frames', () => {
