@@ -1,8 +1,8 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../test/support/ports.js';
 import { caches, nginxStatic } from './support/caches.js';
-import type { Contestant } from './support/contest.js';
+import { type Contestant, EDGE } from './support/contest.js';
 import { startEdge } from './support/edge.js';
 import { runFolder } from './support/folder.js';
 import { hotContest, rangesOf } from './support/hot.js';
@@ -18,10 +18,10 @@ const BARE = fileURLToPath(new URL('./support/bare-uws.ts', import.meta.url));
 /**
  * Hot ranges of 4 KB and 256 KB at random places of a file of 64 MiB that every server holds in memory.
  * `--connections N`; `--policies`: what the memory tier's policies cost at a hit, with an edge for each of them;
- * `--engines`: with an edge that listens by engine node
+ * `--engines`: with an edge that listens by engine node; `--logs`: with edges that write an access log
  */
 export async function run(args: readonly string[]): Promise<Report> {
-  const options = benchOptions(args, { connections: '64', policies: 'false', engines: 'false' });
+  const options = benchOptions(args, { connections: '64', policies: 'false', engines: 'false', logs: 'false' });
   const policies = options.rest.policies === 'false' ? [] : ['lru', 'demand'];
   const connections = Number(options.rest.connections);
   const folder = runFolder(4 * CACHE_SIZE);
@@ -35,6 +35,7 @@ export async function run(args: readonly string[]): Promise<Report> {
         ...caches({ origin, folder, memory: CACHE_SIZE }),
         ...policies.map(policy => edgeBy(policy, origin, folder)),
         ...(options.rest.engines === 'false' ? [] : [edgeOnNode(origin, folder)]),
+        ...(options.rest.logs === 'false' ? [] : loggingEdges(origin, folder, options.against)),
       ],
       works: [4, 256].map(kibibytes => ({
         title: `ranges of ${kibibytes} KiB`,
@@ -61,6 +62,19 @@ function edgeOnNode(origin: string, folder: string): Contestant {
     isPeer: false,
     start: build => startEdge({ ...build, name, origin, folder, memory, listen: 'engine: node' }),
   };
+}
+
+function loggingEdges(origin: string, folder: string, against: string | undefined): Contestant[] {
+  const memory = `${CACHE_SIZE / 2 ** 20}MiB`;
+  const log = 'access: $FOLDER/access.log, accessRotate: {size: 64MiB, keep: 1}';
+  const edge = (name: string, build?: { main: string }) => ({
+    name,
+    isPeer: false,
+    start: () => startEdge({ ...build, name, origin, folder, memory, log }),
+  });
+  const logging = `${EDGE}, access log`;
+  if (against === undefined) return [edge(logging)];
+  return [edge(logging), edge(`${logging}, of ${basename(against)}`, { main: join(against, 'dist/cli.js') })];
 }
 
 async function startBare(file: string): Promise<Server> {

@@ -28,6 +28,7 @@
         "opening.cc",
         "pieces.cc",
         "ready_answers.cc",
+        "ready_records.cc",
         "refusals.cc",
         "request_head.cc",
         "samples.cc",

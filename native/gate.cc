@@ -36,6 +36,7 @@
 #include "imports.h"
 #include "listening.h"
 #include "ready_answers.h"
+#include "ready_records.h"
 #include "request_head.h"
 
 Gate* gate = nullptr;
@@ -102,6 +103,7 @@ Napi::Value OpenGate(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < kNotedFields.size(); ++i)
     fields.Set(i, Napi::String::New(info.Env(), kNotedFields[i].data(), kNotedFields[i].size()));
   result.Set("fields", fields);
+  if (Records() != nullptr) result.Set("records", Napi::ArrayBuffer::New(info.Env(), Records(), kRecordRoom));
   result.Set("ready", Napi::ArrayBuffer::New(info.Env(), ReadyCounts(), kReadyPlaces * kReadyCounts * sizeof(double)));
   return result;
 }
@@ -206,6 +208,8 @@ void InitGate(Napi::Env env, Napi::Object exports) {
   tell("gateCurrentFields", kCurrentFields);
   tell("gateWantsReady", kWantsReady);
   tell("gateReadyCounts", kReadyCounts);
+  tell("gateRecorded", kRecorded);
+  tell("gateRecordNumbers", kRecordNumbers);
   tell("gateFirstRefusal", kBadRequest);
   tell("gatePauses", kPauses);
   exports.Set("openGate", Napi::Function::New(env, OpenGate, "openGate"));

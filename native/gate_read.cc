@@ -166,7 +166,7 @@ ssize_t HandOn(int fd, Connection* connection, const RequestHead& head, const ch
                bool more) {
   if (IsAtItsBound(*connection)) return Refuse(fd, connection, 429);
   bool wants_ready;
-  if (AnswerReady(fd, connection, head, &wants_ready)) {
+  if (AnswerReady(fd, connection, head, {data, head.length}, &wants_ready)) {
     if (more && !connection->is_lost) {
       gate->states[fd] |= kHeld;
       ReadInTurn(fd);

@@ -56,6 +56,8 @@ enum Word : size_t {
   kWrongVersion,
   kUnavailable,
   kPauses,
+  /** Bytes of the records of ready answers; set back to 0 by JavaScript, which takes them. */
+  kRecorded,
   kWords,
 };
 
@@ -69,6 +71,8 @@ struct Connection {
   uv_poll_t* poll = nullptr;
   /** When the front end was given a request last, by the loop's clock. */
   uint64_t heard_at = 0;
+  /** Address of the other end, as text, once an answer has been recorded. */
+  std::string address;
   /** What the socket did not take of a ready answer. */
   std::string owed;
   /** What the front end polls for, and what it wants called. */

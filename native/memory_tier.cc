@@ -444,8 +444,8 @@ napi_value KeepReadyOf(napi_env env, napi_callback_info info) {
     return nullptr;
   // Written so that it is false for what is no number.
   const auto fits = [](double number) { return number >= 0 && number <= 9007199254740991.0; };
-  if (count != 7 || !std::all_of(numbers, numbers + count, fits)) {
-    napi_throw_range_error(env, nullptr, "expected size, times, and two counters with their values");
+  if (count != 8 || !std::all_of(numbers, numbers + count, fits)) {
+    napi_throw_range_error(env, nullptr, "expected size, times, two counters with their values, and 0 or 1");
     return nullptr;
   }
   const auto unchanged = [&](double counter, double value) {
@@ -459,6 +459,7 @@ napi_value KeepReadyOf(napi_env env, napi_callback_info info) {
   answer.until = static_cast<uint64_t>(numbers[2]);
   answer.entry = unchanged(numbers[3], numbers[4]);
   answer.purges = unchanged(numbers[5], numbers[6]);
+  answer.is_recorded = numbers[7] != 0;
   return Number(env, KeepReady(std::move(answer)));
 }
 

@@ -15,6 +15,7 @@
 
 #include "gate_read.h"
 #include "gate_turn.h"
+#include "ready_records.h"
 
 namespace {
 
@@ -204,7 +205,7 @@ void Send(int fd, Connection* connection, size_t head, uint8_t* body, size_t len
 
 }  // namespace
 
-bool AnswerReady(int fd, Connection* connection, const RequestHead& head, bool* wants) {
+bool AnswerReady(int fd, Connection* connection, const RequestHead& head, string_view text, bool* wants) {
   *wants = false;
   uint64_t first, last;
   if (!head.is_get || !head.is_normal || head.is_last || !connection->port->is_plain ||
@@ -230,6 +231,7 @@ bool AnswerReady(int fd, Connection* connection, const RequestHead& head, bool* 
   const ReadyAnswer& answer = place->answer;
   if (first >= answer.size || now < answer.vouched || uv_now(gate->loop) - connection->heard_at > kFrontEndPause)
     return false;
+  if (answer.is_recorded && !HasRecordRoom(fd, connection, text)) return false;
   const uint64_t end = std::min(last + 1, answer.size);
   const uint64_t length = end - first;
   shm::Key key = answer.key;
@@ -242,22 +244,22 @@ bool AnswerReady(int fd, Connection* connection, const RequestHead& head, bool* 
     answer.cache->Release();
     return false;
   }
-  Head text;
-  text.Text(answer.start);
-  text.Number((now - answer.vouched) / 1000);
-  text.Text("\r\nContent-Range: bytes ");
-  text.Number(first);
-  text.Text("-");
-  text.Number(end - 1);
-  text.Text("/");
-  text.Number(answer.size);
-  text.Text(answer.end);
-  text.Text("\r\nDate: ");
-  text.Text(DateOf(now));
-  text.Text("\r\nContent-Length: ");
-  text.Number(length);
-  text.Text("\r\n\r\n");
-  Send(fd, connection, text.length(), answer.cache->data(answer.cache->pinnedSlot()) + from, length);
+  Head reply;
+  reply.Text(answer.start);
+  reply.Number((now - answer.vouched) / 1000);
+  reply.Text("\r\nContent-Range: bytes ");
+  reply.Number(first);
+  reply.Text("-");
+  reply.Number(end - 1);
+  reply.Text("/");
+  reply.Number(answer.size);
+  reply.Text(answer.end);
+  reply.Text("\r\nDate: ");
+  reply.Text(DateOf(now));
+  reply.Text("\r\nContent-Length: ");
+  reply.Number(length);
+  reply.Text("\r\n\r\n");
+  Send(fd, connection, reply.length(), answer.cache->data(answer.cache->pinnedSlot()) + from, length);
   answer.cache->Release();
   // As a reader that is closed tells: who has read all that it asked for may ask for what follows.
   if (end == answer.size) {
@@ -265,10 +267,20 @@ bool AnswerReady(int fd, Connection* connection, const RequestHead& head, bool* 
   } else if (end % shm::kBlockSize == 0) {
     answer.cache->Finish(key);
   }
-  double* const counted = &counts[static_cast<size_t>(place - places.data()) * kReadyCounts];
+  const auto index = static_cast<size_t>(place - places.data());
+  const auto nanoseconds = static_cast<double>(uv_hrtime() - began);
+  double* const counted = &counts[index * kReadyCounts];
   counted[0] += 1;
   counted[1] += static_cast<double>(length);
-  counted[2] += static_cast<double>(uv_hrtime() - began);
+  counted[2] += nanoseconds;
+  if (answer.is_recorded) {
+    ReadyRecord record;
+    record.place = static_cast<double>(index);
+    record.time = static_cast<double>(now);
+    record.nanoseconds = nanoseconds;
+    record.bytes = static_cast<double>(length);
+    AddRecord(record, *connection, text);
+  }
   return true;
 }
 

@@ -42,6 +42,8 @@ struct ReadyAnswer {
   uint64_t until = 0;
   Unchanged entry;
   Unchanged purges;
+  /** A record is made of each answer (ready_records.h). */
+  bool is_recorded = false;
   /** The head up to the value of Age, which is its last field there, and what stands behind Content-Range. */
   std::string start;
   std::string end;
@@ -49,9 +51,10 @@ struct ReadyAnswer {
 
 /**
  * Answers a request, if there is an answer for it.
+ * @param text the head as it came
  * @returns false when the front end is to hear of it; `wants` then says whether an offer would be of use
  */
-bool AnswerReady(int fd, Connection* connection, const RequestHead& head, bool* wants);
+bool AnswerReady(int fd, Connection* connection, const RequestHead& head, std::string_view text, bool* wants);
 
 /** Sends on what a socket did not take of such an answer. */
 void SendOwed(int fd, Connection* connection);

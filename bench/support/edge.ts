@@ -15,13 +15,15 @@ export interface EdgeOptions extends EdgeSetup {
   memory?: string;
   /** Has the players' port speak TLS. */
   tls?: TlsFiles;
+  /** More of `log`, as YAML flow, with `$FOLDER` for the edge's folder. */
+  log?: string;
   /** Module that is run in place of the command line, such as that of another build. */
   main?: string;
 }
 
-/** Starts the edge as built (`npm run build`), with one worker and the defaults, but for its log. */
+/** Starts the edge as built (`npm run build`), with one worker and the defaults, but for its level of logs. */
 export async function startEdge(options: EdgeOptions): Promise<Server & { readonly adminUrl: string }> {
-  const { name = 'moovedge', tls, main = CLI, settings = '', listen, ...setup } = options;
+  const { name = 'moovedge', tls, main = CLI, settings = '', listen, log, ...setup } = options;
   const [port = 0, adminPort = 0] = await freePorts(2);
   const [command = '', ...args] = edgeCommand(
     { folder: join(options.folder, `edge-${port}`), port, adminPort },
@@ -29,7 +31,7 @@ export async function startEdge(options: EdgeOptions): Promise<Server & { readon
       ...setup,
       entry: [main, 'serve', '--config'],
       listen: tls === undefined ? listen : `tls: {certificate: ${tls.cert}, key: ${tls.key}}`,
-      settings: `log: {level: error}\n${settings}`,
+      settings: `log: {level: error${log === undefined ? '' : `, ${log}`}}\n${settings}`,
     },
   );
   const server = await Server.start({ name, command, args, port, scheme: tls === undefined ? 'http' : 'https' });

@@ -125,7 +125,8 @@ export interface NativeTier {
   /**
    * Keeps a ready answer out of the object's blocks, for the Host and the target of the head at hand; see
    * native/ready_answers.h. `numbers`: bytes of the object, milliseconds since 1970 at which the origin vouched for it
-   * and at which the answer is good no more, two shared counters, each with its value. Returns its place, or -1.
+   * and at which the answer is good no more, two shared counters, each with its value, and 1 when a record is to be
+   * made of each answer, else 0. Returns its place, or -1.
    */
   keepReady(start: Uint8Array, end: Uint8Array, numbers: Float64Array): number;
   /** Register 4: the block whose reader has all of it, or reads no further. */
@@ -178,6 +179,8 @@ export interface NativeGate {
   readonly fields: readonly string[];
   /** Of each place for a ready answer: answers, bytes of their bodies, and nanoseconds that they took. */
   readonly ready: ArrayBuffer;
+  /** Room for records of ready answers, as in native/ready_records.h; undefined when there is no memory. */
+  readonly records?: ArrayBuffer;
 }
 
 /**
@@ -313,6 +316,9 @@ export interface NativeConstants {
   readonly gateReadyCounts: number;
   readonly gateFirstRefusal: number;
   readonly gatePauses: number;
+  readonly gateRecorded: number;
+  /** Numbers at the beginning of the record of a ready answer. */
+  readonly gateRecordNumbers: number;
   readonly gateSecureReads: number;
 }
 

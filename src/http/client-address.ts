@@ -1,7 +1,7 @@
 import { Networks } from '../base/networks.js';
 import { octetsOfField } from './field-value.js';
 import { hopsOf, plainAddress } from './forwarded.js';
-import type { FrontRequest, FrontResponse } from './front-end.js';
+import type { FrontRequest, Remote } from './front-end.js';
 
 /**
  * Finds who a request is from: whoever is at the other end of the connection, or, where that is a proxy that is
@@ -42,12 +42,12 @@ export class ClientAddresses {
   }
 
   /** Whether what a request says of other things than its client is to be believed, too. */
-  trustsPeerOf(res: FrontResponse): boolean {
+  trustsPeerOf(res: Remote): boolean {
     return !this.#trusted.isEmpty && this.trusts(peerOf(res));
   }
 
   /** Whether a request comes from a trusted proxy that names its client, so that many clients share the connection. */
-  isPassedOn(res: FrontResponse, req: FrontRequest): boolean {
+  isPassedOn(res: Remote, req: FrontRequest): boolean {
     return this.areNamed(req) && this.trusts(peerOf(res));
   }
 
@@ -55,7 +55,7 @@ export class ClientAddresses {
    * Address of the client of a request, as text; '' when nobody knows, as on a Unix socket.
    * @param req left out when its fields name nobody
    */
-  of(res: FrontResponse, req?: FrontRequest): string {
+  of(res: Remote, req?: FrontRequest): string {
     const peer = peerOf(res);
     if (req === undefined || !this.trusts(peer)) return peer;
     let client = peer;
@@ -69,7 +69,7 @@ export class ClientAddresses {
 }
 
 /** Address of the other end of a request's connection. */
-function peerOf(res: FrontResponse): string {
+function peerOf(res: Remote): string {
   const text = Buffer.from(res.getRemoteAddressAsText()).toString('latin1');
   return text.includes(':') ? (plainAddress(text) ?? text) : text;
 }

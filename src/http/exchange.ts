@@ -391,7 +391,8 @@ export class Exchange implements DeliveryListener, BodyMaker {
     const until = this.#admission?.goodUntil ?? Number.POSITIVE_INFINITY;
     const { lastLines } = this.#reply;
     const { key } = opened.object;
-    ready.offer(this.#context, { standing, size, key, fields: this.#fields, lines: lastLines, until });
+    const { origin } = this;
+    ready.offer(this.#context, { standing, size, key, origin, fields: this.#fields, lines: lastLines, until });
   }
 
   /** How fast the answer goes. Fills of other edges are not players'. */

@@ -16,8 +16,14 @@ export interface FrontRequest {
   forEach(take: (name: string, value: string) => void): void;
 }
 
+/** Where a request has come from. */
+export interface Remote {
+  /** Address of the other end of the connection, or of the client that a PROXY header names. */
+  getRemoteAddressAsText(): ArrayBuffer;
+}
+
 /** The answer to a request, as a front end writes it. A uWebSockets.js `HttpResponse` is one. */
-export interface FrontResponse extends Transport {
+export interface FrontResponse extends Transport, Remote {
   /**
    * Writes status and fields, before anything else.
    * @param head code and reason, then the field lines, each behind a line break; copied at once
@@ -29,8 +35,6 @@ export interface FrontResponse extends Transport {
   end(body?: Uint8Array): unknown;
   /** Calls `handler` when the client has left, or the connection was cut, before the answer was complete. */
   onAborted(handler: () => void): unknown;
-  /** Address of the other end of the connection, or of the client that a PROXY header names. */
-  getRemoteAddressAsText(): ArrayBuffer;
 }
 
 /** What stands between the connections of a front end and what is answered on them. */

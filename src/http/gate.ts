@@ -2,6 +2,7 @@ import { expectConstants, type NativeGate } from '../base/native.js';
 import type { Scatter } from '../delivery/scatter.js';
 import type { FrontRequest, Guard } from './front-end.js';
 import { NotedRequest } from './noted-request.js';
+import { ReadyRecords } from './ready-records.js';
 import { SocketScatter } from './socket-scatter.js';
 
 /** What the native addon offers for the gate between the system's sockets and the front end. */
@@ -63,6 +64,7 @@ const REFUSALS: readonly (readonly [word: number, status: number])[] = [
   [8, 503],
 ];
 const PAUSES = 9;
+const RECORDED = 10;
 expectConstants({
   gateAnswering: ANSWERING,
   gateHeld: HELD,
@@ -74,6 +76,7 @@ expectConstants({
   gateWantsReady: WANTS_READY,
   gateFirstRefusal: REFUSALS[0]![0],
   gatePauses: PAUSES,
+  gateRecorded: RECORDED,
 });
 
 /** Refused requests after which a connection is closed. */
@@ -105,6 +108,8 @@ export class Gate implements Guard {
   readonly #scatter: Scatter | undefined;
   /** Of each place for a ready answer: answers, bytes of their bodies, and nanoseconds that they took. */
   readonly readyCounts: Float64Array;
+  /** Of ready answers that the access log is to tell of; undefined where there are none. */
+  readonly records: ReadyRecords | undefined;
 
   private constructor(addon: GateAddon | undefined, shared: NativeGate | undefined) {
     this.#addon = shared && addon;
@@ -114,6 +119,7 @@ export class Gate implements Guard {
     this.#fields = new Map(shared?.fields.map((name, i) => [name, 1 << i]));
     this.#scatter = shared && SocketScatter.open();
     this.readyCounts = new Float64Array(shared?.ready ?? new ArrayBuffer(0));
+    this.records = shared?.records && new ReadyRecords(shared.records, this.#words, RECORDED);
   }
 
   /** Opens the gate; to be called before any server listens. */

@@ -15,7 +15,9 @@ import { HeadWriter } from './head-writer.js';
 import type { HttpContext } from './http-context.js';
 import type { PeerRequest } from './peer-port.js';
 import type { ByteRange } from './range.js';
+import { accessEntry, type RequestFacts, requestFacts } from './request-facts.js';
 import { givenRequestId, givenTrace, nextRequestId } from './request-id.js';
+import { routeName } from './route-counts.js';
 
 /** Status under which a player is counted that left before its answer began, as nginx does. */
 const CLIENT_LEFT = 499;
@@ -54,12 +56,6 @@ export interface BodyMaker {
 export interface RangeOfFile extends ByteRange {
   readonly size: number;
 }
-
-/** What the access log tells of the request; taken while the request can be read. */
-type RequestFacts = Pick<
-  AccessEntry,
-  'time' | 'id' | 'client' | 'method' | 'host' | 'url' | 'protocol' | 'range' | 'referer' | 'agent'
->;
 
 /**
  * The answer to one request: writes its head, watches for the player that leaves, and accounts for it once when it
@@ -434,8 +430,7 @@ export class Reply implements Asker, Cause {
   /** Tells the access log and whoever follows the request. */
   #note(facts: RequestFacts, bytes: number, end: AccessEntry['end']): void {
     const { counts, accessLog } = this.#context;
-    const entry = {
-      ...facts,
+    const entry = accessEntry(facts, {
       status: this.#status,
       bytes,
       seconds: (performance.now() - this.#started) / 1000,
@@ -443,27 +438,21 @@ export class Reply implements Asker, Cause {
       end,
       outcome: this.#outcome,
       origin: this.#body?.origin,
-      route: counts.path === '' ? undefined : counts.host + counts.path,
+      route: routeName(counts),
       error: this.#error ?? { whole: undefined, left: 'the client left', cut: 'the answer was cut' }[end],
-    };
+    });
     accessLog?.(entry);
     this.#span?.end(entry);
   }
 
   #factsOf(req: FrontRequest, method: string): RequestFacts {
-    const query = req.getQuery();
-    return {
+    return requestFacts(req, {
       time: Date.now(),
       id: this.requestId,
       client: this.client,
       method,
-      host: req.getHeader('host'),
-      url: query ? `${req.getUrl()}?${query}` : req.getUrl(),
       protocol: req.protocol ?? (this.isOld ? 'HTTP/1.0' : 'HTTP/1.1'),
-      range: req.getHeader('range') || undefined,
-      referer: req.getHeader('referer') || undefined,
-      agent: req.getHeader('user-agent') || undefined,
-    };
+    });
   }
 }
 

@@ -22,3 +22,8 @@ export function countsAt(all: RouteCounts[], place?: Place): RouteCounts {
   }
   return counts;
 }
+
+/** The route's host and path, as logs name it; undefined for what no route is for. */
+export function routeName({ host, path }: RouteCounts): string | undefined {
+  return path === '' ? undefined : host + path;
+}

@@ -5,13 +5,16 @@ import { redactUrl } from './redact.js';
 /** Makes a line of an answer, with its line feed. */
 export type AccessFormat = (entry: AccessEntry) => string;
 
-type Values = Readonly<Record<AccessField, string | number | undefined>>;
+/** What a field has to say of an answer. */
+type Value = (entry: AccessEntry, secrets: ReadonlySet<string> | undefined) => string | number | undefined;
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 /** The combined format of Apache and nginx. */
 const COMBINED = '{client} - - [{localTime}] "{method} {target} {protocol}" {status} {bytes} "{referer}" "{userAgent}"';
 /** What would end a field or a line, or be taken for something else by who shows it. */
-const UNSAFE = /[\p{Cc}"\\]/gu;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f"\\]/;
+const EACH_UNSAFE = new RegExp(UNSAFE, 'g');
 
 /**
  * The format of a name, or of a template in which `{names}` stand for values.
@@ -20,10 +23,11 @@ const UNSAFE = /[\p{Cc}"\\]/gu;
 export function accessFormat(name: string, secrets?: ReadonlySet<string>): AccessFormat {
   if (name === 'json') return entry => jsonLine(entry, secrets);
   const parts = (name === 'combined' ? COMBINED : name).split(PLACEHOLDER);
+  const texts = parts.filter((_, i) => i % 2 === 0);
+  const values = parts.filter((_, i) => i % 2 === 1).map(field => VALUES[field as AccessField]);
   return entry => {
-    const values = valuesOf(entry, secrets);
-    let line = '';
-    for (let i = 0; i < parts.length; i++) line += i % 2 === 0 ? parts[i]! : escaped(values[parts[i] as AccessField]);
+    let line = texts[0]!;
+    for (let i = 0; i < values.length; i++) line += escaped(values[i]!(entry, secrets)) + texts[i + 1]!;
     return `${line}\n`;
   };
 }
@@ -53,21 +57,33 @@ function jsonLine(entry: AccessEntry, secrets: ReadonlySet<string> | undefined):
   return `${JSON.stringify(line)}\n`;
 }
 
-function valuesOf(entry: AccessEntry, secrets: ReadonlySet<string> | undefined): Values {
-  const { path, query } = placeOf(entry.url, secrets);
-  return {
-    ...entry,
-    time: new Date(entry.time).toISOString(),
-    localTime: commonTime(new Date(entry.time)),
-    seconds: entry.seconds.toFixed(6),
-    path,
-    query,
-    target: query === '' ? path : `${path}?${query}`,
-    firstByteSeconds: entry.ttfb?.toFixed(6),
-    userAgent: entry.agent,
-    referer: refererOf(entry, secrets),
-  };
-}
+const VALUES: Readonly<Record<AccessField, Value>> = {
+  time: entry => new Date(entry.time).toISOString(),
+  id: entry => entry.id,
+  client: entry => entry.client,
+  method: entry => entry.method,
+  host: entry => entry.host,
+  path: (entry, secrets) => placeOf(entry.url, secrets).path,
+  query: (entry, secrets) => placeOf(entry.url, secrets).query,
+  status: entry => entry.status,
+  bytes: entry => entry.bytes,
+  seconds: entry => entry.seconds.toFixed(6),
+  firstByteSeconds: entry => entry.ttfb?.toFixed(6),
+  outcome: entry => entry.outcome,
+  origin: entry => entry.origin,
+  route: entry => entry.route,
+  userAgent: entry => entry.agent,
+  referer: refererOf,
+  error: entry => entry.error,
+  protocol: entry => entry.protocol,
+  range: entry => entry.range,
+  end: entry => entry.end,
+  localTime: entry => commonTime(entry.time),
+  target(entry, secrets) {
+    const { path, query } = placeOf(entry.url, secrets);
+    return query === '' ? path : `${path}?${query}`;
+  },
+};
 
 function placeOf(url: string, secrets: ReadonlySet<string> | undefined): { path: string; query: string } {
   const redacted = redactUrl(url, secrets);
@@ -81,15 +97,23 @@ function refererOf({ referer }: AccessEntry, secrets: ReadonlySet<string> | unde
 
 function escaped(value: string | number | undefined): string {
   if (value === undefined || value === '') return '-';
-  return String(value).replace(
-    UNSAFE,
-    found => `\\x${found.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-  );
+  const text = String(value);
+  if (!UNSAFE.test(text)) return text;
+  return text.replace(EACH_UNSAFE, found => `\\x${found.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
-/** A time as the Common Log Format has it, in UTC. */
-function commonTime(date: Date): string {
-  const two = (count: number) => String(count).padStart(2, '0');
-  const day = `${two(date.getUTCDate())}/${MONTHS[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
-  return `${day}:${[date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(':')} +0000`;
+let commonSecond = Number.NaN;
+let commonText = '';
+
+/** A time as the Common Log Format has it, in UTC; made once a second. */
+function commonTime(time: number): string {
+  const second = Math.floor(time / 1000);
+  if (second !== commonSecond) {
+    commonSecond = second;
+    const date = new Date(time);
+    const two = (count: number) => String(count).padStart(2, '0');
+    const day = `${two(date.getUTCDate())}/${MONTHS[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
+    commonText = `${day}:${[date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(':')} +0000`;
+  }
+  return commonText;
 }

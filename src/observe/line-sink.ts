@@ -1,13 +1,14 @@
-import { close, closeSync, openSync, write, writeSync } from 'node:fs';
+import { close, closeSync, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { EdgeError } from '../base/errors.js';
 
 /** Bytes of lines that wait for a slow target; more are dropped, so that neither memory nor players suffer. */
 const WAITING_MAX = 16 * 1024 * 1024;
 /**
  * Bytes of one write, unless a single line is longer. Writes of at most 4096 bytes to a pipe are never mixed with other
- * processes' (POSIX PIPE_BUF).
+ * processes' (POSIX PIPE_BUF). What is appended to a file never is, and a busy event loop makes one write in each turn.
  */
 const WRITE_MAX = 4096;
+const FILE_WRITE_MAX = 256 * 1024;
 /** Milliseconds that lines may wait for others before they are written. */
 const LATEST = 1000;
 /** Milliseconds until a target that is full for the moment is tried again. */
@@ -31,6 +32,7 @@ export class LineSink {
   readonly #file: string | undefined;
   readonly #buffer: number;
   #fd: number;
+  #writeMax: number;
   /** Lines that wait, put together into writes. */
   #writes: { lines: string; bytes: number }[] = [];
   /** Bytes of `#writes`. */
@@ -56,6 +58,7 @@ export class LineSink {
     } catch (error) {
       throw new EdgeError('bad_config', `log: can't write ${this.#file}: ${(error as Error).message}`);
     }
+    this.#writeMax = writeMax(this.#fd);
   }
 
   /** @param line ends with a line feed */
@@ -66,7 +69,7 @@ export class LineSink {
       return;
     }
     const last = this.#writes.at(-1);
-    if (last !== undefined && last.bytes + bytes <= WRITE_MAX) {
+    if (last !== undefined && last.bytes + bytes <= this.#writeMax) {
       last.lines += line;
       last.bytes += bytes;
     } else {
@@ -91,6 +94,7 @@ export class LineSink {
       const next = openSync(this.#file, 'a', FILE_MODE);
       this.#retire(this.#fd);
       this.#fd = next;
+      this.#writeMax = writeMax(next);
     } catch {
       this.dropped++;
     }
@@ -160,6 +164,14 @@ export class LineSink {
     if (!this.#isWriting) closeSync(fd);
     else if (this.#retired === undefined) this.#retired = fd;
     else close(fd, () => {});
+  }
+}
+
+function writeMax(fd: number): number {
+  try {
+    return fstatSync(fd).isFile() ? FILE_WRITE_MAX : WRITE_MAX;
+  } catch {
+    return WRITE_MAX;
   }
 }
 

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { AccessRules, type AccessSettings } from '../../../src/access/access-rules.js';
 import { SharedMemoryTier } from '../../../src/cache/memory/shared-memory-tier.js';
-import type { HttpServer, HttpServerOptions } from '../../../src/http/server.js';
+import { ClientAddresses } from '../../../src/http/client-address.js';
+import type { HttpServer, HttpServerOptions, ListenOptions } from '../../../src/http/server.js';
+import type { AccessEntry } from '../../../src/observe/access-entry.js';
+import { accessFormat } from '../../../src/observe/access-format.js';
 import { CatalogBench, type Worker } from '../../support/catalog-bench.js';
 import { contentAt, firstWrong } from '../../support/content.js';
 import { DEFAULTS } from '../../support/defaults.js';
@@ -55,8 +58,8 @@ describe('ready answers', () => {
     origin.put(path, { size: SIZE, fields: { 'cache-control': 'max-age=3600' } });
   });
 
-  function serve(options: Partial<HttpServerOptions> = {}) {
-    return startEdge({ content: worker.catalog, ready: tier, ...options });
+  function serve(options: Partial<HttpServerOptions> = {}, how: ListenOptions = {}) {
+    return startEdge({ content: worker.catalog, ready: tier, ...options }, how);
   }
 
   /** Asks by a connection until the gate answers what is asked for by this URL; returns its first answer. */
@@ -244,10 +247,82 @@ describe('ready answers', () => {
     connection.socket.destroy();
   });
 
+  it('are told to the access log as those of the edge are, field by field and in every format', async () => {
+    const entries: AccessEntry[] = [];
+    const routes = [{ path: '/' }];
+    const { server, port } = await serve(
+      { accessLog: entry => entries.push(entry), routes },
+      { clients: new ClientAddresses(['127.0.0.0/8']) },
+    );
+    const connection = await RawConnection.open(port);
+    const target = `${path}?token=a%20secret&x=1&caf\u00c3\u00a9`;
+    const { fields } = await becomesReady(server, connection, target);
+    const etag = { 'If-Range': fields.etag! };
+    const requests: Record<string, string>[] = [
+      { Range: 'bytes=0-99' },
+      { range: 'bytes=00100-199', 'USER-AGENT': ' \t"A\\player \u00ff" \t', Referer: 'http://u:p@page.example/?sig=1' },
+      { Range: `bytes=${SIZE - 10}-${SIZE + 5}`, 'User-Agent': '', 'X-Request-Id': 'no sound id' },
+      { Range: 'bytes=5-6', 'X-Forwarded-For': '192.0.2.7, 127.0.0.2', 'X-Request-Id': 'mine' },
+      { Range: 'bytes=5-6', Forwarded: 'for="[2001:db8::1]:80"' },
+    ];
+    const formats = ['json', 'combined', '{id} {target} {range} {protocol} {end} {localTime} {origin} {route} {error}'];
+    for (const asked of requests) {
+      const before = entries.length;
+      const told = await until('a ready answer', async () => {
+        const from = entries.length;
+        const { isReady } = await ask(server, connection, asked, target);
+        await until('its entry', () => entries.length > from);
+        return isReady && entries[from];
+      });
+      const at = entries.length;
+      const slow = await ask(server, connection, { ...asked, ...etag }, target);
+      assert.ok(!slow.isReady && slow.answer.status === 206 && entries.length === at + 1 && before < at);
+      const { time, id, seconds, ttfb, ...others } = told;
+      const ordinary = entries[at]!;
+      const same = { time: ordinary.time, seconds: ordinary.seconds, ttfb: ordinary.ttfb };
+      assert.deepEqual({ ...others, ...same, id: ordinary.id }, ordinary);
+      if (asked['X-Request-Id'] === 'mine') assert.equal(id, 'mine');
+      else assert.match(id, /^[\w-]{12}-\w+$/);
+      assert.ok(Math.abs(time - Date.now()) < 60_000 && seconds > 0 && seconds < 1 && ttfb === seconds);
+      for (const format of formats.map(name => accessFormat(name)))
+        assert.equal(format({ ...told, ...same, id: ordinary.id }), format(ordinary));
+    }
+    const ids = entries.map(({ id }) => id).filter(id => id !== 'mine');
+    assert.equal(new Set(ids).size, ids.length);
+    assert.ok(entries.every(({ client, url }) => client !== '' && url.endsWith('caf\u00e9')));
+    assert.ok(entries.every(({ route }) => route === '*/'));
+    assert.deepEqual(new Set(entries.map(({ client }) => client)), new Set(['127.0.0.1', '192.0.2.7', '2001:db8::1']));
+    connection.socket.destroy();
+  });
+
+  it('lack no line in the access log, though more come at once than are recorded, and at the end', async () => {
+    const entries: AccessEntry[] = [];
+    const { server, port } = await serve({ accessLog: entry => entries.push(entry) });
+    const first = await RawConnection.open(port);
+    await becomesReady(server, first);
+    const connections = await Promise.all(Array.from({ length: 150 }, () => RawConnection.open(port)));
+    const agent = 'a'.repeat(15 * 1024);
+    // The front end hears first of each connection only where the gate does not answer.
+    const before = server.stats.readyAnswers;
+    const range = { Range: 'bytes=0-99', 'User-Agent': agent };
+    for (let round = 0; round < 3; round++) {
+      for (const connection of connections) connection.request('GET', path, range);
+      for (const connection of connections) assert.equal((await connection.answer()).status, 206);
+    }
+    const ready = server.stats.readyAnswers - before;
+    assert.ok(ready > 0 && ready < 450, `${ready} answers were ready`);
+    first.request('GET', path, { Range: 'bytes=0-0', 'User-Agent': 'the last' });
+    await first.answer();
+    server.close();
+    assert.equal(entries.filter(each => each.agent === agent).length, 450);
+    assert.equal(entries.filter(each => each.agent === 'the last').length, 1);
+    for (const connection of connections) connection.socket.destroy();
+    first.socket.destroy();
+  });
+
   it('are none where something is done for each request, or who asks counts', async () => {
     const addresses = { allow: ['127.0.0.1/32'], deny: [] };
     const settings: Partial<HttpServerOptions>[] = [
-      { accessLog: () => {} },
       { pacing: { rate: { bytes: 1e9 } } },
       { cors: { ...DEFAULTS.http.cors, origins: ['https://player.example'] } },
       { access: new AccessRules([{ path: '/', addresses }]) },
