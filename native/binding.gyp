@@ -50,6 +50,7 @@
         "shm_stats.cc",
         "shm_stripe.cc",
         "shm_system.cc",
+        "stored_blocks.cc",
         "syncing.cc",
         "tables.cc",
         "splice_pipe.cc",

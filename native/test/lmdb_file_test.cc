@@ -8,58 +8,23 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
+#include "lmdb_pages.h"
 #include "support.h"
 
 using namespace test;
 
 namespace {
 
-constexpr size_t kPageSize = 4096;
-constexpr uint16_t kBranch = 1, kLeaf = 2, kMeta = 8;
-constexpr uint16_t kBig = 1, kTable = 2;
 constexpr char kName[] = "blocks";
 constexpr uint32_t kLeaves = 12;
 constexpr uint32_t kKeysOfLeaf = 20;
 /** Pages of the file: two of meta, the tree of tables, a branch, leaves, and a page of value for each key. */
 constexpr uint64_t kTables = 2, kRoot = 3, kFirstLeaf = 4, kFirstValue = kFirstLeaf + kLeaves;
 constexpr uint64_t kPages = kFirstValue + kLeaves * kKeysOfLeaf;
-
-template <typename T>
-void Put(uint8_t* at, T value) {
-  std::memcpy(at, &value, sizeof value);
-}
-
-/** A page being made: nodes are put in the order of their keys, from its end. */
-class Page {
- public:
-  Page(std::vector<uint8_t>& file, uint64_t number, uint16_t flags) : bytes_(file.data() + number * kPageSize) {
-    Put(bytes_, number);
-    Put(bytes_ + 18, flags);
-  }
-  void Add(uint64_t low, uint16_t flags, const std::string& key, const std::string& value) {
-    const size_t size = (8 + key.size() + value.size() + 1) / 2 * 2;
-    end_ -= size;
-    Put(bytes_ + end_, static_cast<uint32_t>(low));
-    Put(bytes_ + end_ + 4, flags);
-    Put(bytes_ + end_ + 6, static_cast<uint16_t>(key.size()));
-    std::memcpy(bytes_ + end_ + 8, key.data(), key.size());
-    std::memcpy(bytes_ + end_ + 8 + key.size(), value.data(), value.size());
-    Put(bytes_ + LmdbFile::kPageHead + 2 * count_++, static_cast<uint16_t>(end_ - LmdbFile::kPageHead));
-    Put(bytes_ + 20, static_cast<uint16_t>(2 * count_));
-  }
-
- private:
-  uint8_t* bytes_;
-  size_t end_ = kPageSize;
-  size_t count_ = 0;
-};
-
-std::string WordOf(uint64_t word) { return std::string(reinterpret_cast<const char*>(&word), sizeof word); }
 
 std::string KeyAt(uint32_t number) {
   std::string key(28, '\0');
@@ -70,18 +35,7 @@ std::string KeyAt(uint32_t number) {
 /** A file with a table of so many big values, each a page that bears the number of its key. */
 std::vector<uint8_t> MakeFile() {
   std::vector<uint8_t> file(kPages * kPageSize);
-  for (uint64_t page = 0; page < 2; page++) {
-    uint8_t* meta = file.data() + page * kPageSize;
-    Put(meta, page);
-    Put(meta + 18, kMeta);
-    Put(meta + 24, uint32_t{0xbeefc0de});
-    Put(meta + 48, static_cast<uint32_t>(kPageSize));
-    // The older of the two leads nowhere.
-    Put(meta + 136, page == 1 ? kTables : uint64_t{77});
-    Put(meta + 152, page + 5);
-  }
-  Page tables(file, kTables, kLeaf);
-  tables.Add(48, kTable, std::string(kName, sizeof kName), std::string(40, '\0') + WordOf(kRoot));
+  PutTables(file, kTables, std::string(kName, sizeof kName), kRoot);
   Page root(file, kRoot, kBranch);
   for (uint32_t leaf = 0; leaf < kLeaves; leaf++) {
     // Of a branch, the flags are the high part of the page's number, and the first key is none.
@@ -94,13 +48,6 @@ std::vector<uint8_t> MakeFile() {
     }
   }
   return file;
-}
-
-void Write(const std::string& path, const std::vector<uint8_t>& bytes, size_t length) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT, 0600);
-  CHECK(fd >= 0 && ftruncate(fd, static_cast<off_t>(length)) == 0);
-  CHECK_EQUAL(pwrite(fd, bytes.data(), length, 0), length);
-  close(fd);
 }
 
 /** Value of a key by its number; kLeaves * kKeysOfLeaf where there is none. */

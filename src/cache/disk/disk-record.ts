@@ -24,7 +24,7 @@ import { native } from '../../base/native.js';
  *   36  12 zeros
  *   48  the block's bytes; behind the last, whatever was there
  *
- * Workers read values by native/disk_blocks.cc.
+ * Workers read values by native/stored_blocks.cc.
  */
 const MAGIC = 0x3142564d;
 const LENGTH_AT = 4;

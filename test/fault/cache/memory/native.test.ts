@@ -82,6 +82,9 @@ describe('the native parts', () => {
   it("finds blocks in LMDB's files, and ends well in those that are damaged", async () =>
     assert.match(await core('plain', 'lmdb_file', '2000'), /lmdb file tests passed/));
 
+  it('reads stored blocks right or not at all, whatever stands in their file and while the ring goes on', async () =>
+    assert.match(await core('plain', 'stored_blocks', '400'), /stored blocks tests passed/));
+
   it('keeps by demand no less than by least recent use, whatever viewers do', async () =>
     assert.match(await core('plain', 'policy'), /policy tests passed/));
 
@@ -101,6 +104,7 @@ describe('the native parts', () => {
   it('is free of data races (ThreadSanitizer)', async context => {
     if (!(await hasSanitizer(context, 'tsan', '-fsanitize=thread'))) return;
     await core('tsan', 'ring', '1000', '10', '0');
+    await core('tsan', 'stored_blocks', '80');
     await core('tsan', 'unit');
     assert.match(await core('tsan', 'stress', 'threads', '4000'), /threads passed/);
   });
@@ -116,6 +120,7 @@ describe('the native parts', () => {
     await core('asan', 'demand');
     await core('asan', 'history');
     await core('asan', 'lmdb_file', '500');
+    await core('asan', 'stored_blocks', '200');
     await core('asan', 'recovery');
     assert.match(await core('asan', 'stress', 'processes', '60'), /stress passed/);
   });
