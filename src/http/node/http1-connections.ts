@@ -12,6 +12,7 @@ import type { NodeGuard } from './node-guard.js';
 import type { NodeLimits } from './node-limits.js';
 import { NodeRequest } from './node-request.js';
 import { NodeSocket } from './node-socket.js';
+import { REASONS, refuse } from './refusal.js';
 import { SendBudget } from './send-budget.js';
 
 /** Bytes of an answer that Node may hold. */
@@ -20,8 +21,8 @@ const HELD_MAX = 128 * 1024;
 const WAITING_PAUSE = 16;
 /** Most of them, when they have come all at once; the connection is closed after the last. */
 const WAITING_MAX = 512;
-/** Milliseconds that a client has to take a refusal and close its side: to close at once could take it from its way. */
-const LINGER = 5000;
+/** Field lines of a request, as at the gate. Of more than 2,000 Node would drop the last. */
+const LINES_MAX = 96;
 /** Milliseconds between two looks for heads that don't come to an end, at most. */
 const CHECK = 5000;
 const ABSOLUTE = /^https?:\/\/([^/?#]*)(.*)$/i;
@@ -134,7 +135,8 @@ export class Http1Connections {
 
   #answer(turn: Turn, req: IncomingMessage, res: ServerResponse, wish: Wish | undefined): void {
     const { socket } = req;
-    if (socket.destroyed) return;
+    // Behind an answer that was cut there is nothing more.
+    if (!socket.writable) return;
     const { connection, budget, faults } = turn;
     turn.isBusy = true;
     const request = requestOf(req);
@@ -189,26 +191,9 @@ export class Http1Connections {
       socket.destroy();
       return;
     }
-    const body = `${REASONS[status]}\n`;
-    const lines = [
-      fieldLine('Content-Type', 'text/plain'),
-      fieldLine('Content-Length', body.length),
-      status === 405 ? fieldLine('Allow', 'GET, HEAD, OPTIONS') : '',
-      fieldLine('Connection', 'close'),
-    ];
-    socket.end(`HTTP/1.1 ${status} ${REASONS[status]}${lines.join('')}\r\n\r\n${body}`);
-    const timer = setTimeout(() => socket.destroy(), LINGER);
-    socket.once('close', () => clearTimeout(timer));
+    refuse(socket, status);
   }
 }
-
-const REASONS: Record<number, string> = {
-  400: 'Bad Request',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  431: 'Request Header Fields Too Large',
-  505: 'HTTP Version Not Supported',
-};
 
 interface ParserError extends NodeJS.ErrnoException {
   readonly rawPacket?: Buffer;
@@ -251,7 +236,11 @@ function upgradeOf({ key, early }: Wish, req: NodeRequest, response: Http1Respon
  * What Node has read, in normal form: a path, and one Host, which is that of an absolute target (RFC 9112 section
  * 3.2.2). The status for what another server could read in another way.
  */
-function requestOf({ method = '', url = '', rawHeaders, httpVersionMinor }: IncomingMessage): NodeRequest | number {
+function requestOf(message: IncomingMessage): NodeRequest | number {
+  const { method = '', url = '', rawHeaders, httpVersionMajor, httpVersionMinor } = message;
+  // A line that names no version is one of 0.9.
+  if (httpVersionMajor !== 1) return httpVersionMajor === 0 ? 400 : 505;
+  if (rawHeaders.length > LINES_MAX * 2) return 431;
   const [, authority, rest = ''] = ABSOLUTE.exec(url) ?? [];
   if (authority === '') return 400;
   const target = authority === undefined ? url : rest.startsWith('/') ? rest : `/${rest}`;

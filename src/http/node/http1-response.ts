@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { type AnswerEvents, type NodeHead, NodeResponse } from './node-response.js';
+import { destroyLater } from './refusal.js';
 import type { SendBudget } from './send-budget.js';
 
 /** An answer of HTTP/1.1 or HTTP/1.0. */
@@ -29,8 +30,17 @@ export class Http1Response extends NodeResponse {
     this.#res.end();
   }
 
+  /** What Node holds goes out first: the client has been counted as its receiver. */
   protected destroy(): void {
-    this.#res.destroy();
+    const { socket } = this.#res;
+    if (socket === null || socket.writableLength === 0) {
+      this.#res.destroy();
+      return;
+    }
+    // Nothing of a further request.
+    socket.pause();
+    socket.destroySoon();
+    destroyLater(socket);
   }
 
   cork(turn: () => void): void {

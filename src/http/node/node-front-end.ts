@@ -16,6 +16,7 @@ import { NodeGuard } from './node-guard.js';
 import type { NodeLimits } from './node-limits.js';
 import { Places } from './places.js';
 import { readProxyHeader } from './proxied.js';
+import { refuse } from './refusal.js';
 import { secureServer } from './secure-server.js';
 
 /** What the native addon does for listeners of Node. */
@@ -42,6 +43,10 @@ export interface NodeFrontEndOptions {
   readonly descriptor?: number | undefined;
 }
 
+/** Connections without a place that are told so at a time, and their most share of the places. */
+const TURNED_AWAY_MAX = 64;
+const TURNED_AWAY_SHARE = 1 / 4;
+
 /** Whoever is gone already. */
 const NOBODY: ClientConnection = { address: '', isShared: false };
 
@@ -59,6 +64,7 @@ export class NodeFrontEnd implements FrontEnd {
   readonly #secure: ReturnType<typeof secureServer> | undefined;
   readonly #places: Places;
   readonly #sockets = new Map<Duplex, ClientConnection>();
+  #turnedAway = 0;
 
   /** @throws EdgeError `bad_config` for a certificate that can't be used */
   constructor(handler: () => FrontEndHandler, options: NodeFrontEndOptions) {
@@ -115,7 +121,7 @@ export class NodeFrontEnd implements FrontEnd {
     const isShared = isTrusted && !(isLoopback(peer) && this.#options.bounds.loopback);
     if (!this.#places.take(socket) || !(isShared || this.#places.give(socket, peer))) {
       this.#handler().refused(503, peer);
-      socket.destroy();
+      this.#turnAway(socket);
       return;
     }
     this.#handler().connections(1);
@@ -140,9 +146,22 @@ export class NodeFrontEnd implements FrontEnd {
         if (address === undefined || this.#places.give(socket, address)) this.#begin(socket);
         else {
           this.#handler().refused(503, address);
-          socket.destroy();
+          this.#turnAway(socket);
         }
       });
+  }
+
+  /** There is no place for a connection. */
+  #turnAway(socket: Socket): void {
+    const most = Math.min(TURNED_AWAY_MAX, this.#options.bounds.connections * TURNED_AWAY_SHARE);
+    if (this.#secure !== undefined || this.#turnedAway >= most) {
+      socket.destroy();
+      return;
+    }
+    this.#turnedAway++;
+    socket.once('close', () => this.#turnedAway--);
+    socket.resume();
+    refuse(socket, 503);
   }
 
   #begin(socket: Socket): void {
