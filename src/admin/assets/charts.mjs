@@ -38,7 +38,14 @@ style.rel = 'stylesheet';
 style.href = '/uplot.css';
 document.head.append(style);
 
-const colour = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** A colour of the style as it comes out: of one that is mixed from `currentColor` a canvas would make another. */
+function colour(name) {
+  const probe = document.body.appendChild(element('i'));
+  probe.style.color = `var(${name})`;
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
 
 function optionsOf({ title, lines, format, range }, width) {
   const line = {

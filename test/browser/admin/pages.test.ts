@@ -89,6 +89,12 @@ test('the dashboard has the past when it is opened, and purges and fetches films
     return data.some(value => value !== 0);
   });
   assert.ok(drawn, 'the chart is not empty');
+  // What the axis says stands left of the lines.
+  await page.waitForFunction(() => {
+    const { data } = document.querySelector('canvas')!.getContext('2d')!.getImageData(0, 0, 80, 150);
+    const seen = data.filter((_, at) => at % 4 === 0 && data[at + 3]! > 100);
+    return seen.length > 0 && seen.every(red => red > 128);
+  });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'nothing sticks out');
   const [purge, prefetch] = [0, 1].map(i => page.locator('.operation').nth(i));
   await prefetch!.locator('input[name=path]').fill('/long-gop.mp4');
