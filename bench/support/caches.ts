@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Contestant, EDGE } from './contest.js';
 import { startEdge } from './edge.js';
+import { runFolder } from './folder.js';
 import { startNginx } from './nginx.js';
 import type { TlsFiles } from './tls-files.js';
 import { startTrafficServer } from './traffic-server.js';
@@ -54,7 +55,11 @@ export function caches(options: CacheOptions): Contestant[] {
           origin,
           folder,
           memory: `${memory / MEBIBYTE}MiB`,
-          ...(disk !== undefined && { disk: `${disk / MEBIBYTE}MiB` }),
+          // Its memory tier lies in memory, as by default, wherever the disk's blocks do.
+          ...(disk !== undefined && {
+            disk: `${disk / MEBIBYTE}MiB`,
+            memoryFile: join(runFolder(memory), 'memory'),
+          }),
           ...secure,
         }),
     },
