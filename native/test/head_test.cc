@@ -165,6 +165,24 @@ void TestHeads(uint64_t count, uint64_t seed) {
   CHECK(whole > count / 20);
 }
 
+/** Each octet at each place of a target and of a value: control characters are refused, and a tab in the first line. */
+void TestOctets() {
+  const std::string filler(30, 'x');
+  for (int octet = 0; octet < 256; ++octet) {
+    for (size_t place = 0; place < filler.size(); ++place) {
+      std::string text = filler;
+      text[place] = static_cast<char>(octet);
+      const bool is_control = octet < 0x20 || octet == 0x7f;
+      const std::string value = "GET / HTTP/1.1\r\nHost: a\r\nX: " + text + "\r\n\r\n";
+      const bool is_sound = !is_control || octet == '\t';
+      CHECK_EQUAL(Read(value, value.size()).state, is_sound ? RequestHead::kWhole : RequestHead::kRefused);
+      if (octet == ' ') continue;
+      const std::string target = "GET /" + text + " HTTP/1.1\r\nHost: a\r\n\r\n";
+      CHECK_EQUAL(Read(target, target.size()).state, is_control ? RequestHead::kRefused : RequestHead::kWhole);
+    }
+  }
+}
+
 ClientKey Client(const char* text, bool bounds_loopback = false) {
   sockaddr_in v4{};
   sockaddr_in6 v6{};
@@ -227,6 +245,7 @@ void TestClients() {
 /** `head_test [HEADS [SEED]]` */
 int main(int argc, char** argv) {
   TestClients();
+  TestOctets();
   TestHeads(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 50'000,
             argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
   std::puts("ok");
