@@ -48,7 +48,7 @@ export interface LookupMode {
 export interface Lookup {
   readonly routed: RoutedRequest;
   readonly mode: LookupMode;
-  /** Sequence numbers of purges when it began: the last of the URL, and the last of all. */
+  /** Sequence numbers of purges when it began: the last of the URL, and the last that this process knows of. */
   readonly epoch: number;
   readonly validated: number;
 }

@@ -45,7 +45,8 @@ export class OriginLookup {
   async make(routed: RoutedRequest, mode: LookupMode): Promise<LookupResult> {
     const { purges, loader } = this.#context;
     const { origin, path, query } = routed.route;
-    const lookup = { routed, mode, epoch: purges.marks(routed.primary).hard, validated: purges.sequence() };
+    const { hard, soft } = purges.marks(routed.primary);
+    const lookup = { routed, mode, epoch: hard, validated: Math.max(purges.known, hard, soft) };
     const entry = mode.stale?.entry;
     const validator = entry?.kind === 'object' ? entry.object.validator : undefined;
     const condition = validator && hasValidator(validator) ? ({ kind: 'changed', validator } as const) : undefined;

@@ -28,6 +28,9 @@ import { type PatternSubject, type PurgePattern, purgeMatcher } from './purge-pa
 const LIST = Buffer.from('list');
 const NO_MARKS: PurgeMarks = { hard: 0, soft: 0 };
 
+/** Most groups of URLs whose marks a process keeps at hand: those of the lookups under way, and more. */
+const AT_HAND_MAX = 256;
+
 /** Milliseconds that counting may take: some hundred thousand entries. */
 const COUNT_TIME = 1000;
 
@@ -44,6 +47,8 @@ export class Purges {
   readonly #tier: MemoryTier;
   #list: PurgeList = NO_PURGES;
   #generation: number | undefined;
+  /** Marks of groups of URLs as they stood at a value of the group's shared counter, for the list at hand. */
+  readonly #atHand = new Map<number, { readonly generation: number; readonly marks: PurgeMarks }>();
   readonly #matchers = new WeakMap<PurgePattern, (subject: PatternSubject) => boolean>();
 
   constructor(store: CatalogStore, tier: MemoryTier) {
@@ -53,8 +58,16 @@ export class Purges {
 
   /** The latest purges that concern the URL of `key`. */
   marks(key: string): PurgeMarks {
-    const record = this.#store.purge(bucketKey(bucketOf(key)));
-    return latest(marksOf(this.#current(), key), record === undefined ? NO_MARKS : readMarks(record));
+    const list = marksOf(this.#current(), key);
+    const bucket = bucketOf(key);
+    // Before the store: a purge between the two is seen at the next look.
+    const generation = this.#tier.generation(generationOf(bucket));
+    const known = this.#atHand.get(bucket);
+    if (known?.generation === generation) return latest(list, known.marks);
+    const marks = bucketMarks(this.#store, bucket);
+    if (this.#atHand.size >= AT_HAND_MAX) this.#atHand.clear();
+    this.#atHand.set(bucket, { generation, marks });
+    return latest(list, marks);
   }
 
   /**
@@ -88,16 +101,13 @@ export class Purges {
     return this.#current().sequence;
   }
 
-  /** Sequence number of the last purge, as it stands in the store. */
-  sequence(): number {
-    return readList(this.#store).sequence;
-  }
-
   #current(): PurgeList {
     const generation = this.#tier.generation(PURGE_GENERATION);
     if (generation !== this.#generation) {
       this.#list = readList(this.#store);
       this.#generation = generation;
+      // A purge by a pattern marks groups, too, and tells of it by this counter alone.
+      this.#atHand.clear();
     }
     return this.#list;
   }
@@ -130,9 +140,7 @@ export class Purger {
       const sequence = list.sequence + 1;
       write(LIST, encodeList({ ...list, sequence }));
       for (const bucket of buckets) {
-        const record = this.#store.purge(bucketKey(bucket));
-        const before = record === undefined ? NO_MARKS : readMarks(record);
-        write(bucketKey(bucket), encodeMarks(marked(before, sequence, soft)));
+        write(bucketKey(bucket), encodeMarks(marked(bucketMarks(this.#store, bucket), sequence, soft)));
       }
     });
     for (const bucket of buckets) this.#tier.bumpGeneration(generationOf(bucket));
@@ -184,8 +192,7 @@ export class Purger {
     const buckets = new Set([...found].map(bucketOf));
     this.#store.savePurges(write => {
       for (const bucket of buckets) {
-        const record = this.#store.purge(bucketKey(bucket));
-        const marks = record === undefined ? NO_MARKS : readMarks(record);
+        const marks = bucketMarks(this.#store, bucket);
         write(bucketKey(bucket), encodeMarks(latest(marks, marked(marks, sequence, soft))));
       }
     });
@@ -209,8 +216,7 @@ export class Purger {
   }
 
   #marks(list: PurgeList, key: string): PurgeMarks {
-    const record = this.#store.purge(bucketKey(bucketOf(key)));
-    return latest(marksOf(list, key), record === undefined ? NO_MARKS : readMarks(record));
+    return latest(marksOf(list, key), bucketMarks(this.#store, bucketOf(key)));
   }
 
   /** Counts the objects that a purge by list concerned, page by page, so that other work has its turn. */
@@ -246,6 +252,12 @@ function readList(store: CatalogStore): PurgeList {
 
 function encodeList(list: PurgeList): Uint8Array {
   return Buffer.from(JSON.stringify(list));
+}
+
+/** The marks of a group of URLs in the store. */
+function bucketMarks(store: CatalogStore, bucket: number): PurgeMarks {
+  const record = store.purge(bucketKey(bucket));
+  return record === undefined ? NO_MARKS : readMarks(record);
 }
 
 function bucketKey(bucket: number): Uint8Array {
