@@ -47,6 +47,7 @@
         "shm_layout.cc",
         "shm_lock.cc",
         "shm_process.cc",
+        "shm_run.cc",
         "shm_stats.cc",
         "shm_stripe.cc",
         "shm_system.cc",

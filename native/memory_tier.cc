@@ -15,10 +15,12 @@
 
 #include "arguments.h"
 #include "ready_answers.h"
+#include "scatter.h"
 #include "shm_cache.h"
 #include "shm_crc.h"
 #include "shm_doorbell.h"
 #include "shm_gather.h"
+#include "shm_run.h"
 
 namespace {
 
@@ -63,6 +65,7 @@ class MemoryTier {
 
   shm::Cache& cache() { return cache_; }
   Registers& registers() { return registers_; }
+  shm::Run& run() { return run_; }
   shm::DoorbellThread& doorbell() { return doorbell_; }
   uint64_t* mail() { return mail_; }
 
@@ -111,6 +114,7 @@ class MemoryTier {
 
   shm::Cache cache_;
   Registers registers_ = {};
+  shm::Run run_ = {};
   alignas(8) uint64_t mail_[shm::kMailClasses / 64] = {};
   shm::DoorbellThread doorbell_;
   Napi::ThreadSafeFunction rung_;
@@ -179,6 +183,36 @@ napi_value Gather(napi_env env, napi_callback_info info) {
       shm::Gather(tier->cache(), registers.key.id, {offsets, begins, count}, at, registers.key.block, target, room);
   registers.watermark = gathered.readable;
   return Number(env, static_cast<int64_t>(gathered.bytes));
+}
+
+/** layOut(from, most) */
+napi_value LayOut(napi_env env, napi_callback_info info) {
+  napi_value arguments[2] = {};
+  MemoryTier* tier = Enter(env, info, 2, arguments);
+  uint32_t from;
+  uint32_t most;
+  if (tier == nullptr || !ToUint32(env, arguments[0], &from) || !ToUint32(env, arguments[1], &most)) return nullptr;
+  if (tier->cache().processes().hasPin()) {
+    napi_throw_error(env, nullptr, "a block is pinned already: release it first");
+    return nullptr;
+  }
+  Registers& registers = tier->registers();
+  shm::Run& run = tier->run();
+  shm::PinRun(tier->cache(), registers.key, from, most, registers.argument != 0, &run);
+  StandFor(run.places, run.count, run.bytes);
+  registers.watermark = run.readable;
+  return Number(env, static_cast<int64_t>(run.bytes));
+}
+
+/** letGo(taken) */
+napi_value LetGo(napi_env env, napi_callback_info info) {
+  napi_value argument = nullptr;
+  MemoryTier* tier = Enter(env, info, 1, &argument);
+  uint32_t taken;
+  if (tier == nullptr || !ToUint32(env, argument, &taken)) return nullptr;
+  ForgetStoodFor();
+  shm::UnpinRun(tier->cache(), taken, &tier->run());
+  return nullptr;
 }
 
 napi_value Has(napi_env env, napi_callback_info info) {
@@ -471,6 +505,8 @@ Napi::Object MemoryTier::Expose(Napi::Env env, Napi::Function rung) {
     napi_callback call;
   } calls[] = {{"acquire", Acquire},
                {"gather", ::Gather},
+               {"layOut", LayOut},
+               {"letGo", LetGo},
                {"has", ::Has},
                {"claim", Claim},
                {"append", Append},

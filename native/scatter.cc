@@ -3,28 +3,26 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
 #include "arguments.h"
 #include "pieces.h"
+#include "shm_run.h"
 
 namespace {
 
 /** Bytes of the stand-in, which is all that one send can stand for. */
-constexpr size_t kStandIn = 512 * 1024;
+constexpr size_t kStandIn = shm::kRunMax;
 /** Places of one send; the system takes 1,024. */
 constexpr size_t kPlaces = 256;
+static_assert(kPlaces >= shm::kPins, "a run fits");
 
 /** Memory that can't be read; the front end's thread is the only one that uses it. */
 uint8_t* stand_in = nullptr;
 iovec places[kPlaces];
 Scattered scattered = {places, kPlaces, 0, 0};
-
-void Forget() {
-  scattered.count = 0;
-  scattered.bytes = 0;
-}
 
 /** `openStandIn()`: the bytes of the stand-in; undefined when it is open already, or there is no room for it. */
 Napi::Value OpenStandIn(const Napi::CallbackInfo& info) {
@@ -53,18 +51,29 @@ Napi::Value ScatterPiecesOf(const Napi::CallbackInfo& info) {
         .ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  Forget();
+  ForgetStoodFor();
   ScatterPieces({offsets, begins, count}, at, run, length, base, most, &scattered);
   return Napi::Number::New(env, static_cast<double>(scattered.bytes));
 }
 
 /** `forgetPieces()`: what the stand-in stood for is not to be touched any more. */
 Napi::Value ForgetPieces(const Napi::CallbackInfo& info) {
-  Forget();
+  ForgetStoodFor();
   return info.Env().Undefined();
 }
 
 }  // namespace
+
+void StandFor(const iovec* those, size_t count, size_t bytes) {
+  std::copy(those, those + count, places);
+  scattered.count = count;
+  scattered.bytes = bytes;
+}
+
+void ForgetStoodFor() {
+  scattered.count = 0;
+  scattered.bytes = 0;
+}
 
 bool IsStandIn(const void* data) {
   const auto* bytes = static_cast<const uint8_t*>(data);

@@ -5,6 +5,7 @@
 
 #include <napi.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <cstddef>
 
@@ -16,6 +17,10 @@ bool IsStandIn(const void* data);
  * that is not `size` bytes.
  */
 ssize_t SendScattered(int fd, size_t size, int flags);
+
+/** Has the stand-in stand for what lies in these places, until it is forgotten. `bytes` are those of all places. */
+void StandFor(const iovec* places, size_t count, size_t bytes);
+void ForgetStoodFor();
 
 void InitScatter(Napi::Env env, Napi::Object exports);
 

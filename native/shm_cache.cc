@@ -111,7 +111,7 @@ void Cache::Damaged(Stripe& stripe, uint32_t local) {
   stripe.Discard(local);
 }
 
-int64_t Cache::Acquire(const Key& key, bool counted) {
+int64_t Cache::Acquire(const Key& key, bool counted, uint32_t pin) {
   const uint64_t hash = HashKey(key, seed_);
   const uint32_t index = StripeOf(hash, file_.geometry().stripeCount);
   // Prefetched before the lock is taken, since the processor loads nothing ahead across its atomic exchange.
@@ -128,7 +128,7 @@ int64_t Cache::Acquire(const Key& key, bool counted) {
     const uint32_t global = stripe->global(local);
     stripe->Touch(local, counted);
     if (counted) Stripe::Count(fill.watermark > 0 ? counters.hits : counters.misses);
-    processes_->Pin(global);
+    processes_->Pin(global, pin);
     pinnedSlot_ = global;
     const bool noted = options_.notesDemand && counted && fill.watermark > 0;
     const bool check = (options_.verifyAlways || NeedsCheck(slot)) && slot.owner.load(std::memory_order_relaxed) == 0;
@@ -137,13 +137,26 @@ int64_t Cache::Acquire(const Key& key, bool counted) {
     stripe.Release();
     if (noted) demand_.See(key, demand_.Now());
     if (!check) return fill.watermark;
-    return VerifyPinned(key, hash, fill) ? int64_t{fill.watermark} : kAbsent;
+    return VerifyPinned(key, hash, fill, pin) ? int64_t{fill.watermark} : kAbsent;
   }
   if (counted) Stripe::Count(counters.misses);
   return kAbsent;
 }
 
-bool Cache::VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill) {
+void Cache::CountView(const Key& key, uint32_t slot) {
+  Locked stripe(*this, slot / file_.geometry().slotsPerStripe);
+  if (!stripe) return;
+  const uint32_t local = slot % stripe->size();
+  const SlotHeader& header = stripe->slot(local);
+  // The pin keeps the bytes, but the block may have been let go of meanwhile.
+  if (header.state.load(std::memory_order_relaxed) != kUsed || !(header.key == key)) return;
+  stripe->Touch(local, true);
+  Stripe::Count(stripe->header().counters.hits);
+  stripe.Release();
+  if (options_.notesDemand) demand_.See(key, demand_.Now());
+}
+
+bool Cache::VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill, uint32_t pin) {
   const uint32_t global = pinnedSlot_;
   const uint32_t index = StripeOf(hash, file_.geometry().stripeCount);
   Stripe unlocked = StripeAt(index);
@@ -161,7 +174,7 @@ bool Cache::VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill) {
       Damaged(*stripe, local);
     }
   }
-  Release();
+  Release(pin);
   return false;
 }
 

@@ -78,12 +78,15 @@ class Cache {
   /**
    * Pins a block.
    * @param counted whether this is a new view of the block, not the continuation of one
+   * @param pin number of the pin, below kPins: 0 for who pins one block at a time
    * @return readable bytes, or kAbsent and nothing is pinned
    */
-  int64_t Acquire(const Key& key, bool counted);
+  int64_t Acquire(const Key& key, bool counted, uint32_t pin = 0);
+  /** Counts a view of a block that was acquired as none, and has been pinned in its slot since then. */
+  void CountView(const Key& key, uint32_t slot);
   /** The pinned slot; valid after Acquire has returned a number of bytes. */
   uint32_t pinnedSlot() const { return pinnedSlot_; }
-  void Release() { processes_->Unpin(); }
+  void Release(uint32_t pin = 0) { processes_->Unpin(pin); }
   bool Has(const Key& key);
 
   /**
@@ -199,7 +202,7 @@ class Cache {
   bool IsStalled(const SlotFollow& follow) const;
   bool NeedsCheck(const SlotHeader& slot) const;
   bool Matches(uint32_t slot, const FillWord& fill) const;
-  bool VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill);
+  bool VerifyPinned(const Key& key, uint64_t hash, const FillWord& fill, uint32_t pin = 0);
   void Damaged(Stripe& stripe, uint32_t local);
   uint64_t BeginFill(const Key& key, uint32_t slot, const FillWord& from, uint32_t length, uint32_t* fill);
   void Forget(uint32_t fill);

@@ -179,7 +179,7 @@ int64_t Cache::Copy(const Key& key, uint8_t* to, size_t room) {
     if (local == kNil || !stripe->IsSound(local, &fill)) return kAbsent;
     if (fill.watermark != stripe->slot(local).length || fill.watermark > room) return kAbsent;
     pinnedSlot_ = stripe->global(local);
-    processes_->Pin(pinnedSlot_);
+    processes_->Pin(pinnedSlot_, 0);
   }
   // Verified whatever the settings say, because damage that is written to disk stays there.
   if (!VerifyPinned(key, hash, fill)) return kAbsent;
@@ -233,7 +233,7 @@ uint64_t Cache::Scrub(uint64_t budget) {
       }
       key = stripe->slot(local).key;
       pinnedSlot_ = global;
-      processes_->Pin(global);
+      processes_->Pin(global, 0);
     }
     verified += fill.watermark;
     if (VerifyPinned(key, HashKey(key, seed_), fill)) Release();

@@ -1,7 +1,7 @@
 // Layout of the shared cache file.
 //
 //   0            FileHeader                        one page
-//   processes    ProcessEntry[kProcesses]          one per attached process: pin, mailbox, doorbell
+//   processes    ProcessEntry[kProcesses]          one per attached process: pins, mailbox, doorbell
 //   generations  uint32[kGenerations]              counters that tell other processes that something changed
 //   stripes      StripeHeader[stripes]             lock, free list, order of eviction, counters
 //   buckets      uint32[stripes * buckets]         heads of the hash chains           } the index: can be rebuilt
@@ -29,13 +29,15 @@ namespace shm {
 
 constexpr char kMagic[16] = "moovedge blocks";
 /** Raised whenever the meaning of a byte of the file changes. */
-constexpr uint32_t kLayoutVersion = 3;
+constexpr uint32_t kLayoutVersion = 4;
 constexpr uint32_t kByteOrder = 0x01020304;
 
 constexpr uint32_t kBlockSize = 256 * 1024;
 constexpr uint64_t kMaxBytes = uint64_t{512} << 30;
 /** Two generations of 256 workers, and what stands beside them. */
 constexpr uint32_t kProcesses = 640;
+/** Most blocks that a process has pinned at a time: as many as one send takes. */
+constexpr uint32_t kPins = 8;
 constexpr uint32_t kGenerations = 65536;
 constexpr uint32_t kMaxStripes = 256;
 /** Stripes are made no smaller than this, so that an uneven hash wastes little. */
@@ -128,8 +130,8 @@ struct alignas(64) ProcessEntry {
   std::atomic<uint64_t> since;
   std::atomic<uint32_t> role;
 
-  /** The pinned slot + 1, or 0. Stored under the slot's stripe lock, cleared without it; alone in its cache line. */
-  alignas(64) std::atomic<uint32_t> hazard;
+  /** A pinned slot + 1 each, or 0. Stored under the slot's stripe lock, cleared without it; alone in a cache line. */
+  alignas(64) std::atomic<uint32_t> hazards[kPins];
 
   /** Futex word: 1 when there is mail that was not fetched. */
   alignas(64) std::atomic<uint32_t> doorbell;

@@ -24,7 +24,7 @@ bool ProcessTable::Attach(uint32_t pid, uint32_t role, bool* diedBefore) {
     const uint64_t former = entry.identity.load(std::memory_order_acquire);
     *diedBefore = PidOf(former) != 0;
     self_ = {index, (IncarnationOf(former) + 1) & ProcessId::kIncarnationMask};
-    entry.hazard.store(0, std::memory_order_relaxed);
+    for (auto& hazard : entry.hazards) hazard.store(0, std::memory_order_relaxed);
     entry.doorbell.store(0, std::memory_order_relaxed);
     entry.mailWords.store(0, std::memory_order_relaxed);
     for (auto& word : entry.mail) word.store(0, std::memory_order_relaxed);
@@ -54,7 +54,7 @@ void ProcessTable::Reassert() {
 }
 
 void ProcessTable::Detach() {
-  Unpin();
+  for (uint32_t pin = 0; pin < kPins; pin++) Unpin(pin);
   entries_[self_.index].identity.store(uint64_t{self_.incarnation} << 32, std::memory_order_release);
 }
 
@@ -63,7 +63,7 @@ void ProcessTable::ForgetOthers() {
     if (index == self_.index) continue;
     const uint64_t identity = entries_[index].identity.load(std::memory_order_relaxed);
     entries_[index].identity.store(identity & ~uint64_t{0xffffffff}, std::memory_order_relaxed);
-    entries_[index].hazard.store(0, std::memory_order_relaxed);
+    for (auto& hazard : entries_[index].hazards) hazard.store(0, std::memory_order_relaxed);
   }
   limit_.store(self_.index + 1, std::memory_order_relaxed);
 }
@@ -106,9 +106,10 @@ uint32_t ProcessTable::CountAlive() const {
 
 bool ProcessTable::IsPinned(uint32_t slot) const {
   for (uint32_t index = 0, limit = Limit(); index < limit; index++) {
+    bool isPinned = false;
     // Acquire: pairs with the release in Unpin.
-    if (entries_[index].hazard.load(std::memory_order_acquire) != slot + 1) continue;
-    if (index == self_.index || HoldsLock(index)) return true;
+    for (const auto& hazard : entries_[index].hazards) isPinned |= hazard.load(std::memory_order_acquire) == slot + 1;
+    if (isPinned && (index == self_.index || HoldsLock(index))) return true;
   }
   return false;
 }
@@ -116,7 +117,7 @@ bool ProcessTable::IsPinned(uint32_t slot) const {
 uint32_t ProcessTable::CountPinned() const {
   uint32_t count = 0;
   for (uint32_t index = 0, limit = Limit(); index < limit; index++) {
-    if (entries_[index].hazard.load(std::memory_order_relaxed) == 0) continue;
+    if (!HasPins(entries_[index])) continue;
     if (index == self_.index || HoldsLock(index)) count++;
   }
   return count;

@@ -29,6 +29,14 @@ struct ProcessId {
 };
 static_assert(kProcesses < ProcessId::kIndexMask, "an index fits");
 
+/** Whether a process has any block pinned. */
+inline bool HasPins(const ProcessEntry& entry) {
+  for (const auto& hazard : entry.hazards) {
+    if (hazard.load(std::memory_order_relaxed) != 0) return true;
+  }
+  return false;
+}
+
 class ProcessTable {
  public:
   /** @param fd file whose byte locks say who lives; each attachment needs an open file of its own */
@@ -70,16 +78,21 @@ class ProcessTable {
   uint32_t CountAlive() const;
   const ProcessEntry& entry(uint32_t index) const { return entries_[index]; }
 
-  /** Pins slot `slot` for this process. Call with the slot's stripe lock held. */
-  void Pin(uint32_t slot) {
+  /**
+   * Pins slot `slot` for this process, as its pin number `pin`: below kPins, and free. Call with the slot's stripe lock
+   * held. Those who pin one block at a time use number 0.
+   */
+  void Pin(uint32_t slot, uint32_t pin) {
     Reach();
     // Relaxed: whoever wants the slot looks under the same stripe lock, which orders this store before that look.
-    entries_[self_.index].hazard.store(slot + 1, std::memory_order_relaxed);
+    entries_[self_.index].hazards[pin].store(slot + 1, std::memory_order_relaxed);
   }
   /** Release: all reads of the block come before another process sees the pin gone and writes over it. */
-  void Unpin() { entries_[self_.index].hazard.store(0, std::memory_order_release); }
-  bool hasPin() const { return entries_[self_.index].hazard.load(std::memory_order_relaxed) != 0; }
-  std::atomic<uint32_t>* hazard() const { return &entries_[self_.index].hazard; }
+  void Unpin(uint32_t pin) { entries_[self_.index].hazards[pin].store(0, std::memory_order_release); }
+  /** Whether pin number 0 is taken, which comes first and goes last. */
+  bool hasPin() const { return entries_[self_.index].hazards[0].load(std::memory_order_relaxed) != 0; }
+  /** The word of pin number 0. */
+  std::atomic<uint32_t>* hazard() const { return &entries_[self_.index].hazards[0]; }
   /** True when a living process has the slot pinned. Call with the slot's stripe lock held, before reusing it. */
   bool IsPinned(uint32_t slot) const;
   /** Number of living processes that have a block pinned. */

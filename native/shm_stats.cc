@@ -121,7 +121,7 @@ Status Inspect(const std::string& path, Inspection* inspection) {
         const uint32_t pid = static_cast<uint32_t>(entry.identity.load(std::memory_order_relaxed));
         if (pid == 0 || !IsLockedByOther(fd, kProcessLock + index, 1)) return;
         stats.processes++;
-        if (entry.hazard.load(std::memory_order_relaxed) != 0) stats.pinned++;
+        if (HasPins(entry)) stats.pinned++;
         inspection->attached.push_back(
             {pid, entry.role.load(std::memory_order_relaxed), entry.since.load(std::memory_order_relaxed)});
       });

@@ -11,6 +11,8 @@ namespace {
 
 /** How far the clock of a stripe may run ahead of the time of day, in microseconds. */
 constexpr uint64_t kClockSlackUs = 60'000'000;
+/** Blocks that can be pinned at once. */
+constexpr uint32_t kMaxPinned = kProcesses * kPins;
 
 uint32_t TagOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 16); }
 
@@ -105,7 +107,7 @@ uint32_t Stripe::PopFree() {
   for (int attempt = 0; attempt < 2; attempt++) {
     const uint32_t count = header_->freeCount.load(std::memory_order_relaxed);
     uint32_t* link = &header_->freeHead;
-    // A freed slot may still be pinned, by at most as many processes as there are.
+    // A freed slot may still be pinned: as many may be as there are pins.
     uint32_t pinned = 0;
     while (pinned < count) {
       const uint32_t slot = *link;
@@ -136,7 +138,7 @@ uint32_t Stripe::Allocate() {
   for (int attempt = 0; attempt < 2; attempt++) {
     uint32_t slot = order_.First();
     uint32_t steps = 0;
-    for (; slot != kNil && steps <= kProcesses; steps++, slot = order_.Next(slot)) {
+    for (; slot != kNil && steps <= kMaxPinned; steps++, slot = order_.Next(slot)) {
       if (slots_[slot].state.load(std::memory_order_relaxed) != kUsed ||
           slots_[slot].owner.load(std::memory_order_relaxed) != 0)
         break;
@@ -146,7 +148,7 @@ uint32_t Stripe::Allocate() {
     }
     // The order ended before its count was reached, or led to a slot that is not of it.
     if (slot == kNil && steps >= order_.Count()) return kNil;
-    if (slot != kNil && steps > kProcesses) return kNil;
+    if (slot != kNil && steps > kMaxPinned) return kNil;
     Repair();
   }
   return kNil;

@@ -5,11 +5,14 @@
 #include <limits>
 #include <memory>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <thread>
+#include <utility>
 
 #include "../shm_crc.h"
 #include "../shm_doorbell.h"
 #include "../shm_gather.h"
+#include "../shm_run.h"
 #include "../shm_stats.h"
 #include "support.h"
 
@@ -460,6 +463,118 @@ void TestGather() {
   }
 }
 
+/** Blocks that a run has pinned stay, and are viewed when bytes of them have been taken. */
+void TestRuns() {
+  TemporaryFile file("runs");
+  Cache a({1000}), b({1000});
+  constexpr uint32_t kSlots = shm::kPins + 4;
+  Open(a, Supervisor(file.path(), kSlots));
+  Open(b, Worker(file.path()));
+  const auto key = [](uint32_t block) { return shm::Key{{7, 8, 9, 10}, block}; };
+  // One more than a run takes, the last a part; another object's block of the same number follows none of them.
+  constexpr uint32_t kBlocks = shm::kPins + 1;
+  uint32_t fill, watermark;
+  for (uint32_t block = 0; block < kBlocks; block++) {
+    CHECK(a.ClaimFill(key(block), shm::kBlockSize, false, &fill, &watermark) == shm::Claim::kFilling);
+    const std::vector<uint8_t> bytes = ContentOf(block, 0, block == kBlocks - 1 ? 600 : shm::kBlockSize);
+    a.Append(fill, bytes.data(), bytes.size());
+  }
+  shm::Run run = {};
+  const auto expect = [&](uint32_t block, uint32_t from, size_t bytes) {
+    CHECK_EQUAL(run.bytes, bytes);
+    size_t at = 0;
+    for (uint32_t i = 0; i < run.count; i++, from = 0) {
+      CHECK(IsContent(block + i, from, static_cast<const uint8_t*>(run.places[i].iov_base), run.places[i].iov_len));
+      at += run.places[i].iov_len;
+    }
+    CHECK_EQUAL(at, bytes);
+  };
+  uint64_t hits = b.Stats().hits;
+  shm::PinRun(b, key(0), 100, shm::kRunMax + 5, true, &run);
+  expect(0, 100, shm::kRunMax - 100);
+  CHECK_EQUAL(run.count, shm::kPins);
+  CHECK_EQUAL(a.Stats().pinned, 1);
+  CHECK_EQUAL(a.Stats().hits - hits, 1);
+  // Whatever else is wanted meanwhile: it goes round them, and finds no room once all others are pinned or filled.
+  for (uint32_t number = 100; number < 120; number++) CHECK(Fill(a, number));
+  expect(0, 100, shm::kRunMax - 100);
+  for (uint32_t block = 0; block < shm::kPins; block++) CHECK(!a.Drop(key(block)));
+  // One that is replaced while it is pinned keeps its bytes, and its view is not counted.
+  CHECK(a.ClaimFill(key(2), 10, false, &fill, &watermark) == shm::Claim::kFilling);
+  a.Abandon(fill, true);
+  for (uint32_t number = 200; number < 220; number++) CHECK(Fill(a, number));
+  expect(0, 100, shm::kRunMax - 100);
+  hits = b.Stats().hits;
+  // The first byte of the fourth block was taken, but no more.
+  shm::UnpinRun(b, 3 * shm::kBlockSize - 100 + 1, &run);
+  CHECK_EQUAL(b.Stats().hits - hits, 2);
+  CHECK(!b.processes().hasPin());
+  CHECK_EQUAL(a.Stats().pinned, 0);
+  shm::UnpinRun(b, 1, &run);
+  CHECK_EQUAL(b.Stats().hits - hits, 2);
+  for (uint32_t block = 3; block < shm::kPins; block++) CHECK(a.Drop(key(block)));
+  // It ends where a block is missing, behind one that is not whole, and where there is enough.
+  shm::PinRun(b, key(0), 0, shm::kRunMax, false, &run);
+  expect(0, 0, 2 * shm::kBlockSize);
+  shm::UnpinRun(b, run.bytes, &run);
+  shm::PinRun(b, key(1), 5, 10, false, &run);
+  expect(1, 5, 10);
+  shm::UnpinRun(b, 0, &run);
+  shm::PinRun(b, key(kBlocks - 1), 500, shm::kRunMax, false, &run);
+  expect(kBlocks - 1, 500, 100);
+  CHECK_EQUAL(run.readable, 600);
+  shm::UnpinRun(b, 0, &run);
+  for (const auto& [block, from] : {std::pair{2u, 0u}, {kBlocks - 1, 600u}, {0u, shm::kBlockSize}, {UINT32_MAX, 0u}}) {
+    CHECK_EQUAL(shm::PinRun(b, key(block), from, shm::kRunMax, true, &run), 0);
+    CHECK(!b.processes().hasPin());
+  }
+  CHECK_EQUAL(a.Stats().pinned, 0);
+}
+
+/** Blocks that a process had pinned for a send when it was killed are free for others. */
+void TestKilledInSend() {
+  TemporaryFile file("killed-in-send");
+  constexpr uint32_t kSlots = shm::kPins + 1;
+  const auto key = [](uint32_t block) { return shm::Key{{7, 8, 9, 10}, block}; };
+  Cache cache({1000});
+  Open(cache, Supervisor(file.path(), kSlots));
+  for (uint32_t block = 0; block < shm::kPins; block++) {
+    uint32_t fill, watermark;
+    CHECK(cache.ClaimFill(key(block), shm::kBlockSize, false, &fill, &watermark) == shm::Claim::kFilling);
+    const std::vector<uint8_t> bytes = ContentOf(block, 0, shm::kBlockSize);
+    cache.Append(fill, bytes.data(), bytes.size());
+  }
+  int told[2];
+  CHECK(pipe(told) == 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    DieWithParent();
+    Cache own({});
+    Open(own, Worker(file.path()));
+    shm::Run run = {};
+    CHECK_EQUAL(shm::PinRun(own, key(0), 0, shm::kRunMax, true, &run), shm::kRunMax);
+    CHECK(write(told[1], "x", 1) == 1);
+    for (;;) pause();
+  }
+  char byte;
+  CHECK(read(told[0], &byte, 1) == 1);
+  for (uint32_t number = 100; number < 110; number++) CHECK(Fill(cache, number));
+  for (uint32_t block = 0; block < shm::kPins; block++) CHECK(cache.Has(key(block)));
+  CHECK_EQUAL(cache.Stats().pinned, 1);
+  CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, nullptr, 0) == pid);
+  CHECK_EQUAL(cache.Stats().pinned, 0);
+  for (uint32_t number = 200; number < 200 + kSlots; number++) CHECK(Fill(cache, number));
+  for (uint32_t block = 0; block < shm::kPins; block++) CHECK(!cache.Has(key(block)));
+  CHECK_EQUAL(cache.Reap(), 1);
+  CheckInvariants(cache);
+  // Whoever gets its place finds nothing pinned.
+  Cache next({});
+  Open(next, Worker(file.path()));
+  CHECK_EQUAL(next.Stats().pinned, 0);
+  close(told[0]);
+  close(told[1]);
+}
+
 void TestManyProcesses() {
   TemporaryFile file("many");
   rlimit files;
@@ -506,6 +621,8 @@ int main() {
   TestAbandon();
   TestLruOrder();
   TestPinsHoldBlocks();
+  TestRuns();
+  TestKilledInSend();
   TestFillShare();
   TestStalledFill();
   TestEvictionAhead();

@@ -68,7 +68,7 @@ export interface NativeTier {
   readonly registers: ArrayBuffer;
   /** 4096 bits, written by `fetchMail`. */
   readonly mail: ArrayBuffer;
-  /** One word: not 0 while a block is pinned. Storing 0 with `Atomics.store` is the release. */
+  /** One word: not 0 while any block is pinned. Storing 0 with `Atomics.store` is the release. */
   readonly pin: ArrayBuffer;
   readonly generations: ArrayBuffer;
   /** Bytes of all blocks. */
@@ -90,6 +90,14 @@ export interface NativeTier {
    * is already, which is no new view. Result 7: readable bytes of the last block that gave some.
    */
   gather(offsets: Float64Array, begins: Float64Array, at: number, target: Uint8Array): number;
+  /**
+   * Pins the blocks that lie in memory from byte `from` of one on, one after the other, and has the beginning of the
+   * stand-in stand for their bytes, at most `most`, until `letGo`. Argument: whether this is a new view of the first.
+   * Result 7: readable bytes of the last. Returns how many bytes it stands for.
+   */
+  layOut(from: number, most: number): number;
+  /** Ends their pins, and counts views of those behind the first of which the first `taken` bytes have some. */
+  letGo(taken: number): void;
   has(): boolean;
   /** Argument: length. Returns 0 when the fill is the caller's, 1 following, 2 present, 3 full. */
   claim(onDisk: number): number;
@@ -406,7 +414,7 @@ export interface NativeAddon {
     base: number,
     target: Uint8Array,
   ): number;
-  /** Memory that can't be read, which stands for pieces in what is sent; undefined when it was given before. */
+  /** Memory that can't be read, which stands for others in what is sent; undefined when it was given before. */
   openStandIn(): ArrayBuffer | undefined;
   /**
    * Has the beginning of the stand-in stand for pieces: for as many bytes from byte `at` of them on as lie without a

@@ -1,4 +1,6 @@
+import { BLOCK_SIZE } from '../base/block.js';
 import type { CacheOutcome } from '../base/cache-outcome.js';
+import { EdgeError } from '../base/errors.js';
 import { type Due, loopTurns } from '../base/loop-turns.js';
 import type { BlockReader, ReaderListener } from '../cache/read/block-reader.js';
 import { firstSource } from '../virtual-file/first-source.js';
@@ -76,6 +78,8 @@ export class Delivery implements ReaderListener, Writer, Paced, Due {
   #making = false;
   /** How fast it goes; undefined for as fast as the socket takes it. */
   readonly #pace: AnswerPace | undefined;
+  /** Most bytes of several blocks for one send: about what the socket may take. */
+  #laidMost = TURN_BYTES;
   /** Bytes of the answer that may be sent in the turn at hand. */
   #limit: number;
   #over = false;
@@ -257,6 +261,10 @@ export class Delivery implements ReaderListener, Writer, Paced, Due {
   }
 
   #sendBlock(offset: number, left: number): boolean {
+    if (this.#scatter !== undefined && (offset % BLOCK_SIZE) + left > BLOCK_SIZE) {
+      const taken = this.#sendBlocks(offset, left, this.#scatter);
+      if (taken !== undefined) return taken;
+    }
     const chunk = readChecked(this.#reader, offset, offset + left);
     if (chunk === undefined) {
       this.#reader.want(offset, offset + left, this);
@@ -266,6 +274,24 @@ export class Delivery implements ReaderListener, Writer, Paced, Due {
       return this.#write(chunk);
     } finally {
       this.#reader.release();
+    }
+  }
+
+  /** Sends what lies in blocks one after the other; undefined when there is too little at hand. */
+  #sendBlocks(offset: number, left: number, scatter: Scatter): boolean | undefined {
+    const most = Math.min(left, this.#laidMost);
+    const count = this.#reader.layOut?.(offset, offset + left, most) ?? 0;
+    if (count === 0) return undefined;
+    const before = this.sent;
+    try {
+      if (count > most) throw new EdgeError('internal', `a block reader laid out ${count} bytes, expected ${most}`);
+      const bytes = scatter.laidOut(count);
+      return bytes && this.#write(bytes);
+    } finally {
+      const taken = this.sent - before;
+      this.#reader.release(taken);
+      // Blocks that the socket does not take are not looked up for nothing each time.
+      this.#laidMost = taken < count ? taken + BLOCK_SIZE : Math.min(TURN_BYTES, 2 * this.#laidMost);
     }
   }
 

@@ -5,7 +5,7 @@ import type { Scatter } from '../delivery/scatter.js';
 /** Fewer bytes could be copied by the front end into the buffer of its cork, and the stand-in can't be. */
 const LEAST = 20 * 1024;
 
-/** Pieces in plain connections of the front end, by the gate, which sends what the stand-in stands for. */
+/** Pieces and blocks in plain connections of the front end, by the gate, which sends what the stand-in stands for. */
 export class SocketScatter implements Scatter {
   static #only: SocketScatter | undefined;
 
@@ -28,7 +28,10 @@ export class SocketScatter implements Scatter {
     most: number,
   ): Uint8Array | undefined {
     const bound = Math.min(most, this.standInBytes.byteLength);
-    const bytes = native.scatterPieces(offsets, begins, at, run, base, bound);
+    return this.laidOut(native.scatterPieces(offsets, begins, at, run, base, bound));
+  }
+
+  laidOut(bytes: number): Uint8Array | undefined {
     return bytes < LEAST ? undefined : new Uint8Array(this.standInBytes, 0, bytes);
   }
 

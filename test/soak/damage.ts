@@ -22,7 +22,8 @@ const HEADER_AFTER_MAGIC = 16;
 const BLOCK = 256 * 1024;
 const PROCESS_ENTRY = 704;
 /** Offsets in a process's entry and in a slot's header. */
-const HAZARD = 64;
+const HAZARDS = 64;
+const PINS = 8;
 const SLOT_HEADER = 64;
 const SLOT_STATE = 28;
 const SLOT_OWNER = 40;
@@ -131,8 +132,9 @@ function randomBlock(descriptor: number, slots: number, data: number, random: Ra
 
 function isPinned(descriptor: number, slot: number, [from, to]: [number, number]): boolean {
   const entries = read(descriptor, from, to - from);
-  for (let at = 0; at + PROCESS_ENTRY <= entries.length; at += PROCESS_ENTRY)
-    if (entries.readUInt32LE(at + HAZARD) === slot + 1) return true;
+  for (let at = HAZARDS; at + PROCESS_ENTRY <= entries.length + HAZARDS; at += PROCESS_ENTRY) {
+    for (let pin = 0; pin < PINS; pin++) if (entries.readUInt32LE(at + 4 * pin) === slot + 1) return true;
+  }
   return false;
 }
 

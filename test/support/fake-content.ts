@@ -51,6 +51,10 @@ export class FakeObject {
   /** Ends of the runs that were wanted, by their offset. */
   readonly wants: [offset: number, end: number][] = [];
   releases = 0;
+  /** Whether readers lay out bytes of several blocks; the last of them, and how many of each were taken. */
+  laysOut = false;
+  laidOut: Uint8Array | undefined;
+  readonly taken: number[] = [];
   #available = Infinity;
 
   constructor(
@@ -145,7 +149,21 @@ class FakeReader implements BlockReader {
     return put;
   }
 
-  release(): void {
+  layOut(offset: number, end: number, most: number): number {
+    const { owner } = this;
+    if (!owner.laysOut) return 0;
+    if (this.#closed) owner.faults.push('laid out after close');
+    if (this.#pin) owner.faults.push('laid out while a view is out');
+    if (most > end - offset) owner.faults.push('more than is wanted is laid out');
+    const to = Math.min(offset + most, owner.available, owner.failAt);
+    if (to <= offset) return 0;
+    this.outcome = owner.outcomeAt(offset);
+    this.#pin = owner.laidOut = copyOf(owner.bytes, offset, to);
+    return to - offset;
+  }
+
+  release(taken = 0): void {
+    if (this.owner.laidOut !== undefined && this.#pin === this.owner.laidOut) this.owner.taken.push(taken);
     if (!this.#pin) this.owner.faults.push('release without a view');
     this.#pin?.fill(0xee);
     this.#pin = undefined;

@@ -61,8 +61,8 @@ export interface BlockFill {
 /**
  * The memory tier: blocks of objects, shared by every process of the machine that maps the same file.
  *
- * A pin lives for one synchronous section only: `acquire`, use `view`, `release`, with no await and no second `acquire`
- * between. At most one block is pinned per process at any time.
+ * A pin lives for one synchronous section only: `acquire`, use `view`, `release`, or `layOut`, send, `letGo`, with no
+ * await and no second `acquire` or `layOut` between.
  */
 export interface MemoryTier {
   /**
@@ -88,7 +88,18 @@ export interface MemoryTier {
    *   block that is there. `gatheredOf` then tells how much of the last block was readable.
    */
   gather(id: ObjectId, reached: number, pieces: Pieces, at: number, target: Uint8Array): number;
-  /** Readable bytes, from its start, of the last block that `gather` took bytes from. */
+  /**
+   * Pins blocks that are there, one after the other, for one send of their bytes from byte `from` of `block` on: what
+   * the socket is given stands for them (`Scatter.laidOut`). Where there is none, blocks are sent one by one.
+   * @param most bytes
+   * @param counted as for `acquire`, of the first of them
+   * @returns how many bytes; 0 when there is none, and then nothing is pinned. `gatheredOf` then tells how much of the
+   *   last block is readable. To be followed by `letGo`.
+   */
+  layOut?(id: ObjectId, block: number, from: number, most: number, counted: boolean): number;
+  /** Ends their pins, and counts views of those behind the first that are among the first `taken` bytes. */
+  letGo?(taken: number): void;
+  /** Readable bytes, from its start, of the last block that `gather` took bytes from, or `layOut` has pinned. */
   readonly gatheredOf: number;
   /**
    * Notes that somebody begins to read a block that is on disk.

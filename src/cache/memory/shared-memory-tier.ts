@@ -162,6 +162,15 @@ export class SharedMemoryTier implements MemoryTier {
     return this.#native.gather(offsets, begins, at, target);
   }
 
+  layOut(id: ObjectId, block: number, from: number, most: number, counted: boolean): number {
+    this.#name(id, block, counted ? 1 : 0);
+    return this.#native.layOut(from, most);
+  }
+
+  letGo(taken: number): void {
+    this.#native.letGo(taken);
+  }
+
   get gatheredOf(): number {
     return this.#registers[WATERMARK]!;
   }

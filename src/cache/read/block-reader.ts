@@ -23,8 +23,18 @@ export interface BlockReader {
    * is there: then nothing is pinned, and `want` is the way on. `end` is where the reader means to stop, as in `want`.
    */
   read(offset: number, end: number): Uint8Array | undefined;
-  /** Ends the use of what `read` returned. */
-  release(): void;
+  /**
+   * Has bytes of several blocks sent at once, for a socket that has a `Scatter`: as `read`, but what is at hand may lie
+   * in blocks one after the other, and `Scatter.laidOut` gives what stands for it. Left out where there is none.
+   * @param most bytes, at most `end - offset`
+   * @returns how many bytes; with 0 `read` is the way on. `release` must follow in the same synchronous section.
+   */
+  layOut?(offset: number, end: number, most: number): number;
+  /**
+   * Ends the use of what `read` returned or `layOut` told of.
+   * @param taken bytes of what was laid out that have been used
+   */
+  release(taken?: number): void;
   /**
    * Puts pieces of the object together that are in memory, whatever blocks they lie in; nothing is pinned before or
    * after.

@@ -37,6 +37,14 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
   readonly asker: Asker;
   readonly #looksAhead: boolean;
   #pinned = false;
+  /**
+   * What is laid out: where it begins, -1 while nothing is; where its reader means to stop; its last block, and how
+   * that was come by.
+   */
+  #laidFrom = -1;
+  #laidEnd = 0;
+  #laidLast = 0;
+  #laidFound: 'memory' | 'collapsed' = 'memory';
   /** Block that was read from disk last, and lies in a buffer there; -1 for none. */
   #fromDisk = -1;
   readonly #ahead: ReadAhead;
@@ -128,10 +136,37 @@ export class CachedReader implements BlockReader, Demand, Waiter, BlockWaiter {
     return count;
   }
 
-  release(): void {
+  layOut(offset: number, end: number, most: number): number {
+    const { id, size, loader } = this.#object;
+    const { tier } = loader;
+    if (this.#bypass !== undefined || tier.layOut === undefined) return 0;
+    const block = blockOf(offset);
+    const count = tier.layOut(id, block, offset - block * BLOCK_SIZE, most, block !== this.#ahead.block);
+    if (count === 0) return 0;
+    const last = blockOf(offset + count - 1);
+    const found = tier.gatheredOf < blockLength(size, last) ? 'collapsed' : 'memory';
+    this.#laidFrom = offset;
+    this.#laidEnd = end;
+    this.#laidLast = last;
+    this.#laidFound = found;
+    this.#came(block, end, last === block ? found : 'memory');
+    return count;
+  }
+
+  release(taken = 0): void {
+    if (this.#laidFrom >= 0) this.#letGo(taken);
     if (!this.#pinned) return;
     this.#pinned = false;
     this.#object.loader.tier.release();
+  }
+
+  #letGo(taken: number): void {
+    const from = this.#laidFrom;
+    this.#laidFrom = -1;
+    this.#object.loader.tier.letGo!(taken);
+    const [first, last] = [blockOf(from), blockOf(from + taken - 1)];
+    const found = last === this.#laidLast ? this.#laidFound : 'memory';
+    if (last > first) this.#came(last, this.#laidEnd, found, last - first);
   }
 
   want(offset: number, end: number, listener: ReaderListener): void {

@@ -84,6 +84,14 @@ class FakeScatter implements Scatter {
   used = 0;
   #run: Uint8Array | undefined;
 
+  /** @param object whose readers lay bytes out */
+  constructor(private readonly object?: FakeObject) {}
+
+  laidOut(bytes: number): Uint8Array | undefined {
+    assert.equal(this.object?.laidOut?.length, bytes);
+    return bytes < 20_000 ? undefined : this.object!.laidOut;
+  }
+
   standIn({ offsets, begins }: Pieces, at: number, run: Uint8Array, base: number, most: number) {
     assert.equal(this.#run, undefined, 'what was stood for before has been forgotten');
     this.#run = run;
@@ -100,6 +108,60 @@ class FakeScatter implements Scatter {
     this.#run = undefined;
   }
 }
+
+test('blocks in a row leave in one send, however many bytes are there and taken', async () => {
+  const steps = fc.array(fc.integer({ min: 1, max: 900_000 }), { minLength: 1, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(fc.nat(bytes.length - 1), fc.nat(), steps, steps, async (from, b, room, step) => {
+      const total = 1 + (b % (bytes.length - from));
+      const object = new FakeObject(bytes);
+      object.laysOut = true;
+      object.available = step[0]! - 1;
+      const run = deliver(
+        object,
+        [source(0, bytes.length)],
+        from,
+        total,
+        new FakeTransport(room[0]),
+        new FakeScatter(object),
+      );
+      run.start();
+      for (let i = 1; !run.listener.done; i++) {
+        assert.equal(run.listener.error, undefined);
+        object.available += step[i % step.length]!;
+        await nextTurn();
+        run.transport.drain(room[i % room.length]!);
+      }
+      assert.ok(run.transport.bytes.equals(bytes.subarray(from, from + total)));
+      assert.ok(object.taken.reduce((sum, taken) => sum + taken, 0) <= total);
+      assertClean(object, run);
+    }),
+    { numRuns: 100, interruptAfterTimeLimit: 10_000 },
+  );
+  const object = new FakeObject(bytes);
+  object.laysOut = true;
+  const run = deliver(
+    object,
+    [source(0, bytes.length)],
+    100_000,
+    700_000,
+    new FakeTransport(),
+    new FakeScatter(object),
+  );
+  assert.equal(run.start(), true);
+  assert.deepEqual(object.taken, [700_000]);
+  assertClean(object, run);
+});
+
+test('a reader that lays out more than it was asked for is not believed', () => {
+  const object = new FakeObject(bytes);
+  const scatter = new FakeScatter(object);
+  const run = deliver(object, [source(0, bytes.length)], 0, 700_000, new FakeTransport(), scatter);
+  for (const reader of object.readers) reader.layOut = () => 700_001;
+  run.start();
+  assert.ok(run.listener.error instanceof EdgeError);
+  assert.equal(run.transport.taken, 0);
+});
 
 test('pieces are sent from where they lie, however blocks and room come, and few of them are put together', async () => {
   const pieces = fc.array(fc.record({ skip: fc.nat(20_000), length: fc.integer({ min: 1, max: 60_000 }) }), {
