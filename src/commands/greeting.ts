@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { parseOrigin, shownUrl } from '../base/origin-url.js';
-import { mainListener, playerScheme } from '../config/places.js';
+import { playerListener, schemeOf } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 
 const MEDIA = /\.(mp4|m4v|m4a|mov|flv)$/i;
@@ -17,8 +17,8 @@ const TEST_PICTURE =
 /** What a person sees who has started an edge: URLs to try. */
 export function greeting(config: Config): string {
   const { admin, origins } = config;
-  const { host, port } = mainListener(config);
-  const edge = `${playerScheme(config)}://${nameOf(host)}:${port}`;
+  const listener = playerListener(config);
+  const edge = `${schemeOf(listener)}://${nameOf(listener.host)}:${listener.port}`;
   const files = origins.flatMap(mediaFiles).slice(0, SHOWN_MAX);
   const [first = `${origins[0]?.path ?? '/'}PATH/OF/A/FILM.mp4`] = files;
   const lines = [

@@ -58,9 +58,14 @@ export function isCatalogOf(name: string, file: string): boolean {
   return name.startsWith(own) && /^[0-9a-f]{32}\.catalog$/.test(name.slice(own.length));
 }
 
-/** The first listener with a port, by which the edge is known to people and to itself. */
+/** The first listener with a port, by which the edge is known to other programs of this machine. */
 export function mainListener({ listen }: Pick<Config, 'listen'>): ListenSettings {
   return listen.find(({ unix }) => unix === undefined) ?? listen[0]!;
+}
+
+/** The first listener with a port at which films are served: one that only sends players elsewhere is none. */
+export function playerListener({ listen }: Pick<Config, 'listen'>): ListenSettings {
+  return listen.find(({ unix, redirect }) => unix === undefined && redirect === undefined) ?? mainListener({ listen });
 }
 
 /** Names of the files that a listener needs to speak TLS; undefined when it does not. */
@@ -77,11 +82,6 @@ export interface ListenerTls {
   readonly key: string;
   readonly ca: string | undefined;
   readonly others: readonly { readonly cert: string; readonly key: string }[];
-}
-
-/** Scheme of the URLs that players ask for. */
-export function playerScheme(config: Config): 'http' | 'https' {
-  return schemeOf(mainListener(config));
 }
 
 /** What is spoken at a listener. */

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
+import type { Command } from '../../src/commands/command-line.js';
+import { program } from '../../src/commands/program.js';
 import { schema } from '../../src/config/schema.js';
 import { describeSettings } from '../../src/config/setting.js';
 import { METRICS } from '../../src/observe/metric-table.js';
@@ -82,6 +84,39 @@ describe('docs', () => {
         text => /^moovedge_\w+$/.test(text) && !(text in METRICS) && !/^moovedge_supply_/.test(text),
       ),
     ]);
+    assert.deepEqual(missing, []);
+  });
+
+  it('quote messages that the program has, by symptom', () => {
+    const source = [...filesOf('src', /\.(?:ts|mjs)$/), ...filesOf('native', /\.cc$/)].map(textOf).join('\n');
+    const rows = textOf('docs/operations/troubleshooting.md').matchAll(/^\| ([^|]+) \|/gm);
+    const told = [...rows].flatMap(([, seen]) => [...seen!.matchAll(/`([^`]+)`/g)].map(([, text]) => text!));
+    // A command is no message, and a number or a name stands for whatever is there.
+    const messages = told.filter(text => text.includes(' ') && !text.startsWith('moovedge purge'));
+    assert.ok(messages.length > 5, messages.join('\n'));
+    const parts = messages.flatMap(text => text.split(/…|\b8080\b|\/dev\/shm/)).map(part => part.trim());
+    assert.deepEqual(
+      parts.filter(part => !source.includes(part)),
+      [],
+    );
+  });
+
+  it('name commands and flags that there are', () => {
+    const commands = (command: Command): Command[] => [command, ...command.commands.flatMap(commands)];
+    const all = commands(program());
+    const names = new Set(all.map(command => command.name()).concat('help'));
+    const missing = TODAY.flatMap(page =>
+      quoted(page).flatMap(text => {
+        const name = /^(?:npx )?moovedge ([a-z][\w-]*)/.exec(text)?.[1];
+        // What ends so is a message, not a command.
+        if (name === undefined || text.endsWith(' …')) return [];
+        const flags = new Set(all.flatMap(({ options }) => options.map(({ long }) => long)).concat('--help'));
+        const unknown = [...text.matchAll(/(?<= )--[a-z][\w-]*/g)]
+          .map(([flag]) => flag)
+          .filter(flag => !flags.has(flag));
+        return [...(names.has(name) ? [] : [name]), ...unknown].map(word => `${page}: ${word} in ${text}`);
+      }),
+    );
     assert.deepEqual(missing, []);
   });
 

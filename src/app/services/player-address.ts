@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type OwnAddress, type PlayerAddress, reachable } from '../../admin/edge-fetch.js';
 import { engineOf, type ListenSettings } from '../../config/listen-schema.js';
-import { mainListener, schemeOf } from '../../config/places.js';
+import { mainListener, playerListener, schemeOf } from '../../config/places.js';
 import type { Config } from '../../config/schema.js';
 import { ClientAddresses } from '../../http/client-address.js';
 
@@ -12,10 +12,13 @@ const OWN_CONNECTION = 'PROXY UNKNOWN\r\n';
 
 /** Where players connect to. */
 export function playerAddress(config: Config): PlayerAddress {
-  return addressOf(mainListener(config));
+  return addressOf(playerListener(config));
 }
 
-/** Where the edge reaches itself: no client has to show a certificate there, if there is such a port. */
+/**
+ * Where the edge reaches itself: no client has to show a certificate there, if there is such a port. One that sends
+ * players elsewhere answers the edge itself.
+ */
 export function ownAddress(config: Config): OwnAddress {
   const isOpen = (each: ListenSettings) => each.unix === undefined && !(engineOf(each) === 'node' && each.clientCa);
   const listener = config.listen.find(isOpen) ?? mainListener(config);

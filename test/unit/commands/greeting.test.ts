@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { playerAddress } from '../../../src/app/services/player-address.js';
 import { greeting } from '../../../src/commands/greeting.js';
 import { type Config, defaultConfig } from '../../../src/config/schema.js';
 
@@ -16,6 +17,15 @@ test('the URLs to try have the name, the port and the scheme of the edge', () =>
   const secure = linesOf({ host: '2001:db8::1', port: 443, tls: [{ certificate: '/c.pem', key: '/k.pem' }] });
   assert.ok(secure.includes('  https://[2001:db8::1]:443/PATH/OF/A/FILM.mp4'), secure.join('\n'));
   assert.match(secure.at(-1)!, /^Dashboard: +http:\/\/localhost:8081\/$/);
+});
+
+test('the URLs to try are not those of a port that only sends players to another', () => {
+  const config = defaultConfig();
+  const [first] = config.listen;
+  const secure = { ...first!, port: 8443, tls: [{ certificate: '/c.pem', key: '/k.pem' }] };
+  const listen = [{ ...first!, port: 8080, redirect: 8443 }, secure];
+  assert.match(greeting({ ...config, listen }), /^ {2}https:\/\/localhost:8443\/PATH/m);
+  assert.deepEqual(playerAddress({ ...config, listen }), { scheme: 'https', host: first!.host, port: 8443 });
 });
 
 test('who has an RTMP port is told how to publish and where to watch', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { ConfigError, loadConfig } from '../../../src/config/load.js';
-import { playerScheme, tlsFiles } from '../../../src/config/places.js';
+import { playerListener, schemeOf, tlsFiles } from '../../../src/config/places.js';
 import { selfSigned } from '../../support/certificate.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'moovedge-config-'));
@@ -50,9 +50,9 @@ test('a certificate, alone or with its issuers, and its key', () => {
     const config = load(name, 'key.pem');
     const files = { cert: path.join(folder, name), key: path.join(folder, 'key.pem'), ca: undefined, others: [] };
     assert.deepEqual(tlsFiles(config.listen[0]!), files);
-    assert.equal(playerScheme(config), 'https');
+    assert.equal(schemeOf(playerListener(config)), 'https');
   }
-  assert.equal(playerScheme(load()), 'http');
+  assert.equal(schemeOf(playerListener(load())), 'http');
 });
 
 test('one without the other', () => {
