@@ -17,7 +17,8 @@ import { ConfigError, type ConfigSources, type FlagValue, loadConfig } from '../
 import { mainListener } from '../config/places.js';
 import type { Config } from '../config/schema.js';
 import { createLog, type ProcessLog } from '../observe/log.js';
-import { edgeOn } from '../supervisor/port.js';
+import { edgeAt } from '../supervisor/port.js';
+import type { Listener } from '../supervisor/sockets.js';
 import { processOf } from '../supervisor/sockets.js';
 import { Supervisor } from '../supervisor/supervisor.js';
 import { withHottest } from './edge-stats.js';
@@ -104,7 +105,7 @@ export class Edge implements EdgeControl {
       },
       version: version(),
       hopeless: error => void this.#fail(error),
-      takeOver: takeOver && edgeOn(mainListener(config).port) !== undefined,
+      takeOver: takeOver && olderEdge(config) !== undefined,
     });
     this.#supervisor = supervisor;
     const routes = adminRoutes({
@@ -150,7 +151,7 @@ export class Edge implements EdgeControl {
     process.on('SIGUSR2', () => void this.#handOver());
     process.on('uncaughtException', error => this.#crash(error));
     process.on('unhandledRejection', error => this.#crash(error));
-    const older = this.#options.takeOver ? edgeOn(mainListener(this.#config).port) : undefined;
+    const older = this.#options.takeOver ? olderEdge(this.#config) : undefined;
     try {
       if (older === undefined) await this.#admin.apply(this.#config.admin);
       await this.#supervisor.start();
@@ -343,4 +344,10 @@ export class Edge implements EdgeControl {
     this.#log.flush();
     process.exit(code);
   }
+}
+
+/** The supervisor of the edge that listens where this one is to. */
+function olderEdge(config: Config): Listener | undefined {
+  const { host, port } = mainListener(config);
+  return edgeAt(host, port);
 }

@@ -94,7 +94,7 @@ export class WorkerCluster {
       log,
       live,
     } = http;
-    const { port } = this.#config.cluster!.listen;
+    const { host, port } = this.#config.cluster!.listen;
     this.#server = createHttpServer({
       ...{ content, planner, packager, views, cors, range, maxUrlLength, dropQuery, access, stallTimeout },
       ...(routes && { routes }),
@@ -103,7 +103,7 @@ export class WorkerCluster {
       ...(log && { log }),
       ...(live && { live }),
       peers: this.#cluster.gate,
-      beforeClose: () => quiesceListener(port, this.#workers, native),
+      beforeClose: () => quiesceListener(port, this.#workers, native, [host]),
     });
     this.#routing = this.#cluster.routing(passing);
     return this.#routing;

@@ -47,22 +47,23 @@ export class WorkerPorts {
 
   /** Turns away connections that would be lost when the listening sockets are closed. */
   async quiesce(): Promise<void> {
-    const closing = [...this.#ports].map(([port, addresses]) =>
-      quiesceListener(port, this.#options.siblings, native, addresses),
+    const closing = [...this.#ports].map(([port, hosts]) =>
+      quiesceListener(port, this.#options.siblings, native, hosts),
     );
     await Promise.all(closing);
   }
 
   /** Whether others listen at the same ports, who take new connections when this worker drains. */
   get areShared(): boolean {
-    return [...this.#ports].some(([port, addresses]) => countListeners(port) > this.#options.siblings * addresses);
+    const { siblings } = this.#options;
+    return [...this.#ports].some(([port, hosts]) => countListeners(port, hosts) > siblings * hosts.length);
   }
 
-  /** How many addresses of each port are listened at. */
-  get #ports(): ReadonlyMap<number, number> {
-    const ports = new Map<number, number>();
-    for (const { unix, port } of this.#options.config.listen)
-      if (unix === undefined) ports.set(port, (ports.get(port) ?? 0) + 1);
+  /** The addresses of each port that are listened at. */
+  get #ports(): ReadonlyMap<number, readonly string[]> {
+    const ports = new Map<number, string[]>();
+    for (const { unix, host, port } of this.#options.config.listen)
+      if (unix === undefined) ports.set(port, [...(ports.get(port) ?? []), host]);
     return ports;
   }
 

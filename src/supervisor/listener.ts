@@ -41,16 +41,16 @@ const BEAT = 50;
  * Without the right to drop a SYN from the start, the steering alone keeps new connections away, and one that comes all
  * the same is accepted until the last moment.
  * @param closing how many processes are about to close; they began to listen before those that stay
- * @param addresses of the port at which each of them listens
+ * @param hosts addresses of the port at which each of them listens
  */
 export async function quiesceListener(
   port: number,
   closing: number,
   addon: ListenerAddon,
-  addresses = 1,
+  hosts: readonly string[],
 ): Promise<void> {
   if (movesConnections()) return;
-  const staying = Math.floor(countListeners(port) / addresses) - closing;
+  const staying = Math.floor(countListeners(port, hosts) / hosts.length) - closing;
   if (staying > 0) addon.steerConnections(port, closing, staying);
   const listeners = addon.refuseConnections(port);
   if (listeners === 0) return;

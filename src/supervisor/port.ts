@@ -18,7 +18,7 @@ const INTERVAL = 100;
 /**
  * Checks that nobody listens where the workers are about to. Workers share the port among each other (SO_REUSEPORT), so
  * without this check two edges would share it too, unnoticed.
- * @param listeners finds those who listen on a port
+ * @param listeners finds those who listen there
  * @throws EdgeError `port` that says who has the port, or why it can't be listened on
  */
 export async function requireFreePort(host: string, port: number, listeners = listenersOf): Promise<void> {
@@ -30,7 +30,7 @@ export async function requireFreePort(host: string, port: number, listeners = li
     const error = await tryListen(host, port);
     if (error === undefined) return;
     if (error.code !== 'EADDRINUSE') throw new EdgeError('port', listenFailure(host, port, error));
-    const holders = listeners(port);
+    const holders = listeners(host, port);
     const isSeen = holders.length > 0;
     const areOrphans = isSeen && holders.every(isOrphan);
     // Those who are not seen any more are ending, which takes a while on a busy machine.
@@ -48,9 +48,9 @@ export async function requireFreePort(host: string, port: number, listeners = li
   }
 }
 
-/** The supervisor of an edge that listens on `port`; undefined when there is none, or it is another user's. */
-export function edgeOn(port: number): Listener | undefined {
-  for (const { parent } of listenersOf(port)) {
+/** The supervisor of an edge that listens there; undefined when there is none, or it is another user's. */
+export function edgeAt(host: string, port: number): Listener | undefined {
+  for (const { parent } of listenersOf(host, port)) {
     const supervisor = processOf(parent);
     if (supervisor?.name === PROCESS_TITLE && supervisor.pid !== process.pid) return supervisor;
   }
@@ -61,7 +61,7 @@ export function edgeOn(port: number): Listener | undefined {
 export function listenFailure(host: string, port: number, { code, message }: NodeJS.ErrnoException): string {
   switch (code) {
     case 'EADDRINUSE':
-      return taken(port, listenersOf(port));
+      return taken(port, listenersOf(host, port));
     case 'EACCES':
       return `no permission to listen on port ${port}: ports below 1024 need root or CAP_NET_BIND_SERVICE`;
     case 'EADDRNOTAVAIL':

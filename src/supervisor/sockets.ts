@@ -1,4 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { Networks } from '../base/networks.js';
 
 /** A process that listens on a port. */
 export interface Listener {
@@ -8,19 +10,33 @@ export interface Listener {
   readonly parent: number;
 }
 
+/** A socket that listens. */
+interface ListeningSocket {
+  readonly address: string;
+  readonly inode: string;
+}
+
+const ANY_ADDRESS = new Networks(['0.0.0.0', '::']);
 /** State of a listening socket in /proc/net/tcp. */
 const LISTEN = '0A';
 /** Bytes of the table that are read: room for more than a thousand listening sockets. */
 const TABLE_READ = 256 * 1024;
 
-/** Sockets that listen on TCP port `port` in this network namespace, whoever holds them. */
-export function countListeners(port: number): number {
-  return listeningInodes(port).length;
+/**
+ * Sockets that listen on TCP port `port` in this network namespace, whoever holds them.
+ * @param hosts addresses at which they do; a name stands for any
+ */
+export function countListeners(port: number, hosts: readonly string[]): number {
+  const wanted = new Networks(hosts.filter(isAddress));
+  return socketsOn(port).filter(({ address }) => wanted.has(address) || !hosts.every(isAddress)).length;
 }
 
-/** Processes that listen on TCP port `port` in this network namespace, as far as this user may look into them. */
-export function listenersOf(port: number): Listener[] {
-  const inodes = new Set(listeningInodes(port));
+/**
+ * Processes that listen on TCP port `port` in this network namespace, as far as this user may look into them: at this
+ * very address, or, where nobody does, at one that leaves no room for it. A name stands for any address.
+ */
+export function listenersOf(host: string, port: number): Listener[] {
+  const inodes = new Set(socketsAt(host, port).map(({ inode }) => inode));
   if (inodes.size === 0) return [];
   return readdir('/proc')
     .filter(name => /^\d+$/.test(name) && holdsSocket(name, inodes))
@@ -41,11 +57,32 @@ function field(status: string, name: string): string {
   return new RegExp(`^${name}:\\t(.*)$`, 'm').exec(status)?.[1] ?? '';
 }
 
-function listeningInodes(port: number): string[] {
+function isAddress(host: string): boolean {
+  return isIP(host) !== 0;
+}
+
+function socketsAt(host: string, port: number): ListeningSocket[] {
+  const sockets = socketsOn(port);
+  if (!isAddress(host)) return sockets;
+  const own = new Networks([host]);
+  const same = sockets.filter(({ address }) => own.has(address));
+  if (same.length > 0) return same;
+  return ANY_ADDRESS.has(host) ? sockets : sockets.filter(({ address }) => ANY_ADDRESS.has(address));
+}
+
+function socketsOn(port: number): ListeningSocket[] {
   return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap(listeningRows).flatMap(row => {
     const [, local = '', , , , , , , , inode = ''] = row;
-    return Number.parseInt(local.split(':')[1] ?? '', 16) === port ? [inode] : [];
+    const [address = '', number = ''] = local.split(':');
+    return Number.parseInt(number, 16) === port ? [{ address: addressOf(address), inode }] : [];
   });
+}
+
+/** An address out of words of 32 bits, each in this machine's order, which is the little end first. */
+function addressOf(words: string): string {
+  const bytes = Buffer.from(words, 'hex').swap32();
+  if (bytes.length === 4) return bytes.join('.');
+  return bytes.toString('hex').match(/.{4}/g)!.join(':');
 }
 
 /** The rows of the sockets that listen, which the kernel puts before all others, split into fields. */

@@ -62,7 +62,7 @@ runWorker<Config, EdgeEvents>({
     return {
       async drain(deadline) {
         if (draining) return;
-        await quiesceListener(port, workers, native);
+        await quiesceListener(port, workers, native, [host]);
         closeListenSocket(socket);
         draining = true;
         if (open > 0) {
