@@ -67,6 +67,8 @@ export const MESSAGE_MAX = 1024;
 export interface FrontSocket {
   /** Sends a binary message; false when it was dropped, which never happens while nothing is buffered. */
   send(message: Uint8Array): boolean;
+  /** Whether `end` comes behind all messages, also those that the front end still holds. */
+  readonly endsBehindAll: boolean;
   /** Bytes that the front end holds of messages. */
   getBufferedAmount(): number;
   /**

@@ -23,6 +23,10 @@ abstract class MessageSocket {
     return this.socket.getBufferedAmount() === 0;
   }
 
+  canEnd(): boolean {
+    return this.socket.endsBehindAll || this.isFree();
+  }
+
   end(_sent: number, goesOn: boolean): void {
     this.socket.end(goesOn ? GOING_AWAY : NORMAL);
   }

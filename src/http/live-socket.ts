@@ -78,6 +78,10 @@ export class DirectSocket extends AnswerSocket implements ViewerSocket {
     return true;
   }
 
+  canEnd(): boolean {
+    return true;
+  }
+
   send(frame: Uint8Array, skip: number, length: number): number {
     return sendToOne(this.#sendToAll, this.descriptor, FRAME_PREFIX.http(length), frame, skip);
   }
@@ -106,6 +110,10 @@ export class FrontEndSocket extends AnswerSocket implements ViewerSocket {
   }
 
   isFree(): boolean {
+    return this.#isFree;
+  }
+
+  canEnd(): boolean {
     return this.#isFree;
   }
 

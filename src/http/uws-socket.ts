@@ -7,6 +7,7 @@ const DROPPED = 2;
 
 /** A connection of uWebSockets.js that goes on by messages. */
 export class UwsSocket implements FrontSocket {
+  readonly endsBehindAll = false;
   readonly #socket: WebSocket<unknown>;
   readonly #gate: Gate;
   readonly #descriptor: number;

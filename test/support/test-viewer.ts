@@ -47,6 +47,10 @@ export class TestSocket implements ViewerSocket {
     return true;
   }
 
+  canEnd(): boolean {
+    return true;
+  }
+
   take(prefix: number, frame: Uint8Array, skip: number): number {
     if (this.gone) return -1;
     this.meanwhile();

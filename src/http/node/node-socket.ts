@@ -21,6 +21,7 @@ interface Handshake {
 
 /** A connection of Node that goes on by messages: the server's side of RFC 6455. */
 export class NodeSocket implements FrontSocket {
+  readonly endsBehindAll = true;
   readonly #socket: Duplex;
   readonly #reader = new FrameReader();
   #isEnding = false;

@@ -15,6 +15,8 @@ export interface ViewerSocket {
   begin(bytes: Uint8Array): boolean;
   /** Whether another frame may be begun: a front end holds bytes of the last one until then. */
   isFree(): boolean;
+  /** Whether the answer can be ended well behind the last frame: what a front end holds of it goes out first. */
+  canEnd(): boolean;
   /**
    * Sends of a frame what has not been taken.
    * @param frame its bytes from the first on; those that were taken before are not looked at

@@ -480,7 +480,7 @@ export class WatchedStream {
   #part(viewer: Viewer, reason: DisconnectReason): void {
     if (viewer.over) return;
     const sent = this.sentTo(viewer);
-    const isWhole = viewer.frame === undefined && viewer.socket.isFree();
+    const isWhole = viewer.frame === undefined && viewer.socket.canEnd();
     this.#context.stats.disconnects[reason]++;
     if (isWhole && (reason === 'ended' || reason === 'drain')) {
       this.remove(viewer);
