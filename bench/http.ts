@@ -1,8 +1,8 @@
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../test/support/ports.js';
 import { caches, nginxStatic } from './support/caches.js';
-import { type Contestant, EDGE } from './support/contest.js';
+import { type Build, buildOf, type Contestant, EDGE } from './support/contest.js';
 import { startEdge } from './support/edge.js';
 import { runFolder } from './support/folder.js';
 import { hotContest, rangesOf } from './support/hot.js';
@@ -67,14 +67,13 @@ function edgeOnNode(origin: string, folder: string): Contestant {
 function loggingEdges(origin: string, folder: string, against: string | undefined): Contestant[] {
   const memory = `${CACHE_SIZE / 2 ** 20}MiB`;
   const log = 'access: $FOLDER/access.log, accessRotate: {size: 64MiB, keep: 1}';
-  const edge = (name: string, build?: { main: string }) => ({
-    name,
+  const edge = (build: { name: string } | Build) => ({
+    name: build.name,
     isPeer: false,
-    start: () => startEdge({ ...build, name, origin, folder, memory, log }),
+    start: () => startEdge({ ...build, origin, folder, memory, log }),
   });
-  const logging = `${EDGE}, access log`;
-  if (against === undefined) return [edge(logging)];
-  return [edge(logging), edge(`${logging}, of ${basename(against)}`, { main: join(against, 'dist/cli.js') })];
+  const name = `${EDGE}, access log`;
+  return [edge({ name }), ...(against === undefined ? [] : [edge(buildOf(against, name))])];
 }
 
 async function startBare(file: string): Promise<Server> {

@@ -26,6 +26,7 @@
         "memory_tier.cc",
         "notify.cc",
         "opening.cc",
+        "peer_address.cc",
         "pieces.cc",
         "ready_answers.cc",
         "ready_records.cc",

@@ -12,7 +12,6 @@
 
 #include "gate.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -35,6 +34,7 @@
 #include "gate_turn.h"
 #include "imports.h"
 #include "listening.h"
+#include "peer_address.h"
 #include "ready_answers.h"
 #include "ready_records.h"
 #include "request_head.h"
@@ -169,15 +169,9 @@ Napi::Value TakeRefusals(const Napi::CallbackInfo& info) {
   gate->notes_refusals = true;
   uint32_t at = 0;
   for (const Refusal& refusal : gate->refusals) {
-    char text[INET6_ADDRSTRLEN] = "";
-    if (IN6_IS_ADDR_V4MAPPED(&refusal.client)) {
-      inet_ntop(AF_INET, refusal.client.s6_addr + 12, text, sizeof text);
-    } else {
-      inet_ntop(AF_INET6, &refusal.client, text, sizeof text);
-    }
     result.Set(at++, Napi::Number::New(info.Env(), refusal.status));
     result.Set(at++, Napi::Number::New(info.Env(), refusal.time));
-    result.Set(at++, Napi::String::New(info.Env(), text));
+    result.Set(at++, Napi::String::New(info.Env(), AddressText(refusal.client)));
   }
   gate->refusals.clear();
   return result;

@@ -144,14 +144,18 @@ napi_value Boolean(napi_env env, bool value) {
   return result;
 }
 
+/** Whether a block is pinned already, so that nothing more may be: then that is thrown. */
+bool HasPin(napi_env env, MemoryTier* tier) {
+  if (!tier->cache().processes().hasPin()) return false;
+  napi_throw_error(env, nullptr, "a block is pinned already: release it first");
+  return true;
+}
+
 napi_value Acquire(napi_env env, napi_callback_info info) {
   MemoryTier* tier = Enter(env, info, 0, nullptr);
   if (tier == nullptr) return nullptr;
   Registers& registers = tier->registers();
-  if (tier->cache().processes().hasPin()) {
-    napi_throw_error(env, nullptr, "a block is pinned already: release it first");
-    return nullptr;
-  }
+  if (HasPin(env, tier)) return nullptr;
   const int64_t readable = tier->cache().Acquire(registers.key, registers.argument != 0);
   registers.slot = tier->cache().pinnedSlot();
   return Number(env, readable);
@@ -174,10 +178,7 @@ napi_value Gather(napi_env env, napi_callback_info info) {
     napi_throw_range_error(env, nullptr, "expected a begin for each piece and one more");
     return nullptr;
   }
-  if (tier->cache().processes().hasPin()) {
-    napi_throw_error(env, nullptr, "a block is pinned already: release it first");
-    return nullptr;
-  }
+  if (HasPin(env, tier)) return nullptr;
   Registers& registers = tier->registers();
   const shm::Gathered gathered =
       shm::Gather(tier->cache(), registers.key.id, {offsets, begins, count}, at, registers.key.block, target, room);
@@ -192,10 +193,7 @@ napi_value LayOut(napi_env env, napi_callback_info info) {
   uint32_t from;
   uint32_t most;
   if (tier == nullptr || !ToUint32(env, arguments[0], &from) || !ToUint32(env, arguments[1], &most)) return nullptr;
-  if (tier->cache().processes().hasPin()) {
-    napi_throw_error(env, nullptr, "a block is pinned already: release it first");
-    return nullptr;
-  }
+  if (HasPin(env, tier)) return nullptr;
   Registers& registers = tier->registers();
   shm::Run& run = tier->run();
   shm::PinRun(tier->cache(), registers.key, from, most, registers.argument != 0, &run);

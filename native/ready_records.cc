@@ -1,12 +1,12 @@
 #include "ready_records.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <string>
+
+#include "peer_address.h"
 
 namespace {
 
@@ -17,21 +17,8 @@ size_t SizeOf(const Connection& connection, std::string_view head) {
 
 /** Address of the other end, as text; '' when there is none. */
 std::string AddressOf(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "";
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.ss_family == AF_INET) {
-    inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&address)->sin_addr, text, sizeof text);
-  } else if (address.ss_family == AF_INET6) {
-    const in6_addr& six = reinterpret_cast<sockaddr_in6*>(&address)->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&six)) {
-      inet_ntop(AF_INET, six.s6_addr + 12, text, sizeof text);
-    } else {
-      inet_ntop(AF_INET6, &six, text, sizeof text);
-    }
-  }
-  return text;
+  const in6_addr peer = PeerOf(fd);
+  return IN6_IS_ADDR_UNSPECIFIED(&peer) ? "" : AddressText(peer);
 }
 
 }  // namespace

@@ -2,11 +2,11 @@
 
 #include <sys/socket.h>
 
-#include <cstring>
 #include <ctime>
 #include <string>
 
 #include "gate_state.h"
+#include "peer_address.h"
 
 namespace {
 
@@ -32,18 +32,6 @@ const Kind& KindOf(int status) {
     if (kind.status == status) return kind;
   }
   return kKinds[0];
-}
-
-in6_addr PeerOf(int fd) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  in6_addr client{};
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return client;
-  if (address.ss_family == AF_INET6) return reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
-  if (address.ss_family != AF_INET) return client;
-  client.s6_addr[10] = client.s6_addr[11] = 0xff;
-  memcpy(client.s6_addr + 12, &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr, 4);
-  return client;
 }
 
 }  // namespace

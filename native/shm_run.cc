@@ -19,7 +19,6 @@ Key KeyAt(const Run& run, uint32_t index) {
 
 size_t PinRun(Cache& cache, const Key& first, uint32_t from, size_t most, bool counted, Run* run) {
   run->first = first;
-  run->from = from;
   run->count = 0;
   run->bytes = 0;
   while (run->count < kPins && run->bytes < most && first.block <= UINT32_MAX - run->count) {

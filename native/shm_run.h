@@ -17,8 +17,6 @@ constexpr size_t kRunMax = size_t{kPins} * kBlockSize;
 /** Blocks of an object, one after the other, each with a pin of its own while `count` is not 0. */
 struct Run {
   Key first;
-  /** Byte of the first block that the run begins with. */
-  uint32_t from;
   uint32_t count;
   uint32_t slots[kPins];
   /** Where the bytes lie, of each block. */

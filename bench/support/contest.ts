@@ -22,6 +22,11 @@ export interface Build {
   readonly main: string;
 }
 
+/** The build in a folder, in tables beside what is called `name`. */
+export function buildOf(folder: string, name: string): Build {
+  return { name: `${name} of ${basename(folder)}`, main: join(folder, 'dist/cli.js') };
+}
+
 /** Name of the edge in tables. */
 export const EDGE = 'moovedge';
 
@@ -54,7 +59,7 @@ export async function startContestants(
     try {
       servers.push(await start());
       if (name === EDGE && against !== undefined) {
-        servers.push(await start({ name: `${EDGE} of ${basename(against)}`, main: join(against, 'dist/cli.js') }));
+        servers.push(await start(buildOf(against, EDGE)));
       }
     } catch (error) {
       if (!isPeer) throw error;

@@ -50,6 +50,12 @@ abstract class AnswerSocket {
 
   brokenOff(): void {}
 
+  abstract isFree(): boolean;
+
+  canEnd(): boolean {
+    return this.isFree();
+  }
+
   end(sent: number): void {
     this.answer.cork(() => this.transport.end());
     this.answer.ended(sent);
@@ -75,10 +81,6 @@ export class DirectSocket extends AnswerSocket implements ViewerSocket {
   }
 
   isFree(): boolean {
-    return true;
-  }
-
-  canEnd(): boolean {
     return true;
   }
 
@@ -110,10 +112,6 @@ export class FrontEndSocket extends AnswerSocket implements ViewerSocket {
   }
 
   isFree(): boolean {
-    return this.#isFree;
-  }
-
-  canEnd(): boolean {
     return this.#isFree;
   }
 

@@ -27,8 +27,10 @@ const TABLE_READ = 256 * 1024;
  * @param hosts addresses at which they do; a name stands for any
  */
 export function countListeners(port: number, hosts: readonly string[]): number {
-  const wanted = new Networks(hosts.filter(isAddress));
-  return socketsOn(port).filter(({ address }) => wanted.has(address) || !hosts.every(isAddress)).length;
+  const sockets = socketsOn(port);
+  if (!hosts.every(isAddress)) return sockets.length;
+  const wanted = new Networks(hosts);
+  return sockets.filter(({ address }) => wanted.has(address)).length;
 }
 
 /**

@@ -59,6 +59,23 @@ function deliver(
   return { transport, listener, delivery, start, ...context };
 }
 
+/** Lets an answer come to its end, with more bytes at hand and room for more of them in each turn. */
+async function goOn(
+  { listener, transport }: ReturnType<typeof deliver>,
+  object: FakeObject,
+  steps: readonly number[],
+  rooms: readonly number[],
+  check = () => {},
+): Promise<void> {
+  for (let i = 1; !listener.done; i++) {
+    assert.equal(listener.error, undefined);
+    check();
+    object.available += steps[i % steps.length]!;
+    await nextTurn();
+    transport.drain(rooms[i % rooms.length]!);
+  }
+}
+
 /** Everything of a delivery that has ended is given back. */
 function assertClean(object: FakeObject, { sweep }: { sweep: StallSweep }): void {
   assert.deepEqual(object.faults, []);
@@ -126,12 +143,7 @@ test('blocks in a row leave in one send, however many bytes are there and taken'
         new FakeScatter(object),
       );
       run.start();
-      for (let i = 1; !run.listener.done; i++) {
-        assert.equal(run.listener.error, undefined);
-        object.available += step[i % step.length]!;
-        await nextTurn();
-        run.transport.drain(room[i % room.length]!);
-      }
+      await goOn(run, object, step, room);
       assert.ok(run.transport.bytes.equals(bytes.subarray(from, from + total)));
       assert.ok(object.taken.reduce((sum, taken) => sum + taken, 0) <= total);
       assertClean(object, run);
@@ -195,12 +207,7 @@ test('pieces are sent from where they lie, however blocks and room come, and few
       const scatter = new FakeScatter();
       const run = deliver(object, spans, from, total, new FakeTransport(room[0]), scatter);
       run.start();
-      for (let i = 1; !run.listener.done; i++) {
-        assert.equal(run.listener.error, undefined);
-        object.available += step[i % step.length]!;
-        await nextTurn();
-        run.transport.drain(room[i % room.length]!);
-      }
+      await goOn(run, object, step, room);
       assert.ok(run.transport.bytes.equals(wholeOf(spans, bytes).subarray(from, from + total)));
       assertClean(object, run);
       used += scatter.used;
@@ -223,13 +230,9 @@ test('any part of any span list arrives right, however bytes and room come', asy
       object.available = step[0]! - 1;
       const run = deliver(object, spans, from, total, new FakeTransport(room[0]));
       run.start();
-      for (let i = 1; !run.listener.done; i++) {
-        assert.equal(run.listener.error, undefined);
+      await goOn(run, object, step, room, () => {
         if (run.transport.buffered > 0) assert.equal(run.sweep.size, 1, 'bytes out of sight are looked after');
-        object.available += step[i % step.length]!;
-        await nextTurn();
-        run.transport.drain(room[i % room.length]!);
-      }
+      });
       assert.deepEqual(run.transport.bytes, wholeOf(spans, small).subarray(from, from + total));
       assert.equal(run.listener.begun.length, 1);
       assert.equal(run.listener.bytesAtBegin, 0);
