@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, it } from 'node:test';
 import { Scratch } from '../../../src/pipeline/transcode/scratch.js';
+import { told } from '../../support/told.js';
 
 const root = mkdtempSync(join(tmpdir(), 'moovedge-scratch-'));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -27,7 +28,7 @@ it('a worker removes what dead ones have left, and nothing else', async () => {
      });`,
   );
   const child = fork(script, { execArgv: [] });
-  await once(child, 'message');
+  await told(child);
   const second = await Scratch.open(root);
   assert.ok(existsSync(join(root, 'worker-0123456789ab/source')), 'a living worker lost its files');
   child.kill('SIGKILL');

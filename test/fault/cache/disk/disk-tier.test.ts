@@ -13,6 +13,7 @@ import { blocksIn, diskFile } from '../../../../src/cache/disk/disk-store.js';
 import { DiskWriter, type DiskWriterStats } from '../../../../src/cache/disk/disk-writer.js';
 import { onSmallDisk } from '../../../support/small-disk.js';
 import { assertSoon } from '../../../support/stopwatch.js';
+import { told } from '../../../support/told.js';
 import { until } from '../../../support/until.js';
 import { content, load, MiB, objectId, temporaryFolder, turn } from '../../../unit/cache/disk/support.js';
 
@@ -32,10 +33,11 @@ interface Found {
 }
 
 async function stopReading(child: ChildProcess): Promise<Found> {
-  const answer = once(child, 'message') as Promise<[Found]>;
+  const answer = told<Found>(child);
+  const gone = once(child, 'exit');
   child.send('stop');
-  const [found] = await answer;
-  await once(child, 'exit');
+  const found = await answer;
+  await gone;
   return found;
 }
 
@@ -44,26 +46,26 @@ test('readers in other processes never see a wrong byte while the ring is overwr
   const capacity = 64 * MiB;
   const args = [folder, capacity, 5, 100] as const;
   let writer = start('writer-loop', ...args);
-  await once(writer, 'message');
+  await told(writer);
   const readers = [start('reader-process', ...args), start('reader-process', ...args)];
-  await Promise.all(readers.map(reader => once(reader, 'message')));
+  await Promise.all(readers.map(told));
   for (let life = 0; life < 4; life++) {
-    await once(writer, 'message');
-    await once(writer, 'message');
+    await told(writer);
+    await told(writer);
     writer.kill('SIGKILL');
     await once(writer, 'exit');
     writer = start('writer-loop', ...args);
-    const [stats] = (await once(writer, 'message')) as [DiskWriterStats];
+    const stats = await told<DiskWriterStats>(writer);
     assert.ok(stats.blocks <= blocksIn(capacity));
     const size = statSync(diskFile(folder)).size / capacity;
     assert.ok(size <= 1.02, `${size} of the size`);
   }
   // A reader that is killed must not keep pages from being used again.
   const victim = start('reader-process', ...args);
-  await once(victim, 'message');
+  await told(victim);
   victim.kill('SIGKILL');
   await once(victim, 'exit');
-  for (let turn = 0; turn < 4; turn++) await once(writer, 'message');
+  for (let turn = 0; turn < 4; turn++) await told(writer);
   const size = statSync(diskFile(folder)).size / capacity;
   assert.ok(size <= 1.02, `${size} of the size`);
   const found = await Promise.all(readers.map(stopReading));

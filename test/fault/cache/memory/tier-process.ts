@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { SharedMemoryTierOptions } from '../../../../src/cache/memory/shared-memory-tier.js';
 import { DEFAULTS } from '../../../support/defaults.js';
+import { told } from '../../../support/told.js';
 
 /** What a tier process is told to do; the blocks are of one object, and their bytes follow from their number. */
 export type Order =
@@ -64,12 +65,7 @@ export class TierProcess {
   }
 
   async #answer(): Promise<unknown> {
-    const [message] = await Promise.race([
-      once(this.#child, 'message'),
-      once(this.#child, 'exit').then(end => {
-        throw new Error(`the tier process ended: ${end.join(' ')}`);
-      }),
-    ]);
+    const message = await told<{ error?: string; result: unknown }>(this.#child);
     if (message.error !== undefined) throw new Error(message.error);
     return message.result;
   }
