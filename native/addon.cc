@@ -1,6 +1,7 @@
 // The addon's entry: each part of it adds its functions to `exports`.
 #include <napi.h>
 
+#include "byte_locks.h"
 #include "disk_blocks.h"
 #include "gate.h"
 #include "gathering.h"
@@ -21,6 +22,7 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Constants that JavaScript repeats: when it loads the addon it compares its own with these.
   exports.Set("constants", Napi::Object::New(env));
+  InitByteLocks(env, exports);
   InitDiskBlocks(env, exports);
   InitGate(env, exports);
   InitGathering(env, exports);

@@ -5,6 +5,7 @@
       "sources": [
         "addon.cc",
         "arguments.cc",
+        "byte_locks.cc",
         "clients.cc",
         "disk_blocks.cc",
         "gate.cc",

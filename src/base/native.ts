@@ -353,6 +353,12 @@ export interface NativeAddon {
   openListener(address: string, port: number): number;
   /** Opens a Unix socket that listens under `path`, in the place of another; returns its descriptor. @throws Error */
   openUnixListener(path: string, mode: number): number;
+  /**
+   * Takes the lock of one byte of a file, far past its end, for as long as the file is open; other indices than 0 to
+   * 1023 are refused. Without waiting. @returns false when another open file has it
+   */
+  tryLockByte(fd: number, index: number, exclusive: boolean): boolean;
+  unlockByte(fd: number, index: number): void;
   /** Sends a text to a service manager's socket, as sd_notify(3) does; `@` begins an abstract name. @throws Error */
   notifyManager(socket: string, text: string): void;
   /** Makes a ring in a new file, or with a file alone goes on with that of a dead writer. Errors have a `kind`. */

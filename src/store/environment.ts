@@ -10,6 +10,7 @@ import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
 import { type LmdbStats, treePages } from './lmdb-stats.js';
 import { moveAside } from './move-aside.js';
+import { OpeningLock } from './opening-lock.js';
 import { isDamage, storeError, UnusableData } from './store-error.js';
 import { type LmdbDatabase, StoreTable } from './table.js';
 
@@ -84,6 +85,7 @@ export class Environment {
   readonly #inode: number;
   #changes: Changes | undefined;
   readonly #batches: BatchCommits;
+  readonly #lock: OpeningLock;
   /** Bytes that are known to be allocated: the file never shrinks. */
   #allocated = 0;
   #closed = false;
@@ -98,26 +100,26 @@ export class Environment {
     if (options.readOnly !== true) prepareForWriting(options.path, state === 'sound');
     else if (state === 'missing') throw new Error('it is not there yet');
     else prepareForReading(options.path);
-    this.#root = open<Buffer, Uint8Array>({
-      ...ENCODING,
-      path: options.path,
-      noSubdir: true,
-      mapSize: options.mapSize,
-      maxReaders: MAX_READERS,
-      maxDbs: options.tables.length + 1,
-      readOnly: options.readOnly === true,
-      // With batching by event turn, a failed commit rejects promises that nobody holds.
-      eventTurnBatching: false,
-    });
+    this.#lock = OpeningLock.open(options.path, options.log);
+    try {
+      this.#root = this.#openRoot(options);
+    } catch (error) {
+      this.#lock.close();
+      throw error;
+    }
     const makeRoom = (batches: readonly Changes[]) => this.#makeRoom(batches, OTHERS_BYTES);
-    this.#batches = new BatchCommits(this.#root, options.path, makeRoom, options.gathered);
+    const database = { batch: (work: () => void) => this.#lock.commit(() => this.#root.batch(work)) };
+    this.#batches = new BatchCommits(database, options.path, makeRoom, options.gathered);
     try {
       this.#inode = statSync(options.path).ino;
       if (options.readOnly !== true) this.allocate(BEGIN_BYTES);
       this.#expectFormat(options);
       for (const name of options.tables) this.#tables.set(name, this.#openTable(name, options.readOnly !== true));
+      this.#lock.opened();
+      if (options.readOnly === true) this.#lock.close();
     } catch (error) {
       void this.#root.close();
+      this.#lock.close();
       throw error;
     }
   }
@@ -163,11 +165,13 @@ export class Environment {
     this.#expectOpen();
     const changes = new Changes();
     try {
-      return this.#root.transactionSync(() => {
-        const result = this.#collect(changes, work);
-        this.#makeRoom([changes]);
-        return result;
-      });
+      return this.#lock.commitSync(() =>
+        this.#root.transactionSync(() => {
+          const result = this.#collect(changes, work);
+          this.#makeRoom([changes]);
+          return result;
+        }),
+      );
     } catch (error) {
       throw typeof (error as { code?: unknown }).code === 'number' ? storeError(this.#path, error) : error;
     }
@@ -278,6 +282,21 @@ export class Environment {
     if (this.#closed) return;
     this.#closed = true;
     await this.#root.close();
+    this.#lock.close();
+  }
+
+  #openRoot({ path, mapSize, tables, readOnly = false }: EnvironmentOptions): RootDatabase<Buffer, Uint8Array> {
+    return open<Buffer, Uint8Array>({
+      ...ENCODING,
+      path,
+      noSubdir: true,
+      mapSize,
+      maxReaders: MAX_READERS,
+      maxDbs: tables.length + 1,
+      readOnly,
+      // With batching by event turn, a failed commit rejects promises that nobody holds.
+      eventTurnBatching: false,
+    });
   }
 
   #collect<T>(changes: Changes, work: () => T): T {
