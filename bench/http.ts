@@ -18,7 +18,7 @@ const BARE = fileURLToPath(new URL('./support/bare-uws.ts', import.meta.url));
 /**
  * Hot ranges of 4 KB and 256 KB at random places of a file of 64 MiB that every server holds in memory.
  * `--connections N`; `--policies`: what the memory tier's policies cost at a hit, with an edge for each of them;
- * `--engines`: with an edge that listens by engine node; `--logs`: with edges that write an access log
+ * `--engines`: with edges that listen by engine node; `--logs`: with edges that write an access log
  */
 export async function run(args: readonly string[]): Promise<Report> {
   const options = benchOptions(args, { connections: '64', policies: 'false', engines: 'false', logs: 'false' });
@@ -34,7 +34,7 @@ export async function run(args: readonly string[]): Promise<Report> {
         ...nginxStatic(folder, root),
         ...caches({ origin, folder, memory: CACHE_SIZE }),
         ...policies.map(policy => edgeBy(policy, origin, folder)),
-        ...(options.rest.engines === 'false' ? [] : [edgeOnNode(origin, folder)]),
+        ...(options.rest.engines === 'false' ? [] : edgesOnNode(origin, folder, options.against)),
         ...(options.rest.logs === 'false' ? [] : loggingEdges(origin, folder, options.against)),
       ],
       works: [4, 256].map(kibibytes => ({
@@ -54,14 +54,15 @@ function edgeBy(policy: string, origin: string, folder: string): Contestant {
   return { name, isPeer: false, start: build => startEdge({ ...build, name, origin, folder, settings }) };
 }
 
-function edgeOnNode(origin: string, folder: string): Contestant {
-  const name = 'moovedge, engine node';
+function edgesOnNode(origin: string, folder: string, against: string | undefined): Contestant[] {
   const memory = `${CACHE_SIZE / 2 ** 20}MiB`;
-  return {
-    name,
+  const edge = (build: { name: string } | Build) => ({
+    name: build.name,
     isPeer: false,
-    start: build => startEdge({ ...build, name, origin, folder, memory, listen: 'engine: node' }),
-  };
+    start: () => startEdge({ ...build, origin, folder, memory, listen: 'engine: node' }),
+  });
+  const name = `${EDGE}, engine node`;
+  return [edge({ name }), ...(against === undefined ? [] : [edge(buildOf(against, name))])];
 }
 
 function loggingEdges(origin: string, folder: string, against: string | undefined): Contestant[] {

@@ -1,3 +1,5 @@
+import { TurnShare } from './turn-share.js';
+
 /**
  * Milliseconds of a turn of the loop for what goes on by itself: with the turns of the gate (native/gate_turn.cc) a
  * turn is short enough for two of them, which a new player needs, to be over before anybody notices.
@@ -21,9 +23,7 @@ export interface Due {
 export class LoopTurns {
   /** Number of the turn. */
   turn = 0;
-  readonly #clock: () => number;
-  /** When the share of this turn began; undefined before. */
-  #since: number | undefined;
+  readonly #share: TurnShare;
   #waiting: Due[] = [];
   /** Index of the first that waits. */
   #next = 0;
@@ -32,20 +32,15 @@ export class LoopTurns {
 
   /** @param clock milliseconds; it only rises */
   constructor(clock: () => number = () => performance.now()) {
-    this.#clock = clock;
+    this.#share = new TurnShare(SHARE, clock, () => {
+      this.turn++;
+      if (!this.#stepping) this.#step();
+    });
   }
 
   /** Whether the share of this turn is used up; it begins when somebody asks. */
   get isOver(): boolean {
-    const now = this.#clock();
-    if (this.#since !== undefined) return now - this.#since >= SHARE;
-    this.#since = now;
-    setImmediate(() => {
-      this.turn++;
-      this.#since = undefined;
-      if (!this.#stepping) this.#step();
-    });
-    return false;
+    return this.#share.isOver;
   }
 
   /** Has `due` go on: at once, unless others wait or the share is used up. */

@@ -106,8 +106,11 @@ export interface FrontEndHandler {
   request(res: FrontResponse, req: FrontRequest, upgrade?: Upgrade): void;
   /** Connections have been opened, or closed when it is negative. */
   connections(change: number): void;
-  /** Complete answers begin to wait for their clients to take the rest, or, when it is negative, have ended. */
-  flushing(change: number): void;
+  /**
+   * Complete answers begin to wait for their clients to take the rest, and requests for their turn, or, when it is
+   * negative, do no more.
+   */
+  waiting(change: number): void;
   /** A request was refused by the front end itself, with this status. */
   refused(status: number, client: string): void;
 }

@@ -50,7 +50,7 @@ export class Port implements FrontEndHandler {
     this.#context.course.quiet();
   }
 
-  flushing(change: number): void {
+  waiting(change: number): void {
     this.#context.stats.openResponses += change;
     this.#context.course.quiet();
   }

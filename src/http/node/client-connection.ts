@@ -1,3 +1,4 @@
+import type { Account } from './account.js';
 import type { NodeRequest } from './node-request.js';
 
 /** A connection, as whoever accepted it knows it. */
@@ -6,6 +7,8 @@ export interface ClientConnection {
   readonly address: string;
   /** Many clients share it: it is a trusted proxy's. */
   readonly isShared: boolean;
+  /** The client's, or its own where there is none. */
+  readonly account: Account;
 }
 
 /** Whether a request is that of one of many clients of a proxy, which names it. */

@@ -12,7 +12,6 @@ export class Http2Response extends NodeResponse {
   constructor(stream: ServerHttp2Stream, address: string, budget: SendBudget, events: AnswerEvents) {
     super(address, budget, events);
     this.#stream = stream;
-    stream.on('error', () => {});
     stream.once('close', () => this.gone());
   }
 

@@ -9,6 +9,7 @@ import { plainAddress } from '../forwarded.js';
 import type { FrontEnd, FrontEndHandler, TlsFiles } from '../front-end.js';
 import type { PortBounds } from '../gate.js';
 import { whyNotListening } from '../listen-refusal.js';
+import { Account } from './account.js';
 import type { ClientConnection } from './client-connection.js';
 import { Http1Connections } from './http1-connections.js';
 import { Http2Connections } from './http2-connections.js';
@@ -46,9 +47,6 @@ export interface NodeFrontEndOptions {
 /** Connections without a place that are told so at a time, and their most share of the places. */
 const TURNED_AWAY_MAX = 64;
 const TURNED_AWAY_SHARE = 1 / 4;
-
-/** Whoever is gone already. */
-const NOBODY: ClientConnection = { address: '', isShared: false };
 
 /**
  * The front end on node:http and node:http2, for what uWebSockets.js has no ear for: HTTP/2 and Unix sockets, and
@@ -119,13 +117,15 @@ export class NodeFrontEnd implements FrontEnd {
     const isTrusted = clients.trusts(peer);
     // Proxies have as many as there are places, since many clients share them.
     const isShared = isTrusted && !(isLoopback(peer) && this.#options.bounds.loopback);
-    if (!this.#places.take(socket) || !(isShared || this.#places.give(socket, peer))) {
+    const hasPlace = this.#places.take(socket);
+    const account = hasPlace ? (isShared ? new Account() : this.#places.give(socket, peer)) : undefined;
+    if (account === undefined) {
       this.#handler().refused(503, peer);
       this.#turnAway(socket);
       return;
     }
     this.#handler().connections(1);
-    this.#sockets.set(socket, { address: peer, isShared });
+    this.#sockets.set(socket, { address: peer, isShared, account });
     socket.once('close', () => {
       this.#sockets.delete(socket);
       this.#handler().connections(-1);
@@ -142,12 +142,16 @@ export class NodeFrontEnd implements FrontEnd {
           socket.destroy();
           return;
         }
-        if (address !== undefined) this.#sockets.set(socket, { address, isShared: false });
-        if (address === undefined || this.#places.give(socket, address)) this.#begin(socket);
-        else {
-          this.#handler().refused(503, address);
-          this.#turnAway(socket);
+        if (address !== undefined) {
+          const named = this.#places.give(socket, address);
+          if (named === undefined) {
+            this.#handler().refused(503, address);
+            this.#turnAway(socket);
+            return;
+          }
+          this.#sockets.set(socket, { address, isShared: false, account: named });
         }
+        this.#begin(socket);
       });
   }
 
@@ -174,9 +178,12 @@ export class NodeFrontEnd implements FrontEnd {
   }
 
   #speak(socket: TLSSocket, raw: Duplex | undefined): void {
-    const connection = this.#sockets.get(raw ?? socket) ?? NOBODY;
+    const connection = this.#sockets.get(raw ?? socket);
     socket.on('error', () => {});
-    if (socket.alpnProtocol === 'h2' && this.#http2 !== undefined) this.#http2.add(socket, connection, raw ?? socket);
+    // It has gone meanwhile.
+    if (connection === undefined) socket.destroy();
+    else if (socket.alpnProtocol === 'h2' && this.#http2 !== undefined)
+      this.#http2.add(socket, connection, raw ?? socket);
     else this.#http1.add(socket, connection);
   }
 }

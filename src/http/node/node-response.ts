@@ -15,7 +15,7 @@ export interface NodeHead {
 /** What an answer tells its connection. */
 export interface AnswerEvents {
   /** The answer is complete, but not all of it has been taken yet, or, when it is negative, that has ended. */
-  flushing(change: number): void;
+  waiting(change: number): void;
   /** The connection is free for another. */
   over(): void;
   /** Whether the connection is to be closed after an answer of this status. */
@@ -117,8 +117,9 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
   }
 
   close(): void {
-    this.gone();
+    // First, so that nothing is answered behind it.
     this.destroy();
+    this.gone();
   }
 
   roomy(): void {
@@ -140,10 +141,11 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
     this.#budget.forget(this);
     const held = this.#held;
     this.#held = 0;
-    if (this.#isComplete) this.events.flushing(-1);
-    else this.#aborted?.();
-    this.events.over();
+    if (!this.#isComplete) this.#aborted?.();
     this.#budget.free(held);
+    this.events.over();
+    // Not before: whoever waits for the end of all answers waits for one that begins with it, too.
+    if (this.#isComplete) this.events.waiting(-1);
   }
 
   #begin(length: number | undefined, hasBody: boolean): void {
@@ -180,7 +182,7 @@ export abstract class NodeResponse implements FrontResponse, Waiting {
 
   #complete(): void {
     this.#isComplete = true;
-    this.events.flushing(1);
+    this.events.waiting(1);
     this.finish();
   }
 }

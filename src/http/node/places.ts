@@ -2,11 +2,18 @@ import type { Socket } from 'node:net';
 import { clientKey } from '../../base/client-key.js';
 import { isLoopback } from '../../base/loopback.js';
 import type { PortBounds } from '../gate.js';
+import { Account } from './account.js';
+
+/** What a client has. */
+interface Held {
+  readonly account: Account;
+  connections: number;
+}
 
 /** Places for connections, and who has them: as the gate shares them, by clients. */
 export class Places {
   readonly #bounds: PortBounds;
-  readonly #held = new Map<string, number>();
+  readonly #held = new Map<string, Held>();
   #open = 0;
 
   constructor(bounds: PortBounds) {
@@ -21,23 +28,24 @@ export class Places {
     return true;
   }
 
-  /** Whether a client may have a connection, which has its place already. */
-  give(socket: Socket, address: string): boolean {
-    if (address === '' || (isLoopback(address) && !this.#bounds.loopback)) return true;
+  /** The account of a client that may have a connection, which has its place already; else undefined. */
+  give(socket: Socket, address: string): Account | undefined {
+    if (address === '' || (isLoopback(address) && !this.#bounds.loopback)) return new Account();
     const key = clientKey(address);
-    if (!this.#hasPlaceFor(key)) return false;
-    this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    const known = this.#held.get(key);
+    if (!this.#hasPlaceFor(known)) return undefined;
+    const held = known ?? { account: new Account(), connections: 0 };
+    if (known === undefined) this.#held.set(key, held);
+    held.connections++;
     socket.once('close', () => {
-      const left = this.#held.get(key)! - 1;
-      if (left > 0) this.#held.set(key, left);
-      else this.#held.delete(key);
+      if (--held.connections === 0) this.#held.delete(key);
     });
-    return true;
+    return held.account;
   }
 
-  #hasPlaceFor(key: string): boolean {
+  #hasPlaceFor(client: Held | undefined): boolean {
     const { connections, perClient } = this.#bounds;
-    const held = this.#held.get(key) ?? 0;
+    const held = client?.connections ?? 0;
     if (perClient > 0) return held < perClient;
     if (this.#open <= connections - connections / 4) return true;
     return held < connections / (this.#held.size + (held === 0 ? 1 : 0));

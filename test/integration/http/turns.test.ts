@@ -1,70 +1,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
-import { connect as secureConnect } from 'node:tls';
 import { Worker } from 'node:worker_threads';
-import { EdgeError } from '../../../src/base/errors.js';
-import { certificateFiles } from '../../support/certificate.js';
+import { type BusyKind, busyEdge, mostInATurn, request } from '../../support/busy-edge.js';
 import { contentAt } from '../../support/content.js';
 import { FakeObject } from '../../support/fake-content.js';
-import { startEdge } from '../../support/http-edge.js';
+import { ENGINES } from '../../support/http-edge.js';
 import { until } from '../../support/until.js';
 
-const BOUNDS = { connections: 10_000, perClient: 0, requests: 0, loopback: true, unsentBytes: 0 };
-/** Milliseconds that each request takes of the loop. */
-const WORK = 2;
+const KINDS: readonly (BusyKind & { readonly port: string })[] = ENGINES.flatMap(engine => [
+  { engine, secure: false, port: `a plain port of ${engine}` },
+  { engine, secure: true, port: `a port of ${engine} that speaks TLS` },
+]);
 
-const { cert, files: tls } = certificateFiles();
-
-const request = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
-
-/** A server whose every request takes the loop for a while, and notes in which of the loop's turns it does. */
-async function busyEdge(secure: boolean) {
-  const edge = await startEdge({ bounds: BOUNDS }, { tls: secure ? tls : undefined });
-  let turn = 0;
-  let ended = false;
-  const tick = () => {
-    turn++;
-    if (!ended) setImmediate(tick);
-  };
-  tick();
-  after(() => {
-    ended = true;
-  });
-  const handled: { path: string; turn: number }[] = [];
-  const add = (path: string) =>
-    edge.content.paths.set(path, () => {
-      handled.push({ path, turn });
-      for (const end = performance.now() + WORK; performance.now() < end; );
-      throw new EdgeError('not_found', 'no such file');
-    });
-  const open = async (address = '127.0.0.1') => {
-    const to = { port: edge.port, host: '127.0.0.1', localAddress: address };
-    const socket: Socket = secure ? secureConnect({ ...to, ca: cert, servername: 'localhost' }) : connect(to);
-    socket.on('error', () => {}).resume();
-    after(() => socket.destroy());
-    await once(socket, secure ? 'secureConnect' : 'connect');
-    return socket;
-  };
-  const openAll = (count: number, address?: string) => Promise.all(Array.from({ length: count }, () => open(address)));
-  /** Resolves within a turn, with its number. */
-  const immediate = () => new Promise<number>(resolve => setImmediate(() => resolve(turn)));
-  return { ...edge, handled, add, open, openAll, immediate };
-}
-
-/** Most requests that were handled in one turn. */
-function mostInATurn(handled: readonly { turn: number }[]): number {
-  const counts = new Map<number, number>();
-  for (const { turn } of handled) counts.set(turn, (counts.get(turn) ?? 0) + 1);
-  return Math.max(...counts.values());
-}
-
-for (const secure of [false, true]) {
-  const port = secure ? 'a port that speaks TLS' : 'a plain port';
-
+for (const { port, ...kind } of KINDS) {
   test(`a turn of the loop has 4 ms for requests, on however many connections they come: ${port}`, async () => {
-    const { handled, add, openAll } = await busyEdge(secure);
+    const { handled, add, openAll } = await busyEdge(kind);
     add('/slow');
     for (const socket of await openAll(60)) socket.write(request('/slow'));
     await until('all are handled', () => handled.length === 60);
@@ -73,7 +24,7 @@ for (const secure of [false, true]) {
   });
 
   test(`whoever has had less of the loop's time comes first: ${port}`, async () => {
-    const { handled, add, openAll, open } = await busyEdge(secure);
+    const { handled, add, openAll, open } = await busyEdge(kind);
     for (const path of ['/many', '/one']) add(path);
     const many = await openAll(40, '127.0.0.2');
     const one = await open('127.0.0.3');
@@ -89,27 +40,29 @@ for (const secure of [false, true]) {
   });
 }
 
-test("whoever has had much of the loop's time has his turn nevertheless, whatever a flood there is", async () => {
-  const { handled, add, open } = await busyEdge(false);
-  for (const path of ['/heavy', '/many']) add(path);
-  const heavy = await open('127.0.0.2');
-  heavy.write(request('/heavy').repeat(60));
-  await until('it has had much', () => handled.length >= 60);
-  // Each asks again as soon as it has its answer.
-  for (let i = 0; i < 30; i++) {
-    const socket = await open(`127.0.0.${10 + i}`);
-    socket.on('data', () => socket.write(request('/many')));
-    socket.write(request('/many'));
-  }
-  await until('the flood is at it', () => handled.length >= 160);
-  const before = handled.filter(({ path }) => path === '/heavy').length;
-  heavy.write(request('/heavy'));
-  await until('it is handled', () => handled.filter(({ path }) => path === '/heavy').length > before);
-});
+for (const engine of ENGINES) {
+  test(`whoever has had much of the loop's time has his turn nevertheless, whatever a flood there is: ${engine}`, async () => {
+    const { handled, add, open } = await busyEdge({ engine, secure: false });
+    for (const path of ['/heavy', '/many']) add(path);
+    const heavy = await open('127.0.0.2');
+    heavy.write(request('/heavy').repeat(60));
+    await until('it has had much', () => handled.length >= 60);
+    // Each asks again as soon as it has its answer.
+    for (let i = 0; i < 30; i++) {
+      const socket = await open(`127.0.0.${10 + i}`);
+      socket.on('data', () => socket.write(request('/many')));
+      socket.write(request('/many'));
+    }
+    await until('the flood is at it', () => handled.length >= 160);
+    const before = handled.filter(({ path }) => path === '/heavy').length;
+    heavy.write(request('/heavy'));
+    await until('it is handled', () => handled.filter(({ path }) => path === '/heavy').length > before);
+  });
+}
 
-for (const secure of [false, true]) {
-  test(`pipelined requests on one connection share the time of a turn: ${secure ? 'TLS' : 'plain'}`, async () => {
-    const { handled, add, open } = await busyEdge(secure);
+for (const { port, ...kind } of KINDS) {
+  test(`pipelined requests on one connection share the time of a turn: ${port}`, async () => {
+    const { handled, add, open } = await busyEdge(kind);
     add('/slow');
     // In one segment, and in one record.
     (await open()).write(request('/slow').repeat(300));
@@ -127,8 +80,9 @@ const ASKER = `
   }));
   socket.resume();`;
 
+// Node reads of a connection in a later turn than it accepts it in.
 test('what has come with a new connection is handled in the turn that accepts it', async () => {
-  const { handled, add, port, immediate } = await busyEdge(false);
+  const { handled, add, port, immediate } = await busyEdge({ engine: 'uws', secure: false });
   add('/first');
   const asked = new Int32Array(new SharedArrayBuffer(4));
   const asker = new Worker(ASKER, { eval: true, workerData: { port, text: request('/first'), asked } });
@@ -142,21 +96,23 @@ test('what has come with a new connection is handled in the turn that accepts it
   assert.equal(handled[0]!.turn, turn);
 });
 
-test('what the other side takes again has its turn like anything else', async () => {
-  const { handled, add, open, content } = await busyEdge(false);
-  add('/slow');
-  content.paths.set('/film.mp4', new FakeObject(contentAt('/film.mp4', 'v1', 0, 20_000_000)));
-  const slow = await Promise.all(Array.from({ length: 8 }, () => open()));
-  for (const socket of slow) socket.pause().write(request('/film.mp4') + request('/slow').repeat(5));
-  await until('all wait for their clients', () => content.requests.length >= 8);
-  for (const socket of slow) socket.resume();
-  await until('all are handled', () => handled.length === 40);
-  assert.ok(mostInATurn(handled) <= 2, `${mostInATurn(handled)} in a turn`);
-});
+for (const engine of ENGINES) {
+  test(`what the other side takes again has its turn like anything else: ${engine}`, async () => {
+    const { handled, add, open, content } = await busyEdge({ engine, secure: false });
+    add('/slow');
+    content.paths.set('/film.mp4', new FakeObject(contentAt('/film.mp4', 'v1', 0, 20_000_000)));
+    const slow = await Promise.all(Array.from({ length: 8 }, () => open()));
+    for (const socket of slow) socket.pause().write(request('/film.mp4') + request('/slow').repeat(5));
+    await until('all wait for their clients', () => content.requests.length >= 8);
+    for (const socket of slow) socket.resume();
+    await until('all are handled', () => handled.length === 40);
+    assert.ok(mostInATurn(handled) <= 2, `${mostInATurn(handled)} in a turn`);
+  });
+}
 
-for (const secure of [false, true]) {
-  test(`whoever asks for one thing at a time comes before requests in store: ${secure ? 'TLS' : 'plain'}`, async () => {
-    const { handled, add, open } = await busyEdge(secure);
+for (const { port, ...kind } of KINDS) {
+  test(`whoever asks for one thing at a time comes before requests in store: ${port}`, async () => {
+    const { handled, add, open } = await busyEdge(kind);
     for (const path of ['/store', '/one']) add(path);
     const one = await open('127.0.0.3');
     // Each is a client by itself, so that none has had much.

@@ -112,9 +112,10 @@ describe('HTTP/2', () => {
     const session = open({ settings: { initialWindowSize: 1024 } });
     const streams = Array.from({ length: 50 }, () => session.request({ ':path': '/film.mp4' }));
     for (const stream of streams) stream.pause();
+    const responses = streams.map(stream => once(stream, 'response'));
     const sentBefore = edge.server.stats.responseBytes;
     await until('answers under way', () => edge.server.stats.openResponses === 50);
-    await Promise.all(streams.map(stream => once(stream, 'response')));
+    await Promise.all(responses);
     // What was given to Node is what is counted as sent.
     assert.ok(edge.server.stats.responseBytes - sentBefore <= 512 * 1024 + 50 * 64 * 1024);
     for (const stream of streams.slice(1)) stream.close(constants.NGHTTP2_CANCEL);
