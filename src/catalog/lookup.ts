@@ -113,7 +113,8 @@ export function answerFreshness(
   answer: OriginAnswer,
   route: Route | undefined,
 ): Freshness {
-  return freshnessOf(fields, answer, freshnessAt(context, route), route?.defaultLifetime);
+  const silent = route?.freshness?.default ?? route?.defaultLifetime;
+  return freshnessOf(fields, answer, freshnessAt(context, route), silent);
 }
 
 /** True when cookies that answers set are for all players. */

@@ -16,7 +16,7 @@ export interface Route {
    * for origins that are cheap to ask, such as a directory.
    */
   readonly defaultLifetime?: number | undefined;
-  /** Where freshness is another than everywhere: what differs. */
+  /** Where freshness is another than everywhere: what differs. Its default goes before `defaultLifetime`. */
   readonly freshness?: Partial<FreshnessOptions> | undefined;
   /** Fields that the origin is sent, whatever the player sends; names in lower case. */
   readonly set?: Readonly<Record<string, string>> | undefined;

@@ -91,7 +91,10 @@ export const routesSchema = list(
       ),
     }).optional(),
     freshness: item({
-      default: setting(time('0', '8760h'), 'As freshness.default, on the route.').optional(),
+      default: setting(
+        time('0', '8760h'),
+        'As freshness.default, on the route, whatever the age of Last-Modified.',
+      ).optional(),
       min: setting(time('0', '8760h'), 'As freshness.min, on the route.').optional(),
       max: setting(time('0', '87600h'), 'As freshness.max, on the route.').optional(),
       errorTtl: setting(time('0', '1h'), 'As freshness.errorTtl, on the route.').optional(),

@@ -179,13 +179,14 @@ const tree = group({
   freshness: group({
     default: setting(
       time('0', '8760h'),
-      'How long an answer is fresh that says nothing of it and bears no Last-Modified.',
+      'How long an answer is fresh that says nothing of it, and that the heuristic says nothing of.',
     ).prefault('10m'),
     min: setting(time('0', '8760h'), 'Least freshness lifetime, whatever the origin says.').prefault('0'),
     max: setting(time('0', '87600h'), 'Greatest freshness lifetime, whatever the origin says.').prefault('8760h'),
     heuristic: setting(
       share(0, 1),
-      'Freshness lifetime as a share of the age of Last-Modified (RFC 9111 section 4.2.2).',
+      'Freshness lifetime as a share of the age of Last-Modified, of an answer that says nothing of it and bears that ' +
+        '(RFC 9111 section 4.2.2); 0: none, the default holds.',
     ).prefault('10%'),
     heuristicMax: setting(time('0', '8760h'), 'Most that the heuristic gives.').prefault('24h'),
     errorTtl: setting(

@@ -12,12 +12,12 @@ import {
 
 /** How long answers may be used, where the origin does not say and against what it says. Times in milliseconds. */
 export interface FreshnessOptions {
-  /** Lifetime of an answer that says nothing of it and has no Last-Modified. */
+  /** Lifetime of an answer that says nothing of it, where the heuristic doesn't say it. */
   readonly default: number;
   /** Bounds of every lifetime, whatever the origin says. */
   readonly min: number;
   readonly max: number;
-  /** Lifetime as a share (0 to 1) of the age of Last-Modified (RFC 9111 section 4.2.2), and its bound. */
+  /** Lifetime as a share (0 to 1) of the age of Last-Modified (RFC 9111 section 4.2.2), and its bound; 0: none. */
   readonly heuristic: number;
   readonly heuristicMax: number;
   /** How long a 5xx answer or a failing origin is remembered, and a 404 or 410. */
@@ -142,7 +142,7 @@ function explicitLifetime(
 
 function heuristicLifetime(fields: Fields, date: number, options: FreshnessOptions): number {
   const modified = parseDate(fields['last-modified']);
-  if (modified === undefined) return options.default;
+  if (modified === undefined || options.heuristic === 0) return options.default;
   return Math.min(options.heuristicMax, Math.max(0, date - modified) * options.heuristic);
 }
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EdgeError, type ErrorCode } from '../../../../src/base/errors.js';
+import { answerFreshness } from '../../../../src/catalog/lookup.js';
 import { ageOf, freshnessOf, servesOnError } from '../../../../src/catalog/rfc9111/freshness.js';
 import { negativeFreshness } from '../../../../src/catalog/rfc9111/negative-lifetime.js';
 import { requestCacheControlOf, useOf } from '../../../../src/catalog/rfc9111/request-cache-control.js';
 import { notStored, varyNames } from '../../../../src/catalog/rfc9111/storable.js';
+import type { Route } from '../../../../src/catalog/route.js';
+import type { OriginAnswer } from '../../../../src/origin/origin.js';
 import { DEFAULTS } from '../../../support/defaults.js';
 
 const { freshness: FRESHNESS } = DEFAULTS.catalog;
@@ -16,6 +19,23 @@ const AT_ONCE = { requestTime: DATE, responseTime: DATE };
 const cc = (value: string, more: Record<string, string> = {}) => ({ 'cache-control': value, date: http(0), ...more });
 
 describe('freshness_lifetime (RFC 9111 section 4.2.1)', () => {
+  it('is the default where no share of the age of Last-Modified is wanted', () => {
+    const lifetime = (fields: Record<string, string>) =>
+      freshnessOf(fields, AT_ONCE, { ...FRESHNESS, heuristic: 0 }).lifetime;
+    assert.equal(lifetime({ date: http(0), 'last-modified': http(-1e6) }), 600_000);
+    assert.equal(lifetime(cc('max-age=7', { 'last-modified': http(-1e6) })), 7000);
+  });
+
+  it('is the default of a route where that states one, whatever the age of Last-Modified', () => {
+    const lifetime = (route: Partial<Route>, fields: Record<string, string>) =>
+      answerFreshness({ freshness: FRESHNESS }, fields, { ...AT_ONCE } as OriginAnswer, route as Route).lifetime;
+    const old = { date: http(0), 'last-modified': http(-1e6) };
+    assert.equal(lifetime({ freshness: { default: 2000 } }, old), 2000);
+    assert.equal(lifetime({ freshness: { default: 2000 }, defaultLifetime: 1000 }, old), 2000, 'of a directory');
+    assert.equal(lifetime({ freshness: { max: 9000 } }, old), 9000);
+    assert.equal(lifetime({ freshness: { default: 2000 } }, cc('max-age=7')), 7000, 'the origin says so');
+  });
+
   for (const [name, fields, seconds] of [
     ['max-age', cc('max-age=60'), 60],
     ['s-maxage before max-age', cc('max-age=60, s-maxage=10'), 10],
