@@ -5,6 +5,9 @@ import { createSecureContext, createServer, type SecureContext, type Server, typ
 import { EdgeError } from '../../base/errors.js';
 import type { CertificateFiles, TlsFiles } from '../front-end.js';
 
+/** Names of HTTP/1 in ALPN (RFC 7301 section 6): who offers others alone is refused in the handshake. */
+const HTTP1 = ['http/1.1', 'http/1.0'];
+
 /**
  * Makes TLS of connections that it is told of by `connection`.
  * @param patience milliseconds that a handshake may take
@@ -22,7 +25,7 @@ export function secureServer(
   const server = createServer({
     ...named[0]!.options,
     handshakeTimeout: patience,
-    ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    ALPNProtocols: http2 ? ['h2', ...HTTP1] : HTTP1,
     ...(ca !== undefined && { requestCert: true, rejectUnauthorized: true }),
     SNICallback(name, done) {
       done(null, named.find(({ certificate }) => certificate.checkHost(name) !== undefined)?.context);

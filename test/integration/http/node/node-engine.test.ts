@@ -84,6 +84,8 @@ describe('HTTP/2', () => {
     };
     assert.equal(await ask('--http2'), '2 200 3000000');
     assert.equal(await ask('--http1.1'), '1.1 200 3000000');
+    assert.equal(await ask('--http1.0'), '1.1 200 3000000', 'curl asks for http/1.0 by ALPN');
+    assert.equal(await ask('--no-alpn'), '1.1 200 3000000');
     assert.equal(await ask('--http2', '-r', '5-14'), '2 206 10');
     assert.equal(await ask('--http2', '-I'), '2 200 0');
     assert.equal(await ask('--http2', '-H', 'If-None-Match: "film"'), '2 304 0');
