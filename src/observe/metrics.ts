@@ -14,6 +14,9 @@ import { METRICS, type MetricDefinition, type MetricName, type MetricOfType } fr
 /** Most label sets of one metric; what comes after is counted under the label value `other`. */
 const SERIES_MAX = 400;
 
+/** Gauges of prom-client with names of counters: deprecated, or the sum of `nodejs_active_resources`. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
 /** A value, or a value for each label set. */
 export type MetricReading =
   | number
@@ -31,7 +34,9 @@ export class Metrics {
 
   /** @param options `process`: whether CPU, memory, event-loop lag and garbage collection are told too */
   constructor({ process = false }: { process?: boolean } = {}) {
-    if (process) collectDefaultMetrics({ register: this.#registry });
+    if (!process) return;
+    collectDefaultMetrics({ register: this.#registry });
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
   }
 
   /** A counter that is read when scraped; the values read must never go back. */

@@ -107,7 +107,7 @@ describe('what operators load', () => {
   });
 
   it('reads what the edge tells, whose names follow the rules', async () => {
-    const metrics = new Metrics();
+    const metrics = new Metrics({ process: true });
     for (const [name, { type }] of Object.entries(METRICS)) {
       if (type === 'counter') metrics.counter(name as never, () => 1);
       else if (type === 'gauge') metrics.gauge(name as never, () => 1);
