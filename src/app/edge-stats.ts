@@ -1,4 +1,5 @@
 import { placeOfKey } from '../catalog/object-identity.js';
+import type { OriginPaths } from '../catalog/purge-pattern.js';
 import { hottest, type ObjectHeat } from '../observe/hot-list.js';
 import type { EdgeStats } from '../supervisor/supervisor.js';
 
@@ -7,15 +8,23 @@ const TOLD = 50;
 
 /** An object that is asked for much. */
 export interface HotObject extends ObjectHeat {
-  /** Name of its origin, and its path there. */
+  /** Name of its origin, and the path by which players ask for it. */
   readonly origin: string;
   readonly path: string;
 }
 
-/** What each worker tells of what is asked for most, as one. */
-export function withHottest(stats: EdgeStats): EdgeStats & { readonly hottest: readonly HotObject[] } {
+/** What each worker tells of what is asked for most, as one. @param places where the objects of origins are */
+export function withHottest(
+  stats: EdgeStats,
+  places: readonly OriginPaths[],
+): EdgeStats & { readonly hottest: readonly HotObject[] } {
   const heats = stats.workers.flatMap(
     ({ stats: own }) => (own as { hottest?: readonly ObjectHeat[] } | undefined)?.hottest ?? [],
   );
-  return { ...stats, hottest: hottest(heats, TOLD).map(heat => ({ ...heat, ...placeOfKey(heat.key) })) };
+  const bases = new Map(places.map(({ origin, base }) => [origin, base]));
+  const told = hottest(heats, TOLD).map(heat => {
+    const { origin, path } = placeOfKey(heat.key);
+    return { ...heat, origin, path: (bases.get(origin) ?? '') + path };
+  });
+  return { ...stats, hottest: told };
 }

@@ -28,6 +28,7 @@ import { ServiceManager } from './service-manager.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import type { EdgeServices } from './services/edge-services.js';
 import { ownAddress, playerAddress } from './services/player-address.js';
+import { placesOf } from './services/purge-service.js';
 import { Successor } from './successor.js';
 
 /**
@@ -119,7 +120,7 @@ export class Edge implements EdgeControl {
       },
       metricsText: () => supervisor.metricsText(),
       cluster: () => this.#services?.cluster,
-      stats: async () => withHottest(await supervisor.stats()),
+      stats: async () => withHottest(await supervisor.stats(), placesOf(supervisor.config)),
       purge: async request => this.#running.purge(request),
       explain: url => this.#running.explain(url),
       list: async request => this.#running.list(request),
