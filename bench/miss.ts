@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../test/support/ports.js';
 import { caches } from './support/caches.js';
 import { type Contestant, contest, EDGE, resultTables, startContestants } from './support/contest.js';
 import { runFolder } from './support/folder.js';
@@ -7,13 +9,14 @@ import { startSameOrigin } from './support/nginx.js';
 import { startNoiseOrigin } from './support/noise-origin.js';
 import { type BenchOptions, benchOptions } from './support/options.js';
 import { type Report, type ResultTable, Sample } from './support/report.js';
-import { onClientCore, type Server } from './support/server.js';
+import { onClientCore, Server } from './support/server.js';
 import { Viewer } from './support/viewer.js';
 import { writeRequests } from './support/wrk.js';
 
 const BLOCK = 256 * 1024;
 const CACHE_SIZE = 512 * 1024 * 1024;
 const DIRECT = 'origin direct';
+const PROXY = fileURLToPath(new URL('./support/bare-proxy.ts', import.meta.url));
 /** A film long enough that no block of it is asked for twice, in MiB and in blocks. */
 const FILM_SIZE = 64 * 1024;
 const FILM_BLOCKS = FILM_SIZE * 4;
@@ -42,6 +45,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   const notes = [
     'first bytes: blocks of 256 KiB; "after origin" is the time from the first byte that the origin writes to the first one that the player gets',
     'load: files of 256 KiB, or of 16 MiB, each asked for once, from an nginx that shares the core of the client',
+    'bare proxy: what the front end and the HTTP client of the edge take alone (support/bare-proxy.ts)',
     'bare: the least that receiving, copying, summing up and sending costs on this machine (support/miss-floor.cc)',
     ...new Set(parts.flatMap(part => part.notes)),
   ];
@@ -60,7 +64,10 @@ async function firstBytes(options: BenchOptions): Promise<Part> {
   const folder = runFolder(4 * CACHE_SIZE);
   const began = new Map<string, number>();
   const origin = await startNoiseOrigin((path, start) => began.set(`${path} ${start}`, performance.now()));
-  const { servers, notes } = await startContestants(contestants(origin.url, folder), options);
+  const { servers, notes } = await startContestants(
+    [...contestants(origin.url, folder), bareProxy(origin.url)],
+    options,
+  );
   const direct: Asked = { name: DIRECT, port: Number(new URL(origin.url).port) };
   const players = Number(options.rest.players);
   let made = 0;
@@ -70,8 +77,8 @@ async function firstBytes(options: BenchOptions): Promise<Part> {
     // A permutation: the multiplier has no divisor in common with the number of blocks.
     block: (made++ * 40_503) % FILM_BLOCKS,
   });
-  // Others than these two fetch the whole film for any of its blocks.
-  const slicing = servers.filter(({ name }) => name === EDGE || name.endsWith('slice'));
+  // Others than these fetch the whole film for any of its blocks.
+  const slicing = servers.filter(({ name }) => [EDGE, 'nginx', 'bare'].includes(name.split(' ')[0]!));
   const tables: ResultTable[] = [];
   for (const [title, asked, fresh] of [
     ['first block of a film', servers, file],
@@ -85,6 +92,18 @@ async function firstBytes(options: BenchOptions): Promise<Part> {
   await Promise.all(servers.map(server => server.stop()));
   origin.close();
   return { tables, notes };
+}
+
+function bareProxy(origin: string): Contestant {
+  const name = 'bare proxy of uWebSockets.js and undici';
+  return {
+    name,
+    async start() {
+      const port = await freePort();
+      const args = ['--import', 'tsx', PROXY, origin, String(port)];
+      return Server.start({ name, command: process.execPath, args, port });
+    },
+  };
 }
 
 /** Of nginx once: bytes that come from the origin go to the player from memory, with sendfile or without. */
