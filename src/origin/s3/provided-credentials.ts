@@ -1,3 +1,4 @@
+import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
 import type { Credentials, CredentialsSource } from './s3-signer.js';
 
@@ -13,6 +14,7 @@ export type ProvideCredentials = () => Promise<ProvidedCredentials>;
 /** Milliseconds before their end at which keys are replaced, and between two tries when none can be had. */
 const AHEAD = 5 * 60_000;
 const PAUSE = 5000;
+const NONE = 'the machine gives no S3 credentials';
 /** Name of the package: it is loaded where it is used, since it is large. */
 const PACKAGE: string = '@aws-sdk/credential-providers';
 
@@ -39,7 +41,10 @@ async function load(provider: CredentialsProvider, region: string): Promise<Prov
   return provider === 'container' ? fromContainerMetadata(patience) : fromTokenFile({ clientConfig: { region } });
 }
 
-/** Keys that are asked for again before they end; those that are still good serve while none can be had. */
+/**
+ * Keys that are asked for again before they end; those that are still good serve while none can be had. After that
+ * requests fail: one that is not signed would be answered as if the object were kept from everybody.
+ */
 export class ProvidedSource implements CredentialsSource {
   readonly #provide: ProvideCredentials;
   readonly #log: Log;
@@ -53,17 +58,23 @@ export class ProvidedSource implements CredentialsSource {
     this.#log = log;
   }
 
-  current(): Credentials | Promise<Credentials | undefined> {
+  /** @throws EdgeError (rejects with) `origin_unavailable` when there are no keys */
+  current(): Credentials | Promise<Credentials> {
     const known = this.#credentials;
     const left = known === undefined ? 0 : (known.expiration?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now();
     if (left > AHEAD) return known!;
     const asking = this.#ask();
     // Nobody waits for what comes in good time.
-    return known !== undefined && left > 0 ? known : asking.then(() => this.#credentials);
+    return known !== undefined && left > 0 ? known : asking.then(() => this.#found());
   }
 
   expired(): void {
     this.#credentials = undefined;
+  }
+
+  #found(): Credentials {
+    if (this.#credentials === undefined) throw new EdgeError('origin_unavailable', NONE);
+    return this.#credentials;
   }
 
   #ask(): Promise<void> {
@@ -76,7 +87,7 @@ export class ProvidedSource implements CredentialsSource {
         },
         error => {
           this.#notBefore = Date.now() + PAUSE;
-          this.#log.warn({ error: (error as Error).message }, 'the machine gives no S3 credentials');
+          this.#log.warn({ error: (error as Error).message }, NONE);
         },
       )
       .finally(() => {

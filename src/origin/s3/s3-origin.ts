@@ -64,8 +64,8 @@ export function createS3Origin(options: S3OriginOptions): HttpOrigin {
   const endpoint = custom ?? `https://s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
   const pathStyle = options.pathStyle ?? custom !== undefined;
   const { provider } = options;
-  const machine = provider && machineCredentials(provider, region);
-  const source = findCredentials({ machine, ...credentials }, log);
+  const machine = provider ? machineCredentials(provider, region) : credentials.machine;
+  const source = findCredentials({ ...credentials, machine }, log);
   if (machine === undefined && source.current() === undefined)
     log.info({ origin: name }, 'no S3 credentials: requests go unsigned');
   return new HttpOrigin({

@@ -10,7 +10,7 @@ export interface Credentials {
 
 /** Gives the credentials of the moment; undefined when requests are not to be signed. */
 export interface CredentialsSource {
-  current(): Credentials | undefined | Promise<Credentials | undefined>;
+  current(): Credentials | undefined | Promise<Credentials>;
   /** The store says that the credentials have expired: look again, if there is anything to look at. */
   expired(): void;
 }

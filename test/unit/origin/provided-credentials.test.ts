@@ -53,8 +53,9 @@ describe('credentials of the machine', () => {
       asked++;
       throw new Error('no instance');
     }, log);
-    assert.equal(await source.current(), undefined);
-    assert.equal(await source.current(), undefined);
+    const none = { code: 'origin_unavailable', message: 'the machine gives no S3 credentials' };
+    await assert.rejects(async () => source.current(), none);
+    await assert.rejects(async () => source.current(), none);
     assert.equal(asked, 1);
     assert.deepEqual(lines, ['the machine gives no S3 credentials']);
   });

@@ -245,6 +245,16 @@ test('a clock that is wrong is put right by the store', async () => {
   assert.equal(server.requests.length, 3);
 });
 
+test('credentials: a machine that gives none has its requests fail, none of which goes unsigned', async () => {
+  server.put('/films/f', { size: 10 });
+  const machine = async () => {
+    throw new Error('nobody answers');
+  };
+  const sink = fetchInto(openFake({ credentials: { machine, env: {}, home: folder } }), { path: '/f' });
+  assert.equal(await sink.over, 'origin_unavailable');
+  assert.equal(server.requests.length, 0);
+});
+
 test('credentials: configuration before file before environment before shared file; none goes unsigned', async () => {
   server.put('/films/f', { size: 10 });
   const file = join(folder, 'keys');
