@@ -26,6 +26,9 @@ for (const kind of ['transactions', 'batches'] as const) {
     const openers = Array.from({ length: 2 }, () =>
       fork(fileURLToPath(new URL('./opener.ts', import.meta.url)), [path, '400']),
     );
+    after(() => {
+      for (const opener of openers) opener.kill('SIGKILL');
+    });
     const gone = Promise.all(openers.map(opener => once(opener, 'exit')));
     let running = true;
     void gone.then(() => {

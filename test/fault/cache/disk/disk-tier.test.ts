@@ -19,10 +19,18 @@ import { content, load, MiB, objectId, temporaryFolder, turn } from '../../../un
 
 const root = temporaryFolder(after);
 
+const children: ChildProcess[] = [];
+// A test that fails would leave them, and the file would not come to its end.
+after(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 function start(name: string, ...args: (string | number)[]): ChildProcess {
-  return fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), args.map(String), {
+  const child = fork(fileURLToPath(new URL(`./${name}.ts`, import.meta.url)), args.map(String), {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
+  children.push(child);
+  return child;
 }
 
 interface Found {
