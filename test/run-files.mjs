@@ -7,7 +7,7 @@ import { run } from 'node:test';
 import report from './reporter.mjs';
 
 /** Milliseconds that a file of tests may take on a machine that is busy with other things, too. */
-const TIMEOUT = 300_000;
+const TIMEOUT = 600_000;
 /** Begin paths of files that run one at a time, in this order: those with browsers, and those that mostly wait. */
 const ASIDE = [
   'test/browser/',

@@ -56,6 +56,11 @@ interface Held {
 export class Claims {
   readonly #options: ClaimsOptions;
   readonly #held = new Map<string, Held>();
+  /**
+   * How often each name is being taken at the moment. The mirror may tell of what has been written before its answer
+   * comes: until then this node seems to have in etcd what it does not want.
+   */
+  readonly #takes = new Map<string, number>();
   #holders: ReadonlyMap<string, string> = new Map();
   #isTold = false;
   #work: Promise<void> = Promise.resolve();
@@ -80,10 +85,18 @@ export class Claims {
       const { patience = PATIENCE } = this.#options;
       timer = setTimeout(() => resolve(this.#goAlone('etcd does not answer in time')), patience);
     });
-    const keeper = await Promise.race([this.#take(name, replaces), late]);
-    clearTimeout(timer);
-    if (keeper === undefined) this.#hold(name).isActive = true;
-    return keeper;
+    this.#takes.set(name, (this.#takes.get(name) ?? 0) + 1);
+    try {
+      const keeper = await Promise.race([this.#take(name, replaces), late]);
+      if (keeper === undefined) this.#hold(name).isActive = true;
+      return keeper;
+    } finally {
+      clearTimeout(timer);
+      const others = this.#takes.get(name)! - 1;
+      if (others > 0) this.#takes.set(name, others);
+      else this.#takes.delete(name);
+      this.reconcile();
+    }
   }
 
   /** A name of this node is in use, or waits for somebody who uses it. */
@@ -129,7 +142,7 @@ export class Claims {
     const { mirror, keys } = this.#options;
     if (this.#options.lease() === undefined || !mirror.hasRead || mirror.isFailing) return;
     for (const [name, held] of [...this.#held]) {
-      if (held.revision > mirror.revision) continue;
+      if (held.revision > mirror.revision || this.#takes.has(name)) continue;
       const key = mirror.get(keys.claim(name));
       const claim = key && readClaim(key);
       if (claim !== undefined && !this.#isOurs(claim) && claim.node !== this.#options.id) {
@@ -142,7 +155,7 @@ export class Claims {
     for (const key of mirror.under(keys.claims)) {
       const claim = readClaim(key);
       const name = key.key.slice(keys.claims.length);
-      if (claim === undefined || !this.#isOurs(claim) || this.#held.has(name)) continue;
+      if (claim === undefined || !this.#isOurs(claim) || this.#held.has(name) || this.#takes.has(name)) continue;
       await this.#options.gateway.txn([{ key: key.key, modified: key.modified }], [{ remove: key.key }]);
     }
   }

@@ -212,8 +212,13 @@ test('the page of live streams shows what is published, and who watches it', asy
     },
   );
   // Streams of the tests before this one may still be listed.
-  const rows = await page.locator('tbody tr').count();
-  assert.match((await page.locator('#tiles').textContent()) ?? '', new RegExp(`Published\\s*1 of ${rows}\\D`));
+  await until(
+    () => `one stream that is published; the page says: ${text}`,
+    async () => {
+      text = (await page.locator('#tiles').textContent()) ?? '';
+      return new RegExp(`Published\\s*1 of ${await page.locator('tbody tr').count()}\\D`).test(text);
+    },
+  );
   viewer.abort();
   await answer.body?.cancel().catch(() => {});
   assert.deepEqual(complaints, []);
