@@ -30,7 +30,7 @@ export async function run(args: readonly string[]): Promise<Report> {
   );
   const drive = (server: Server, seed: number) =>
     play(server, sessions({ ...FILMS, arrivals, seconds, seed: seed + 1 }), seconds);
-  const results = await onClientCore(() => takeTurns(servers, drive, options.rounds, origin.bytes));
+  const results = await onClientCore(() => takeTurns(servers, drive, options.rounds, origin.bytes, options.warm));
   await Promise.all(servers.map(server => server.stop()));
   origin.close();
   return {

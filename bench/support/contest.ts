@@ -109,11 +109,13 @@ const WARM_MAX = 12;
 /**
  * Loads a server until it gets no faster: cold code, and memory that it touches for the first time, cost more than all
  * that is to be measured.
+ * @param seconds for which it is loaded at least
  */
-async function warmUp(server: Server, drive: Drive): Promise<void> {
+async function warmUp(server: Server, drive: Drive, seconds: number): Promise<void> {
+  const end = performance.now() + seconds * 1000;
   let best = 0;
   let steady = 0;
-  for (let loads = 0; loads < WARM_MAX && steady < 2; loads++) {
+  for (let loads = 0; (loads < WARM_MAX && steady < 2) || performance.now() < end; loads++) {
     const { requests, seconds } = await drive(server, 0);
     steady = requests / seconds > best * 1.03 ? 0 : steady + 1;
     best = Math.max(best, requests / seconds);
@@ -123,15 +125,17 @@ async function warmUp(server: Server, drive: Drive): Promise<void> {
 /**
  * Loads servers in several rounds in which they take turns, so that what the machine does meanwhile meets all of them.
  * @param sent bytes that their origin has sent, if that is known
+ * @param warm seconds for which each works before, at least
  */
 export async function takeTurns(
   servers: readonly Server[],
   drive: Drive,
   rounds: number,
   sent?: () => number,
+  warm = 0,
 ): Promise<Results> {
   const results = new Map(servers.map(server => [server.name, [] as Measurement[]]));
-  for (const server of servers) await warmUp(server, drive);
+  for (const server of servers) await warmUp(server, drive, warm);
   for (let round = 0; round < rounds; round++) {
     for (const server of servers) {
       const [cpu, origin] = [server.cpuSeconds(), sent?.()];
@@ -155,13 +159,13 @@ export async function takeTurns(
 export function contest(
   servers: readonly Server[],
   list: (server: Server) => string,
-  { rounds, seconds }: BenchOptions,
+  { rounds, seconds, warm: before }: BenchOptions,
   connections: number,
   sent?: () => number,
 ): Promise<Results> {
   const drive: Drive = (server, seed) =>
     load(server.url, list(server), { seconds: seed === 0 ? 1 : seconds, connections, seed: Math.max(1, seed) });
-  return takeTurns(servers, drive, rounds, sent);
+  return takeTurns(servers, drive, rounds, sent, before);
 }
 
 /** A column of figures. */

@@ -15,6 +15,8 @@ export interface BenchOptions {
   rounds: number;
   /** Seconds of each measurement. */
   seconds: number;
+  /** Least seconds for which each server works before, so that V8 has compiled what it will. */
+  warm: number;
   /** Folder of another build of the edge, which is measured beside this one. */
   against: string | undefined;
   /** What else was given, by name. */
@@ -22,12 +24,12 @@ export interface BenchOptions {
 }
 
 /**
- * Reads `--peers a,b|none --rounds N --seconds N --against FOLDER` and the options that a benchmark has of its own.
+ * Reads `--peers a,b|none --rounds N --seconds N --warm N --against FOLDER` and the options that a benchmark has of its own.
  * @param own names of the benchmark's own options, with their defaults
  */
 export function benchOptions(args: readonly string[], own: Record<string, string> = {}): BenchOptions {
   const string = { type: 'string' } as const;
-  const names = ['peers', 'rounds', 'seconds', 'against', ...Object.keys(own)];
+  const names = ['peers', 'rounds', 'seconds', 'warm', 'against', ...Object.keys(own)];
   const { values } = parseArgs({
     args: [...args],
     options: Object.fromEntries(names.map(name => [name, string])),
@@ -39,6 +41,7 @@ export function benchOptions(args: readonly string[], own: Record<string, string
     peers: peersOf(values.peers),
     rounds: positive(values.rounds, 3),
     seconds: positive(values.seconds, 3),
+    warm: positive(values.warm, 1),
     against: values.against === undefined ? undefined : resolve(String(values.against)),
     rest,
   };
