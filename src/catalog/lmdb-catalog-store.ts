@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { Log } from '../base/log.js';
 import { makeOwnFolder } from '../base/own-files.js';
 import type { IndexStore } from '../media/seek/media.js';
-import type { Gathering } from '../store/batch-commits.js';
 import type { EnvironmentOptions } from '../store/environment.js';
 import { examine } from '../store/examination.js';
 import { FaultLatch } from '../store/fault-latch.js';
@@ -34,11 +33,10 @@ const RECENT_BYTES = 8 * 1024 * 1024;
 const WRITE_AFTER = 5000;
 const WRITE_SHARE = 1 / 8;
 /**
- * Recent entries are gathered into commits, each of which costs as much as all else that is done for a new object:
- * where new objects come all the time, many share one. Other processes that ask for the same wait for it, players are
- * answered before.
+ * Milliseconds for which recent entries are gathered into one commit, which costs as much as all else that is done for
+ * a new object. Other processes that ask for the same wait for it, players are answered before.
  */
-const GATHERING: Gathering = { gathered: 5, apart: 25 };
+const GATHERED = 5;
 /** Most entries of one commit: what it may take is allocated ahead. */
 const COMMIT_COUNT = 128;
 /** Milliseconds that compiled indexes wait to be written together: whoever asked for them is answered first. */
@@ -259,7 +257,7 @@ function catalogOptions({ folder, capacity, log }: CatalogPlace): EnvironmentOpt
 function recentOptions({ folder, recent = folder, log }: CatalogPlace): EnvironmentOptions {
   const path = join(recent, 'recent.mdb');
   const mapSize = RECENT_BYTES * 4;
-  return { path, format: RECENT_FORMAT, tables: FIFO_TABLES, mapSize, gathering: GATHERING, log };
+  return { path, format: RECENT_FORMAT, tables: FIFO_TABLES, mapSize, gathered: GATHERED, log };
 }
 
 /** The catalog's data file in `folder`. */

@@ -14,43 +14,28 @@ export interface BatchDatabase {
   batch(work: () => void): Promise<unknown>;
 }
 
-/** When batches are committed, in milliseconds. */
-export interface Gathering {
-  /** For which a batch waits for others that are committed with it. */
-  readonly gathered: number;
-  /** Least time from the beginning of one commit to that of the next: as many batches as come meanwhile share it. */
-  readonly apart: number;
-}
-
 /** The background commits of an environment, one at a time: batches that come meanwhile share the next one. */
 export class BatchCommits {
   readonly #database: BatchDatabase;
   readonly #path: string;
   readonly #makeRoom: (batches: readonly Changes[]) => void;
-  readonly #gathering: Gathering | undefined;
+  readonly #gathered: number;
   /** Batches for the next commit, and what becomes of it; undefined when there are none. */
   #waiting: Changes[] = [];
   #next: Promise<void> | undefined;
   /** Settles, without failing, when the commit under way has ended. */
   #underWay: Promise<void> = Promise.resolve();
-  /** When the last commit began, on the clock of `performance.now`. */
-  #begun = Number.NEGATIVE_INFINITY;
 
   /**
    * @param path of the environment, for errors
    * @param makeRoom has the disk space allocated that these batches may take; throws when there is none
-   * @param gathering left out, each batch is committed as soon as the commit before it has ended
+   * @param gathered milliseconds for which batches are gathered before they are committed
    */
-  constructor(
-    database: BatchDatabase,
-    path: string,
-    makeRoom: (batches: readonly Changes[]) => void,
-    gathering?: Gathering,
-  ) {
+  constructor(database: BatchDatabase, path: string, makeRoom: (batches: readonly Changes[]) => void, gathered = 0) {
     this.#database = database;
     this.#path = path;
     this.#makeRoom = makeRoom;
-    this.#gathering = gathering;
+    this.#gathered = gathered;
   }
 
   /**
@@ -64,12 +49,8 @@ export class BatchCommits {
   }
 
   async #commitNext(): Promise<void> {
-    if (this.#gathering !== undefined) {
-      const { gathered, apart } = this.#gathering;
-      await sleep(Math.max(gathered, this.#begun + apart - performance.now()));
-    }
+    if (this.#gathered > 0) await sleep(this.#gathered);
     await this.#underWay;
-    this.#begun = performance.now();
     this.#next = undefined;
     const batches = this.#waiting.splice(0);
     const commit = this.#commit(batches);

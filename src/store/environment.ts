@@ -5,7 +5,7 @@ import { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { expectOwnFile, makeOwnFolder } from '../base/own-files.js';
 import { allocate, expectSpace } from './allocation.js';
-import { BatchCommits, type Gathering } from './batch-commits.js';
+import { BatchCommits } from './batch-commits.js';
 import { Changes, roomFor } from './changes.js';
 import { BEGIN_BYTES, inspectDataFile, MAX_READERS, prepareForReading, prepareForWriting } from './lmdb-file.js';
 import { type LmdbStats, treePages } from './lmdb-stats.js';
@@ -34,8 +34,8 @@ export interface EnvironmentOptions {
    * `usage`.
    */
   mapSize: number;
-  /** How batches are gathered into commits. Left out, each is committed as soon as that before it has ended. */
-  gathering?: Gathering;
+  /** Milliseconds for which batches are gathered into one commit. The default is 0. */
+  gathered?: number;
   /** True in processes that only read. The default is false. */
   readOnly?: boolean;
   /**
@@ -109,7 +109,7 @@ export class Environment {
     }
     const makeRoom = (batches: readonly Changes[]) => this.#makeRoom(batches, OTHERS_BYTES);
     const database = { batch: (work: () => void) => this.#lock.commit(() => this.#root.batch(work)) };
-    this.#batches = new BatchCommits(database, options.path, makeRoom, options.gathering);
+    this.#batches = new BatchCommits(database, options.path, makeRoom, options.gathered);
     try {
       this.#inode = statSync(options.path).ino;
       if (options.readOnly !== true) this.allocate(BEGIN_BYTES);
