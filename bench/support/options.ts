@@ -24,7 +24,8 @@ export interface BenchOptions {
 }
 
 /**
- * Reads `--peers a,b|none --rounds N --seconds N --warm N --against FOLDER` and the options that a benchmark has of its own.
+ * Reads `--peers a,b|none --rounds N --seconds N --warm N --against FOLDER` and the options that a benchmark has of its
+ * own.
  * @param own names of the benchmark's own options, with their defaults
  */
 export function benchOptions(args: readonly string[], own: Record<string, string> = {}): BenchOptions {
