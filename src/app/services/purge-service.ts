@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { accessParametersAt } from '../../access/access-rules.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
@@ -17,6 +18,11 @@ import { ownAddress } from './player-address.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
+/**
+ * Milliseconds after which the catalog has what workers have answered before, which they gather for five: so that it is
+ * counted, and the files of a set are known.
+ */
+const LEARNT = 20;
 const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
 
 /** Carries purges out: finds the keys that URLs have in the catalog, as requests for them would. */
@@ -46,6 +52,7 @@ export class PurgeService implements Service<Config> {
    * @throws EdgeError `bad_request`, `store`, `overloaded` when the edge hands over to another
    */
   async purge({ scope, soft }: PurgeRequest): Promise<PurgeResult> {
+    await sleep(LEARNT);
     if (this.#stopped)
       throw new EdgeError('overloaded', 'the edge hands over to another: ask again', { retryAfter: 1 });
     if (scope.kind === 'all') return this.#purger.all(soft);
