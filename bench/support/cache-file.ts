@@ -7,6 +7,7 @@ import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
 import { ABSENT, type MemoryTier } from '../../src/cache/memory/memory-tier.js';
 import { SharedMemoryTier, type SharedMemoryTierOptions } from '../../src/cache/memory/shared-memory-tier.js';
 import { DEFAULTS } from '../../test/support/defaults.js';
+import { told } from '../../test/support/told.js';
 import { runFolder } from './folder.js';
 
 /** The object whose blocks the benches of the memory tier look up. */
@@ -66,7 +67,7 @@ export function presentBlocks(tier: SharedMemoryTier, blocks: number): Uint32Arr
 /** Opens the file in another process, which is killed. */
 export async function dieWith(file: string): Promise<void> {
   const child = fork(fileURLToPath(new URL('./lookup-process.ts', import.meta.url)), [file, '10', '1']);
-  await once(child, 'message');
+  await told(child);
   child.kill('SIGKILL');
   await once(child, 'exit');
 }

@@ -1,11 +1,11 @@
 import { fork, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { BLOCK_SIZE, type ObjectId } from '../../src/base/block.js';
 import { silentLog } from '../../src/base/log.js';
+import { told } from '../../test/support/told.js';
 
 /** What is measured. */
 interface DiskTask {
@@ -36,12 +36,7 @@ const LOADS = 3000;
 /** Measures writer and reader of the disk tier, in a process of their own: a process may hold no more than one LMDB. */
 export async function measureTier(task: DiskTask): Promise<DiskFigures> {
   const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(task)]);
-  const failed = once(child, 'exit').then(([code]) => {
-    throw new Error(`the process that measures the disk tier ended with ${code}`);
-  });
-  const [figures] = (await Promise.race([once(child, 'message'), failed])) as [DiskFigures];
-  failed.catch(() => {});
-  return figures;
+  return told<DiskFigures>(child);
 }
 
 type DiskModules = typeof import('../../src/cache/disk/disk-reader.js') &

@@ -1,5 +1,5 @@
 import { placeOfKey } from '../catalog/object-identity.js';
-import type { OriginPaths } from '../catalog/purge-pattern.js';
+import { type OriginPaths, playerPlaces } from '../catalog/player-places.js';
 import { hottest, type ObjectHeat } from '../observe/hot-list.js';
 import type { EdgeStats } from '../supervisor/supervisor.js';
 
@@ -21,10 +21,7 @@ export function withHottest(
   const heats = stats.workers.flatMap(
     ({ stats: own }) => (own as { hottest?: readonly ObjectHeat[] } | undefined)?.hottest ?? [],
   );
-  const bases = new Map(places.map(({ origin, base }) => [origin, base]));
-  const told = hottest(heats, TOLD).map(heat => {
-    const { origin, path } = placeOfKey(heat.key);
-    return { ...heat, origin, path: (bases.get(origin) ?? '') + path };
-  });
+  const placeOf = playerPlaces(places);
+  const told = hottest(heats, TOLD).map(heat => ({ ...heat, ...(placeOf(heat.key) ?? placeOfKey(heat.key)) }));
   return { ...stats, hottest: told };
 }

@@ -27,8 +27,8 @@ import type { Role } from './roles.js';
 import { ServiceManager } from './service-manager.js';
 import type { EdgeEvents } from './services/edge-events.js';
 import type { EdgeServices } from './services/edge-services.js';
+import { placesOf } from './services/origin-places.js';
 import { ownAddress, playerAddress } from './services/player-address.js';
-import { placesOf } from './services/purge-service.js';
 import { Successor } from './successor.js';
 
 /**

@@ -1,4 +1,10 @@
 /**
+ * Milliseconds for which recent entries are gathered into one commit, which costs as much as all else that is done for
+ * a new object. Other processes that ask for the same wait for it, players are answered before.
+ */
+export const GATHERED = 5;
+
+/**
  * What outlives the process of the catalog, shared by all processes of the machine. Keys are 1 to 64 bytes. What is
  * read is hostile: whoever reads it checks it.
  */

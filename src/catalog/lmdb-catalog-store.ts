@@ -6,7 +6,7 @@ import type { EnvironmentOptions } from '../store/environment.js';
 import { examine } from '../store/examination.js';
 import { FaultLatch } from '../store/fault-latch.js';
 import { storeError } from '../store/store-error.js';
-import type { CatalogStore } from './catalog-store.js';
+import { type CatalogStore, GATHERED } from './catalog-store.js';
 import { FIFO_TABLES } from './fifo-records.js';
 import { storeKey } from './object-identity.js';
 import { RecordFile } from './record-file.js';
@@ -32,11 +32,6 @@ const RECENT_BYTES = 8 * 1024 * 1024;
  */
 const WRITE_AFTER = 5000;
 const WRITE_SHARE = 1 / 8;
-/**
- * Milliseconds for which recent entries are gathered into one commit, which costs as much as all else that is done for
- * a new object. Other processes that ask for the same wait for it, players are answered before.
- */
-const GATHERED = 5;
 /** Most entries of one commit: what it may take is allocated ahead. */
 const COMMIT_COUNT = 128;
 /** Milliseconds that compiled indexes wait to be written together: whoever asked for them is answered first. */

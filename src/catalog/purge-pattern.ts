@@ -1,15 +1,8 @@
 import { RE2JS } from 're2js';
 import { EdgeError } from '../base/errors.js';
 import { normalPath } from '../base/percent.js';
-import { placeOfKey } from './object-identity.js';
+import { type OriginPaths, playerPlaces } from './player-places.js';
 import { tagsOf } from './tags.js';
-
-/** Where the objects of an origin are, as players see it. */
-export interface OriginPaths {
-  readonly origin: string;
-  /** What stands before their paths there; '' where the origin is asked for the same. */
-  readonly base: string;
-}
 
 /** What objects have in common that are purged together. */
 export interface PurgePattern {
@@ -39,15 +32,14 @@ const GLOB: Readonly<Record<string, string>> = { '**': '.*', '*': '[^/]*', '?': 
  * @throws EdgeError `bad_request` for what is no pattern
  */
 export function purgeMatcher({ kind, text, places }: PurgePattern): (subject: PatternSubject) => boolean {
-  const bases = new Map(places.map(({ origin, base }) => [origin, base]));
+  const placeOf = playerPlaces(places);
   const tags = new Set(text.split('\n'));
   const expression = kind === 'tag' ? undefined : compile(kind, text);
   return ({ primary, fields }) => {
-    const { origin, path: own } = placeOfKey(primary);
-    const base = bases.get(origin);
-    if (base === undefined) return false;
+    const place = placeOf(primary);
+    if (place === undefined) return false;
     if (expression === undefined) return tagsOf(fields).some(tag => tags.has(tag));
-    const [path = '', query] = split(base + own);
+    const [path = '', query] = split(place.path);
     const normal = normalPath(path);
     if (kind === 'glob') return expression.testExact(normal);
     return expression.test(query === undefined ? normal : `${normal}?${query}`);

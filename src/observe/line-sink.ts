@@ -1,5 +1,6 @@
 import { close, closeSync, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { EdgeError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 
 /** Bytes of lines that wait for a slow target; more are dropped, so that neither memory nor players suffer. */
 const WAITING_MAX = 16 * 1024 * 1024;
@@ -110,7 +111,7 @@ export class LineSink {
         bytes = bytes.subarray(writeSync(this.#fd, bytes));
       } catch (error) {
         tries = isFullForNow(error) ? tries + 1 : FLUSH_TRIES;
-        if (tries < FLUSH_TRIES) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY);
+        if (tries < FLUSH_TRIES) pause(RETRY);
       }
     }
     this.#drop(bytes);

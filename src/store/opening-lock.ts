@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EdgeError } from '../base/errors.js';
 import type { Log } from '../base/log.js';
 import { native } from '../base/native.js';
+import { pause } from '../base/pause.js';
 
 /** Locked by who is about to open, so that no other commit begins. */
 const ANNOUNCED = 0;
@@ -12,7 +13,6 @@ const IN_USE = 1;
 const INTERVAL = 1;
 /** Milliseconds after which nobody waits for a process that is stopped, or whose disk does not answer. */
 const PATIENCE = 5000;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * Keeps commits to an LMDB environment apart from its openings, between processes.
@@ -140,7 +140,7 @@ function openOwn(path: string): number | undefined {
 function waitUntil(end: number, check: () => boolean): boolean {
   while (!check()) {
     if (performance.now() > end) return false;
-    Atomics.wait(sleeper, 0, 0, INTERVAL);
+    pause(INTERVAL);
   }
   return true;
 }

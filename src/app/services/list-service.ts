@@ -7,12 +7,14 @@ import type { CatalogStore } from '../../catalog/catalog-store.js';
 import type { ObjectEntry } from '../../catalog/entry.js';
 import { decodeEntry, objectHead } from '../../catalog/entry-record.js';
 import { placeOfKey } from '../../catalog/object-identity.js';
+import { playerPlaces } from '../../catalog/player-places.js';
 import { Purges } from '../../catalog/purge.js';
 import { tagsOf } from '../../catalog/tags.js';
 import type { Config } from '../../config/schema.js';
 import type { Service } from '../../supervisor/service.js';
 import { openDisk } from './open-disk.js';
-import { placesOf, prefixKeys } from './purge-service.js';
+import { placesOf } from './origin-places.js';
+import { prefixKeys } from './purge-service.js';
 import { blocksOf, toldFreshness } from './stored-state.js';
 
 /** Milliseconds that a list may take. */
@@ -48,7 +50,7 @@ export class ListService implements Service<Config> {
   async list({ prefix, limit }: ListRequest): Promise<CachedObjects> {
     const end = performance.now() + TIME_MAX;
     const beginnings = prefix === undefined ? undefined : prefixKeys(this.#config, prefix).map(normalPath);
-    const bases = new Map(placesOf(this.#config).map(({ origin, base }) => [origin, base]));
+    const placeOf = playerPlaces(placesOf(this.#config));
     const found: ObjectEntry[] = [];
     let more = false;
     for (const page of this.#store.entries()) {
@@ -66,22 +68,22 @@ export class ListService implements Service<Config> {
     found.sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
     const disk = openDisk(this.#config, this.#log);
     try {
-      const objects = found.slice(0, limit).map(entry => this.#described(entry, bases, disk));
+      const objects = found
+        .slice(0, limit)
+        .map(entry => this.#described(entry, placeOf(entry.primary) ?? placeOfKey(entry.primary), disk));
       return { objects, more: more || found.length > limit };
     } finally {
       disk?.close();
     }
   }
 
-  #described(entry: ObjectEntry, bases: ReadonlyMap<string, string>, disk: DiskIndex | undefined): ListedObject {
+  #described(entry: ObjectEntry, place: ReturnType<typeof placeOfKey>, disk: DiskIndex | undefined): ListedObject {
     const { key, primary, object, fields } = entry;
-    const { origin, path } = placeOfKey(primary);
     const { runs: _, ...blocks } = blocksOf(entry, this.#tier, disk);
     const isMarked = entry.validated < this.#purges.marks(primary).soft;
     return {
       key,
-      origin,
-      path: (bases.get(origin) ?? '') + path,
+      ...place,
       size: object.size,
       ...toldFreshness(entry, isMarked),
       blocks,

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { accessParametersAt } from '../../access/access-rules.js';
 import type { EdgeUrl, PurgeRequest, PurgeResult } from '../../admin/purge-request.js';
 import { EdgeError } from '../../base/errors.js';
-import { matchesHost } from '../../base/host-pattern.js';
 import type { Log } from '../../base/log.js';
+import { GATHERED } from '../../catalog/catalog-store.js';
 import { objectKey } from '../../catalog/object-identity.js';
 import type { Purger } from '../../catalog/purge.js';
-import type { OriginPaths, PurgePattern } from '../../catalog/purge-pattern.js';
+import type { PurgePattern } from '../../catalog/purge-pattern.js';
 import type { Config } from '../../config/schema.js';
 import { type OwnNames, parseTarget } from '../../http/target.js';
 import type { Service } from '../../supervisor/service.js';
@@ -14,15 +14,16 @@ import type { Views } from '../../view/views.js';
 import { type OriginMatch, OriginTable } from '../origins/origin-table.js';
 import { viewsOf } from './edge-views.js';
 import { listedPaths } from './listed-paths.js';
+import { placesOf } from './origin-places.js';
 import { ownAddress } from './player-address.js';
 
 /** A key is as long as a request's target may be. */
 const TARGET_MAX = 64 * 1024;
 /**
- * Milliseconds after which the catalog has what workers have answered before, which they gather for five: so that it is
- * counted, and the files of a set are known.
+ * Milliseconds after which the catalog has what workers have answered before, commit and all: so that it is counted,
+ * and the files of a set are known.
  */
-const LEARNT = 20;
+const LEARNT = 4 * GATHERED;
 const NO_NAMES: OwnNames = { views: new Set(), dropped: new Set() };
 
 /** Carries purges out: finds the keys that URLs have in the catalog, as requests for them would. */
@@ -89,18 +90,6 @@ function patternOf(
   if (scope.kind === 'tags') return { kind: 'tag', text: scope.tags.join('\n'), places: placesOf(config) };
   if (scope.kind === 'regex') return { kind: 'regex', text: scope.regex, places: placesOf(config) };
   return { kind: 'glob', text: scope.glob, places: placesOf(config, scope.host) };
-}
-
-/** Where the objects of origins are: of those that a host leads to, or of all. */
-export function placesOf({ origins, routes }: Config, host?: string): OriginPaths[] {
-  const led = new Set(
-    host === undefined
-      ? []
-      : routes.filter(each => each.host === undefined || matchesHost(each.host, host)).map(({ origin }) => origin),
-  );
-  return origins
-    .filter(each => host === undefined || each.host === undefined || matchesHost(each.host, host) || led.has(each.name))
-    .map(({ name, path, stripPath }) => ({ origin: name, base: stripPath ? path.replace(/\/+$/, '') : '' }));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { EdgeError } from '../../base/errors.js';
 import type { Log } from '../../base/log.js';
+import { pause } from '../../base/pause.js';
 import type { Environment } from '../../store/environment.js';
 import { FaultLatch } from '../../store/fault-latch.js';
 import { removeAsides } from '../../store/move-aside.js';
@@ -36,7 +37,6 @@ const BLOCKS_BEHIND = 2;
 const MAX_LAG = 1;
 /** Milliseconds to wait for readers. */
 const READER_WAIT = 200;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 /**
  * The space on disk that a ring turns in: allocated ahead of it, up to its capacity or to what there is on a disk that
@@ -112,7 +112,7 @@ export class RingSpace {
     for (let waited = 0; waited < READER_WAIT; waited++) {
       if (environment.snapshotLag() <= maxLag) return;
       if (waited === 10) environment.checkReaders();
-      Atomics.wait(sleeper, 0, 0, 1);
+      pause(1);
     }
     const { path } = this.#options;
     throw new EdgeError(
